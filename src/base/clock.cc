@@ -1,0 +1,52 @@
+#include "base/clock.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <ctime>
+
+namespace posthorn {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  WallTime now() const override {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
+  }
+  SteadyTime steady_now() const override { return std::chrono::steady_clock::now(); }
+};
+
+constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+}  // namespace
+
+const Clock& Clock::system() {
+  static const SystemClock clock;
+  return clock;
+}
+
+std::string format_log_time(WallTime time) {
+  const auto since = time.time_since_epoch().count();
+  const std::time_t seconds = static_cast<std::time_t>(since / 1000);
+  std::tm tm{};
+  gmtime_r(&seconds, &tm);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1,
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, since % 1000);
+}
+
+std::string format_rfc5322(WallTime time) {
+  const std::time_t seconds = static_cast<std::time_t>(time.time_since_epoch().count() / 1000);
+  std::tm tm{};
+  localtime_r(&seconds, &tm);
+  const long offset = std::labs(tm.tm_gmtoff) / 60;
+  return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} {}{:02}{:02}",
+                     kDays[static_cast<std::size_t>(tm.tm_wday)], tm.tm_mday,
+                     kMonths[static_cast<std::size_t>(tm.tm_mon)], tm.tm_year + 1900, tm.tm_hour,
+                     tm.tm_min, tm.tm_sec, tm.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);
+}
+
+}  // namespace posthorn

@@ -1,0 +1,219 @@
+// The configuration: conf/posthorn.toml as one struct. Every key has a default, a unit and a checked range, and
+// stands documented in config_keys.cc, the one list from which it is parsed, checked and printed. An unknown key is
+// an error with file and line that names the nearest known one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/result.h"
+
+namespace posthorn::config {
+
+using Duration = std::chrono::milliseconds;  // in the file: "30s", "5m", "2h", "5d"
+using Bytes = std::uint64_t;                 // in the file: 1024, "50MB", "1GB" (powers of 1024)
+
+struct Server {
+  std::string hostname = "localhost";  // in greetings, Received, Message-ID
+  std::string default_domain;          // for logins and addresses without a domain; empty: the only one in domains
+  std::string postmaster;              // where mail to postmaster without a domain goes; empty: postmaster@default
+  std::string profile = "default";
+};
+
+struct Paths {  // relative ones count from the folder above the one posthorn.toml lies in
+  Path maps = "maps";
+  Path users = "conf/users";
+  Path sieve = "sieve";
+  Path certificate = "tls/cert.pem";
+  Path key = "tls/key.pem";
+  Path spool = "var/spool";
+  Path mail = "var/mail";
+  Path run = "var/run";
+};
+
+struct Listen {  // addresses "host:port" or "unix:path"; empty list: the service is off
+  std::vector<std::string> smtp = {"0.0.0.0:25", "[::]:25"};
+  std::vector<std::string> submission = {"0.0.0.0:587", "[::]:587"};
+  std::vector<std::string> submissions = {"0.0.0.0:465", "[::]:465"};
+  std::vector<std::string> imap = {"0.0.0.0:143", "[::]:143"};
+  std::vector<std::string> imaps = {"0.0.0.0:993", "[::]:993"};
+  std::vector<std::string> pop3 = {};
+  std::vector<std::string> pop3s = {};
+  std::vector<std::string> managesieve = {};
+  std::vector<std::string> http = {};
+  std::vector<std::string> https = {};
+  std::vector<std::string> lmtp = {};  // a TCP entrance for LMTP besides the role's own socket
+};
+
+struct Tls {
+  Duration reload_interval = 1s;  // how often the files are looked at
+  Duration handshake_timeout = 30s;
+  Duration expiry_warning = std::chrono::hours(21 * 24);
+};
+
+struct Limits {
+  std::size_t connections_max = 10'000;
+  std::size_t connections_per_address_max = 50;
+  std::vector<std::string> exempt = {"127.0.0.0/8", "::1/128"};  // from per-address bounds and delays
+  Duration login_timeout = 60s;  // IMAP: from the greeting to a login
+  Duration drain = 10s;
+};
+
+struct Smtp {
+  std::string banner = "ESMTP Posthorn";
+  Bytes message_max = 50U << 20U;
+  std::size_t recipients_max = 1000;
+  std::size_t line_max = 1U << 20U;    // a text line in DATA
+  std::size_t hops_max = 50;           // Received headers
+  std::size_t errors_max = 20;
+  std::size_t junk_commands_max = 100;
+  std::size_t unknown_recipients_max = 20;
+  std::size_t messages_max = 100;      // a connection
+  Duration command_timeout = 5min;
+  Duration data_timeout = 10min;
+  Bytes data_rate_min = 100;           // bytes a second, after a first minute
+  bool require_helo = true;
+  bool auth_on_25 = false;
+};
+
+struct Submission {
+  bool require_auth = true;
+  bool require_tls = true;             // before AUTH, on 587
+  bool check_sender = true;            // only addresses that resolve to the user
+  bool hide_client = false;            // leaves the client's address out of Received
+  std::size_t messages_per_hour_max = 0;  // a user; 0: no bound
+};
+
+struct Auth {
+  bool allow_plaintext = false;        // logins without TLS
+  std::string default_scheme = "SHA512-CRYPT";
+  Duration cache = 30s;                // a verified password is remembered as a keyed digest
+  std::size_t failures_max = 20;       // an address, then it is banned
+  Duration ban = 10min;
+  Duration token_life = 10s;
+};
+
+struct Maps {
+  Duration poll_interval = 1s;         // how often edited files are noticed
+  std::size_t expansion_max = 1000;    // recipients one address may expand to
+  std::size_t depth_max = 10;
+  std::string recipient_delimiter = "+";
+  std::vector<std::string> domains = {"text:domains"};
+  std::vector<std::string> mailboxes = {"text:mailboxes"};
+  std::vector<std::string> aliases = {"text:aliases"};
+  std::vector<std::string> senders = {"text:senders"};
+  std::vector<std::string> transport = {"text:transport"};
+  std::string relay_sasl = "text:relay-sasl";
+};
+
+struct Queue {
+  Duration retry_first = 5min;         // doubles up to retry_max
+  Duration retry_max = std::chrono::hours(1);
+  Duration warn_after = std::chrono::hours(4);   // "delayed" notice to the sender; 0s: none
+  Duration expire_after = std::chrono::hours(5 * 24);
+  Duration bounce_expire_after = std::chrono::hours(24);
+  std::size_t attempts_max = 100;      // at once, in all
+  std::size_t attempts_per_destination_max = 20;
+  std::size_t messages_max = 100'000;  // in the spool; over it 452
+  Bytes free_min = 64U << 20U;         // free disk below which new mail is refused with 452
+  bool bounce_headers_only = true;
+};
+
+struct Filter {
+  std::string spamd;                   // "127.0.0.1:783", "unix:/run/spamd.sock"; empty: no filter
+  std::string user;                    // the User: header; empty: the recipient when there is one
+  Bytes message_max = 512U << 10U;     // larger ones pass unscanned
+  Duration timeout = 60s;
+  std::size_t concurrency_max = 5;
+  std::size_t tries_max = 3;
+  Duration retry = 10s;
+  std::string when_down = "deliver";   // or "wait"
+  bool scan_submissions = false;
+  std::vector<std::string> headers = {"X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
+};
+
+struct Relay {
+  std::string relayhost;               // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
+  std::string tls = "verify";          // verify, encrypt, may, none: for relayhost
+  std::string mx_tls = "may";          // for MX
+  Path trust_file;                     // PEM; empty: the system's
+  std::string resolver;                // "127.0.0.1:53"; empty: /etc/resolv.conf
+  std::uint16_t mx_port = 25;
+  std::string source_address;
+  bool private_mx = false;             // may an MX be a private or loopback address
+  Duration connect_timeout = 30s;
+  Duration command_timeout = 5min;
+  Duration data_timeout = 10min;
+};
+
+struct Store {
+  std::size_t workers = 1;
+  std::size_t threads = 4;
+  std::string location = "{domain}/{user}";  // below paths.mail; {user} is the local part
+  std::string drafts = "Drafts";       // empty: not created
+  std::string sent = "Sent";
+  std::string trash = "Trash";
+  std::string junk = "Junk";
+  std::string archive = "Archive";
+  std::vector<std::string> also_create = {};
+  bool tag_to_folder = true;           // user+Work@: to the folder Work, if there is one
+  Duration rescan = 5s;                // how often an open mailbox looks for files others dropped
+};
+
+struct Imap {
+  std::size_t line_max = 65'536;
+  std::size_t login_line_max = 8192;
+  Duration idle_timeout = 30min;
+  Duration literal_timeout = 5min;
+  std::size_t connections_per_user_max = 50;
+};
+
+struct Log {
+  std::string file = "-";              // "-": standard output
+  std::string level = "info";
+};
+
+struct Edge {
+  std::size_t workers = 1;
+};
+
+struct Users {  // the accounts roles run under when started as root
+  std::string edge = "posthorn-edge";
+  std::string lookup = "posthorn-lookup";
+  std::string queue = "posthorn-queue";
+  std::string store = "vmail";
+};
+
+struct Config {
+  Server server;
+  Paths paths;
+  Listen listen;
+  Tls tls;
+  Limits limits;
+  Smtp smtp;
+  Submission submission;
+  Auth auth;
+  Maps maps;
+  Queue queue;
+  Filter filter;
+  Relay relay;
+  Store store;
+  Imap imap;
+  Log log;
+  Edge edge;
+  Users users;
+
+  Path file;  // where it was read from
+  Path root;  // what relative paths count from
+};
+
+// Reads, checks and makes the paths absolute. The error is config with "file:line: reason".
+Result<Config> load(const Path& file);
+Result<Config> parse(std::string_view text, const Path& file);
+// The annotated file with every key at its value in config, as conf/posthorn.toml is.
+std::string to_toml(const Config& config);
+
+}  // namespace posthorn::config

@@ -1,0 +1,158 @@
+#include "base/log.h"
+
+#include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+
+namespace posthorn::log {
+namespace {
+
+constexpr std::size_t kValueMax = 512;
+
+std::atomic<Level> threshold{Level::info};
+std::atomic<void (*)(std::string_view)> captured{nullptr};
+std::string role = "-";
+std::shared_ptr<spdlog::logger> backend;
+
+std::string_view to_string(Level level) {
+  switch (level) {
+    case Level::debug: return "debug";
+    case Level::info: return "info";
+    case Level::warning: return "warning";
+    case Level::error: return "error";
+  }
+  return "info";
+}
+
+// The length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 section 4).
+std::size_t utf8_sequence(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = at(0);
+  std::size_t length = 0;
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
+  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
+  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((at(i) & 0xC0U) != 0x80) return 0;
+  if ((lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) > 0x9F) ||
+      (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) > 0x8F))
+    return 0;
+  return length;
+}
+
+bool needs_quotes(std::string_view value) {
+  if (value.empty()) return true;
+  for (const char c : value) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u <= 0x20 || u >= 0x7F || c == '"' || c == '\\' || c == '=') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string escape(std::string_view value) {
+  const bool cut = value.size() > kValueMax;
+  if (cut) value = value.substr(0, kValueMax);
+  if (!cut && !needs_quotes(value)) return std::string(value);
+  std::string out = "\"";
+  while (!value.empty()) {
+    const char c = value.front();
+    const auto u = static_cast<unsigned char>(c);
+    const std::size_t length = utf8_sequence(value);
+    // C1 controls (U+0080 to U+009F) move a terminal's cursor as ESC does.
+    const bool control = u < 0x20 || u == 0x7F || (length == 2 && u == 0xC2 &&
+                         static_cast<unsigned char>(value[1]) < 0xA0);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+      value.remove_prefix(1);
+    } else if (length == 0 || control) {
+      const std::size_t bytes = length == 0 ? 1 : length;
+      for (std::size_t i = 0; i < bytes; ++i)
+        fmt::format_to(std::back_inserter(out), "\\x{:02X}", static_cast<unsigned char>(value[i]));
+      value.remove_prefix(bytes);
+    } else {
+      out += value.substr(0, length);
+      value.remove_prefix(length);
+    }
+  }
+  if (cut) out += "…";
+  out += '"';
+  return out;
+}
+
+void Field::append_to(std::string& line) const {
+  line += ' ';
+  line += key_;
+  line += '=';
+  if (is_number_) {
+    fmt::format_to(std::back_inserter(line), "{}", number_);
+  } else {
+    line += escape(text_);
+  }
+}
+
+Logger Logger::with_session(std::string_view id) const {
+  Logger copy = *this;
+  copy.session_ = id.empty() ? "-" : escape(id);
+  return copy;
+}
+
+Logger Logger::with_queue(std::string_view id) const {
+  Logger copy = *this;
+  copy.queue_ = id.empty() ? "-" : escape(id);
+  return copy;
+}
+
+void Logger::write(Level level, const Event& event, Fields fields) const {
+  if (level < threshold.load(std::memory_order_relaxed)) return;
+  std::string line = fmt::format("ts={} level={} role={} event={} s={} q={}",
+                                 format_log_time(Clock::system().now()), to_string(level), role,
+                                 event.name, session_, queue_);
+  for (const Field& field : fields) field.append_to(line);
+  if (auto* sink = captured.load()) return sink(line);
+  if (!backend) start({});
+  backend->log(spdlog::level::info, line);
+}
+
+void start(const Options& options) {
+  threshold = options.level;
+  role = options.role;
+  try {  // spdlog reports an unwritable file by an exception; standard output serves then.
+    if (options.file.empty() || options.file == "-") {
+      backend = std::make_shared<spdlog::logger>(
+          "posthorn", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+    } else {
+      backend = std::make_shared<spdlog::logger>(
+          "posthorn", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    backend = std::make_shared<spdlog::logger>("posthorn",
+                                               std::make_shared<spdlog::sinks::stdout_sink_mt>());
+    fmt::print(stderr, "log: {}\n", error.what());
+  }
+  backend->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      "%v", spdlog::pattern_time_type::utc, "\n"));
+  backend->set_level(spdlog::level::trace);
+  backend->flush_on(spdlog::level::info);
+  backend->set_error_handler([](const std::string&) {});
+}
+
+void set_level(Level level) { threshold = level; }
+
+Level level_from(std::string_view name, Level otherwise) {
+  for (const Level level : {Level::debug, Level::info, Level::warning, Level::error})
+    if (name == to_string(level)) return level;
+  return otherwise;
+}
+
+void capture(void (*sink)(std::string_view)) { captured = sink; }
+
+}  // namespace posthorn::log

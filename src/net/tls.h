@@ -1,0 +1,69 @@
+// TLS: contexts for the server side (certificates by SNI, swapped live) and the client side (verification).
+// Mozilla's "intermediate" settings: TLS 1.2 and 1.3, no compression, no renegotiation. A bad new pair is
+// refused and the old one stays.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/result.h"
+
+struct ssl_ctx_st;
+
+namespace posthorn::net {
+
+struct CertificateFiles {
+  Path certificate;  // PEM, the leaf first, then its chain
+  Path key;          // PEM
+};
+
+struct CertificateInfo {
+  std::vector<std::string> names;  // SAN dNSName and iPAddress
+  WallTime not_after{};
+};
+
+class TlsServer {
+ public:
+  // The first pair is the default for a name no pair is for.
+  static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs);
+  ~TlsServer();
+
+  // Reads the files again if they changed; true: a new pair is in use. On an error the old ones stay.
+  Result<bool> reload();
+  CertificateInfo info() const;  // of the default pair
+  std::shared_ptr<ssl_ctx_st> context() const;  // the one of now; a session keeps its own
+
+ private:
+  TlsServer();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class TlsClient {
+ public:
+  enum class Verify { required, none };
+  // trust_file: PEM of the authorities, empty = the system's.
+  static Result<std::unique_ptr<TlsClient>> make(Verify verify, const Path& trust_file = {});
+  ~TlsClient();
+  std::shared_ptr<ssl_ctx_st> context() const;
+  Verify verify() const;
+
+ private:
+  TlsClient();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A self-signed certificate (ECDSA P-256, 10 years) with the names as SAN, as two PEM texts.
+struct SelfSigned {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names,
+                                    const std::vector<std::string>& addresses);
+
+}  // namespace posthorn::net
