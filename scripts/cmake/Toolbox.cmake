@@ -6,7 +6,6 @@ find_package(SQLite3 REQUIRED)
 find_package(ICU 70 REQUIRED COMPONENTS uc i18n data)
 find_package(spdlog REQUIRED)
 find_package(fmt REQUIRED)
-find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -22,7 +21,7 @@ target_compile_options(posthorn_flags INTERFACE
   -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-strict-overflow -fno-plt -fPIE)
 target_compile_definitions(posthorn_flags INTERFACE
   ASIO_STANDALONE ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION
-  TOML_EXCEPTIONS=0 POSTHORN_VERSION="${PROJECT_VERSION}" _GLIBCXX_ASSERTIONS)
+  POSTHORN_VERSION="${PROJECT_VERSION}" _GLIBCXX_ASSERTIONS)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(posthorn_flags INTERFACE _FORTIFY_SOURCE=3)
 endif()
@@ -42,7 +41,7 @@ endif()
 include_directories(${CMAKE_SOURCE_DIR}/src)
 
 # Third-party libraries, by the folder that may use them. A folder not named gets none of them.
-set(THIRD_PARTY_base spdlog::spdlog fmt::fmt tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json OpenSSL::Crypto)
+set(THIRD_PARTY_base spdlog::spdlog fmt::fmt nlohmann_json::nlohmann_json OpenSSL::Crypto)
 set(THIRD_PARTY_net OpenSSL::SSL OpenSSL::Crypto PkgConfig::CARES Threads::Threads)
 set(THIRD_PARTY_message ICU::uc ICU::i18n ICU::data)
 set(THIRD_PARTY_imap_proto ICU::uc)

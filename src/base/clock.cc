@@ -1,10 +1,9 @@
 #include "base/clock.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdlib>
 #include <ctime>
+#include <fmt/format.h>
 
 namespace posthorn {
 namespace {

@@ -1,6 +1,7 @@
-// The configuration: conf/posthorn.toml as one struct. Every key has a default, a unit and a checked range, and
-// stands documented in config_keys.cc, the one list from which it is parsed, checked and printed. An unknown key is
-// an error with file and line that names the nearest known one.
+// The configuration: conf/posthorn.toml as one struct. Every key has a default, a unit and a
+// checked range, and stands documented in config_keys.cc, the one list from which it is parsed,
+// checked and printed. An unknown key is an error with file and line that names the nearest known
+// one.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,10 @@ using Bytes = std::uint64_t;                 // in the file: 1024, "50MB", "1GB"
 
 struct Server {
   std::string hostname = "localhost";  // in greetings, Received, Message-ID
-  std::string default_domain;          // for logins and addresses without a domain; empty: the only one in domains
-  std::string postmaster;              // where mail to postmaster without a domain goes; empty: postmaster@default
+  std::string
+      default_domain;  // for logins and addresses without a domain; empty: the only one in domains
+  std::string
+      postmaster;  // where mail to postmaster without a domain goes; empty: postmaster@default
   std::string profile = "default";
 };
 
@@ -57,8 +60,9 @@ struct Tls {
 struct Limits {
   std::size_t connections_max = 10'000;
   std::size_t connections_per_address_max = 50;
-  std::vector<std::string> exempt = {"127.0.0.0/8", "::1/128"};  // from per-address bounds and delays
-  Duration login_timeout = 60s;  // IMAP: from the greeting to a login
+  std::vector<std::string> exempt = {"127.0.0.0/8",
+                                     "::1/128"};  // from per-address bounds and delays
+  Duration login_timeout = 60s;                   // IMAP: from the greeting to a login
   Duration drain = 10s;
 };
 
@@ -66,39 +70,39 @@ struct Smtp {
   std::string banner = "ESMTP Posthorn";
   Bytes message_max = 50U << 20U;
   std::size_t recipients_max = 1000;
-  std::size_t line_max = 1U << 20U;    // a text line in DATA
-  std::size_t hops_max = 50;           // Received headers
+  std::size_t line_max = 1U << 20U;  // a text line in DATA
+  std::size_t hops_max = 50;         // Received headers
   std::size_t errors_max = 20;
   std::size_t junk_commands_max = 100;
   std::size_t unknown_recipients_max = 20;
-  std::size_t messages_max = 100;      // a connection
+  std::size_t messages_max = 100;  // a connection
   Duration command_timeout = 5min;
   Duration data_timeout = 10min;
-  Bytes data_rate_min = 100;           // bytes a second, after a first minute
+  Bytes data_rate_min = 100;  // bytes a second, after a first minute
   bool require_helo = true;
   bool auth_on_25 = false;
 };
 
 struct Submission {
   bool require_auth = true;
-  bool require_tls = true;             // before AUTH, on 587
-  bool check_sender = true;            // only addresses that resolve to the user
-  bool hide_client = false;            // leaves the client's address out of Received
+  bool require_tls = true;                // before AUTH, on 587
+  bool check_sender = true;               // only addresses that resolve to the user
+  bool hide_client = false;               // leaves the client's address out of Received
   std::size_t messages_per_hour_max = 0;  // a user; 0: no bound
 };
 
 struct Auth {
-  bool allow_plaintext = false;        // logins without TLS
+  bool allow_plaintext = false;  // logins without TLS
   std::string default_scheme = "SHA512-CRYPT";
-  Duration cache = 30s;                // a verified password is remembered as a keyed digest
-  std::size_t failures_max = 20;       // an address, then it is banned
+  Duration cache = 30s;           // a verified password is remembered as a keyed digest
+  std::size_t failures_max = 20;  // an address, then it is banned
   Duration ban = 10min;
   Duration token_life = 10s;
 };
 
 struct Maps {
-  Duration poll_interval = 1s;         // how often edited files are noticed
-  std::size_t expansion_max = 1000;    // recipients one address may expand to
+  Duration poll_interval = 1s;       // how often edited files are noticed
+  std::size_t expansion_max = 1000;  // recipients one address may expand to
   std::size_t depth_max = 10;
   std::string recipient_delimiter = "+";
   std::vector<std::string> domains = {"text:domains"};
@@ -110,12 +114,12 @@ struct Maps {
 };
 
 struct Queue {
-  Duration retry_first = 5min;         // doubles up to retry_max
+  Duration retry_first = 5min;  // doubles up to retry_max
   Duration retry_max = std::chrono::hours(1);
-  Duration warn_after = std::chrono::hours(4);   // "delayed" notice to the sender; 0s: none
+  Duration warn_after = std::chrono::hours(4);  // "delayed" notice to the sender; 0s: none
   Duration expire_after = std::chrono::hours(5 * 24);
   Duration bounce_expire_after = std::chrono::hours(24);
-  std::size_t attempts_max = 100;      // at once, in all
+  std::size_t attempts_max = 100;  // at once, in all
   std::size_t attempts_per_destination_max = 20;
   std::size_t messages_max = 100'000;  // in the spool; over it 452
   Bytes free_min = 64U << 20U;         // free disk below which new mail is refused with 452
@@ -123,27 +127,28 @@ struct Queue {
 };
 
 struct Filter {
-  std::string spamd;                   // "127.0.0.1:783", "unix:/run/spamd.sock"; empty: no filter
-  std::string user;                    // the User: header; empty: the recipient when there is one
-  Bytes message_max = 512U << 10U;     // larger ones pass unscanned
+  std::string spamd;                // "127.0.0.1:783", "unix:/run/spamd.sock"; empty: no filter
+  std::string user;                 // the User: header; empty: the recipient when there is one
+  Bytes message_max = 512U << 10U;  // larger ones pass unscanned
   Duration timeout = 60s;
   std::size_t concurrency_max = 5;
   std::size_t tries_max = 3;
   Duration retry = 10s;
-  std::string when_down = "deliver";   // or "wait"
+  std::string when_down = "deliver";  // or "wait"
   bool scan_submissions = false;
-  std::vector<std::string> headers = {"X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
+  std::vector<std::string> headers = {
+      "X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
 };
 
 struct Relay {
-  std::string relayhost;               // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
-  std::string tls = "verify";          // verify, encrypt, may, none: for relayhost
-  std::string mx_tls = "may";          // for MX
-  Path trust_file;                     // PEM; empty: the system's
-  std::string resolver;                // "127.0.0.1:53"; empty: /etc/resolv.conf
+  std::string relayhost;       // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
+  std::string tls = "verify";  // verify, encrypt, may, none: for relayhost
+  std::string mx_tls = "may";  // for MX
+  Path trust_file;             // PEM; empty: the system's
+  std::string resolver;        // "127.0.0.1:53"; empty: /etc/resolv.conf
   std::uint16_t mx_port = 25;
   std::string source_address;
-  bool private_mx = false;             // may an MX be a private or loopback address
+  bool private_mx = false;  // may an MX be a private or loopback address
   Duration connect_timeout = 30s;
   Duration command_timeout = 5min;
   Duration data_timeout = 10min;
@@ -153,14 +158,14 @@ struct Store {
   std::size_t workers = 1;
   std::size_t threads = 4;
   std::string location = "{domain}/{user}";  // below paths.mail; {user} is the local part
-  std::string drafts = "Drafts";       // empty: not created
+  std::string drafts = "Drafts";             // empty: not created
   std::string sent = "Sent";
   std::string trash = "Trash";
   std::string junk = "Junk";
   std::string archive = "Archive";
   std::vector<std::string> also_create = {};
-  bool tag_to_folder = true;           // user+Work@: to the folder Work, if there is one
-  Duration rescan = 5s;                // how often an open mailbox looks for files others dropped
+  bool tag_to_folder = true;  // user+Work@: to the folder Work, if there is one
+  Duration rescan = 5s;       // how often an open mailbox looks for files others dropped
 };
 
 struct Imap {
@@ -172,7 +177,7 @@ struct Imap {
 };
 
 struct Log {
-  std::string file = "-";              // "-": standard output
+  std::string file = "-";  // "-": standard output
   std::string level = "info";
 };
 

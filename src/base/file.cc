@@ -1,11 +1,10 @@
 #include "base/file.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 
 #include "base/ids.h"
 
@@ -44,9 +43,12 @@ class RealDisk final : public Disk {
           return fail(ErrorKind::permanent, "open " + path.native() + ": not a regular file");
         return file;
       }
-      case OpenMode::create: return open_fd(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-      case OpenMode::append: return open_fd(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-      case OpenMode::update: return open_fd(path, O_RDWR, 0);
+      case OpenMode::create:
+        return open_fd(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+      case OpenMode::append:
+        return open_fd(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+      case OpenMode::update:
+        return open_fd(path, O_RDWR, 0);
     }
     return fail(ErrorKind::permanent, "open: unknown mode");
   }
@@ -139,14 +141,20 @@ File& File::operator=(File&& other) noexcept {
   return *this;
 }
 
-File::~File() { close(); }
+File::~File() {
+  close();
+}
 
 void File::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-bool FileInfo::is_regular() const { return S_ISREG(mode); }
-bool FileInfo::is_folder() const { return S_ISDIR(mode); }
+bool FileInfo::is_regular() const {
+  return S_ISREG(mode);
+}
+bool FileInfo::is_folder() const {
+  return S_ISDIR(mode);
+}
 
 Disk& Disk::real() {
   static RealDisk disk;

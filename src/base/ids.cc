@@ -1,9 +1,8 @@
 #include "base/ids.h"
 
-#include <sys/random.h>
-
 #include <cstdint>
 #include <string_view>
+#include <sys/random.h>
 
 #include "base/assert.h"
 
@@ -42,7 +41,9 @@ std::string random_hex(std::size_t count) {
   return hex;
 }
 
-std::string make_session_id() { return random_letters(8); }
+std::string make_session_id() {
+  return random_letters(8);
+}
 
 std::string make_queue_id(WallTime now) {
   std::string id(8, '0');

@@ -1,12 +1,11 @@
 #include "base/log.h"
 
+#include <atomic>
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <atomic>
 
 namespace posthorn::log {
 namespace {
@@ -20,15 +19,20 @@ std::shared_ptr<spdlog::logger> backend;
 
 std::string_view to_string(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warning: return "warning";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warning:
+      return "warning";
+    case Level::error:
+      return "error";
   }
   return "info";
 }
 
-// The length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 section 4).
+// The length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 section
+// 4).
 std::size_t utf8_sequence(std::string_view text) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = at(0);
@@ -67,8 +71,8 @@ std::string escape(std::string_view value) {
     const auto u = static_cast<unsigned char>(c);
     const std::size_t length = utf8_sequence(value);
     // C1 controls (U+0080 to U+009F) move a terminal's cursor as ESC does.
-    const bool control = u < 0x20 || u == 0x7F || (length == 2 && u == 0xC2 &&
-                         static_cast<unsigned char>(value[1]) < 0xA0);
+    const bool control = u < 0x20 || u == 0x7F ||
+                         (length == 2 && u == 0xC2 && static_cast<unsigned char>(value[1]) < 0xA0);
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
@@ -127,8 +131,8 @@ void start(const Options& options) {
   role = options.role;
   try {  // spdlog reports an unwritable file by an exception; standard output serves then.
     if (options.file.empty() || options.file == "-") {
-      backend = std::make_shared<spdlog::logger>(
-          "posthorn", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+      backend = std::make_shared<spdlog::logger>("posthorn",
+                                                 std::make_shared<spdlog::sinks::stdout_sink_mt>());
     } else {
       backend = std::make_shared<spdlog::logger>(
           "posthorn", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
@@ -138,14 +142,16 @@ void start(const Options& options) {
                                                std::make_shared<spdlog::sinks::stdout_sink_mt>());
     fmt::print(stderr, "log: {}\n", error.what());
   }
-  backend->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%v", spdlog::pattern_time_type::utc, "\n"));
+  backend->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc, "\n"));
   backend->set_level(spdlog::level::trace);
   backend->flush_on(spdlog::level::info);
   backend->set_error_handler([](const std::string&) {});
 }
 
-void set_level(Level level) { threshold = level; }
+void set_level(Level level) {
+  threshold = level;
+}
 
 Level level_from(std::string_view name, Level otherwise) {
   for (const Level level : {Level::debug, Level::info, Level::warning, Level::error})
@@ -153,6 +159,8 @@ Level level_from(std::string_view name, Level otherwise) {
   return otherwise;
 }
 
-void capture(void (*sink)(std::string_view)) { captured = sink; }
+void capture(void (*sink)(std::string_view)) {
+  captured = sink;
+}
 
 }  // namespace posthorn::log

@@ -1,7 +1,8 @@
 // The log: one line = one event, logfmt, e.g.
-//   ts=2026-11-21T04:26:46.123Z level=info role=edge event=smtp.rcpt.refused s=7K2QD4MX q=- rcpt="x@y" reply=550
-// Values are escaped here and cut at 512 bytes, so no peer can forge a line; no secret is ever passed in.
-// Events are declared in base/events.h, each with a sentence for the operator.
+//   ts=2026-11-21T04:26:46.123Z level=info role=edge event=smtp.rcpt.refused s=7K2QD4MX q=-
+//   rcpt="x@y" reply=550
+// Values are escaped here and cut at 512 bytes, so no peer can forge a line; no secret is ever
+// passed in. Events are declared in base/events.h, each with a sentence for the operator.
 #pragma once
 
 #include <concepts>
@@ -66,7 +67,8 @@ class Logger {
   std::string queue_ = "-";
 };
 
-// Text as a logfmt value: quoted when needed, control bytes and invalid UTF-8 as \xNN, cut at 512 bytes.
+// Text as a logfmt value: quoted when needed, control bytes and invalid UTF-8 as \xNN, cut at 512
+// bytes.
 std::string escape(std::string_view value);
 
 struct Options {
@@ -74,7 +76,8 @@ struct Options {
   std::string role = "-";
   std::string file;  // empty or "-" = standard output
 };
-// Once, at the start of a process, before the first line. A log that cannot be written never stops mail.
+// Once, at the start of a process, before the first line. A log that cannot be written never stops
+// mail.
 void start(const Options& options);
 void set_level(Level level);
 Level level_from(std::string_view name, Level otherwise);

@@ -1,19 +1,24 @@
 #include "base/result.h"
 
 #include <fmt/format.h>
-
 #include <system_error>
 
 namespace posthorn {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::temporary: return "temporary";
-    case ErrorKind::permanent: return "permanent";
-    case ErrorKind::protocol: return "protocol";
-    case ErrorKind::closed: return "closed";
-    case ErrorKind::timeout: return "timeout";
-    case ErrorKind::config: return "config";
+    case ErrorKind::temporary:
+      return "temporary";
+    case ErrorKind::permanent:
+      return "permanent";
+    case ErrorKind::protocol:
+      return "protocol";
+    case ErrorKind::closed:
+      return "closed";
+    case ErrorKind::timeout:
+      return "timeout";
+    case ErrorKind::config:
+      return "config";
   }
   return "temporary";
 }

@@ -41,9 +41,9 @@ std::unexpected<Error> fail_errno(std::string_view call, std::string_view subjec
 
 #define POSTHORN_JOIN_(a, b) a##b
 #define POSTHORN_JOIN(a, b) POSTHORN_JOIN_(a, b)
-#define POSTHORN_TRY_(tmp, ret, decl, ...)                    \
-  auto tmp = (__VA_ARGS__);                                   \
-  if (!tmp) ret std::unexpected(std::move(tmp).error());      \
+#define POSTHORN_TRY_(tmp, ret, decl, ...)               \
+  auto tmp = (__VA_ARGS__);                              \
+  if (!tmp) ret std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
 #define POSTHORN_TRY_OK_(tmp, ret, ...) \
   if (auto tmp = (__VA_ARGS__); !tmp) ret std::unexpected(std::move(tmp).error())

@@ -1,0 +1,10 @@
+# Writes ${OUTPUT}: template_text() over the files named in ${FILES} (separated by |).
+string(REPLACE "|" ";" files "${FILES}")
+set(text "// Made by the build from the files that it names.\n#include \"app/templates.h\"\n\nnamespace posthorn::app {\n\nstd::string_view template_text(std::string_view name) {\n")
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} content)
+  string(APPEND text "  if (name == \"${name}\") return R\"posthorn(${content})posthorn\";\n")
+endforeach()
+string(APPEND text "  return {};\n}\n\n}  // namespace posthorn::app\n")
+file(WRITE ${OUTPUT} "${text}")

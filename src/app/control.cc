@@ -1,0 +1,94 @@
+#include "app/control.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <thread>
+
+#include "app/sockets.h"
+#include "app/supervisor.h"
+#include "net/scope.h"
+
+namespace posthorn::app {
+namespace {
+
+constexpr auto kAnswerTimeout = 30s;
+
+net::Awaitable<void> ask_once(net::LineChannel* channel, net::Message request, Result<net::Message>* answer) {
+  *answer = co_await channel->ask(std::move(request), Clock::system().steady_now() + kAnswerTimeout);
+  channel->close();
+}
+
+int complain(std::string_view what) {
+  fmt::print(stderr, "posthorn: {}\n", what);
+  return 1;
+}
+
+}  // namespace
+
+Result<net::Message> ask_server(const config::Config& config, std::string_view socket, net::Message request) {
+  TRY(const auto pid, find_instance(config));
+  if (!pid)
+    return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
+                                               config.paths.run.native()));
+  Result<net::Message> answer = fail(ErrorKind::closed, "no answer");
+  asio::io_context context(1);
+  {
+    net::Scope scope(context.get_executor());
+    net::LineChannel channel(scope, run_socket(config, socket));
+    scope.spawn(ask_once(&channel, std::move(request), &answer));
+    context.run();
+  }
+  return answer;
+}
+
+int stop_server(const config::Config& config) {
+  const auto pid = find_instance(config);
+  if (!pid) return complain(pid.error().what);
+  if (!*pid) return complain("the server is not running");
+  if (::kill(**pid, SIGTERM) != 0) return complain(fmt::format("cannot signal process {}", **pid));
+  const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s);
+  while (Clock::system().steady_now() < give_up) {
+    const auto still = find_instance(config);
+    if (still && !*still) return 0;
+    std::this_thread::sleep_for(50ms);
+  }
+  return complain(fmt::format("process {} has not ended", **pid));
+}
+
+int reload_server(const config::Config& config) {
+  const auto answer = ask_server(config, "lookup-control.sock", net::Message("reload"));
+  if (!answer) return complain(answer.error().what);
+  if (const auto pid = find_instance(config); pid && *pid) ::kill(**pid, SIGHUP);  // certificates
+  for (const std::string_view warning : answer->all("warning")) fmt::print(stderr, "warning: {}\n", warning);
+  if (answer->verb == "ok") {
+    fmt::print("reloaded, generation {}\n", answer->get("generation"));
+    return 0;
+  }
+  for (const std::string_view error : answer->all("error")) fmt::print(stderr, "{}\n", error);
+  return complain("nothing was changed: the tables of before stay in use");
+}
+
+int print_status(const config::Config& config) {
+  const auto pid = find_instance(config);
+  if (!pid) return complain(pid.error().what);
+  if (!*pid) {
+    fmt::print("stopped\n");
+    return 3;  // as systemctl and the LSB say: not running
+  }
+  fmt::print("running, pid {}\n", **pid);
+  int status = 0;
+  for (const std::string_view socket : {"lookup-control.sock", "queue-control.sock"}) {
+    const auto answer = ask_server(config, socket, net::Message("status"));
+    if (!answer) {
+      status = complain(fmt::format("{}: {}", socket, answer.error().what));
+      continue;
+    }
+    for (const auto& [key, value] : answer->fields) fmt::print("{} {}\n", key, value);
+  }
+  return status;
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,16 @@
+// Questions from the command line to the running server, over its control sockets.
+#pragma once
+
+#include "base/config.h"
+#include "net/line_channel.h"
+
+namespace posthorn::app {
+
+// socket: "lookup-control.sock", "queue-control.sock". Blocks; an Error if the server does not run or answer.
+Result<net::Message> ask_server(const config::Config& config, std::string_view socket, net::Message request);
+
+int stop_server(const config::Config& config);
+int reload_server(const config::Config& config);
+int print_status(const config::Config& config);
+
+}  // namespace posthorn::app

@@ -1,0 +1,40 @@
+// A role: what one process does. Each role_*.cc is the table of contents of one: it makes the objects, joins them and
+// opens the listeners; nothing of a protocol stands in it.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "app/sockets.h"
+#include "base/config.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+
+namespace posthorn::app {
+
+// What every role gets. The references live as long as the role.
+struct RoleSetup {
+  const config::Config& config;
+  net::Executor executor;
+  net::BlockingPool& pool;
+  SocketMap sockets;
+  std::size_t worker = 0;
+};
+
+class Role {
+ public:
+  virtual ~Role() = default;
+  // Everything that can fail because of the configuration fails here, before the role says that it is ready.
+  virtual net::Task<> start() = 0;
+  // SIGHUP: look at certificates and tables now.
+  virtual net::Awaitable<void> reload() = 0;
+  // No new work; what has begun is finished or left in a safe state within the drain limit.
+  virtual net::Awaitable<void> stop() = 0;
+};
+
+std::unique_ptr<Role> make_edge(RoleSetup setup);
+std::unique_ptr<Role> make_lookup(RoleSetup setup);
+std::unique_ptr<Role> make_queue(RoleSetup setup);
+std::unique_ptr<Role> make_store(RoleSetup setup);
+
+}  // namespace posthorn::app

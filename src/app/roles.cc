@@ -1,0 +1,181 @@
+#include "app/roles.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/use_awaitable.hpp>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+
+#include "app/role.h"
+#include "app/sandbox.h"
+#include "app/supervisor.h"
+#include "base/events.h"
+#include "net/scope.h"
+
+namespace posthorn::app {
+namespace {
+
+struct Place {
+  RoleKind kind;
+  std::size_t worker = 0;
+};
+
+std::string user_of(const config::Config& config, RoleKind kind) {
+  switch (kind) {
+    case RoleKind::edge: return config.users.edge;
+    case RoleKind::lookup: return config.users.lookup;
+    case RoleKind::queue: return config.users.queue;
+    case RoleKind::store: return config.users.store;
+  }
+  return {};
+}
+
+std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
+  switch (kind) {
+    case RoleKind::edge: return make_edge(std::move(setup));
+    case RoleKind::lookup: return make_lookup(std::move(setup));
+    case RoleKind::queue: return make_queue(std::move(setup));
+    case RoleKind::store: return make_store(std::move(setup));
+  }
+  return nullptr;
+}
+
+// Tells the supervisor (a byte on its pipe) that the role works.
+void say_ready_to_supervisor() {
+  const char* text = std::getenv("POSTHORN_READY_FD");
+  if (text == nullptr) return;
+  const int fd = std::atoi(text);
+  unsetenv("POSTHORN_READY_FD");
+  if (fd <= 2) return;
+  (void)!::write(fd, "1", 1);
+  ::close(fd);
+}
+
+class Process {
+ public:
+  explicit Process(const config::Config& config)
+      : config_(config), pool_(config.store.threads), signals_(context_, SIGTERM, SIGINT, SIGHUP) {}
+
+  void add(RoleKind kind, std::size_t worker, SocketMap sockets) {
+    roles_.push_back(make_role(kind, RoleSetup{.config = config_,
+                                               .executor = context_.get_executor(),
+                                               .pool = pool_,
+                                               .sockets = std::move(sockets),
+                                               .worker = worker}));
+  }
+
+  // Starts the roles in the order they were added; stops them in the opposite one.
+  int run(std::function<void()> on_ready) {
+    {
+      net::Scope scope(context_.get_executor());
+      scope.spawn(live(this, std::move(on_ready)));
+      context_.run();
+    }
+    roles_.clear();
+    pool_.join();
+    // What the destructors posted (closing descriptors' last handlers) runs out here.
+    context_.restart();
+    context_.poll();
+    return status_;
+  }
+
+ private:
+  static net::Awaitable<void> live(Process* self, std::function<void()> on_ready) {
+    std::size_t started = 0;
+    for (const auto& role : self->roles_) {
+      const auto result = co_await role->start();
+      if (!result) {
+        self->log_.error(event::config_refused, {{"error", result.error().what}});
+        self->status_ = result.error().kind == ErrorKind::config ? kExitConfig : 1;
+        break;
+      }
+      ++started;
+    }
+    if (self->status_ == 0) {
+      self->log_.info(event::role_started, {{"pid", getpid()}});
+      on_ready();
+      co_await wait_for_end(self);
+      self->log_.info(event::role_stopping, {});
+    }
+    // A second signal does not wait.
+    self->signals_.async_wait([](const std::error_code& error, int) {
+      if (!error) ::_exit(1);
+    });
+    while (started > 0) co_await self->roles_[--started]->stop();
+    std::error_code ignored;
+    self->signals_.cancel(ignored);
+    self->log_.info(event::role_stopped, {});
+  }
+
+  static net::Awaitable<void> wait_for_end(Process* self) {
+    while (true) {
+      const auto [error, signal] =
+          co_await self->signals_.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (error || signal != SIGHUP) co_return;
+      for (const auto& role : self->roles_) co_await role->reload();
+    }
+  }
+
+  const config::Config& config_;
+  asio::io_context context_{1};
+  net::BlockingPool pool_;
+  asio::signal_set signals_;
+  std::vector<std::unique_ptr<Role>> roles_;
+  log::Logger log_;
+  int status_ = 0;
+};
+
+}  // namespace
+
+int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
+  ::signal(SIGPIPE, SIG_IGN);
+  auto sockets = take_inherited_sockets();
+  Result<> result = sockets ? become(user_of(config, kind)) : std::unexpected(sockets.error());
+  if (result) result = restrict_process();
+  if (!result) {
+    log::Logger{}.error(event::config_refused, {{"error", result.error().what}});
+    return kExitConfig;
+  }
+  Process process(config);
+  process.add(kind, worker, *std::move(sockets));
+  return process.run(say_ready_to_supervisor);
+}
+
+int run_one_process(const config::Config& config) {
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto bind_all = [&]() -> Result<std::map<RoleKind, std::map<std::size_t, SocketMap>>> {
+    std::map<RoleKind, std::map<std::size_t, SocketMap>> sockets;
+    TRY(const auto specs, list_sockets(config));
+    for (const SocketSpec& spec : specs) {
+      TRY(auto socket, net::bind_socket(spec.address));
+      sockets[spec.role][spec.worker][spec.name].push_back(std::move(socket));
+    }
+    return sockets;
+  };
+  const auto refuse = [](const Error& error) {
+    log::Logger{}.error(event::config_refused, {{"error", error.what}});
+    fmt::print(stderr, "posthorn: {}\n", error.what);
+    return 1;
+  };
+  if (const auto prepared = prepare_folders(config); !prepared) return refuse(prepared.error());
+  const auto lock = take_instance_lock(config);
+  if (!lock) return refuse(lock.error());
+  auto sockets = bind_all();
+  if (!sockets) return refuse(sockets.error());
+  if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
+  Process process(config);
+  for (const RoleKind kind : {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge})
+    for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
+  return process.run([] {
+    fmt::print("posthorn: ready\n");
+    std::fflush(stdout);
+    notify_systemd("READY=1");
+  });
+}
+
+}  // namespace posthorn::app

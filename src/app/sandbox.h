@@ -1,0 +1,20 @@
+// The five lines every role begins with: become its own user, give up what it does not need, for good.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace posthorn::app {
+
+// Started as root: takes uid, gid and groups of the account. Otherwise: nothing to give up but new privileges.
+Result<> become(const std::string& account);
+// No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard limit.
+Result<> restrict_process();
+struct Account {
+  unsigned uid = 0;
+  unsigned gid = 0;
+};
+Result<Account> find_account(const std::string& name);
+
+}  // namespace posthorn::app

@@ -1,0 +1,96 @@
+#include "app/sockets.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+
+namespace posthorn::app {
+
+std::string_view to_string(RoleKind kind) {
+  switch (kind) {
+    case RoleKind::edge: return "edge";
+    case RoleKind::lookup: return "lookup";
+    case RoleKind::queue: return "queue";
+    case RoleKind::store: return "store";
+  }
+  return "edge";
+}
+
+std::optional<RoleKind> find_role(std::string_view name) {
+  for (const RoleKind kind : {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store})
+    if (name == to_string(kind)) return kind;
+  return std::nullopt;
+}
+
+net::Address run_socket(const config::Config& config, std::string_view name) {
+  return net::UnixAddress{config.paths.run / name};
+}
+
+net::Address store_socket(const config::Config& config, std::size_t worker, std::string_view protocol) {
+  return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
+}
+
+Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
+  std::vector<SocketSpec> specs;
+  const auto inside = [&](std::string name, RoleKind role, std::optional<RoleKind> client, std::size_t worker = 0) {
+    specs.push_back({name, run_socket(config, name), role, worker, client});
+  };
+  inside("lookup-edge.sock", RoleKind::lookup, RoleKind::edge);
+  inside("lookup-queue.sock", RoleKind::lookup, RoleKind::queue);
+  inside("lookup-store.sock", RoleKind::lookup, RoleKind::store);
+  inside("lookup-control.sock", RoleKind::lookup, std::nullopt);
+  inside("queue.lmtp.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-control.sock", RoleKind::queue, std::nullopt);
+  for (std::size_t worker = 0; worker < config.store.workers; ++worker) {
+    inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
+    inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
+  }
+  const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
+      {"smtp", &config.listen.smtp},
+      {"submission", &config.listen.submission},
+      {"submissions", &config.listen.submissions},
+      {"imap", &config.listen.imap},
+      {"imaps", &config.listen.imaps},
+      {"lmtp", &config.listen.lmtp},
+  };
+  for (const auto& [name, addresses] : outside) {
+    for (const std::string& text : *addresses) {
+      auto address = net::parse_address(text);
+      if (!address)
+        return fail(ErrorKind::config,
+                    fmt::format("{}: listen.{}: {}", config.file.native(), name, address.error().what));
+      specs.push_back({std::string(name), *std::move(address), RoleKind::edge, 0, std::nullopt});
+    }
+  }
+  return specs;
+}
+
+Result<SocketMap> take_inherited_sockets() {
+  constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
+  SocketMap sockets;
+  const char* count_text = std::getenv("LISTEN_FDS");
+  const char* names_text = std::getenv("LISTEN_FDNAMES");
+  const char* pid_text = std::getenv("LISTEN_PID");
+  if (count_text == nullptr || pid_text == nullptr || std::atol(pid_text) != getpid()) return sockets;
+  int count = 0;
+  const std::string_view digits = count_text;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{} || count < 0)
+    return fail(ErrorKind::config, "LISTEN_FDS is not a number");
+  std::string_view names = names_text == nullptr ? "" : names_text;
+  for (int fd = kFirst; fd < kFirst + count; ++fd) {
+    const std::size_t colon = names.find(':');
+    const std::string_view name = names.substr(0, colon);
+    names.remove_prefix(colon == std::string_view::npos ? names.size() : colon + 1);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    sockets[std::string(name)].emplace_back(fd);
+  }
+  unsetenv("LISTEN_FDS");
+  unsetenv("LISTEN_FDNAMES");
+  unsetenv("LISTEN_PID");
+  return sockets;
+}
+
+}  // namespace posthorn::app

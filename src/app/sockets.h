@@ -1,0 +1,36 @@
+// Every socket of the server in one table: its name (LISTEN_FDNAMES), where it is bound, which role listens on it and
+// which one role may connect. The supervisor binds them all; roles take theirs by name, so systemd can bind them too.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "net/socket.h"
+
+namespace posthorn::app {
+
+enum class RoleKind { edge, lookup, queue, store };
+std::string_view to_string(RoleKind kind);
+std::optional<RoleKind> find_role(std::string_view name);
+
+struct SocketSpec {
+  std::string name;  // "smtp", "lookup-edge.sock", "store-0.lmtp.sock"
+  net::Address address;
+  RoleKind role;
+  std::size_t worker = 0;              // store: which one; edge workers share theirs
+  std::optional<RoleKind> client = {};  // Unix sockets: who may connect; unset: root only (control)
+};
+
+Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);
+
+// Descriptors that a role was given, by name; a name may have several.
+using SocketMap = std::map<std::string, std::vector<File>>;
+// From LISTEN_FDS and LISTEN_FDNAMES (sd_listen_fds(3)); removes the variables.
+Result<SocketMap> take_inherited_sockets();
+
+net::Address run_socket(const config::Config& config, std::string_view name);
+net::Address store_socket(const config::Config& config, std::size_t worker, std::string_view protocol);
+
+}  // namespace posthorn::app

@@ -1,0 +1,366 @@
+#include "app/supervisor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "app/sandbox.h"
+#include "app/sockets.h"
+#include "base/assert.h"
+#include "base/events.h"
+
+namespace posthorn::app {
+namespace {
+
+constexpr auto kBackoffFirst = 1s;
+constexpr auto kBackoffMax = 60s;
+constexpr auto kHealthyAfter = 60s;
+constexpr auto kReadyWait = 60s;
+
+struct Child {
+  RoleKind role;
+  std::size_t worker = 0;
+  pid_t pid = 0;
+  File ready;  // the read end; a byte arrives when the role works
+  bool is_ready = false;
+  SteadyTime started{};
+  SteadyTime start_again{};
+  std::chrono::milliseconds backoff = kBackoffFirst;
+};
+
+struct Bound {
+  SocketSpec spec;
+  File socket;
+};
+
+std::string user_of(const config::Config& config, RoleKind role) {
+  switch (role) {
+    case RoleKind::edge: return config.users.edge;
+    case RoleKind::lookup: return config.users.lookup;
+    case RoleKind::queue: return config.users.queue;
+    case RoleKind::store: return config.users.store;
+  }
+  return config.users.edge;
+}
+
+class Supervisor {
+ public:
+  Supervisor(const config::Config& config, const Path& program) : config_(config), program_(program) {}
+
+  int run() {
+    if (const auto prepared = prepare(); !prepared) {
+      log_.error(event::config_refused, {{"error", prepared.error().what}});
+      fmt::print(stderr, "posthorn: {}\n", prepared.error().what);
+      return 1;
+    }
+    make_children();
+    for (Child& child : children_) start(child);
+    loop();
+    return exit_status_;
+  }
+
+ private:
+  Result<> prepare() {
+    TRY_OK(prepare_folders(config_));
+    TRY(lock_, take_instance_lock(config_));
+    TRY(auto specs, list_sockets(config_));
+    TRY(auto inherited, take_inherited_sockets());
+    for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    signals_ = File(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals_.is_open()) return fail_errno("signalfd", "", errno);
+    return {};
+  }
+
+  Result<> bind(SocketSpec spec, SocketMap& inherited) {
+    if (auto given = inherited.find(spec.name); given != inherited.end() && !given->second.empty()) {
+      bound_.push_back({std::move(spec), std::move(given->second.front())});
+      given->second.erase(given->second.begin());
+      return {};
+    }
+    net::BindOptions options;
+    options.mode = 0600;
+    TRY(auto socket, net::bind_socket(spec.address, options));
+    const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
+    if (unix_address != nullptr && geteuid() == 0 && spec.client) {
+      // Who may connect is decided by the socket file's owner: exactly the one client role.
+      TRY(const Account client, find_account(user_of(config_, *spec.client)));
+      if (::chown(unix_address->path.c_str(), client.uid, client.gid) != 0)
+        return fail_errno("chown", unix_address->path.native(), errno);
+    }
+    log_.debug(event::listener_started, {{"name", spec.name}, {"address", net::to_string(spec.address)}});
+    bound_.push_back({std::move(spec), std::move(socket)});
+    return {};
+  }
+
+  void make_children() {
+    children_.push_back({.role = RoleKind::lookup});
+    for (std::size_t i = 0; i < config_.store.workers; ++i) children_.push_back({.role = RoleKind::store, .worker = i});
+    children_.push_back({.role = RoleKind::queue});
+    for (std::size_t i = 0; i < config_.edge.workers; ++i) children_.push_back({.role = RoleKind::edge, .worker = i});
+  }
+
+  void start(Child& child) {
+    std::array<int, 2> ready{};
+    if (::pipe2(ready.data(), O_CLOEXEC) != 0) return delay(child);
+    child.started = Clock::system().steady_now();
+    child.is_ready = false;
+    const pid_t pid = ::fork();
+    if (pid == 0) become_role(child, ready[1]);
+    ::close(ready[1]);
+    child.ready = File(ready[0]);
+    if (pid < 0) return delay(child);
+    child.pid = pid;
+  }
+
+  // In the child, after fork: hands the sockets over from descriptor 3 on and runs the program again.
+  [[noreturn]] void become_role(const Child& child, int ready_fd) {
+    std::vector<const Bound*> mine;
+    for (const Bound& bound : bound_)
+      if (bound.spec.role == child.role && (child.role == RoleKind::edge || bound.spec.worker == child.worker))
+        mine.push_back(&bound);
+    std::string names;
+    std::vector<int> copies;
+    const int above = 4 + static_cast<int>(mine.size());
+    for (const Bound* bound : mine) {
+      names += (names.empty() ? "" : ":") + bound->spec.name;
+      copies.push_back(fcntl(bound->socket.fd(), F_DUPFD_CLOEXEC, above));
+    }
+    const int ready_copy = fcntl(ready_fd, F_DUPFD_CLOEXEC, above);
+    for (std::size_t i = 0; i < copies.size(); ++i) ::dup2(copies[i], 3 + static_cast<int>(i));
+    ::dup2(ready_copy, above - 1);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // no role outlives its supervisor
+    setenv("LISTEN_FDS", fmt::format("{}", mine.size()).c_str(), 1);
+    setenv("LISTEN_FDNAMES", names.c_str(), 1);
+    setenv("LISTEN_PID", fmt::format("{}", getpid()).c_str(), 1);
+    setenv("POSTHORN_READY_FD", fmt::format("{}", above - 1).c_str(), 1);
+    unsetenv("NOTIFY_SOCKET");
+    const std::string role = fmt::format("--role={}", to_string(child.role));
+    const std::string worker = fmt::format("--worker={}", child.worker);
+    ::execl(program_.c_str(), "posthorn", "serve", role.c_str(), worker.c_str(), "-c", config_.file.c_str(),
+            static_cast<char*>(nullptr));
+    fmt::print(stderr, "posthorn: exec {}: {}\n", program_.native(), std::strerror(errno));
+    ::_exit(127);
+  }
+
+  void delay(Child& child) {
+    const auto now = Clock::system().steady_now();
+    if (now - child.started > kHealthyAfter) child.backoff = kBackoffFirst;
+    child.start_again = now + child.backoff;
+    child.backoff = std::min<std::chrono::milliseconds>(child.backoff * 2, kBackoffMax);
+  }
+
+  void loop() {
+    while (!is_over()) {
+      std::vector<pollfd> waits = {{signals_.fd(), POLLIN, 0}};
+      for (const Child& child : children_)
+        if (child.ready.is_open()) waits.push_back({child.ready.fd(), POLLIN, 0});
+      ::poll(waits.data(), waits.size(), next_timeout());
+      take_signals();
+      take_ready();
+      reap();
+      restart_due();
+      if (stopping_) stop_next();
+    }
+  }
+
+  int next_timeout() const {
+    auto wait = std::chrono::milliseconds(1000);
+    const auto now = Clock::system().steady_now();
+    for (const Child& child : children_)
+      if (child.pid == 0 && !stopping_)
+        wait = std::min(wait, std::max(1ms, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                child.start_again - now)));
+    return static_cast<int>(wait.count());
+  }
+
+  void take_signals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.fd(), &info, sizeof info) == sizeof info) {
+      if (info.ssi_signo == SIGHUP) {
+        for (const Child& child : children_)
+          if (child.pid > 0) ::kill(child.pid, SIGHUP);
+      } else if (info.ssi_signo != SIGCHLD && !stopping_) {
+        stopping_ = true;
+        log_.info(event::role_stopping, {});
+        notify_systemd("STOPPING=1");
+      }
+    }
+  }
+
+  void take_ready() {
+    for (Child& child : children_) {
+      if (!child.ready.is_open()) continue;
+      pollfd wait{child.ready.fd(), POLLIN, 0};
+      if (::poll(&wait, 1, 0) <= 0) continue;
+      char byte = 0;
+      child.is_ready = ::read(child.ready.fd(), &byte, 1) == 1;
+      child.ready.close();
+    }
+    if (announced_ || stopping_) return;
+    if (!std::ranges::all_of(children_, [](const Child& child) { return child.is_ready; })) return;
+    announced_ = true;
+    log_.info(event::role_started, {{"pid", getpid()}});
+    fmt::print("posthorn: ready\n");
+    std::fflush(stdout);
+    notify_systemd("READY=1");
+  }
+
+  void reap() {
+    int status = 0;
+    while (true) {
+      const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+      if (pid <= 0) return;
+      const auto child = std::ranges::find(children_, pid, &Child::pid);
+      if (child == children_.end()) continue;
+      child->pid = 0;
+      child->ready.close();
+      child->is_ready = false;
+      if (stopping_) continue;
+      delay(*child);
+      log_.error(event::role_died,
+                 {{"died", to_string(child->role)},
+                  {"worker", child->worker},
+                  {"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
+                  {"status", WIFEXITED(status) ? WEXITSTATUS(status) : 0},
+                  {"again_in", std::chrono::duration_cast<std::chrono::milliseconds>(
+                                   child->start_again - Clock::system().steady_now())}});
+      // One that dies before it was ever ready has a fault that a restart does not mend.
+      if (!announced_ && WIFEXITED(status) && WEXITSTATUS(status) == kConfigFault) {
+        exit_status_ = 1;
+        stopping_ = true;
+      }
+    }
+  }
+
+  void restart_due() {
+    if (stopping_) return;
+    const auto now = Clock::system().steady_now();
+    for (Child& child : children_)
+      if (child.pid == 0 && now >= child.start_again) start(child);
+  }
+
+  // In the order of the mail's way, so that nothing arrives for one that has gone: edge, queue, store, lookup.
+  void stop_next() {
+    const auto now = Clock::system().steady_now();
+    for (const RoleKind role : {RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
+      bool any = false;
+      for (Child& child : children_) {
+        if (child.role != role || child.pid <= 0) continue;
+        any = true;
+        if (asked_ != role) {
+          ::kill(child.pid, SIGTERM);
+        } else if (now - asked_at_ > config_.limits.drain + 10s) {
+          ::kill(child.pid, SIGKILL);
+        }
+      }
+      if (!any) continue;
+      if (asked_ != role) {
+        asked_ = role;
+        asked_at_ = now;
+      }
+      return;
+    }
+    over_ = true;
+  }
+
+  bool is_over() const { return over_; }
+
+  static constexpr int kConfigFault = 78;  // EX_CONFIG of sysexits.h; app/roles exits with it
+
+  const config::Config& config_;
+  Path program_;
+  log::Logger log_;
+  File lock_;
+  File signals_;
+  std::vector<Bound> bound_;
+  std::vector<Child> children_;
+  bool announced_ = false;
+  bool stopping_ = false;
+  bool over_ = false;
+  int exit_status_ = 0;
+  std::optional<RoleKind> asked_;
+  SteadyTime asked_at_{};
+};
+
+Result<> own(const Path& path, const config::Config& config, RoleKind role, mode_t mode) {
+  TRY_OK(make_folders(Disk::real(), path, 0711));
+  if (geteuid() != 0) return {};
+  TRY(const Account account, find_account(user_of(config, role)));
+  if (::chown(path.c_str(), account.uid, account.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
+    return fail_errno("chown", path.native(), errno);
+  return {};
+}
+
+}  // namespace
+
+int supervise(const config::Config& config, const Path& program) { return Supervisor(config, program).run(); }
+
+Result<> prepare_folders(const config::Config& config) {
+  TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
+  TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
+  return own(config.paths.mail, config, RoleKind::store, 0700);
+}
+
+Result<File> take_instance_lock(const config::Config& config) {
+  const Path path = config.paths.run / "posthorn.pid";
+  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file.is_open()) return fail_errno("open", path.native(), errno);
+  if (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0)
+    return fail(ErrorKind::config, fmt::format("another instance runs on {} ({} is locked)",
+                                               config.paths.run.native(), path.native()));
+  const std::string pid = fmt::format("{}\n", getpid());
+  if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
+    return fail_errno("write", path.native(), errno);
+  return file;
+}
+
+Result<std::optional<int>> find_instance(const config::Config& config) {
+  const Path path = config.paths.run / "posthorn.pid";
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return std::nullopt;
+  if (::flock(file.fd(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;  // nobody holds it
+  std::array<char, 32> text{};
+  const ssize_t n = ::pread(file.fd(), text.data(), text.size() - 1, 0);
+  const int pid = n > 0 ? std::atoi(text.data()) : 0;
+  if (pid <= 1) return fail(ErrorKind::temporary, fmt::format("{} holds no pid", path.native()));
+  return pid;
+}
+
+void notify_systemd(std::string_view state) {
+  const char* where = std::getenv("NOTIFY_SOCKET");
+  if (where == nullptr) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::size_t length = std::strlen(where);
+  if (length == 0 || length >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, where, length);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  const File socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return;
+  ::sendto(socket.fd(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,11 @@
+// The files that `posthorn init` writes, embedded by the build from maps/, sieve/ and conf/.
+#pragma once
+
+#include <string_view>
+
+namespace posthorn::app {
+
+// name: "domains", "mailboxes", "aliases", "relay-sasl", "senders", "transport", "users", "default.sieve".
+std::string_view template_text(std::string_view name);
+
+}  // namespace posthorn::app

@@ -1,0 +1,133 @@
+#include "app/tool_init.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "app/sandbox.h"
+#include "app/supervisor.h"
+#include "app/templates.h"
+#include "base/config.h"
+#include "net/socket.h"
+#include "net/tls.h"
+
+namespace posthorn::app {
+namespace {
+
+struct Port {
+  int number;
+  std::vector<std::string> config::Listen::* list;
+};
+constexpr Port kPorts[] = {
+    {25, &config::Listen::smtp},  {465, &config::Listen::submissions}, {587, &config::Listen::submission},
+    {143, &config::Listen::imap}, {993, &config::Listen::imaps},
+};
+
+std::string join_address(std::string_view host, int port) {
+  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+config::Config instance_config(const InitOptions& options) {
+  config::Config config;
+  config.server.hostname = options.hostname;
+  config.server.default_domain = options.domains.front();
+  config.server.profile = options.profile;
+  config.filter.spamd = options.spamd;
+  const int base = options.port_base < 0 ? 0 : options.port_base;
+  for (const Port& port : kPorts) {
+    auto& list = config.listen.*port.list;
+    list.clear();
+    if (!options.listen.empty()) {
+      list.push_back(join_address(options.listen, base + port.number));
+    } else {
+      list = {join_address("0.0.0.0", base + port.number), join_address("::", base + port.number)};
+    }
+  }
+  if (options.port_base >= 0) config.listen.lmtp = {join_address("127.0.0.1", base + 24)};
+  return config;
+}
+
+class Instance {
+ public:
+  explicit Instance(const InitOptions& options) : options_(options), root_(options.folder) {}
+
+  Result<> make() {
+    TRY_OK(check());
+    config::Config config = instance_config(options_);
+    TRY_OK(write("conf/posthorn.toml", config::to_toml(config), 0644));
+    TRY_OK(write("conf/users", std::string(template_text("users")), 0640, &config.users.lookup));
+    std::string domains(template_text("domains"));
+    for (const std::string& domain : options_.domains) domains += domain + " .\n";
+    TRY_OK(write("maps/domains", domains, 0644));
+    for (const std::string_view table : {"mailboxes", "aliases", "senders", "transport"})
+      TRY_OK(write("maps/" + std::string(table), std::string(template_text(table)), 0644));
+    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")), 0640, &config.users.lookup));
+    TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
+    TRY_OK(write_certificate(config));
+    TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
+    return prepare_folders(loaded);
+  }
+
+ private:
+  Result<> check() const {
+    if (options_.profile != "default")
+      return fail(ErrorKind::config, fmt::format("there is no profile \"{}\"; this version has: default", options_.profile));
+    if (options_.domains.empty()) return fail(ErrorKind::config, "name a mail domain with --domain");
+    if (options_.port_base > 65'535 - 4190)
+      return fail(ErrorKind::config, "--port-base: the highest service would lie above port 65535");
+    if (!options_.spamd.empty()) TRY_OK(net::parse_address(options_.spamd));
+    if (!options_.listen.empty()) TRY_OK(net::parse_address(join_address(options_.listen, 25)));
+    return {};
+  }
+
+  // A file that is there stays as it is, and that is said: init run twice changes nothing.
+  Result<> write(const std::string& name, const std::string& text, mode_t mode, const std::string* group = nullptr) {
+    const Path path = root_ / name;
+    TRY_OK(make_folders(Disk::real(), path.parent_path(), 0755));
+    TRY(const auto there, find_file_info(path));
+    if (there) {
+      fmt::print("kept     {}\n", path.native());
+      return {};
+    }
+    TRY_OK(replace_file(Disk::real(), path, text, mode));
+    if (group != nullptr && geteuid() == 0) {
+      TRY(const Account account, find_account(*group));
+      if (::chown(path.c_str(), 0, account.gid) != 0) return fail_errno("chown", path.native(), errno);
+    }
+    fmt::print("made     {}\n", path.native());
+    return {};
+  }
+
+  Result<> write_certificate(const config::Config& config) {
+    TRY(const auto certificate, find_file_info(root_ / "tls/cert.pem"));
+    TRY(const auto key, find_file_info(root_ / "tls/key.pem"));
+    if (certificate || key) {
+      fmt::print("kept     {}\n", (root_ / "tls").native());
+      return {};
+    }
+    TRY(const auto pair, net::make_self_signed({options_.hostname, "localhost"}, {"127.0.0.1"}));
+    TRY_OK(write("tls/key.pem", pair.key_pem, 0640, &config.users.edge));
+    return write("tls/cert.pem", pair.certificate_pem, 0644);
+  }
+
+  const InitOptions& options_;
+  Path root_;
+};
+
+}  // namespace
+
+int init_instance(const InitOptions& options) {
+  InitOptions absolute = options;
+  absolute.folder = std::filesystem::absolute(options.folder).lexically_normal();
+  if (const auto made = Instance(absolute).make(); !made) {
+    fmt::print(stderr, "posthorn: {}\n", made.error().what);
+    return 1;
+  }
+  const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
+  fmt::print("\nNext:\n  posthorn user add you@{} -c {}\n  posthorn serve -c {}\n", options.domains.front(), conf, conf);
+  return 0;
+}
+
+}  // namespace posthorn::app

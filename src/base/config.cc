@@ -1,0 +1,325 @@
+#include "base/config.h"
+
+#include <fmt/format.h>
+
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <toml++/toml.h>
+
+#include "base/config_keys.h"
+
+namespace posthorn::config {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t factor;
+};
+constexpr Unit kDurations[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+constexpr Unit kSizes[] = {{"B", 1}, {"KB", 1U << 10U}, {"MB", 1U << 20U}, {"GB", 1U << 30U}};
+
+std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  for (const Unit& unit : units) {
+    if (rest != unit.name) continue;
+    if (number > (std::uint64_t{1} << 62U) / unit.factor) return std::nullopt;
+    return number * unit.factor;
+  }
+  return std::nullopt;
+}
+
+std::string with_unit(std::uint64_t value, std::span<const Unit> units) {
+  for (std::size_t i = units.size(); i-- > 0;)
+    if (value != 0 && value % units[i].factor == 0)
+      return fmt::format("{}{}", value / units[i].factor, units[i].name);
+  return fmt::format("0{}", units[units.size() > 4 ? 1 : 0].name);
+}
+
+// The Levenshtein distance, for the suggestion only.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(std::string_view key, const std::set<std::string>& known) {
+  std::string best;
+  std::size_t best_distance = 1 + key.size() / 2;
+  for (const std::string& candidate : known) {
+    const std::size_t d = distance(key, candidate);
+    if (d < best_distance) {
+      best_distance = d;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+// Takes values out of the parsed file; remembers the first fault and every key it was asked for.
+class Reader final : public KeyVisitor {
+ public:
+  Reader(const toml::table& root, std::string file) : root_(root), file_(std::move(file)) {}
+
+  void section(std::string_view name, std::string_view) override {
+    section_ = name;
+    sections_.insert(section_);
+    table_ = nullptr;
+    const toml::node* node = root_.get(name);
+    if (node == nullptr) return;
+    table_ = node->as_table();
+    if (table_ == nullptr) refuse(*node, fmt::format("{} must be a table: [{}]", name, name));
+  }
+  void text(std::string_view key, std::string& value, std::string_view) override {
+    if (const toml::node* node = find(key)) take_string(key, *node, value);
+  }
+  void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
+              std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr || !take_string(key, *node, value)) return;
+    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
+      refuse(*node,
+             fmt::format("{} is \"{}\", must be one of: {}", key, value, fmt::join(allowed, ", ")));
+  }
+  void path(std::string_view key, Path& value, std::string_view) override {
+    std::string text_value = value.native();
+    if (const toml::node* node = find(key); node != nullptr && take_string(key, *node, text_value))
+      value = text_value;
+  }
+  void list(std::string_view key, std::vector<std::string>& value, std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    std::vector<std::string> items;
+    if (const auto* one = node->as_string()) {
+      items.push_back(one->get());
+    } else if (const toml::array* array = node->as_array()) {
+      for (const toml::node& item : *array) {
+        if (!item.is_string())
+          return refuse(item, fmt::format("{} must hold texts in quotes", key));
+        items.push_back(item.as_string()->get());
+      }
+    } else {
+      return refuse(*node, fmt::format("{} must be a list of texts: [\"…\", \"…\"]", key));
+    }
+    value = std::move(items);
+  }
+  void flag(std::string_view key, bool& value, std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (!node->is_boolean()) return refuse(*node, fmt::format("{} must be true or false", key));
+    value = node->as_boolean()->get();
+  }
+  void count(std::string_view key, std::size_t& value, std::size_t min, std::size_t max,
+             std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (!node->is_integer()) return refuse(*node, fmt::format("{} must be a whole number", key));
+    const std::int64_t n = node->as_integer()->get();
+    if (n < 0 || static_cast<std::size_t>(n) < min || static_cast<std::size_t>(n) > max)
+      return refuse(*node, fmt::format("{} is {}, must be {} to {}", key, n, min, max));
+    value = static_cast<std::size_t>(n);
+  }
+  void bytes(std::string_view key, Bytes& value, Bytes min, Bytes max, std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    std::optional<std::uint64_t> n;
+    if (const auto* number = node->as_integer(); number != nullptr && number->get() >= 0)
+      n = static_cast<std::uint64_t>(number->get());
+    if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kSizes);
+    if (!n)
+      return refuse(*node,
+                    fmt::format("{} must be a size, as 1024 or \"50MB\" (B, KB, MB, GB)", key));
+    if (*n < min || *n > max)
+      return refuse(*node, fmt::format("{} must be {} to {}", key, with_unit(min, kSizes),
+                                       with_unit(max, kSizes)));
+    value = *n;
+  }
+  void duration(std::string_view key, Duration& value, Duration min, Duration max,
+                std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    std::optional<std::uint64_t> n;
+    if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kDurations);
+    if (!n)
+      return refuse(*node, fmt::format("{} must be a time, as \"30s\" (ms, s, m, h, d)", key));
+    const Duration time(static_cast<std::int64_t>(*n));
+    if (time < min || time > max)
+      return refuse(*node, fmt::format("{} must be {} to {}", key, words(min), words(max)));
+    value = time;
+  }
+
+  // After the visit: what stands in the file and is no key.
+  void refuse_unknown() {
+    for (const auto& [name, node] : root_) {
+      if (!sections_.contains(std::string(name.str()))) {
+        refuse_unknown(node, "section", std::string(name.str()), sections_);
+        continue;
+      }
+      const toml::table* table = node.as_table();
+      if (table == nullptr) continue;
+      for (const auto& [key, value] : *table)
+        if (!keys_[std::string(name.str())].contains(std::string(key.str())))
+          refuse_unknown(value, "key", std::string(key.str()), keys_[std::string(name.str())]);
+    }
+  }
+
+  const std::optional<Error>& fault() const { return fault_; }
+
+ private:
+  static std::string words(Duration time) {
+    return with_unit(static_cast<std::uint64_t>(time.count()), kDurations);
+  }
+  const toml::node* find(std::string_view key) {
+    keys_[section_].insert(std::string(key));
+    return table_ == nullptr ? nullptr : table_->get(key);
+  }
+  bool take_string(std::string_view key, const toml::node& node, std::string& value) {
+    if (!node.is_string()) {
+      refuse(node, fmt::format("{} must be a text in quotes", key));
+      return false;
+    }
+    value = node.as_string()->get();
+    return true;
+  }
+  void refuse_unknown(const toml::node& node, std::string_view what, const std::string& name,
+                      const std::set<std::string>& known) {
+    const std::string near = nearest(name, known);
+    refuse(node, fmt::format("unknown {} \"{}\"{}", what, name,
+                             near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
+  }
+  void refuse(const toml::node& node, std::string reason) {
+    // The first in the order of the file's lines is the one to mend first.
+    const auto line = node.source().begin.line;
+    if (fault_ && fault_line_ <= line) return;
+    fault_line_ = line;
+    fault_ = Error{ErrorKind::config, fmt::format("{}:{}: {}", file_, line, reason)};
+  }
+
+  const toml::table& root_;
+  std::string file_;
+  std::string section_;
+  const toml::table* table_ = nullptr;
+  std::set<std::string> sections_;
+  std::map<std::string, std::set<std::string>> keys_;
+  std::optional<Error> fault_;
+  toml::source_index fault_line_ = 0;
+};
+
+class Printer final : public KeyVisitor {
+ public:
+  void section(std::string_view name, std::string_view about) override {
+    out_ += fmt::format("\n# {}\n[{}]\n", about, name);
+  }
+  void text(std::string_view key, std::string& value, std::string_view about) override {
+    line(key, quoted(value), about);
+  }
+  void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
+              std::string_view about) override {
+    line(key, quoted(value), fmt::format("{} One of: {}.", about, fmt::join(allowed, ", ")));
+  }
+  void path(std::string_view key, Path& value, std::string_view about) override {
+    line(key, quoted(value.native()), about);
+  }
+  void list(std::string_view key, std::vector<std::string>& value,
+            std::string_view about) override {
+    std::string items;
+    for (const std::string& item : value) items += (items.empty() ? "" : ", ") + quoted(item);
+    line(key, "[" + items + "]", about);
+  }
+  void flag(std::string_view key, bool& value, std::string_view about) override {
+    line(key, value ? "true" : "false", about);
+  }
+  void count(std::string_view key, std::size_t& value, std::size_t min, std::size_t max,
+             std::string_view about) override {
+    line(key, fmt::format("{}", value), fmt::format("{} {} to {}.", about, min, max));
+  }
+  void bytes(std::string_view key, Bytes& value, Bytes min, Bytes max,
+             std::string_view about) override {
+    line(key, quoted(with_unit(value, kSizes)),
+         fmt::format("{} {} to {}.", about, with_unit(min, kSizes), with_unit(max, kSizes)));
+  }
+  void duration(std::string_view key, Duration& value, Duration min, Duration max,
+                std::string_view about) override {
+    const auto words = [](Duration d) {
+      return with_unit(static_cast<std::uint64_t>(d.count()), kDurations);
+    };
+    line(key, quoted(words(value)), fmt::format("{} {} to {}.", about, words(min), words(max)));
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  static std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out + "\"";
+  }
+  void line(std::string_view key, std::string value, std::string_view about) {
+    out_ += fmt::format("# {}\n{} = {}\n", about, key, value);
+  }
+
+  std::string out_ =
+      "# Posthorn's configuration. Every key stands here with its default; one that is left out "
+      "has it too.\n"
+      "# Sizes: \"50MB\" (B, KB, MB, GB). Times: \"30s\" (ms, s, m, h, d). `posthorn check` tells "
+      "faults.\n";
+};
+
+void make_absolute(Path& path, const Path& root) {
+  if (!path.empty() && path.is_relative()) path = (root / path).lexically_normal();
+}
+
+}  // namespace
+
+Result<Config> parse(std::string_view text, const Path& file) {
+  const toml::parse_result parsed = toml::parse(text, file.native());
+  if (!parsed)
+    return fail(ErrorKind::config,
+                fmt::format("{}:{}: {}", file.native(), parsed.error().source().begin.line,
+                            parsed.error().description()));
+  Config config;
+  Reader reader(parsed.table(), file.native());
+  visit_keys(config, reader);
+  reader.refuse_unknown();
+  if (reader.fault()) return std::unexpected(*reader.fault());
+  config.file = file;
+  config.root = std::filesystem::absolute(file).parent_path().parent_path();
+  for (Path* path : {&config.paths.maps, &config.paths.users, &config.paths.sieve,
+                     &config.paths.certificate, &config.paths.key, &config.paths.spool,
+                     &config.paths.mail, &config.paths.run, &config.relay.trust_file})
+    make_absolute(*path, config.root);
+  return config;
+}
+
+Result<Config> load(const Path& file) {
+  TRY(const auto text, read_file(file, 1U << 20U));
+  if (!text)
+    return fail(ErrorKind::config, fmt::format("{}:1: there is no such file", file.native()));
+  return parse(*text, std::filesystem::absolute(file));
+}
+
+std::string to_toml(const Config& config) {
+  Config copy = config;
+  Printer printer;
+  visit_keys(copy, printer);
+  return printer.take();
+}
+
+}  // namespace posthorn::config

@@ -1,0 +1,242 @@
+#include "base/config_keys.h"
+
+namespace posthorn::config {
+namespace {
+
+using std::chrono::hours;
+constexpr Bytes kKiB = 1024;
+constexpr Bytes kMiB = 1024 * kKiB;
+constexpr Bytes kGiB = 1024 * kMiB;
+constexpr Duration kDay = hours(24);
+
+void visit_server(Server& c, KeyVisitor& v) {
+  v.section("server", "Who this server is.");
+  v.text("hostname", c.hostname, "The host name in greetings, Received and Message-ID.");
+  v.text("default_domain", c.default_domain,
+         "The domain of logins and addresses that name none. Empty: the only one in maps/domains.");
+  v.text("postmaster", c.postmaster,
+         "Where mail for postmaster goes when no mailbox or alias of that name exists.");
+  v.text("profile", c.profile, "The profile this file was made from; for information only.");
+}
+
+void visit_paths(Paths& c, KeyVisitor& v) {
+  v.section("paths", "Where things lie. Relative paths count from the folder above this file's.");
+  v.path("maps", c.maps, "The folder of the tables.");
+  v.path("users", c.users, "Accounts and password hashes, in Dovecot's passwd-file form.");
+  v.path("sieve", c.sieve,
+         "The folder of the site's Sieve scripts; default.sieve is run for each message.");
+  v.path("certificate", c.certificate,
+         "PEM: the server's certificate, then its chain. Watched, swapped live.");
+  v.path("key", c.key, "PEM: its private key.");
+  v.path("spool", c.spool, "The queue. On a disk that keeps what it was told to sync.");
+  v.path("mail", c.mail, "The maildirs.");
+  v.path("run", c.run, "The sockets between the roles.");
+}
+
+void visit_listen(Listen& c, KeyVisitor& v) {
+  v.section("listen",
+            "What listens where: \"address:port\", \"[::1]:port\" or \"unix:/path\". An empty list "
+            "turns a "
+            "service off.");
+  v.list("smtp", c.smtp, "Mail from other servers. STARTTLS is offered.");
+  v.list("submission", c.submission, "Mail from users, after STARTTLS and a login.");
+  v.list("submissions", c.submissions, "Mail from users, TLS from the start.");
+  v.list("imap", c.imap, "IMAP, login after STARTTLS.");
+  v.list("imaps", c.imaps, "IMAP, TLS from the start.");
+  v.list("pop3", c.pop3, "POP3 with STLS. Not served by this version.");
+  v.list("pop3s", c.pop3s, "POP3, TLS from the start. Not served by this version.");
+  v.list("managesieve", c.managesieve, "ManageSieve. Not served by this version.");
+  v.list("http", c.http, "Web pages. Not served by this version.");
+  v.list("https", c.https, "Web pages over TLS. Not served by this version.");
+  v.list("lmtp", c.lmtp, "An entrance for LMTP that needs no login: keep it on loopback.");
+}
+
+void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
+  v.section("tls", "Certificates and handshakes.");
+  v.duration("reload_interval", t.reload_interval, 100ms, kDay,
+             "How often the files are looked at.");
+  v.duration("handshake_timeout", t.handshake_timeout, 1s, hours(1),
+             "A handshake that takes longer is ended.");
+  v.duration("expiry_warning", t.expiry_warning, 0ms, 365 * kDay,
+             "How long before its end a certificate is warned of.");
+  v.section("limits", "Bounds on connections.");
+  v.count("connections_max", c.connections_max, 1, 1'000'000, "Connections in all.");
+  v.count("connections_per_address_max", c.connections_per_address_max, 1, 1'000'000,
+          "Connections from one address (IPv4) or /64 (IPv6).");
+  v.list("exempt", c.exempt, "Networks that per-address bounds and login delays do not hold for.");
+  v.duration("login_timeout", c.login_timeout, 1s, hours(1), "From an IMAP greeting to the login.");
+  v.duration("drain", c.drain, 0ms, hours(1),
+             "How long sessions may finish when the server stops.");
+}
+
+void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
+  v.section("smtp", "SMTP, on every port.");
+  v.text("banner", c.banner, "What follows the host name in the greeting.");
+  v.bytes("message_max", c.message_max, kKiB, 2 * kGiB, "The largest message (announced by SIZE).");
+  v.count("recipients_max", c.recipients_max, 100, 100'000,
+          "Recipients of a message (RFC 5321: at least 100).");
+  v.bytes("line_max", c.line_max, 1000, 64 * kMiB, "The longest text line of a message.");
+  v.count("hops_max", c.hops_max, 10, 1000, "Received headers; one with more is looping.");
+  v.count("errors_max", c.errors_max, 1, 10'000,
+          "Refused commands, then the connection is closed.");
+  v.count("junk_commands_max", c.junk_commands_max, 1, 1'000'000,
+          "NOOP, RSET, VRFY and the like without mail.");
+  v.count("unknown_recipients_max", c.unknown_recipients_max, 1, 100'000,
+          "Unknown recipients, then 421.");
+  v.count("messages_max", c.messages_max, 1, 1'000'000, "Messages over one connection.");
+  v.duration("command_timeout", c.command_timeout, 1s, hours(1), "Waiting for a whole command.");
+  v.duration("data_timeout", c.data_timeout, 1s, hours(10),
+             "Waiting for the next piece of a message.");
+  v.bytes("data_rate_min", c.data_rate_min, 0, kMiB,
+          "Bytes a second a message must keep up, after a minute; 0: any.");
+  v.flag("require_helo", c.require_helo, "MAIL only after EHLO or HELO.");
+  v.flag("auth_on_25", c.auth_on_25, "Offer AUTH on the smtp port too (under TLS).");
+  v.section("submission", "Mail from the server's own users.");
+  v.flag("require_auth", s.require_auth, "Without: local recipients only; it never opens a relay.");
+  v.flag("require_tls", s.require_tls, "On the submission port: nothing but STARTTLS before TLS.");
+  v.flag("check_sender", s.check_sender,
+         "A user may send only as an address that resolves to them.");
+  v.flag("hide_client", s.hide_client, "Leaves the user's address out of Received.");
+  v.count("messages_per_hour_max", s.messages_per_hour_max, 0, 1'000'000,
+          "A user's bound; 0: none.");
+}
+
+void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
+  v.section("auth", "Logins, for every protocol.");
+  v.flag("allow_plaintext", c.allow_plaintext, "Logins without TLS. For development on loopback.");
+  v.choice("default_scheme", c.default_scheme,
+           {"SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "ARGON2ID", "ARGON2I"},
+           "How `posthorn user` hashes a new password.");
+  v.duration("cache", c.cache, 0ms, hours(24),
+             "A verified password is remembered (as a keyed digest); 0s: never.");
+  v.count("failures_max", c.failures_max, 1, 1'000'000,
+          "Wrong passwords from an address, then it is banned.");
+  v.duration("ban", c.ban, 0ms, 365 * kDay, "For how long.");
+  v.duration("token_life", c.token_life, 1s, 5min,
+             "Between a login and its hand-over to the store.");
+  v.section("maps", "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, static.");
+  v.duration("poll_interval", m.poll_interval, 100ms, hours(1),
+             "How often edited files are noticed.");
+  v.count("expansion_max", m.expansion_max, 1, 1'000'000,
+          "Recipients that one address may expand to.");
+  v.count("depth_max", m.depth_max, 1, 100, "Aliases of aliases.");
+  v.text("recipient_delimiter", m.recipient_delimiter,
+         "What separates a tag: user+tag@domain. Empty: no tags.");
+  v.list("domains", m.domains, "Domains that are ours; values are ignored.");
+  v.list("mailboxes", m.mailboxes, "Addresses that have a maildir; values are ignored.");
+  v.list("aliases", m.aliases,
+         "Address or @domain, then where its mail goes, separated by commas.");
+  v.list("senders", m.senders, "Address or @domain, then the accounts that may send as it.");
+  v.list("transport", m.transport,
+         "Domain, then how its mail leaves: smtp:[host]:port, error:text …");
+  v.text("relay_sasl", m.relay_sasl, "[host]:port, then user:password.");
+}
+
+void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
+  v.section("queue", "What waits, and for how long.");
+  v.duration("retry_first", c.retry_first, 1s, kDay,
+             "The wait before the second attempt; it doubles from there.");
+  v.duration("retry_max", c.retry_max, 1s, 7 * kDay, "The longest wait.");
+  v.duration("warn_after", c.warn_after, 0ms, 30 * kDay,
+             "When the sender is told of a delay; 0s: never.");
+  v.duration("expire_after", c.expire_after, 1s, 100 * kDay,
+             "When a message that cannot be delivered goes back.");
+  v.duration("bounce_expire_after", c.bounce_expire_after, 1s, 100 * kDay,
+             "The same for messages without a sender.");
+  v.count("attempts_max", c.attempts_max, 1, 10'000, "Deliveries at once, in all.");
+  v.count("attempts_per_destination_max", c.attempts_per_destination_max, 1, 10'000,
+          "Deliveries at once, to one place.");
+  v.count("messages_max", c.messages_max, 1, 10'000'000,
+          "Messages in the queue; over it new mail gets 452.");
+  v.bytes("free_min", c.free_min, 0, 1024 * kGiB, "Free disk below which new mail gets 452.");
+  v.flag("bounce_headers_only", c.bounce_headers_only,
+         "A bounce returns the header, not the whole message.");
+  v.section("filter", "The after-queue spam filter: SpamAssassin's spamd.");
+  v.text("spamd", f.spamd, "\"127.0.0.1:783\" or \"unix:/run/spamd.sock\". Empty: no filter.");
+  v.text("user", f.user,
+         "The user whose preferences spamd uses. Empty: the recipient, when there is one.");
+  v.bytes("message_max", f.message_max, kKiB, kGiB, "Larger messages pass unscanned.");
+  v.duration("timeout", f.timeout, 1s, hours(1), "For one scan.");
+  v.count("concurrency_max", f.concurrency_max, 1, 1000, "Scans at once; spamd's --max-children.");
+  v.count("tries_max", f.tries_max, 1, 1000, "Scans that fail before when_down decides.");
+  v.duration("retry", f.retry, 100ms, hours(1), "The wait between them.");
+  v.choice("when_down", f.when_down, {"deliver", "wait"},
+           "deliver: unscanned, with a header that says so; or wait.");
+  v.flag("scan_submissions", f.scan_submissions, "Scan what logged-in users send, too.");
+  v.list("headers", f.headers, "The header fields taken from spamd, by their first letters.");
+}
+
+void visit_relay(Relay& c, KeyVisitor& v) {
+  v.section("relay", "Where mail for other domains goes.");
+  v.text("relayhost", c.relayhost,
+         "\"[smtp.sendgrid.net]:587\"; brackets: no MX lookup. Empty: by MX. Its login: "
+         "maps/relay-sasl.");
+  v.choice("tls", c.tls, {"verify", "encrypt", "may", "none"},
+           "TLS towards relayhost; verify: required, and the name must match.");
+  v.choice("mx_tls", c.mx_tls, {"verify", "encrypt", "may", "none"}, "TLS towards MX hosts.");
+  v.path("trust_file", c.trust_file, "PEM: the authorities trusted. Empty: the system's.");
+  v.text("resolver", c.resolver, "DNS servers, \"127.0.0.1:53\". Empty: /etc/resolv.conf.");
+  std::size_t port = c.mx_port;
+  v.count("mx_port", port, 1, 65'535, "The port of MX hosts.");
+  c.mx_port = static_cast<std::uint16_t>(port);
+  v.text("source_address", c.source_address, "The local address to connect from.");
+  v.flag("private_mx", c.private_mx, "Deliver to MX hosts with private or loopback addresses.");
+  v.duration("connect_timeout", c.connect_timeout, 1s, hours(1), "For a connection.");
+  v.duration("command_timeout", c.command_timeout, 1s, hours(1), "For the reply to a command.");
+  v.duration("data_timeout", c.data_timeout, 1s, hours(10), "For the reply after the message.");
+}
+
+void visit_store(Store& c, Imap& i, KeyVisitor& v) {
+  v.section("store", "Maildirs.");
+  v.count("workers", c.workers, 1, 256,
+          "Processes; each owns the accounts whose hash falls to it.");
+  v.count("threads", c.threads, 1, 64, "Threads of a process for disk work.");
+  v.text("location", c.location,
+         "An account's maildir below paths.mail: {domain}, {user} (the local part), {address}.");
+  v.text("drafts", c.drafts, "The folder for drafts, made at the first login. Empty: none.");
+  v.text("sent", c.sent, "The folder for sent mail.");
+  v.text("trash", c.trash, "The folder for deleted mail.");
+  v.text("junk", c.junk, "The folder for spam.");
+  v.text("archive", c.archive, "The folder for the archive.");
+  v.list("also_create", c.also_create, "Further folders made at the first login.");
+  v.flag("tag_to_folder", c.tag_to_folder,
+         "Mail to user+Work goes to the folder Work, if there is one.");
+  v.duration("rescan", c.rescan, 100ms, hours(1),
+             "How often an open mailbox looks for files that others changed.");
+  v.section("imap", "IMAP.");
+  v.bytes("line_max", i.line_max, kKiB, 16 * kMiB, "The longest command, without literals.");
+  v.bytes("login_line_max", i.login_line_max, 512, kMiB, "The longest command before the login.");
+  v.duration("idle_timeout", i.idle_timeout, 1min, kDay,
+             "A silent session is ended (RFC 3501: at least 30m).");
+  v.duration("literal_timeout", i.literal_timeout, 1s, hours(10),
+             "Waiting for the next piece of a literal.");
+  v.count("connections_per_user_max", i.connections_per_user_max, 1, 100'000,
+          "Sessions of one user.");
+}
+
+}  // namespace
+
+void visit_keys(Config& c, KeyVisitor& v) {
+  visit_server(c.server, v);
+  visit_paths(c.paths, v);
+  visit_listen(c.listen, v);
+  visit_limits(c.tls, c.limits, v);
+  visit_smtp(c.smtp, c.submission, v);
+  visit_auth(c.auth, c.maps, v);
+  visit_queue(c.queue, c.filter, v);
+  visit_relay(c.relay, v);
+  visit_store(c.store, c.imap, v);
+  v.section("log", "One line, one event, in logfmt.");
+  v.text("file", c.log.file, "\"-\": standard output.");
+  v.choice("level", c.log.level, {"debug", "info", "warning", "error"},
+           "The least that is written.");
+  v.section("edge", "The role that strangers talk to.");
+  v.count("workers", c.edge.workers, 1, 256, "Processes, sharing the ports.");
+  v.section("users", "The system accounts of the roles, when the server is started as root.");
+  v.text("edge", c.users.edge, "Reads the TLS key and nothing else.");
+  v.text("lookup", c.users.lookup, "Reads tables and users.");
+  v.text("queue", c.users.queue, "Owns the spool.");
+  v.text("store", c.users.store, "Owns the mail.");
+}
+
+}  // namespace posthorn::config

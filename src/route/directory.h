@@ -1,0 +1,61 @@
+// Directory: the questions about addresses that SMTP and the queue ask. In the lookup role it is answered from the
+// tables; edge and queue ask it over the line protocol. An Error means "could not ask": 451, keep the mail.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "net/task.h"
+
+namespace posthorn::route {
+
+// What a peer is told; the text is fit to be sent.
+struct Refusal {
+  int code = 550;
+  std::string enhanced;  // "5.1.1"
+  std::string text;
+};
+
+template <class T>
+using Answer = net::Task<std::expected<T, Refusal>>;
+
+struct RecipientQuestion {
+  std::string address;  // as in RCPT TO, without brackets; "postmaster" without a domain is allowed
+  std::string account;  // who is logged in; empty: a stranger, who may not relay
+};
+
+// The final recipients: aliases, lists and catch-alls expanded, each once. Local ones keep their +tag.
+struct Expansion {
+  std::vector<std::string> recipients;
+};
+
+struct LocalPlan {
+  std::string account;  // "bob@example.org", canonical (lower case)
+  std::string tag;      // "Work" of bob+Work@; may be empty
+};
+struct RelayPlan {      // to a smarthost, or a transport table's next hop
+  std::string host;
+  std::uint16_t port = 25;
+  bool use_mx = false;  // host is a domain whose MX records are to be asked (no brackets around it)
+  std::string user;     // empty: no authentication
+  std::string password;
+  std::string tls;      // "verify", "encrypt", "may", "none"
+};
+struct MxPlan {
+  std::string domain;   // or an address literal "[192.0.2.1]"
+};
+using Plan = std::variant<LocalPlan, RelayPlan, MxPlan>;
+
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  virtual Answer<Expansion> recipient(RecipientQuestion question) = 0;
+  // May account send as address? (RFC 6409 section 6.1)
+  virtual Answer<void> sender(std::string account, std::string address) = 0;
+  // How to deliver a final recipient. A Refusal is a permanent failure: bounce.
+  virtual Answer<Plan> plan(std::string address) = 0;
+};
+
+}  // namespace posthorn::route

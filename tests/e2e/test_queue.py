@@ -1,0 +1,150 @@
+"""The queue: retries, bounces, refused logins at the smarthost, a spamd that is away, and the queue's commands."""
+
+import json
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import Server, Smarthost, free_port, message, wait_until
+
+QUICK = {"queue.retry_first": '"1s"', "queue.retry_max": '"2s"', "relay.tls": '"none"'}
+
+
+def with_relay(port, **more):
+    return {"relay.relayhost": f'"[127.0.0.1]:{port}"', **QUICK, **more}
+
+
+def queued(server):
+    return [json.loads(line) for line in server.run("queue", "list", "--json").stdout.splitlines() if line.strip()]
+
+
+class Relay(unittest.TestCase):
+    def test_each_recipient_gets_its_own_outcome(self):
+        script = {"RCPT TO:<no@": "550 5.1.1 nobody of that name", "RCPT TO:<later@": "451 4.2.0 busy"}
+        with Smarthost(script=script) as relay:
+            server = Server(settings=with_relay(relay.port))
+            server.write_map("relay-sasl", f"127.0.0.1:{relay.port} apikey:secret\n")
+            with server:
+                server.submit("alice", message("Three", "marker three\r\n"), ["yes@far.test", "no@far.test", "later@far.test"])
+                self.assertEqual(relay.wait_for("marker three")[1], ["yes@far.test"])
+                bounce = server.wait_for("nobody of that name", "alice")
+                self.assertIn(b"multipart/report", bounce)
+                self.assertIn(b"Final-Recipient: rfc822; no@far.test", bounce.replace(b"rfc822;no", b"rfc822; no"))
+                self.assertIn(b"Status: 5.1.1", bounce)
+                self.assertNotIn(b"yes@far.test", bounce.split(b"message/delivery-status")[1].split(b"rfc822-headers")[0])
+                script.pop("RCPT TO:<later@")
+                wait_until(lambda: [m for m in relay.received if m[1] == ["later@far.test"]])
+                self.assertEqual(len([m for m in relay.received if "yes@far.test" in m[1]]), 1)
+                wait_until(lambda: queued(server) == [])
+
+    def test_a_refused_login_keeps_the_queue_and_bounces_nothing(self):
+        with Smarthost() as relay:
+            server = Server(settings=with_relay(relay.port))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:old\n")
+            with server:
+                server.submit("alice", message("Kept", "marker kept\r\n"), ["friend@far.test"])
+                wait_until(lambda: "level=error" in server.log() and "login" in server.log())
+                self.assertEqual(len(queued(server)), 1)
+                self.assertEqual(server.fetch_all("alice"), [])
+                server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+                server.run("reload")
+                server.run("queue", "retry", "--all")
+                relay.wait_for("marker kept")
+                self.assertEqual(server.fetch_all("alice"), [])
+
+    def test_a_dead_relay_delays_nobody_else_and_expires(self):
+        server = Server(settings=with_relay(free_port(), **{"queue.expire_after": '"6s"'}))
+        with server:
+            server.submit("alice", message("Dead", "marker dead\r\n"), ["friend@far.test"])
+            server.send(message("Alive", "marker alive\r\n"))
+            server.wait_for("marker alive", seconds=5)
+            bounce = server.wait_for("marker dead" if False else "friend@far.test", "alice", seconds=40)
+            self.assertIn(b"Action: failed", bounce)
+            wait_until(lambda: queued(server) == [])
+
+    def test_the_null_sender_is_never_answered(self):
+        with Smarthost(script={"RCPT": "550 5.1.1 no"}) as relay:
+            server = Server(settings=with_relay(relay.port))
+            server.append_map("aliases", "out@example.org friend@far.test\n")
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+            with server:
+                server.send(message("Null", "marker null\r\n"), sender="", to=["out@example.org"])
+                wait_until(lambda: "RCPT" in " ".join(relay.dialogs))
+                wait_until(lambda: queued(server) == [])
+                self.assertEqual(relay.received, [])
+
+    def test_unknown_outcome_is_tried_again(self):
+        with Smarthost(script={"EOD": "DROP"}) as relay:
+            server = Server(settings=with_relay(relay.port))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+            with server:
+                server.submit("alice", message("Unclear", "marker unclear\r\n"), ["friend@far.test"])
+                wait_until(lambda: relay.dialogs.count("DATA") >= 1)
+                relay.script.clear()
+                relay.wait_for("marker unclear")
+
+    def test_a_relay_without_tls_gets_nothing_when_tls_is_required(self):
+        with Smarthost() as relay:
+            server = Server(settings=with_relay(relay.port, **{"relay.tls": '"verify"'}))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+            with server:
+                server.submit("alice", message("Private", "marker private\r\n"), ["friend@far.test"])
+                wait_until(lambda: "EHLO" in " ".join(relay.dialogs))
+                wait_until(lambda: "queue.deferred" in server.log())
+                self.assertNotIn("AUTH", " ".join(relay.dialogs))
+                self.assertEqual(relay.received, [])
+
+
+class Commands(unittest.TestCase):
+    def test_list_show_hold_release_delete(self):
+        server = Server(settings=with_relay(free_port()))
+        with server:
+            server.submit("alice", message("Waiting", "marker waiting\r\n"), ["friend@far.test"])
+            entry = wait_until(lambda: queued(server))[0]
+            self.assertIn("friend@far.test", server.run("queue", "list").stdout)
+            shown = server.run("queue", "show", entry["id"]).stdout
+            self.assertIn("friend@far.test", shown)
+            self.assertIn("marker waiting", shown)
+            server.run("queue", "hold", entry["id"])
+            self.assertIn("hold", server.run("queue", "list").stdout.lower() + server.run("queue", "list").stdout)
+            server.run("queue", "release", entry["id"])
+            server.run("queue", "delete", entry["id"])
+            self.assertEqual(queued(server), [])
+            self.assertNotEqual(server.run("queue", "show", entry["id"], check=False).returncode, 0)
+            self.assertEqual(server.fetch_all("alice"), [])
+
+    def test_the_queue_survives_a_restart(self):
+        with Smarthost() as relay:
+            server = Server(settings=with_relay(relay.port))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:wrong\n")
+            with server:
+                server.submit("alice", message("Patience", "marker patience\r\n"), ["friend@far.test"])
+                wait_until(lambda: queued(server))
+                self.assertEqual(server.stop(), 0)
+                server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+                server.start()
+                relay.wait_for("marker patience")
+
+
+class Filter(unittest.TestCase):
+    def test_spamd_away_delivers_unscanned_and_says_so(self):
+        settings = {"filter.retry": '"200ms"', "filter.tries_max": "2"}
+        with Server(spamd=f"127.0.0.1:{free_port()}", settings=settings) as server:
+            server.send(message("Unscanned", "marker unscanned\r\n"))
+            raw = server.wait_for("marker unscanned")
+            self.assertIn(b"X-Spam-Status: unknown", raw)
+            server.submit("alice", message("Own", "marker own\r\n"), ["bob@example.org"])
+            self.assertNotIn(b"X-Spam-", server.wait_for("marker own"))
+
+    def test_spamd_away_can_mean_wait(self):
+        settings = {"filter.retry": '"200ms"', "filter.tries_max": "2", "filter.when_down": '"wait"'}
+        with Server(spamd=f"127.0.0.1:{free_port()}", settings=settings) as server:
+            server.send(message("Wait", "marker wait\r\n"))
+            server.submit("alice", message("Own", "marker passes by\r\n"), ["bob@example.org"])
+            server.wait_for("marker passes by")
+            self.assertEqual(len(queued(server)), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,58 @@
+#include "base/config.h"
+
+#include <gtest/gtest.h>
+
+namespace posthorn::config {
+namespace {
+
+std::string fault(std::string_view text) {
+  const auto config = parse(text, "/etc/x/conf/posthorn.toml");
+  return config ? "" : config.error().what;
+}
+
+TEST(Config, DefaultsParseBackToThemselves) {
+  const std::string text = to_toml(Config{});
+  const auto config = parse(text, "/srv/mail/conf/posthorn.toml");
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->paths.maps, "/srv/mail/maps");
+  EXPECT_EQ(config->smtp.message_max, 50U << 20U);
+  EXPECT_EQ(config->queue.expire_after, std::chrono::hours(120));
+  EXPECT_EQ(config->tls.reload_interval, 1s);
+  EXPECT_EQ(config->listen.imaps, Listen{}.imaps);
+}
+
+TEST(Config, FaultsNameFileLineAndReason) {
+  EXPECT_EQ(
+      fault("[smtp]\n\nmesage_max = 3\n"),
+      "/etc/x/conf/posthorn.toml:3: unknown key \"mesage_max\", did you mean \"message_max\"?");
+  EXPECT_EQ(fault("[smpt]\n"),
+            "/etc/x/conf/posthorn.toml:1: unknown section \"smpt\", did you mean \"smtp\"?");
+  EXPECT_EQ(fault("[smtp]\nmessage_max = \"3TB\"\n"),
+            "/etc/x/conf/posthorn.toml:2: message_max must be a size, as 1024 or \"50MB\" (B, KB, "
+            "MB, GB)");
+  EXPECT_EQ(fault("[smtp]\nmessage_max = \"3GB\"\n"),
+            "/etc/x/conf/posthorn.toml:2: message_max must be 1KB to 2GB");
+  EXPECT_EQ(fault("[smtp]\nhops_max = 1\n"),
+            "/etc/x/conf/posthorn.toml:2: hops_max is 1, must be 10 to 1000");
+  EXPECT_EQ(
+      fault("[relay]\ntls = \"maybe\"\n"),
+      "/etc/x/conf/posthorn.toml:2: tls is \"maybe\", must be one of: verify, encrypt, may, none");
+  EXPECT_EQ(fault("[auth]\nban = 10\n"),
+            "/etc/x/conf/posthorn.toml:2: ban must be a time, as \"30s\" (ms, s, m, h, d)");
+  EXPECT_EQ(fault("[auth]\nallow_plaintext = \"yes\"\n"),
+            "/etc/x/conf/posthorn.toml:2: allow_plaintext must be true or false");
+  EXPECT_NE(fault("[auth\n").find("/etc/x/conf/posthorn.toml:1: "), std::string::npos);
+}
+
+TEST(Config, AShortFileHasTheDefaultsForTheRest) {
+  const auto config =
+      parse("[server]\nhostname = \"mx.example.org\"\n[listen]\nsmtp = \"127.0.0.1:2525\"\n",
+            "/a/conf/p.toml");
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->server.hostname, "mx.example.org");
+  EXPECT_EQ(config->listen.smtp, std::vector<std::string>{"127.0.0.1:2525"});
+  EXPECT_EQ(config->relay.tls, "verify");
+}
+
+}  // namespace
+}  // namespace posthorn::config
