@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/use_awaitable.hpp>
@@ -115,7 +116,7 @@ class Process {
   static net::Awaitable<void> wait_for_end(Process* self) {
     while (true) {
       const auto [error, signal] =
-          co_await self->signals_.async_wait(asio::as_tuple(asio::use_awaitable));
+          co_await self->signals_.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
       if (error || signal != SIGHUP) co_return;
       for (const auto& role : self->roles_) co_await role->reload();
     }

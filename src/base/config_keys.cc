@@ -116,7 +116,7 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
              "Between a login and its hand-over to the store.");
   v.section("maps", "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, static.");
   v.duration("poll_interval", m.poll_interval, 100ms, hours(1),
-             "How often edited files are noticed.");
+             "How often files are looked at; an edit is live when it looks the same twice.");
   v.count("expansion_max", m.expansion_max, 1, 1'000'000,
           "Recipients that one address may expand to.");
   v.count("depth_max", m.depth_max, 1, 100, "Aliases of aliases.");

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <asio/async_result.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <atomic>
+#include <exception>
+#include <type_traits>
 #include <utility>
 
 #include "net/task.h"
@@ -23,13 +27,39 @@ class BlockingPool {
 
   // co_await pool.run([&] { return read_file(path); });  f returns a Result<T>; exceptions become an Error.
   template <class F>
-  auto run(F f) -> Awaitable<std::invoke_result_t<F>>;
+  auto run(F f) -> Awaitable<std::invoke_result_t<F>> {
+    using R = std::invoke_result_t<F>;
+    auto executor = co_await asio::this_coro::executor;
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(R)>(
+        [this, executor](auto handler, F work) {
+          asio::post(pool_, [this, executor, keep = asio::make_work_guard(executor), work = std::move(work),
+                             handler = std::move(handler)]() mutable {
+            R value = guarded<R>(work);
+            waiting_.fetch_sub(1, std::memory_order_relaxed);
+            asio::post(executor, [handler = std::move(handler), value = std::move(value)]() mutable {
+              std::move(handler)(std::move(value));
+            });
+          });
+        },
+        asio::use_awaitable, std::move(f));
+  }
 
   void join();
-  std::size_t waiting() const;
+  std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   std::size_t threads() const { return threads_; }
 
  private:
+  // What a library throws on a pool thread (out of memory, a file system's error) becomes a temporary Error.
+  template <class R, class F>
+  static R guarded(F& work) {
+    try {
+      return work();
+    } catch (const std::exception& error) {
+      return fail(ErrorKind::temporary, error.what());
+    }
+  }
+
   asio::thread_pool pool_;
   std::size_t threads_;
   std::atomic<std::size_t> waiting_{0};

@@ -35,7 +35,8 @@ class TlsServer {
   // Reads the files again if they changed; true: a new pair is in use. On an error the old ones stay.
   Result<bool> reload();
   CertificateInfo info() const;  // of the default pair
-  std::shared_ptr<ssl_ctx_st> context() const;  // the one of now; a session keeps its own
+  std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
+  std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
 
  private:
   TlsServer();

@@ -1,0 +1,19 @@
+// Password hashes: {SCHEME}text as Dovecot writes them, and bare crypt strings. All of it blocks: call it in
+// net::BlockingPool. A hash that asks for more memory or time than a mail server can spend is refused, not computed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace posthorn::auth {
+
+// true: it is the password. An Error: the hash cannot be read (config).
+Result<bool> verify_password(std::string_view stored, std::string_view password);
+// scheme: "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "ARGON2ID", "ARGON2I"; gives "{SCHEME}…".
+Result<std::string> hash_password(std::string_view scheme, std::string_view password);
+// Costs about what a real check costs; for users that do not exist.
+void verify_nothing(std::string_view password);
+
+}  // namespace posthorn::auth

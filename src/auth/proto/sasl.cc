@@ -1,0 +1,53 @@
+#include "auth/proto/sasl.h"
+
+#include "auth/proto/base64.h"
+
+namespace posthorn::auth {
+
+SaslStep SaslServer::start(std::string_view mechanism, std::optional<std::string_view> initial) {
+  mechanism_.clear();
+  user_.reset();
+  for (const char c : mechanism) mechanism_ += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  if (mechanism_ != "PLAIN" && mechanism_ != "LOGIN") return SaslFailure::unknown_mechanism;
+  if (initial) return *initial == "=" ? take("") : feed(*initial);
+  return Challenge{mechanism_ == "PLAIN" ? "" : encode_base64("Username:")};
+}
+
+SaslStep SaslServer::feed(std::string_view line) {
+  if (line == "*") return SaslFailure::cancelled;
+  if (line.size() > kSaslLineMax) return SaslFailure::too_long;
+  const auto decoded = decode_base64(line);
+  if (!decoded) return SaslFailure::malformed;
+  return take(*decoded);
+}
+
+SaslStep SaslServer::take(std::string_view response) {
+  if (mechanism_ == "LOGIN") {
+    if (response.find('\0') != std::string_view::npos) return SaslFailure::malformed;
+    if (!user_) {
+      if (response.empty()) return SaslFailure::malformed;
+      user_ = response;
+      return Challenge{encode_base64("Password:")};
+    }
+    return Credentials{"", *user_, std::string(response)};
+  }
+  // RFC 4616 section 2: [authzid] NUL authcid NUL passwd, and no further NUL.
+  const std::size_t first = response.find('\0');
+  if (first == std::string_view::npos) return SaslFailure::malformed;
+  const std::size_t second = response.find('\0', first + 1);
+  if (second == std::string_view::npos || response.find('\0', second + 1) != std::string_view::npos) return SaslFailure::malformed;
+  Credentials credentials{std::string(response.substr(0, first)), std::string(response.substr(first + 1, second - first - 1)),
+                          std::string(response.substr(second + 1))};
+  if (credentials.user.empty() || credentials.password.empty()) return SaslFailure::malformed;
+  return credentials;
+}
+
+std::string plain_response(std::string_view user, std::string_view password) {
+  std::string text(1, '\0');
+  text += user;
+  text += '\0';
+  text += password;
+  return encode_base64(text);
+}
+
+}  // namespace posthorn::auth

@@ -1,0 +1,118 @@
+// AuthService: the one place where passwords are checked (in the lookup role), for every protocol. Hashing runs in the
+// pool; failures slow down and at last ban the address they come from; a good login gives a one-time token for the store.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "auth/authenticator.h"
+#include "auth/user_file.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "net/blocking_pool.h"
+#include "net/line_channel.h"
+#include "net/scope.h"
+#include "net/timer.h"
+
+namespace posthorn::auth {
+
+// Failures by address (IPv4, or IPv6 /64). Bounded: the oldest go when it is full.
+class Throttle {
+ public:
+  Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
+  bool is_banned(const std::string& key);
+  std::chrono::milliseconds fail(const std::string& key);  // how long to wait before the answer
+  void succeed(const std::string& key) { entries_.erase(key); }
+
+ private:
+  struct Entry {
+    std::size_t failures = 0;
+    SteadyTime last{};
+  };
+  void shrink();
+  const config::Auth& config_;
+  const Clock& clock_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+class Networks {  // "127.0.0.0/8", "::1/128"
+ public:
+  static Result<Networks> parse(const std::vector<std::string>& texts);
+  bool contains(const std::string& address) const;
+
+ private:
+  struct Network {
+    std::string bytes;
+    unsigned bits;
+  };
+  std::vector<Network> networks_;
+};
+
+class AuthService final : public Authenticator, public Redeemer {
+ public:
+  // domain_names gives the local domains of now, for logins that name none.
+  AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config, Networks exempt,
+              std::function<std::vector<std::string>()> domain_names, const Clock& clock = Clock::system());
+
+  net::Task<> start();
+  net::Awaitable<std::vector<std::string>> reload(bool force);  // faults, "file:line: reason"
+  void stop();
+
+  net::Task<Verdict> authenticate(Attempt attempt) override;
+  net::Task<std::optional<std::string>> redeem(std::string token, std::string service, std::string session) override;
+
+ private:
+  struct Token {
+    std::string account, service, session;
+    SteadyTime expires;
+  };
+  static net::Awaitable<void> watch(AuthService* self);
+  std::optional<std::string> account_of(const std::string& user) const;
+  const std::string* hash_of(const std::string& account) const;
+  net::Task<bool> check(const std::string& account, std::string password);
+  std::string cache_key(const std::string& account, const std::string& password) const;
+  std::string make_token(const std::string& account, const Attempt& attempt);
+
+  net::Scope& scope_;
+  net::BlockingPool& pool_;
+  const config::Config& config_;
+  Networks exempt_;
+  std::function<std::vector<std::string>()> domain_names_;
+  const Clock& clock_;
+  net::Event stopped_;
+  std::shared_ptr<const UserFile> users_;
+  std::string stamp_;
+  Throttle throttle_;
+  std::string secret_;  // keys the cache; new in every process
+  std::unordered_map<std::string, SteadyTime> cache_;
+  std::unordered_map<std::string, Token> tokens_;
+  std::size_t hashing_ = 0;
+  log::Logger log_;
+};
+
+// Edge and store ask over the line protocol.
+class RemoteAuthenticator final : public Authenticator {
+ public:
+  explicit RemoteAuthenticator(net::LineChannel& channel) : channel_(channel) {}
+  net::Task<Verdict> authenticate(Attempt attempt) override;
+
+ private:
+  net::LineChannel& channel_;
+};
+
+class RemoteRedeemer final : public Redeemer {
+ public:
+  explicit RemoteRedeemer(net::LineChannel& channel) : channel_(channel) {}
+  net::Task<std::optional<std::string>> redeem(std::string token, std::string service, std::string session) override;
+
+ private:
+  net::LineChannel& channel_;
+};
+
+// The lookup role's side; nullopt: not one of its verbs.
+net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator, const net::Message& request);
+net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer, const net::Message& request);
+
+}  // namespace posthorn::auth

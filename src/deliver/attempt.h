@@ -1,0 +1,45 @@
+// One attempt: a message, some of its recipients that go the same way, and what became of each.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/file.h"
+#include "message/envelope.h"
+#include "net/task.h"
+#include "route/directory.h"
+#include "smtp/proto/reply.h"
+
+namespace posthorn::deliver {
+
+// The message: fields to put in front, then a range of a file with CRLF lines. Read in pieces, never held whole.
+struct Body {
+  Path file;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::string prefix;
+};
+
+struct Outcome {
+  enum class Kind { delivered, deferred, failed };
+  Kind kind = Kind::deferred;
+  smtp::Reply reply;   // code 0: there was none, reason says why
+  std::string reason;  // for the log and the queue list
+  std::string remote;  // who said it: "smtp.example.org[192.0.2.1]:25"; empty: nobody was reached
+};
+
+struct Attempted {
+  std::vector<Outcome> outcomes;  // one a recipient, in order
+  bool destination_down = false;  // nobody could be reached: others for the same destination may wait, too
+  bool login_refused = false;     // the smarthost refused our credentials: an alarm, and everything is kept
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // envelope.recipients are those of this attempt, all with this plan.
+  virtual net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body, std::string queue_id) = 0;
+};
+
+}  // namespace posthorn::deliver

@@ -1,0 +1,61 @@
+// The after-queue spam stage: asks spamd (SPAMC protocol 1.5, HEADERS) over libcurl and gives the fields to put on top of
+// the message. The message itself is never changed. spamd's answers are bounded, cleaned, and waited for only so long.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "base/config.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+#include "net/socket.h"
+#include "net/timer.h"
+
+namespace posthorn::filter {
+
+struct Scan {
+  Path file;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::string recipient;  // the User: header, where the configuration names none
+};
+
+struct Verdict {
+  bool spam = false;
+  std::string score;    // "15.3"
+  std::string headers;  // CRLF lines to put on top; may be empty
+};
+
+// What spamd said, parsed; prefixes: which fields are taken. Pure, so that it can be tested and fuzzed.
+Result<Verdict> parse_spamd_answer(std::string_view answer, const std::vector<std::string>& prefixes);
+
+class Filter {
+ public:
+  Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config, net::Address spamd);
+  ~Filter();
+
+  // An Error: spamd could not be asked; the caller tries again or passes the message on with unscanned().
+  net::Task<Verdict> scan(Scan scan);
+  static Verdict unscanned(std::string_view why);
+  void stop();
+
+ private:
+  struct Multi;
+  net::Task<Verdict> ask(const Scan& scan);
+
+  net::Scope& scope_;
+  net::BlockingPool& pool_;
+  const config::Filter& config_;
+  net::Address spamd_;
+  std::unique_ptr<Multi> multi_;
+  std::size_t running_ = 0;
+  net::Event freed_;
+  std::size_t failures_ = 0;
+  SteadyTime open_again_{};
+  bool stopped_ = false;
+};
+
+}  // namespace posthorn::filter

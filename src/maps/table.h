@@ -1,0 +1,87 @@
+// Table: one lookup table, whatever holds it. Three outcomes: found, not there, could not ask (an Error).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/file.h"
+#include "net/task.h"
+
+namespace posthorn::maps {
+
+using Found = Result<std::optional<std::string>>;
+
+class Table {
+ public:
+  virtual ~Table() = default;
+  // key in lower case, as the caller wants it looked up: full address, address without tag, "@domain", domain.
+  virtual net::Task<std::optional<std::string>> find(std::string key) const = 0;
+};
+
+// A fault or warning in a file: "maps/aliases:3: reason".
+struct Finding {
+  std::string where;  // "path:line"
+  std::string reason;
+  std::string text() const { return where + ": " + reason; }
+};
+
+struct Entry {
+  std::string key;  // lower case
+  std::string value;
+  std::size_t line = 0;
+};
+
+// Postfix's text form (postmap(1)): "key white-space value", # comments, lines that begin with white space continue the
+// one before. A key that stands twice is a warning, and the first counts.
+struct TextFile {
+  std::vector<Entry> entries;
+  std::vector<Finding> faults;
+  std::vector<Finding> warnings;
+};
+TextFile parse_text(std::string_view text, const std::string& path);
+
+class TextTable final : public Table {
+ public:
+  explicit TextTable(std::vector<Entry> entries);
+  net::Task<std::optional<std::string>> find(std::string key) const override;
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, std::size_t> index_;
+};
+
+// "/pattern/flags value" lines (regexp_table(5), POSIX extended), in order; $1 … in the value. "!" negates.
+class RegexpTable final : public Table {
+ public:
+  static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path);
+  ~RegexpTable() override;
+  net::Task<std::optional<std::string>> find(std::string key) const override;
+
+ private:
+  struct Rule;
+  std::vector<std::unique_ptr<Rule>> rules_;
+  RegexpTable();
+};
+
+class StaticTable final : public Table {
+ public:
+  explicit StaticTable(std::string value) : value_(std::move(value)) {}
+  net::Task<std::optional<std::string>> find(std::string) const override { co_return value_; }
+
+ private:
+  std::string value_;
+};
+
+// "text:name", "hash:name" …: the type, and the file below folder.
+struct TableName {
+  std::string type;  // "text", "regexp", "static"
+  std::string rest;  // file name or static value
+};
+Result<TableName> parse_table_name(std::string_view name);
+
+}  // namespace posthorn::maps

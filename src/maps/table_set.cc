@@ -1,0 +1,285 @@
+#include "maps/table_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/events.h"
+
+namespace posthorn::maps {
+namespace {
+
+constexpr std::uint64_t kFileMax = 256U << 20U;
+
+struct TextSource {
+  std::string path;
+  std::vector<Entry> entries;
+};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+class Loader {
+ public:
+  explicit Loader(const config::Config& config) : config_(config), set_(std::make_shared<TableSet>()) {}
+
+  Loaded load() {
+    load_list(config_.maps.domains, set_->domains, domains_, true);
+    load_list(config_.maps.mailboxes, set_->mailboxes, mailboxes_, true);
+    load_list(config_.maps.aliases, set_->aliases, aliases_, false);
+    load_list(config_.maps.senders, set_->senders, senders_, false);
+    load_list(config_.maps.transport, set_->transport, transport_, false);
+    load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, false);
+    if (all_text_ && faults_.empty()) cross_check();
+    Loaded loaded{nullptr, std::move(faults_), std::move(warnings_)};
+    if (loaded.faults.empty()) {
+      for (const TextSource& source : domains_)
+        for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
+      set_->warnings = loaded.warnings;
+      loaded.set = std::move(set_);
+    }
+    return loaded;
+  }
+
+ private:
+  void load_list(const std::vector<std::string>& names, TableList& list, std::vector<TextSource>& sources, bool required) {
+    for (const std::string& name : names) {
+      if (name.empty()) continue;
+      const auto parsed = parse_table_name(name);
+      if (!parsed) {
+        faults_.push_back({config_.file.native() + ":1", parsed.error().what});
+        continue;
+      }
+      if (parsed->type == "static") {
+        list.tables.push_back(std::make_unique<StaticTable>(parsed->rest));
+        all_text_ = false;
+        continue;
+      }
+      const Path path = config_.paths.maps / parsed->rest;
+      const auto text = read_file(path, kFileMax);
+      if (!text) {
+        faults_.push_back({path.native() + ":1", text.error().what});
+      } else if (!*text) {
+        if (required) faults_.push_back({path.native() + ":1", "there is no such file"});
+      } else if (parsed->type == "regexp") {
+        all_text_ = false;
+        auto table = RegexpTable::parse(**text, path.native());
+        if (table) list.tables.push_back(*std::move(table));
+        else faults_.push_back({path.native(), table.error().what});
+      } else {
+        load_text(**text, path.native(), list, sources);
+      }
+    }
+  }
+
+  void load_text(std::string_view text, const std::string& path, TableList& list, std::vector<TextSource>& sources) {
+    TextFile file = parse_text(text, path);
+    std::ranges::move(file.faults, std::back_inserter(faults_));
+    std::ranges::move(file.warnings, std::back_inserter(warnings_));
+    sources.push_back({path, file.entries});
+    list.tables.push_back(std::make_unique<TextTable>(std::move(file.entries)));
+  }
+
+  void cross_check() {
+    for (const TextSource& source : domains_)
+      for (const Entry& entry : source.entries) local_domains_.insert(entry.key);
+    for (const TextSource& source : mailboxes_)
+      for (const Entry& entry : source.entries) check_mailbox(source, entry);
+    for (const TextSource& source : aliases_)
+      for (const Entry& entry : source.entries) alias_values_.emplace(entry.key, split_list(entry.value));
+    for (const TextSource& source : aliases_)
+      for (const Entry& entry : source.entries) check_alias(source, entry);
+  }
+
+  void fault(const TextSource& source, const Entry& entry, std::string reason) {
+    faults_.push_back({fmt::format("{}:{}", source.path, entry.line), std::move(reason)});
+  }
+
+  bool has_local_domain(const TextSource& source, const Entry& entry) {
+    const std::size_t at = entry.key.rfind('@');
+    if (at == std::string::npos) {
+      fault(source, entry, fmt::format("{} has no domain", entry.key));
+      return false;
+    }
+    const std::string domain = entry.key.substr(at + 1);
+    if (local_domains_.contains(domain)) return true;
+    fault(source, entry, fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key));
+    return false;
+  }
+
+  void check_mailbox(const TextSource& source, const Entry& entry) {
+    if (!has_local_domain(source, entry)) return;
+    if (entry.key.starts_with('@')) return fault(source, entry, "a mailbox needs a name before the @");
+    local_mailboxes_.insert(entry.key);
+  }
+
+  void check_alias(const TextSource& source, const Entry& entry) {
+    if (!has_local_domain(source, entry)) return;
+    for (const std::string& target : alias_values_[entry.key]) {
+      const AddressKeys keys = keys_of(target, config_.maps.recipient_delimiter);
+      if (target.find('@') == std::string::npos || target.starts_with('@')) {
+        fault(source, entry, fmt::format("{} is no address", target));
+      } else if (local_domains_.contains(keys.domain.substr(1)) && !exists(keys)) {
+        fault(source, entry, fmt::format("{} leads to {}, which is neither a mailbox nor an alias", entry.key, target));
+      }
+    }
+    std::vector<std::string> way;
+    if (loops(entry.key, way))
+      fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")));
+  }
+
+  bool exists(const AddressKeys& keys) const {
+    return local_mailboxes_.contains(keys.full) || local_mailboxes_.contains(keys.untagged) || alias_values_.contains(keys.full) ||
+           alias_values_.contains(keys.untagged) || alias_values_.contains(keys.domain);
+  }
+
+  const std::vector<std::string>* alias_of(const AddressKeys& keys) const {
+    for (const std::string* key : {&keys.full, &keys.untagged}) {
+      if (const auto found = alias_values_.find(*key); found != alias_values_.end()) return &found->second;
+      if (local_mailboxes_.contains(*key)) return nullptr;
+    }
+    const auto found = alias_values_.find(keys.domain);
+    return found != alias_values_.end() ? &found->second : nullptr;
+  }
+
+  // An alias that is one of its own targets keeps a copy: no loop. One that comes back to itself over another is.
+  bool loops(const std::string& key, std::vector<std::string>& way) const {
+    way.push_back(key);
+    if (way.size() > config_.maps.depth_max + 1) return true;
+    const auto* targets = alias_of(keys_of(key, config_.maps.recipient_delimiter));
+    if (key.starts_with('@')) targets = &alias_values_.at(key);
+    if (targets != nullptr)
+      for (const std::string& target : *targets) {
+        if (target == key) continue;
+        if (std::ranges::find(way, target) != way.end()) {
+          way.push_back(target);
+          return true;
+        }
+        if (loops(target, way)) return true;
+      }
+    way.pop_back();
+    return false;
+  }
+
+  const config::Config& config_;
+  std::shared_ptr<TableSet> set_;
+  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_;
+  std::set<std::string> local_domains_, local_mailboxes_;
+  std::unordered_map<std::string, std::vector<std::string>> alias_values_;
+  std::vector<Finding> faults_, warnings_;
+  bool all_text_ = true;
+};
+
+}  // namespace
+
+net::Task<std::optional<std::string>> TableList::find(std::string key) const {
+  for (const auto& table : tables) {
+    CO_TRY(auto value, co_await table->find(key));
+    if (value) co_return value;
+  }
+  co_return std::nullopt;
+}
+
+Loaded load_tables(const config::Config& config) { return Loader(config).load(); }
+
+std::vector<std::string> split_list(std::string_view value) {
+  std::vector<std::string> items;
+  while (!value.empty()) {
+    const std::size_t end = value.find_first_of(", \t");
+    if (end != 0) items.push_back(lower(value.substr(0, end)));
+    value.remove_prefix(end == std::string_view::npos ? value.size() : end + 1);
+  }
+  return items;
+}
+
+AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
+  AddressKeys keys;
+  keys.full = lower(address);
+  const std::size_t at = keys.full.rfind('@');
+  const std::size_t local_end = at == std::string::npos ? keys.full.size() : at;
+  keys.domain = at == std::string::npos ? "" : keys.full.substr(at);
+  keys.untagged = keys.full;
+  const std::size_t mark = delimiter.empty() ? std::string::npos : keys.full.find_first_of(delimiter, 1);
+  if (mark != std::string::npos && mark < local_end && keys.full.front() != '"') {
+    keys.untagged = keys.full.substr(0, mark) + keys.domain;
+    keys.tag = address.substr(mark + 1, local_end - mark - 1);  // as it was written: a folder's name
+  }
+  return keys;
+}
+
+Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config)
+    : scope_(scope), pool_(pool), config_(config), stopped_(scope.executor()) {}
+
+// What changes when a file is edited, replaced, made or removed. A few stat calls.
+std::string Reloader::stamp() const {
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      const auto parsed = parse_table_name(name);
+      if (!parsed || parsed->type == "static") continue;
+      const auto info = find_file_info(config_.paths.maps / parsed->rest);
+      if (info && *info)
+        text += fmt::format("{}:{}:{}:{};", name, (*info)->inode, (*info)->size, (*info)->modified.time_since_epoch().count());
+      else
+        text += name + ":-;";
+    }
+  };
+  for (const auto* names : {&config_.maps.domains, &config_.maps.mailboxes, &config_.maps.aliases, &config_.maps.senders, &config_.maps.transport})
+    add(*names);
+  add({config_.maps.relay_sasl});
+  return text;
+}
+
+net::Task<> Reloader::start() {
+  const auto faults = co_await reload(true);
+  if (!faults.empty()) {
+    std::string text;
+    for (const Finding& finding : faults) text += (text.empty() ? "" : "\n") + finding.text();
+    co_return fail(ErrorKind::config, text);
+  }
+  scope_.spawn(watch(this));
+  co_return Result<>{};
+}
+
+net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
+  std::string now = stamp();
+  if (!force && now == stamp_) co_return faults_;
+  stamp_ = std::move(now);
+  Loaded loaded;
+  const auto done = co_await pool_.run([this, &loaded]() -> Result<> {
+    loaded = load_tables(config_);
+    return {};
+  });
+  if (!done) loaded.faults.push_back({config_.paths.maps.native(), done.error().what});
+  for (const Finding& warning : loaded.warnings) log_.warn(event::maps_warning, {{"error", warning.text()}});
+  faults_ = loaded.faults;
+  if (loaded.set) {
+    current_ = std::move(loaded.set);
+    ++generation_;
+    log_.info(event::maps_loaded, {{"generation", generation_}});
+  } else {
+    for (const Finding& finding : faults_) log_.error(event::maps_refused, {{"error", finding.text()}});
+  }
+  co_return faults_;
+}
+
+void Reloader::stop() { stopped_.close(); }
+
+net::Awaitable<void> Reloader::watch(Reloader* self) {
+  std::string seen;
+  while (!self->stopped_.is_closed()) {
+    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
+    if (self->stopped_.is_closed()) break;
+    // A file that somebody is still writing would be read half: it must look the same twice.
+    const std::string now = self->stamp();
+    if (now != self->stamp_ && now == seen) (void)co_await self->reload(false);
+    seen = now;
+  }
+}
+
+}  // namespace posthorn::maps

@@ -1,0 +1,74 @@
+// TableSet: all tables, loaded and checked together, and never changed afterwards. Reloader swaps a whole set for a
+// newer one; with a fault in any table the old set stays. No session sees half a set: it holds the one it began with.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "maps/table.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+#include "net/timer.h"
+
+namespace posthorn::maps {
+
+// Several tables asked in order, as Postfix's "hash:a, hash:b".
+struct TableList {
+  std::vector<std::unique_ptr<const Table>> tables;
+  net::Task<std::optional<std::string>> find(std::string key) const;
+};
+
+struct TableSet {
+  TableList domains, mailboxes, aliases, senders, transport, relay_sasl;
+  // Of text tables, for what needs a look at all: the default domain, checks, postmaster.
+  std::vector<std::string> domain_names;
+  std::vector<Finding> warnings;
+};
+
+struct Loaded {
+  std::shared_ptr<const TableSet> set;  // nullptr: faults says why
+  std::vector<Finding> faults;
+  std::vector<Finding> warnings;
+};
+// Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown domains.
+Loaded load_tables(const config::Config& config);
+
+// "a@x, b@y c@z": the addresses of a value.
+std::vector<std::string> split_list(std::string_view value);
+struct AddressKeys {  // Postfix's order (virtual(5)): full, without tag, @domain
+  std::string full, untagged, domain, tag;
+};
+AddressKeys keys_of(std::string_view address, std::string_view delimiter);
+
+class Reloader {
+ public:
+  Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config);
+  // The first load; a fault is a config Error with every finding on a line of its own.
+  net::Task<> start();
+  // Looks at the files and loads them if anything changed (or force). The outcome's faults are empty when all is well.
+  net::Awaitable<std::vector<Finding>> reload(bool force);
+  std::shared_ptr<const TableSet> current() const { return current_; }
+  std::uint64_t generation() const { return generation_; }
+  const std::vector<Finding>& faults() const { return faults_; }
+  void stop();
+
+ private:
+  static net::Awaitable<void> watch(Reloader* self);
+  std::string stamp() const;
+
+  net::Scope& scope_;
+  net::BlockingPool& pool_;
+  const config::Config& config_;
+  net::Event stopped_;
+  std::shared_ptr<const TableSet> current_;
+  std::uint64_t generation_ = 0;
+  std::string stamp_;
+  std::vector<Finding> faults_;
+  log::Logger log_;
+};
+
+}  // namespace posthorn::maps

@@ -1,0 +1,79 @@
+#include "message/dsn.h"
+
+#include <fmt/format.h>
+
+#include "base/ids.h"
+#include "message/received.h"
+
+namespace posthorn::message {
+namespace {
+
+// One line of printable ASCII.
+std::string clean(std::string_view text, std::size_t max = 600) {
+  std::string out;
+  for (const char c : text.substr(0, max)) {
+    const auto u = static_cast<unsigned char>(c);
+    out += u < 0x20 || u == 0x7F ? ' ' : u >= 0x80 ? '?' : c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string make_dsn(const Dsn& dsn) {
+  const bool failed = dsn.kind == Dsn::Kind::failed;
+  const std::string boundary = "=_" + random_hex(12);
+  std::string out;
+  const auto line = [&](std::string_view text) { out += std::string(text) + "\r\n"; };
+  line(fmt::format("From: Mail Delivery System <postmaster@{}>", dsn.hostname));
+  line(fmt::format("To: <{}>", clean(dsn.envelope.sender)));
+  line(failed ? "Subject: Undelivered mail returned to sender" : "Subject: Delayed mail (still being tried)");
+  line("Date: " + format_rfc5322(dsn.now));
+  line("Message-ID: " + make_message_id(dsn.hostname));
+  line("Auto-Submitted: auto-replied");
+  line("MIME-Version: 1.0");
+  line(fmt::format("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"", boundary));
+  line("");
+  line("--" + boundary);
+  line("Content-Type: text/plain; charset=us-ascii");
+  line("");
+  line(fmt::format("This is the mail system at {}.", dsn.hostname));
+  line("");
+  line(failed ? "Your message could not be delivered to:" : "Your message could not be delivered yet. It will be tried again; you need not do anything.");
+  for (const DsnRecipient& recipient : dsn.recipients) {
+    line("");
+    line(fmt::format("<{}>", clean(recipient.recipient.address)));
+    line(fmt::format("    {}", clean(recipient.reason)));
+  }
+  line("");
+  line("--" + boundary);
+  line("Content-Type: message/delivery-status");
+  line("");
+  line(fmt::format("Reporting-MTA: dns; {}", dsn.hostname));
+  if (!dsn.envelope.id.empty()) line("Original-Envelope-Id: " + clean(dsn.envelope.id));
+  line("Arrival-Date: " + format_rfc5322(dsn.arrived));
+  for (const DsnRecipient& recipient : dsn.recipients) {
+    line("");
+    const std::string& original = recipient.recipient.original;
+    if (original.find(';') != std::string::npos)
+      line(fmt::format("Original-Recipient: {}; {}", clean(original.substr(0, original.find(';'))), clean(original.substr(original.find(';') + 1))));
+    line(fmt::format("Final-Recipient: rfc822; {}", clean(recipient.recipient.address)));
+    line(failed ? "Action: failed" : "Action: delayed");
+    line("Status: " + clean(recipient.status.empty() ? (failed ? "5.0.0" : "4.0.0") : recipient.status));
+    if (!recipient.remote.empty()) line("Remote-MTA: dns; " + clean(recipient.remote.substr(0, recipient.remote.find('['))));
+    if (!recipient.diagnostic.empty()) line("Diagnostic-Code: smtp; " + clean(recipient.diagnostic));
+    if (!failed) line("Will-Retry-Until: " + format_rfc5322(dsn.retry_until));
+  }
+  line("");
+  line("--" + boundary);
+  line(dsn.is_whole ? "Content-Type: message/rfc822" : "Content-Type: text/rfc822-headers");
+  line("Content-Transfer-Encoding: 8bit");
+  line("");
+  out += dsn.returned;
+  if (!out.ends_with("\r\n")) out += "\r\n";
+  line("");
+  line("--" + boundary + "--");
+  return out;
+}
+
+}  // namespace posthorn::message

@@ -1,0 +1,67 @@
+// The header of a message, found while its bytes stream by, and looked at afterwards (RFC 5322 section 2.2). Tolerant:
+// LF or CRLF lines, a first mbox "From " line, a header that runs into the body without an empty line. Bounded: 10 MiB
+// of header, 10 000 fields; what is beyond counts as body.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace posthorn::message {
+
+inline constexpr std::size_t kHeaderMax = 10U << 20U;
+inline constexpr std::size_t kFieldsMax = 10'000;
+
+struct Field {
+  std::string_view name;   // "Subject"
+  std::string_view value;  // raw, folded, without the final line end, from behind the colon
+  std::string_view raw;    // the whole field with its line ends
+};
+
+// Views into a header block that outlives it.
+class Headers {
+ public:
+  Headers() = default;
+  explicit Headers(std::string_view block);
+
+  const std::vector<Field>& fields() const { return fields_; }
+  // The first of the name, in any case; the value unfolded and trimmed.
+  std::optional<std::string> find(std::string_view name) const;
+  std::vector<std::string> find_all(std::string_view name) const;
+  bool has(std::string_view name) const { return find_field(name) != nullptr; }
+  std::size_t count(std::string_view name) const;
+  const Field* find_field(std::string_view name) const;
+
+ private:
+  std::vector<Field> fields_;
+};
+
+// Line ends of folding removed (RFC 5322 section 2.2.3), outer white space trimmed.
+std::string unfold(std::string_view value);
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
+// The length of the header block at the front of text, with the empty line behind it; nullopt: it is not whole yet.
+// body_begin: where the body begins (behind the empty line, or at the first line that is no header field).
+struct HeaderEnd {
+  std::size_t header_size = 0;  // without the empty line
+  std::size_t body_begin = 0;
+};
+std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all);
+
+// Gathers the header of a message that comes in pieces; no byte of the body is kept.
+class HeaderCollector {
+ public:
+  // True once the header is whole; the rest of the pieces need not be fed.
+  bool feed(std::string_view piece);
+  void finish();  // the message ended
+  bool is_whole() const { return whole_; }
+  const std::string& block() const { return block_; }
+
+ private:
+  std::string block_;
+  bool whole_ = false;
+};
+
+}  // namespace posthorn::message

@@ -1,0 +1,140 @@
+#include "message/mailbox_address.h"
+
+namespace posthorn::message {
+namespace {
+
+bool is_alnum(unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+bool is_atext(unsigned char c, AddressCharset charset) {
+  if (c >= 0x80) return charset == AddressCharset::utf8;
+  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+bool is_dot_string(std::string_view text, AddressCharset charset) {
+  if (text.empty() || text.front() == '.' || text.back() == '.') return false;
+  char before = 0;
+  for (const char c : text) {
+    if (c == '.' ? before == '.' : !is_atext(static_cast<unsigned char>(c), charset)) return false;
+    before = c;
+  }
+  return true;
+}
+
+// Valid UTF-8 without what hides or breaks lines; the charset check of a whole address.
+bool is_clean_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    std::size_t length = 1;
+    if (lead >= 0xC2 && lead <= 0xDF) length = 2;
+    else if (lead >= 0xE0 && lead <= 0xEF) length = 3;
+    else if (lead >= 0xF0 && lead <= 0xF4) length = 4;
+    else if (lead >= 0x80) return false;
+    if (i + length > text.size()) return false;
+    for (std::size_t j = 1; j < length; ++j)
+      if ((static_cast<unsigned char>(text[i + j]) & 0xC0U) != 0x80) return false;
+    if (lead == 0xE0 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return false;
+    if (lead == 0xED && static_cast<unsigned char>(text[i + 1]) > 0x9F) return false;
+    if (lead == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return false;  // C1 controls
+    i += length;
+  }
+  return true;
+}
+
+// The quoted string at the front of text, unquoted; its length with quotes in consumed. RFC 5321 Quoted-string.
+std::optional<std::string> take_quoted(std::string_view text, AddressCharset charset, std::size_t& consumed) {
+  std::string local;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    auto c = static_cast<unsigned char>(text[i]);
+    if (c == '"') {
+      consumed = i + 1;
+      return local;
+    }
+    if (c == '\\') {
+      if (++i == text.size()) return std::nullopt;
+      c = static_cast<unsigned char>(text[i]);
+      if (c >= 0x7F) return std::nullopt;
+    }
+    if (c < 0x20 || c == 0x7F || (c >= 0x80 && charset == AddressCharset::ascii)) return std::nullopt;
+    local += static_cast<char>(c);
+  }
+  return std::nullopt;
+}
+
+bool is_literal(std::string_view text) {
+  if (text.size() < 3 || text.front() != '[' || text.back() != ']') return false;
+  for (const char c : text.substr(1, text.size() - 2))
+    if (!is_alnum(static_cast<unsigned char>(c)) && c != '.' && c != ':' && c != '-') return false;
+  return true;
+}
+
+}  // namespace
+
+bool is_domain(std::string_view text, AddressCharset charset) {
+  if (text.empty() || text.size() > 255) return false;
+  std::size_t label = 0;
+  char before = '.';
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '.') {
+      if (label == 0 || before == '-') return false;
+      label = 0;
+    } else {
+      if (u >= 0x80 ? charset == AddressCharset::ascii : !is_alnum(u) && c != '-' && c != '_') return false;
+      if (c == '-' && label == 0) return false;
+      if (++label > 63) return false;
+    }
+    before = c;
+  }
+  return label > 0 && before != '-' && is_clean_utf8(text);
+}
+
+std::optional<MailboxAddress> parse_mailbox_address(std::string_view text, AddressCharset charset) {
+  if (text.empty() || text.size() > 254 + 64) return std::nullopt;
+  MailboxAddress address;
+  std::string_view rest;
+  if (text.front() == '"') {
+    std::size_t consumed = 0;
+    auto local = take_quoted(text, charset, consumed);
+    if (!local || local->empty()) return std::nullopt;
+    address.local = *std::move(local);
+    rest = text.substr(consumed);
+  } else {
+    const std::size_t at = text.find('@');
+    const std::string_view local = text.substr(0, at);
+    if (!is_dot_string(local, charset)) return std::nullopt;
+    address.local = local;
+    rest = at == std::string_view::npos ? std::string_view() : text.substr(at);
+  }
+  if (address.local.size() > 64 || !is_clean_utf8(address.local)) return std::nullopt;
+  if (rest.empty()) return address;  // the caller decides what a bare local part means
+  if (rest.front() != '@') return std::nullopt;
+  rest.remove_prefix(1);
+  if (!is_domain(rest, charset) && !is_literal(rest)) return std::nullopt;
+  address.domain = rest;
+  if (text.size() > 254) return std::nullopt;
+  return address;
+}
+
+std::string format_mailbox_address(const MailboxAddress& address) {
+  std::string out;
+  if (is_dot_string(address.local, AddressCharset::utf8)) {
+    out = address.local;
+  } else {
+    out = "\"";
+    for (const char c : address.local) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return address.domain.empty() ? out : out + "@" + address.domain;
+}
+
+std::string to_lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+}  // namespace posthorn::message

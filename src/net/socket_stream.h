@@ -1,0 +1,52 @@
+// SocketStream: a Stream over a descriptor of its own, with TLS by OpenSSL directly on it. The system call is tried
+// first and the event loop asked only when it would block. OpenSSL gives its buffers back between records, so an idle
+// TLS session holds none. Written with OpenSSL's socket BIO: the process ignores SIGPIPE.
+#pragma once
+
+#include <memory>
+
+#include "base/file.h"
+#include "net/stream.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+namespace posthorn::net {
+
+class SocketStream final : public Stream {
+ public:
+  SocketStream(Executor executor, File connected);
+  ~SocketStream() override;
+
+  Task<std::size_t> read_some(std::span<char> buffer, SteadyTime deadline) override;
+  Task<> write(std::string_view bytes, SteadyTime deadline) override;
+  Task<> wait_readable(SteadyTime deadline) override;
+  Task<> start_tls(const TlsServer& tls, SteadyTime deadline) override;
+  Task<> start_tls(const TlsClient& tls, const std::string& name, SteadyTime deadline) override;
+  void close() override;
+  Task<> shut_down(SteadyTime deadline) override;
+  const Peer& peer() const override { return peer_; }
+  const Peer& local() const override { return local_; }
+  const TlsInfo* tls() const override { return tls_ ? &*tls_ : nullptr; }
+
+  Task<> wait_writable(SteadyTime deadline);
+  void read_addresses();
+
+ private:
+  struct State;
+  enum class Want { read, write };
+  Task<> wait(Want want, SteadyTime deadline);
+  Task<> handshake(SteadyTime deadline);
+  Task<> after_ssl(int result, std::string_view what, SteadyTime deadline);
+  Awaitable<void> give_way();
+
+  std::shared_ptr<State> state_;
+  ssl_st* ssl_ = nullptr;
+  std::shared_ptr<ssl_ctx_st> context_;
+  std::optional<TlsInfo> tls_;
+  Peer peer_;
+  Peer local_;
+  unsigned busy_ = 0;
+};
+
+}  // namespace posthorn::net

@@ -1,0 +1,246 @@
+#include "route/local_directory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace posthorn::route {
+namespace {
+
+using maps::AddressKeys;
+
+Refusal unknown_user(const std::string& address) { return {550, "5.1.1", fmt::format("<{}>: User unknown", address)}; }
+Refusal relay_denied(const std::string& address) { return {554, "5.7.1", fmt::format("<{}>: Relay access denied", address)}; }
+
+std::pair<std::string, std::string> split(const std::string& address) {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string::npos) return {address, ""};
+  return {address.substr(0, at), address.substr(at + 1)};
+}
+
+bool is_postmaster(const std::string& local) { return message::to_lower(local) == "postmaster"; }
+
+}  // namespace
+
+struct LocalDirectory::Walk {
+  std::vector<std::string> found;
+  std::set<std::string> seen;
+  std::set<std::string> visited;  // aliases on the way, so that a loop ends
+};
+
+// A bare local part gets the default domain: the configured one, or the only one there is.
+net::Task<std::string> LocalDirectory::complete(const Set& set, std::string address) const {
+  if (address.find('@') != std::string::npos) co_return address;
+  std::string domain = config_.server.default_domain;
+  if (domain.empty() && set->domain_names.size() == 1) domain = set->domain_names.front();
+  co_return domain.empty() ? address : address + "@" + domain;
+}
+
+net::Task<bool> LocalDirectory::is_local_domain(const Set& set, const std::string& domain) const {
+  if (domain.empty()) co_return false;
+  CO_TRY(const auto found, co_await set->domains.find(message::to_lower(domain)));
+  co_return found.has_value();
+}
+
+net::Task<bool> LocalDirectory::has_mailbox(const Set& set, const AddressKeys& keys) const {
+  CO_TRY(const auto full, co_await set->mailboxes.find(keys.full));
+  if (full) co_return true;
+  if (keys.untagged == keys.full) co_return false;
+  CO_TRY(const auto untagged, co_await set->mailboxes.find(keys.untagged));
+  co_return untagged.has_value();
+}
+
+net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, std::string address, Walk& walk, std::size_t depth) const {
+  using Out = std::expected<void, Refusal>;
+  const std::string original = address;
+  const auto take = [&](std::string to) -> Out {
+    const auto [local, domain] = split(to);
+    to = local + "@" + message::to_lower(domain);
+    if (walk.seen.insert(message::to_lower(to)).second) walk.found.push_back(std::move(to));
+    if (walk.found.size() > config_.maps.expansion_max)
+      return std::unexpected(Refusal{554, "5.4.6", "The address expands to too many recipients"});
+    return {};
+  };
+  const AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
+  const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
+  CO_TRY(const bool local, co_await is_local_domain(set, domain));
+  if (!local) co_return take(address);
+  if (depth > config_.maps.depth_max) co_return Out(std::unexpected(Refusal{554, "5.4.6", "Aliases of aliases without end"}));
+
+  // virtual(5): the full address, the address without its tag, then a mailbox of that name, then the domain's catch-all.
+  CO_TRY(auto value, co_await set->aliases.find(keys.full));
+  bool keep_tag = false;
+  if (!value && keys.untagged != keys.full) {
+    CO_TRY(value, co_await set->aliases.find(keys.untagged));
+    keep_tag = value.has_value();
+  }
+  if (!value) {
+    CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
+    if (mailbox) co_return take(address);
+    CO_TRY(value, co_await set->aliases.find(keys.domain));
+  }
+  if (!value) co_return Out(std::unexpected(unknown_user(original)));
+  // Back at an address that is being expanded: its own mailbox is meant ("bob: bob, archive").
+  if (!walk.visited.insert(keys.full).second) {
+    CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
+    if (mailbox) co_return take(address);
+    co_return Out{};
+  }
+  for (std::string target : maps::split_list(*value)) {
+    if (keep_tag) {
+      const auto [name, at_domain] = split(target);
+      target = name + config_.maps.recipient_delimiter.substr(0, 1) + keys.tag + "@" + at_domain;
+    }
+    CO_TRY(const auto done, co_await expand(set, target, walk, depth + 1));
+    if (!done) co_return done;
+  }
+  co_return Out{};
+}
+
+Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
+  using Out = std::expected<Expansion, Refusal>;
+  const Set set = tables_.current();
+  const auto parsed = message::parse_mailbox_address(question.address);
+  if (!parsed) co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
+  const bool bare_postmaster = parsed->domain.empty() && is_postmaster(parsed->local);
+  CO_TRY(std::string address, co_await complete(set, question.address));
+  if (parsed->domain.empty() && !bare_postmaster && question.account.empty())
+    co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
+  const auto [local, domain] = split(address);
+  CO_TRY(const bool is_local, co_await is_local_domain(set, domain));
+  if (!is_local && question.account.empty()) co_return Out(std::unexpected(relay_denied(question.address)));
+  Walk walk;
+  CO_TRY(auto done, co_await expand(set, address, walk, 0));
+  if (!done && done.error().enhanced == "5.1.1" && is_postmaster(local)) {
+    // RFC 5321 section 4.5.1: postmaster is always there. Configured, else whoever has the first mailbox of the server.
+    std::string to = config_.server.postmaster;
+    if (to.empty() && !set->mailboxes.tables.empty())
+      if (const auto* table = dynamic_cast<const maps::TextTable*>(set->mailboxes.tables.front().get()); table != nullptr && !table->entries().empty())
+        to = table->entries().front().key;
+    if (!to.empty()) {
+      walk = {};
+      CO_TRY(done, co_await expand(set, to, walk, 0));
+    }
+  }
+  if (!done) co_return Out(std::unexpected(done.error()));
+  if (walk.found.empty()) co_return Out(std::unexpected(Refusal{554, "5.4.6", "The address expands to nobody"}));
+  co_return Out(Expansion{std::move(walk.found)});
+}
+
+Answer<void> LocalDirectory::sender(std::string account, std::string address) {
+  using Out = std::expected<void, Refusal>;
+  const Set set = tables_.current();
+  const Refusal refusal{553, "5.7.1", fmt::format("<{}>: Sender address rejected: not owned by user {}", address, account)};
+  if (address.empty()) co_return Out(std::unexpected(refusal));
+  CO_TRY(const std::string full, co_await complete(set, address));
+  const AddressKeys keys = maps::keys_of(full, config_.maps.recipient_delimiter);
+  if (keys.full == account || keys.untagged == account) co_return Out{};
+  for (const std::string* key : {&keys.full, &keys.untagged, &keys.domain}) {
+    CO_TRY(const auto value, co_await set->senders.find(*key));
+    if (!value) continue;
+    const auto owners = maps::split_list(*value);
+    if (std::ranges::find(owners, account) != owners.end()) co_return Out{};
+    break;
+  }
+  if (keys.domain.empty()) co_return Out(std::unexpected(refusal));
+  CO_TRY(const bool local, co_await is_local_domain(set, keys.domain.substr(1)));
+  if (!local) co_return Out(std::unexpected(refusal));
+  Walk walk;
+  CO_TRY(const auto done, co_await expand(set, full, walk, 0));
+  if (done)
+    for (const std::string& to : walk.found)
+      if (maps::keys_of(to, config_.maps.recipient_delimiter).untagged == account) co_return Out{};
+  co_return Out(std::unexpected(refusal));
+}
+
+Answer<Plan> LocalDirectory::plan(std::string address) {
+  using Out = std::expected<Plan, Refusal>;
+  const Set set = tables_.current();
+  const AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
+  const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
+  CO_TRY(const bool local, co_await is_local_domain(set, domain));
+  if (!local) co_return co_await relay_plan(set, keys, address);
+  CO_TRY(const auto full, co_await set->mailboxes.find(keys.full));
+  if (full) co_return Out(LocalPlan{keys.full, ""});
+  CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
+  if (mailbox) co_return Out(LocalPlan{keys.untagged, keys.tag});
+  co_return Out(std::unexpected(unknown_user(address)));  // it was there when the message came
+}
+
+Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys, const std::string& address) const {
+  using Out = std::expected<Plan, Refusal>;
+  const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
+  // transport(5): the address, the domain, its parents as ".parent", then "*".
+  std::vector<std::string> lookups = {keys.full, domain};
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1)) lookups.push_back(domain.substr(dot));
+  lookups.emplace_back("*");
+  for (const std::string& key : lookups) {
+    CO_TRY(const auto value, co_await set->transport.find(key));
+    if (!value) continue;
+    if (value->starts_with("error:")) {
+      std::string text = value->substr(6);
+      co_return Out(std::unexpected(Refusal{550, "5.1.2", text.empty() ? "Mail for this domain is not taken" : text}));
+    }
+    if (value->starts_with("smtp:") && value->size() > 5) {
+      CO_TRY(auto plan, co_await smarthost(set, value->substr(5)));
+      if (!plan) co_return Out(std::unexpected(plan.error()));
+      co_return Out(*std::move(plan));
+    }
+    if (*value == "smtp:" || *value == ":") co_return Out(MxPlan{domain});
+    co_return fail(ErrorKind::config, fmt::format("transport of {}: \"{}\" is not understood", key, *value));
+  }
+  if (!config_.relay.relayhost.empty()) {
+    CO_TRY(auto plan, co_await smarthost(set, config_.relay.relayhost));
+    if (!plan) co_return Out(std::unexpected(plan.error()));
+    co_return Out(*std::move(plan));
+  }
+  if (domain.empty()) co_return Out(std::unexpected(Refusal{550, "5.1.2", fmt::format("<{}>: no domain", address)}));
+  co_return Out(MxPlan{domain});
+}
+
+net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(const Set& set, std::string nexthop) const {
+  const auto hop = parse_next_hop(nexthop);
+  if (!hop) co_return fail(ErrorKind::config, fmt::format("the next hop \"{}\" is not understood", nexthop));
+  RelayPlan plan{.host = hop->host, .port = hop->port, .use_mx = hop->use_mx, .user = {}, .password = {}, .tls = config_.relay.tls};
+  // Forgiving about brackets and port: people write it one way here and another there.
+  const std::string host = message::to_lower(hop->host);
+  for (const std::string& key : {fmt::format("[{}]:{}", host, hop->port), fmt::format("{}:{}", host, hop->port), fmt::format("[{}]", host), host}) {
+    CO_TRY(const auto value, co_await set->relay_sasl.find(key));
+    if (!value) continue;
+    const std::size_t colon = value->find(':');
+    if (colon == std::string::npos) co_return fail(ErrorKind::config, fmt::format("relay-sasl: {} needs user:password", key));
+    plan.user = value->substr(0, colon);
+    plan.password = value->substr(colon + 1);
+    break;
+  }
+  co_return plan;
+}
+
+std::optional<NextHop> parse_next_hop(std::string_view text) {
+  NextHop hop;
+  hop.use_mx = true;
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return std::nullopt;
+    hop.host = text.substr(1, end - 1);
+    hop.use_mx = false;
+    port = text.substr(end + 1);
+    if (!port.empty() && !port.starts_with(':')) return std::nullopt;
+  } else {
+    const std::size_t colon = text.find(':');
+    hop.host = text.substr(0, colon);
+    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
+  }
+  if (hop.host.empty()) return std::nullopt;
+  if (!port.empty()) {
+    port.remove_prefix(1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), hop.port);
+    if (error != std::errc{} || end != port.data() + port.size() || hop.port == 0) return std::nullopt;
+  }
+  return hop;
+}
+
+}  // namespace posthorn::route

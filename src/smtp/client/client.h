@@ -1,0 +1,78 @@
+// The one SMTP and LMTP client engine (RFC 5321, RFC 2033, RFC 3207, RFC 4954, RFC 2920): edge to queue, queue to store,
+// queue to the world. It says what the server replied; what that means for a recipient, the caller decides.
+//
+// Security: where TLS is wanted it never goes on without; credentials are sent only after it; bytes that a server sends
+// behind its 220 to STARTTLS end the connection (response injection).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "message/envelope.h"
+#include "net/buffer.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "smtp/proto/reply.h"
+
+namespace posthorn::smtp {
+
+struct ClientOptions {
+  std::string hostname;  // in EHLO
+  bool lmtp = false;
+  std::chrono::milliseconds command_timeout = 5min;
+  std::chrono::milliseconds data_timeout = 10min;
+};
+
+struct Extensions {
+  bool pipelining = false, eight_bit = false, smtputf8 = false, size = false, dsn = false, starttls = false, xforward = false;
+  bool auth_plain = false, auth_login = false;
+};
+
+class Client {
+ public:
+  Client(net::StreamPtr stream, ClientOptions options);
+
+  // The greeting, then EHLO (HELO where that is refused) or LHLO. The last reply; positive when all is well.
+  net::Task<Reply> open();
+  // STARTTLS, the handshake, EHLO again.
+  net::Task<Reply> start_tls(const net::TlsClient& tls, const std::string& name);
+  net::Task<Reply> login(const std::string& user, const std::string& password);
+  const Extensions& extensions() const { return extensions_; }
+  bool is_secure() const { return stream_->tls() != nullptr; }
+  net::Stream& stream() { return *stream_; }
+
+  // XFORWARD (to our own roles), MAIL, RCPT for each, DATA; pipelined where the server allows. One reply for each
+  // recipient, then the one to DATA: when that is 354 the message follows by write and finish.
+  struct Begun {
+    Reply mail;
+    std::vector<Reply> recipients;
+    Reply data;
+  };
+  net::Task<Begun> begin(const message::Envelope& envelope);
+  // The message in pieces with CRLF lines; dots are stuffed, and a stray CR or LF leaves as CRLF.
+  net::Task<> write(std::string_view piece);
+  // One reply; with LMTP one for each recipient that was accepted.
+  net::Task<std::vector<Reply>> finish();
+  net::Task<Reply> reset();
+  net::Awaitable<void> quit();
+
+ private:
+  net::Task<Reply> read_reply(std::chrono::milliseconds timeout);
+  net::Task<Reply> command(std::string line);
+  net::Task<Reply> hello();
+  void read_extensions(const Reply& reply);
+  std::string mail_line(const message::Envelope& envelope) const;
+  std::string rcpt_line(const message::Recipient& recipient) const;
+  net::Task<> send(std::string_view bytes);
+
+  net::StreamPtr stream_;
+  ClientOptions options_;
+  Extensions extensions_;
+  net::InBuffer in_;
+  std::string out_;
+  char last_ = '\n';  // of the message so far, as sent
+  std::size_t accepted_ = 0;
+};
+
+}  // namespace posthorn::smtp

@@ -1,0 +1,68 @@
+#include "smtp/proto/reply.h"
+
+#include <fmt/format.h>
+
+namespace posthorn::smtp {
+namespace {
+
+constexpr std::size_t kTextMax = 1024;
+constexpr int kLinesMax = 200;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// RFC 3463 section 2: class "." subject "." detail, of the reply's class.
+std::string_view enhanced_of(std::string_view text, char first) {
+  std::size_t i = 0;
+  int dots = 0;
+  while (i < text.size() && (is_digit(text[i]) || text[i] == '.')) dots += text[i++] == '.';
+  if (dots != 2 || i < 5 || text[0] != first || (i < text.size() && text[i] != ' ')) return {};
+  return text.substr(0, i);
+}
+
+}  // namespace
+
+std::string format_reply(const Reply& reply) {
+  std::string out;
+  std::string_view text = reply.text;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    const bool last = end == std::string_view::npos;
+    out += fmt::format("{}{}", reply.code, last ? ' ' : '-');
+    if (!reply.enhanced.empty()) out += reply.enhanced + ' ';
+    for (const char c : text.substr(0, end)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    out += "\r\n";
+    if (last) return out;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string to_string(const Reply& reply) {
+  std::string text = fmt::format("{} {}{}{}", reply.code, reply.enhanced, reply.enhanced.empty() ? "" : " ", reply.text);
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  return text;
+}
+
+Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
+  const auto wrong = [] { return fail(ErrorKind::protocol, "the server's reply is not SMTP"); };
+  if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2])) return wrong();
+  if (line[0] < '2' || line[0] > '5') return wrong();
+  if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return wrong();
+  const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+  if (++lines_ > kLinesMax) return wrong();
+  const bool last = line.size() == 3 || line[3] == ' ';
+  std::string_view text = line.size() > 4 ? line.substr(4) : std::string_view();
+  const std::string_view enhanced = enhanced_of(text, line[0]);
+  if (!enhanced.empty()) {
+    if (reply_.enhanced.empty()) reply_.enhanced = enhanced;
+    text.remove_prefix(std::min(text.size(), enhanced.size() + 1));
+  }
+  reply_.code = code;  // RFC 5321 section 4.2.1: the last line's code counts where they differ
+  if (lines_ > 1 && reply_.text.size() < kTextMax) reply_.text += '\n';
+  reply_.text += text.substr(0, kTextMax - std::min(kTextMax, reply_.text.size()));
+  if (!last) return std::nullopt;
+  lines_ = 0;
+  return std::exchange(reply_, Reply{});
+}
+
+}  // namespace posthorn::smtp

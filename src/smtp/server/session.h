@@ -1,0 +1,45 @@
+// The one SMTP and LMTP server engine (RFC 5321, RFC 6409, RFC 2033). It runs three times: at the edge towards the
+// queue, in the queue over the spool, in the store over the maildirs. Handlers return a Reply; only the loop writes.
+//
+// Security: a stranger's bytes end here. Nothing is accepted before the sink has committed it; a recipient that could
+// not be looked up is refused temporarily; what arrives ahead of a TLS handshake ends the session.
+#pragma once
+
+#include <string>
+
+#include "auth/authenticator.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "net/scope.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "route/directory.h"
+#include "smtp/server/sink.h"
+
+namespace posthorn::smtp {
+
+enum class Protocol { smtp, submission, lmtp };
+
+struct ServerSettings {
+  Protocol protocol = Protocol::smtp;
+  std::string hostname;
+  bool implicit_tls = false;
+  bool internal = false;  // between our roles: XFORWARD and AUTH= are believed, no Received is added
+  config::Smtp smtp;
+  config::Submission submission;
+  bool allow_plaintext_auth = false;
+  std::chrono::milliseconds handshake_timeout = 30s;
+};
+
+struct ServerServices {
+  net::Scope& scope;
+  SinkFactory& sinks;
+  route::Directory* directory = nullptr;        // nullptr: every recipient is accepted
+  auth::Authenticator* authenticator = nullptr;  // nullptr: no AUTH
+  const net::TlsServer* tls = nullptr;           // nullptr: no STARTTLS
+};
+
+// Serves one connection to its end. Settings and services outlive it.
+net::Awaitable<void> serve(net::StreamPtr stream, const ServerSettings& settings, const ServerServices& services);
+
+}  // namespace posthorn::smtp

@@ -1,0 +1,145 @@
+// Account: a user's mailboxes, opened on demand and kept while used; Accounts: the worker's registry of them.
+// Both live on the role's thread. Blocking work runs in the pool, one operation an account at a time; it touches
+// only the account's Engine (store/engine.h), which no other operation uses meanwhile.
+// An account belongs to one worker (base/placement.h): two processes must never open one account.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/config.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+#include "store/delivery.h"
+#include "store/lock.h"
+#include "store/mailbox.h"
+#include "store/types.h"
+#include "store/view.h"
+
+namespace posthorn::store {
+
+class Engine;
+class Accounts;
+class Account;
+using AccountPtr = std::shared_ptr<Account>;
+
+class Account : public std::enable_shared_from_this<Account> {
+ public:
+  ~Account();
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  const std::string& name() const { return name_; }  // "alice@example.org"
+
+  // INBOX first, then by name; levels that exist only as part of a longer name and subscriptions to what does not
+  // exist are in it with is_selectable = false.
+  net::Task<std::vector<MailboxInfo>> list();
+  net::Task<NameResult> create(std::string mailbox);  // levels above it are made as well
+  net::Task<NameResult> remove(std::string mailbox);  // names below it stay (RFC 3501 section 6.3.4)
+  net::Task<NameResult> rename(std::string from, std::string to);
+  net::Task<NameResult> subscribe(std::string mailbox);  // a name that does not exist is no error
+  net::Task<NameResult> unsubscribe(std::string mailbox);
+  // nullopt: there is no such mailbox. Reads no folder whose time is unchanged.
+  net::Task<std::optional<MailboxStatus>> status(std::string mailbox);
+  // The exact name of a mailbox, compared without case (a +tag's folder).
+  net::Task<std::optional<std::string>> find_mailbox_nocase(std::string mailbox);
+  // Creates and subscribes Drafts, Sent, Trash, Junk, Archive and also_create, once an account: what the user
+  // removes later stays removed. Called at each login, cheap.
+  net::Task<> ensure_defaults();
+
+  // SELECT or EXAMINE. nullptr: there is no such mailbox. read_write takes \Recent.
+  net::Task<ViewPtr> open_view(std::string mailbox, Access access);
+
+  // LMTP and APPEND.
+  net::Task<DeliveryPtr> begin_delivery();
+  // Several staged messages, each into its target, all or none (MULTIAPPEND, RFC 3502).
+  struct Append {
+    Delivery* delivery = nullptr;
+    Target target;
+  };
+  net::Task<std::vector<Placed>> commit(std::vector<Append> appends);
+  // May this much more be stored? The place of quotas; today always yes.
+  bool has_room_for(std::uint64_t size) const;
+
+  net::BlockingPool& pool() const;
+  const config::Store& settings() const;
+
+ private:
+  friend class Accounts;
+  friend class Mailbox;
+  friend class View;
+  friend class Delivery;
+  struct Pending;  // a commit that waits for the lock; whoever gets it does all of them with one sync a folder
+
+  Account(Accounts& accounts, std::string name, Path path);
+  template <class F>
+  auto in_pool(F f);
+  net::Task<> open();
+  net::Awaitable<void> close();
+  net::Task<MailboxPtr> mailbox(std::string_view checked_name);  // under the lock
+  void apply(std::vector<MailboxChanges>&& changes);
+  MailboxPtr find_open(std::string_view name) const;
+  net::Awaitable<void> commit_pending();
+
+  Accounts& accounts_;
+  std::string name_;
+  Path path_;
+  std::unique_ptr<Engine> engine_;
+  Lock lock_;
+  bool is_open_ = false;
+  std::map<std::string, std::weak_ptr<Mailbox>, std::less<>> mailboxes_;
+  std::vector<Pending*> pending_;
+  SteadyTime last_used_{};
+};
+
+class Accounts {
+ public:
+  struct Options {
+    config::Store store;
+    Path mail;                      // paths.mail
+    std::string hostname;           // in file names
+    Disk* disk = &Disk::real();
+    const Clock* clock = &Clock::system();
+    std::string boot_id;            // empty: the kernel's; a crash test gives its own
+    config::Duration idle = std::chrono::minutes(2);  // an account nobody uses is closed after this
+    std::size_t accounts_max = 10'000;
+  };
+  // scope and pool live longer. start() begins to look after idle accounts and open mailboxes (rescan).
+  Accounts(net::Scope& scope, net::BlockingPool& pool, Options options);
+  ~Accounts();
+  Accounts(const Accounts&) = delete;
+  Accounts& operator=(const Accounts&) = delete;
+
+  void start();
+  // account: canonical, "alice@example.org"; its folder is made if missing. An Error is permanent for a name that
+  // cannot be a path, else temporary.
+  net::Task<AccountPtr> open(std::string account);
+  // Wakes every waiting View, ends the background work, closes the indexes. Sessions have ended before it.
+  void stop();
+  net::Awaitable<void> close();
+
+  std::size_t size() const { return accounts_.size(); }
+  net::BlockingPool& pool() const { return pool_; }
+  const Options& options() const { return options_; }
+
+ private:
+  friend class Account;
+  net::Awaitable<void> look_after();
+  net::Awaitable<void> sweep();
+
+  net::Scope& scope_;
+  net::BlockingPool& pool_;
+  Options options_;
+  bool stopping_ = false;
+  bool looking_after_ = false;
+  std::unique_ptr<net::Event> wake_;
+  std::map<std::string, AccountPtr, std::less<>> accounts_;
+};
+
+}  // namespace posthorn::store

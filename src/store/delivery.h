@@ -1,0 +1,66 @@
+// Delivery: one message staged in the account's tmp/ folder while its bytes come in, then put into one or more
+// mailboxes. Until commit() says so nothing is delivered; a Delivery that dies uncommitted leaves nothing behind.
+// Used by LMTP (after Sieve) and by IMAP APPEND. Wire bytes (CRLF) in, LF lines on disk.
+//
+//   begin   tmp/T created                      crash: a stale file in tmp/, removed when it is 36 hours old
+//   write   converted, written                 the same
+//   commit  fdatasync(T); link into new/ or cur/ of each mailbox (rename for the last); fsync of each such folder;
+//           UIDs leased (synced), index rows and uidlist lines written; answer
+//           crash before a folder's fsync: there or not, never half; not acknowledged
+//           crash after it: there; the UID is given at the next look if the index did not get its row
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "net/task.h"
+#include "store/line_ends.h"
+#include "store/types.h"
+
+namespace posthorn::store {
+
+class Account;
+
+struct Target {
+  std::string mailbox;  // UTF-8; INBOX
+  Flags flags = 0;
+  std::vector<std::string> keywords;
+  std::optional<WallTime> internal_date;  // nullopt: now. Applies to the message, so to all targets alike.
+  bool create = false;                    // make (and subscribe) the mailbox if it is missing (Sieve's :create)
+};
+
+class Delivery {
+ public:
+  ~Delivery();  // an uncommitted one removes its file
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  // Takes wire bytes in pieces of any size; goes to the pool once a piece of 128 KiB is full.
+  net::Task<> write(std::string_view wire_bytes);
+  // Puts the message into all the targets, or into none. A target's result tells why (not_found …); an Error is
+  // temporary: nothing was acknowledged, try again later. To be called once.
+  net::Task<std::vector<Placed>> commit(std::vector<Target> targets);
+  void abort();
+
+  std::uint64_t size() const { return converter_.size(); }
+  std::uint64_t wire_size() const { return converter_.wire_size(); }
+
+ private:
+  friend class Account;
+  Delivery(std::shared_ptr<Account> account, Path staged, File file, std::string base);
+  net::Task<> flush();
+
+  std::shared_ptr<Account> account_;
+  Path staged_;  // in tmp/; empty: committed or aborted
+  File file_;
+  std::string base_;  // time.MusecPpidQn.host
+  LfConverter converter_;
+  std::string buffer_;
+};
+using DeliveryPtr = std::unique_ptr<Delivery>;
+
+}  // namespace posthorn::store

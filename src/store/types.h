@@ -1,0 +1,89 @@
+// The words of the store: UIDs, mod-sequences, flags, and one message as an open mailbox holds it in memory.
+// RFC 3501 section 2.3 (attributes of a message), RFC 7162 (mod-sequences).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace posthorn::store {
+
+using Uid = std::uint32_t;     // 1 …; 0 is none
+using ModSeq = std::uint64_t;  // 63 bits on the wire (RFC 7162 section 3.1)
+
+using Flags = std::uint8_t;
+namespace flag {
+inline constexpr Flags seen = 1;
+inline constexpr Flags answered = 2;
+inline constexpr Flags flagged = 4;
+inline constexpr Flags deleted = 8;
+inline constexpr Flags draft = 16;
+// The maildir letter P (passed: forwarded or bounced on). Kept on disk; no IMAP system flag stands for it.
+inline constexpr Flags passed = 32;
+inline constexpr Flags all_imap = seen | answered | flagged | deleted | draft;
+}  // namespace flag
+
+// One bit a keyword of the mailbox; Mailbox::keywords() names the bits. Bits 0 to 25 are the letters a to z of
+// the file names (and of dovecot-keywords), bits 26 to 63 live in the index alone.
+using Keywords = std::uint64_t;
+inline constexpr std::size_t kKeywordsMax = 64;
+inline constexpr std::size_t kKeywordLettersMax = 26;
+inline constexpr std::size_t kKeywordLengthMax = 128;
+
+// A message in an open mailbox: 40 bytes.
+struct Entry {
+  Uid uid = 0;
+  std::uint32_t size = 0;       // physical bytes, LF lines, as the file is
+  std::uint32_t wire_size = 0;  // RFC822.SIZE: with CRLF lines; 0: not known yet, see Mailbox::load_sizes
+  Flags flags = 0;
+  Keywords keywords = 0;
+  ModSeq modseq = 0;
+  std::int64_t internal_date = 0;  // seconds since 1970, UTC
+};
+static_assert(sizeof(Entry) == 40);
+
+// RFC 6154. A mailbox has at most one of these.
+enum class SpecialUse : std::uint8_t { none, drafts, sent, trash, junk, archive };
+std::string_view to_string(SpecialUse use);  // "\\Drafts" …, "" for none
+
+// What became of a request about a mailbox's name. "Could not do it now" is an Error instead.
+enum class NameResult : std::uint8_t {
+  done,
+  not_found,     // [NONEXISTENT], or [TRYCREATE] for APPEND, COPY, MOVE
+  exists,        // [ALREADYEXISTS]
+  bad_name,      // [CANNOT]: a name that no mailbox may have
+  cannot,        // [CANNOT]: INBOX may not be removed; a mailbox may not be moved below itself
+  keyword_limit  // [LIMIT]: more than kKeywordsMax keywords, or a keyword that may not be one
+};
+
+struct MailboxInfo {
+  std::string name;           // UTF-8, levels divided by '.'; "INBOX" in capitals
+  bool is_selectable = true;  // false: \NonExistent or \NoSelect, only names below it (or a subscription) exist
+  bool has_children = false;
+  bool is_subscribed = false;
+  SpecialUse use = SpecialUse::none;
+};
+
+struct MailboxStatus {
+  std::uint32_t messages = 0;
+  std::uint32_t recent = 0;
+  std::uint32_t unseen = 0;
+  std::uint32_t deleted = 0;
+  std::uint64_t size = 0;  // RFC 8438: the sum of RFC822.SIZE
+  Uid uidnext = 1;
+  std::uint32_t uidvalidity = 0;
+  ModSeq highest_modseq = 1;
+};
+
+// A message that was put into a mailbox.
+struct Placed {
+  NameResult result = NameResult::done;  // anything else: nothing was placed
+  std::string mailbox;
+  std::uint32_t uidvalidity = 0;
+  Uid uid = 0;
+};
+
+}  // namespace posthorn::store
