@@ -17,7 +17,7 @@ find_library(SIEVE2_LIBRARY sieve REQUIRED)
 # Flags that every object gets, whoever wrote it.
 add_library(posthorn_flags INTERFACE)
 target_compile_options(posthorn_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-missing-designated-field-initializers
   -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-strict-overflow -fno-plt -fPIE)
 target_compile_definitions(posthorn_flags INTERFACE
   ASIO_STANDALONE ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION

@@ -30,7 +30,6 @@ namespace {
 constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
-constexpr auto kReadyWait = 60s;
 
 struct Child {
   RoleKind role;
@@ -112,10 +111,10 @@ class Supervisor {
   }
 
   void make_children() {
-    children_.push_back({.role = RoleKind::lookup});
-    for (std::size_t i = 0; i < config_.store.workers; ++i) children_.push_back({.role = RoleKind::store, .worker = i});
-    children_.push_back({.role = RoleKind::queue});
-    for (std::size_t i = 0; i < config_.edge.workers; ++i) children_.push_back({.role = RoleKind::edge, .worker = i});
+    children_.emplace_back(RoleKind::lookup);
+    for (std::size_t i = 0; i < config_.store.workers; ++i) children_.emplace_back(RoleKind::store, i);
+    children_.emplace_back(RoleKind::queue);
+    for (std::size_t i = 0; i < config_.edge.workers; ++i) children_.emplace_back(RoleKind::edge, i);
   }
 
   void start(Child& child) {

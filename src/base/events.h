@@ -39,6 +39,46 @@
   /* logins */                                                                                      \
   EVENT(auth_succeeded, "auth.succeeded", "A user logged in.")                                     \
   EVENT(auth_failed, "auth.failed", "A login was refused; reason= says why, never the password.")  \
+  /* the queue */                                                                                   \
+  EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
+  EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
+  EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message.")                   \
+  EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
+  EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \
+  EVENT(queue_deferred, "queue.deferred", "A recipient could not be reached now; it is tried again.") \
+  EVENT(queue_failed, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
+  EVENT(queue_bounced, "queue.bounced", "The sender is told that a message was not delivered.")    \
+  EVENT(queue_warned, "queue.warned", "The sender is told that a message is delayed.")             \
+  EVENT(queue_bounce_dropped, "queue.bounce.dropped", "A message without a sender could not be delivered; nobody is told.") \
+  EVENT(queue_removed, "queue.removed", "All recipients of a message are done.")                   \
+  EVENT(queue_deleted, "queue.deleted", "A message was deleted by command.")                       \
+  EVENT(queue_corrupt, "queue.corrupt", "A file in the spool could not be read; it lies in corrupt/.") \
+  EVENT(queue_disk_failed, "queue.disk.failed", "The spool could not be written; mail waits.")     \
+  EVENT(relay_login_refused, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
+  /* the store */                                                                                   \
+  EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
+  EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away.")                \
+  EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
+  EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
+  EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \
+  /* IMAP */                                                                                        \
+  EVENT(imap_connected, "imap.connected", "A client connected.")                                   \
+  EVENT(imap_closed, "imap.closed", "A client went; reason= says how.")                            \
+  EVENT(imap_injection, "imap.injection", "A client sent something behind STARTTLS in the clear; the session was ended.") \
+  EVENT(imap_unavailable, "imap.unavailable", "A login could not be checked or handed over; the client was told to try later.") \
+  EVENT(imap_opened, "imap.opened", "A user's session has begun.")                                 \
+  EVENT(imap_failed, "imap.failed", "A command failed because of the server; error= says why.")    \
+  EVENT(imap_ended, "imap.ended", "A user's session has ended.")                                   \
+  EVENT(store_adopted, "store.adopted", "A maildir without an index was taken over; messages= counts what it holds.") \
+  EVENT(store_index_rebuilt, "store.index.rebuilt", "An index was missing or broken and is built anew from the maildirs; UIDs stay.") \
+  EVENT(store_index_failed, "store.index.failed", "The index could not be written; the maildir is read again later.") \
+  EVENT(store_uidvalidity_changed, "store.uidvalidity.changed", "A mailbox lost its UIDs or another program gave it new ones; clients fetch it anew.") \
+  EVENT(store_uids_skipped, "store.uids.skipped", "After a power cut a block of UIDs is left out, so that none is given twice.") \
+  EVENT(store_uidlist_torn, "store.uidlist.torn", "A dovecot-uidlist had damaged lines; it was written anew.") \
+  EVENT(store_junk_ignored, "store.junk.ignored", "Something in a maildir is no message (link, folder, odd name) and is passed over.") \
+  EVENT(store_mailbox_created, "store.mailbox.created", "A mailbox was made.")                      \
+  EVENT(store_mailbox_removed, "store.mailbox.removed", "A mailbox and its messages were removed.") \
+  EVENT(store_mailbox_renamed, "store.mailbox.renamed", "A mailbox got another name.")              \
   /* end */
 // clang-format on
 

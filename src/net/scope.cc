@@ -53,17 +53,19 @@ Awaitable<void> Scope::shut_down(std::chrono::milliseconds drain) {
   const std::list<Registration*> told = registered_;
   for (Registration* session : told)
     if (session->on_stop_) session->on_stop_();
-  while (running_ > 0 && Clock::system().steady_now() < limit) {
-    // Those without registration (acceptors, channels) are ended by their owners.
-    if (registered_.empty()) break;
-    co_await idle_->idle.wait(std::min(limit, Clock::system().steady_now() + 50ms));
-  }
-  for (Registration* session : registered_) session->stream_.close();
-  const SteadyTime end = Clock::system().steady_now() + 30s;
-  while (running_ > 0 && Clock::system().steady_now() < end) {
-    co_await idle_->idle.wait(Clock::system().steady_now() + 50ms);
+  while (!registered_.empty() && Clock::system().steady_now() < limit)
+    co_await idle_->idle.wait(std::min(limit, Clock::system().steady_now() + 20ms));
+  const SteadyTime end = Clock::system().steady_now() + 10s;
+  while (!registered_.empty() && Clock::system().steady_now() < end) {
     for (Registration* session : registered_) session->stream_.close();
+    co_await idle_->idle.wait(Clock::system().steady_now() + 20ms);
   }
+}
+
+Awaitable<void> Scope::join() {
+  const SteadyTime end = Clock::system().steady_now() + 30s;
+  while (running_ > 0 && Clock::system().steady_now() < end)
+    co_await idle_->idle.wait(Clock::system().steady_now() + 20ms);
 }
 
 }  // namespace posthorn::net

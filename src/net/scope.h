@@ -40,8 +40,10 @@ class Scope {
   bool is_stopping() const { return stopping_; }
   std::size_t running() const { return running_; }
   const Executor& executor() const { return executor_; }
-  // Tells everyone, waits until drain has passed, closes what is left, waits for the rest.
+  // Tells the registered sessions, waits for them until drain has passed, closes what is left of them.
   Awaitable<void> shut_down(std::chrono::milliseconds drain);
+  // Waits until nothing runs any more; who owns acceptors and channels has ended them before.
+  Awaitable<void> join();
 
  private:
   Executor executor_;

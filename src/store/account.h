@@ -25,6 +25,7 @@
 namespace posthorn::store {
 
 class Engine;
+class UniqueNames;
 class Accounts;
 class Account;
 using AccountPtr = std::shared_ptr<Account>;
@@ -69,6 +70,8 @@ class Account : public std::enable_shared_from_this<Account> {
 
   net::BlockingPool& pool() const;
   const config::Store& settings() const;
+  Disk& disk() const;
+  net::Executor executor() const;
 
  private:
   friend class Accounts;
@@ -78,14 +81,20 @@ class Account : public std::enable_shared_from_this<Account> {
   struct Pending;  // a commit that waits for the lock; whoever gets it does all of them with one sync a folder
 
   Account(Accounts& accounts, std::string name, Path path);
-  template <class F>
-  auto in_pool(F f);
+  // Work(changes) in the pool with the lock held; what changed is applied before the lock goes on.
+  template <class R, class Work>
+  net::Task<R> locked(Work work);
+  template <class R, class Work>
+  net::Task<R> in_pool(Work work);  // with the lock held by the caller
   net::Task<> open();
   net::Awaitable<void> close();
-  net::Task<MailboxPtr> mailbox(std::string_view checked_name);  // under the lock
+  net::Awaitable<void> look_for_news();
+  net::Awaitable<void> rest();
   void apply(std::vector<MailboxChanges>&& changes);
   MailboxPtr find_open(std::string_view name) const;
+  std::vector<MailboxPtr> open_mailboxes() const;
   net::Awaitable<void> commit_pending();
+  net::Task<NameResult> set_subscribed(std::string mailbox, bool is_on);
 
   Accounts& accounts_;
   std::string name_;
@@ -93,6 +102,8 @@ class Account : public std::enable_shared_from_this<Account> {
   std::unique_ptr<Engine> engine_;
   Lock lock_;
   bool is_open_ = false;
+  bool is_resting_ = false;  // the index is closed until the next operation
+  std::unique_ptr<UniqueNames> names_;
   std::map<std::string, std::weak_ptr<Mailbox>, std::less<>> mailboxes_;
   std::vector<Pending*> pending_;
   SteadyTime last_used_{};
@@ -126,12 +137,13 @@ class Accounts {
 
   std::size_t size() const { return accounts_.size(); }
   net::BlockingPool& pool() const { return pool_; }
+  net::Executor executor() const;
   const Options& options() const { return options_; }
 
  private:
   friend class Account;
   net::Awaitable<void> look_after();
-  net::Awaitable<void> sweep();
+  net::Awaitable<void> close_idle(config::Duration idle);
 
   net::Scope& scope_;
   net::BlockingPool& pool_;

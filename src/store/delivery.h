@@ -51,12 +51,13 @@ class Delivery {
 
  private:
   friend class Account;
-  Delivery(std::shared_ptr<Account> account, Path staged, File file, std::string base);
+  Delivery(std::shared_ptr<Account> account, Path staged, std::string base);
   net::Task<> flush();
+  Result<> write_out();  // in the pool
 
   std::shared_ptr<Account> account_;
   Path staged_;  // in tmp/; empty: committed or aborted
-  File file_;
+  File file_;    // made at the first writing out
   std::string base_;  // time.MusecPpidQn.host
   LfConverter converter_;
   std::string buffer_;

@@ -22,6 +22,7 @@
 namespace posthorn::store {
 
 class Account;
+class Accounts;
 class Mailbox;
 class View;
 struct MailboxChanges;  // store/engine.h
@@ -129,6 +130,7 @@ class Mailbox {
 
  private:
   friend class Account;
+  friend class Accounts;
   friend class View;
   enum class Change : std::uint8_t { flags, expunged };
   struct JournalLine {
@@ -142,6 +144,7 @@ class Mailbox {
   void note(ModSeq modseq, Uid uid, Change change);
   void trim_journal();
   void set_gone();
+  net::Task<CopyResult> transfer(std::vector<Uid> uids, std::string target, bool is_move);
   Entry* find_entry(Uid uid);
   std::uint64_t journal_end() const { return journal_begin_ + journal_.size(); }
 

@@ -32,8 +32,8 @@ std::string_view parent_of(std::string_view name);
 // Is name below the other ("Work.2026" below "Work")?
 bool is_below(std::string_view name, std::string_view above);
 
-// Where an account's mail lies: location with {domain} {user} {account} replaced, below root. Every component of
-// account must be of [a-z0-9._+=-] and UTF-8 letters are refused, as are a leading dot and an empty part.
+// Where an account's mail lies: location with {domain} {user} {account} replaced, below root. What is put in must be
+// of [a-z0-9._+=-] (and the @ of {account}), not empty and without a leading dot; else the Error is permanent.
 Result<Path> account_path(const Path& root, std::string_view location, std::string_view account);
 
 }  // namespace posthorn::store

@@ -64,6 +64,7 @@ class View {
 
  private:
   friend class Account;
+  friend class Mailbox;
   View(std::shared_ptr<Account> account, MailboxPtr mailbox, Access access);
   void read_journal();
   void add_new();
@@ -74,6 +75,7 @@ class View {
   std::vector<Uid> uids_;
   std::uint64_t position_ = 0;  // in the mailbox's journal
   ModSeq told_modseq_ = 1;
+  Uid last_uid_ = 0;  // the highest that ever was in uids_
   std::size_t keywords_told_ = 0;
   std::vector<std::pair<Uid, Uid>> recent_;             // ranges of UIDs, [first, last]
   std::vector<Uid> expunged_;                           // known to be gone, not told yet

@@ -1,0 +1,103 @@
+#include "app/role.h"
+#include "auth/service.h"
+#include "base/events.h"
+#include "maps/table_set.h"
+#include "net/line_channel.h"
+#include "net/listener.h"
+#include "route/local_directory.h"
+
+namespace posthorn::app {
+namespace {
+
+// lookup: tables, logins, tokens. Each socket has one client role and answers only that role's questions.
+class Lookup final : public Role {
+ public:
+  explicit Lookup(RoleSetup setup)
+      : setup_(std::move(setup)), scope_(setup_.executor), tables_(scope_, setup_.pool, setup_.config), directory_(setup_.config, tables_) {}
+
+  net::Task<> start() override {
+    CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
+    CO_TRY_OK(co_await tables_.start());
+    auth_ = std::make_unique<auth::AuthService>(scope_, setup_.pool, setup_.config, std::move(exempt), [this] { return tables_.current()->domain_names; });
+    CO_TRY_OK(co_await auth_->start());
+    serve("lookup-edge.sock", [this](net::Message request) { return answer_edge(this, std::move(request)); });
+    serve("lookup-queue.sock", [this](net::Message request) { return answer_queue(this, std::move(request)); });
+    serve("lookup-store.sock", [this](net::Message request) { return answer_store(this, std::move(request)); });
+    serve("lookup-control.sock", [this](net::Message request) { return answer_control(this, std::move(request)); });
+    co_return Result<>{};
+  }
+
+  net::Awaitable<void> reload() override {
+    (void)co_await tables_.reload(true);
+    (void)co_await auth_->reload(true);
+  }
+
+  net::Awaitable<void> stop() override {
+    for (const auto& listener : listeners_) listener->stop();
+    tables_.stop();
+    if (auth_) auth_->stop();
+    co_await scope_.shut_down(setup_.config.limits.drain);
+    co_await scope_.join();
+  }
+
+ private:
+  void serve(const std::string& name, net::LineHandler handler) {
+    for (File& socket : setup_.sockets[name]) {
+      auto listener = std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
+                                                      [this, handler](net::StreamPtr stream) { return net::serve_lines(scope_, std::move(stream), handler); });
+      listener->start();
+      listeners_.push_back(std::move(listener));
+    }
+  }
+
+  static net::Message not_for_you() { return net::Message("temporary").add("error", "not a question for this socket"); }
+
+  static net::Awaitable<net::Message> answer_edge(Lookup* self, net::Message request) {
+    if (auto answer = co_await auth::answer_authenticate(*self->auth_, request)) co_return *std::move(answer);
+    if (request.verb == "plan") co_return not_for_you();  // it would tell the smarthost's password
+    if (auto answer = co_await route::answer_directory(self->directory_, request)) co_return *std::move(answer);
+    co_return not_for_you();
+  }
+
+  static net::Awaitable<net::Message> answer_queue(Lookup* self, net::Message request) {
+    if (request.verb != "plan") co_return not_for_you();
+    auto answer = co_await route::answer_directory(self->directory_, request);
+    co_return answer ? *std::move(answer) : not_for_you();
+  }
+
+  static net::Awaitable<net::Message> answer_store(Lookup* self, net::Message request) {
+    if (auto answer = co_await auth::answer_redeem(*self->auth_, request)) co_return *std::move(answer);
+    co_return not_for_you();
+  }
+
+  static net::Awaitable<net::Message> answer_control(Lookup* self, net::Message request) {
+    if (request.verb == "status") {
+      net::Message answer("ok");
+      answer.add("tables.generation", std::to_string(self->tables_.generation()));
+      answer.add("tables.faults", std::to_string(self->tables_.faults().size()));
+      co_return answer;
+    }
+    if (request.verb != "reload") co_return not_for_you();
+    const auto faults = co_await self->tables_.reload(true);
+    const auto user_faults = co_await self->auth_->reload(true);
+    net::Message answer(faults.empty() && user_faults.empty() ? "ok" : "refused");
+    answer.add("generation", std::to_string(self->tables_.generation()));
+    for (const maps::Finding& finding : faults) answer.add("error", finding.text());
+    for (const std::string& fault : user_faults) answer.add("error", fault);
+    for (const maps::Finding& finding : self->tables_.current()->warnings) answer.add("warning", finding.text());
+    co_return answer;
+  }
+
+  RoleSetup setup_;
+  net::Scope scope_;
+  maps::Reloader tables_;
+  route::LocalDirectory directory_;
+  std::unique_ptr<auth::AuthService> auth_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+};
+
+}  // namespace
+
+std::unique_ptr<Role> make_lookup(RoleSetup setup) { return std::make_unique<Lookup>(std::move(setup)); }
+
+}  // namespace posthorn::app

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include "app/role.h"
+#include "app/sinks.h"
+#include "auth/service.h"
+#include "base/events.h"
+#include "imap/server/session.h"
+#include "net/listener.h"
+#include "smtp/server/session.h"
+#include "store/account.h"
+
+namespace posthorn::app {
+namespace {
+
+// store: owns the maildirs of its accounts. Takes messages by LMTP from the queue and sessions from edge.
+class StoreRole final : public Role {
+ public:
+  explicit StoreRole(RoleSetup setup)
+      : setup_(std::move(setup)),
+        scope_(setup_.executor),
+        lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
+        redeemer_(lookup_),
+        accounts_(scope_, setup_.pool, {.store = setup_.config.store, .mail = setup_.config.paths.mail, .hostname = setup_.config.server.hostname}),
+        sinks_({.config = setup_.config, .accounts = accounts_, .script = script_, .scope = scope_}) {}
+
+  net::Task<> start() override {
+    const config::Config& config = setup_.config;
+    CO_TRY_OK(load_script());
+    accounts_.start();
+    lmtp_ = {.protocol = smtp::Protocol::lmtp, .hostname = config.server.hostname, .internal = true, .smtp = config.smtp, .submission = config.submission};
+    lmtp_.smtp.message_max += 2U << 20U;
+    lmtp_services_ = std::make_unique<smtp::ServerServices>(smtp::ServerServices{.scope = scope_, .sinks = sinks_});
+    imap_services_ = std::make_unique<imap::ServerServices>(
+        imap::ServerServices{.scope = scope_, .pool = setup_.pool, .accounts = accounts_, .redeemer = redeemer_, .config = config});
+    listen(fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) { return smtp::serve(std::move(stream), lmtp_, *lmtp_services_); });
+    listen(fmt::format("store-{}.imap.sock", setup_.worker), [this](net::StreamPtr stream) { return imap::serve(std::move(stream), *imap_services_); });
+    co_return Result<>{};
+  }
+
+  net::Awaitable<void> reload() override {
+    if (const auto loaded = load_script(); !loaded) log_.error(event::sieve_failed, {{"reason", loaded.error().what}});
+    co_return;
+  }
+
+  net::Awaitable<void> stop() override {
+    for (const auto& listener : listeners_) listener->stop();
+    accounts_.stop();
+    co_await scope_.shut_down(setup_.config.limits.drain);
+    co_await accounts_.close();
+    lookup_.close();
+    co_await scope_.join();
+  }
+
+ private:
+  void listen(const std::string& name, const net::Listener::Session& session) {
+    for (File& socket : setup_.sockets[name]) {
+      listeners_.push_back(std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
+      listeners_.back()->start();
+    }
+  }
+
+  // A script with a fault keeps the one of before; at the start it keeps the server from starting.
+  Result<> load_script() {
+    const Path path = setup_.config.paths.sieve / "default.sieve";
+    TRY(auto text, read_file(path, sieve::kScriptMax));
+    if (!text) {
+      script_.reset();
+      return {};
+    }
+    TRY(auto script, sieve::Script::parse(*std::move(text), path.native()));
+    script_ = std::make_shared<const sieve::Script>(std::move(script));
+    log_.info(event::sieve_loaded, {{"file", path.native()}});
+    return {};
+  }
+
+  RoleSetup setup_;
+  net::Scope scope_;
+  net::LineChannel lookup_;
+  auth::RemoteRedeemer redeemer_;
+  store::Accounts accounts_;
+  std::shared_ptr<const sieve::Script> script_;
+  StoreSinkFactory sinks_;
+  smtp::ServerSettings lmtp_;
+  std::unique_ptr<smtp::ServerServices> lmtp_services_;
+  std::unique_ptr<imap::ServerServices> imap_services_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  log::Logger log_;
+};
+
+}  // namespace
+
+std::unique_ptr<Role> make_store(RoleSetup setup) { return std::make_unique<StoreRole>(std::move(setup)); }
+
+}  // namespace posthorn::app

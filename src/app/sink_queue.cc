@@ -1,0 +1,79 @@
+#include "app/sinks.h"
+#include "app/sockets.h"
+#include "smtp/client/client.h"
+
+namespace posthorn::app {
+namespace {
+
+// Edge to queue. The connection is made for each message; a Unix socket costs little and no state is left over.
+class QueueSink final : public smtp::Sink {
+ public:
+  QueueSink(net::Scope& scope, const config::Config& config) : scope_(scope), config_(config) {}
+
+  net::Task<> begin(const message::Envelope& envelope) override {
+    const auto deadline = Clock::system().steady_now() + 10s;
+    CO_TRY(auto stream, co_await net::connect(scope_.executor(), run_socket(config_, "queue.lmtp.sock"), deadline));
+    client_ = std::make_unique<smtp::Client>(std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
+    CO_TRY(const auto opened, co_await client_->open());
+    if (!opened.is_positive()) co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));
+    CO_TRY(const auto begun, co_await client_->begin(envelope));
+    if (begun.data.code == 354) co_return Result<>{};
+    const smtp::Reply& reply = !begun.mail.is_positive() ? begun.mail : begun.data.code != 0 ? begun.data : begun.recipients.front();
+    co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
+  }
+
+  net::Task<> write(std::string_view bytes) override { co_return co_await client_->write(bytes); }
+
+  net::Task<smtp::Committed> commit() override {
+    CO_TRY(const auto replies, co_await client_->finish());
+    // All recipients lie in one spool file: one reply speaks for all.
+    const smtp::Reply& reply = replies.front();
+    if (!reply.is_positive()) co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
+    smtp::Committed committed;
+    const std::size_t at = reply.text.rfind(' ');
+    if (reply.text.starts_with("Ok: queued as ")) committed.queue_id = reply.text.substr(at + 1);
+    client_->stream().close();
+    co_return committed;
+  }
+
+  net::Awaitable<void> abort() override {
+    if (client_) client_->stream().close();  // without its end the message never was
+    co_return;
+  }
+
+ private:
+  net::Scope& scope_;
+  const config::Config& config_;
+  std::unique_ptr<smtp::Client> client_;
+};
+
+class SpoolSink final : public smtp::Sink {
+ public:
+  explicit SpoolSink(queue::Queue& queue) : queue_(queue) {}
+
+  net::Task<> begin(const message::Envelope& envelope) override {
+    if (queue_.is_full()) co_return fail(ErrorKind::temporary, "the queue is full");
+    writer_ = queue_.begin(envelope);
+    co_return Result<>{};
+  }
+  net::Task<> write(std::string_view bytes) override { co_return co_await writer_->write(bytes); }
+  net::Task<smtp::Committed> commit() override {
+    CO_TRY(auto id, co_await queue_.commit(*writer_));
+    co_return smtp::Committed{std::move(id), {}};
+  }
+  net::Awaitable<void> abort() override {
+    writer_.reset();
+    co_return;
+  }
+
+ private:
+  queue::Queue& queue_;
+  std::unique_ptr<queue::Spool::Writer> writer_;
+};
+
+}  // namespace
+
+std::unique_ptr<smtp::Sink> QueueSinkFactory::make() { return std::make_unique<QueueSink>(scope_, config_); }
+std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() { return std::make_unique<SpoolSink>(queue_); }
+
+}  // namespace posthorn::app

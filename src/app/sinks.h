@@ -1,0 +1,51 @@
+// Where each role's SMTP or LMTP server puts a message: edge hands it to the queue over LMTP, the queue to its spool,
+// the store to Sieve and a maildir.
+#pragma once
+
+#include "base/config.h"
+#include "net/scope.h"
+#include "net/socket.h"
+#include "queue/queue.h"
+#include "sieve/engine.h"
+#include "smtp/server/sink.h"
+#include "store/account.h"
+
+namespace posthorn::app {
+
+class QueueSinkFactory final : public smtp::SinkFactory {
+ public:
+  QueueSinkFactory(net::Scope& scope, const config::Config& config) : scope_(scope), config_(config) {}
+  std::unique_ptr<smtp::Sink> make() override;
+
+ private:
+  net::Scope& scope_;
+  const config::Config& config_;
+};
+
+class SpoolSinkFactory final : public smtp::SinkFactory {
+ public:
+  explicit SpoolSinkFactory(queue::Queue& queue) : queue_(queue) {}
+  std::unique_ptr<smtp::Sink> make() override;
+
+ private:
+  queue::Queue& queue_;
+};
+
+// What the store's sink needs: the accounts, the site's script of now, and a way out for what Sieve sends on.
+struct StoreSinkParts {
+  const config::Config& config;
+  store::Accounts& accounts;
+  const std::shared_ptr<const sieve::Script>& script;
+  net::Scope& scope;
+};
+
+class StoreSinkFactory final : public smtp::SinkFactory {
+ public:
+  explicit StoreSinkFactory(StoreSinkParts parts) : parts_(parts) {}
+  std::unique_ptr<smtp::Sink> make() override;
+
+ private:
+  StoreSinkParts parts_;
+};
+
+}  // namespace posthorn::app

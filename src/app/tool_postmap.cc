@@ -1,0 +1,74 @@
+#include "app/tool_postmap.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "app/control.h"
+#include "app/supervisor.h"
+#include "maps/table.h"
+#include "message/mailbox_address.h"
+
+namespace posthorn::app {
+namespace {
+
+int complain(std::string_view what) {
+  fmt::print(stderr, "posthorn: {}\n", what);
+  return 1;
+}
+
+const std::string* find(const maps::TextFile& file, std::string_view key) {
+  const std::string wanted = message::to_lower(key);
+  for (const maps::Entry& entry : file.entries)
+    if (entry.key == wanted) return &entry.value;
+  return nullptr;
+}
+
+int query(const maps::TextFile& file, const std::string& key) {
+  if (key != "-") {
+    const std::string* value = find(file, key);
+    if (value == nullptr) return 1;
+    fmt::print("{}\n", *value);
+    return 0;
+  }
+  int status = 1;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (const std::string* value = find(file, line)) {
+      fmt::print("{}\t{}\n", line, *value);
+      status = 0;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+int run_postmap(const config::Config& config, const PostmapOptions& options) {
+  const auto name = maps::parse_table_name(options.table);
+  if (!name) return complain(name.error().what);
+  // As postmap does: the path as given; a bare name that is not here is looked for among the instance's tables.
+  Path path = name->rest;
+  const auto here = find_file_info(path);
+  if (here && !*here && path.is_relative()) path = config.paths.maps / path;
+  const auto text = read_file(path);
+  if (!text) return complain(text.error().what);
+  if (!*text) return complain(fmt::format("{}: there is no such file", path.native()));
+  if (name->type == "regexp") {
+    const auto table = maps::RegexpTable::parse(**text, path.native());
+    if (!table) return complain(table.error().what);
+    return options.query.empty() ? 0 : complain("-q asks text tables only");
+  }
+  const maps::TextFile file = maps::parse_text(**text, path.native());
+  for (const maps::Finding& warning : file.warnings) fmt::print(stderr, "warning: {}\n", warning.text());
+  for (const maps::Finding& fault : file.faults) fmt::print(stderr, "{}\n", fault.text());
+  if (!file.faults.empty()) return 1;
+  if (!options.query.empty()) return query(file, options.query);
+  const auto running = find_instance(config);
+  if (!running || !*running) {
+    fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(), file.entries.size());
+    return 0;
+  }
+  return reload_server(config);
+}
+
+}  // namespace posthorn::app

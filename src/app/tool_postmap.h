@@ -1,0 +1,17 @@
+// `posthorn postmap`: checks a table file and makes it live, or asks it.
+#pragma once
+
+#include <string>
+
+#include "base/config.h"
+
+namespace posthorn::app {
+
+struct PostmapOptions {
+  std::string query;  // -q KEY; "-": keys from standard input
+  std::string table;  // [TYPE:]FILE
+};
+
+int run_postmap(const config::Config& config, const PostmapOptions& options);
+
+}  // namespace posthorn::app

@@ -1,0 +1,177 @@
+#include <fmt/format.h>
+
+#include "imap/server/session_impl.h"
+
+namespace posthorn::imap {
+
+net::Awaitable<Outcome> Session::select(Parser& parser) { return open_mailbox(parser, store::Access::read_write); }
+net::Awaitable<Outcome> Session::examine(Parser& parser) { return open_mailbox(parser, store::Access::read_only); }
+
+net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access access) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name) co_return bad("A mailbox name is needed");
+  view_.reset();  // RFC 3501 section 6.3.1: whatever happens, the old one is not selected any more
+  auto opened = co_await account_->open_view(*name, access);
+  if (!opened) co_return failed(opened.error());
+  if (!*opened) co_return no("There is no such mailbox", "NONEXISTENT");
+  view_ = *std::move(opened);
+  (void)view_->take_changes(store::ExpungeMode::allowed);
+  store::Mailbox& mailbox = view_->mailbox();
+  std::string keywords;
+  for (const std::string& keyword : mailbox.keywords()) keywords += " " + keyword;
+  const bool writable = access == store::Access::read_write;
+  out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", keywords);
+  out_ += writable ? fmt::format("* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} \\*)] Flags permitted.\r\n", keywords)
+                   : "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n";
+  out_ += fmt::format("* {} EXISTS\r\n* {} RECENT\r\n", view_->size(), view_->recent());
+  if (const auto unseen = view_->first_unseen()) out_ += fmt::format("* OK [UNSEEN {}] First unseen.\r\n", *unseen);
+  out_ += fmt::format("* OK [UIDVALIDITY {}] UIDs valid\r\n* OK [UIDNEXT {}] Predicted next UID\r\n", mailbox.uidvalidity(), mailbox.uidnext());
+  co_return ok(writable ? "Select completed" : "Examine completed", writable ? "READ-WRITE" : "READ-ONLY");
+}
+
+net::Awaitable<Outcome> Session::create(Parser& parser) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name) co_return bad("A mailbox name is needed");
+  const auto result = co_await account_->create(*name);
+  co_return result ? name_outcome(*result, false) : failed(result.error());
+}
+
+net::Awaitable<Outcome> Session::remove(Parser& parser) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name) co_return bad("A mailbox name is needed");
+  if (view_ && view_->mailbox().name() == *name) view_.reset();
+  const auto result = co_await account_->remove(*name);
+  co_return result ? name_outcome(*result, false) : failed(result.error());
+}
+
+net::Awaitable<Outcome> Session::rename(Parser& parser) {
+  std::optional<std::string> from, to;
+  if (parser.take_space()) from = mailbox_name(parser);
+  if (from && parser.take_space()) to = mailbox_name(parser);
+  if (!to) co_return bad("Two mailbox names are needed");
+  const auto result = co_await account_->rename(*from, *to);
+  co_return result ? name_outcome(*result, false) : failed(result.error());
+}
+
+net::Awaitable<Outcome> Session::subscribe(Parser& parser) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name) co_return bad("A mailbox name is needed");
+  const auto result = co_await account_->subscribe(*name);
+  co_return result ? name_outcome(*result, false) : failed(result.error());
+}
+
+net::Awaitable<Outcome> Session::unsubscribe(Parser& parser) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name) co_return bad("A mailbox name is needed");
+  const auto result = co_await account_->unsubscribe(*name);
+  co_return result ? name_outcome(*result, false) : failed(result.error());
+}
+
+// RFC 3501 section 6.3.8, with RFC 6154's (SPECIAL-USE) selection and RETURN (SPECIAL-USE CHILDREN SUBSCRIBED).
+net::Awaitable<Outcome> Session::list(Parser& parser) {
+  bool only_special = false;
+  std::vector<std::string> patterns;
+  if (!parser.take_space()) co_return bad("LIST needs a reference and a pattern");
+  if (parser.take('(')) {
+    while (!parser.take(')')) {
+      const auto option = parser.atom();
+      if (!option || !equals(*option, "SPECIAL-USE")) co_return bad("Unknown selection option");
+      only_special = true;
+      (void)parser.take_space();
+    }
+    if (!parser.take_space()) co_return bad("LIST needs a reference and a pattern");
+  }
+  const auto reference = parser.astring();
+  if (!reference || !parser.take_space()) co_return bad("LIST needs a reference and a pattern");
+  const auto pattern = parser.list_mailbox();
+  if (!pattern) co_return bad("LIST needs a reference and a pattern");
+  if (parser.take_space() && !parser.take_word("RETURN (")) co_return bad("Unknown option");
+  if (pattern->empty() && !only_special) {
+    out_ += "* LIST (\\Noselect) \".\" \"\"\r\n";  // the question for the separator
+    co_return ok("List completed");
+  }
+  const auto wanted = decode_mutf7(*reference + *pattern);
+  const auto mailboxes = co_await account_->list();
+  if (!mailboxes) co_return failed(mailboxes.error());
+  for (const store::MailboxInfo& info : *mailboxes) {
+    if (!wanted || (!list_matches(*wanted, info.name, '.') && !(info.name == "INBOX" && list_matches(upper(*wanted), "INBOX", '.')))) continue;
+    if (only_special && info.use == store::SpecialUse::none) continue;
+    std::string attributes = info.has_children ? "\\HasChildren" : "\\HasNoChildren";
+    if (!info.is_selectable) attributes += " \\Noselect";
+    if (info.use != store::SpecialUse::none) attributes += " " + std::string(store::to_string(info.use));
+    out_ += fmt::format("* LIST ({}) \".\" {}\r\n", attributes, format_mailbox(info.name));
+  }
+  co_return ok("List completed");
+}
+
+net::Awaitable<Outcome> Session::lsub(Parser& parser) {
+  std::optional<std::string> reference, pattern;
+  if (parser.take_space()) reference = parser.astring();
+  if (reference && parser.take_space()) pattern = parser.list_mailbox();
+  if (!pattern) co_return bad("LSUB needs a reference and a pattern");
+  const auto wanted = decode_mutf7(*reference + *pattern);
+  const auto mailboxes = co_await account_->list();
+  if (!mailboxes) co_return failed(mailboxes.error());
+  for (const store::MailboxInfo& info : *mailboxes) {
+    if (!info.is_subscribed || !wanted || !list_matches(*wanted, info.name, '.')) continue;
+    out_ += fmt::format("* LSUB ({}) \".\" {}\r\n", info.is_selectable ? "" : "\\Noselect", format_mailbox(info.name));
+  }
+  co_return ok("Lsub completed");
+}
+
+net::Awaitable<Outcome> Session::status(Parser& parser) {
+  std::optional<std::string> name;
+  if (parser.take_space()) name = mailbox_name(parser);
+  if (!name || !parser.take_space() || !parser.take('(')) co_return bad("STATUS needs a mailbox name and items");
+  std::vector<std::string> items;
+  do {
+    const auto item = parser.atom();
+    if (!item) co_return bad("STATUS needs items");
+    items.push_back(upper(*item));
+  } while (parser.take_space());
+  if (!parser.take(')')) co_return bad("STATUS needs items");
+  co_return co_await tell_status(*name, items);
+}
+
+net::Awaitable<Outcome> Session::tell_status(std::string mailbox, std::vector<std::string> items) {
+  const auto status = co_await account_->status(mailbox);
+  if (!status) co_return failed(status.error());
+  if (!*status) co_return no("There is no such mailbox", "NONEXISTENT");
+  std::string values;
+  for (const std::string& item : items) {
+    std::uint64_t value = 0;
+    if (item == "MESSAGES") value = (*status)->messages;
+    else if (item == "RECENT") value = (*status)->recent;
+    else if (item == "UIDNEXT") value = (*status)->uidnext;
+    else if (item == "UIDVALIDITY") value = (*status)->uidvalidity;
+    else if (item == "UNSEEN") value = (*status)->unseen;
+    else if (item == "SIZE") value = (*status)->size;
+    else co_return bad("Unknown status item");
+    values += fmt::format("{}{} {}", values.empty() ? "" : " ", item, value);
+  }
+  out_ += fmt::format("* STATUS {} ({})\r\n", format_mailbox(mailbox), values);
+  co_return ok("Status completed");
+}
+
+net::Awaitable<Outcome> Session::close(Parser& parser) {
+  if (!parser.at_end()) co_return bad("No argument is allowed");
+  if (view_->access() == store::Access::read_write) {
+    const auto expunged = co_await view_->mailbox().expunge();
+    if (!expunged) co_return failed(expunged.error());
+  }
+  view_.reset();
+  co_return ok("Close completed");
+}
+
+net::Awaitable<Outcome> Session::unselect(Parser& parser) {
+  if (!parser.at_end()) co_return bad("No argument is allowed");
+  view_.reset();
+  co_return ok("Unselect completed");
+}
+
+}  // namespace posthorn::imap

@@ -1,0 +1,23 @@
+// IMAP after the login, in the store (RFC 3501 and its extensions). A session comes from edge with a token.
+#pragma once
+
+#include "auth/authenticator.h"
+#include "base/config.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+#include "net/stream.h"
+#include "store/account.h"
+
+namespace posthorn::imap {
+
+struct ServerServices {
+  net::Scope& scope;
+  net::BlockingPool& pool;
+  store::Accounts& accounts;
+  auth::Redeemer& redeemer;
+  const config::Config& config;
+};
+
+net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services);
+
+}  // namespace posthorn::imap

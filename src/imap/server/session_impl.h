@@ -1,0 +1,126 @@
+// The parts of a session that its commands (cmd_*.cc) share. Private to this folder.
+// Handlers give a tagged answer (Outcome); untagged responses go into the writer, which passes them on when they grow.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/events.h"
+#include "imap/proto/parser.h"
+#include "imap/proto/response.h"
+#include "imap/server/session.h"
+#include "net/buffer.h"
+
+namespace posthorn::imap {
+
+// "OK [CODE] text": code without brackets.
+struct Outcome {
+  std::string_view status = "OK";
+  std::string code;
+  std::string text;
+};
+inline Outcome ok(std::string text, std::string code = {}) { return {"OK", std::move(code), std::move(text)}; }
+inline Outcome no(std::string text, std::string code = {}) { return {"NO", std::move(code), std::move(text)}; }
+inline Outcome bad(std::string text) { return {"BAD", {}, std::move(text)}; }
+
+using Range = std::pair<std::uint32_t, std::uint32_t>;
+enum class Numbers { sequence, uid };  // how a command names messages, and how its answer does
+
+class Session {
+ public:
+  Session(net::StreamPtr stream, const ServerServices& services);
+  net::Awaitable<void> run();
+
+ private:
+  struct Command;
+  static const std::vector<Command>& commands();
+
+  // session.cc
+  net::Task<> begin();
+  net::Task<> talk();
+  net::Task<std::string> read_line(SteadyTime deadline);
+  net::Task<std::string> read_command();
+  net::Task<> answer(std::string text);
+  net::Task<> finish(const std::string& tag, const Outcome& outcome);
+  void tell_changes(store::ExpungeMode mode);
+  std::string format_flags(store::Uid uid, store::Flags flags, store::Keywords keywords) const;
+  void tell_flags(store::Uid uid, Numbers numbers);
+  net::Task<> flush();
+  net::Task<> flush_if_large();
+  std::string capabilities() const;
+  SteadyTime write_deadline() const { return Clock::system().steady_now() + 10min; }
+  Outcome failed(const Error& error);
+  static Outcome name_outcome(store::NameResult result, bool try_create);
+  std::optional<std::string> mailbox_name(Parser& parser);
+  std::vector<store::Uid> uids_of(const SequenceSet& set, Numbers numbers, bool& valid) const;
+  struct FlagNames {
+    store::Flags flags = 0;
+    std::vector<std::string> keywords;
+  };
+  static FlagNames split_flags(const std::vector<std::string>& names);
+
+  // cmd_session.cc
+  net::Awaitable<Outcome> capability(Parser& parser);
+  net::Awaitable<Outcome> noop(Parser& parser);
+  net::Awaitable<Outcome> logout(Parser& parser);
+  net::Awaitable<Outcome> id(Parser& parser);
+  net::Awaitable<Outcome> enable(Parser& parser);
+  net::Awaitable<Outcome> idle(Parser& parser);
+  net::Awaitable<Outcome> name_space(Parser& parser);
+  // cmd_mailbox.cc
+  net::Awaitable<Outcome> select(Parser& parser);
+  net::Awaitable<Outcome> examine(Parser& parser);
+  net::Awaitable<Outcome> open_mailbox(Parser& parser, store::Access access);
+  net::Awaitable<Outcome> create(Parser& parser);
+  net::Awaitable<Outcome> remove(Parser& parser);
+  net::Awaitable<Outcome> rename(Parser& parser);
+  net::Awaitable<Outcome> subscribe(Parser& parser);
+  net::Awaitable<Outcome> unsubscribe(Parser& parser);
+  net::Awaitable<Outcome> list(Parser& parser);
+  net::Awaitable<Outcome> lsub(Parser& parser);
+  net::Awaitable<Outcome> status(Parser& parser);
+  net::Awaitable<Outcome> tell_status(std::string mailbox, std::vector<std::string> items);
+  net::Awaitable<Outcome> close(Parser& parser);
+  net::Awaitable<Outcome> unselect(Parser& parser);
+  // cmd_append.cc: reads its literals itself
+  net::Task<> append(const std::string& tag, std::string text);
+  net::Task<> skip_literal(std::uint64_t size);
+  // cmd_store.cc
+  net::Awaitable<Outcome> expunge(Parser& parser);
+  net::Awaitable<Outcome> uid_expunge(Parser& parser);
+  net::Awaitable<Outcome> store_sequence(Parser& parser);
+  net::Awaitable<Outcome> store_uid(Parser& parser);
+  net::Awaitable<Outcome> store_flags(Parser& parser, Numbers numbers);
+  net::Awaitable<Outcome> copy_sequence(Parser& parser);
+  net::Awaitable<Outcome> copy_uid(Parser& parser);
+  net::Awaitable<Outcome> move_sequence(Parser& parser);
+  net::Awaitable<Outcome> move_uid(Parser& parser);
+  enum class Transfer { copy, move };
+  net::Awaitable<Outcome> transfer(Parser& parser, Numbers numbers, Transfer kind);
+  // cmd_fetch.cc
+  net::Awaitable<Outcome> fetch_sequence(Parser& parser);
+  net::Awaitable<Outcome> fetch_uid(Parser& parser);
+  net::Awaitable<Outcome> fetch(Parser& parser, Numbers numbers);
+  // cmd_search.cc
+  net::Awaitable<Outcome> search_sequence(Parser& parser);
+  net::Awaitable<Outcome> search_uid(Parser& parser);
+  net::Awaitable<Outcome> search(Parser& parser, Numbers numbers);
+
+  friend struct FetchRun;
+  friend struct SearchRun;
+
+  net::StreamPtr stream_;
+  const ServerServices& services_;
+  log::Logger log_;
+  net::Scope::Registration registration_;
+  net::InBuffer in_;
+  std::string out_;
+  std::string tag_;  // of the login command
+  store::AccountPtr account_;
+  store::ViewPtr view_;
+  bool stopping_ = false, over_ = false;
+  int bad_ = 0;
+};
+
+}  // namespace posthorn::imap

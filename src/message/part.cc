@@ -1,0 +1,258 @@
+#include "message/part.h"
+
+#include "message/headers.h"
+#include "message/mailbox_address.h"
+
+namespace posthorn::message {
+namespace {
+
+constexpr std::size_t kDepthMax = 100;
+constexpr std::size_t kPartsMax = 10'000;
+constexpr std::size_t kParametersMax = 100;
+
+std::size_t count_lines(std::string_view text) {
+  std::size_t lines = 0;
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) ++lines;
+  return lines;
+}
+
+// Skips white space and comments.
+void skip(std::string_view text, std::size_t& at) {
+  int depth = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (c == '(') ++depth;
+    else if (c == ')' && depth > 0) --depth;
+    else if (c == '\\' && depth > 0) ++at;
+    else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n') return;
+    ++at;
+  }
+}
+
+std::string read_token(std::string_view text, std::size_t& at, std::string_view stop) {
+  std::string token;
+  while (at < text.size() && static_cast<unsigned char>(text[at]) > 0x20 && stop.find(text[at]) == std::string_view::npos) token += text[at++];
+  return token;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  Part parse(std::size_t begin, std::size_t end, std::size_t depth, bool in_digest) {
+    ++parts_;
+    Part part;
+    part.header_begin = begin;
+    part.body_end = end;
+    const auto header_end = find_header_end(text_.substr(begin, end - begin), true);
+    part.body_begin = begin + header_end->body_begin;
+    read_header(part, Headers(text_.substr(begin, header_end->header_size)), in_digest);
+    part.lines = count_lines(text_.substr(part.body_begin, end - part.body_begin));
+    if (depth >= kDepthMax || parts_ >= kPartsMax) return part;
+    if (part.type == "multipart") parse_multipart(part, depth);
+    if (part.type == "message" && part.subtype == "rfc822" && (part.encoding == "7bit" || part.encoding == "8bit" || part.encoding == "binary"))
+      part.children.push_back(parse(part.body_begin, end, depth + 1, false));
+    return part;
+  }
+
+ private:
+  void read_header(Part& part, const Headers& headers, bool in_digest) {
+    if (in_digest) {  // RFC 2046 section 5.1.5
+      part.type = "message";
+      part.subtype = "rfc822";
+    }
+    if (const auto value = headers.find("Content-Type")) {
+      ParameterizedValue parsed = parse_parameterized(*value);
+      const std::size_t slash = parsed.value.find('/');
+      if (slash != std::string::npos && slash > 0 && slash + 1 < parsed.value.size()) {
+        part.type = to_lower(parsed.value.substr(0, slash));
+        part.subtype = to_lower(parsed.value.substr(slash + 1));
+        part.parameters = std::move(parsed.parameters);
+      }
+    }
+    part.id = headers.find("Content-ID");
+    part.description = headers.find("Content-Description");
+    part.md5 = headers.find("Content-MD5");
+    part.location = headers.find("Content-Location");
+    if (const auto value = headers.find("Content-Transfer-Encoding")) {
+      std::size_t at = 0;
+      skip(*value, at);
+      if (const std::string token = read_token(*value, at, ";("); !token.empty()) part.encoding = to_lower(token);
+    }
+    if (const auto value = headers.find("Content-Disposition")) {
+      ParameterizedValue parsed = parse_parameterized(*value);
+      if (!parsed.value.empty()) {
+        part.disposition = parsed.value;
+        part.disposition_parameters = std::move(parsed.parameters);
+      }
+    }
+    if (const auto value = headers.find("Content-Language")) {
+      std::size_t at = 0;
+      while (at < value->size() && part.languages.size() < 50) {
+        skip(*value, at);
+        if (const std::string token = read_token(*value, at, ",;("); !token.empty()) part.languages.push_back(token);
+        else ++at;
+      }
+    }
+  }
+
+  void parse_multipart(Part& part, std::size_t depth) {
+    std::string boundary;
+    for (const auto& [name, value] : part.parameters)
+      if (to_lower(name) == "boundary") boundary = "--" + value;
+    if (boundary.size() <= 2) return;
+    std::size_t at = part.body_begin;
+    std::size_t child = std::string_view::npos;  // where the open child begins
+    while (at < part.body_end && parts_ < kPartsMax) {
+      const std::size_t lf = text_.find('\n', at);
+      const std::size_t next = lf == std::string_view::npos || lf >= part.body_end ? part.body_end : lf + 1;
+      std::string_view line = text_.substr(at, next - at);
+      if (line.starts_with(boundary)) {
+        std::string_view tail = line.substr(boundary.size());
+        const bool last = tail.starts_with("--");
+        if (last) tail.remove_prefix(2);
+        // RFC 2046 section 5.1.1: only white space may follow; a longer boundary is another one.
+        if (tail.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+          if (child != std::string_view::npos) {
+            // The CRLF before the boundary belongs to it.
+            std::size_t end = at;
+            if (end > child && text_[end - 1] == '\n') --end;
+            if (end > child && text_[end - 1] == '\r') --end;
+            part.children.push_back(parse(child, end, depth + 1, part.subtype == "digest"));
+          }
+          child = last ? std::string_view::npos : next;
+          if (last) return;
+        }
+      }
+      at = next;
+    }
+    if (child != std::string_view::npos && child <= part.body_end) part.children.push_back(parse(child, part.body_end, depth + 1, part.subtype == "digest"));
+  }
+
+  std::string_view text_;
+  std::size_t parts_ = 0;
+};
+
+int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+
+std::string decode_quoted(std::string_view body, bool underscore) {
+  std::string out;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (body[i] == '_' && underscore) {
+      out += ' ';
+    } else if (body[i] != '=') {
+      out += body[i];
+    } else if (i + 2 < body.size() && hex(body[i + 1]) >= 0 && hex(body[i + 2]) >= 0) {
+      out += static_cast<char>(hex(body[i + 1]) * 16 + hex(body[i + 2]));
+      i += 2;
+    } else if (i + 1 < body.size() && (body[i + 1] == '\r' || body[i + 1] == '\n')) {
+      i += body[i + 1] == '\r' && i + 2 < body.size() && body[i + 2] == '\n' ? 2 : 1;
+    } else {
+      out += '=';
+    }
+  }
+  return out;
+}
+
+std::string decode_base64_loosely(std::string_view body) {
+  std::string out;
+  unsigned group = 0;
+  int bits = 0;
+  for (const char c : body) {
+    int value = -1;
+    if (c >= 'A' && c <= 'Z') value = c - 'A';
+    else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
+    else if (c >= '0' && c <= '9') value = c - '0' + 52;
+    else if (c == '+') value = 62;
+    else if (c == '/') value = 63;
+    else if (c == '=') break;
+    if (value < 0) continue;
+    group = (group << 6U | static_cast<unsigned>(value)) & 0xFFFFFFU;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out += static_cast<char>(group >> bits & 0xFFU);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Part parse_parts(std::string_view wire_text) { return Parser(wire_text).parse(0, wire_text.size(), 0, false); }
+
+ParameterizedValue parse_parameterized(std::string_view text) {
+  ParameterizedValue parsed;
+  std::size_t at = 0;
+  skip(text, at);
+  parsed.value = read_token(text, at, ";(");
+  while (at < text.size() && parsed.parameters.size() < kParametersMax) {
+    while (at < text.size() && text[at] != ';') ++at;
+    if (at == text.size()) break;
+    ++at;
+    skip(text, at);
+    const std::string name = read_token(text, at, "=;(");
+    skip(text, at);
+    if (name.empty() || at == text.size() || text[at] != '=') continue;
+    ++at;
+    skip(text, at);
+    std::string value;
+    if (at < text.size() && text[at] == '"') {
+      ++at;
+      while (at < text.size() && text[at] != '"') {
+        if (text[at] == '\\' && at + 1 < text.size()) ++at;
+        value += text[at++];
+      }
+      if (at < text.size()) ++at;
+    } else {
+      value = read_token(text, at, ";(");
+    }
+    parsed.parameters.emplace_back(name, value);
+  }
+  return parsed;
+}
+
+std::string decode_transfer(std::string_view body, std::string_view encoding) {
+  if (encoding == "base64") return decode_base64_loosely(body);
+  if (encoding == "quoted-printable") return decode_quoted(body, false);
+  return std::string(body);
+}
+
+std::string decode_words(std::string_view text) {
+  std::string out;
+  std::size_t at = 0;
+  bool after_word = false;
+  while (at < text.size()) {
+    const std::size_t begin = text.find("=?", at);
+    if (begin == std::string_view::npos) break;
+    const std::size_t charset_end = text.find('?', begin + 2);
+    const std::size_t end = charset_end == std::string_view::npos || charset_end + 2 >= text.size() ? std::string_view::npos : text.find("?=", charset_end + 3);
+    if (end == std::string_view::npos || text[charset_end + 2] != '?') break;
+    const std::string_view between = text.substr(at, begin - at);
+    // RFC 2047 section 6.2: white space between two encoded words is not there.
+    if (!after_word || between.find_first_not_of(" \t\r\n") != std::string_view::npos) out += between;
+    const std::string charset = to_lower(text.substr(begin + 2, charset_end - begin - 2));
+    const char kind = text[charset_end + 1];
+    const std::string_view encoded = text.substr(charset_end + 3, end - charset_end - 3);
+    std::string bytes = kind == 'B' || kind == 'b' ? decode_base64_loosely(encoded) : decode_quoted(encoded, true);
+    if (charset.starts_with("iso-8859-1") || charset == "windows-1252" || charset == "iso-8859-15") {
+      for (const char c : bytes) {
+        const auto u = static_cast<unsigned char>(c);
+        if (u < 0x80) out += c;
+        else {
+          out += static_cast<char>(0xC0U | u >> 6U);
+          out += static_cast<char>(0x80U | (u & 0x3FU));
+        }
+      }
+    } else if (charset.starts_with("utf-8") || charset.starts_with("us-ascii")) {
+      out += bytes;
+    } else {
+      out += text.substr(begin, end + 2 - begin);
+    }
+    at = end + 2;
+    after_word = true;
+  }
+  return out + std::string(text.substr(std::min(at, text.size())));
+}
+
+}  // namespace posthorn::message

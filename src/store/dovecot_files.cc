@@ -1,0 +1,123 @@
+#include "store/dovecot_files.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+#include "store/mailbox_name.h"
+
+namespace posthorn::store {
+namespace {
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+// Version 2 writes \001 as "\0011", tab as "\001t", CR as "\001r", LF as "\001n".
+std::string unescape_tabbed(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\t') {
+      out += kSeparator;
+    } else if (text[i] == '\x01' && i + 1 < text.size()) {
+      const char c = text[++i];
+      out += c == 't' ? '\t' : c == 'r' ? '\r' : c == 'n' ? '\n' : '\x01';
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> parse_keywords(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos) continue;
+    std::size_t bit = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + space, bit);
+    if (error != std::errc() || end != line.data() + space || bit >= kKeywordLettersMax) continue;
+    const std::string_view name = line.substr(space + 1);
+    if (!is_keyword(name)) continue;
+    if (names.size() <= bit) names.resize(bit + 1);
+    names[bit] = name;
+  }
+  return names;
+}
+
+std::string format_keywords(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kKeywordLettersMax); ++i)
+    if (!names[i].empty()) fmt::format_to(std::back_inserter(out), "{} {}\n", i, names[i]);
+  return out;
+}
+
+bool is_keyword(std::string_view name) {
+  if (name.empty() || name.size() > kKeywordLengthMax) return false;
+  return std::ranges::all_of(name, [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return u > 0x20 && u < 0x7F && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
+  });
+}
+
+std::optional<std::size_t> find_keyword(const std::vector<std::string>& names,
+                                        std::string_view name) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (std::ranges::equal(names[i], name, {}, lower, lower)) return i;
+  return std::nullopt;
+}
+
+Subscriptions parse_subscriptions(std::string_view text) {
+  Subscriptions out;
+  if (text.starts_with("V\t2\n")) {
+    out.is_version_2 = true;
+    text.remove_prefix(4);
+  }
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    if (line.empty()) continue;
+    const std::string plain = out.is_version_2 ? unescape_tabbed(line) : std::string(line);
+    auto utf8 = utf7_to_utf8(plain);
+    // Dovecot writes UTF-8 itself when it is told to (mailbox_list_utf8).
+    const auto name = check_mailbox_name(utf8 ? *utf8 : plain);
+    if (name && std::ranges::find(out.names, *name) == out.names.end()) out.names.push_back(*name);
+  }
+  return out;
+}
+
+std::string format_subscriptions(const Subscriptions& subscriptions) {
+  std::string out = subscriptions.is_version_2 ? "V\t2\n\n" : "";
+  for (const std::string& name : subscriptions.names) {
+    std::string line = utf8_to_utf7(name).value_or("");
+    if (subscriptions.is_version_2) std::ranges::replace(line, kSeparator, '\t');
+    out += line;
+    out += '\n';
+  }
+  return out;
+}
+
+std::optional<std::uint32_t> parse_uidvalidity(std::string_view hex) {
+  while (!hex.empty() && (hex.back() == '\n' || hex.back() == '\r')) hex.remove_suffix(1);
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
+  if (error != std::errc() || end != hex.data() + hex.size() || hex.size() != 8)
+    return std::nullopt;
+  return value;
+}
+
+std::string format_uidvalidity(std::uint32_t value) {
+  return fmt::format("{:08x}", value);
+}
+
+}  // namespace posthorn::store

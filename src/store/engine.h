@@ -1,0 +1,228 @@
+// Engine: all that the store does on disk for one account: the maildirs, the small files beside them, the index.
+// Every call blocks and runs in the pool, one at a time (Account holds the lock). What an open Mailbox must learn is
+// appended to Changes, also when the call itself fails later on; the role's thread applies it.
+//
+// Order of the steps, so that a crash between any two leaves one known state (see delivery.h and index.h):
+//   deliver   message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index row
+//   flags     file renamed, index row                        between: the next look takes the flags from the name
+//   expunge   file removed, index row                        between: the next look sees it gone
+//   move      file renamed, folders synced, both rows        between: the next look finds it in the one folder it is in
+//   create    tmp/, new/, cur/, uidlist made in a folder aside, renamed into place, synced
+//   remove    folder renamed aside, synced, rows, its files  between: the rest is removed at the next opening
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "store/dovecot_files.h"
+#include "store/file_name.h"
+#include "store/index.h"
+#include "store/mailbox.h"
+#include "store/maildir.h"
+#include "store/types.h"
+#include "store/uidlist.h"
+
+namespace posthorn::store {
+
+struct Target;
+
+// What happened to one mailbox, for its open snapshot.
+struct MailboxChanges {
+  std::int64_t id = 0;
+  Uid uidnext = 1;
+  ModSeq modseq = 1;
+  std::vector<Entry> added;                        // ascending, above all that were there
+  std::vector<Entry> changed;                      // flags, keywords: with their new modseq
+  std::vector<Entry> resized;                      // only sizes: nothing to tell a client
+  std::vector<std::pair<Uid, ModSeq>> expunged;
+  std::optional<std::vector<std::string>> keywords;
+  std::optional<std::string> renamed;              // its new name
+  bool is_gone = false;
+};
+using Changes = std::vector<MailboxChanges>;
+
+struct OpenedMailbox {
+  std::int64_t id = 0;
+  std::string name;
+  std::uint32_t uidvalidity = 0;
+  Uid uidnext = 1;
+  Uid first_recent = 1;
+  ModSeq modseq = 1;
+  std::vector<std::string> keywords;
+  std::vector<Entry> entries;  // only when asked for
+};
+
+// A staged message and where it goes; result is filled in.
+struct CommitItem {
+  Path staged;       // in tmp/, synced
+  std::string base;  // its unique name, without sizes
+  std::uint64_t size = 0;
+  std::uint64_t wire_size = 0;
+  const Target* target = nullptr;
+  bool is_last = false;  // the last target of its staged file: it is renamed there, not linked
+  Placed placed;
+};
+// The items of one request: all are placed or none.
+struct CommitGroup {
+  std::vector<CommitItem> items;
+  Result<> outcome;
+};
+
+class Engine {
+ public:
+  struct Options {
+    Path path;
+    config::Store store;
+    Disk* disk = &Disk::real();
+    const Clock* clock = &Clock::system();
+    std::string hostname = "localhost";
+    std::string boot_id;
+  };
+  explicit Engine(Options options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Result<> open();   // makes the account's folder if missing
+  Result<> close();  // gives the rest of the leased UIDs back
+  void rest() { index_.close(); }  // frees the database's memory; the next call opens it again
+
+  Result<std::vector<MailboxInfo>> list();
+  Result<NameResult> create(std::string_view name, Changes& changes);
+  Result<NameResult> remove(std::string_view name, Changes& changes);
+  Result<NameResult> rename(std::string_view from, std::string_view to, Changes& changes);
+  Result<> subscribe(std::string_view name, bool is_on);
+  Result<std::optional<std::string>> find_nocase(std::string_view name);
+  Result<> ensure_defaults(Changes& changes);
+
+  // All of these look first whether the folders changed. first_recent: what a session of an open mailbox has claimed.
+  Result<std::optional<MailboxStatus>> status(std::string_view name, Uid first_recent,
+                                              Changes& changes);
+  Result<std::optional<OpenedMailbox>> open_mailbox(std::string_view name, bool with_entries,
+                                                    Changes& changes);
+  Result<> refresh(std::int64_t id, RefreshMode mode, Uid first_recent, Changes& changes);
+  // Moves messages that a session was told of as \Recent from new/ to cur/, and remembers first_recent.
+  Result<> claim(std::int64_t id, Uid first_recent, Changes& changes);
+
+  Result<FlagResult> store_flags(std::int64_t id, const FlagRequest& request, Changes& changes);
+  Result<std::vector<Uid>> expunge(std::int64_t id, const std::optional<std::vector<Uid>>& uids,
+                                   Changes& changes);
+  enum class Transfer { copy, move };
+  Result<CopyResult> transfer(std::int64_t id, const std::vector<Uid>& uids,
+                              std::string_view target, Transfer how, Changes& changes);
+  Result<std::optional<OpenMessage>> open_message(std::int64_t id, Uid uid, Changes& changes);
+  Result<> load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes);
+  Result<std::vector<CacheItem>> cache_get(std::int64_t id, const std::vector<Uid>& uids, int kind);
+  Result<> cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind);
+  Result<Mailbox::Vanished> vanished_since(std::int64_t id, ModSeq modseq);
+
+  // Puts each item into its target; each folder is synced once for all groups.
+  void commit(std::vector<CommitGroup>& groups, Changes& changes);
+
+  // Did a folder of an open mailbox change since it was read? Touches no index; safe beside nothing else all the same.
+  bool has_news(std::int64_t id);
+
+  const Path& path() const { return options_.path; }
+
+ private:
+  struct State {
+    MailboxRow row;
+    Path path;
+    Uid leased = 1;       // N in the uidlist: UIDs below it may be given out
+    Uid accept_from = 1;  // a uidlist's UID for an unknown file counts from here: below, it was used before
+    bool is_checked = false;
+    std::optional<SteadyTime> verify_at;  // when the folders are read even if their times are the same
+    std::optional<MailboxStatus> counted;
+  };
+  // Notes the folders' times before we change them ourselves; settle() before the row is saved takes over the times of
+  // after, so that our own changes are no news. Without settle() the next look reads the folders.
+  class OwnChange {
+   public:
+    explicit OwnChange(const State& state);
+    void settle(State& state) const;
+
+   private:
+    Stamp in_new_;
+    Stamp in_cur_;
+  };
+  class UidListLock;
+
+  Disk& disk() const { return *options_.disk; }
+  WallTime now() const { return options_.clock->now(); }
+  Path folder_path(std::string_view name) const;
+  Result<> ensure_open();
+  Result<State*> find(std::string_view name, Changes& changes);  // nullptr: there is none
+  Result<State*> find(std::int64_t id);                          // Error if there is none
+  Result<State*> adopt(std::string_view name, const Path& path, Changes& changes);
+  Result<State*> check(State& state, Changes& changes);
+  void forget(const std::string& name, Changes& changes);
+  MailboxChanges& change_of(State& state, Changes& changes) const;
+  Result<> save(State& state);
+  // Saves and commits; if that fails, the folders are read again at the next look.
+  Result<> finish(State& state, Database::Transaction& transaction);
+  Result<> clean_up();
+
+  // engine_uids.cc
+  Result<std::uint32_t> make_uidvalidity();
+  Result<> raise_uidvalidity(std::uint32_t value);
+  Result<std::uint32_t> read_uidvalidity_floor();
+  Result<> write_uidlist(State& state);
+  Result<> lease(State& state, Uid end);
+  Result<> assign_uids(State& state, std::vector<MessageRow>& rows);
+  Result<std::optional<std::string>> read_uidlist(const State& state);
+
+  // engine_sync.cc
+  Result<> sync(State& state, RefreshMode mode, Changes& changes);
+  Result<FolderScan> scan(State& state);
+  Result<> resolve_duplicates(State& state, FolderScan& found);
+  struct Difference;
+  static Difference compare(const FolderScan& found, const std::vector<MessageRow>& rows);
+  Result<> take_difference(State& state, Difference& difference, Changes& changes);
+  Result<std::vector<MessageRow>> read_new_files(State& state, Difference& difference);
+  void log_junk(const FolderScan& found);
+
+  // engine_keywords.cc
+  Result<> read_keywords(State& state, Changes* changes);
+  Result<std::optional<Keywords>> keyword_bits(State& state, const std::vector<std::string>& names,
+                                               bool may_add, Changes& changes);
+
+  // engine_mail.cc
+  Result<std::optional<MessageRow>> locate(State& state, Uid uid, Changes& changes);
+  Result<bool> move_file(State& state, MessageRow& row, FileLocation to, Changes& changes);
+  Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
+                          Transfer how);
+  Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);
+  Result<> remove_row(State& state, Uid uid, MailboxChanges& change);
+
+  // engine_commit.cc
+  struct PlacedFile;
+  Result<> place_group(CommitGroup& group, std::vector<PlacedFile>& placed, Changes& changes);
+  void undo(std::vector<PlacedFile>& placed, const CommitGroup& group);
+  Result<> record(std::vector<PlacedFile>& placed, Changes& changes);
+
+  // engine_names.cc
+  Result<std::vector<std::string>> mailbox_names();
+  Result<NameResult> make_mailbox(std::string_view name, Changes& changes);
+  Result<NameResult> rename_inbox(std::string_view to, Changes& changes);
+  Result<Subscriptions> read_subscriptions();
+  SpecialUse use_of(std::string_view name) const;
+
+  Options options_;
+  log::Logger log_;
+  Index index_;
+  bool was_opened_ = false;
+  bool is_same_boot_ = false;  // no power cut since the index was written
+  std::map<std::string, State, std::less<>> states_;
+  std::map<std::int64_t, std::string> names_;  // id -> key of states_
+  UniqueNames unique_;
+  std::set<std::string> junk_logged_;
+};
+
+}  // namespace posthorn::store

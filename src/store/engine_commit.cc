@@ -1,0 +1,154 @@
+// Staged messages into mailboxes: the durable part of a delivery (see delivery.h for the order of the steps).
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/events.h"
+#include "store/delivery.h"
+#include "store/engine.h"
+#include "store/mailbox_name.h"
+
+namespace posthorn::store {
+
+struct Engine::PlacedFile {
+  CommitGroup* group = nullptr;
+  CommitItem* item = nullptr;
+  std::int64_t mailbox = 0;
+  Path path;
+  MessageRow row;
+};
+
+void Engine::undo(std::vector<PlacedFile>& placed, const CommitGroup& group) {
+  std::erase_if(placed, [&](const PlacedFile& file) {
+    if (file.group != &group) return false;
+    if (const auto removed = disk().remove(file.path); !removed)
+      log_.error(event::store_failed, {{"error", removed.error().what}});
+    return true;
+  });
+}
+
+// Names for each item of a group; on a failure nothing of it stays.
+Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed, Changes& changes) {
+  const auto refuse = [&](NameResult result) {
+    for (CommitItem& item : group.items) item.placed.result = result;
+    return Result<>{};
+  };
+  for (CommitItem& item : group.items) {
+    const auto name = check_mailbox_name(item.target->mailbox);
+    if (!name) return refuse(NameResult::bad_name);
+    TRY(State* state, find(*name, changes));
+    if (state == nullptr && item.target->create) {
+      TRY(const NameResult made, create(*name, changes));
+      if (made != NameResult::done && made != NameResult::exists) return refuse(made);
+      TRY_OK(subscribe(*name, true));
+      TRY(state, find(*name, changes));
+    }
+    if (state == nullptr) return refuse(NameResult::not_found);
+    TRY(const auto bits, keyword_bits(*state, item.target->keywords, true, changes));
+    if (!bits) return refuse(NameResult::keyword_limit);
+    item.placed.mailbox = *name;
+    item.placed.uidvalidity = state->row.uidvalidity;
+
+    PlacedFile file{.group = &group, .item = &item, .mailbox = state->row.id, .path = {}, .row = {}};
+    Entry& entry = file.row.entry;
+    entry.flags = item.target->flags & flag::all_imap;
+    entry.keywords = *bits;
+    entry.size = static_cast<std::uint32_t>(item.size);
+    entry.wire_size = static_cast<std::uint32_t>(item.wire_size);
+    entry.internal_date = std::chrono::duration_cast<std::chrono::seconds>(
+                              item.target->internal_date.value_or(now()).time_since_epoch())
+                              .count();
+    file.row.is_exact = true;
+    const std::string base = item.is_last ? item.base : unique_.make(now());
+    file.row.file.base = base + ",S=" + std::to_string(item.size) + ",W=" + std::to_string(item.wire_size);
+    constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
+    if (entry.flags != 0 || entry.keywords != 0) {
+      file.row.file.place = Place::in_cur;
+      file.row.file.has_info = true;
+      file.row.file.info = format_info({entry.flags, entry.keywords & kLetterBits});
+    }
+    file.path = file.row.file.path_in(state->path);
+    if (item.is_last) {
+      TRY_OK(disk().rename(item.staged, file.path));
+    } else if (!disk().link(item.staged, file.path)) {
+      TRY_OK(copy_file(item.staged, file.path, entry.internal_date));
+    }
+    placed.push_back(std::move(file));
+  }
+  return {};
+}
+
+void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
+  // The mailboxes first, with what others dropped there meanwhile, so that our own changes can be told apart.
+  std::map<std::int64_t, OwnChange> own;
+  for (const CommitGroup& group : groups) {
+    for (const CommitItem& item : group.items) {
+      const auto name = check_mailbox_name(item.target->mailbox);
+      const auto state = name ? find(*name, changes) : Result<State*>(nullptr);
+      if (state && *state != nullptr) own.try_emplace((*state)->row.id, **state);
+    }
+  }
+  std::vector<PlacedFile> placed;
+  for (CommitGroup& group : groups) {
+    group.outcome = place_group(group, placed, changes);
+    if (!group.outcome || group.items.front().placed.result != NameResult::done) undo(placed, group);
+  }
+  std::map<Path, Result<>> synced;
+  for (std::size_t i = 0; i < placed.size();) {
+    const Path folder = placed[i].path.parent_path();
+    auto at = synced.find(folder);
+    if (at == synced.end()) at = synced.emplace(folder, disk().sync_folder(folder)).first;
+    if (at->second) {
+      ++i;
+      continue;
+    }
+    // Not known to be on disk: not acknowledged, and taken away so that the next attempt makes no second one.
+    CommitGroup& group = *placed[i].group;
+    group.outcome = at->second;
+    undo(placed, group);
+    i = 0;
+  }
+  if (placed.empty()) return;
+  for (auto& [id, change] : own)
+    if (const auto state = find(id)) change.settle(**state);
+  if (const auto recorded = record(placed, changes); !recorded) {
+    // The messages are safe in their folders; the next look gives them their UIDs.
+    log_.warn(event::store_index_failed, {{"error", recorded.error().what}});
+    for (const PlacedFile& file : placed) {
+      file.item->placed.uid = 0;
+      if (const auto state = find(file.mailbox)) (*state)->row.in_new = (*state)->row.in_cur = {};
+    }
+  }
+}
+
+// Gives UIDs and writes the rows, all in one transaction.
+Result<> Engine::record(std::vector<PlacedFile>& placed, Changes& changes) {
+  std::map<std::int64_t, std::vector<PlacedFile*>> by_mailbox;
+  for (PlacedFile& file : placed) by_mailbox[file.mailbox].push_back(&file);
+  Changes added;
+  TRY(auto transaction, index_.begin());
+  for (auto& [id, files] : by_mailbox) {
+    TRY(State* state, find(id));
+    std::vector<MessageRow> rows;
+    for (const PlacedFile* file : files) rows.push_back(file->row);
+    TRY_OK(assign_uids(*state, rows));
+    const ModSeq modseq = ++state->row.modseq;
+    MailboxChanges change;
+    change.id = id;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i].entry.modseq = modseq;
+      TRY_OK(index_.add_message(id, rows[i]));
+      change.added.push_back(rows[i].entry);
+      files[i]->item->placed.uid = rows[i].entry.uid;
+    }
+    TRY_OK(save(*state));
+    change.uidnext = state->row.uidnext;
+    change.modseq = state->row.modseq;
+    added.push_back(std::move(change));
+  }
+  TRY_OK(transaction.commit());
+  std::ranges::move(added, std::back_inserter(changes));
+  return {};
+}
+
+}  // namespace posthorn::store

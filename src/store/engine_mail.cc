@@ -1,0 +1,403 @@
+// What sessions do with messages: flags, expunge, copy, move, open.
+#include <algorithm>
+#include <sys/stat.h>
+
+#include "base/events.h"
+#include "store/engine.h"
+#include "store/line_ends.h"
+
+namespace posthorn::store {
+namespace {
+
+constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
+
+FileLocation location_with(const FileLocation& old, Flags flags, Keywords keywords) {
+  FileLocation to = old;
+  to.place = Place::in_cur;
+  to.has_info = true;
+  to.info = format_info({flags, keywords & kLetterBits}, old.info);
+  return to;
+}
+
+}  // namespace
+
+// The row of a message whose file is where the row says; reads the folders anew if it is not. nullopt: gone.
+Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes& changes) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    TRY(auto row, index_.message(state.row.id, uid));
+    if (!row) return std::nullopt;
+    if (stamp_of(row->file.path_in(state.path)) != Stamp{}) return row;
+    TRY_OK(sync(state, RefreshMode::full, changes));
+  }
+  return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
+}
+
+// Renames a message's file within its mailbox; row is the new state. false: it is gone.
+Result<bool> Engine::move_file(State& state, MessageRow& row, FileLocation to, Changes& changes) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const Path from = row.file.path_in(state.path);
+    const Path target = to.path_in(state.path);
+    if (from == target) return true;
+    const auto renamed = disk().rename(from, target);
+    if (renamed) {
+      row.file = std::move(to);
+      return true;
+    }
+    if (stamp_of(from) != Stamp{}) return std::unexpected(renamed.error());
+    TRY(auto found, locate(state, row.entry.uid, changes));
+    if (!found) return false;
+    row.file = found->file;
+    to.base = found->file.base;
+  }
+  return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
+}
+
+Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& request,
+                                       Changes& changes) {
+  TRY(State* state, find(id));
+  FlagResult result;
+  TRY(const auto bits, keyword_bits(*state, request.keywords, request.mode != FlagMode::remove, changes));
+  if (!bits) {
+    result.result = NameResult::keyword_limit;
+    return result;
+  }
+  // Letters that no keyword names are another program's: REPLACE leaves them.
+  Keywords nameless = kLetterBits;
+  for (std::size_t i = 0; i < std::min(state->row.keywords.size(), kKeywordLettersMax); ++i)
+    if (!state->row.keywords[i].empty()) nameless &= ~(Keywords{1} << i);
+
+  OwnChange own(*state);
+  TRY(auto transaction, index_.begin());
+  MailboxChanges change;
+  change.id = id;
+  Result<> failure;
+  for (const Uid uid : request.uids) {
+    TRY(auto row, index_.message(id, uid));
+    if (!row) continue;
+    Entry& entry = row->entry;
+    if (request.unchanged_since && entry.modseq > *request.unchanged_since) {
+      result.modified.push_back(uid);
+      continue;
+    }
+    Flags flags = request.flags & flag::all_imap;
+    Keywords keywords = *bits;
+    if (request.mode == FlagMode::add) {
+      flags |= entry.flags;
+      keywords |= entry.keywords;
+    } else if (request.mode == FlagMode::remove) {
+      flags = static_cast<Flags>(entry.flags & ~flags);
+      keywords = entry.keywords & ~keywords;
+    } else {
+      flags |= entry.flags & flag::passed;
+      keywords |= entry.keywords & nameless;
+    }
+    const bool is_changed = flags != entry.flags || keywords != entry.keywords;
+    if (is_changed) {
+      const auto moved = move_file(*state, *row, location_with(row->file, flags, keywords), changes);
+      if (!moved) {
+        failure = std::unexpected(moved.error());
+        break;
+      }
+      if (!*moved) continue;
+      entry.flags = flags;
+      entry.keywords = keywords;
+      entry.modseq = state->row.modseq + 1;
+      TRY_OK(index_.save_message(id, *row));
+      change.changed.push_back(entry);
+    }
+    result.messages.push_back({uid, entry.flags, entry.keywords, entry.modseq, is_changed});
+  }
+  if (!change.changed.empty()) {
+    // Reading the folders anew on the way may have used this mod-sequence already; a shared one does no harm.
+    state->row.modseq = std::max(state->row.modseq, change.changed.back().modseq);
+    own.settle(*state);
+  }
+  TRY_OK(finish(*state, transaction));
+  change.uidnext = state->row.uidnext;
+  change.modseq = state->row.modseq;
+  if (!change.changed.empty()) changes.push_back(std::move(change));
+  if (!failure) return std::unexpected(std::move(failure).error());
+  return result;
+}
+
+Result<> Engine::remove_row(State& state, Uid uid, MailboxChanges& change) {
+  const ModSeq modseq = state.row.modseq + 1;
+  change.expunged.emplace_back(uid, modseq);
+  TRY_OK(index_.remove_message(state.row.id, uid));
+  return index_.add_vanished(state.row.id, modseq, uid);
+}
+
+Result<std::vector<Uid>> Engine::expunge(std::int64_t id, const std::optional<std::vector<Uid>>& uids,
+                                         Changes& changes) {
+  TRY(State* state, find(id));
+  std::vector<Uid> victims;
+  TRY(const auto entries, index_.entries(id));
+  for (const Entry& entry : entries)
+    if ((entry.flags & flag::deleted) != 0 && (!uids || std::ranges::binary_search(*uids, entry.uid)))
+      victims.push_back(entry.uid);
+  if (victims.empty()) return victims;
+
+  MailboxChanges change;
+  change.id = id;
+  std::vector<Uid> gone;
+  Result<> failure;
+  {
+    OwnChange own(*state);
+    Result<> recorded;
+    auto transaction = index_.begin();
+    if (!transaction) recorded = std::unexpected(transaction.error());
+    for (const Uid uid : victims) {
+      const auto row = locate(*state, uid, changes);
+      if (!row) {
+        failure = std::unexpected(row.error());
+        break;
+      }
+      // Gone already, or another program took \Deleted back.
+      if (!*row || ((*row)->entry.flags & flag::deleted) == 0) continue;
+      failure = disk().remove((*row)->file.path_in(state->path));
+      if (!failure) break;
+      const auto removed = remove_row(*state, uid, change);
+      if (recorded && !removed) recorded = removed;
+      gone.push_back(uid);
+    }
+    if (!gone.empty()) ++state->row.modseq;
+    own.settle(*state);
+    if (recorded) recorded = finish(*state, *transaction);
+    if (!recorded) {
+      // On a full disk the index may not take it; the files are gone, and the next look finds that out.
+      log_.warn(event::store_index_failed, {{"error", recorded.error().what}});
+      state->row.in_new = state->row.in_cur = {};
+    }
+  }
+  change.uidnext = state->row.uidnext;
+  change.modseq = state->row.modseq;
+  if (!gone.empty()) changes.push_back(std::move(change));
+  if (!failure) return std::unexpected(std::move(failure).error());
+  return gone;
+}
+
+Result<> Engine::copy_file(const Path& from, const Path& to, std::int64_t internal_date) {
+  const Path staged = options_.path / "tmp" / unique_.make(now());
+  const auto copy = [&]() -> Result<> {
+    TRY(const auto source, disk().open(from, OpenMode::read));
+    TRY(const auto target, disk().open(staged, OpenMode::create));
+    std::string buffer(1U << 16U, '\0');
+    for (std::uint64_t at = 0;;) {
+      TRY(const std::size_t n, read_at(source, buffer, at));
+      if (n == 0) break;
+      TRY_OK(disk().write(target, std::string_view(buffer).substr(0, n)));
+      at += n;
+    }
+    TRY_OK(disk().set_modified(staged, WallTime(std::chrono::seconds(internal_date))));
+    TRY_OK(disk().sync(target));
+    return disk().rename(staged, to);
+  };
+  auto done = copy();
+  if (!done) (void)disk().remove(staged);
+  return done;
+}
+
+// Puts source's file under copy's name into the other mailbox. false: the source is gone.
+Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
+                                Transfer how) {
+  const Path source_path = source.file.path_in(from.path);
+  const Path target_path = copy.file.path_in(to.path);
+  const Result<> done = how == Transfer::move ? disk().rename(source_path, target_path)
+                                              : disk().link(source_path, target_path);
+  if (done) return true;
+  if (stamp_of(source_path) == Stamp{}) return false;
+  // Too many links, or a file system that has none.
+  if (how == Transfer::copy) {
+    TRY_OK(copy_file(source_path, target_path, source.entry.internal_date));
+    return true;
+  }
+  return std::unexpected(done.error());
+}
+
+Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uids,
+                                    std::string_view target, Transfer how, Changes& changes) {
+  CopyResult result;
+  TRY(State* to, find(target, changes));
+  if (to == nullptr) {
+    result.result = NameResult::not_found;
+    return result;
+  }
+  TRY_OK(sync(*to, RefreshMode::quick, changes));
+  TRY(State* from, find(id));
+  result.uidvalidity = to->row.uidvalidity;
+
+  const OwnChange own_from(*from);
+  const OwnChange own_to(*to);
+  std::vector<std::pair<Uid, MessageRow>> copies;
+  const auto undo = [&] {
+    if (how == Transfer::copy)
+      for (const auto& [uid, copy] : copies) (void)disk().remove(copy.file.path_in(to->path));
+  };
+  Result<> failure;
+  for (const Uid uid : uids) {
+    auto row = locate(*from, uid, changes);
+    if (row && !*row) continue;
+    if (!row) {
+      failure = std::unexpected(row.error());
+      break;
+    }
+    const MessageRow& source = **row;
+    std::vector<std::string> names;
+    for (std::size_t bit = 0; bit < from->row.keywords.size(); ++bit)
+      if ((source.entry.keywords >> bit & 1U) != 0 && !from->row.keywords[bit].empty())
+        names.push_back(from->row.keywords[bit]);
+    // A target that has no room for one more keyword still takes the message.
+    const auto bits = keyword_bits(*to, names, true, changes);
+    MessageRow copy = source;
+    copy.entry.keywords = bits ? bits->value_or(0) : 0;
+    copy.file.base = source.entry.wire_size != 0
+                         ? unique_.make(now(), source.entry.size, source.entry.wire_size)
+                         : unique_.make(now());
+    copy.file.info.clear();
+    copy.file = location_with(copy.file, source.entry.flags, copy.entry.keywords);
+    const auto placed = place_copy(*from, source, *to, copy, how);
+    if (!placed) {
+      failure = std::unexpected(placed.error());
+      break;
+    }
+    if (*placed) copies.emplace_back(uid, std::move(copy));
+  }
+  // RFC 3501 section 6.4.7: COPY is all or nothing. RFC 6851 section 3.3: MOVE keeps what was moved.
+  if (!failure && how == Transfer::copy) {
+    undo();
+    return std::unexpected(std::move(failure).error());
+  }
+  if (copies.empty()) {
+    if (!failure) return std::unexpected(std::move(failure).error());
+    return result;
+  }
+  Result<> synced = disk().sync_folder(to->path / "cur");
+  if (synced && how == Transfer::move && to != from) {
+    synced = disk().sync_folder(from->path / "cur");
+    if (synced) synced = disk().sync_folder(from->path / "new");
+  }
+  if (!synced && how == Transfer::copy) {
+    undo();
+    return std::unexpected(std::move(synced).error());
+  }
+  std::vector<MessageRow> rows;
+  rows.reserve(copies.size());
+  for (const auto& [uid, copy] : copies) rows.push_back(copy);
+  auto transaction = index_.begin();
+  const auto record = [&]() -> Result<> {
+    if (!transaction) return std::unexpected(transaction.error());
+    TRY_OK(assign_uids(*to, rows));
+    MailboxChanges added;
+    added.id = to->row.id;
+    const ModSeq modseq = ++to->row.modseq;
+    MailboxChanges removed;
+    removed.id = from->row.id;
+    // Fresh UIDs were given in the order of the rows, so the pairs still belong together.
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i].entry.modseq = modseq;
+      TRY_OK(index_.add_message(to->row.id, rows[i]));
+      TRY_OK(index_.copy_cache(from->row.id, copies[i].first, to->row.id, rows[i].entry.uid));
+      added.added.push_back(rows[i].entry);
+      result.uids.emplace_back(copies[i].first, rows[i].entry.uid);
+      if (how == Transfer::move) TRY_OK(remove_row(*from, copies[i].first, removed));
+    }
+    if (how == Transfer::move) {
+      ++from->row.modseq;
+      own_from.settle(*from);
+      TRY_OK(save(*from));
+    }
+    if (to != from || how == Transfer::copy) own_to.settle(*to);
+    TRY_OK(finish(*to, *transaction));
+    added.uidnext = to->row.uidnext;
+    added.modseq = to->row.modseq;
+    removed.uidnext = from->row.uidnext;
+    removed.modseq = from->row.modseq;
+    changes.push_back(std::move(added));
+    if (how == Transfer::move) changes.push_back(std::move(removed));
+    return {};
+  };
+  auto recorded = record();
+  if (!recorded) {
+    if (how == Transfer::copy) undo();
+    from->row.in_new = to->row.in_new = {};
+    return std::unexpected(std::move(recorded).error());
+  }
+  if (!synced) return std::unexpected(std::move(synced).error());
+  return result;
+}
+
+Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid, Changes& changes) {
+  TRY(State* state, find(id));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    TRY(auto row, index_.message(id, uid));
+    if (!row) return std::nullopt;
+    const Path path = row->file.path_in(state->path);
+    auto file = disk().open(path, OpenMode::read);
+    if (!file) {
+      if (stamp_of(path) != Stamp{}) return std::unexpected(std::move(file).error());
+      TRY_OK(sync(*state, RefreshMode::full, changes));
+      continue;
+    }
+    OpenMessage message;
+    message.uid = uid;
+    message.file = *std::move(file);
+    TRY(const auto info, read_file_info(message.file));
+    message.size = info.size;
+    message.internal_date = WallTime(std::chrono::seconds(row->entry.internal_date));
+    if (!row->is_exact || row->entry.size != info.size) {
+      TRY(const std::uint64_t wire, count_wire_size(message.file, 0, info.size));
+      const bool is_new = row->entry.size != info.size || row->entry.wire_size != wire;
+      row->entry.size = static_cast<std::uint32_t>(info.size);
+      row->entry.wire_size = static_cast<std::uint32_t>(wire);
+      row->is_exact = true;
+      if (const auto saved = index_.save_message(id, *row); !saved)
+        log_.warn(event::store_index_failed, {{"error", saved.error().what}});
+      state->counted.reset();
+      if (is_new) change_of(*state, changes).resized.push_back(row->entry);
+    }
+    message.wire_size = row->entry.wire_size;
+    return message;
+  }
+  return fail(ErrorKind::temporary, state->path.native() + ": a file is renamed again and again");
+}
+
+Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes) {
+  TRY_OK(find(id));
+  TRY(auto transaction, index_.begin());
+  for (const Uid uid : uids) {
+    TRY(const auto row, index_.message(id, uid));
+    if (!row || row->entry.wire_size != 0) continue;
+    // A file that cannot be read (mode 000) keeps its unknown size; the others get theirs.
+    if (const auto opened = open_message(id, uid, changes); !opened)
+      log_.warn(event::store_failed, {{"error", opened.error().what}});
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<CacheItem>> Engine::cache_get(std::int64_t id, const std::vector<Uid>& uids,
+                                                 int kind) {
+  TRY_OK(find(id));
+  std::vector<CacheItem> items;
+  for (const Uid uid : uids) {
+    TRY(auto bytes, index_.cached(id, uid, kind));
+    if (bytes) items.push_back({uid, *std::move(bytes)});
+  }
+  return items;
+}
+
+Result<> Engine::cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind) {
+  TRY_OK(find(id));
+  TRY(auto transaction, index_.begin());
+  for (const CacheItem& item : items) TRY_OK(index_.cache(id, item.uid, kind, item.bytes));
+  return transaction.commit();
+}
+
+Result<Mailbox::Vanished> Engine::vanished_since(std::int64_t id, ModSeq modseq) {
+  TRY(State* state, find(id));
+  Mailbox::Vanished out;
+  out.complete = modseq >= state->row.vanished_floor;
+  TRY(out.uids, index_.vanished_since(id, modseq));
+  return out;
+}
+
+}  // namespace posthorn::store

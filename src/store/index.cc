@@ -1,0 +1,380 @@
+#include "store/index.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "base/ids.h"
+
+namespace posthorn::store {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+constexpr const char* kSchema = R"(
+CREATE TABLE meta(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE mailboxes(
+  id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, uidvalidity INTEGER, uidnext INTEGER,
+  first_recent INTEGER, modseq INTEGER, vanished_floor INTEGER, guid BLOB,
+  new_time INTEGER, new_inode INTEGER, cur_time INTEGER, cur_inode INTEGER,
+  list_time INTEGER, list_inode INTEGER, list_size INTEGER,
+  keywords_time INTEGER, keywords_inode INTEGER, keywords_size INTEGER, keywords BLOB);
+CREATE TABLE messages(
+  mailbox INTEGER, uid INTEGER, base BLOB NOT NULL, place INTEGER, info BLOB, has_info INTEGER, flags INTEGER,
+  keywords INTEGER, modseq INTEGER, date INTEGER, size INTEGER, wire_size INTEGER, exact INTEGER,
+  PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
+CREATE INDEX messages_in_new ON messages(mailbox, uid) WHERE place = 0;
+CREATE INDEX messages_without_size ON messages(mailbox, uid) WHERE wire_size = 0;
+CREATE TABLE vanished(mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
+CREATE TABLE cache(mailbox INTEGER, uid INTEGER, kind INTEGER, bytes BLOB, PRIMARY KEY(mailbox, uid, kind))
+  WITHOUT ROWID;
+PRAGMA user_version = 1;
+)";
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += word + "\n";
+  return out;
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    out.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+MessageRow message_from(const Statement& s) {
+  MessageRow row;
+  row.entry.uid = s.number<Uid>(0);
+  row.file.base = s.bytes(1);
+  row.file.place = s.integer(2) == 0 ? Place::in_new : Place::in_cur;
+  row.file.info = s.bytes(3);
+  row.file.has_info = s.integer(4) != 0;
+  row.entry.flags = s.number<Flags>(5);
+  row.entry.keywords = s.number<Keywords>(6);
+  row.entry.modseq = s.number<ModSeq>(7);
+  row.entry.internal_date = s.integer(8);
+  row.entry.size = s.number<std::uint32_t>(9);
+  row.entry.wire_size = s.number<std::uint32_t>(10);
+  row.is_exact = s.integer(11) != 0;
+  return row;
+}
+
+}  // namespace
+
+Path FileLocation::path_in(const Path& maildir) const {
+  std::string name = base;
+  if (has_info) name += ":2," + info;
+  return maildir / (place == Place::in_new ? "new" : "cur") / name;
+}
+
+Result<> Index::open(Disk& disk, const Path& file) {
+  Result<> ready;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    is_new_ = false;
+    ready = db_.open(file);
+    if (ready) ready = prepare_schema();
+    if (ready) return {};
+    const bool is_corrupt = db_.is_corrupt() || ready.error().kind == ErrorKind::permanent;
+    db_.close();
+    if (!is_corrupt) return ready;
+    // A cache that cannot be read is thrown away; the maildirs have all that matters.
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+      Path part = file;
+      part += suffix;
+      TRY_OK(disk.remove(part));
+    }
+  }
+  return ready;
+}
+
+Result<> Index::prepare_schema() {
+  // One process owns an account, so the lock is held while open and no shared memory is needed.
+  for (const char* pragma :
+       {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL",
+        "PRAGMA cache_size = -1024", "PRAGMA temp_store = MEMORY",
+        "PRAGMA journal_size_limit = 4194304"})
+    TRY_OK(db_.execute(pragma));
+  int version = 0;
+  {
+    TRY(auto s, db_.prepare("PRAGMA user_version"));
+    TRY(const bool has_row, s.step());
+    if (has_row) version = s.number<int>(0);
+  }
+  if (version == kSchemaVersion) return {};
+  if (version != 0)
+    return fail(ErrorKind::permanent, fmt::format("index: version {} is not known", version));
+  is_new_ = true;
+  TRY(auto transaction, db_.begin());
+  TRY_OK(db_.execute(kSchema));
+  return transaction.commit();
+}
+
+Result<std::string> Index::meta(std::string_view key) {
+  TRY(auto s, db_.prepare("SELECT value FROM meta WHERE key = ?"));
+  s.bind(key);
+  TRY(const bool has_row, s.step());
+  return has_row ? std::string(s.bytes(0)) : std::string();
+}
+
+Result<> Index::set_meta(std::string_view key, std::string_view value) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO meta VALUES(?, ?)"));
+  return s.bind(key, value).run();
+}
+
+Result<std::vector<MailboxRow>> Index::mailboxes() {
+  TRY(auto s,
+      db_.prepare("SELECT id, name, uidvalidity, uidnext, first_recent, modseq, vanished_floor, "
+                  "guid, new_time, new_inode, cur_time, cur_inode, list_time, list_inode, "
+                  "list_size, keywords_time, keywords_inode, keywords_size, keywords "
+                  "FROM mailboxes"));
+  std::vector<MailboxRow> rows;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return rows;
+    MailboxRow& row = rows.emplace_back();
+    row.id = s.integer(0);
+    row.name = s.bytes(1);
+    row.uidvalidity = s.number<std::uint32_t>(2);
+    row.uidnext = s.number<Uid>(3);
+    row.first_recent = s.number<Uid>(4);
+    row.modseq = s.number<ModSeq>(5);
+    row.vanished_floor = s.number<ModSeq>(6);
+    row.guid = s.bytes(7);
+    row.in_new = {s.integer(8), s.integer(9), 0};
+    row.in_cur = {s.integer(10), s.integer(11), 0};
+    row.uidlist = {s.integer(12), s.integer(13), s.integer(14)};
+    row.keywords_file = {s.integer(15), s.integer(16), s.integer(17)};
+    row.keywords = split(s.bytes(18));
+  }
+}
+
+Result<> Index::add_mailbox(MailboxRow& row) {
+  // A random id: after the index was made anew, an open snapshot of before must not meet another mailbox.
+  std::int64_t id = 0;
+  std::memcpy(&id, random_bytes(sizeof id).data(), sizeof id);
+  row.id = id & 0x3FFF'FFFF'FFFF'FFFF;
+  {
+    TRY(auto s, db_.prepare("INSERT INTO mailboxes(id, name) VALUES(?, ?)"));
+    TRY_OK(s.bind(row.id, row.name).run());
+  }
+  return save_mailbox(row);
+}
+
+Result<> Index::save_mailbox(const MailboxRow& row) {
+  TRY(auto s, db_.prepare("UPDATE mailboxes SET name = ?, uidvalidity = ?, uidnext = ?, "
+                          "first_recent = ?, modseq = ?, vanished_floor = ?, guid = ?, "
+                          "new_time = ?, new_inode = ?, cur_time = ?, cur_inode = ?, "
+                          "list_time = ?, list_inode = ?, list_size = ?, keywords_time = ?, "
+                          "keywords_inode = ?, keywords_size = ?, keywords = ? WHERE id = ?"));
+  const std::string keywords = join(row.keywords);
+  return s
+      .bind(row.name, row.uidvalidity, row.uidnext, row.first_recent, row.modseq,
+            row.vanished_floor, row.guid, row.in_new.time, row.in_new.inode, row.in_cur.time,
+            row.in_cur.inode, row.uidlist.time, row.uidlist.inode, row.uidlist.size,
+            row.keywords_file.time, row.keywords_file.inode, row.keywords_file.size, keywords,
+            row.id)
+      .run();
+}
+
+Result<> Index::clear_messages(std::int64_t id) {
+  for (const char* sql :
+       {"DELETE FROM messages WHERE mailbox = ?", "DELETE FROM vanished WHERE mailbox = ?",
+        "DELETE FROM cache WHERE mailbox = ?"}) {
+    TRY(auto s, db_.prepare(sql));
+    TRY_OK(s.bind(id).run());
+  }
+  return {};
+}
+
+Result<> Index::remove_mailbox(std::int64_t id) {
+  TRY_OK(clear_messages(id));
+  TRY(auto s, db_.prepare("DELETE FROM mailboxes WHERE id = ?"));
+  return s.bind(id).run();
+}
+
+Result<std::vector<Entry>> Index::entries(std::int64_t mailbox) {
+  TRY(auto s, db_.prepare("SELECT uid, size, wire_size, flags, keywords, modseq, date "
+                          "FROM messages WHERE mailbox = ? ORDER BY uid"));
+  s.bind(mailbox);
+  std::vector<Entry> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return out;
+    out.push_back(Entry{.uid = s.number<Uid>(0),
+                        .size = s.number<std::uint32_t>(1),
+                        .wire_size = s.number<std::uint32_t>(2),
+                        .flags = s.number<Flags>(3),
+                        .keywords = s.number<Keywords>(4),
+                        .modseq = s.number<ModSeq>(5),
+                        .internal_date = s.integer(6)});
+  }
+}
+
+#define POSTHORN_MESSAGE_COLUMNS                                                          \
+  "SELECT uid, base, place, info, has_info, flags, keywords, modseq, date, size, wire_size, " \
+  "exact FROM messages WHERE mailbox = ?"
+
+Result<std::vector<MessageRow>> Index::rows_by_name(std::int64_t mailbox) {
+  TRY(auto s, db_.prepare(POSTHORN_MESSAGE_COLUMNS));
+  s.bind(mailbox);
+  std::vector<MessageRow> rows;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) break;
+    rows.push_back(message_from(s));
+  }
+  std::ranges::sort(rows, {}, [](const MessageRow& row) { return std::string_view(row.file.base); });
+  return rows;
+}
+
+Result<std::vector<std::pair<Uid, std::string>>> Index::names(std::int64_t mailbox) {
+  TRY(auto s, db_.prepare("SELECT uid, base FROM messages WHERE mailbox = ? ORDER BY uid"));
+  s.bind(mailbox);
+  std::vector<std::pair<Uid, std::string>> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return out;
+    out.emplace_back(s.number<Uid>(0), s.bytes(1));
+  }
+}
+
+Result<std::vector<Uid>> Index::uids_in_new(std::int64_t mailbox, Uid before) {
+  TRY(auto s, db_.prepare("SELECT uid FROM messages WHERE mailbox = ? AND place = 0 AND uid < ?"));
+  s.bind(mailbox, before);
+  std::vector<Uid> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return out;
+    out.push_back(s.number<Uid>(0));
+  }
+}
+
+Result<std::vector<Uid>> Index::uids_without_size(std::int64_t mailbox, std::size_t max) {
+  TRY(auto s,
+      db_.prepare("SELECT uid FROM messages WHERE mailbox = ? AND wire_size = 0 AND size > 0 "
+                  "ORDER BY uid LIMIT ?"));
+  s.bind(mailbox, static_cast<std::uint64_t>(max));
+  std::vector<Uid> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return out;
+    out.push_back(s.number<Uid>(0));
+  }
+}
+
+Result<std::optional<MessageRow>> Index::message(std::int64_t mailbox, Uid uid) {
+  TRY(auto s, db_.prepare(POSTHORN_MESSAGE_COLUMNS " AND uid = ?"));
+  s.bind(mailbox, uid);
+  TRY(const bool has_row, s.step());
+  if (!has_row) return std::nullopt;
+  return message_from(s);
+}
+
+Result<> Index::add_message(std::int64_t mailbox, const MessageRow& row) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+  const Entry& e = row.entry;
+  return s
+      .bind(mailbox, e.uid, row.file.base, static_cast<int>(row.file.place), row.file.info,
+            row.file.has_info, e.flags, e.keywords, e.modseq, e.internal_date, e.size, e.wire_size,
+            row.is_exact)
+      .run();
+}
+
+Result<> Index::save_message(std::int64_t mailbox, const MessageRow& row) {
+  TRY(auto s, db_.prepare("UPDATE messages SET base = ?, place = ?, info = ?, has_info = ?, "
+                          "flags = ?, keywords = ?, modseq = ?, date = ?, size = ?, "
+                          "wire_size = ?, exact = ? WHERE mailbox = ? AND uid = ?"));
+  const Entry& e = row.entry;
+  return s
+      .bind(row.file.base, static_cast<int>(row.file.place), row.file.info, row.file.has_info,
+            e.flags, e.keywords, e.modseq, e.internal_date, e.size, e.wire_size, row.is_exact,
+            mailbox, e.uid)
+      .run();
+}
+
+Result<> Index::remove_message(std::int64_t mailbox, Uid uid) {
+  for (const char* sql : {"DELETE FROM messages WHERE mailbox = ? AND uid = ?",
+                          "DELETE FROM cache WHERE mailbox = ? AND uid = ?"}) {
+    TRY(auto s, db_.prepare(sql));
+    TRY_OK(s.bind(mailbox, uid).run());
+  }
+  return {};
+}
+
+Result<MailboxStatus> Index::count(const MailboxRow& row) {
+  // A wire size that is not known counts as twice the size: RFC 8438 section 2 allows more, not less.
+  TRY(auto s, db_.prepare("SELECT count(*), sum((flags & 1) = 0), sum((flags & 8) != 0), "
+                          "sum(uid >= ?), sum(CASE wire_size WHEN 0 THEN 2 * size ELSE wire_size "
+                          "END) FROM messages WHERE mailbox = ?"));
+  s.bind(row.first_recent, row.id);
+  TRY_OK(s.step());
+  return MailboxStatus{.messages = s.number<std::uint32_t>(0),
+                       .recent = s.number<std::uint32_t>(3),
+                       .unseen = s.number<std::uint32_t>(1),
+                       .deleted = s.number<std::uint32_t>(2),
+                       .size = s.number<std::uint64_t>(4),
+                       .uidnext = row.uidnext,
+                       .uidvalidity = row.uidvalidity,
+                       .highest_modseq = row.modseq};
+}
+
+Result<> Index::add_vanished(std::int64_t mailbox, ModSeq modseq, Uid uid) {
+  TRY(auto s, db_.prepare("INSERT OR IGNORE INTO vanished VALUES(?, ?, ?)"));
+  return s.bind(mailbox, modseq, uid).run();
+}
+
+Result<std::vector<Uid>> Index::vanished_since(std::int64_t mailbox, ModSeq modseq) {
+  TRY(auto s, db_.prepare("SELECT uid FROM vanished WHERE mailbox = ? AND modseq > ?"));
+  s.bind(mailbox, modseq);
+  std::vector<Uid> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) break;
+    out.push_back(s.number<Uid>(0));
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+Result<ModSeq> Index::trim_vanished(std::int64_t mailbox, std::size_t max) {
+  ModSeq floor = 0;
+  {
+    TRY(auto s, db_.prepare("SELECT modseq FROM vanished WHERE mailbox = ? "
+                            "ORDER BY modseq DESC LIMIT 1 OFFSET ?"));
+    s.bind(mailbox, static_cast<std::uint64_t>(max));
+    TRY(const bool has_row, s.step());
+    if (!has_row) return 0;
+    floor = s.number<ModSeq>(0);
+  }
+  TRY(auto s, db_.prepare("DELETE FROM vanished WHERE mailbox = ? AND modseq <= ?"));
+  TRY_OK(s.bind(mailbox, floor).run());
+  return floor;
+}
+
+Result<std::optional<std::string>> Index::cached(std::int64_t mailbox, Uid uid, int kind) {
+  TRY(auto s, db_.prepare("SELECT bytes FROM cache WHERE mailbox = ? AND uid = ? AND kind = ?"));
+  s.bind(mailbox, uid, kind);
+  TRY(const bool has_row, s.step());
+  if (!has_row) return std::nullopt;
+  return std::string(s.bytes(0));
+}
+
+Result<> Index::cache(std::int64_t mailbox, Uid uid, int kind, std::string_view bytes) {
+  // Only for a message that is still there: nothing would ever remove another one's.
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO cache SELECT mailbox, uid, ?, ? FROM messages "
+                          "WHERE mailbox = ? AND uid = ?"));
+  return s.bind(kind, bytes, mailbox, uid).run();
+}
+
+Result<> Index::copy_cache(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO cache SELECT ?, ?, kind, bytes FROM cache "
+                          "WHERE mailbox = ? AND uid = ?"));
+  return s.bind(to, to_uid, from, from_uid).run();
+}
+
+}  // namespace posthorn::store

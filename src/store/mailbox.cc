@@ -1,0 +1,184 @@
+#include "store/mailbox.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "store/account.h"
+#include "store/account_work.h"
+#include "store/engine.h"
+#include "store/mailbox_name.h"
+#include "store/view.h"
+
+namespace posthorn::store {
+namespace {
+
+constexpr std::size_t kJournalMax = 65'536;
+
+std::unexpected<Error> gone() {
+  return fail(ErrorKind::permanent, "the mailbox is gone");
+}
+
+}  // namespace
+
+Mailbox::Mailbox(Account& account, std::string name, std::int64_t id)
+    : account_(account), name_(std::move(name)), id_(id), changed_(account.executor()) {}
+
+Mailbox::~Mailbox() {
+  ASSERT(views_.empty());
+}
+
+const Entry* Mailbox::find(Uid uid) const {
+  return const_cast<Mailbox*>(this)->find_entry(uid);
+}
+
+Entry* Mailbox::find_entry(Uid uid) {
+  const auto at = std::ranges::lower_bound(entries_, uid, {}, &Entry::uid);
+  return at != entries_.end() && at->uid == uid ? &*at : nullptr;
+}
+
+std::vector<std::string_view> Mailbox::keyword_names(Keywords bits) const {
+  std::vector<std::string_view> names;
+  for (std::size_t bit = 0; bits != 0 && bit < keywords_.size(); ++bit, bits >>= 1U)
+    if ((bits & 1U) != 0 && !keywords_[bit].empty()) names.push_back(keywords_[bit]);
+  return names;
+}
+
+void Mailbox::note(ModSeq modseq, Uid uid, Change change) {
+  if (views_.empty()) return;
+  journal_.push_back({modseq, uid, change});
+  if (journal_.size() < kJournalMax) return;
+  // A session that has not looked for long takes the lines over, merged.
+  for (View* view : views_) view->read_journal();
+  trim_journal();
+}
+
+void Mailbox::trim_journal() {
+  std::uint64_t needed = journal_end();
+  for (const View* view : views_) needed = std::min(needed, view->position_);
+  journal_.erase(journal_.begin(), journal_.begin() + static_cast<std::ptrdiff_t>(needed - journal_begin_));
+  journal_begin_ = needed;
+}
+
+void Mailbox::set_gone() {
+  is_gone_ = true;
+  changed_.set();
+}
+
+void Mailbox::apply(MailboxChanges&& changes) {
+  if (changes.is_gone) return set_gone();
+  if (changes.renamed) name_ = *std::move(changes.renamed);
+  if (changes.keywords) keywords_ = *std::move(changes.keywords);
+  for (const Entry& entry : changes.changed) {
+    Entry* mine = find_entry(entry.uid);
+    if (mine == nullptr) continue;
+    *mine = entry;
+    note(entry.modseq, entry.uid, Change::flags);
+  }
+  for (const Entry& entry : changes.resized) {
+    Entry* mine = find_entry(entry.uid);
+    if (mine == nullptr) continue;
+    mine->size = entry.size;
+    mine->wire_size = entry.wire_size;
+  }
+  if (!changes.expunged.empty()) {
+    std::ranges::sort(changes.expunged);
+    std::size_t next = 0;
+    std::erase_if(entries_, [&](const Entry& entry) {
+      while (next < changes.expunged.size() && changes.expunged[next].first < entry.uid) ++next;
+      if (next == changes.expunged.size() || changes.expunged[next].first != entry.uid) return false;
+      note(changes.expunged[next].second, entry.uid, Change::expunged);
+      return true;
+    });
+  }
+  for (const Entry& entry : changes.added) {
+    if (entries_.empty() || entries_.back().uid < entry.uid) {
+      entries_.push_back(entry);
+    } else if (find_entry(entry.uid) == nullptr) {
+      entries_.insert(std::ranges::upper_bound(entries_, entry.uid, {}, &Entry::uid), entry);
+    }
+  }
+  uidnext_ = std::max(uidnext_, changes.uidnext);
+  highest_modseq_ = std::max(highest_modseq_, changes.modseq);
+  changed_.set();
+}
+
+net::Task<> Mailbox::refresh(RefreshMode mode) {
+  if (is_gone_) co_return Result<>{};
+  co_return co_await account_.locked<void>([this, mode](Changes& changes) {
+    return account_.engine_->refresh(id_, mode, first_recent_, changes);
+  });
+}
+
+net::Task<FlagResult> Mailbox::store_flags(FlagRequest request) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<FlagResult>([this, &request](Changes& changes) {
+    return account_.engine_->store_flags(id_, request, changes);
+  });
+}
+
+net::Task<std::vector<Uid>> Mailbox::expunge(std::optional<std::vector<Uid>> uids) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<std::vector<Uid>>([this, &uids](Changes& changes) {
+    return account_.engine_->expunge(id_, uids, changes);
+  });
+}
+
+net::Task<CopyResult> Mailbox::copy(std::vector<Uid> uids, std::string target) {
+  return transfer(std::move(uids), std::move(target), false);
+}
+
+net::Task<CopyResult> Mailbox::move(std::vector<Uid> uids, std::string target) {
+  return transfer(std::move(uids), std::move(target), true);
+}
+
+net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string target, bool is_move) {
+  if (is_gone_) co_return gone();
+  const auto name = check_mailbox_name(target);
+  if (!name) co_return CopyResult{.result = NameResult::bad_name, .uidvalidity = 0, .uids = {}};
+  const auto how = is_move ? Engine::Transfer::move : Engine::Transfer::copy;
+  co_return co_await account_.locked<CopyResult>([&, this](Changes& changes) {
+    return account_.engine_->transfer(id_, uids, *name, how, changes);
+  });
+}
+
+net::Task<std::optional<OpenMessage>> Mailbox::open_message(Uid uid) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<std::optional<OpenMessage>>([this, uid](Changes& changes) {
+    return account_.engine_->open_message(id_, uid, changes);
+  });
+}
+
+net::Task<> Mailbox::load_sizes(std::vector<Uid> uids) {
+  if (is_gone_) co_return gone();
+  std::erase_if(uids, [this](Uid uid) {
+    const Entry* entry = find(uid);
+    return entry == nullptr || entry->wire_size != 0 || entry->size == 0;
+  });
+  if (uids.empty()) co_return Result<>{};
+  co_return co_await account_.locked<void>([this, &uids](Changes& changes) {
+    return account_.engine_->load_sizes(id_, uids, changes);
+  });
+}
+
+net::Task<std::vector<CacheItem>> Mailbox::cache_get(std::vector<Uid> uids, int kind) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<std::vector<CacheItem>>([this, &uids, kind](Changes&) {
+    return account_.engine_->cache_get(id_, uids, kind);
+  });
+}
+
+net::Task<> Mailbox::cache_put(std::vector<CacheItem> items, int kind) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<void>([this, &items, kind](Changes&) {
+    return account_.engine_->cache_put(id_, items, kind);
+  });
+}
+
+net::Task<Mailbox::Vanished> Mailbox::vanished_since(ModSeq modseq) {
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<Vanished>([this, modseq](Changes&) {
+    return account_.engine_->vanished_since(id_, modseq);
+  });
+}
+
+}  // namespace posthorn::store

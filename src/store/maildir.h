@@ -1,0 +1,44 @@
+// Reading the folders of a maildir: which files lie in new/ and cur/. Nothing that is not a plain file counts: no
+// symbolic link, folder, fifo, socket or device, no name with control characters. Blocks.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/file_name.h"
+#include "store/index.h"
+
+namespace posthorn::store {
+
+struct FolderFile {
+  std::string name;
+  std::size_t base_size = 0;
+  bool has_info = false;
+  Place place = Place::in_new;
+
+  std::string_view base() const { return std::string_view(name).substr(0, base_size); }
+  std::string_view info() const {
+    return has_info ? std::string_view(name).substr(base_size + 3) : std::string_view();
+  }
+  FileLocation location() const;
+};
+
+struct FolderScan {
+  Stamp in_new;  // from before the reading
+  Stamp in_cur;
+  std::vector<FolderFile> files;  // sorted by base name, then cur before new
+  std::vector<std::string> junk;  // at most 100 names that were passed over
+};
+
+// A folder's or file's stamp; all zero: it is not there (or is a symbolic link).
+Stamp stamp_of(const Path& path);
+// Both folders. A file that moves from new/ to cur/ meanwhile is seen at least once.
+Result<FolderScan> scan_maildir(const Path& maildir);
+// The names of the folders (not links) in a folder.
+Result<std::vector<std::string>> list_folders(const Path& path);
+Result<std::vector<std::string>> list_names(const Path& path);
+// Removes a folder and all in it; links are removed, not followed. Depth and number are bounded by the disk.
+Result<> remove_tree(Disk& disk, const Path& path, int depth = 0);
+
+}  // namespace posthorn::store
