@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <asio/experimental/as_tuple.hpp>
@@ -138,6 +139,8 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   auto sockets = take_inherited_sockets();
   Result<> result = sockets ? become(user_of(config, kind)) : std::unexpected(sockets.error());
   if (result) result = restrict_process();
+  // Again: the kernel forgets it when the user changes. No role outlives its supervisor.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (!result) {
     log::Logger{}.error(event::config_refused, {{"error", result.error().what}});
     return kExitConfig;

@@ -94,12 +94,13 @@ struct Filter::Multi {
     explicit Transfer(const net::Executor& executor) : done(executor) {}
     net::Event done;
     bool finished = false;
+    bool stopped = false;
     CURLcode result = CURLE_OK;
+    net::SocketWatch* watch = nullptr;  // while bytes are moved
   };
   struct Socket {
     std::shared_ptr<net::SocketWatch> watch;
     int what = 0;
-    std::uint64_t generation = 0;
   };
 
   Multi(net::Scope& s) : scope(s), handle(curl_multi_init()), timer_set(s.executor()) {
@@ -112,14 +113,15 @@ struct Filter::Multi {
 
   static int on_socket(CURL*, curl_socket_t fd, int what, void* user, void*) {
     auto* self = static_cast<Multi*>(user);
-    Socket& socket = self->sockets[fd];
-    socket.what = what == CURL_POLL_REMOVE ? 0 : what;
-    ++socket.generation;
-    if (socket.what == 0) {
-      self->sockets.erase(fd);
-    } else {
-      self->scope.spawn(watch(self, fd, socket.generation));
+    // The old watch goes at once: the descriptor may be closed, or handed on, as soon as this returns.
+    if (const auto old = self->sockets.find(fd); old != self->sockets.end()) {
+      old->second.watch->release();
+      self->sockets.erase(old);
     }
+    if (what == CURL_POLL_REMOVE) return 0;
+    const auto watched = std::make_shared<net::SocketWatch>(self->scope.executor(), fd);
+    self->sockets[fd] = {watched, what};
+    self->scope.spawn(watch(self, fd, watched, what));
     return 0;
   }
 
@@ -130,16 +132,15 @@ struct Filter::Multi {
     return 0;
   }
 
-  static net::Awaitable<void> watch(Multi* self, curl_socket_t fd, std::uint64_t generation) {
-    const auto watched = std::make_shared<net::SocketWatch>(self->scope.executor(), fd);
-    while (!self->stopped) {
+  static net::Awaitable<void> watch(Multi* self, curl_socket_t fd, std::shared_ptr<net::SocketWatch> watched, int what) {
+    const auto want = (what & CURL_POLL_OUT) != 0 ? net::SocketWatch::Want::write : net::SocketWatch::Want::read;
+    const auto mine = [&] {
       const auto found = self->sockets.find(fd);
-      if (found == self->sockets.end() || found->second.generation != generation) co_return;
-      const int what = found->second.what;
-      const auto want = (what & CURL_POLL_OUT) != 0 ? net::SocketWatch::Want::write : net::SocketWatch::Want::read;
+      return !self->stopped && found != self->sockets.end() && found->second.watch == watched;
+    };
+    while (mine()) {
       const auto ready = co_await watched->wait(want, Clock::system().steady_now() + 1s);
-      const auto still = self->sockets.find(fd);
-      if (self->stopped || still == self->sockets.end() || still->second.generation != generation) co_return;
+      if (!mine()) co_return;
       if (!ready && ready.error().kind == ErrorKind::timeout) continue;
       int running = 0;
       curl_multi_socket_action(self->handle, fd, want == net::SocketWatch::Want::write ? CURL_CSELECT_OUT : CURL_CSELECT_IN, &running);
@@ -148,7 +149,8 @@ struct Filter::Multi {
   }
 
   static net::Awaitable<void> fire(Multi* self, std::chrono::milliseconds wait, std::uint64_t generation) {
-    if (wait > 0ms) co_await net::sleep(std::min<std::chrono::milliseconds>(wait, 1s));
+    // Never at once: this is called from inside libcurl, which must not be entered again.
+    co_await net::sleep(std::clamp<std::chrono::milliseconds>(wait, 1ms, 1s));
     if (self->stopped || self->timer_generation != generation) co_return;
     int running = 0;
     curl_multi_socket_action(self->handle, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -185,6 +187,11 @@ void Filter::stop() {
   stopped_ = true;
   multi_->stopped = true;
   freed_.close();
+  for (auto& [easy, transfer] : multi_->transfers) {
+    transfer->stopped = true;
+    transfer->done.set();
+    if (transfer->watch) transfer->watch->release();
+  }
 }
 
 Verdict Filter::unscanned(std::string_view why) {
@@ -230,14 +237,22 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
     }
   } removal{*multi_, easy.get()};
   curl_multi_add_handle(multi_->handle, easy.get());
-  while (!transfer->finished)
-    if (!co_await transfer->done.wait(deadline) && !transfer->finished) co_return fail(ErrorKind::temporary, "spamd: no connection in time");
+  while (!transfer->finished) {
+    const bool woken = co_await transfer->done.wait(deadline);
+    if (transfer->stopped) co_return fail(ErrorKind::temporary, "spamd: stopping");
+    if (!woken && !transfer->finished) co_return fail(ErrorKind::temporary, "spamd: no connection in time");
+  }
   CO_TRY_OK(curl_result(transfer->result, "connect"));
 
   curl_socket_t socket = CURL_SOCKET_BAD;
   curl_easy_getinfo(easy.get(), CURLINFO_ACTIVESOCKET, &socket);
   if (socket == CURL_SOCKET_BAD) co_return fail(ErrorKind::temporary, "spamd: no connection");
   net::SocketWatch ready(scope_.executor(), socket);
+  transfer->watch = &ready;
+  struct Forget {
+    Multi::Transfer& transfer;
+    ~Forget() { transfer.watch = nullptr; }
+  } forget{*transfer};
 
   std::string out = fmt::format("HEADERS SPAMC/1.5\r\nContent-length: {}\r\n", scan.size);
   const std::string user = config_.user.empty() ? scan.recipient : config_.user;

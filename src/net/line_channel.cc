@@ -200,7 +200,7 @@ struct LineChannel::State {
       const StreamPtr old = std::move(self->stream);
       while (!self->writer_done) {
         self->outgoing.set();
-        co_await self->outgoing.wait(Clock::system().steady_now() + 100ms);
+        co_await sleep(2ms);
       }
     }
     self->not_before = Clock::system().steady_now() + self->backoff;
@@ -219,7 +219,7 @@ LineChannel::~LineChannel() { close(); }
 void LineChannel::close() {
   state_->closed = true;
   if (state_->stream) state_->stream->close();
-  state_->outgoing.close();
+  state_->outgoing.set();
   state_->fail_all(Error{ErrorKind::temporary, "closed"});
 }
 

@@ -17,7 +17,10 @@ struct SocketWatch::State {
 
 SocketWatch::SocketWatch(Executor executor, int fd) : state_(std::make_shared<State>(executor, fd)) {}
 
-SocketWatch::~SocketWatch() {
+SocketWatch::~SocketWatch() { release(); }
+
+void SocketWatch::release() {
+  if (!state_->descriptor.is_open()) return;
   ++state_->waits;
   state_->timer.cancel();
   state_->descriptor.release();
@@ -25,6 +28,7 @@ SocketWatch::~SocketWatch() {
 
 Task<> SocketWatch::wait(Want want, SteadyTime deadline) {
   const std::shared_ptr<State> state = state_;
+  if (!state->descriptor.is_open()) co_return fail(ErrorKind::closed, "released");
   state->timed_out = false;
   const std::uint64_t wait = ++state->waits;
   state->timer.expires_at(deadline);

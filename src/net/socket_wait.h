@@ -12,7 +12,10 @@ namespace posthorn::net {
 class SocketWatch {
  public:
   SocketWatch(Executor executor, int fd);
-  ~SocketWatch();  // lets go of the descriptor without closing it
+  ~SocketWatch();  // release()
+  // Lets go of the descriptor without closing it; a wait that is under way ends with closed. Only one watch at a time
+  // may hold a descriptor.
+  void release();
   enum class Want { read, write };
   Task<> wait(Want want, SteadyTime deadline);
 
