@@ -1,10 +1,9 @@
 #include "app/command_line.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <climits>
 #include <cstdlib>
+#include <fmt/format.h>
 
 #include "app/control.h"
 #include "app/roles.h"
@@ -45,7 +44,9 @@ struct ServeOptions {
 int serve(const config::Config& config, const ServeOptions& options) {
   const auto role = find_role(options.role);
   log::start({.level = log::level_from(config.log.level, log::Level::info),
-              .role = role ? options.role : options.one_process ? "all" : "supervisor",
+              .role = role                  ? options.role
+                      : options.one_process ? "all"
+                                            : "supervisor",
               .file = config.log.file});
   if (role) return run_role(config, *role, options.worker);
   if (options.one_process) return run_one_process(config);
@@ -60,7 +61,8 @@ int serve(const config::Config& config, const ServeOptions& options) {
 
 class CommandLine {
  public:
-  CommandLine() : app_("Posthorn: a mail server for virtual domains. One program, all of it.", "posthorn") {
+  CommandLine()
+      : app_("Posthorn: a mail server for virtual domains. One program, all of it.", "posthorn") {
     app_.require_subcommand(1);
     app_.set_version_flag("--version", "posthorn " POSTHORN_VERSION);
     app_.set_help_all_flag("--help-all", "Help on every command");
@@ -87,18 +89,22 @@ class CommandLine {
   template <class F>
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, F action) {
     CLI::App* sub = parent.add_subcommand(name, about);
-    sub->add_option("-c,--config", config_, "posthorn.toml (default: POSTHORN_CONFIG, then " + std::string(kDefaultConfig) + ")");
+    sub->add_option(
+        "-c,--config", config_,
+        "posthorn.toml (default: POSTHORN_CONFIG, then " + std::string(kDefaultConfig) + ")");
     sub->callback([this, action] { status_ = with_config(config_, action); });
     return sub;
   }
 
   void add_init() {
-    CLI::App* sub = app_.add_subcommand("init", "Make a complete instance below a folder; overwrites nothing");
+    CLI::App* sub =
+        app_.add_subcommand("init", "Make a complete instance below a folder; overwrites nothing");
     sub->add_option("folder", init_.folder, "Where")->required();
     sub->add_option("--hostname", init_.hostname, "The server's name, mx.example.org")->required();
     sub->add_option("--domain", init_.domains, "A mail domain; may be given again")->required();
     sub->add_option("--listen", init_.listen, "The address to listen on (default: all)");
-    sub->add_option("--port-base", init_.port_base, "Every port = this + the usual one; for trying out without root")
+    sub->add_option("--port-base", init_.port_base,
+                    "Every port = this + the usual one; for trying out without root")
         ->check(CLI::Range(0, 61'345));
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
     sub->add_option("--profile", init_.profile, "A set of defaults");
@@ -109,30 +115,40 @@ class CommandLine {
   void add_serve() {
     CLI::App* sub = command(app_, "serve", "Run the server",
                             [this](const config::Config& config) { return serve(config, serve_); });
-    sub->add_flag("--one-process", serve_.one_process, "All roles in this process: for development");
-    sub->add_option("--role", serve_.role, "Only this role, with inherited sockets; the supervisor uses it")->group("");
+    sub->add_flag("--one-process", serve_.one_process,
+                  "All roles in this process: for development");
+    sub->add_option("--role", serve_.role,
+                    "Only this role, with inherited sockets; the supervisor uses it")
+        ->group("");
     sub->add_option("--worker", serve_.worker, "Which worker of the role")->group("");
   }
 
   void add_control() {
     command(app_, "stop", "Stop the server; what has begun is finished", stop_server);
-    command(app_, "reload", "Read tables, users and certificates now; tells what is wrong with them", reload_server);
+    command(app_, "reload",
+            "Read tables, users and certificates now; tells what is wrong with them",
+            reload_server);
     command(app_, "status", "Is it running, and how much is in the queue", print_status);
-    command(app_, "check", "Check the configuration and every table; exit status 1 on a fault", check_instance);
+    command(app_, "check", "Check the configuration and every table; exit status 1 on a fault",
+            check_instance);
   }
 
   void add_user() {
     CLI::App* user = app_.add_subcommand("user", "Accounts: conf/users and maps/mailboxes in step");
     user->require_subcommand(1);
-    const auto add = [&](const std::string& name, const std::string& about, UserAction action, bool has_password) {
+    const auto add = [&](const std::string& name, const std::string& about, UserAction action,
+                         bool has_password) {
       CLI::App* sub = command(*user, name, about, [this, action](const config::Config& config) {
         user_.action = action;
         return run_user_tool(config, user_);
       });
-      if (action != UserAction::list) sub->add_option("address", user_.address, "alice@example.org")->required();
+      if (action != UserAction::list)
+        sub->add_option("address", user_.address, "alice@example.org")->required();
       if (!has_password) return;
-      sub->add_flag("--password-stdin", user_.password_stdin, "Read the password from standard input");
-      sub->add_option("--scheme", user_.scheme, "SHA512-CRYPT, ARGON2ID … (default: auth.default_scheme)");
+      sub->add_flag("--password-stdin", user_.password_stdin,
+                    "Read the password from standard input");
+      sub->add_option("--scheme", user_.scheme,
+                      "SHA512-CRYPT, ARGON2ID … (default: auth.default_scheme)");
     };
     add("add", "A new account", UserAction::add, true);
     add("passwd", "A new password", UserAction::passwd, true);
@@ -141,9 +157,11 @@ class CommandLine {
   }
 
   void add_postmap() {
-    CLI::App* sub = command(app_, "postmap", "Check a table and make it live, or ask it",
-                            [this](const config::Config& config) { return run_postmap(config, postmap_); });
-    sub->add_option("-q", postmap_.query, "Print the value of this key; \"-\": keys from standard input");
+    CLI::App* sub =
+        command(app_, "postmap", "Check a table and make it live, or ask it",
+                [this](const config::Config& config) { return run_postmap(config, postmap_); });
+    sub->add_option("-q", postmap_.query,
+                    "Print the value of this key; \"-\": keys from standard input");
     sub->add_option("table", postmap_.table, "[TYPE:]FILE")->required();
   }
 
@@ -159,20 +177,29 @@ class CommandLine {
     add("list", "Every message, its state and the last reason", QueueAction::list)
         ->add_flag("--json", queue_.json, "As JSON, a message a line");
     add("show", "One message: envelope, attempts, text", QueueAction::show)
-        ->add_option("id", queue_.id, "Queue id")->required();
+        ->add_option("id", queue_.id, "Queue id")
+        ->required();
     CLI::App* retry = add("retry", "Try now", QueueAction::retry);
     retry->add_option("id", queue_.id, "Queue id");
     retry->add_flag("--all", queue_.all, "Every message");
-    add("hold", "Do not try until it is released", QueueAction::hold)->add_option("id", queue_.id, "Queue id")->required();
-    add("release", "Try again", QueueAction::release)->add_option("id", queue_.id, "Queue id")->required();
-    add("delete", "Throw it away, without a bounce", QueueAction::remove)->add_option("id", queue_.id, "Queue id")->required();
+    add("hold", "Do not try until it is released", QueueAction::hold)
+        ->add_option("id", queue_.id, "Queue id")
+        ->required();
+    add("release", "Try again", QueueAction::release)
+        ->add_option("id", queue_.id, "Queue id")
+        ->required();
+    add("delete", "Throw it away, without a bounce", QueueAction::remove)
+        ->add_option("id", queue_.id, "Queue id")
+        ->required();
   }
 
   void add_print() {
-    app_.add_subcommand("events", "Every event the log can hold, with its meaning")->callback([this] {
-      for (const log::Event& event : event::all()) fmt::print("{:<28} {}\n", event.name, event.meaning);
-      status_ = 0;
-    });
+    app_.add_subcommand("events", "Every event the log can hold, with its meaning")
+        ->callback([this] {
+          for (const log::Event& event : event::all())
+            fmt::print("{:<28} {}\n", event.name, event.meaning);
+          status_ = 0;
+        });
     app_.add_subcommand("defaults", "Print the annotated default configuration")->callback([this] {
       fmt::print("{}", config::to_toml(config::Config{}));
       status_ = 0;
@@ -191,6 +218,8 @@ class CommandLine {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv) { return CommandLine().run(argc, argv); }
+int run_command_line(int argc, char** argv) {
+  return CommandLine().run(argc, argv);
+}
 
 }  // namespace posthorn::app

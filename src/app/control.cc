@@ -1,11 +1,10 @@
 #include "app/control.h"
 
+#include <asio/io_context.hpp>
 #include <fmt/format.h>
 #include <signal.h>
-#include <unistd.h>
-
-#include <asio/io_context.hpp>
 #include <thread>
+#include <unistd.h>
 
 #include "app/sockets.h"
 #include "app/supervisor.h"
@@ -16,8 +15,10 @@ namespace {
 
 constexpr auto kAnswerTimeout = 30s;
 
-net::Awaitable<void> ask_once(net::LineChannel* channel, net::Message request, Result<net::Message>* answer) {
-  *answer = co_await channel->ask(std::move(request), Clock::system().steady_now() + kAnswerTimeout);
+net::Awaitable<void> ask_once(net::LineChannel* channel, net::Message request,
+                              Result<net::Message>* answer) {
+  *answer =
+      co_await channel->ask(std::move(request), Clock::system().steady_now() + kAnswerTimeout);
   channel->close();
 }
 
@@ -28,7 +29,8 @@ int complain(std::string_view what) {
 
 }  // namespace
 
-Result<net::Message> ask_server(const config::Config& config, std::string_view socket, net::Message request) {
+Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
+                                net::Message request) {
   TRY(const auto pid, find_instance(config));
   if (!pid)
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
@@ -62,7 +64,8 @@ int reload_server(const config::Config& config) {
   const auto answer = ask_server(config, "lookup-control.sock", net::Message("reload"));
   if (!answer) return complain(answer.error().what);
   if (const auto pid = find_instance(config); pid && *pid) ::kill(**pid, SIGHUP);  // certificates
-  for (const std::string_view warning : answer->all("warning")) fmt::print(stderr, "warning: {}\n", warning);
+  for (const std::string_view warning : answer->all("warning"))
+    fmt::print(stderr, "warning: {}\n", warning);
   if (answer->verb == "ok") {
     fmt::print("reloaded, generation {}\n", answer->get("generation"));
     return 0;

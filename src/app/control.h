@@ -6,8 +6,10 @@
 
 namespace posthorn::app {
 
-// socket: "lookup-control.sock", "queue-control.sock". Blocks; an Error if the server does not run or answer.
-Result<net::Message> ask_server(const config::Config& config, std::string_view socket, net::Message request);
+// socket: "lookup-control.sock", "queue-control.sock". Blocks; an Error if the server does not run
+// or answer.
+Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
+                                net::Message request);
 
 int stop_server(const config::Config& config);
 int reload_server(const config::Config& config);

@@ -1,5 +1,5 @@
-// A role: what one process does. Each role_*.cc is the table of contents of one: it makes the objects, joins them and
-// opens the listeners; nothing of a protocol stands in it.
+// A role: what one process does. Each role_*.cc is the table of contents of one: it makes the
+// objects, joins them and opens the listeners; nothing of a protocol stands in it.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ struct RoleSetup {
 class Role {
  public:
   virtual ~Role() = default;
-  // Everything that can fail because of the configuration fails here, before the role says that it is ready.
+  // Everything that can fail because of the configuration fails here, before the role says that it
+  // is ready.
   virtual net::Task<> start() = 0;
   // SIGHUP: look at certificates and tables now.
   virtual net::Awaitable<void> reload() = 0;

@@ -13,7 +13,8 @@
 namespace posthorn::app {
 namespace {
 
-// edge: TLS and everything strangers say, up to an accepted message or a login. It owns no mail and no password.
+// edge: TLS and everything strangers say, up to an accepted message or a login. It owns no mail and
+// no password.
 class Edge final : public Role {
  public:
   explicit Edge(RoleSetup setup)
@@ -24,32 +25,47 @@ class Edge final : public Role {
         directory_(lookup_),
         authenticator_(lookup_),
         sinks_(scope_, setup_.config),
-        limits_({.connections_max = setup_.config.limits.connections_max, .per_address_max = setup_.config.limits.connections_per_address_max}) {}
+        limits_({.connections_max = setup_.config.limits.connections_max,
+                 .per_address_max = setup_.config.limits.connections_per_address_max}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
     tell_certificate();
     scope_.spawn(watch_certificates(this));
-    const smtp::ServerSettings common{.hostname = config.server.hostname, .smtp = config.smtp, .submission = config.submission,
-                                      .allow_plaintext_auth = config.auth.allow_plaintext, .handshake_timeout = config.tls.handshake_timeout};
+    const smtp::ServerSettings common{.hostname = config.server.hostname,
+                                      .smtp = config.smtp,
+                                      .submission = config.submission,
+                                      .allow_plaintext_auth = config.auth.allow_plaintext,
+                                      .handshake_timeout = config.tls.handshake_timeout};
     smtp_ = submission_ = submissions_ = lmtp_ = common;
     smtp_.protocol = smtp::Protocol::smtp;
     submission_.protocol = submissions_.protocol = smtp::Protocol::submission;
     submissions_.implicit_tls = true;
     lmtp_.protocol = smtp::Protocol::lmtp;
     services_ = std::make_unique<smtp::ServerServices>(
-        smtp::ServerServices{.scope = scope_, .sinks = sinks_, .directory = &directory_, .authenticator = &authenticator_, .tls = tls_.get()});
+        smtp::ServerServices{.scope = scope_,
+                             .sinks = sinks_,
+                             .directory = &directory_,
+                             .authenticator = &authenticator_,
+                             .tls = tls_.get()});
     serve_smtp("smtp", smtp_);
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
     serve_smtp("lmtp", lmtp_);
-    imap_ = imaps_ = {.implicit_tls = false, .allow_plaintext = config.auth.allow_plaintext, .line_max = config.imap.login_line_max,
-                      .login_timeout = config.limits.login_timeout, .handshake_timeout = config.tls.handshake_timeout};
+    imap_ = imaps_ = {.implicit_tls = false,
+                      .allow_plaintext = config.auth.allow_plaintext,
+                      .line_max = config.imap.login_line_max,
+                      .login_timeout = config.limits.login_timeout,
+                      .handshake_timeout = config.tls.handshake_timeout};
     imaps_.implicit_tls = true;
     login_services_ = std::make_unique<imap::LoginServices>(imap::LoginServices{
-        .scope = scope_, .authenticator = authenticator_, .tls = tls_.get(),
-        .store = [&config](const std::string& account) { return store_socket(config, worker_of(account, config.store.workers), "imap"); }});
+        .scope = scope_,
+        .authenticator = authenticator_,
+        .tls = tls_.get(),
+        .store = [&config](const std::string& account) {
+          return store_socket(config, worker_of(account, config.store.workers), "imap");
+        }});
     serve_imap("imap", imap_);
     serve_imap("imaps", imaps_);
     co_return Result<>{};
@@ -69,35 +85,47 @@ class Edge final : public Role {
   }
 
  private:
-  void listen(const std::string& name, const std::string& refusal, const net::Listener::Session& session) {
+  void listen(const std::string& name, const std::string& refusal,
+              const net::Listener::Session& session) {
     for (File& socket : setup_.sockets[name]) {
-      listeners_.push_back(std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = refusal, .limits = &limits_}, session));
+      listeners_.push_back(std::make_unique<net::Listener>(
+          scope_, std::move(socket),
+          net::Listener::Options{.name = name, .refusal = refusal, .limits = &limits_}, session));
       listeners_.back()->start();
     }
   }
   void serve_smtp(const std::string& name, const smtp::ServerSettings& settings) {
     listen(name, settings.implicit_tls ? "" : "421 4.7.0 Too many connections\r\n",
-           [this, &settings](net::StreamPtr stream) { return smtp::serve(std::move(stream), settings, *services_); });
+           [this, &settings](net::StreamPtr stream) {
+             return smtp::serve(std::move(stream), settings, *services_);
+           });
   }
   void serve_imap(const std::string& name, const imap::LoginSettings& settings) {
     listen(name, settings.implicit_tls ? "" : "* BYE Too many connections\r\n",
-           [this, &settings](net::StreamPtr stream) { return imap::serve_login(std::move(stream), settings, *login_services_); });
+           [this, &settings](net::StreamPtr stream) {
+             return imap::serve_login(std::move(stream), settings, *login_services_);
+           });
   }
 
   void tell_certificate() {
     const net::CertificateInfo info = tls_->info();
-    log_.info(event::tls_loaded, {{"certificate", setup_.config.paths.certificate.native()}, {"not_after", format_log_time(info.not_after)}});
+    log_.info(event::tls_loaded, {{"certificate", setup_.config.paths.certificate.native()},
+                                  {"not_after", format_log_time(info.not_after)}});
     if (info.not_after - Clock::system().now() < setup_.config.tls.expiry_warning)
-      log_.warn(event::tls_expiring, {{"certificate", setup_.config.paths.certificate.native()}, {"not_after", format_log_time(info.not_after)}});
+      log_.warn(event::tls_expiring, {{"certificate", setup_.config.paths.certificate.native()},
+                                      {"not_after", format_log_time(info.not_after)}});
   }
   void reload_certificates() {
     const auto reloaded = tls_->reload();
-    if (!reloaded) log_.error(event::tls_refused, {{"error", reloaded.error().what}});
-    else if (*reloaded) tell_certificate();
+    if (!reloaded)
+      log_.error(event::tls_refused, {{"error", reloaded.error().what}});
+    else if (*reloaded)
+      tell_certificate();
   }
   static net::Awaitable<void> watch_certificates(Edge* self) {
     while (!self->stopped_.is_closed()) {
-      co_await self->stopped_.wait(Clock::system().steady_now() + self->setup_.config.tls.reload_interval);
+      co_await self->stopped_.wait(Clock::system().steady_now() +
+                                   self->setup_.config.tls.reload_interval);
       if (!self->stopped_.is_closed()) self->reload_certificates();
     }
   }
@@ -121,6 +149,8 @@ class Edge final : public Role {
 
 }  // namespace
 
-std::unique_ptr<Role> make_edge(RoleSetup setup) { return std::make_unique<Edge>(std::move(setup)); }
+std::unique_ptr<Role> make_edge(RoleSetup setup) {
+  return std::make_unique<Edge>(std::move(setup));
+}
 
 }  // namespace posthorn::app

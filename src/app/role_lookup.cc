@@ -9,21 +9,31 @@
 namespace posthorn::app {
 namespace {
 
-// lookup: tables, logins, tokens. Each socket has one client role and answers only that role's questions.
+// lookup: tables, logins, tokens. Each socket has one client role and answers only that role's
+// questions.
 class Lookup final : public Role {
  public:
   explicit Lookup(RoleSetup setup)
-      : setup_(std::move(setup)), scope_(setup_.executor), tables_(scope_, setup_.pool, setup_.config), directory_(setup_.config, tables_) {}
+      : setup_(std::move(setup)),
+        scope_(setup_.executor),
+        tables_(scope_, setup_.pool, setup_.config),
+        directory_(setup_.config, tables_) {}
 
   net::Task<> start() override {
     CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
     CO_TRY_OK(co_await tables_.start());
-    auth_ = std::make_unique<auth::AuthService>(scope_, setup_.pool, setup_.config, std::move(exempt), [this] { return tables_.current()->domain_names; });
+    auth_ =
+        std::make_unique<auth::AuthService>(scope_, setup_.pool, setup_.config, std::move(exempt),
+                                            [this] { return tables_.current()->domain_names; });
     CO_TRY_OK(co_await auth_->start());
-    serve("lookup-edge.sock", [this](net::Message request) { return answer_edge(this, std::move(request)); });
-    serve("lookup-queue.sock", [this](net::Message request) { return answer_queue(this, std::move(request)); });
-    serve("lookup-store.sock", [this](net::Message request) { return answer_store(this, std::move(request)); });
-    serve("lookup-control.sock", [this](net::Message request) { return answer_control(this, std::move(request)); });
+    serve("lookup-edge.sock",
+          [this](net::Message request) { return answer_edge(this, std::move(request)); });
+    serve("lookup-queue.sock",
+          [this](net::Message request) { return answer_queue(this, std::move(request)); });
+    serve("lookup-store.sock",
+          [this](net::Message request) { return answer_store(this, std::move(request)); });
+    serve("lookup-control.sock",
+          [this](net::Message request) { return answer_control(this, std::move(request)); });
     co_return Result<>{};
   }
 
@@ -43,19 +53,26 @@ class Lookup final : public Role {
  private:
   void serve(const std::string& name, net::LineHandler handler) {
     for (File& socket : setup_.sockets[name]) {
-      auto listener = std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
-                                                      [this, handler](net::StreamPtr stream) { return net::serve_lines(scope_, std::move(stream), handler); });
+      auto listener = std::make_unique<net::Listener>(
+          scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
+          [this, handler](net::StreamPtr stream) {
+            return net::serve_lines(scope_, std::move(stream), handler);
+          });
       listener->start();
       listeners_.push_back(std::move(listener));
     }
   }
 
-  static net::Message not_for_you() { return net::Message("temporary").add("error", "not a question for this socket"); }
+  static net::Message not_for_you() {
+    return net::Message("temporary").add("error", "not a question for this socket");
+  }
 
   static net::Awaitable<net::Message> answer_edge(Lookup* self, net::Message request) {
-    if (auto answer = co_await auth::answer_authenticate(*self->auth_, request)) co_return *std::move(answer);
+    if (auto answer = co_await auth::answer_authenticate(*self->auth_, request))
+      co_return *std::move(answer);
     if (request.verb == "plan") co_return not_for_you();  // it would tell the smarthost's password
-    if (auto answer = co_await route::answer_directory(self->directory_, request)) co_return *std::move(answer);
+    if (auto answer = co_await route::answer_directory(self->directory_, request))
+      co_return *std::move(answer);
     co_return not_for_you();
   }
 
@@ -66,7 +83,8 @@ class Lookup final : public Role {
   }
 
   static net::Awaitable<net::Message> answer_store(Lookup* self, net::Message request) {
-    if (auto answer = co_await auth::answer_redeem(*self->auth_, request)) co_return *std::move(answer);
+    if (auto answer = co_await auth::answer_redeem(*self->auth_, request))
+      co_return *std::move(answer);
     co_return not_for_you();
   }
 
@@ -84,7 +102,8 @@ class Lookup final : public Role {
     answer.add("generation", std::to_string(self->tables_.generation()));
     for (const maps::Finding& finding : faults) answer.add("error", finding.text());
     for (const std::string& fault : user_faults) answer.add("error", fault);
-    for (const maps::Finding& finding : self->tables_.current()->warnings) answer.add("warning", finding.text());
+    for (const maps::Finding& finding : self->tables_.current()->warnings)
+      answer.add("warning", finding.text());
     co_return answer;
   }
 
@@ -98,6 +117,8 @@ class Lookup final : public Role {
 
 }  // namespace
 
-std::unique_ptr<Role> make_lookup(RoleSetup setup) { return std::make_unique<Lookup>(std::move(setup)); }
+std::unique_ptr<Role> make_lookup(RoleSetup setup) {
+  return std::make_unique<Lookup>(std::move(setup));
+}
 
 }  // namespace posthorn::app

@@ -14,32 +14,56 @@ namespace {
 // queue: takes messages by LMTP from edge into the spool, has them scanned, and delivers them.
 class QueueRole final : public Role {
  public:
-  explicit QueueRole(RoleSetup setup) : setup_(std::move(setup)), scope_(setup_.executor), lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")), directory_(lookup_) {}
+  explicit QueueRole(RoleSetup setup)
+      : setup_(std::move(setup)),
+        scope_(setup_.executor),
+        lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")),
+        directory_(lookup_) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY(resolver_, net::Resolver::make(setup_.executor, config.relay.resolver));
-    CO_TRY(auto verifying, net::TlsClient::make(net::TlsClient::Verify::required, config.relay.trust_file));
+    CO_TRY(auto verifying,
+           net::TlsClient::make(net::TlsClient::Verify::required, config.relay.trust_file));
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));
-    transports_ = std::make_unique<deliver::Transports>(scope_, setup_.pool, config, *resolver_, std::move(verifying), std::move(trusting),
-                                                        [&config](const std::string& account) { return store_socket(config, worker_of(account, config.store.workers), "lmtp"); });
+    transports_ = std::make_unique<deliver::Transports>(
+        scope_, setup_.pool, config, *resolver_, std::move(verifying), std::move(trusting),
+        [&config](const std::string& account) {
+          return store_socket(config, worker_of(account, config.store.workers), "lmtp");
+        });
     if (!config.filter.spamd.empty()) {
       CO_TRY(auto spamd, net::parse_address(config.filter.spamd));
-      filter_ = std::make_unique<filter::Filter>(scope_, setup_.pool, config.filter, std::move(spamd));
+      filter_ =
+          std::make_unique<filter::Filter>(scope_, setup_.pool, config.filter, std::move(spamd));
     }
-    queue_ = std::make_unique<queue::Queue>(queue::Queue::Parts{.scope = scope_, .pool = setup_.pool, .config = config, .disk = Disk::real(), .clock = Clock::system(),
-                                                                .directory = directory_, .transport = *transports_, .filter = filter_.get()});
+    queue_ = std::make_unique<queue::Queue>(queue::Queue::Parts{.scope = scope_,
+                                                                .pool = setup_.pool,
+                                                                .config = config,
+                                                                .disk = Disk::real(),
+                                                                .clock = Clock::system(),
+                                                                .directory = directory_,
+                                                                .transport = *transports_,
+                                                                .filter = filter_.get()});
     CO_TRY_OK(co_await queue_->start());
     sinks_ = std::make_unique<SpoolSinkFactory>(*queue_);
-    settings_ = {.protocol = smtp::Protocol::lmtp, .hostname = config.server.hostname, .internal = true, .smtp = config.smtp, .submission = config.submission};
+    settings_ = {.protocol = smtp::Protocol::lmtp,
+                 .hostname = config.server.hostname,
+                 .internal = true,
+                 .smtp = config.smtp,
+                 .submission = config.submission};
     settings_.smtp.recipients_max = config.smtp.recipients_max * config.maps.expansion_max;
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
-    services_ = std::make_unique<smtp::ServerServices>(smtp::ServerServices{.scope = scope_, .sinks = *sinks_});
+    services_ = std::make_unique<smtp::ServerServices>(
+        smtp::ServerServices{.scope = scope_, .sinks = *sinks_});
     for (File& socket : setup_.sockets["queue.lmtp.sock"])
-      listen(std::move(socket), "queue.lmtp.sock", [this](net::StreamPtr stream) { return smtp::serve(std::move(stream), settings_, *services_); });
+      listen(std::move(socket), "queue.lmtp.sock", [this](net::StreamPtr stream) {
+        return smtp::serve(std::move(stream), settings_, *services_);
+      });
     for (File& socket : setup_.sockets["queue-control.sock"])
       listen(std::move(socket), "queue-control.sock", [this](net::StreamPtr stream) {
-        return net::serve_lines(scope_, std::move(stream), [this](net::Message request) { return queue_->answer(std::move(request)); });
+        return net::serve_lines(scope_, std::move(stream), [this](net::Message request) {
+          return queue_->answer(std::move(request));
+        });
       });
     co_return Result<>{};
   }
@@ -57,7 +81,9 @@ class QueueRole final : public Role {
 
  private:
   void listen(File socket, const std::string& name, net::Listener::Session session) {
-    listeners_.push_back(std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, std::move(session)));
+    listeners_.push_back(std::make_unique<net::Listener>(
+        scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
+        std::move(session)));
     listeners_.back()->start();
   }
 
@@ -77,6 +103,8 @@ class QueueRole final : public Role {
 
 }  // namespace
 
-std::unique_ptr<Role> make_queue(RoleSetup setup) { return std::make_unique<QueueRole>(std::move(setup)); }
+std::unique_ptr<Role> make_queue(RoleSetup setup) {
+  return std::make_unique<QueueRole>(std::move(setup));
+}
 
 }  // namespace posthorn::app

@@ -12,7 +12,8 @@
 namespace posthorn::app {
 namespace {
 
-// store: owns the maildirs of its accounts. Takes messages by LMTP from the queue and sessions from edge.
+// store: owns the maildirs of its accounts. Takes messages by LMTP from the queue and sessions from
+// edge.
 class StoreRole final : public Role {
  public:
   explicit StoreRole(RoleSetup setup)
@@ -20,25 +21,43 @@ class StoreRole final : public Role {
         scope_(setup_.executor),
         lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
         redeemer_(lookup_),
-        accounts_(scope_, setup_.pool, {.store = setup_.config.store, .mail = setup_.config.paths.mail, .hostname = setup_.config.server.hostname}),
-        sinks_({.config = setup_.config, .accounts = accounts_, .script = script_, .scope = scope_}) {}
+        accounts_(scope_, setup_.pool,
+                  {.store = setup_.config.store,
+                   .mail = setup_.config.paths.mail,
+                   .hostname = setup_.config.server.hostname}),
+        sinks_(
+            {.config = setup_.config, .accounts = accounts_, .script = script_, .scope = scope_}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY_OK(load_script());
     accounts_.start();
-    lmtp_ = {.protocol = smtp::Protocol::lmtp, .hostname = config.server.hostname, .internal = true, .smtp = config.smtp, .submission = config.submission};
+    lmtp_ = {.protocol = smtp::Protocol::lmtp,
+             .hostname = config.server.hostname,
+             .internal = true,
+             .smtp = config.smtp,
+             .submission = config.submission};
     lmtp_.smtp.message_max += 2U << 20U;
-    lmtp_services_ = std::make_unique<smtp::ServerServices>(smtp::ServerServices{.scope = scope_, .sinks = sinks_});
-    imap_services_ = std::make_unique<imap::ServerServices>(
-        imap::ServerServices{.scope = scope_, .pool = setup_.pool, .accounts = accounts_, .redeemer = redeemer_, .config = config});
-    listen(fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) { return smtp::serve(std::move(stream), lmtp_, *lmtp_services_); });
-    listen(fmt::format("store-{}.imap.sock", setup_.worker), [this](net::StreamPtr stream) { return imap::serve(std::move(stream), *imap_services_); });
+    lmtp_services_ = std::make_unique<smtp::ServerServices>(
+        smtp::ServerServices{.scope = scope_, .sinks = sinks_});
+    imap_services_ =
+        std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = scope_,
+                                                                    .pool = setup_.pool,
+                                                                    .accounts = accounts_,
+                                                                    .redeemer = redeemer_,
+                                                                    .config = config});
+    listen(fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
+      return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
+    });
+    listen(fmt::format("store-{}.imap.sock", setup_.worker), [this](net::StreamPtr stream) {
+      return imap::serve(std::move(stream), *imap_services_);
+    });
     co_return Result<>{};
   }
 
   net::Awaitable<void> reload() override {
-    if (const auto loaded = load_script(); !loaded) log_.error(event::sieve_failed, {{"reason", loaded.error().what}});
+    if (const auto loaded = load_script(); !loaded)
+      log_.error(event::sieve_failed, {{"reason", loaded.error().what}});
     co_return;
   }
 
@@ -54,7 +73,8 @@ class StoreRole final : public Role {
  private:
   void listen(const std::string& name, const net::Listener::Session& session) {
     for (File& socket : setup_.sockets[name]) {
-      listeners_.push_back(std::make_unique<net::Listener>(scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
+      listeners_.push_back(std::make_unique<net::Listener>(
+          scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
       listeners_.back()->start();
     }
   }
@@ -89,6 +109,8 @@ class StoreRole final : public Role {
 
 }  // namespace
 
-std::unique_ptr<Role> make_store(RoleSetup setup) { return std::make_unique<StoreRole>(std::move(setup)); }
+std::unique_ptr<Role> make_store(RoleSetup setup) {
+  return std::make_unique<StoreRole>(std::move(setup));
+}
 
 }  // namespace posthorn::app

@@ -1,10 +1,5 @@
 #include "app/roles.h"
 
-#include <fmt/format.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
@@ -12,6 +7,10 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "app/role.h"
 #include "app/sandbox.h"
@@ -29,20 +28,28 @@ struct Place {
 
 std::string user_of(const config::Config& config, RoleKind kind) {
   switch (kind) {
-    case RoleKind::edge: return config.users.edge;
-    case RoleKind::lookup: return config.users.lookup;
-    case RoleKind::queue: return config.users.queue;
-    case RoleKind::store: return config.users.store;
+    case RoleKind::edge:
+      return config.users.edge;
+    case RoleKind::lookup:
+      return config.users.lookup;
+    case RoleKind::queue:
+      return config.users.queue;
+    case RoleKind::store:
+      return config.users.store;
   }
   return {};
 }
 
 std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
   switch (kind) {
-    case RoleKind::edge: return make_edge(std::move(setup));
-    case RoleKind::lookup: return make_lookup(std::move(setup));
-    case RoleKind::queue: return make_queue(std::move(setup));
-    case RoleKind::store: return make_store(std::move(setup));
+    case RoleKind::edge:
+      return make_edge(std::move(setup));
+    case RoleKind::lookup:
+      return make_lookup(std::move(setup));
+    case RoleKind::queue:
+      return make_queue(std::move(setup));
+    case RoleKind::store:
+      return make_store(std::move(setup));
   }
   return nullptr;
 }

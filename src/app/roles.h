@@ -1,4 +1,5 @@
-// The process around a role: the event loop, its signals, the drop of privileges, readiness, the drain.
+// The process around a role: the event loop, its signals, the drop of privileges, readiness, the
+// drain.
 #pragma once
 
 #include <vector>
@@ -8,12 +9,14 @@
 
 namespace posthorn::app {
 
-// Ends with this status when a role cannot start because of what the administrator wrote (sysexits.h).
+// Ends with this status when a role cannot start because of what the administrator wrote
+// (sysexits.h).
 inline constexpr int kExitConfig = 78;
 
 // One role in this process, with the sockets it inherited.
 int run_role(const config::Config& config, RoleKind role, std::size_t worker);
-// All roles in this process, which binds the sockets itself: for development, debuggers, sanitizers.
+// All roles in this process, which binds the sockets itself: for development, debuggers,
+// sanitizers.
 int run_one_process(const config::Config& config);
 
 }  // namespace posthorn::app

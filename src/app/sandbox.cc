@@ -1,5 +1,6 @@
 #include "app/sandbox.h"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
@@ -7,8 +8,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 #include <vector>
 
 namespace posthorn::app {
@@ -17,11 +16,14 @@ Result<Account> find_account(const std::string& name) {
   std::vector<char> buffer(16'384);
   passwd entry{};
   passwd* found = nullptr;
-  if (const int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found); error != 0)
+  if (const int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+      error != 0)
     return fail_errno("getpwnam", name, error);
   if (found == nullptr)
-    return fail(ErrorKind::config, fmt::format("there is no system account {}; scripts/setup --accounts or the "
-                                               "package makes it, or name another in [users]", name));
+    return fail(ErrorKind::config,
+                fmt::format("there is no system account {}; scripts/setup --accounts or the "
+                            "package makes it, or name another in [users]",
+                            name));
   return Account{entry.pw_uid, entry.pw_gid};
 }
 
@@ -38,7 +40,8 @@ Result<> become(const std::string& account) {
 
 Result<> restrict_process() {
   umask(0077);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("prctl", "no_new_privs", errno);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return fail_errno("prctl", "no_new_privs", errno);
 #if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
   // The leak checker of a sanitizer build traces its own process, which this would forbid.
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("prctl", "dumpable", errno);

@@ -1,4 +1,5 @@
-// The five lines every role begins with: become its own user, give up what it does not need, for good.
+// The five lines every role begins with: become its own user, give up what it does not need, for
+// good.
 #pragma once
 
 #include <string>
@@ -7,9 +8,11 @@
 
 namespace posthorn::app {
 
-// Started as root: takes uid, gid and groups of the account. Otherwise: nothing to give up but new privileges.
+// Started as root: takes uid, gid and groups of the account. Otherwise: nothing to give up but new
+// privileges.
 Result<> become(const std::string& account);
-// No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard limit.
+// No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard
+// limit.
 Result<> restrict_process();
 struct Account {
   unsigned uid = 0;

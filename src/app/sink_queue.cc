@@ -5,20 +5,26 @@
 namespace posthorn::app {
 namespace {
 
-// Edge to queue. The connection is made for each message; a Unix socket costs little and no state is left over.
+// Edge to queue. The connection is made for each message; a Unix socket costs little and no state
+// is left over.
 class QueueSink final : public smtp::Sink {
  public:
   QueueSink(net::Scope& scope, const config::Config& config) : scope_(scope), config_(config) {}
 
   net::Task<> begin(const message::Envelope& envelope) override {
     const auto deadline = Clock::system().steady_now() + 10s;
-    CO_TRY(auto stream, co_await net::connect(scope_.executor(), run_socket(config_, "queue.lmtp.sock"), deadline));
-    client_ = std::make_unique<smtp::Client>(std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
+    CO_TRY(auto stream, co_await net::connect(scope_.executor(),
+                                              run_socket(config_, "queue.lmtp.sock"), deadline));
+    client_ = std::make_unique<smtp::Client>(
+        std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
     CO_TRY(const auto opened, co_await client_->open());
-    if (!opened.is_positive()) co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));
+    if (!opened.is_positive())
+      co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));
     CO_TRY(const auto begun, co_await client_->begin(envelope));
     if (begun.data.code == 354) co_return Result<>{};
-    const smtp::Reply& reply = !begun.mail.is_positive() ? begun.mail : begun.data.code != 0 ? begun.data : begun.recipients.front();
+    const smtp::Reply& reply = !begun.mail.is_positive() ? begun.mail
+                               : begun.data.code != 0    ? begun.data
+                                                         : begun.recipients.front();
     co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
   }
 
@@ -28,7 +34,8 @@ class QueueSink final : public smtp::Sink {
     CO_TRY(const auto replies, co_await client_->finish());
     // All recipients lie in one spool file: one reply speaks for all.
     const smtp::Reply& reply = replies.front();
-    if (!reply.is_positive()) co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
+    if (!reply.is_positive())
+      co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
     smtp::Committed committed;
     const std::size_t at = reply.text.rfind(' ');
     if (reply.text.starts_with("Ok: queued as ")) committed.queue_id = reply.text.substr(at + 1);
@@ -73,7 +80,11 @@ class SpoolSink final : public smtp::Sink {
 
 }  // namespace
 
-std::unique_ptr<smtp::Sink> QueueSinkFactory::make() { return std::make_unique<QueueSink>(scope_, config_); }
-std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() { return std::make_unique<SpoolSink>(queue_); }
+std::unique_ptr<smtp::Sink> QueueSinkFactory::make() {
+  return std::make_unique<QueueSink>(scope_, config_);
+}
+std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() {
+  return std::make_unique<SpoolSink>(queue_);
+}
 
 }  // namespace posthorn::app

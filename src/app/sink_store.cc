@@ -8,7 +8,8 @@
 namespace posthorn::app {
 namespace {
 
-// Queue to maildir: one message for one or more recipients of this worker, each with its own outcome (RFC 2033).
+// Queue to maildir: one message for one or more recipients of this worker, each with its own
+// outcome (RFC 2033).
 class StoreSink final : public smtp::Sink {
  public:
   explicit StoreSink(StoreSinkParts parts) : parts_(parts) {}
@@ -30,8 +31,10 @@ class StoreSink final : public smtp::Sink {
         continue;
       }
       one.delivery = *std::move(delivery);
-      // RFC 5321 section 4.4: the final delivery adds Return-Path; Delivered-To finds loops and aliases.
-      const auto added = co_await one.delivery->write(fmt::format("Return-Path: <{}>\r\nDelivered-To: {}\r\n", envelope.sender, recipient.address));
+      // RFC 5321 section 4.4: the final delivery adds Return-Path; Delivered-To finds loops and
+      // aliases.
+      const auto added = co_await one.delivery->write(fmt::format(
+          "Return-Path: <{}>\r\nDelivered-To: {}\r\n", envelope.sender, recipient.address));
       if (!added) one.fault = added.error();
     }
     co_return Result<>{};
@@ -51,7 +54,8 @@ class StoreSink final : public smtp::Sink {
   net::Task<smtp::Committed> commit() override {
     header_.finish();
     smtp::Committed committed;
-    for (std::size_t i = 0; i < recipients_.size(); ++i) committed.replies.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
+    for (std::size_t i = 0; i < recipients_.size(); ++i)
+      committed.replies.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
     co_return committed;
   }
 
@@ -79,7 +83,8 @@ class StoreSink final : public smtp::Sink {
     return {sieve::Keep{}};
   }
 
-  net::Awaitable<std::vector<store::Target>> targets_of(One& one, const std::vector<sieve::Action>& actions) {
+  net::Awaitable<std::vector<store::Target>> targets_of(One& one,
+                                                        const std::vector<sieve::Action>& actions) {
     std::vector<store::Target> targets;
     for (const sieve::Action& action : actions) {
       if (const auto* into = std::get_if<sieve::FileInto>(&action)) {
@@ -107,17 +112,24 @@ class StoreSink final : public smtp::Sink {
     const smtp::Reply later{451, "4.2.0", "The mailbox could not be written; try again later"};
     const log::Logger log = log_.with_session(envelope_.origin.session);
     if (one.fault || !one.delivery) {
-      log.error(event::store_failed, {{"to", recipient.address}, {"reason", one.fault ? one.fault->what : "no delivery"}});
-      co_return one.fault && one.fault->kind == ErrorKind::permanent ? smtp::Reply{550, "5.1.1", "There can be no such mailbox"} : later;
+      log.error(event::store_failed, {{"to", recipient.address},
+                                      {"reason", one.fault ? one.fault->what : "no delivery"}});
+      co_return one.fault&& one.fault->kind == ErrorKind::permanent
+          ? smtp::Reply{550, "5.1.1", "There can be no such mailbox"}
+          : later;
     }
     const auto actions = decide(recipient);
     bool unable = false;
     for (const sieve::Action& action : actions)
-      unable |= std::holds_alternative<sieve::Redirect>(action) || std::holds_alternative<sieve::Reject>(action);
+      unable |= std::holds_alternative<sieve::Redirect>(action) ||
+                std::holds_alternative<sieve::Reject>(action);
     auto targets = co_await targets_of(one, actions);
     if (unable && targets.empty()) {
-      // Redirect and reject are not carried out by this version: the message is kept instead, and that is said.
-      log.warn(event::sieve_failed, {{"to", recipient.address}, {"reason", "redirect and reject are not carried out; the message was kept"}});
+      // Redirect and reject are not carried out by this version: the message is kept instead, and
+      // that is said.
+      log.warn(event::sieve_failed,
+               {{"to", recipient.address},
+                {"reason", "redirect and reject are not carried out; the message was kept"}});
       store::Target inbox;
       inbox.mailbox = "INBOX";
       targets.push_back(std::move(inbox));
@@ -134,10 +146,14 @@ class StoreSink final : public smtp::Sink {
     }
     for (const store::Placed& place : *placed) {
       if (place.result != store::NameResult::done) {
-        log.error(event::store_failed, {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
+        log.error(event::store_failed,
+                  {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
         co_return later;
       }
-      log.info(event::store_delivered, {{"to", recipient.address}, {"mailbox", place.mailbox}, {"uid", place.uid}, {"size", one.delivery->wire_size()}});
+      log.info(event::store_delivered, {{"to", recipient.address},
+                                        {"mailbox", place.mailbox},
+                                        {"uid", place.uid},
+                                        {"size", one.delivery->wire_size()}});
     }
     co_return smtp::Reply{250, "2.0.0", "Ok: saved in " + placed->front().mailbox};
   }
@@ -152,6 +168,8 @@ class StoreSink final : public smtp::Sink {
 
 }  // namespace
 
-std::unique_ptr<smtp::Sink> StoreSinkFactory::make() { return std::make_unique<StoreSink>(parts_); }
+std::unique_ptr<smtp::Sink> StoreSinkFactory::make() {
+  return std::make_unique<StoreSink>(parts_);
+}
 
 }  // namespace posthorn::app

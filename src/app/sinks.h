@@ -1,5 +1,5 @@
-// Where each role's SMTP or LMTP server puts a message: edge hands it to the queue over LMTP, the queue to its spool,
-// the store to Sieve and a maildir.
+// Where each role's SMTP or LMTP server puts a message: edge hands it to the queue over LMTP, the
+// queue to its spool, the store to Sieve and a maildir.
 #pragma once
 
 #include "base/config.h"
@@ -14,7 +14,8 @@ namespace posthorn::app {
 
 class QueueSinkFactory final : public smtp::SinkFactory {
  public:
-  QueueSinkFactory(net::Scope& scope, const config::Config& config) : scope_(scope), config_(config) {}
+  QueueSinkFactory(net::Scope& scope, const config::Config& config)
+      : scope_(scope), config_(config) {}
   std::unique_ptr<smtp::Sink> make() override;
 
  private:
@@ -31,7 +32,8 @@ class SpoolSinkFactory final : public smtp::SinkFactory {
   queue::Queue& queue_;
 };
 
-// What the store's sink needs: the accounts, the site's script of now, and a way out for what Sieve sends on.
+// What the store's sink needs: the accounts, the site's script of now, and a way out for what Sieve
+// sends on.
 struct StoreSinkParts {
   const config::Config& config;
   store::Accounts& accounts;

@@ -1,20 +1,23 @@
 #include "app/sockets.h"
 
+#include <charconv>
+#include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <charconv>
-#include <cstdlib>
 
 namespace posthorn::app {
 
 std::string_view to_string(RoleKind kind) {
   switch (kind) {
-    case RoleKind::edge: return "edge";
-    case RoleKind::lookup: return "lookup";
-    case RoleKind::queue: return "queue";
-    case RoleKind::store: return "store";
+    case RoleKind::edge:
+      return "edge";
+    case RoleKind::lookup:
+      return "lookup";
+    case RoleKind::queue:
+      return "queue";
+    case RoleKind::store:
+      return "store";
   }
   return "edge";
 }
@@ -29,13 +32,15 @@ net::Address run_socket(const config::Config& config, std::string_view name) {
   return net::UnixAddress{config.paths.run / name};
 }
 
-net::Address store_socket(const config::Config& config, std::size_t worker, std::string_view protocol) {
+net::Address store_socket(const config::Config& config, std::size_t worker,
+                          std::string_view protocol) {
   return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
 }
 
 Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   std::vector<SocketSpec> specs;
-  const auto inside = [&](std::string name, RoleKind role, std::optional<RoleKind> client, std::size_t worker = 0) {
+  const auto inside = [&](std::string name, RoleKind role, std::optional<RoleKind> client,
+                          std::size_t worker = 0) {
     specs.push_back({name, run_socket(config, name), role, worker, client});
   };
   inside("lookup-edge.sock", RoleKind::lookup, RoleKind::edge);
@@ -60,8 +65,8 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     for (const std::string& text : *addresses) {
       auto address = net::parse_address(text);
       if (!address)
-        return fail(ErrorKind::config,
-                    fmt::format("{}: listen.{}: {}", config.file.native(), name, address.error().what));
+        return fail(ErrorKind::config, fmt::format("{}: listen.{}: {}", config.file.native(), name,
+                                                   address.error().what));
       specs.push_back({std::string(name), *std::move(address), RoleKind::edge, 0, std::nullopt});
     }
   }
@@ -74,10 +79,12 @@ Result<SocketMap> take_inherited_sockets() {
   const char* count_text = std::getenv("LISTEN_FDS");
   const char* names_text = std::getenv("LISTEN_FDNAMES");
   const char* pid_text = std::getenv("LISTEN_PID");
-  if (count_text == nullptr || pid_text == nullptr || std::atol(pid_text) != getpid()) return sockets;
+  if (count_text == nullptr || pid_text == nullptr || std::atol(pid_text) != getpid())
+    return sockets;
   int count = 0;
   const std::string_view digits = count_text;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{} || count < 0)
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{} ||
+      count < 0)
     return fail(ErrorKind::config, "LISTEN_FDS is not a number");
   std::string_view names = names_text == nullptr ? "" : names_text;
   for (int fd = kFirst; fd < kFirst + count; ++fd) {

@@ -1,5 +1,6 @@
-// Every socket of the server in one table: its name (LISTEN_FDNAMES), where it is bound, which role listens on it and
-// which one role may connect. The supervisor binds them all; roles take theirs by name, so systemd can bind them too.
+// Every socket of the server in one table: its name (LISTEN_FDNAMES), where it is bound, which role
+// listens on it and which one role may connect. The supervisor binds them all; roles take theirs by
+// name, so systemd can bind them too.
 #pragma once
 
 #include <map>
@@ -19,7 +20,7 @@ struct SocketSpec {
   std::string name;  // "smtp", "lookup-edge.sock", "store-0.lmtp.sock"
   net::Address address;
   RoleKind role;
-  std::size_t worker = 0;              // store: which one; edge workers share theirs
+  std::size_t worker = 0;               // store: which one; edge workers share theirs
   std::optional<RoleKind> client = {};  // Unix sockets: who may connect; unset: root only (control)
 };
 
@@ -31,6 +32,7 @@ using SocketMap = std::map<std::string, std::vector<File>>;
 Result<SocketMap> take_inherited_sockets();
 
 net::Address run_socket(const config::Config& config, std::string_view name);
-net::Address store_socket(const config::Config& config, std::size_t worker, std::string_view protocol);
+net::Address store_socket(const config::Config& config, std::size_t worker,
+                          std::string_view protocol);
 
 }  // namespace posthorn::app

@@ -1,5 +1,10 @@
 #include "app/supervisor.h"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -12,12 +17,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 #include "app/sandbox.h"
 #include "app/sockets.h"
@@ -49,17 +48,22 @@ struct Bound {
 
 std::string user_of(const config::Config& config, RoleKind role) {
   switch (role) {
-    case RoleKind::edge: return config.users.edge;
-    case RoleKind::lookup: return config.users.lookup;
-    case RoleKind::queue: return config.users.queue;
-    case RoleKind::store: return config.users.store;
+    case RoleKind::edge:
+      return config.users.edge;
+    case RoleKind::lookup:
+      return config.users.lookup;
+    case RoleKind::queue:
+      return config.users.queue;
+    case RoleKind::store:
+      return config.users.store;
   }
   return config.users.edge;
 }
 
 class Supervisor {
  public:
-  Supervisor(const config::Config& config, const Path& program) : config_(config), program_(program) {}
+  Supervisor(const config::Config& config, const Path& program)
+      : config_(config), program_(program) {}
 
   int run() {
     if (const auto prepared = prepare(); !prepared) {
@@ -90,7 +94,8 @@ class Supervisor {
   }
 
   Result<> bind(SocketSpec spec, SocketMap& inherited) {
-    if (auto given = inherited.find(spec.name); given != inherited.end() && !given->second.empty()) {
+    if (auto given = inherited.find(spec.name);
+        given != inherited.end() && !given->second.empty()) {
       bound_.push_back({std::move(spec), std::move(given->second.front())});
       given->second.erase(given->second.begin());
       return {};
@@ -105,16 +110,19 @@ class Supervisor {
       if (::chown(unix_address->path.c_str(), client.uid, client.gid) != 0)
         return fail_errno("chown", unix_address->path.native(), errno);
     }
-    log_.debug(event::listener_started, {{"name", spec.name}, {"address", net::to_string(spec.address)}});
+    log_.debug(event::listener_started,
+               {{"name", spec.name}, {"address", net::to_string(spec.address)}});
     bound_.push_back({std::move(spec), std::move(socket)});
     return {};
   }
 
   void make_children() {
     children_.emplace_back(RoleKind::lookup);
-    for (std::size_t i = 0; i < config_.store.workers; ++i) children_.emplace_back(RoleKind::store, i);
+    for (std::size_t i = 0; i < config_.store.workers; ++i)
+      children_.emplace_back(RoleKind::store, i);
     children_.emplace_back(RoleKind::queue);
-    for (std::size_t i = 0; i < config_.edge.workers; ++i) children_.emplace_back(RoleKind::edge, i);
+    for (std::size_t i = 0; i < config_.edge.workers; ++i)
+      children_.emplace_back(RoleKind::edge, i);
   }
 
   void start(Child& child) {
@@ -130,11 +138,13 @@ class Supervisor {
     child.pid = pid;
   }
 
-  // In the child, after fork: hands the sockets over from descriptor 3 on and runs the program again.
+  // In the child, after fork: hands the sockets over from descriptor 3 on and runs the program
+  // again.
   [[noreturn]] void become_role(const Child& child, int ready_fd) {
     std::vector<const Bound*> mine;
     for (const Bound& bound : bound_)
-      if (bound.spec.role == child.role && (child.role == RoleKind::edge || bound.spec.worker == child.worker))
+      if (bound.spec.role == child.role &&
+          (child.role == RoleKind::edge || bound.spec.worker == child.worker))
         mine.push_back(&bound);
     std::string names;
     std::vector<int> copies;
@@ -157,8 +167,8 @@ class Supervisor {
     unsetenv("NOTIFY_SOCKET");
     const std::string role = fmt::format("--role={}", to_string(child.role));
     const std::string worker = fmt::format("--worker={}", child.worker);
-    ::execl(program_.c_str(), "posthorn", "serve", role.c_str(), worker.c_str(), "-c", config_.file.c_str(),
-            static_cast<char*>(nullptr));
+    ::execl(program_.c_str(), "posthorn", "serve", role.c_str(), worker.c_str(), "-c",
+            config_.file.c_str(), static_cast<char*>(nullptr));
     fmt::print(stderr, "posthorn: exec {}: {}\n", program_.native(), std::strerror(errno));
     ::_exit(127);
   }
@@ -260,10 +270,12 @@ class Supervisor {
       if (child.pid == 0 && now >= child.start_again) start(child);
   }
 
-  // In the order of the mail's way, so that nothing arrives for one that has gone: edge, queue, store, lookup.
+  // In the order of the mail's way, so that nothing arrives for one that has gone: edge, queue,
+  // store, lookup.
   void stop_next() {
     const auto now = Clock::system().steady_now();
-    for (const RoleKind role : {RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
+    for (const RoleKind role :
+         {RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
       bool any = false;
       for (Child& child : children_) {
         if (child.role != role || child.pid <= 0) continue;
@@ -314,7 +326,9 @@ Result<> own(const Path& path, const config::Config& config, RoleKind role, mode
 
 }  // namespace
 
-int supervise(const config::Config& config, const Path& program) { return Supervisor(config, program).run(); }
+int supervise(const config::Config& config, const Path& program) {
+  return Supervisor(config, program).run();
+}
 
 Result<> prepare_folders(const config::Config& config) {
   TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
@@ -358,7 +372,8 @@ void notify_systemd(std::string_view state) {
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   const File socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return;
-  ::sendto(socket.fd(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+  ::sendto(socket.fd(), state.data(), state.size(), MSG_NOSIGNAL,
+           reinterpret_cast<sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 

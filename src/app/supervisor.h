@@ -1,6 +1,7 @@
-// The supervisor: binds every port, starts each role as a process of its own (`posthorn serve --role=edge`), starts
-// one that died again after a back-off, and stops them in order on SIGTERM. It parses nothing that strangers send and
-// reads no table; as root it only binds, and makes folders that belong to the roles.
+// The supervisor: binds every port, starts each role as a process of its own (`posthorn serve
+// --role=edge`), starts one that died again after a back-off, and stops them in order on SIGTERM.
+// It parses nothing that strangers send and reads no table; as root it only binds, and makes
+// folders that belong to the roles.
 #pragma once
 
 #include "base/config.h"
@@ -10,8 +11,8 @@ namespace posthorn::app {
 // Returns the exit status when all is over. program: argv[0]'s absolute path.
 int supervise(const config::Config& config, const Path& program);
 
-// The lock that makes a second instance on the same paths.run end at once; holds the supervisor's pid.
-// `one holder` is the process; the kernel lets go when it ends.
+// The lock that makes a second instance on the same paths.run end at once; holds the supervisor's
+// pid. `one holder` is the process; the kernel lets go when it ends.
 Result<File> take_instance_lock(const config::Config& config);
 // The pid of the running instance; nullopt: none runs.
 Result<std::optional<int>> find_instance(const config::Config& config);

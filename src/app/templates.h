@@ -5,7 +5,8 @@
 
 namespace posthorn::app {
 
-// name: "domains", "mailboxes", "aliases", "relay-sasl", "senders", "transport", "users", "default.sieve".
+// name: "domains", "mailboxes", "aliases", "relay-sasl", "senders", "transport", "users",
+// "default.sieve".
 std::string_view template_text(std::string_view name);
 
 }  // namespace posthorn::app

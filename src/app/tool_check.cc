@@ -40,13 +40,16 @@ int check_instance(const config::Config& config) {
   for (const maps::Finding& finding : tables.warnings) check.warn(finding.text());
   const auto users = read_file(config.paths.users);
   if (!users || !*users) {
-    check.fault(fmt::format("{}:1: {}", config.paths.users.native(), users ? "there is no such file" : users.error().what));
+    check.fault(fmt::format("{}:1: {}", config.paths.users.native(),
+                            users ? "there is no such file" : users.error().what));
   } else {
-    for (const std::string& fault : auth::parse_users(**users, config.paths.users.native()).faults) check.fault(fault);
+    for (const std::string& fault : auth::parse_users(**users, config.paths.users.native()).faults)
+      check.fault(fault);
   }
   check.expect(net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
   const Path script = config.paths.sieve / "default.sieve";
-  if (auto text = read_file(script, sieve::kScriptMax); text && *text) check.expect(sieve::Script::parse(**std::move(text), script.native()));
+  if (auto text = read_file(script, sieve::kScriptMax); text && *text)
+    check.expect(sieve::Script::parse(**std::move(text), script.native()));
   if (check.faults() > 0) return 1;
   fmt::print("no faults\n");
   return 0;

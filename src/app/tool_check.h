@@ -1,4 +1,5 @@
-// `posthorn check`: the configuration and every file it names, checked as `serve` would, without a running server.
+// `posthorn check`: the configuration and every file it names, checked as `serve` would, without a
+// running server.
 #pragma once
 
 #include "base/config.h"

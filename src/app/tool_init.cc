@@ -1,10 +1,9 @@
 #include "app/tool_init.h"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "app/sandbox.h"
 #include "app/supervisor.h"
@@ -21,12 +20,14 @@ struct Port {
   std::vector<std::string> config::Listen::* list;
 };
 constexpr Port kPorts[] = {
-    {25, &config::Listen::smtp},  {465, &config::Listen::submissions}, {587, &config::Listen::submission},
-    {143, &config::Listen::imap}, {993, &config::Listen::imaps},
+    {25, &config::Listen::smtp},        {465, &config::Listen::submissions},
+    {587, &config::Listen::submission}, {143, &config::Listen::imap},
+    {993, &config::Listen::imaps},
 };
 
 std::string join_address(std::string_view host, int port) {
-  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
+                                                  : fmt::format("[{}]:{}", host, port);
 }
 
 config::Config instance_config(const InitOptions& options) {
@@ -63,7 +64,8 @@ class Instance {
     TRY_OK(write("maps/domains", domains, 0644));
     for (const std::string_view table : {"mailboxes", "aliases", "senders", "transport"})
       TRY_OK(write("maps/" + std::string(table), std::string(template_text(table)), 0644));
-    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")), 0640, &config.users.lookup));
+    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")), 0640,
+                 &config.users.lookup));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
     TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
@@ -73,8 +75,11 @@ class Instance {
  private:
   Result<> check() const {
     if (options_.profile != "default")
-      return fail(ErrorKind::config, fmt::format("there is no profile \"{}\"; this version has: default", options_.profile));
-    if (options_.domains.empty()) return fail(ErrorKind::config, "name a mail domain with --domain");
+      return fail(
+          ErrorKind::config,
+          fmt::format("there is no profile \"{}\"; this version has: default", options_.profile));
+    if (options_.domains.empty())
+      return fail(ErrorKind::config, "name a mail domain with --domain");
     if (options_.port_base > 65'535 - 4190)
       return fail(ErrorKind::config, "--port-base: the highest service would lie above port 65535");
     if (!options_.spamd.empty()) TRY_OK(net::parse_address(options_.spamd));
@@ -83,7 +88,8 @@ class Instance {
   }
 
   // A file that is there stays as it is, and that is said: init run twice changes nothing.
-  Result<> write(const std::string& name, const std::string& text, mode_t mode, const std::string* group = nullptr) {
+  Result<> write(const std::string& name, const std::string& text, mode_t mode,
+                 const std::string* group = nullptr) {
     const Path path = root_ / name;
     TRY_OK(make_folders(Disk::real(), path.parent_path(), 0755));
     TRY(const auto there, find_file_info(path));
@@ -94,7 +100,8 @@ class Instance {
     TRY_OK(replace_file(Disk::real(), path, text, mode));
     if (group != nullptr && geteuid() == 0) {
       TRY(const Account account, find_account(*group));
-      if (::chown(path.c_str(), 0, account.gid) != 0) return fail_errno("chown", path.native(), errno);
+      if (::chown(path.c_str(), 0, account.gid) != 0)
+        return fail_errno("chown", path.native(), errno);
     }
     fmt::print("made     {}\n", path.native());
     return {};
@@ -126,7 +133,8 @@ int init_instance(const InitOptions& options) {
     return 1;
   }
   const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
-  fmt::print("\nNext:\n  posthorn user add you@{} -c {}\n  posthorn serve -c {}\n", options.domains.front(), conf, conf);
+  fmt::print("\nNext:\n  posthorn user add you@{} -c {}\n  posthorn serve -c {}\n",
+             options.domains.front(), conf, conf);
   return 0;
 }
 

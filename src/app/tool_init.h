@@ -1,11 +1,12 @@
-// `posthorn init DIR`: a complete instance below DIR, ready for `posthorn serve`. It never overwrites a file.
+// `posthorn init DIR`: a complete instance below DIR, ready for `posthorn serve`. It never
+// overwrites a file.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "base/result.h"
 #include "base/file.h"
+#include "base/result.h"
 
 namespace posthorn::app {
 
@@ -13,8 +14,8 @@ struct InitOptions {
   Path folder;
   std::string hostname;
   std::vector<std::string> domains;
-  std::string listen;       // empty: every address
-  int port_base = -1;       // -1: the usual ports
+  std::string listen;  // empty: every address
+  int port_base = -1;  // -1: the usual ports
   std::string spamd;
   std::string profile = "default";
 };

@@ -1,7 +1,6 @@
 #include "app/tool_postmap.h"
 
 #include <fmt/format.h>
-
 #include <iostream>
 
 #include "app/control.h"
@@ -46,7 +45,8 @@ int query(const maps::TextFile& file, const std::string& key) {
 int run_postmap(const config::Config& config, const PostmapOptions& options) {
   const auto name = maps::parse_table_name(options.table);
   if (!name) return complain(name.error().what);
-  // As postmap does: the path as given; a bare name that is not here is looked for among the instance's tables.
+  // As postmap does: the path as given; a bare name that is not here is looked for among the
+  // instance's tables.
   Path path = name->rest;
   const auto here = find_file_info(path);
   if (here && !*here && path.is_relative()) path = config.paths.maps / path;
@@ -59,13 +59,15 @@ int run_postmap(const config::Config& config, const PostmapOptions& options) {
     return options.query.empty() ? 0 : complain("-q asks text tables only");
   }
   const maps::TextFile file = maps::parse_text(**text, path.native());
-  for (const maps::Finding& warning : file.warnings) fmt::print(stderr, "warning: {}\n", warning.text());
+  for (const maps::Finding& warning : file.warnings)
+    fmt::print(stderr, "warning: {}\n", warning.text());
   for (const maps::Finding& fault : file.faults) fmt::print(stderr, "{}\n", fault.text());
   if (!file.faults.empty()) return 1;
   if (!options.query.empty()) return query(file, options.query);
   const auto running = find_instance(config);
   if (!running || !*running) {
-    fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(), file.entries.size());
+    fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(),
+               file.entries.size());
     return 0;
   }
   return reload_server(config);

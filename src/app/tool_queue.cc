@@ -1,7 +1,6 @@
 #include "app/tool_queue.h"
 
 #include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "app/control.h"
@@ -21,21 +20,28 @@ std::vector<nlohmann::json> messages_of(const net::Message& page) {
   std::vector<nlohmann::json> messages;
   for (const auto& [key, value] : page.fields) {
     if (key == "more") continue;
-    if (key == "id") messages.push_back({{"id", value}, {"recipients", nlohmann::json::array()}});
-    else if (messages.empty()) continue;
-    else if (key == "to") messages.back()["recipients"].push_back({{"address", value}});
-    else if (key == "reason") messages.back()["recipients"].back()["reason"] = value;
-    else messages.back()[key] = value;
+    if (key == "id")
+      messages.push_back({{"id", value}, {"recipients", nlohmann::json::array()}});
+    else if (messages.empty())
+      continue;
+    else if (key == "to")
+      messages.back()["recipients"].push_back({{"address", value}});
+    else if (key == "reason")
+      messages.back()["recipients"].back()["reason"] = value;
+    else
+      messages.back()[key] = value;
   }
   return messages;
 }
 
 void print_message(const nlohmann::json& message) {
   const auto text = [&](const char* key) { return message.value(key, ""); };
-  fmt::print("{}  {:<8} {:>9} bytes  {}  next {:<6} tries {}  <{}>\n", text("id"), text("state"), text("size"), text("arrived"), text("next"), text("tries"), text("sender"));
+  fmt::print("{}  {:<8} {:>9} bytes  {}  next {:<6} tries {}  <{}>\n", text("id"), text("state"),
+             text("size"), text("arrived"), text("next"), text("tries"), text("sender"));
   for (const auto& recipient : message["recipients"]) {
     fmt::print("    {}\n", recipient.value("address", ""));
-    if (const std::string reason = recipient.value("reason", ""); !reason.empty()) fmt::print("        {}\n", reason);
+    if (const std::string reason = recipient.value("reason", ""); !reason.empty())
+      fmt::print("        {}\n", reason);
   }
 }
 
@@ -47,8 +53,10 @@ int list(const config::Config& config, bool json) {
     if (!page) return complain(page.error().what);
     const auto messages = messages_of(*page);
     for (const auto& message : messages) {
-      if (json) fmt::print("{}\n", message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-      else print_message(message);
+      if (json)
+        fmt::print("{}\n", message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      else
+        print_message(message);
       after = message.value("id", "");
       ++count;
     }

@@ -1,11 +1,10 @@
 #include "app/tool_user.h"
 
 #include <fmt/format.h>
+#include <iostream>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <iostream>
 
 #include "app/control.h"
 #include "app/supervisor.h"
@@ -46,7 +45,8 @@ Result<std::string> read_password(bool from_stdin) {
     std::getline(std::cin, password);
   } else {
     password = read_hidden("Password: ");
-    if (read_hidden("Again: ") != password) return fail(ErrorKind::permanent, "the two passwords differ");
+    if (read_hidden("Again: ") != password)
+      return fail(ErrorKind::permanent, "the two passwords differ");
   }
   if (password.empty()) return fail(ErrorKind::permanent, "an empty password is not taken");
   return password;
@@ -54,19 +54,22 @@ Result<std::string> read_password(bool from_stdin) {
 
 class Users {
  public:
-  explicit Users(const config::Config& config) : config_(config), mailboxes_(config.paths.maps / "mailboxes") {}
+  explicit Users(const config::Config& config)
+      : config_(config), mailboxes_(config.paths.maps / "mailboxes") {}
 
   Result<> add(const std::string& address, bool from_stdin, const std::string& scheme) {
     TRY_OK(check_address(address));
     TRY(const auto text, read(config_.paths.users));
-    if (auth::parse_users(text, "").hashes.contains(address)) return fail(ErrorKind::permanent, fmt::format("{} is there already", address));
+    if (auth::parse_users(text, "").hashes.contains(address))
+      return fail(ErrorKind::permanent, fmt::format("{} is there already", address));
     TRY_OK(set_password(text, address, from_stdin, scheme));
     return set_mailbox(address, true);
   }
 
   Result<> passwd(const std::string& address, bool from_stdin, const std::string& scheme) {
     TRY(const auto text, read(config_.paths.users));
-    if (!auth::parse_users(text, "").hashes.contains(address)) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    if (!auth::parse_users(text, "").hashes.contains(address))
+      return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
     return set_password(text, address, from_stdin, scheme);
   }
 
@@ -91,22 +94,30 @@ class Users {
  private:
   Result<> check_address(const std::string& address) const {
     const auto parsed = message::parse_mailbox_address(address);
-    if (!parsed || parsed->domain.empty()) return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
+    if (!parsed || parsed->domain.empty())
+      return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
     // The name becomes a folder's.
     for (const char c : address)
-      if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && std::string_view("._+=-@").find(c) == std::string_view::npos)
-        return fail(ErrorKind::permanent, fmt::format("{}: letters, digits and . _ = - only", address));
-    if (address.front() == '.' || parsed->local.find_first_of(config_.maps.recipient_delimiter) != std::string::npos)
-      return fail(ErrorKind::permanent, fmt::format("{}: the name must not begin with a dot or hold the tag's delimiter", address));
+      if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+          std::string_view("._+=-@").find(c) == std::string_view::npos)
+        return fail(ErrorKind::permanent,
+                    fmt::format("{}: letters, digits and . _ = - only", address));
+    if (address.front() == '.' ||
+        parsed->local.find_first_of(config_.maps.recipient_delimiter) != std::string::npos)
+      return fail(ErrorKind::permanent,
+                  fmt::format("{}: the name must not begin with a dot or hold the tag's delimiter",
+                              address));
     TRY(const auto domains, read(config_.paths.maps / "domains"));
     for (const maps::Entry& entry : maps::parse_text(domains, "").entries)
       if (entry.key == parsed->domain) return {};
-    return fail(ErrorKind::permanent, fmt::format("the domain {} is not in {}", parsed->domain, (config_.paths.maps / "domains").native()));
+    return fail(ErrorKind::permanent, fmt::format("the domain {} is not in {}", parsed->domain,
+                                                  (config_.paths.maps / "domains").native()));
   }
 
   static Result<std::string> read(const Path& path) {
     TRY(auto text, read_file(path));
-    if (!text) return fail(ErrorKind::config, fmt::format("{}: there is no such file", path.native()));
+    if (!text)
+      return fail(ErrorKind::config, fmt::format("{}: there is no such file", path.native()));
     return *std::move(text);
   }
 
@@ -117,14 +128,17 @@ class Users {
     const Path made = path.native() + ".edit";
     (void)Disk::real().remove(made);
     TRY_OK(replace_file(Disk::real(), made, text, st.st_mode & 07777U));
-    if (geteuid() == 0 && ::chown(made.c_str(), st.st_uid, st.st_gid) != 0) return fail_errno("chown", made.native(), errno);
+    if (geteuid() == 0 && ::chown(made.c_str(), st.st_uid, st.st_gid) != 0)
+      return fail_errno("chown", made.native(), errno);
     TRY_OK(Disk::real().rename(made, path));
     return Disk::real().sync_folder(path.parent_path());
   }
 
-  Result<> set_password(const std::string& text, const std::string& address, bool from_stdin, const std::string& scheme) {
+  Result<> set_password(const std::string& text, const std::string& address, bool from_stdin,
+                        const std::string& scheme) {
     TRY(const auto password, read_password(from_stdin));
-    TRY(const auto hash, auth::hash_password(scheme.empty() ? config_.auth.default_scheme : scheme, password));
+    TRY(const auto hash,
+        auth::hash_password(scheme.empty() ? config_.auth.default_scheme : scheme, password));
     const auto edited = auth::edit_users(text, address, &hash);
     return write(config_.paths.users, *edited);
   }
@@ -138,7 +152,8 @@ class Users {
       const std::size_t lf = rest.find('\n');
       const std::string_view line = rest.substr(0, lf == std::string_view::npos ? lf : lf + 1);
       rest.remove_prefix(line.size());
-      const bool is_it = message::to_lower(line.substr(0, line.find_first_of(" \t\r\n"))) == address;
+      const bool is_it =
+          message::to_lower(line.substr(0, line.find_first_of(" \t\r\n"))) == address;
       found |= is_it;
       if (!is_it || there) edited += line;
     }
@@ -160,10 +175,18 @@ int run_user_tool(const config::Config& config, const UserOptions& options) {
   const std::string address = message::to_lower(options.address);
   Result<> done;
   switch (options.action) {
-    case UserAction::add: done = users.add(address, options.password_stdin, options.scheme); break;
-    case UserAction::passwd: done = users.passwd(address, options.password_stdin, options.scheme); break;
-    case UserAction::remove: done = users.remove(address); break;
-    case UserAction::list: done = users.list(); break;
+    case UserAction::add:
+      done = users.add(address, options.password_stdin, options.scheme);
+      break;
+    case UserAction::passwd:
+      done = users.passwd(address, options.password_stdin, options.scheme);
+      break;
+    case UserAction::remove:
+      done = users.remove(address);
+      break;
+    case UserAction::list:
+      done = users.list();
+      break;
   }
   if (!done) return complain(done.error().what);
   if (options.action == UserAction::list) return 0;

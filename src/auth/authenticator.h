@@ -37,7 +37,8 @@ class Authenticator {
 class Redeemer {
  public:
   virtual ~Redeemer() = default;
-  // The account a token was given for; nullopt: unknown, used, too old, or of another service or session.
+  // The account a token was given for; nullopt: unknown, used, too old, or of another service or
+  // session.
   virtual net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
                                                        std::string session) = 0;
 };

@@ -1,5 +1,6 @@
-// Password hashes: {SCHEME}text as Dovecot writes them, and bare crypt strings. All of it blocks: call it in
-// net::BlockingPool. A hash that asks for more memory or time than a mail server can spend is refused, not computed.
+// Password hashes: {SCHEME}text as Dovecot writes them, and bare crypt strings. All of it blocks:
+// call it in net::BlockingPool. A hash that asks for more memory or time than a mail server can
+// spend is refused, not computed.
 #pragma once
 
 #include <string>

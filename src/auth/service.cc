@@ -1,13 +1,12 @@
 #include "auth/service.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <charconv>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-#include <algorithm>
-#include <charconv>
 
 #include "auth/password.h"
 #include "base/events.h"
@@ -57,12 +56,15 @@ std::chrono::milliseconds Throttle::fail(const std::string& key) {
   entry.last = clock_.steady_now();
   // 0, 0, 0, then 1, 2, 4 … 15 seconds.
   if (++entry.failures <= 3) return 0ms;
-  return std::min<std::chrono::milliseconds>(15s, 1s * (1 << std::min<std::size_t>(entry.failures - 4, 4)));
+  return std::min<std::chrono::milliseconds>(
+      15s, 1s * (1 << std::min<std::size_t>(entry.failures - 4, 4)));
 }
 
 void Throttle::shrink() {
   if (entries_.size() < kTableMax) return;
-  std::erase_if(entries_, [&](const auto& item) { return clock_.steady_now() - item.second.last > config_.ban; });
+  std::erase_if(entries_, [&](const auto& item) {
+    return clock_.steady_now() - item.second.last > config_.ban;
+  });
   while (entries_.size() >= kTableMax) entries_.erase(entries_.begin());
 }
 
@@ -76,9 +78,12 @@ Result<Networks> Networks::parse(const std::vector<std::string>& texts) {
     if (good && slash != std::string::npos) {
       const char* begin = text.data() + slash + 1;
       const auto [end, error] = std::from_chars(begin, text.data() + text.size(), network.bits);
-      good = error == std::errc{} && end == text.data() + text.size() && network.bits <= network.bytes.size() * 8;
+      good = error == std::errc{} && end == text.data() + text.size() &&
+             network.bits <= network.bytes.size() * 8;
     }
-    if (!good) return posthorn::fail(ErrorKind::config, fmt::format("\"{}\" is no network, as 127.0.0.0/8", text));
+    if (!good)
+      return posthorn::fail(ErrorKind::config,
+                            fmt::format("\"{}\" is no network, as 127.0.0.0/8", text));
     networks.networks_.push_back(std::move(network));
   }
   return networks;
@@ -93,7 +98,8 @@ bool Networks::contains(const std::string& address) const {
     for (std::size_t i = 0; same && left > 0; ++i) {
       const unsigned take = std::min(left, 8U);
       const unsigned mask = 0xFFU << (8U - take) & 0xFFU;
-      same = (static_cast<unsigned char>(bytes[i]) & mask) == (static_cast<unsigned char>(network.bytes[i]) & mask);
+      same = (static_cast<unsigned char>(bytes[i]) & mask) ==
+             (static_cast<unsigned char>(network.bytes[i]) & mask);
       left -= take;
     }
     if (same) return true;
@@ -101,8 +107,9 @@ bool Networks::contains(const std::string& address) const {
   return false;
 }
 
-AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config, Networks exempt,
-                         std::function<std::vector<std::string>()> domain_names, const Clock& clock)
+AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+                         Networks exempt, std::function<std::vector<std::string>()> domain_names,
+                         const Clock& clock)
     : scope_(scope),
       pool_(pool),
       config_(config),
@@ -115,12 +122,15 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
 
 net::Task<> AuthService::start() {
   const auto faults = co_await reload(true);
-  if (!faults.empty()) co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
+  if (!faults.empty())
+    co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
   scope_.spawn(watch(this));
   co_return Result<>{};
 }
 
-void AuthService::stop() { stopped_.close(); }
+void AuthService::stop() {
+  stopped_.close();
+}
 
 net::Awaitable<void> AuthService::watch(AuthService* self) {
   while (!self->stopped_.is_closed()) {
@@ -134,7 +144,9 @@ net::Awaitable<void> AuthService::watch(AuthService* self) {
 
 net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
   const auto info = find_file_info(config_.paths.users);
-  std::string stamp = info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size, (*info)->modified.time_since_epoch().count()) : "-";
+  std::string stamp = info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
+                                                  (*info)->modified.time_since_epoch().count())
+                                    : "-";
   if (!force && stamp == stamp_) co_return std::vector<std::string>{};
   stamp_ = std::move(stamp);
   const auto text = read_file(config_.paths.users);
@@ -169,7 +181,8 @@ std::optional<std::string> AuthService::account_of(const std::string& user) cons
 }
 
 const std::string* AuthService::hash_of(const std::string& account) const {
-  if (const auto found = users_->hashes.find(account); found != users_->hashes.end()) return &found->second;
+  if (const auto found = users_->hashes.find(account); found != users_->hashes.end())
+    return &found->second;
   // A line without a domain means the default domain's user.
   const std::size_t at = account.rfind('@');
   if (at == std::string::npos || account_of(account.substr(0, at)) != account) return nullptr;
@@ -181,23 +194,30 @@ std::string AuthService::cache_key(const std::string& account, const std::string
   std::string mac(32, '\0');
   const std::string text = account + '\0' + password;
   unsigned size = 0;
-  HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+  HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
        reinterpret_cast<unsigned char*>(mac.data()), &size);
   return mac;
 }
 
 net::Task<bool> AuthService::check(const std::string& account, std::string password) {
   const std::string key = cache_key(account, password);
-  if (const auto found = cache_.find(key); found != cache_.end() && found->second > clock_.steady_now()) co_return true;
-  if (hashing_ >= 64 * pool_.threads()) co_return fail(ErrorKind::temporary, "too many logins at once");
+  if (const auto found = cache_.find(key);
+      found != cache_.end() && found->second > clock_.steady_now())
+    co_return true;
+  if (hashing_ >= 64 * pool_.threads())
+    co_return fail(ErrorKind::temporary, "too many logins at once");
   const std::string* stored = account.empty() ? nullptr : hash_of(account);
   const auto users = users_;
   ++hashing_;
-  const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored, known = stored != nullptr,
+  const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored,
+                                        known = stored != nullptr,
                                         password = std::move(password)]() mutable -> Result<bool> {
     Result<bool> result = false;
-    if (known) result = verify_password(hash, password);
-    else verify_nothing(password);  // as slow as for a real user
+    if (known)
+      result = verify_password(hash, password);
+    else
+      verify_nothing(password);  // as slow as for a real user
     OPENSSL_cleanse(password.data(), password.size());
     return result;
   });
@@ -214,8 +234,11 @@ net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
   const std::string key = throttle_key(attempt.address);
   const bool throttled = !exempt_.contains(attempt.address);
   const auto refuse = [&](std::string_view reason) {
-    log.warn(event::auth_failed, {{"user", attempt.user}, {"service", attempt.service}, {"mechanism", attempt.mechanism},
-                                  {"address", attempt.address}, {"reason", reason}});
+    log.warn(event::auth_failed, {{"user", attempt.user},
+                                  {"service", attempt.service},
+                                  {"mechanism", attempt.mechanism},
+                                  {"address", attempt.address},
+                                  {"reason", reason}});
   };
   if (throttled && throttle_.is_banned(key)) {
     refuse("banned");
@@ -223,18 +246,25 @@ net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
   }
   const auto account = account_of(attempt.user);
   // RFC 4616: an authorization id equal to the user is allowed; acting for another is not.
-  const bool acts_for_other = !attempt.authorization.empty() && account_of(attempt.authorization) != account;
+  const bool acts_for_other =
+      !attempt.authorization.empty() && account_of(attempt.authorization) != account;
   bool good = false;
   if (attempt.password.size() <= kPasswordMax) {
     const auto checked = co_await check(account.value_or(""), std::move(attempt.password));
-    if (!checked && checked.error().kind != ErrorKind::config) co_return std::unexpected(checked.error());
+    if (!checked && checked.error().kind != ErrorKind::config)
+      co_return std::unexpected(checked.error());
     if (!checked) refuse(checked.error().what);
     good = checked && *checked && account && !acts_for_other;
   }
   if (good) {
     if (throttled) throttle_.succeed(key);
-    log.info(event::auth_succeeded, {{"account", *account}, {"service", attempt.service}, {"mechanism", attempt.mechanism}, {"address", attempt.address}});
-    co_return Verdict{.outcome = Verdict::Outcome::ok, .account = *account, .token = make_token(*account, attempt)};
+    log.info(event::auth_succeeded, {{"account", *account},
+                                     {"service", attempt.service},
+                                     {"mechanism", attempt.mechanism},
+                                     {"address", attempt.address}});
+    co_return Verdict{.outcome = Verdict::Outcome::ok,
+                      .account = *account,
+                      .token = make_token(*account, attempt)};
   }
   refuse(acts_for_other ? "authorization id" : "credentials");
   if (throttled)
@@ -246,53 +276,78 @@ std::string AuthService::make_token(const std::string& account, const Attempt& a
   if (attempt.service == "smtp" || attempt.service == "submission") return {};
   if (tokens_.size() >= kTableMax) tokens_.clear();
   std::string token = random_hex(16);
-  tokens_[token] = {account, attempt.service, attempt.session, clock_.steady_now() + config_.auth.token_life};
+  tokens_[token] = {account, attempt.service, attempt.session,
+                    clock_.steady_now() + config_.auth.token_life};
   return token;
 }
 
-net::Task<std::optional<std::string>> AuthService::redeem(std::string token, std::string service, std::string session) {
+net::Task<std::optional<std::string>> AuthService::redeem(std::string token, std::string service,
+                                                          std::string session) {
   const auto found = tokens_.find(token);
   if (found == tokens_.end()) co_return std::nullopt;
   const Token taken = std::move(found->second);
   tokens_.erase(found);  // once, whoever asks
-  if (taken.service != service || taken.session != session || taken.expires < clock_.steady_now()) co_return std::nullopt;
+  if (taken.service != service || taken.session != session || taken.expires < clock_.steady_now())
+    co_return std::nullopt;
   co_return taken.account;
 }
 
 net::Task<Verdict> RemoteAuthenticator::authenticate(Attempt attempt) {
   net::Message request("authenticate");
-  request.add("service", attempt.service).add("mechanism", attempt.mechanism).add("user", attempt.user.substr(0, 4096));
-  request.add("authorization", attempt.authorization.substr(0, 4096)).add("password", attempt.password).add("address", attempt.address);
+  request.add("service", attempt.service)
+      .add("mechanism", attempt.mechanism)
+      .add("user", attempt.user.substr(0, 4096));
+  request.add("authorization", attempt.authorization.substr(0, 4096))
+      .add("password", attempt.password)
+      .add("address", attempt.address);
   request.add("session", attempt.session).add("tls", attempt.tls ? "1" : "0");
-  CO_TRY(const auto answer, co_await channel_.ask(std::move(request), Clock::system().steady_now() + 60s));
-  if (answer.verb == "ok") co_return Verdict{Verdict::Outcome::ok, std::string(answer.get("account")), std::string(answer.get("token"))};
+  CO_TRY(const auto answer,
+         co_await channel_.ask(std::move(request), Clock::system().steady_now() + 60s));
+  if (answer.verb == "ok")
+    co_return Verdict{Verdict::Outcome::ok, std::string(answer.get("account")),
+                      std::string(answer.get("token"))};
   if (answer.verb == "refused") co_return Verdict{};
-  if (answer.verb == "banned") co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
+  if (answer.verb == "banned")
+    co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
   co_return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));
 }
 
-net::Task<std::optional<std::string>> RemoteRedeemer::redeem(std::string token, std::string service, std::string session) {
-  CO_TRY(const auto answer, co_await channel_.ask(net::Message("redeem").add("token", token).add("service", service).add("session", session),
+net::Task<std::optional<std::string>> RemoteRedeemer::redeem(std::string token, std::string service,
+                                                             std::string session) {
+  CO_TRY(const auto answer, co_await channel_.ask(net::Message("redeem")
+                                                      .add("token", token)
+                                                      .add("service", service)
+                                                      .add("session", session),
                                                   Clock::system().steady_now() + 15s));
   if (answer.verb == "ok") co_return std::string(answer.get("account"));
   if (answer.verb == "refused") co_return std::nullopt;
   co_return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));
 }
 
-net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator, const net::Message& request) {
+net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator,
+                                                                const net::Message& request) {
   if (request.verb != "authenticate") co_return std::nullopt;
   const auto text = [&](std::string_view key) { return std::string(request.get(key)); };
-  const auto verdict = co_await authenticator.authenticate({.service = text("service"), .mechanism = text("mechanism"), .user = text("user"),
-                                                            .authorization = text("authorization"), .password = text("password"),
-                                                            .address = text("address"), .session = text("session"), .tls = text("tls") == "1"});
+  const auto verdict = co_await authenticator.authenticate({.service = text("service"),
+                                                            .mechanism = text("mechanism"),
+                                                            .user = text("user"),
+                                                            .authorization = text("authorization"),
+                                                            .password = text("password"),
+                                                            .address = text("address"),
+                                                            .session = text("session"),
+                                                            .tls = text("tls") == "1"});
   if (!verdict) co_return net::Message("temporary").add("error", verdict.error().what);
-  if (verdict->outcome == Verdict::Outcome::ok) co_return net::Message("ok").add("account", verdict->account).add("token", verdict->token);
+  if (verdict->outcome == Verdict::Outcome::ok)
+    co_return net::Message("ok").add("account", verdict->account).add("token", verdict->token);
   co_return net::Message(verdict->outcome == Verdict::Outcome::banned ? "banned" : "refused");
 }
 
-net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer, const net::Message& request) {
+net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer,
+                                                          const net::Message& request) {
   if (request.verb != "redeem") co_return std::nullopt;
-  const auto account = co_await redeemer.redeem(std::string(request.get("token")), std::string(request.get("service")), std::string(request.get("session")));
+  const auto account = co_await redeemer.redeem(std::string(request.get("token")),
+                                                std::string(request.get("service")),
+                                                std::string(request.get("session")));
   if (!account) co_return net::Message("temporary").add("error", account.error().what);
   if (!*account) co_return net::Message("refused");
   co_return net::Message("ok").add("account", **account);

@@ -1,5 +1,6 @@
-// AuthService: the one place where passwords are checked (in the lookup role), for every protocol. Hashing runs in the
-// pool; failures slow down and at last ban the address they come from; a good login gives a one-time token for the store.
+// AuthService: the one place where passwords are checked (in the lookup role), for every protocol.
+// Hashing runs in the pool; failures slow down and at last ban the address they come from; a good
+// login gives a one-time token for the store.
 #pragma once
 
 #include <deque>
@@ -53,15 +54,17 @@ class Networks {  // "127.0.0.0/8", "::1/128"
 class AuthService final : public Authenticator, public Redeemer {
  public:
   // domain_names gives the local domains of now, for logins that name none.
-  AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config, Networks exempt,
-              std::function<std::vector<std::string>()> domain_names, const Clock& clock = Clock::system());
+  AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+              Networks exempt, std::function<std::vector<std::string>()> domain_names,
+              const Clock& clock = Clock::system());
 
   net::Task<> start();
   net::Awaitable<std::vector<std::string>> reload(bool force);  // faults, "file:line: reason"
   void stop();
 
   net::Task<Verdict> authenticate(Attempt attempt) override;
-  net::Task<std::optional<std::string>> redeem(std::string token, std::string service, std::string session) override;
+  net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
+                                               std::string session) override;
 
  private:
   struct Token {
@@ -105,14 +108,17 @@ class RemoteAuthenticator final : public Authenticator {
 class RemoteRedeemer final : public Redeemer {
  public:
   explicit RemoteRedeemer(net::LineChannel& channel) : channel_(channel) {}
-  net::Task<std::optional<std::string>> redeem(std::string token, std::string service, std::string session) override;
+  net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
+                                               std::string session) override;
 
  private:
   net::LineChannel& channel_;
 };
 
 // The lookup role's side; nullopt: not one of its verbs.
-net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator, const net::Message& request);
-net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer, const net::Message& request);
+net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator,
+                                                                const net::Message& request);
+net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer,
+                                                          const net::Message& request);
 
 }  // namespace posthorn::auth

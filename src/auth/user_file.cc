@@ -21,7 +21,9 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     std::string_view line = text.substr(0, lf);
     text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || line.front() == '#' || line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    if (line.empty() || line.front() == '#' ||
+        line.find_first_not_of(" \t") == std::string_view::npos)
+      continue;
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) {
       file.faults.push_back(fmt::format("{}:{}: the form is user:{{SCHEME}}hash", path, number));
@@ -30,12 +32,14 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     const std::string_view rest = line.substr(colon + 1);
     // A {PLAIN} password may hold no colon, as with Dovecot.
     if (!file.hashes.emplace(lower(line.substr(0, colon)), rest.substr(0, rest.find(':'))).second)
-      file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number, line.substr(0, colon)));
+      file.faults.push_back(
+          fmt::format("{}:{}: {} stands in the file already", path, number, line.substr(0, colon)));
   }
   return file;
 }
 
-std::optional<std::string> edit_users(std::string_view text, std::string_view user, const std::string* hash) {
+std::optional<std::string> edit_users(std::string_view text, std::string_view user,
+                                      const std::string* hash) {
   std::string out;
   bool found = false;
   while (!text.empty()) {
@@ -43,7 +47,8 @@ std::optional<std::string> edit_users(std::string_view text, std::string_view us
     const std::string_view line = text.substr(0, lf == std::string_view::npos ? lf : lf + 1);
     text.remove_prefix(line.size());
     const std::size_t colon = line.find(':');
-    if (line.starts_with('#') || colon == std::string_view::npos || lower(line.substr(0, colon)) != lower(user)) {
+    if (line.starts_with('#') || colon == std::string_view::npos ||
+        lower(line.substr(0, colon)) != lower(user)) {
       out += line;
       continue;
     }
@@ -51,7 +56,8 @@ std::optional<std::string> edit_users(std::string_view text, std::string_view us
     if (hash == nullptr) continue;
     const std::string_view rest = line.substr(colon + 1);
     const std::size_t end = std::min(rest.find(':'), rest.find_first_of("\r\n"));
-    out += fmt::format("{}{}{}", line.substr(0, colon + 1), *hash, end == std::string_view::npos ? std::string_view() : rest.substr(end));
+    out += fmt::format("{}{}{}", line.substr(0, colon + 1), *hash,
+                       end == std::string_view::npos ? std::string_view() : rest.substr(end));
   }
   if (found) return out;
   if (hash == nullptr) return std::nullopt;

@@ -13,7 +13,8 @@
 
 namespace posthorn::deliver {
 
-// The message: fields to put in front, then a range of a file with CRLF lines. Read in pieces, never held whole.
+// The message: fields to put in front, then a range of a file with CRLF lines. Read in pieces,
+// never held whole.
 struct Body {
   Path file;
   std::uint64_t offset = 0;
@@ -31,15 +32,18 @@ struct Outcome {
 
 struct Attempted {
   std::vector<Outcome> outcomes;  // one a recipient, in order
-  bool destination_down = false;  // nobody could be reached: others for the same destination may wait, too
-  bool login_refused = false;     // the smarthost refused our credentials: an alarm, and everything is kept
+  bool destination_down =
+      false;  // nobody could be reached: others for the same destination may wait, too
+  bool login_refused =
+      false;  // the smarthost refused our credentials: an alarm, and everything is kept
 };
 
 class Transport {
  public:
   virtual ~Transport() = default;
   // envelope.recipients are those of this attempt, all with this plan.
-  virtual net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body, std::string queue_id) = 0;
+  virtual net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body,
+                                            std::string queue_id) = 0;
 };
 
 }  // namespace posthorn::deliver

@@ -9,22 +9,35 @@ namespace posthorn::deliver {
 namespace {
 
 Outcome deferred(std::string reason, std::string remote = {}) {
-  return {.kind = Outcome::Kind::deferred, .reply = {}, .reason = std::move(reason), .remote = std::move(remote)};
+  return {.kind = Outcome::Kind::deferred,
+          .reply = {},
+          .reason = std::move(reason),
+          .remote = std::move(remote)};
 }
 
 Outcome failed(smtp::Reply reply, std::string remote = {}) {
-  return {.kind = Outcome::Kind::failed, .reply = reply, .reason = smtp::to_string(reply), .remote = std::move(remote)};
+  return {.kind = Outcome::Kind::failed,
+          .reply = reply,
+          .reason = smtp::to_string(reply),
+          .remote = std::move(remote)};
 }
 
 Outcome judge(const smtp::Reply& reply, const std::string& remote) {
-  Outcome outcome{.kind = Outcome::Kind::deferred, .reply = reply, .reason = smtp::to_string(reply), .remote = remote};
-  if (reply.code >= 200 && reply.code < 300) outcome.kind = Outcome::Kind::delivered;
-  else if (reply.is_permanent()) outcome.kind = Outcome::Kind::failed;
+  Outcome outcome{.kind = Outcome::Kind::deferred,
+                  .reply = reply,
+                  .reason = smtp::to_string(reply),
+                  .remote = remote};
+  if (reply.code >= 200 && reply.code < 300)
+    outcome.kind = Outcome::Kind::delivered;
+  else if (reply.is_permanent())
+    outcome.kind = Outcome::Kind::failed;
   return outcome;
 }
 
 Attempted all(const message::Envelope& envelope, const Outcome& outcome) {
-  return {.outcomes = std::vector<Outcome>(envelope.recipients.size(), outcome), .destination_down = false, .login_refused = false};
+  return {.outcomes = std::vector<Outcome>(envelope.recipients.size(), outcome),
+          .destination_down = false,
+          .login_refused = false};
 }
 
 // Addresses that an MX of a stranger must not send us to: this host, this network, nowhere.
@@ -32,23 +45,26 @@ bool is_private(const std::string& address) {
   in_addr v4{};
   if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
     const std::uint32_t a = ntohl(v4.s_addr);
-    return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 || (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE;
+    return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 ||
+           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE;
   }
   in6_addr v6{};
   if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return true;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) ||
-         IN6_IS_ADDR_V4MAPPED(&v6) || (v6.s6_addr[0] & 0xFEU) == 0xFC;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
+         IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) || (v6.s6_addr[0] & 0xFEU) == 0xFC;
 }
 
 bool is_literal(const std::string& text) {
   std::array<unsigned char, 16> bytes{};
-  return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 || inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
+  return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
 }
 
 }  // namespace
 
-Transports::Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config, net::Resolver& resolver,
-                       std::unique_ptr<net::TlsClient> verifying, std::unique_ptr<net::TlsClient> trusting,
+Transports::Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+                       net::Resolver& resolver, std::unique_ptr<net::TlsClient> verifying,
+                       std::unique_ptr<net::TlsClient> trusting,
                        std::function<net::Address(const std::string&)> store_address)
     : scope_(scope),
       pool_(pool),
@@ -59,13 +75,18 @@ Transports::Transports(net::Scope& scope, net::BlockingPool& pool, const config:
       store_address_(std::move(store_address)) {}
 
 smtp::ClientOptions Transports::client_options(bool lmtp) const {
-  return {.hostname = config_.server.hostname, .lmtp = lmtp, .command_timeout = config_.relay.command_timeout, .data_timeout = config_.relay.data_timeout};
+  return {.hostname = config_.server.hostname,
+          .lmtp = lmtp,
+          .command_timeout = config_.relay.command_timeout,
+          .data_timeout = config_.relay.data_timeout};
 }
 
-net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelope envelope, Body body, std::string queue_id) {
+net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelope envelope,
+                                              Body body, std::string queue_id) {
   (void)queue_id;
   envelope.declared_size = body.size + body.prefix.size();
-  if (const auto* local = std::get_if<route::LocalPlan>(&plan)) co_return co_await deliver_local(*local, envelope, body);
+  if (const auto* local = std::get_if<route::LocalPlan>(&plan))
+    co_return co_await deliver_local(*local, envelope, body);
   const auto way = co_await find_way(plan);
   if (!way) {
     Attempted attempted = all(envelope, deferred(way.error().what));
@@ -76,15 +97,19 @@ net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelop
   co_return co_await deliver_remote(**way, envelope, body);
 }
 
-net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan, message::Envelope& envelope, const Body& body) {
-  auto stream = co_await net::connect(scope_.executor(), store_address_(plan.account), Clock::system().steady_now() + 10s);
+net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan,
+                                                    message::Envelope& envelope, const Body& body) {
+  auto stream = co_await net::connect(scope_.executor(), store_address_(plan.account),
+                                      Clock::system().steady_now() + 10s);
   if (!stream) co_return all(envelope, deferred(stream.error().what));
   smtp::Client client(*std::move(stream), client_options(true));
   const net::Scope::Registration registration(scope_, client.stream());
   const auto opened = co_await client.open();
   if (!opened) co_return all(envelope, deferred(opened.error().what));
   if (!opened->is_positive()) co_return all(envelope, deferred(smtp::to_string(*opened)));
-  Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", true), .destination_down = false, .login_refused = false};
+  Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", true),
+                      .destination_down = false,
+                      .login_refused = false};
   co_await client.quit();
   co_return attempted;
 }
@@ -99,7 +124,8 @@ net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const ro
   const auto& relay = std::get<route::RelayPlan>(plan);
   Way way{{}, relay.tls, relay.user, relay.password};
   if (relay.use_mx && !is_literal(relay.host)) {
-    CO_TRY(const auto answer, co_await resolver_.mx(relay.host, Clock::system().steady_now() + 30s));
+    CO_TRY(const auto answer,
+           co_await resolver_.mx(relay.host, Clock::system().steady_now() + 30s));
     for (const net::MxRecord& record : answer.records) {
       CO_TRY(auto hosts, co_await host_addresses(record.host, relay.port));
       way.hosts.insert(way.hosts.end(), hosts.begin(), hosts.end());
@@ -109,27 +135,36 @@ net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const ro
     CO_TRY(way.hosts, co_await host_addresses(relay.host, relay.port));
   }
   // The operator named this host: that it is not there is a fault to mend, not a reason to bounce.
-  if (way.hosts.empty()) co_return fail(ErrorKind::temporary, fmt::format("{} has no address", relay.host));
+  if (way.hosts.empty())
+    co_return fail(ErrorKind::temporary, fmt::format("{} has no address", relay.host));
   co_return Out(std::move(way));
 }
 
 // RFC 5321 section 5.1, RFC 7505.
-net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_hosts(std::string domain, std::uint16_t port) {
+net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_hosts(
+    std::string domain, std::uint16_t port) {
   using Out = std::expected<std::vector<Host>, Outcome>;
   if (domain.starts_with('[') && domain.ends_with(']')) {
     std::string literal = domain.substr(1, domain.size() - 2);
     if (literal.starts_with("IPv6:") || literal.starts_with("ipv6:")) literal = literal.substr(5);
-    if (!is_literal(literal)) co_return Out(std::unexpected(failed({550, "5.1.2", "The address literal has a fault"})));
-    if (is_private(literal) && !config_.relay.private_mx) co_return Out(std::unexpected(failed({550, "5.1.2", "A private address is not delivered to"})));
+    if (!is_literal(literal))
+      co_return Out(std::unexpected(failed({550, "5.1.2", "The address literal has a fault"})));
+    if (is_private(literal) && !config_.relay.private_mx)
+      co_return Out(
+          std::unexpected(failed({550, "5.1.2", "A private address is not delivered to"})));
     co_return Out(std::vector<Host>{{literal, literal, port}});
   }
   CO_TRY(const auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
   std::vector<Host> hosts;
   for (const net::MxRecord& record : answer.records) {
-    if (record.host.empty()) co_return Out(std::unexpected(failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
+    if (record.host.empty())
+      co_return Out(std::unexpected(
+          failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
     // RFC 5321 section 5.1: hosts no better than ourselves would send it back to us.
     if (record.host == config_.server.hostname) {
-      if (hosts.empty()) co_return Out(std::unexpected(failed({550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
+      if (hosts.empty())
+        co_return Out(std::unexpected(failed(
+            {550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
       break;
     }
     CO_TRY(auto found, co_await host_addresses(record.host, port));
@@ -137,26 +172,34 @@ net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_
   }
   if (answer.records.empty()) {
     CO_TRY(hosts, co_await host_addresses(domain, port));
-    if (hosts.empty()) co_return Out(std::unexpected(failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
+    if (hosts.empty())
+      co_return Out(std::unexpected(
+          failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
   }
-  if (hosts.empty()) co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
+  if (hosts.empty())
+    co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
   if (!config_.relay.private_mx) {
     std::erase_if(hosts, [](const Host& host) { return is_private(host.address); });
-    if (hosts.empty()) co_return Out(std::unexpected(failed({550, "5.4.4", fmt::format("All MX hosts of {} have private addresses", domain)})));
+    if (hosts.empty())
+      co_return Out(std::unexpected(failed(
+          {550, "5.4.4", fmt::format("All MX hosts of {} have private addresses", domain)})));
   }
   co_return Out(std::move(hosts));
 }
 
-net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string name, std::uint16_t port) {
+net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string name,
+                                                                    std::uint16_t port) {
   if (is_literal(name)) co_return std::vector<Host>{{name, name, port}};
   std::vector<Host> hosts;
   if (name == "localhost") co_return std::vector<Host>{{name, "127.0.0.1", port}};
-  CO_TRY(const auto addresses, co_await resolver_.addresses(name, Clock::system().steady_now() + 30s));
+  CO_TRY(const auto addresses,
+         co_await resolver_.addresses(name, Clock::system().steady_now() + 30s));
   for (const std::string& address : addresses) hosts.push_back({name, address, port});
   co_return hosts;
 }
 
-net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::Envelope& envelope, const Body& body) {
+net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::Envelope& envelope,
+                                                     const Body& body) {
   envelope.origin = {};  // nothing of our inside goes out
   Outcome last = deferred("no host could be reached");
   Attempted attempted;
@@ -164,7 +207,9 @@ net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::En
   for (const Host& host : way.hosts) {
     if (++tried > 10) break;
     const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
-    auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port}, Clock::system().steady_now() + config_.relay.connect_timeout);
+    auto stream =
+        co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
+                              Clock::system().steady_now() + config_.relay.connect_timeout);
     if (!stream) {
       last = deferred(stream.error().what, remote);
       continue;
@@ -173,7 +218,8 @@ net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::En
     const net::Scope::Registration registration(scope_, client.stream());
     const auto ready = co_await prepare(client, way, host, attempted);
     if (!ready || !*ready) {
-      // Connection, greeting, TLS: the next host may do better. A refused login is the same on each.
+      // Connection, greeting, TLS: the next host may do better. A refused login is the same on
+      // each.
       last = ready ? ready->error() : deferred(ready.error().what, remote);
       last.kind = Outcome::Kind::deferred;
       if (attempted.login_refused) break;
@@ -188,7 +234,9 @@ net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::En
   co_return attempted;
 }
 
-net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client, const Way& way, const Host& host, Attempted& attempted) {
+net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client, const Way& way,
+                                                            const Host& host,
+                                                            Attempted& attempted) {
   using Out = std::expected<void, Outcome>;
   const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
   CO_TRY(auto opened, co_await client.open());
@@ -199,13 +247,16 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
     CO_TRY(opened, co_await client.start_tls(tls, host.name));
     if (!opened.is_positive()) co_return Out(std::unexpected(judge(opened, remote)));
   }
-  if (required && !client.is_secure()) co_return Out(std::unexpected(deferred("TLS is required and the server does not offer it", remote)));
+  if (required && !client.is_secure())
+    co_return Out(
+        std::unexpected(deferred("TLS is required and the server does not offer it", remote)));
   if (way.user.empty()) co_return Out{};
   CO_TRY(const auto reply, co_await client.login(way.user, way.password));
   if (reply.is_positive()) co_return Out{};
   // Wrong credentials are ours to mend: nothing bounces because of them.
   attempted.login_refused = true;
-  co_return Out(std::unexpected(deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
+  co_return Out(std::unexpected(
+      deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }
 
 net::Task<> Transports::send_body(smtp::Client& client, const Body& body) {
@@ -216,7 +267,8 @@ net::Task<> Transports::send_body(smtp::Client& client, const Body& body) {
   std::string piece;
   while (done < body.size) {
     piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, body.size - done)));
-    CO_TRY(const auto n, co_await pool_.run([&] { return read_at(*file, piece, body.offset + done); }));
+    CO_TRY(const auto n,
+           co_await pool_.run([&] { return read_at(*file, piece, body.offset + done); }));
     if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
     CO_TRY_OK(co_await client.write(std::string_view(piece).substr(0, n)));
     done += n;
@@ -224,7 +276,9 @@ net::Task<> Transports::send_body(smtp::Client& client, const Body& body) {
   co_return Result<>{};
 }
 
-net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client, message::Envelope& envelope, const Body& body, const std::string& remote, bool lmtp) {
+net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
+                                                      message::Envelope& envelope, const Body& body,
+                                                      const std::string& remote, bool lmtp) {
   const std::size_t count = envelope.recipients.size();
   const auto begun = co_await client.begin(envelope);
   if (!begun) co_return std::vector<Outcome>(count, deferred(begun.error().what, remote));

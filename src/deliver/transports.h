@@ -19,11 +19,13 @@ namespace posthorn::deliver {
 class Transports final : public Transport {
  public:
   // store_address: where the worker that owns an account takes LMTP.
-  Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config, net::Resolver& resolver,
-             std::unique_ptr<net::TlsClient> verifying, std::unique_ptr<net::TlsClient> trusting,
+  Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+             net::Resolver& resolver, std::unique_ptr<net::TlsClient> verifying,
+             std::unique_ptr<net::TlsClient> trusting,
              std::function<net::Address(const std::string& account)> store_address);
 
-  net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body, std::string queue_id) override;
+  net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body,
+                                    std::string queue_id) override;
 
  private:
   struct Host {
@@ -36,13 +38,18 @@ class Transports final : public Transport {
     std::string tls, user, password;
   };
 
-  net::Awaitable<Attempted> deliver_local(const route::LocalPlan& plan, message::Envelope& envelope, const Body& body);
-  net::Awaitable<Attempted> deliver_remote(const Way& way, message::Envelope& envelope, const Body& body);
+  net::Awaitable<Attempted> deliver_local(const route::LocalPlan& plan, message::Envelope& envelope,
+                                          const Body& body);
+  net::Awaitable<Attempted> deliver_remote(const Way& way, message::Envelope& envelope,
+                                           const Body& body);
   net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
-  net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain, std::uint16_t port);
+  net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,
+                                                                std::uint16_t port);
   net::Task<std::vector<Host>> host_addresses(std::string name, std::uint16_t port);
-  net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way, const Host& host, Attempted& attempted);
-  net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope, const Body& body, const std::string& remote, bool lmtp);
+  net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way,
+                                                  const Host& host, Attempted& attempted);
+  net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
+                                            const Body& body, const std::string& remote, bool lmtp);
   net::Task<> send_body(smtp::Client& client, const Body& body);
   smtp::ClientOptions client_options(bool lmtp) const;
 

@@ -1,9 +1,8 @@
 #include "filter/filter.h"
 
+#include <charconv>
 #include <curl/curl.h>
 #include <fmt/format.h>
-
-#include <charconv>
 #include <map>
 
 #include "base/events.h"
@@ -48,13 +47,17 @@ Result<> curl_result(CURLcode code, std::string_view what) {
 
 }  // namespace
 
-Result<Verdict> parse_spamd_answer(std::string_view answer, const std::vector<std::string>& prefixes) {
-  const auto wrong = [](std::string_view why) { return fail(ErrorKind::temporary, fmt::format("spamd: {}", why)); };
+Result<Verdict> parse_spamd_answer(std::string_view answer,
+                                   const std::vector<std::string>& prefixes) {
+  const auto wrong = [](std::string_view why) {
+    return fail(ErrorKind::temporary, fmt::format("spamd: {}", why));
+  };
   std::string_view rest = answer;
   const std::string_view status = take_line(rest);
   if (!status.starts_with("SPAMD/")) return wrong("the answer is not SPAMD");
   const std::size_t space = status.find(' ');
-  if (space == std::string_view::npos || !status.substr(space + 1).starts_with("0 ")) return wrong(fmt::format("it says \"{}\"", status.substr(0, 100)));
+  if (space == std::string_view::npos || !status.substr(space + 1).starts_with("0 "))
+    return wrong(fmt::format("it says \"{}\"", status.substr(0, 100)));
   Verdict verdict;
   std::uint64_t length = 0;
   bool has_length = false;
@@ -63,17 +66,23 @@ Result<Verdict> parse_spamd_answer(std::string_view answer, const std::vector<st
     const std::string_view line = take_line(rest);
     if (line.empty()) break;
     const std::string name = lower(line.substr(0, line.find(':')));
-    std::string_view value = line.find(':') == std::string_view::npos ? std::string_view() : line.substr(line.find(':') + 1);
+    std::string_view value = line.find(':') == std::string_view::npos
+                                 ? std::string_view()
+                                 : line.substr(line.find(':') + 1);
     while (value.starts_with(' ')) value.remove_prefix(1);
-    if (name == "content-length") has_length = std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
+    if (name == "content-length")
+      has_length =
+          std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
     if (name == "spam") {
       verdict.spam = lower(value).starts_with("true") || lower(value).starts_with("yes");
       const std::size_t semicolon = value.find(';');
-      if (semicolon != std::string_view::npos) verdict.score = clean(value.substr(std::min(value.size(), semicolon + 2)));
+      if (semicolon != std::string_view::npos)
+        verdict.score = clean(value.substr(std::min(value.size(), semicolon + 2)));
     }
   }
   if (has_length && length != rest.size()) return wrong("the answer's length is not what it says");
-  // The header block, of which only the fields that were asked for are taken, with their continuation lines.
+  // The header block, of which only the fields that were asked for are taken, with their
+  // continuation lines.
   bool taking = false;
   while (!rest.empty() && verdict.headers.size() < kHeadersMax) {
     const std::string_view line = take_line(rest);
@@ -81,14 +90,17 @@ Result<Verdict> parse_spamd_answer(std::string_view answer, const std::vector<st
     const bool continues = line.front() == ' ' || line.front() == '\t';
     if (!continues) {
       taking = false;
-      for (const std::string& prefix : prefixes) taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) && line.find(':') != std::string_view::npos;
+      for (const std::string& prefix : prefixes)
+        taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) &&
+                  line.find(':') != std::string_view::npos;
     }
     if (taking) verdict.headers += clean(line) + "\r\n";
   }
   return verdict;
 }
 
-// libcurl's multi interface on the role's loop. With CONNECT_ONLY it makes the connection; the bytes are ours to move.
+// libcurl's multi interface on the role's loop. With CONNECT_ONLY it makes the connection; the
+// bytes are ours to move.
 struct Filter::Multi {
   struct Transfer {
     explicit Transfer(const net::Executor& executor) : done(executor) {}
@@ -113,7 +125,8 @@ struct Filter::Multi {
 
   static int on_socket(CURL*, curl_socket_t fd, int what, void* user, void*) {
     auto* self = static_cast<Multi*>(user);
-    // The old watch goes at once: the descriptor may be closed, or handed on, as soon as this returns.
+    // The old watch goes at once: the descriptor may be closed, or handed on, as soon as this
+    // returns.
     if (const auto old = self->sockets.find(fd); old != self->sockets.end()) {
       old->second.watch->release();
       self->sockets.erase(old);
@@ -128,12 +141,15 @@ struct Filter::Multi {
   static int on_timer(CURLM*, long ms, void* user) {
     auto* self = static_cast<Multi*>(user);
     ++self->timer_generation;
-    if (ms >= 0) self->scope.spawn(fire(self, std::chrono::milliseconds(ms), self->timer_generation));
+    if (ms >= 0)
+      self->scope.spawn(fire(self, std::chrono::milliseconds(ms), self->timer_generation));
     return 0;
   }
 
-  static net::Awaitable<void> watch(Multi* self, curl_socket_t fd, std::shared_ptr<net::SocketWatch> watched, int what) {
-    const auto want = (what & CURL_POLL_OUT) != 0 ? net::SocketWatch::Want::write : net::SocketWatch::Want::read;
+  static net::Awaitable<void> watch(Multi* self, curl_socket_t fd,
+                                    std::shared_ptr<net::SocketWatch> watched, int what) {
+    const auto want =
+        (what & CURL_POLL_OUT) != 0 ? net::SocketWatch::Want::write : net::SocketWatch::Want::read;
     const auto mine = [&] {
       const auto found = self->sockets.find(fd);
       return !self->stopped && found != self->sockets.end() && found->second.watch == watched;
@@ -143,12 +159,15 @@ struct Filter::Multi {
       if (!mine()) co_return;
       if (!ready && ready.error().kind == ErrorKind::timeout) continue;
       int running = 0;
-      curl_multi_socket_action(self->handle, fd, want == net::SocketWatch::Want::write ? CURL_CSELECT_OUT : CURL_CSELECT_IN, &running);
+      curl_multi_socket_action(
+          self->handle, fd,
+          want == net::SocketWatch::Want::write ? CURL_CSELECT_OUT : CURL_CSELECT_IN, &running);
       self->collect();
     }
   }
 
-  static net::Awaitable<void> fire(Multi* self, std::chrono::milliseconds wait, std::uint64_t generation) {
+  static net::Awaitable<void> fire(Multi* self, std::chrono::milliseconds wait,
+                                   std::uint64_t generation) {
     // Never at once: this is called from inside libcurl, which must not be entered again.
     co_await net::sleep(std::clamp<std::chrono::milliseconds>(wait, 1ms, 1s));
     if (self->stopped || self->timer_generation != generation) co_return;
@@ -178,8 +197,14 @@ struct Filter::Multi {
   bool stopped = false;
 };
 
-Filter::Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config, net::Address spamd)
-    : scope_(scope), pool_(pool), config_(config), spamd_(std::move(spamd)), multi_(std::make_unique<Multi>(scope)), freed_(scope.executor()) {}
+Filter::Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config,
+               net::Address spamd)
+    : scope_(scope),
+      pool_(pool),
+      config_(config),
+      spamd_(std::move(spamd)),
+      multi_(std::make_unique<Multi>(scope)),
+      freed_(scope.executor()) {}
 
 Filter::~Filter() = default;
 
@@ -195,7 +220,9 @@ void Filter::stop() {
 }
 
 Verdict Filter::unscanned(std::string_view why) {
-  return {.spam = false, .score = {}, .headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", why)};
+  return {.spam = false,
+          .score = {},
+          .headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", why)};
 }
 
 net::Task<Verdict> Filter::scan(Scan scan) {
@@ -203,7 +230,8 @@ net::Task<Verdict> Filter::scan(Scan scan) {
   while (running_ >= config_.concurrency_max && !stopped_) co_await freed_.wait(SteadyTime::max());
   if (stopped_) co_return fail(ErrorKind::temporary, "spamd: stopping");
   // After many failures in a row it is left alone for a moment.
-  if (failures_ >= kFailuresMax && Clock::system().steady_now() < open_again_) co_return fail(ErrorKind::temporary, "spamd: failed too often, is left alone");
+  if (failures_ >= kFailuresMax && Clock::system().steady_now() < open_again_)
+    co_return fail(ErrorKind::temporary, "spamd: failed too often, is left alone");
   ++running_;
   const auto verdict = co_await ask(scan);
   --running_;
@@ -217,14 +245,17 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
   const SteadyTime deadline = Clock::system().steady_now() + config_.timeout;
   const std::unique_ptr<CURL, void (*)(CURL*)> easy(curl_easy_init(), curl_easy_cleanup);
   const auto* tcp = std::get_if<net::TcpAddress>(&spamd_);
-  const std::string url = tcp == nullptr ? "http://localhost/" : fmt::format("http://{}/", net::to_string(*tcp));
+  const std::string url =
+      tcp == nullptr ? "http://localhost/" : fmt::format("http://{}/", net::to_string(*tcp));
   curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_CONNECT_ONLY, 1L);
   curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
   curl_easy_setopt(easy.get(), CURLOPT_FRESH_CONNECT, 1L);
-  curl_easy_setopt(easy.get(), CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(config_.timeout.count()));
-  if (const auto* path = std::get_if<net::UnixAddress>(&spamd_)) curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, path->path.c_str());
+  curl_easy_setopt(easy.get(), CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(config_.timeout.count()));
+  if (const auto* path = std::get_if<net::UnixAddress>(&spamd_))
+    curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, path->path.c_str());
 
   const auto transfer = std::make_shared<Multi::Transfer>(scope_.executor());
   multi_->transfers[easy.get()] = transfer;
@@ -240,7 +271,8 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
   while (!transfer->finished) {
     const bool woken = co_await transfer->done.wait(deadline);
     if (transfer->stopped) co_return fail(ErrorKind::temporary, "spamd: stopping");
-    if (!woken && !transfer->finished) co_return fail(ErrorKind::temporary, "spamd: no connection in time");
+    if (!woken && !transfer->finished)
+      co_return fail(ErrorKind::temporary, "spamd: no connection in time");
   }
   CO_TRY_OK(curl_result(transfer->result, "connect"));
 
@@ -258,7 +290,8 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
   const std::string user = config_.user.empty() ? scan.recipient : config_.user;
   if (!user.empty()) out += fmt::format("User: {}\r\n", clean(user));
   out += "\r\n";
-  const auto file = co_await pool_.run([&] { return Disk::real().open(scan.file, OpenMode::read); });
+  const auto file =
+      co_await pool_.run([&] { return Disk::real().open(scan.file, OpenMode::read); });
   if (!file) co_return std::unexpected(file.error());
   std::uint64_t done = 0;
   while (true) {
@@ -275,7 +308,8 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
     }
     if (done == scan.size) break;
     out.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, scan.size - done)));
-    CO_TRY(const auto n, co_await pool_.run([&] { return read_at(*file, out, scan.offset + done); }));
+    CO_TRY(const auto n,
+           co_await pool_.run([&] { return read_at(*file, out, scan.offset + done); }));
     if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
     out.resize(n);
     done += n;

@@ -1,5 +1,6 @@
-// The after-queue spam stage: asks spamd (SPAMC protocol 1.5, HEADERS) over libcurl and gives the fields to put on top of
-// the message. The message itself is never changed. spamd's answers are bounded, cleaned, and waited for only so long.
+// The after-queue spam stage: asks spamd (SPAMC protocol 1.5, HEADERS) over libcurl and gives the
+// fields to put on top of the message. The message itself is never changed. spamd's answers are
+// bounded, cleaned, and waited for only so long.
 #pragma once
 
 #include <deque>
@@ -29,15 +30,19 @@ struct Verdict {
   std::string headers;  // CRLF lines to put on top; may be empty
 };
 
-// What spamd said, parsed; prefixes: which fields are taken. Pure, so that it can be tested and fuzzed.
-Result<Verdict> parse_spamd_answer(std::string_view answer, const std::vector<std::string>& prefixes);
+// What spamd said, parsed; prefixes: which fields are taken. Pure, so that it can be tested and
+// fuzzed.
+Result<Verdict> parse_spamd_answer(std::string_view answer,
+                                   const std::vector<std::string>& prefixes);
 
 class Filter {
  public:
-  Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config, net::Address spamd);
+  Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config,
+         net::Address spamd);
   ~Filter();
 
-  // An Error: spamd could not be asked; the caller tries again or passes the message on with unscanned().
+  // An Error: spamd could not be asked; the caller tries again or passes the message on with
+  // unscanned().
   net::Task<Verdict> scan(Scan scan);
   static Verdict unscanned(std::string_view why);
   void stop();

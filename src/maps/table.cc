@@ -1,9 +1,8 @@
 #include "maps/table.h"
 
+#include <array>
 #include <fmt/format.h>
 #include <regex.h>
-
-#include <array>
 
 namespace posthorn::maps {
 namespace {
@@ -28,7 +27,8 @@ struct LogicalLine {
   std::size_t number = 0;
 };
 
-// Lines with their continuations joined; comments and empty lines are gone, also between continuations.
+// Lines with their continuations joined; comments and empty lines are gone, also between
+// continuations.
 std::vector<LogicalLine> logical_lines(std::string_view text) {
   std::vector<LogicalLine> lines;
   std::size_t number = 0;
@@ -62,13 +62,16 @@ TextFile parse_text(std::string_view text, const std::string& path) {
     }
     const std::size_t space = line.text.find_first_of(kSpace);
     if (space == std::string::npos) {
-      file.faults.push_back({where, fmt::format("\"{}\" has no value; the form is: key value", line.text.substr(0, 80))});
+      file.faults.push_back({where, fmt::format("\"{}\" has no value; the form is: key value",
+                                                line.text.substr(0, 80))});
       continue;
     }
-    Entry entry{lower(line.text.substr(0, space)), std::string(trim(std::string_view(line.text).substr(space))), line.number};
+    Entry entry{lower(line.text.substr(0, space)),
+                std::string(trim(std::string_view(line.text).substr(space))), line.number};
     const auto [at, is_new] = lines_of.emplace(entry.key, line.number);
     if (!is_new) {
-      file.warnings.push_back({where, fmt::format("{} stands on line {} already; that one counts", entry.key, at->second)});
+      file.warnings.push_back({where, fmt::format("{} stands on line {} already; that one counts",
+                                                  entry.key, at->second)});
       continue;
     }
     file.entries.push_back(std::move(entry));
@@ -100,7 +103,8 @@ struct RegexpTable::Rule {
 RegexpTable::RegexpTable() = default;
 RegexpTable::~RegexpTable() = default;
 
-Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text, const std::string& path) {
+Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
+                                                        const std::string& path) {
   std::unique_ptr<RegexpTable> table(new RegexpTable);
   for (const LogicalLine& line : logical_lines(text)) {
     const auto wrong = [&](std::string_view why) {
@@ -121,13 +125,18 @@ Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text, c
       pattern += rest[i];
     }
     const std::size_t space = rest.find_first_of(kSpace, i);
-    if (i >= rest.size() || space == std::string_view::npos) return wrong("the form is: /pattern/flags value");
+    if (i >= rest.size() || space == std::string_view::npos)
+      return wrong("the form is: /pattern/flags value");
     int flags = REG_EXTENDED | REG_ICASE;
     for (const char flag : rest.substr(i + 1, space - i - 1)) {
-      if (flag == 'i') flags ^= REG_ICASE;
-      else if (flag == 'x') flags ^= REG_EXTENDED;
-      else if (flag == 'm') flags ^= REG_NEWLINE;
-      else return wrong(fmt::format("unknown flag {}", flag));
+      if (flag == 'i')
+        flags ^= REG_ICASE;
+      else if (flag == 'x')
+        flags ^= REG_EXTENDED;
+      else if (flag == 'm')
+        flags ^= REG_NEWLINE;
+      else
+        return wrong(fmt::format("unknown flag {}", flag));
     }
     if (const int error = regcomp(&rule->pattern, pattern.c_str(), flags); error != 0) {
       std::array<char, 200> why{};
@@ -149,14 +158,16 @@ net::Task<std::optional<std::string>> RegexpTable::find(std::string key) const {
     std::string value;
     for (std::size_t i = 0; i < rule->value.size(); ++i) {
       const char c = rule->value[i];
-      const bool reference = c == '$' && i + 1 < rule->value.size() && rule->value[i + 1] >= '0' && rule->value[i + 1] <= '9';
+      const bool reference = c == '$' && i + 1 < rule->value.size() && rule->value[i + 1] >= '0' &&
+                             rule->value[i + 1] <= '9';
       if (!reference) {
         value += c;
         continue;
       }
       const regmatch_t& group = groups[static_cast<std::size_t>(rule->value[++i] - '0')];
       if (!rule->negated && group.rm_so >= 0)
-        value.append(key, static_cast<std::size_t>(group.rm_so), static_cast<std::size_t>(group.rm_eo - group.rm_so));
+        value.append(key, static_cast<std::size_t>(group.rm_so),
+                     static_cast<std::size_t>(group.rm_eo - group.rm_so));
     }
     co_return value;
   }
@@ -172,7 +183,10 @@ Result<TableName> parse_table_name(std::string_view name) {
   for (const std::string_view text : {"text", "hash", "lmdb", "texthash", "btree", "cdb", "dbm"})
     if (type == text) return TableName{"text", rest};
   if (type == "regexp" || type == "static") return TableName{type, rest};
-  return fail(ErrorKind::config, fmt::format("unknown table type {}: (known: text hash lmdb texthash btree regexp static)", type));
+  return fail(
+      ErrorKind::config,
+      fmt::format("unknown table type {}: (known: text hash lmdb texthash btree regexp static)",
+                  type));
 }
 
 }  // namespace posthorn::maps

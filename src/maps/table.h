@@ -1,4 +1,5 @@
-// Table: one lookup table, whatever holds it. Three outcomes: found, not there, could not ask (an Error).
+// Table: one lookup table, whatever holds it. Three outcomes: found, not there, could not ask (an
+// Error).
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ using Found = Result<std::optional<std::string>>;
 class Table {
  public:
   virtual ~Table() = default;
-  // key in lower case, as the caller wants it looked up: full address, address without tag, "@domain", domain.
+  // key in lower case, as the caller wants it looked up: full address, address without tag,
+  // "@domain", domain.
   virtual net::Task<std::optional<std::string>> find(std::string key) const = 0;
 };
 
@@ -35,8 +37,8 @@ struct Entry {
   std::size_t line = 0;
 };
 
-// Postfix's text form (postmap(1)): "key white-space value", # comments, lines that begin with white space continue the
-// one before. A key that stands twice is a warning, and the first counts.
+// Postfix's text form (postmap(1)): "key white-space value", # comments, lines that begin with
+// white space continue the one before. A key that stands twice is a warning, and the first counts.
 struct TextFile {
   std::vector<Entry> entries;
   std::vector<Finding> faults;
@@ -55,7 +57,8 @@ class TextTable final : public Table {
   std::unordered_map<std::string, std::size_t> index_;
 };
 
-// "/pattern/flags value" lines (regexp_table(5), POSIX extended), in order; $1 … in the value. "!" negates.
+// "/pattern/flags value" lines (regexp_table(5), POSIX extended), in order; $1 … in the value. "!"
+// negates.
 class RegexpTable final : public Table {
  public:
   static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path);

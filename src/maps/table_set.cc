@@ -1,8 +1,7 @@
 #include "maps/table_set.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <set>
 
 #include "base/events.h"
@@ -26,7 +25,8 @@ std::string lower(std::string_view text) {
 
 class Loader {
  public:
-  explicit Loader(const config::Config& config) : config_(config), set_(std::make_shared<TableSet>()) {}
+  explicit Loader(const config::Config& config)
+      : config_(config), set_(std::make_shared<TableSet>()) {}
 
   Loaded load() {
     load_list(config_.maps.domains, set_->domains, domains_, true);
@@ -47,7 +47,8 @@ class Loader {
   }
 
  private:
-  void load_list(const std::vector<std::string>& names, TableList& list, std::vector<TextSource>& sources, bool required) {
+  void load_list(const std::vector<std::string>& names, TableList& list,
+                 std::vector<TextSource>& sources, bool required) {
     for (const std::string& name : names) {
       if (name.empty()) continue;
       const auto parsed = parse_table_name(name);
@@ -69,15 +70,18 @@ class Loader {
       } else if (parsed->type == "regexp") {
         all_text_ = false;
         auto table = RegexpTable::parse(**text, path.native());
-        if (table) list.tables.push_back(*std::move(table));
-        else faults_.push_back({path.native(), table.error().what});
+        if (table)
+          list.tables.push_back(*std::move(table));
+        else
+          faults_.push_back({path.native(), table.error().what});
       } else {
         load_text(**text, path.native(), list, sources);
       }
     }
   }
 
-  void load_text(std::string_view text, const std::string& path, TableList& list, std::vector<TextSource>& sources) {
+  void load_text(std::string_view text, const std::string& path, TableList& list,
+                 std::vector<TextSource>& sources) {
     TextFile file = parse_text(text, path);
     std::ranges::move(file.faults, std::back_inserter(faults_));
     std::ranges::move(file.warnings, std::back_inserter(warnings_));
@@ -91,7 +95,8 @@ class Loader {
     for (const TextSource& source : mailboxes_)
       for (const Entry& entry : source.entries) check_mailbox(source, entry);
     for (const TextSource& source : aliases_)
-      for (const Entry& entry : source.entries) alias_values_.emplace(entry.key, split_list(entry.value));
+      for (const Entry& entry : source.entries)
+        alias_values_.emplace(entry.key, split_list(entry.value));
     for (const TextSource& source : aliases_)
       for (const Entry& entry : source.entries) check_alias(source, entry);
   }
@@ -108,13 +113,15 @@ class Loader {
     }
     const std::string domain = entry.key.substr(at + 1);
     if (local_domains_.contains(domain)) return true;
-    fault(source, entry, fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key));
+    fault(source, entry,
+          fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key));
     return false;
   }
 
   void check_mailbox(const TextSource& source, const Entry& entry) {
     if (!has_local_domain(source, entry)) return;
-    if (entry.key.starts_with('@')) return fault(source, entry, "a mailbox needs a name before the @");
+    if (entry.key.starts_with('@'))
+      return fault(source, entry, "a mailbox needs a name before the @");
     local_mailboxes_.insert(entry.key);
   }
 
@@ -125,7 +132,9 @@ class Loader {
       if (target.find('@') == std::string::npos || target.starts_with('@')) {
         fault(source, entry, fmt::format("{} is no address", target));
       } else if (local_domains_.contains(keys.domain.substr(1)) && !exists(keys)) {
-        fault(source, entry, fmt::format("{} leads to {}, which is neither a mailbox nor an alias", entry.key, target));
+        fault(source, entry,
+              fmt::format("{} leads to {}, which is neither a mailbox nor an alias", entry.key,
+                          target));
       }
     }
     std::vector<std::string> way;
@@ -134,20 +143,23 @@ class Loader {
   }
 
   bool exists(const AddressKeys& keys) const {
-    return local_mailboxes_.contains(keys.full) || local_mailboxes_.contains(keys.untagged) || alias_values_.contains(keys.full) ||
-           alias_values_.contains(keys.untagged) || alias_values_.contains(keys.domain);
+    return local_mailboxes_.contains(keys.full) || local_mailboxes_.contains(keys.untagged) ||
+           alias_values_.contains(keys.full) || alias_values_.contains(keys.untagged) ||
+           alias_values_.contains(keys.domain);
   }
 
   const std::vector<std::string>* alias_of(const AddressKeys& keys) const {
     for (const std::string* key : {&keys.full, &keys.untagged}) {
-      if (const auto found = alias_values_.find(*key); found != alias_values_.end()) return &found->second;
+      if (const auto found = alias_values_.find(*key); found != alias_values_.end())
+        return &found->second;
       if (local_mailboxes_.contains(*key)) return nullptr;
     }
     const auto found = alias_values_.find(keys.domain);
     return found != alias_values_.end() ? &found->second : nullptr;
   }
 
-  // An alias that is one of its own targets keeps a copy: no loop. One that comes back to itself over another is.
+  // An alias that is one of its own targets keeps a copy: no loop. One that comes back to itself
+  // over another is.
   bool loops(const std::string& key, std::vector<std::string>& way) const {
     way.push_back(key);
     if (way.size() > config_.maps.depth_max + 1) return true;
@@ -185,7 +197,9 @@ net::Task<std::optional<std::string>> TableList::find(std::string key) const {
   co_return std::nullopt;
 }
 
-Loaded load_tables(const config::Config& config) { return Loader(config).load(); }
+Loaded load_tables(const config::Config& config) {
+  return Loader(config).load();
+}
 
 std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> items;
@@ -204,10 +218,12 @@ AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
   const std::size_t local_end = at == std::string::npos ? keys.full.size() : at;
   keys.domain = at == std::string::npos ? "" : keys.full.substr(at);
   keys.untagged = keys.full;
-  const std::size_t mark = delimiter.empty() ? std::string::npos : keys.full.find_first_of(delimiter, 1);
+  const std::size_t mark =
+      delimiter.empty() ? std::string::npos : keys.full.find_first_of(delimiter, 1);
   if (mark != std::string::npos && mark < local_end && keys.full.front() != '"') {
     keys.untagged = keys.full.substr(0, mark) + keys.domain;
-    keys.tag = address.substr(mark + 1, local_end - mark - 1);  // as it was written: a folder's name
+    keys.tag =
+        address.substr(mark + 1, local_end - mark - 1);  // as it was written: a folder's name
   }
   return keys;
 }
@@ -224,12 +240,14 @@ std::string Reloader::stamp() const {
       if (!parsed || parsed->type == "static") continue;
       const auto info = find_file_info(config_.paths.maps / parsed->rest);
       if (info && *info)
-        text += fmt::format("{}:{}:{}:{};", name, (*info)->inode, (*info)->size, (*info)->modified.time_since_epoch().count());
+        text += fmt::format("{}:{}:{}:{};", name, (*info)->inode, (*info)->size,
+                            (*info)->modified.time_since_epoch().count());
       else
         text += name + ":-;";
     }
   };
-  for (const auto* names : {&config_.maps.domains, &config_.maps.mailboxes, &config_.maps.aliases, &config_.maps.senders, &config_.maps.transport})
+  for (const auto* names : {&config_.maps.domains, &config_.maps.mailboxes, &config_.maps.aliases,
+                            &config_.maps.senders, &config_.maps.transport})
     add(*names);
   add({config_.maps.relay_sasl});
   return text;
@@ -256,19 +274,23 @@ net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
     return {};
   });
   if (!done) loaded.faults.push_back({config_.paths.maps.native(), done.error().what});
-  for (const Finding& warning : loaded.warnings) log_.warn(event::maps_warning, {{"error", warning.text()}});
+  for (const Finding& warning : loaded.warnings)
+    log_.warn(event::maps_warning, {{"error", warning.text()}});
   faults_ = loaded.faults;
   if (loaded.set) {
     current_ = std::move(loaded.set);
     ++generation_;
     log_.info(event::maps_loaded, {{"generation", generation_}});
   } else {
-    for (const Finding& finding : faults_) log_.error(event::maps_refused, {{"error", finding.text()}});
+    for (const Finding& finding : faults_)
+      log_.error(event::maps_refused, {{"error", finding.text()}});
   }
   co_return faults_;
 }
 
-void Reloader::stop() { stopped_.close(); }
+void Reloader::stop() {
+  stopped_.close();
+}
 
 net::Awaitable<void> Reloader::watch(Reloader* self) {
   std::string seen;

@@ -1,5 +1,6 @@
-// TableSet: all tables, loaded and checked together, and never changed afterwards. Reloader swaps a whole set for a
-// newer one; with a fault in any table the old set stays. No session sees half a set: it holds the one it began with.
+// TableSet: all tables, loaded and checked together, and never changed afterwards. Reloader swaps a
+// whole set for a newer one; with a fault in any table the old set stays. No session sees half a
+// set: it holds the one it began with.
 #pragma once
 
 #include <functional>
@@ -34,7 +35,8 @@ struct Loaded {
   std::vector<Finding> faults;
   std::vector<Finding> warnings;
 };
-// Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown domains.
+// Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown
+// domains.
 Loaded load_tables(const config::Config& config);
 
 // "a@x, b@y c@z": the addresses of a value.
@@ -49,7 +51,8 @@ class Reloader {
   Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config);
   // The first load; a fault is a config Error with every finding on a line of its own.
   net::Task<> start();
-  // Looks at the files and loads them if anything changed (or force). The outcome's faults are empty when all is well.
+  // Looks at the files and loads them if anything changed (or force). The outcome's faults are
+  // empty when all is well.
   net::Awaitable<std::vector<Finding>> reload(bool force);
   std::shared_ptr<const TableSet> current() const { return current_; }
   std::uint64_t generation() const { return generation_; }

@@ -3,7 +3,9 @@
 namespace posthorn::message {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 class Reader {
  public:
@@ -112,7 +114,9 @@ class Reader {
     std::string domain;
     while (at_ < text_.size()) {
       skip_space();
-      if (at_ == text_.size() || text_[at_] == ',' || text_[at_] == ';' || text_[at_] == '>' || text_[at_] == '<') break;
+      if (at_ == text_.size() || text_[at_] == ',' || text_[at_] == ';' || text_[at_] == '>' ||
+          text_[at_] == '<')
+        break;
       if (!domain.empty() && text_[at_] != '.' && !domain.ends_with('.')) break;
       domain += text_[at_] == '[' ? read_literal() : read_word();
     }
@@ -141,7 +145,8 @@ class Reader {
     }
     do {
       word += text_[at_++];
-    } while (at_ < text_.size() && !is_space(text_[at_]) && std::string_view("\"(<>,;:@").find(text_[at_]) == std::string_view::npos);
+    } while (at_ < text_.size() && !is_space(text_[at_]) &&
+             std::string_view("\"(<>,;:@").find(text_[at_]) == std::string_view::npos);
     return word;
   }
 
@@ -155,8 +160,10 @@ class Reader {
       if (c == '(') {
         if (depth++ > 0) inside += c;
       } else if (c == ')') {
-        if (--depth > 0) inside += c;
-        else if (comment_.empty()) comment_ = std::exchange(inside, {});
+        if (--depth > 0)
+          inside += c;
+        else if (comment_.empty())
+          comment_ = std::exchange(inside, {});
       } else if (depth > 0 && c == '\\' && at_ + 1 < text_.size()) {
         inside += text_[++at_];
       } else if (depth > 0 && c != '\r' && c != '\n') {
@@ -174,6 +181,8 @@ class Reader {
 
 }  // namespace
 
-std::vector<Address> parse_addresses(std::string_view value) { return Reader(value).read(); }
+std::vector<Address> parse_addresses(std::string_view value) {
+  return Reader(value).read();
+}
 
 }  // namespace posthorn::message

@@ -27,19 +27,24 @@ std::string make_dsn(const Dsn& dsn) {
   const auto line = [&](std::string_view text) { out += std::string(text) + "\r\n"; };
   line(fmt::format("From: Mail Delivery System <postmaster@{}>", dsn.hostname));
   line(fmt::format("To: <{}>", clean(dsn.envelope.sender)));
-  line(failed ? "Subject: Undelivered mail returned to sender" : "Subject: Delayed mail (still being tried)");
+  line(failed ? "Subject: Undelivered mail returned to sender"
+              : "Subject: Delayed mail (still being tried)");
   line("Date: " + format_rfc5322(dsn.now));
   line("Message-ID: " + make_message_id(dsn.hostname));
   line("Auto-Submitted: auto-replied");
   line("MIME-Version: 1.0");
-  line(fmt::format("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"", boundary));
+  line(fmt::format(
+      "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"",
+      boundary));
   line("");
   line("--" + boundary);
   line("Content-Type: text/plain; charset=us-ascii");
   line("");
   line(fmt::format("This is the mail system at {}.", dsn.hostname));
   line("");
-  line(failed ? "Your message could not be delivered to:" : "Your message could not be delivered yet. It will be tried again; you need not do anything.");
+  line(failed ? "Your message could not be delivered to:"
+              : "Your message could not be delivered yet. It will be tried again; you need not do "
+                "anything.");
   for (const DsnRecipient& recipient : dsn.recipients) {
     line("");
     line(fmt::format("<{}>", clean(recipient.recipient.address)));
@@ -56,12 +61,16 @@ std::string make_dsn(const Dsn& dsn) {
     line("");
     const std::string& original = recipient.recipient.original;
     if (original.find(';') != std::string::npos)
-      line(fmt::format("Original-Recipient: {}; {}", clean(original.substr(0, original.find(';'))), clean(original.substr(original.find(';') + 1))));
+      line(fmt::format("Original-Recipient: {}; {}", clean(original.substr(0, original.find(';'))),
+                       clean(original.substr(original.find(';') + 1))));
     line(fmt::format("Final-Recipient: rfc822; {}", clean(recipient.recipient.address)));
     line(failed ? "Action: failed" : "Action: delayed");
-    line("Status: " + clean(recipient.status.empty() ? (failed ? "5.0.0" : "4.0.0") : recipient.status));
-    if (!recipient.remote.empty()) line("Remote-MTA: dns; " + clean(recipient.remote.substr(0, recipient.remote.find('['))));
-    if (!recipient.diagnostic.empty()) line("Diagnostic-Code: smtp; " + clean(recipient.diagnostic));
+    line("Status: " +
+         clean(recipient.status.empty() ? (failed ? "5.0.0" : "4.0.0") : recipient.status));
+    if (!recipient.remote.empty())
+      line("Remote-MTA: dns; " + clean(recipient.remote.substr(0, recipient.remote.find('['))));
+    if (!recipient.diagnostic.empty())
+      line("Diagnostic-Code: smtp; " + clean(recipient.diagnostic));
     if (!failed) line("Will-Retry-Until: " + format_rfc5322(dsn.retry_until));
   }
   line("");

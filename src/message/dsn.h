@@ -1,5 +1,5 @@
-// Delivery status notifications: multipart/report as RFC 3461, 3462 and 3464 have it. What a remote server said is a
-// stranger's text: bounded and cleaned before it goes in.
+// Delivery status notifications: multipart/report as RFC 3461, 3462 and 3464 have it. What a remote
+// server said is a stranger's text: bounded and cleaned before it goes in.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Envelope: sender and recipients of one message, with what SMTP said about them (RFC 5321 section 2.3.1,
-// RFC 3461 for the notification wishes, RFC 6531 for SMTPUTF8). It travels from edge to queue to store by LMTP
-// parameters and XFORWARD, and lies in the spool file.
+// Envelope: sender and recipients of one message, with what SMTP said about them (RFC 5321
+// section 2.3.1, RFC 3461 for the notification wishes, RFC 6531 for SMTPUTF8). It travels from edge
+// to queue to store by LMTP parameters and XFORWARD, and lies in the spool file.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ enum class Ret { unset, full, headers };
 
 struct Recipient {
   std::string address;   // where it goes now: "bob@example.org"
-  std::string original;  // ORCPT as given or made at RCPT, "rfc822;sales@example.org" (decoded); may be empty
+  std::string original;  // ORCPT as given or made at RCPT, "rfc822;sales@example.org" (decoded);
+                         // may be empty
   Notify notify;
   bool operator==(const Recipient&) const = default;
 };
@@ -33,15 +34,15 @@ struct Origin {
   std::string client_address;  // "192.0.2.1"
   std::string client_name;     // PTR name, verified; may be empty
   std::string helo;
-  std::string protocol;        // RFC 3848: "SMTP", "ESMTP", "ESMTPSA", "LMTP" …
-  std::string account;         // who authenticated; empty: a stranger
+  std::string protocol;  // RFC 3848: "SMTP", "ESMTP", "ESMTPSA", "LMTP" …
+  std::string account;   // who authenticated; empty: a stranger
   bool operator==(const Origin&) const = default;
 };
 
 struct Envelope {
   std::string sender;  // empty: the null sender "<>"
   std::vector<Recipient> recipients;
-  std::string id;      // ENVID (decoded); may be empty
+  std::string id;  // ENVID (decoded); may be empty
   Ret ret = Ret::unset;
   bool eight_bit = false;  // BODY=8BITMIME
   bool smtputf8 = false;

@@ -3,8 +3,9 @@
 namespace posthorn::message {
 namespace {
 
-// RFC 5322 section 3.6.8: a field name is printable ASCII without colon or space; white space before the colon is
-// obsolete and read. The length of the name with the colon, 0 if the line is no field.
+// RFC 5322 section 3.6.8: a field name is printable ASCII without colon or space; white space
+// before the colon is obsolete and read. The length of the name with the colon, 0 if the line is no
+// field.
 std::size_t field_name_length(std::string_view line) {
   std::size_t i = 0;
   while (i < line.size() && line[i] > 0x20 && line[i] < 0x7F && line[i] != ':') ++i;
@@ -19,7 +20,9 @@ std::size_t field_name_length(std::string_view line) {
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    const auto fold = [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
     if (fold(a[i]) != fold(b[i])) return false;
   }
   return true;
@@ -95,7 +98,8 @@ std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
     if (line == "\n" || line == "\r\n") return HeaderEnd{at, next};
     const bool continues = !first && (line.front() == ' ' || line.front() == '\t');
     const bool mbox = first && line.starts_with("From ");
-    if (!continues && !mbox && field_name_length(line) == 0) return HeaderEnd{at, at};  // runs into the body
+    if (!continues && !mbox && field_name_length(line) == 0)
+      return HeaderEnd{at, at};  // runs into the body
     if (next > kHeaderMax) return HeaderEnd{at, at};
     first = false;
     at = next;
@@ -106,8 +110,8 @@ std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
 
 bool HeaderCollector::feed(std::string_view piece) {
   if (whole_) return true;
-  // Only the last line can still change what was found before; lines are few pieces long, so this stays linear enough
-  // for pieces of normal size.
+  // Only the last line can still change what was found before; lines are few pieces long, so this
+  // stays linear enough for pieces of normal size.
   block_.append(piece.substr(0, kHeaderMax + 1024 - std::min(block_.size(), kHeaderMax + 1024)));
   const auto end = find_header_end(block_, block_.size() > kHeaderMax);
   if (!end) return false;

@@ -1,6 +1,7 @@
-// The header of a message, found while its bytes stream by, and looked at afterwards (RFC 5322 section 2.2). Tolerant:
-// LF or CRLF lines, a first mbox "From " line, a header that runs into the body without an empty line. Bounded: 10 MiB
-// of header, 10 000 fields; what is beyond counts as body.
+// The header of a message, found while its bytes stream by, and looked at afterwards (RFC 5322
+// section 2.2). Tolerant: LF or CRLF lines, a first mbox "From " line, a header that runs into the
+// body without an empty line. Bounded: 10 MiB of header, 10 000 fields; what is beyond counts as
+// body.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +43,9 @@ class Headers {
 std::string unfold(std::string_view value);
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 
-// The length of the header block at the front of text, with the empty line behind it; nullopt: it is not whole yet.
-// body_begin: where the body begins (behind the empty line, or at the first line that is no header field).
+// The length of the header block at the front of text, with the empty line behind it; nullopt: it
+// is not whole yet. body_begin: where the body begins (behind the empty line, or at the first line
+// that is no header field).
 struct HeaderEnd {
   std::size_t header_size = 0;  // without the empty line
   std::size_t body_begin = 0;

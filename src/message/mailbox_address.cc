@@ -3,11 +3,14 @@
 namespace posthorn::message {
 namespace {
 
-bool is_alnum(unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool is_alnum(unsigned char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 bool is_atext(unsigned char c, AddressCharset charset) {
   if (c >= 0x80) return charset == AddressCharset::utf8;
-  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(c)) != std::string_view::npos;
+  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(c)) !=
+                            std::string_view::npos;
 }
 
 bool is_dot_string(std::string_view text, AddressCharset charset) {
@@ -25,23 +28,30 @@ bool is_clean_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     std::size_t length = 1;
-    if (lead >= 0xC2 && lead <= 0xDF) length = 2;
-    else if (lead >= 0xE0 && lead <= 0xEF) length = 3;
-    else if (lead >= 0xF0 && lead <= 0xF4) length = 4;
-    else if (lead >= 0x80) return false;
+    if (lead >= 0xC2 && lead <= 0xDF)
+      length = 2;
+    else if (lead >= 0xE0 && lead <= 0xEF)
+      length = 3;
+    else if (lead >= 0xF0 && lead <= 0xF4)
+      length = 4;
+    else if (lead >= 0x80)
+      return false;
     if (i + length > text.size()) return false;
     for (std::size_t j = 1; j < length; ++j)
       if ((static_cast<unsigned char>(text[i + j]) & 0xC0U) != 0x80) return false;
     if (lead == 0xE0 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return false;
     if (lead == 0xED && static_cast<unsigned char>(text[i + 1]) > 0x9F) return false;
-    if (lead == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return false;  // C1 controls
+    if (lead == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0)
+      return false;  // C1 controls
     i += length;
   }
   return true;
 }
 
-// The quoted string at the front of text, unquoted; its length with quotes in consumed. RFC 5321 Quoted-string.
-std::optional<std::string> take_quoted(std::string_view text, AddressCharset charset, std::size_t& consumed) {
+// The quoted string at the front of text, unquoted; its length with quotes in consumed. RFC 5321
+// Quoted-string.
+std::optional<std::string> take_quoted(std::string_view text, AddressCharset charset,
+                                       std::size_t& consumed) {
   std::string local;
   for (std::size_t i = 1; i < text.size(); ++i) {
     auto c = static_cast<unsigned char>(text[i]);
@@ -54,7 +64,8 @@ std::optional<std::string> take_quoted(std::string_view text, AddressCharset cha
       c = static_cast<unsigned char>(text[i]);
       if (c >= 0x7F) return std::nullopt;
     }
-    if (c < 0x20 || c == 0x7F || (c >= 0x80 && charset == AddressCharset::ascii)) return std::nullopt;
+    if (c < 0x20 || c == 0x7F || (c >= 0x80 && charset == AddressCharset::ascii))
+      return std::nullopt;
     local += static_cast<char>(c);
   }
   return std::nullopt;
@@ -79,7 +90,8 @@ bool is_domain(std::string_view text, AddressCharset charset) {
       if (label == 0 || before == '-') return false;
       label = 0;
     } else {
-      if (u >= 0x80 ? charset == AddressCharset::ascii : !is_alnum(u) && c != '-' && c != '_') return false;
+      if (u >= 0x80 ? charset == AddressCharset::ascii : !is_alnum(u) && c != '-' && c != '_')
+        return false;
       if (c == '-' && label == 0) return false;
       if (++label > 63) return false;
     }

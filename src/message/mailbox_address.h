@@ -1,5 +1,5 @@
-// The strict form of an address, as SMTP and the tables have it: RFC 5321 section 4.1.2 Mailbox, with UTF-8 by
-// RFC 6531. What stands in header fields is looser and read elsewhere.
+// The strict form of an address, as SMTP and the tables have it: RFC 5321 section 4.1.2 Mailbox,
+// with UTF-8 by RFC 6531. What stands in header fields is looser and read elsewhere.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,10 @@ struct MailboxAddress {
 
 enum class AddressCharset { ascii, utf8 };
 
-// The whole text must be an address: local part to 64 bytes, domain to 255, all to 254 (RFC 5321 section 4.5.3.1).
-std::optional<MailboxAddress> parse_mailbox_address(std::string_view text, AddressCharset charset = AddressCharset::utf8);
+// The whole text must be an address: local part to 64 bytes, domain to 255, all to 254 (RFC 5321
+// section 4.5.3.1).
+std::optional<MailboxAddress> parse_mailbox_address(std::string_view text,
+                                                    AddressCharset charset = AddressCharset::utf8);
 // The opposite; quotes the local part if it needs quotes.
 std::string format_mailbox_address(const MailboxAddress& address);
 // RFC 5321 Domain: letters, digits and hyphens in labels, or UTF-8 labels; no final dot.

@@ -12,7 +12,8 @@ constexpr std::size_t kParametersMax = 100;
 
 std::size_t count_lines(std::string_view text) {
   std::size_t lines = 0;
-  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) ++lines;
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
+    ++lines;
   return lines;
 }
 
@@ -21,17 +22,23 @@ void skip(std::string_view text, std::size_t& at) {
   int depth = 0;
   while (at < text.size()) {
     const char c = text[at];
-    if (c == '(') ++depth;
-    else if (c == ')' && depth > 0) --depth;
-    else if (c == '\\' && depth > 0) ++at;
-    else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n') return;
+    if (c == '(')
+      ++depth;
+    else if (c == ')' && depth > 0)
+      --depth;
+    else if (c == '\\' && depth > 0)
+      ++at;
+    else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
+      return;
     ++at;
   }
 }
 
 std::string read_token(std::string_view text, std::size_t& at, std::string_view stop) {
   std::string token;
-  while (at < text.size() && static_cast<unsigned char>(text[at]) > 0x20 && stop.find(text[at]) == std::string_view::npos) token += text[at++];
+  while (at < text.size() && static_cast<unsigned char>(text[at]) > 0x20 &&
+         stop.find(text[at]) == std::string_view::npos)
+    token += text[at++];
   return token;
 }
 
@@ -50,7 +57,8 @@ class Parser {
     part.lines = count_lines(text_.substr(part.body_begin, end - part.body_begin));
     if (depth >= kDepthMax || parts_ >= kPartsMax) return part;
     if (part.type == "multipart") parse_multipart(part, depth);
-    if (part.type == "message" && part.subtype == "rfc822" && (part.encoding == "7bit" || part.encoding == "8bit" || part.encoding == "binary"))
+    if (part.type == "message" && part.subtype == "rfc822" &&
+        (part.encoding == "7bit" || part.encoding == "8bit" || part.encoding == "binary"))
       part.children.push_back(parse(part.body_begin, end, depth + 1, false));
     return part;
   }
@@ -77,7 +85,8 @@ class Parser {
     if (const auto value = headers.find("Content-Transfer-Encoding")) {
       std::size_t at = 0;
       skip(*value, at);
-      if (const std::string token = read_token(*value, at, ";("); !token.empty()) part.encoding = to_lower(token);
+      if (const std::string token = read_token(*value, at, ";("); !token.empty())
+        part.encoding = to_lower(token);
     }
     if (const auto value = headers.find("Content-Disposition")) {
       ParameterizedValue parsed = parse_parameterized(*value);
@@ -90,8 +99,10 @@ class Parser {
       std::size_t at = 0;
       while (at < value->size() && part.languages.size() < 50) {
         skip(*value, at);
-        if (const std::string token = read_token(*value, at, ",;("); !token.empty()) part.languages.push_back(token);
-        else ++at;
+        if (const std::string token = read_token(*value, at, ",;("); !token.empty())
+          part.languages.push_back(token);
+        else
+          ++at;
       }
     }
   }
@@ -105,7 +116,8 @@ class Parser {
     std::size_t child = std::string_view::npos;  // where the open child begins
     while (at < part.body_end && parts_ < kPartsMax) {
       const std::size_t lf = text_.find('\n', at);
-      const std::size_t next = lf == std::string_view::npos || lf >= part.body_end ? part.body_end : lf + 1;
+      const std::size_t next =
+          lf == std::string_view::npos || lf >= part.body_end ? part.body_end : lf + 1;
       std::string_view line = text_.substr(at, next - at);
       if (line.starts_with(boundary)) {
         std::string_view tail = line.substr(boundary.size());
@@ -126,14 +138,20 @@ class Parser {
       }
       at = next;
     }
-    if (child != std::string_view::npos && child <= part.body_end) part.children.push_back(parse(child, part.body_end, depth + 1, part.subtype == "digest"));
+    if (child != std::string_view::npos && child <= part.body_end)
+      part.children.push_back(parse(child, part.body_end, depth + 1, part.subtype == "digest"));
   }
 
   std::string_view text_;
   std::size_t parts_ = 0;
 };
 
-int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+int hex(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                : -1;
+}
 
 std::string decode_quoted(std::string_view body, bool underscore) {
   std::string out;
@@ -160,12 +178,18 @@ std::string decode_base64_loosely(std::string_view body) {
   int bits = 0;
   for (const char c : body) {
     int value = -1;
-    if (c >= 'A' && c <= 'Z') value = c - 'A';
-    else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') value = c - '0' + 52;
-    else if (c == '+') value = 62;
-    else if (c == '/') value = 63;
-    else if (c == '=') break;
+    if (c >= 'A' && c <= 'Z')
+      value = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      value = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      value = c - '0' + 52;
+    else if (c == '+')
+      value = 62;
+    else if (c == '/')
+      value = 63;
+    else if (c == '=')
+      break;
     if (value < 0) continue;
     group = (group << 6U | static_cast<unsigned>(value)) & 0xFFFFFFU;
     bits += 6;
@@ -179,7 +203,9 @@ std::string decode_base64_loosely(std::string_view body) {
 
 }  // namespace
 
-Part parse_parts(std::string_view wire_text) { return Parser(wire_text).parse(0, wire_text.size(), 0, false); }
+Part parse_parts(std::string_view wire_text) {
+  return Parser(wire_text).parse(0, wire_text.size(), 0, false);
+}
 
 ParameterizedValue parse_parameterized(std::string_view text) {
   ParameterizedValue parsed;
@@ -226,19 +252,25 @@ std::string decode_words(std::string_view text) {
     const std::size_t begin = text.find("=?", at);
     if (begin == std::string_view::npos) break;
     const std::size_t charset_end = text.find('?', begin + 2);
-    const std::size_t end = charset_end == std::string_view::npos || charset_end + 2 >= text.size() ? std::string_view::npos : text.find("?=", charset_end + 3);
+    const std::size_t end = charset_end == std::string_view::npos || charset_end + 2 >= text.size()
+                                ? std::string_view::npos
+                                : text.find("?=", charset_end + 3);
     if (end == std::string_view::npos || text[charset_end + 2] != '?') break;
     const std::string_view between = text.substr(at, begin - at);
     // RFC 2047 section 6.2: white space between two encoded words is not there.
-    if (!after_word || between.find_first_not_of(" \t\r\n") != std::string_view::npos) out += between;
+    if (!after_word || between.find_first_not_of(" \t\r\n") != std::string_view::npos)
+      out += between;
     const std::string charset = to_lower(text.substr(begin + 2, charset_end - begin - 2));
     const char kind = text[charset_end + 1];
     const std::string_view encoded = text.substr(charset_end + 3, end - charset_end - 3);
-    std::string bytes = kind == 'B' || kind == 'b' ? decode_base64_loosely(encoded) : decode_quoted(encoded, true);
-    if (charset.starts_with("iso-8859-1") || charset == "windows-1252" || charset == "iso-8859-15") {
+    std::string bytes =
+        kind == 'B' || kind == 'b' ? decode_base64_loosely(encoded) : decode_quoted(encoded, true);
+    if (charset.starts_with("iso-8859-1") || charset == "windows-1252" ||
+        charset == "iso-8859-15") {
       for (const char c : bytes) {
         const auto u = static_cast<unsigned char>(c);
-        if (u < 0x80) out += c;
+        if (u < 0x80)
+          out += c;
         else {
           out += static_cast<char>(0xC0U | u >> 6U);
           out += static_cast<char>(0x80U | (u & 0x3FU));

@@ -1,5 +1,6 @@
-// The MIME structure of a message (RFC 2045, 2046, 2183): a tree of parts with their places in the text. Tolerant and
-// bounded: deeper than 100 levels or beyond 10 000 parts, what follows is one opaque leaf.
+// The MIME structure of a message (RFC 2045, 2046, 2183): a tree of parts with their places in the
+// text. Tolerant and bounded: deeper than 100 levels or beyond 10 000 parts, what follows is one
+// opaque leaf.
 #pragma once
 
 #include <optional>
@@ -24,7 +25,7 @@ struct Part {
 
   // Places in the wire text (CRLF).
   std::size_t header_begin = 0, body_begin = 0, body_end = 0;
-  std::size_t lines = 0;  // of the body
+  std::size_t lines = 0;       // of the body
   std::vector<Part> children;  // multipart: its parts; message/rfc822: the one message
 
   bool is_multipart() const { return type == "multipart" && !children.empty(); }
@@ -33,7 +34,8 @@ struct Part {
 
 Part parse_parts(std::string_view wire_text);
 
-// "text/plain; charset=utf-8; name*0=…" into the value before the first semicolon and its parameters.
+// "text/plain; charset=utf-8; name*0=…" into the value before the first semicolon and its
+// parameters.
 struct ParameterizedValue {
   std::string value;
   Parameters parameters;
@@ -42,7 +44,8 @@ ParameterizedValue parse_parameterized(std::string_view text);
 
 // Of a leaf: base64 and quoted-printable undone; other encodings as they are.
 std::string decode_transfer(std::string_view body, std::string_view encoding);
-// RFC 2047 encoded words to UTF-8, where their charset is UTF-8, US-ASCII or Latin 1; others stay as they are.
+// RFC 2047 encoded words to UTF-8, where their charset is UTF-8, US-ASCII or Latin 1; others stay
+// as they are.
 std::string decode_words(std::string_view text);
 
 }  // namespace posthorn::message

@@ -1,4 +1,5 @@
-// Trace and identity fields: our Received header (RFC 5321 section 4.4, RFC 3848), hops, Message-ID.
+// Trace and identity fields: our Received header (RFC 5321 section 4.4, RFC 3848), hops,
+// Message-ID.
 #pragma once
 
 #include <string>
@@ -20,6 +21,8 @@ struct ReceivedBy {
 // With CRLF; each part escaped so that no HELO name or PTR text can add a line or a comment's end.
 std::string make_received(const Envelope& envelope, const ReceivedBy& by);
 std::string make_message_id(const std::string& hostname);
-inline std::size_t count_hops(const Headers& headers) { return headers.count("Received"); }
+inline std::size_t count_hops(const Headers& headers) {
+  return headers.count("Received");
+}
 
 }  // namespace posthorn::message

@@ -1,2 +1,3 @@
-// Asio's own code, compiled once here (ASIO_SEPARATE_COMPILATION) instead of in every file that uses it.
+// Asio's own code, compiled once here (ASIO_SEPARATE_COMPILATION) instead of in every file that
+// uses it.
 #include <asio/impl/src.hpp>

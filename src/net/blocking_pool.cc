@@ -4,8 +4,12 @@ namespace posthorn::net {
 
 BlockingPool::BlockingPool(std::size_t threads) : pool_(threads), threads_(threads) {}
 
-BlockingPool::~BlockingPool() { join(); }
+BlockingPool::~BlockingPool() {
+  join();
+}
 
-void BlockingPool::join() { pool_.join(); }
+void BlockingPool::join() {
+  pool_.join();
+}
 
 }  // namespace posthorn::net

@@ -1,5 +1,6 @@
-// BlockingPool: threads for what blocks (fsync, SQLite, password hashing, directory scans, libpq). A function
-// runs there, and its value comes back to the coroutine on the role's own thread. The queue is bounded.
+// BlockingPool: threads for what blocks (fsync, SQLite, password hashing, directory scans, libpq).
+// A function runs there, and its value comes back to the coroutine on the role's own thread. The
+// queue is bounded.
 #pragma once
 
 #include <asio/async_result.hpp>
@@ -8,7 +9,6 @@
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
-
 #include <atomic>
 #include <exception>
 #include <type_traits>
@@ -25,7 +25,8 @@ class BlockingPool {
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  // co_await pool.run([&] { return read_file(path); });  f returns a Result<T>; exceptions become an Error.
+  // co_await pool.run([&] { return read_file(path); });  f returns a Result<T>; exceptions become
+  // an Error.
   template <class F>
   auto run(F f) -> Awaitable<std::invoke_result_t<F>> {
     using R = std::invoke_result_t<F>;
@@ -33,13 +34,14 @@ class BlockingPool {
     waiting_.fetch_add(1, std::memory_order_relaxed);
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(R)>(
         [this, executor](auto handler, F work) {
-          asio::post(pool_, [this, executor, keep = asio::make_work_guard(executor), work = std::move(work),
-                             handler = std::move(handler)]() mutable {
+          asio::post(pool_, [this, executor, keep = asio::make_work_guard(executor),
+                             work = std::move(work), handler = std::move(handler)]() mutable {
             R value = guarded<R>(work);
             waiting_.fetch_sub(1, std::memory_order_relaxed);
-            asio::post(executor, [handler = std::move(handler), value = std::move(value)]() mutable {
-              std::move(handler)(std::move(value));
-            });
+            asio::post(executor,
+                       [handler = std::move(handler), value = std::move(value)]() mutable {
+                         std::move(handler)(std::move(value));
+                       });
           });
         },
         asio::use_awaitable, std::move(f));
@@ -50,7 +52,8 @@ class BlockingPool {
   std::size_t threads() const { return threads_; }
 
  private:
-  // What a library throws on a pool thread (out of memory, a file system's error) becomes a temporary Error.
+  // What a library throws on a pool thread (out of memory, a file system's error) becomes a
+  // temporary Error.
   template <class R, class F>
   static R guarded(F& work) {
     try {

@@ -1,5 +1,5 @@
-// InBuffer: what was read from a Stream and not yet consumed. Protocols with lines take them from here;
-// a view that take_* or data() gave is valid until the next fill.
+// InBuffer: what was read from a Stream and not yet consumed. Protocols with lines take them from
+// here; a view that take_* or data() gave is valid until the next fill.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,7 @@
 #include "net/line_channel.h"
 
-#include <fmt/format.h>
-
 #include <deque>
+#include <fmt/format.h>
 
 #include "net/buffer.h"
 #include "net/timer.h"
@@ -16,12 +15,23 @@ constexpr auto kWriteTimeout = 30s;
 void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     switch (c) {
-      case '\t': out += "\\t"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\0': out += "\\0"; break;
-      case '\\': out += "\\\\"; break;
-      default: out += c;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\0':
+        out += "\\0";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      default:
+        out += c;
     }
   }
 }
@@ -36,12 +46,23 @@ Result<std::string> unescape(std::string_view text) {
     }
     if (++i == text.size()) return fail(ErrorKind::protocol, "an escape without its letter");
     switch (text[i]) {
-      case 't': out += '\t'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case '0': out += '\0'; break;
-      case '\\': out += '\\'; break;
-      default: return fail(ErrorKind::protocol, "an unknown escape");
+      case 't':
+        out += '\t';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case '0':
+        out += '\0';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      default:
+        return fail(ErrorKind::protocol, "an unknown escape");
     }
   }
   return out;
@@ -76,7 +97,9 @@ std::optional<std::string_view> Message::find(std::string_view key) const {
   return std::nullopt;
 }
 
-std::string_view Message::get(std::string_view key) const { return find(key).value_or(std::string_view()); }
+std::string_view Message::get(std::string_view key) const {
+  return find(key).value_or(std::string_view());
+}
 
 std::vector<std::string_view> Message::all(std::string_view key) const {
   std::vector<std::string_view> values;
@@ -137,8 +160,8 @@ struct LineChannel::State {
   Scope& scope;
   Address address;
   StreamPtr stream;
-  Event outgoing;         // something stands in lines
-  std::string lines;      // to be written
+  Event outgoing;     // something stands in lines
+  std::string lines;  // to be written
   std::unordered_map<std::string, Waiter*> waiting;
   std::uint64_t next_tag = 1;
   bool running = false;
@@ -162,7 +185,8 @@ struct LineChannel::State {
         continue;
       }
       const std::string lines = std::exchange(self->lines, {});
-      if (!co_await stream->write(lines, Clock::system().steady_now() + kWriteTimeout)) stream->close();
+      if (!co_await stream->write(lines, Clock::system().steady_now() + kWriteTimeout))
+        stream->close();
     }
     self->writer_done = true;
     self->outgoing.set();
@@ -186,9 +210,11 @@ struct LineChannel::State {
   static Awaitable<void> run(std::shared_ptr<State> self) {
     const auto now = Clock::system().steady_now();
     if (self->not_before > now)
-      co_await sleep(std::chrono::duration_cast<std::chrono::milliseconds>(self->not_before - now) + 1ms);
+      co_await sleep(std::chrono::duration_cast<std::chrono::milliseconds>(self->not_before - now) +
+                     1ms);
     Result<> outcome;
-    auto connected = co_await connect(self->scope.executor(), self->address, Clock::system().steady_now() + 5s);
+    auto connected =
+        co_await connect(self->scope.executor(), self->address, Clock::system().steady_now() + 5s);
     if (!connected) {
       outcome = std::unexpected(connected.error());
     } else if (!self->closed) {
@@ -212,9 +238,12 @@ struct LineChannel::State {
   bool writer_done = true;
 };
 
-LineChannel::LineChannel(Scope& scope, Address address) : state_(std::make_shared<State>(scope, std::move(address))) {}
+LineChannel::LineChannel(Scope& scope, Address address)
+    : state_(std::make_shared<State>(scope, std::move(address))) {}
 
-LineChannel::~LineChannel() { close(); }
+LineChannel::~LineChannel() {
+  close();
+}
 
 void LineChannel::close() {
   state_->closed = true;
@@ -226,7 +255,8 @@ void LineChannel::close() {
 Task<Message> LineChannel::ask(Message request, SteadyTime deadline) {
   const std::shared_ptr<State> state = state_;
   if (state->closed) co_return fail(ErrorKind::temporary, "closed");
-  if (state->waiting.size() >= kWaitingMax) co_return fail(ErrorKind::temporary, "too many questions wait");
+  if (state->waiting.size() >= kWaitingMax)
+    co_return fail(ErrorKind::temporary, "too many questions wait");
   const std::string tag = fmt::format("{}", state->next_tag++);
   const std::string line = format_message(tag, request);
   if (line.size() > kLineMax) co_return fail(ErrorKind::permanent, "a question over 64 KiB");
@@ -241,7 +271,8 @@ Task<Message> LineChannel::ask(Message request, SteadyTime deadline) {
   while (!waiter.answer) {
     if (!co_await waiter.ready.wait(deadline) && !waiter.answer) {
       state->waiting.erase(tag);
-      co_return fail(ErrorKind::temporary, fmt::format("no answer from {} in time", to_string(state->address)));
+      co_return fail(ErrorKind::temporary,
+                     fmt::format("no answer from {} in time", to_string(state->address)));
     }
   }
   co_return *std::move(waiter.answer);
@@ -287,7 +318,8 @@ Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler)
   served->stream = std::move(stream);
   served->handler = std::move(handler);
   served->idle = std::make_unique<Event>(scope.executor());
-  const Scope::Registration registration(scope, *served->stream, [raw = served->stream.get()] { raw->close(); });
+  const Scope::Registration registration(scope, *served->stream,
+                                         [raw = served->stream.get()] { raw->close(); });
   InBuffer buffer;
   while (true) {
     const auto line = co_await read_line(*served->stream, buffer, SteadyTime::max());

@@ -1,6 +1,7 @@
-// LineChannel: the one protocol between roles that is not LMTP. A request is a line of tab-separated fields; the
-// first is a tag that the channel adds, the answer carries it back. Requests may overlap. In a field, tab, LF, CR,
-// NUL and backslash are written \t \n \r \0 \\, so no text can end a field or a line. At most 64 KiB a line.
+// LineChannel: the one protocol between roles that is not LMTP. A request is a line of
+// tab-separated fields; the first is a tag that the channel adds, the answer carries it back.
+// Requests may overlap. In a field, tab, LF, CR, NUL and backslash are written \t \n \r \0 \\, so
+// no text can end a field or a line. At most 64 KiB a line.
 //
 //   C: 17 <tab> recipient <tab> address=bob@example.org <tab> account=
 //   S: 17 <tab> ok <tab> to=bob@example.org
@@ -40,8 +41,8 @@ struct TaggedMessage {
 };
 Result<TaggedMessage> parse_message(std::string_view line);  // without the LF
 
-// The client side: connects when first asked, again with back-off when the peer went; an unanswered request of a
-// lost connection fails as temporary. Lives as long as the role.
+// The client side: connects when first asked, again with back-off when the peer went; an unanswered
+// request of a lost connection fails as temporary. Lives as long as the role.
 class LineChannel {
  public:
   LineChannel(Scope& scope, Address address);
@@ -54,7 +55,8 @@ class LineChannel {
   std::shared_ptr<State> state_;
 };
 
-// The server side: reads requests from one connection and answers each; several are worked on at a time.
+// The server side: reads requests from one connection and answers each; several are worked on at a
+// time.
 using LineHandler = std::function<Awaitable<Message>(Message request)>;
 Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler);
 

@@ -1,15 +1,14 @@
 #include "net/listener.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/events.h"
 #include "net/socket.h"
@@ -27,7 +26,8 @@ std::string limit_key(const Peer& peer) {
 
 }  // namespace
 
-ConnectionLimits::Slot::Slot(ConnectionLimits& limits, std::string key) : limits_(&limits), key_(std::move(key)) {}
+ConnectionLimits::Slot::Slot(ConnectionLimits& limits, std::string key)
+    : limits_(&limits), key_(std::move(key)) {}
 
 ConnectionLimits::Slot::Slot(Slot&& other) noexcept
     : limits_(std::exchange(other.limits_, nullptr)), key_(std::move(other.key_)) {}
@@ -43,7 +43,8 @@ ConnectionLimits::Slot::~Slot() {
   --limits_->connections_;
   if (key_.empty()) return;
   const auto found = limits_->per_address_.find(key_);
-  if (found != limits_->per_address_.end() && --found->second == 0) limits_->per_address_.erase(found);
+  if (found != limits_->per_address_.end() && --found->second == 0)
+    limits_->per_address_.erase(found);
 }
 
 std::optional<ConnectionLimits::Slot> ConnectionLimits::take(const Peer& peer) {
@@ -76,8 +77,8 @@ struct Listener::State {
 
 namespace {
 
-
-Awaitable<void> run_session(Listener::Session session, StreamPtr stream, ConnectionLimits::Slot slot) {
+Awaitable<void> run_session(Listener::Session session, StreamPtr stream,
+                            ConnectionLimits::Slot slot) {
   co_await session(std::move(stream));
   (void)slot;
 }
@@ -85,12 +86,15 @@ Awaitable<void> run_session(Listener::Session session, StreamPtr stream, Connect
 }  // namespace
 
 Listener::Listener(Scope& scope, File listening, Options options, Session session)
-    : state_(std::make_shared<State>(scope, listening.release(), std::move(options), std::move(session))) {
+    : state_(std::make_shared<State>(scope, listening.release(), std::move(options),
+                                     std::move(session))) {
   const int flags = ::fcntl(state_->descriptor.native_handle(), F_GETFL);
   ::fcntl(state_->descriptor.native_handle(), F_SETFL, flags | O_NONBLOCK);
 }
 
-Listener::~Listener() { stop(); }
+Listener::~Listener() {
+  stop();
+}
 
 void Listener::start() {
   struct Acceptor {
@@ -107,7 +111,8 @@ void Listener::start() {
         state.log.error(event::listener_paused, {{"name", state.options.name}});
       }
       state.reserve.close();
-      File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr,
+                            SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (socket.is_open()) refuse(state, std::move(socket));
       state.reserve = File(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     }
@@ -122,7 +127,8 @@ void Listener::start() {
           const auto now = Clock::system().steady_now();
           if (now - state.warned > 1s) {
             state.warned = now;
-            state.log.warn(event::connection_refused, {{"name", state.options.name}, {"address", (*stream)->peer().address}});
+            state.log.warn(event::connection_refused,
+                           {{"name", state.options.name}, {"address", (*stream)->peer().address}});
           }
           state.scope.spawn(say_goodbye(*std::move(stream), state.options.refusal));
           return;
@@ -140,7 +146,8 @@ void Listener::start() {
 
     static Awaitable<void> accept(std::shared_ptr<State> state) {
       while (!state->stopped) {
-        File socket(::accept4(state->descriptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        File socket(::accept4(state->descriptor.native_handle(), nullptr, nullptr,
+                              SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (socket.is_open()) {
           welcome(*state, std::move(socket));
           continue;
@@ -151,8 +158,9 @@ void Listener::start() {
           continue;
         }
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep(100ms);
-        const auto [error] = co_await state->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                                                   asio::experimental::as_tuple(asio::use_awaitable));
+        const auto [error] = co_await state->descriptor.async_wait(
+            asio::posix::stream_descriptor::wait_read,
+            asio::experimental::as_tuple(asio::use_awaitable));
         if (error && error != asio::error::operation_aborted) co_await sleep(100ms);
       }
     }
@@ -170,9 +178,13 @@ void Listener::stop() {
 std::uint16_t Listener::port() const {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
-  if (::getsockname(state_->descriptor.native_handle(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return 0;
-  if (storage.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
-  if (storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port);
+  if (::getsockname(state_->descriptor.native_handle(), reinterpret_cast<sockaddr*>(&storage),
+                    &length) != 0)
+    return 0;
+  if (storage.ss_family == AF_INET)
+    return ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
+  if (storage.ss_family == AF_INET6)
+    return ntohs(reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port);
   return 0;
 }
 

@@ -1,5 +1,6 @@
-// Listener: accepts on one descriptor and starts a session for each connection. Out of descriptors it pauses
-// and goes on by itself; over a limit it says so to the peer in the protocol's words and closes.
+// Listener: accepts on one descriptor and starts a session for each connection. Out of descriptors
+// it pauses and goes on by itself; over a limit it says so to the peer in the protocol's words and
+// closes.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,8 @@
 
 namespace posthorn::net {
 
-// Connections in all and an address (IPv4 /32, IPv6 /64), shared by the listeners of a role. Loopback is exempt
-// from the per-address bound if so set.
+// Connections in all and an address (IPv4 /32, IPv6 /64), shared by the listeners of a role.
+// Loopback is exempt from the per-address bound if so set.
 class ConnectionLimits {
  public:
   struct Options {
@@ -48,8 +49,8 @@ class ConnectionLimits {
 class Listener {
  public:
   struct Options {
-    std::string name;      // for the log: "smtp", "imaps"
-    std::string refusal;   // what a peer over a limit is told: "421 4.7.0 Too many connections\r\n"
+    std::string name;     // for the log: "smtp", "imaps"
+    std::string refusal;  // what a peer over a limit is told: "421 4.7.0 Too many connections\r\n"
     ConnectionLimits* limits = nullptr;
   };
   // session owns the stream; it is spawned in the scope.

@@ -1,16 +1,15 @@
 #include "net/resolver.h"
 
+#include <algorithm>
 #include <ares.h>
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
-#include <fmt/format.h>
-#include <netdb.h>
-
-#include <algorithm>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <netdb.h>
 #include <random>
 #include <unordered_map>
 
@@ -19,7 +18,8 @@
 namespace posthorn::net {
 namespace {
 
-// c-ares on the role's loop: its sockets are watched by descriptors that are never closed here, its time-outs by a timer.
+// c-ares on the role's loop: its sockets are watched by descriptors that are never closed here, its
+// time-outs by a timer.
 class AresResolver final : public Resolver {
  public:
   explicit AresResolver(Executor executor) : executor_(std::move(executor)), timer_(executor_) {}
@@ -40,10 +40,13 @@ class AresResolver final : public Resolver {
       static_cast<AresResolver*>(self)->watch(fd, readable != 0, writable != 0);
     };
     options.sock_state_cb_data = this;
-    const int made = ares_init_options(&channel_, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (made != ARES_SUCCESS) return fail(ErrorKind::config, fmt::format("DNS: {}", ares_strerror(made)));
+    const int made = ares_init_options(
+        &channel_, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    if (made != ARES_SUCCESS)
+      return fail(ErrorKind::config, fmt::format("DNS: {}", ares_strerror(made)));
     if (!servers.empty() && ares_set_servers_ports_csv(channel_, servers.c_str()) != ARES_SUCCESS)
-      return fail(ErrorKind::config, fmt::format("relay.resolver: \"{}\" is no list of servers", servers));
+      return fail(ErrorKind::config,
+                  fmt::format("relay.resolver: \"{}\" is no list of servers", servers));
     return {};
   }
 
@@ -54,11 +57,16 @@ class AresResolver final : public Resolver {
     if (raw.bytes.empty()) co_return answer;
     ares_mx_reply* list = nullptr;
     const int parsed = ares_parse_mx_reply(raw.data(), raw.size(), &list);
-    if (parsed != ARES_SUCCESS && parsed != ARES_ENODATA) co_return fail(ErrorKind::temporary, fmt::format("DNS MX {}: {}", name, ares_strerror(parsed)));
-    for (const ares_mx_reply* mx = list; mx != nullptr; mx = mx->next) answer.records.push_back({mx->priority, canonical(mx->host)});
+    if (parsed != ARES_SUCCESS && parsed != ARES_ENODATA)
+      co_return fail(ErrorKind::temporary,
+                     fmt::format("DNS MX {}: {}", name, ares_strerror(parsed)));
+    for (const ares_mx_reply* mx = list; mx != nullptr; mx = mx->next)
+      answer.records.push_back({mx->priority, canonical(mx->host)});
     if (list != nullptr) ares_free_data(list);
-    std::shuffle(answer.records.begin(), answer.records.end(), std::mt19937(std::random_device{}()));
-    std::sort(answer.records.begin(), answer.records.end(), [](const auto& a, const auto& b) { return a.preference < b.preference; });
+    std::shuffle(answer.records.begin(), answer.records.end(),
+                 std::mt19937(std::random_device{}()));
+    std::sort(answer.records.begin(), answer.records.end(),
+              [](const auto& a, const auto& b) { return a.preference < b.preference; });
     co_return answer;
   }
 
@@ -70,11 +78,17 @@ class AresResolver final : public Resolver {
     std::array<ares_addrttl, 32> a{};
     std::array<ares_addr6ttl, 32> aaaa{};
     int count = static_cast<int>(a.size());
-    if (!v4.bytes.empty() && ares_parse_a_reply(v4.data(), v4.size(), nullptr, a.data(), &count) == ARES_SUCCESS)
-      for (int i = 0; i < count; ++i) found.emplace_back(inet_ntop(AF_INET, &a[static_cast<std::size_t>(i)].ipaddr, text.data(), text.size()));
+    if (!v4.bytes.empty() &&
+        ares_parse_a_reply(v4.data(), v4.size(), nullptr, a.data(), &count) == ARES_SUCCESS)
+      for (int i = 0; i < count; ++i)
+        found.emplace_back(
+            inet_ntop(AF_INET, &a[static_cast<std::size_t>(i)].ipaddr, text.data(), text.size()));
     count = static_cast<int>(aaaa.size());
-    if (!v6.bytes.empty() && ares_parse_aaaa_reply(v6.data(), v6.size(), nullptr, aaaa.data(), &count) == ARES_SUCCESS)
-      for (int i = 0; i < count; ++i) found.emplace_back(inet_ntop(AF_INET6, &aaaa[static_cast<std::size_t>(i)].ip6addr, text.data(), text.size()));
+    if (!v6.bytes.empty() &&
+        ares_parse_aaaa_reply(v6.data(), v6.size(), nullptr, aaaa.data(), &count) == ARES_SUCCESS)
+      for (int i = 0; i < count; ++i)
+        found.emplace_back(inet_ntop(AF_INET6, &aaaa[static_cast<std::size_t>(i)].ip6addr,
+                                     text.data(), text.size()));
     co_return found;
   }
 
@@ -82,7 +96,9 @@ class AresResolver final : public Resolver {
     std::vector<std::string> found;
     CO_TRY(const auto raw, co_await query(name, ns_t_txt, deadline));
     ares_txt_ext* list = nullptr;
-    if (raw.bytes.empty() || ares_parse_txt_reply_ext(raw.data(), raw.size(), &list) != ARES_SUCCESS) co_return found;
+    if (raw.bytes.empty() ||
+        ares_parse_txt_reply_ext(raw.data(), raw.size(), &list) != ARES_SUCCESS)
+      co_return found;
     for (const ares_txt_ext* part = list; part != nullptr; part = part->next) {
       if (part->record_start != 0 || found.empty()) found.emplace_back();
       found.back().append(reinterpret_cast<const char*>(part->txt), part->length);
@@ -98,17 +114,22 @@ class AresResolver final : public Resolver {
     in6_addr v6{};
     if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
       const std::uint32_t a = ntohl(v4.s_addr);
-      reverse = fmt::format("{}.{}.{}.{}.in-addr.arpa", a & 255U, a >> 8U & 255U, a >> 16U & 255U, a >> 24U);
+      reverse = fmt::format("{}.{}.{}.{}.in-addr.arpa", a & 255U, a >> 8U & 255U, a >> 16U & 255U,
+                            a >> 24U);
     } else if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
-      for (int i = 15; i >= 0; --i) reverse += fmt::format("{:x}.{:x}.", v6.s6_addr[i] & 15U, v6.s6_addr[i] >> 4U);
+      for (int i = 15; i >= 0; --i)
+        reverse += fmt::format("{:x}.{:x}.", v6.s6_addr[i] & 15U, v6.s6_addr[i] >> 4U);
       reverse += "ip6.arpa";
     } else {
       co_return found;
     }
     CO_TRY(const auto raw, co_await query(reverse, ns_t_ptr, deadline));
     hostent* host = nullptr;
-    if (raw.bytes.empty() || ares_parse_ptr_reply(raw.data(), raw.size(), &v4, sizeof v4, AF_INET, &host) != ARES_SUCCESS) co_return found;
-    for (char** alias = host->h_aliases; alias != nullptr && *alias != nullptr; ++alias) found.push_back(canonical(*alias));
+    if (raw.bytes.empty() || ares_parse_ptr_reply(raw.data(), raw.size(), &v4, sizeof v4, AF_INET,
+                                                  &host) != ARES_SUCCESS)
+      co_return found;
+    for (char** alias = host->h_aliases; alias != nullptr && *alias != nullptr; ++alias)
+      found.push_back(canonical(*alias));
     ares_free_hostent(host);
     co_return found;
   }
@@ -117,7 +138,9 @@ class AresResolver final : public Resolver {
   struct Raw {
     int status = 0;
     std::string bytes;
-    const unsigned char* data() const { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+    const unsigned char* data() const {
+      return reinterpret_cast<const unsigned char*>(bytes.data());
+    }
     int size() const { return static_cast<int>(bytes.size()); }
   };
   struct Query {  // shared by the asker and c-ares, whichever lets go last
@@ -142,22 +165,31 @@ class AresResolver final : public Resolver {
   Task<Raw> query(std::string name, int type, SteadyTime deadline) {
     auto* asked = new std::shared_ptr<Query>(std::make_shared<Query>(executor_));
     const std::shared_ptr<Query> query = *asked;
-    ares_query(channel_, name.c_str(), ns_c_in, type, [](void* argument, int status, int, unsigned char* bytes, int size) {
-      const std::unique_ptr<std::shared_ptr<Query>> owned(static_cast<std::shared_ptr<Query>*>(argument));
-      Query& mine = **owned;
-      mine.finished = true;
-      mine.raw.status = status;
-      if (status == ARES_SUCCESS) mine.raw.bytes.assign(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
-      mine.done.set();
-    }, asked);
+    ares_query(
+        channel_, name.c_str(), ns_c_in, type,
+        [](void* argument, int status, int, unsigned char* bytes, int size) {
+          const std::unique_ptr<std::shared_ptr<Query>> owned(
+              static_cast<std::shared_ptr<Query>*>(argument));
+          Query& mine = **owned;
+          mine.finished = true;
+          mine.raw.status = status;
+          if (status == ARES_SUCCESS)
+            mine.raw.bytes.assign(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
+          mine.done.set();
+        },
+        asked);
     arm_timer();
     while (!query->finished)
-      if (!co_await query->done.wait(deadline) && !query->finished) co_return fail(ErrorKind::temporary, fmt::format("DNS {}: no answer in time", name));
+      if (!co_await query->done.wait(deadline) && !query->finished)
+        co_return fail(ErrorKind::temporary, fmt::format("DNS {}: no answer in time", name));
     switch (query->raw.status) {
       case ARES_SUCCESS:
       case ARES_ENODATA:
-      case ARES_ENOTFOUND: co_return query->raw;
-      default: co_return fail(ErrorKind::temporary, fmt::format("DNS {}: {}", name, ares_strerror(query->raw.status)));
+      case ARES_ENOTFOUND:
+        co_return query->raw;
+      default:
+        co_return fail(ErrorKind::temporary,
+                       fmt::format("DNS {}: {}", name, ares_strerror(query->raw.status)));
     }
   }
 
@@ -180,23 +212,25 @@ class AresResolver final : public Resolver {
   void wait(const std::shared_ptr<Watch>& watch, ares_socket_t fd) {
     if (watch->read && !watch->reading) {
       watch->reading = true;
-      watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, watch, fd](const std::error_code& error) {
-        watch->reading = false;
-        if (error || !watch->read) return;
-        ares_process_fd(channel_, fd, ARES_SOCKET_BAD);
-        if (watch->read) wait(watch, fd);
-        arm_timer();
-      });
+      watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                   [this, watch, fd](const std::error_code& error) {
+                                     watch->reading = false;
+                                     if (error || !watch->read) return;
+                                     ares_process_fd(channel_, fd, ARES_SOCKET_BAD);
+                                     if (watch->read) wait(watch, fd);
+                                     arm_timer();
+                                   });
     }
     if (watch->write && !watch->writing) {
       watch->writing = true;
-      watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_write, [this, watch, fd](const std::error_code& error) {
-        watch->writing = false;
-        if (error || !watch->write) return;
-        ares_process_fd(channel_, ARES_SOCKET_BAD, fd);
-        if (watch->write) wait(watch, fd);
-        arm_timer();
-      });
+      watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_write,
+                                   [this, watch, fd](const std::error_code& error) {
+                                     watch->writing = false;
+                                     if (error || !watch->write) return;
+                                     ares_process_fd(channel_, ARES_SOCKET_BAD, fd);
+                                     if (watch->write) wait(watch, fd);
+                                     arm_timer();
+                                   });
     }
   }
 
@@ -207,7 +241,8 @@ class AresResolver final : public Resolver {
       timer_.cancel();
       return;
     }
-    timer_.expires_after(std::chrono::seconds(left->tv_sec) + std::chrono::microseconds(left->tv_usec) + 1ms);
+    timer_.expires_after(std::chrono::seconds(left->tv_sec) +
+                         std::chrono::microseconds(left->tv_usec) + 1ms);
     timer_.async_wait([this](const std::error_code& error) {
       if (error) return;
       ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);

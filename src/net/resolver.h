@@ -1,5 +1,5 @@
-// Resolver: DNS by c-ares, on the role's own thread. "There is no such name" is an answer, a failing server
-// an Error (temporary): mail is kept, never bounced, when the answer is not known.
+// Resolver: DNS by c-ares, on the role's own thread. "There is no such name" is an answer, a
+// failing server an Error (temporary): mail is kept, never bounced, when the answer is not known.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ struct MxRecord {
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  // In the order of preference, equal ones shuffled; empty: the name has no MX record (or does not exist:
-  // exists tells).
+  // In the order of preference, equal ones shuffled; empty: the name has no MX record (or does not
+  // exist: exists tells).
   struct MxAnswer {
     std::vector<MxRecord> records;
     bool name_exists = true;

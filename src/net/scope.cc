@@ -33,7 +33,9 @@ Awaitable<void> guard(Awaitable<void> coroutine, std::size_t* running, Event* id
 Scope::Scope(Executor executor)
     : executor_(std::move(executor)), idle_(std::make_unique<ScopeTimer>(executor_)) {}
 
-Scope::~Scope() { ASSERT(running_ == 0); }
+Scope::~Scope() {
+  ASSERT(running_ == 0);
+}
 
 void Scope::spawn(Awaitable<void> coroutine) {
   ++running_;
@@ -45,7 +47,9 @@ Scope::Registration::Registration(Scope& scope, Stream& stream, std::function<vo
   self_ = scope_.registered_.insert(scope_.registered_.end(), this);
 }
 
-Scope::Registration::~Registration() { scope_.registered_.erase(self_); }
+Scope::Registration::~Registration() {
+  scope_.registered_.erase(self_);
+}
 
 Awaitable<void> Scope::shut_down(std::chrono::milliseconds drain) {
   stopping_ = true;

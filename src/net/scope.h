@@ -1,5 +1,6 @@
-// Scope: the only way to start a coroutine that nobody awaits. It counts what runs, catches what a bug throws,
-// and on shutdown closes the streams that registered and waits until every frame has unwound.
+// Scope: the only way to start a coroutine that nobody awaits. It counts what runs, catches what a
+// bug throws, and on shutdown closes the streams that registered and waits until every frame has
+// unwound.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,9 @@ class Scope {
   // The coroutine's arguments must be values or outlive the scope.
   void spawn(Awaitable<void> coroutine);
 
-  // While it lives, shut_down() at its limit closes the stream. on_stop is called once when stopping begins
-  // (a session that idles uses it to say 421 or BYE); both run on the scope's thread.
+  // While it lives, shut_down() at its limit closes the stream. on_stop is called once when
+  // stopping begins (a session that idles uses it to say 421 or BYE); both run on the scope's
+  // thread.
   class Registration {
    public:
     Registration(Scope& scope, Stream& stream, std::function<void()> on_stop = {});
@@ -40,7 +42,8 @@ class Scope {
   bool is_stopping() const { return stopping_; }
   std::size_t running() const { return running_; }
   const Executor& executor() const { return executor_; }
-  // Tells the registered sessions, waits for them until drain has passed, closes what is left of them.
+  // Tells the registered sessions, waits for them until drain has passed, closes what is left of
+  // them.
   Awaitable<void> shut_down(std::chrono::milliseconds drain);
   // Waits until nothing runs any more; who owns acceptors and channels has ended them before.
   Awaitable<void> join();

@@ -1,6 +1,9 @@
 #include "net/socket.h"
 
 #include <arpa/inet.h>
+#include <asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -9,10 +12,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <asio/posix/stream_descriptor.hpp>
-#include <cerrno>
-#include <charconv>
 
 #include "net/socket_stream.h"
 
@@ -32,7 +31,8 @@ Result<RawAddress> raw_address(const Address& address) {
     un->sun_family = AF_UNIX;
     const std::string& path = unix_address->path.native();
     if (path.empty() || path.size() >= sizeof un->sun_path)
-      return fail(ErrorKind::config, fmt::format("{}: a socket's path has 1 to {} bytes", path, sizeof un->sun_path - 1));
+      return fail(ErrorKind::config, fmt::format("{}: a socket's path has 1 to {} bytes", path,
+                                                 sizeof un->sun_path - 1));
     std::memcpy(un->sun_path, path.c_str(), path.size() + 1);
     raw.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
     return raw;
@@ -59,10 +59,12 @@ Result<RawAddress> raw_address(const Address& address) {
 Result<> remove_stale(const Path& path, RawAddress& raw) {
   struct stat st{};
   if (::lstat(path.c_str(), &st) != 0) return {};
-  if (!S_ISSOCK(st.st_mode)) return fail(ErrorKind::config, fmt::format("{} is there and is no socket", path.native()));
+  if (!S_ISSOCK(st.st_mode))
+    return fail(ErrorKind::config, fmt::format("{} is there and is no socket", path.native()));
   const File probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (probe.is_open() && ::connect(probe.fd(), raw.get(), raw.length) == 0)
-    return fail(ErrorKind::config, fmt::format("{}: somebody listens there already", path.native()));
+    return fail(ErrorKind::config,
+                fmt::format("{}: somebody listens there already", path.native()));
   ::unlink(path.c_str());
   return {};
 }
@@ -77,8 +79,9 @@ Result<Address> parse_address(std::string_view text) {
   }
   const std::size_t colon = text.rfind(':');
   const auto wrong = [&] {
-    return fail(ErrorKind::config,
-                fmt::format("\"{}\" is no address; write 127.0.0.1:25, [::1]:25 or unix:/path", text));
+    return fail(
+        ErrorKind::config,
+        fmt::format("\"{}\" is no address; write 127.0.0.1:25, [::1]:25 or unix:/path", text));
   };
   if (colon == std::string_view::npos) return wrong();
   TcpAddress tcp;
@@ -99,7 +102,8 @@ Result<Address> parse_address(std::string_view text) {
 }
 
 std::string to_string(const Address& address) {
-  if (const auto* unix_address = std::get_if<UnixAddress>(&address)) return "unix:" + unix_address->path.native();
+  if (const auto* unix_address = std::get_if<UnixAddress>(&address))
+    return "unix:" + unix_address->path.native();
   const auto& tcp = std::get<TcpAddress>(address);
   return tcp.host.find(':') == std::string::npos ? fmt::format("{}:{}", tcp.host, tcp.port)
                                                  : fmt::format("[{}]:{}", tcp.host, tcp.port);
@@ -116,7 +120,8 @@ Result<File> bind_socket(const Address& address, const BindOptions& options) {
   if (unix_address == nullptr) {
     ::setsockopt(file.fd(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (options.reuse_port) ::setsockopt(file.fd(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    if (raw.get()->sa_family == AF_INET6) ::setsockopt(file.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (raw.get()->sa_family == AF_INET6)
+      ::setsockopt(file.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
   }
   if (::bind(file.fd(), raw.get(), raw.length) != 0) return fail_errno("bind", name, errno);
   if (unix_address != nullptr && ::chmod(unix_address->path.c_str(), options.mode) != 0)

@@ -1,4 +1,5 @@
-// Sockets: binding, connecting, and Streams over them. Everything of Asio that touches a socket is in here.
+// Sockets: binding, connecting, and Streams over them. Everything of Asio that touches a socket is
+// in here.
 #pragma once
 
 #include <string>
@@ -22,8 +23,8 @@ using Address = std::variant<TcpAddress, UnixAddress>;
 Result<Address> parse_address(std::string_view text);
 std::string to_string(const Address& address);
 
-// A listening descriptor (SO_REUSEADDR; reuse_port for several workers; IPV6_V6ONLY). A stale Unix socket
-// file is replaced, a live one is an error.
+// A listening descriptor (SO_REUSEADDR; reuse_port for several workers; IPV6_V6ONLY). A stale Unix
+// socket file is replaced, a live one is an error.
 struct BindOptions {
   bool reuse_port = false;
   int backlog = 1024;

@@ -1,6 +1,12 @@
 #include "net/socket_stream.h"
 
 #include <arpa/inet.h>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -8,13 +14,6 @@
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <asio/experimental/as_tuple.hpp>
-#include <asio/posix/stream_descriptor.hpp>
-#include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
-#include <cerrno>
 
 #include "net/tls.h"
 #include "net/tls_error.h"
@@ -29,7 +28,8 @@ struct SocketStream::State {
     std::uint64_t waits = 0;  // which wait a timer's handler belongs to
     bool timed_out = false;
   };
-  State(const Executor& executor, int fd) : descriptor(executor, fd), reading(executor), writing(executor) {}
+  State(const Executor& executor, int fd)
+      : descriptor(executor, fd), reading(executor), writing(executor) {}
   asio::posix::stream_descriptor descriptor;
   Direction reading;
   Direction writing;
@@ -83,10 +83,12 @@ void SocketStream::read_addresses() {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
   const int fd = state_->descriptor.native_handle();
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0) peer_ = peer_from(storage);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)
+    peer_ = peer_from(storage);
   storage = {};
   length = sizeof storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0) local_ = peer_from(storage);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)
+    local_ = peer_from(storage);
 }
 
 Task<> SocketStream::wait(Want want, SteadyTime deadline) {
@@ -111,7 +113,8 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
   std::error_code error;
   do {
     // The other direction's deadline cancels both; this one just goes on waiting then.
-    std::tie(error) = co_await state->descriptor.async_wait(type, asio::experimental::as_tuple(asio::use_awaitable));
+    std::tie(error) = co_await state->descriptor.async_wait(
+        type, asio::experimental::as_tuple(asio::use_awaitable));
   } while (error == asio::error::operation_aborted && !state->closed && !direction.timed_out);
   ++direction.waits;
   if (deadline != SteadyTime::max()) direction.timer.cancel();
@@ -133,7 +136,8 @@ Task<std::size_t> SocketStream::read_some(std::span<char> buffer, SteadyTime dea
     if (state_->closed) co_return fail(ErrorKind::closed, "closed");
     if (ssl_ != nullptr) {
       ERR_clear_error();
-      const int n = SSL_read(ssl_, buffer.data(), static_cast<int>(std::min<std::size_t>(buffer.size(), 1U << 20U)));
+      const int n = SSL_read(ssl_, buffer.data(),
+                             static_cast<int>(std::min<std::size_t>(buffer.size(), 1U << 20U)));
       if (n > 0) {
         co_await give_way();
         co_return static_cast<std::size_t>(n);
@@ -141,7 +145,8 @@ Task<std::size_t> SocketStream::read_some(std::span<char> buffer, SteadyTime dea
       CO_TRY_OK(co_await after_ssl(n, "read", deadline));
       continue;
     }
-    const ssize_t n = ::recv(state_->descriptor.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    const ssize_t n =
+        ::recv(state_->descriptor.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n > 0) {
       co_await give_way();
       co_return static_cast<std::size_t>(n);
@@ -158,7 +163,8 @@ Task<> SocketStream::write(std::string_view bytes, SteadyTime deadline) {
     if (state_->closed) co_return fail(ErrorKind::closed, "closed");
     if (ssl_ != nullptr) {
       ERR_clear_error();
-      const int n = SSL_write(ssl_, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), 1U << 20U)));
+      const int n = SSL_write(ssl_, bytes.data(),
+                              static_cast<int>(std::min<std::size_t>(bytes.size(), 1U << 20U)));
       if (n > 0) {
         bytes.remove_prefix(static_cast<std::size_t>(n));
         continue;
@@ -166,7 +172,8 @@ Task<> SocketStream::write(std::string_view bytes, SteadyTime deadline) {
       CO_TRY_OK(co_await after_ssl(n, "write", deadline));
       continue;
     }
-    const ssize_t n = ::send(state_->descriptor.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t n = ::send(state_->descriptor.native_handle(), bytes.data(), bytes.size(),
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
       continue;
@@ -184,22 +191,31 @@ Task<> SocketStream::wait_readable(SteadyTime deadline) {
   co_return co_await wait(Want::read, deadline);
 }
 
-Task<> SocketStream::wait_writable(SteadyTime deadline) { co_return co_await wait(Want::write, deadline); }
+Task<> SocketStream::wait_writable(SteadyTime deadline) {
+  co_return co_await wait(Want::write, deadline);
+}
 
-// After an SSL call that gave nothing: waits for what it wants, or tells why there will never be more.
+// After an SSL call that gave nothing: waits for what it wants, or tells why there will never be
+// more.
 Task<> SocketStream::after_ssl(int result, std::string_view what, SteadyTime deadline) {
   const int saved = errno;
   switch (SSL_get_error(ssl_, result)) {
-    case SSL_ERROR_WANT_READ: co_return co_await wait(Want::read, deadline);
-    case SSL_ERROR_WANT_WRITE: co_return co_await wait(Want::write, deadline);
-    case SSL_ERROR_ZERO_RETURN: co_return fail(ErrorKind::closed, "the peer closed the connection");
+    case SSL_ERROR_WANT_READ:
+      co_return co_await wait(Want::read, deadline);
+    case SSL_ERROR_WANT_WRITE:
+      co_return co_await wait(Want::write, deadline);
+    case SSL_ERROR_ZERO_RETURN:
+      co_return fail(ErrorKind::closed, "the peer closed the connection");
     case SSL_ERROR_SYSCALL:
-      co_return fail(ErrorKind::closed, saved == 0 ? "the peer closed the connection" : std::generic_category().message(saved));
-    default: break;
+      co_return fail(ErrorKind::closed, saved == 0 ? "the peer closed the connection"
+                                                   : std::generic_category().message(saved));
+    default:
+      break;
   }
   std::string text = tls_error(what);
   // OpenSSL 3 reports an end without close_notify this way; everyone does it.
-  if (text.find("unexpected eof") != std::string::npos) co_return fail(ErrorKind::closed, "the peer closed the connection");
+  if (text.find("unexpected eof") != std::string::npos)
+    co_return fail(ErrorKind::closed, "the peer closed the connection");
   co_return fail(ErrorKind::protocol, std::move(text));
 }
 
@@ -216,7 +232,8 @@ Task<> SocketStream::handshake(SteadyTime deadline) {
   info.version = SSL_get_version(ssl_);
   info.cipher = SSL_get_cipher_name(ssl_);
   info.bits = SSL_get_cipher_bits(ssl_, nullptr);
-  if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name)) info.server_name = name;
+  if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
+    info.server_name = name;
   tls_ = std::move(info);
   co_return Result<>{};
 }
@@ -235,7 +252,8 @@ Task<> SocketStream::start_tls(const TlsClient& tls, const std::string& name, St
   if (ssl_ == nullptr) co_return fail(ErrorKind::temporary, tls_error("SSL_new"));
   SSL_set_connect_state(ssl_);
   std::array<unsigned char, 16> literal{};
-  const bool is_address = inet_pton(AF_INET, name.c_str(), literal.data()) == 1 || inet_pton(AF_INET6, name.c_str(), literal.data()) == 1;
+  const bool is_address = inet_pton(AF_INET, name.c_str(), literal.data()) == 1 ||
+                          inet_pton(AF_INET6, name.c_str(), literal.data()) == 1;
   if (!is_address) SSL_set_tlsext_host_name(ssl_, name.c_str());
   if (tls.verify() == TlsClient::Verify::required) {
     // RFC 6125: the chain and the name, both.
@@ -247,9 +265,11 @@ Task<> SocketStream::start_tls(const TlsClient& tls, const std::string& name, St
     SSL_set_verify(ssl_, SSL_VERIFY_PEER, nullptr);
   }
   auto done = co_await handshake(deadline);
-  if (!done && SSL_get_verify_result(ssl_) != X509_V_OK && tls.verify() == TlsClient::Verify::required)
-    co_return fail(ErrorKind::temporary, std::string("certificate of ") + name + ": " +
-                                             X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
+  if (!done && SSL_get_verify_result(ssl_) != X509_V_OK &&
+      tls.verify() == TlsClient::Verify::required)
+    co_return fail(ErrorKind::temporary,
+                   std::string("certificate of ") + name + ": " +
+                       X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
   co_return done;
 }
 

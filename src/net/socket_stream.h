@@ -1,6 +1,7 @@
-// SocketStream: a Stream over a descriptor of its own, with TLS by OpenSSL directly on it. The system call is tried
-// first and the event loop asked only when it would block. OpenSSL gives its buffers back between records, so an idle
-// TLS session holds none. Written with OpenSSL's socket BIO: the process ignores SIGPIPE.
+// SocketStream: a Stream over a descriptor of its own, with TLS by OpenSSL directly on it. The
+// system call is tried first and the event loop asked only when it would block. OpenSSL gives its
+// buffers back between records, so an idle TLS session holds none. Written with OpenSSL's socket
+// BIO: the process ignores SIGPIPE.
 #pragma once
 
 #include <memory>

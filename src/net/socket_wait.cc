@@ -15,9 +15,12 @@ struct SocketWatch::State {
   bool timed_out = false;
 };
 
-SocketWatch::SocketWatch(Executor executor, int fd) : state_(std::make_shared<State>(executor, fd)) {}
+SocketWatch::SocketWatch(Executor executor, int fd)
+    : state_(std::make_shared<State>(executor, fd)) {}
 
-SocketWatch::~SocketWatch() { release(); }
+SocketWatch::~SocketWatch() {
+  release();
+}
 
 void SocketWatch::release() {
   if (!state_->descriptor.is_open()) return;
@@ -39,7 +42,8 @@ Task<> SocketWatch::wait(Want want, SteadyTime deadline) {
     state->descriptor.cancel(ignored);
   });
   const auto [error] = co_await state->descriptor.async_wait(
-      want == Want::read ? asio::posix::stream_descriptor::wait_read : asio::posix::stream_descriptor::wait_write,
+      want == Want::read ? asio::posix::stream_descriptor::wait_read
+                         : asio::posix::stream_descriptor::wait_write,
       asio::experimental::as_tuple(asio::use_awaitable));
   ++state->waits;
   state->timer.cancel();

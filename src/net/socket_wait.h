@@ -1,4 +1,5 @@
-// Waiting for a descriptor that somebody else owns (a library's socket), and callbacks on the role's loop for it.
+// Waiting for a descriptor that somebody else owns (a library's socket), and callbacks on the
+// role's loop for it.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,8 @@ class SocketWatch {
  public:
   SocketWatch(Executor executor, int fd);
   ~SocketWatch();  // release()
-  // Lets go of the descriptor without closing it; a wait that is under way ends with closed. Only one watch at a time
-  // may hold a descriptor.
+  // Lets go of the descriptor without closing it; a wait that is under way ends with closed. Only
+  // one watch at a time may hold a descriptor.
   void release();
   enum class Want { read, write };
   Task<> wait(Want want, SteadyTime deadline);

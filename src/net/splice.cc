@@ -20,7 +20,9 @@ Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
     std::string buffer(kPiece, '\0');  // only while there is something to carry
     const auto n = co_await from->read_some(buffer, Clock::system().steady_now() + kWriteTimeout);
     if (!n) break;
-    if (!co_await to->write(std::string_view(buffer).substr(0, *n), Clock::system().steady_now() + kWriteTimeout)) break;
+    if (!co_await to->write(std::string_view(buffer).substr(0, *n),
+                            Clock::system().steady_now() + kWriteTimeout))
+      break;
   }
   // The other direction may still have a last word on its way; it ends when its source does.
   (void)co_await to->shut_down(Clock::system().steady_now() + 1s);

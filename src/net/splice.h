@@ -1,4 +1,5 @@
-// Two streams joined: what comes from the one goes to the other, until either ends. An idle pair holds no buffer.
+// Two streams joined: what comes from the one goes to the other, until either ends. An idle pair
+// holds no buffer.
 #pragma once
 
 #include "net/scope.h"

@@ -1,6 +1,7 @@
-// Stream: a connection's bytes, over TCP, a Unix socket or TLS on either; tests use a MemoryStream instead.
-// Every operation has a deadline of its own and fails with timeout when it passes, closed when the peer went.
-// One reader and one writer at a time. The object is owned by the coroutine that serves the connection.
+// Stream: a connection's bytes, over TCP, a Unix socket or TLS on either; tests use a MemoryStream
+// instead. Every operation has a deadline of its own and fails with timeout when it passes, closed
+// when the peer went. One reader and one writer at a time. The object is owned by the coroutine
+// that serves the connection.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ class TlsServer;  // net/tls.h
 class TlsClient;
 
 struct Peer {
-  std::string address;  // "192.0.2.1", "2001:db8::1"; an IPv4-mapped IPv6 address as the IPv4 one; "local" for Unix
+  std::string address;  // "192.0.2.1", "2001:db8::1"; an IPv4-mapped IPv6 address as the IPv4 one;
+                        // "local" for Unix
   std::uint16_t port = 0;
   bool is_loopback = false;  // loopback address or Unix socket
 };
@@ -37,13 +39,16 @@ class Stream {
   virtual Task<std::size_t> read_some(std::span<char> buffer, SteadyTime deadline) = 0;
   // All of the bytes.
   virtual Task<> write(std::string_view bytes, SteadyTime deadline) = 0;
-  // Waits until a read would give something, holding no buffer meanwhile (an idle session's memory).
+  // Waits until a read would give something, holding no buffer meanwhile (an idle session's
+  // memory).
   virtual Task<> wait_readable(SteadyTime deadline) = 0;
-  // The handshake. The caller has made sure that nothing it read before is left over (STARTTLS injection).
+  // The handshake. The caller has made sure that nothing it read before is left over (STARTTLS
+  // injection).
   virtual Task<> start_tls(const TlsServer& tls, SteadyTime deadline) = 0;
   // As client: verifies the chain and that the certificate is for name, as tls is set to.
   virtual Task<> start_tls(const TlsClient& tls, const std::string& name, SteadyTime deadline) = 0;
-  // Ends every waiting operation with closed; idempotent, callable from outside the owner (shutdown).
+  // Ends every waiting operation with closed; idempotent, callable from outside the owner
+  // (shutdown).
   virtual void close() = 0;
   // TLS close_notify and half-close, best effort, then close().
   virtual Task<> shut_down(SteadyTime deadline) = 0;

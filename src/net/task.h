@@ -1,5 +1,6 @@
-// The coroutine types of Posthorn. Awaited coroutines may take references; spawned ones (net::Scope) take
-// values or objects that live as long as the role. Nothing throws: Task<T> co_returns a Result<T>.
+// The coroutine types of Posthorn. Awaited coroutines may take references; spawned ones
+// (net::Scope) take values or objects that live as long as the role. Nothing throws: Task<T>
+// co_returns a Result<T>.
 #pragma once
 
 #include <asio/any_io_executor.hpp>

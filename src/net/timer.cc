@@ -32,18 +32,26 @@ struct Event::State {
   }
 };
 
-Event::Event(Executor executor) : state_(std::make_shared<State>()) { state_->executor = std::move(executor); }
+Event::Event(Executor executor) : state_(std::make_shared<State>()) {
+  state_->executor = std::move(executor);
+}
 
-Event::~Event() { close(); }
+Event::~Event() {
+  close();
+}
 
-void Event::set() { state_->wake(); }
+void Event::set() {
+  state_->wake();
+}
 
 void Event::close() {
   state_->closed = true;
   state_->wake();
 }
 
-bool Event::is_closed() const { return state_->closed; }
+bool Event::is_closed() const {
+  return state_->closed;
+}
 
 Awaitable<bool> Event::wait(SteadyTime deadline) {
   const std::shared_ptr<State> state = state_;  // the event may go while one waits

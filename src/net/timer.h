@@ -10,8 +10,8 @@ namespace posthorn::net {
 
 Awaitable<void> sleep(std::chrono::milliseconds time);
 
-// Auto-reset for nobody: set() wakes all who wait now; wait() returns true if woken, false at the deadline.
-// close() wakes all for good (shutdown).
+// Auto-reset for nobody: set() wakes all who wait now; wait() returns true if woken, false at the
+// deadline. close() wakes all for good (shutdown).
 class Event {
  public:
   explicit Event(Executor executor);

@@ -46,7 +46,8 @@ Result<ContextPtr> make_context(const SSL_METHOD* method) {
 }
 
 std::string asn1_text(const ASN1_STRING* value) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)), static_cast<std::size_t>(ASN1_STRING_length(value))};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+          static_cast<std::size_t>(ASN1_STRING_length(value))};
 }
 
 CertificateInfo read_info(X509* certificate) {
@@ -54,7 +55,8 @@ CertificateInfo read_info(X509* certificate) {
   std::tm tm{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
     info.not_after = WallTime(std::chrono::seconds(timegm(&tm)));
-  auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
     if (name->type == GEN_DNS) info.names.push_back(asn1_text(name->d.dNSName));
@@ -101,13 +103,17 @@ struct Pair {
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
   TRY(auto context, make_context(TLS_server_method()));
   const auto wrong = [&](const Path& path) {
-    return fail(ErrorKind::config, fmt::format("{}:1: {}", path.native(), tls_error("cannot be used")));
+    return fail(ErrorKind::config,
+                fmt::format("{}:1: {}", path.native(), tls_error("cannot be used")));
   };
   ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1) return wrong(files.certificate);
-  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) return wrong(files.key);
+  if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
+    return wrong(files.certificate);
+  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return wrong(files.key);
   if (SSL_CTX_check_private_key(context.get()) != 1)
-    return fail(ErrorKind::config, fmt::format("{}:1: the key is not the one of {}", files.key.native(), files.certificate.native()));
+    return fail(ErrorKind::config, fmt::format("{}:1: the key is not the one of {}",
+                                               files.key.native(), files.certificate.native()));
   ERR_clear_error();
   info = read_info(SSL_CTX_get0_certificate(context.get()));
   static constexpr unsigned char kSessionContext[] = "posthorn";
@@ -143,7 +149,8 @@ struct TlsServer::State {
     for (const Pair& pair : pairs) {
       for (const std::string& candidate : pair.info.names) {
         if (lower(candidate) == wanted) return pair;
-        if (by_wildcard == nullptr && !wildcard.empty() && lower(candidate) == wildcard) by_wildcard = &pair;
+        if (by_wildcard == nullptr && !wildcard.empty() && lower(candidate) == wildcard)
+          by_wildcard = &pair;
       }
     }
     return by_wildcard != nullptr ? *by_wildcard : pairs.front();
@@ -201,9 +208,15 @@ Result<bool> TlsServer::reload() {
   return changed;
 }
 
-CertificateInfo TlsServer::info() const { return state_->pairs.front().info; }
-std::shared_ptr<ssl_ctx_st> TlsServer::context() const { return state_->pairs.front().context; }
-std::shared_ptr<ssl_ctx_st> TlsServer::context_for(std::string_view name) const { return state_->choose(name).context; }
+CertificateInfo TlsServer::info() const {
+  return state_->pairs.front().info;
+}
+std::shared_ptr<ssl_ctx_st> TlsServer::context() const {
+  return state_->pairs.front().context;
+}
+std::shared_ptr<ssl_ctx_st> TlsServer::context_for(std::string_view name) const {
+  return state_->choose(name).context;
+}
 
 struct TlsClient::State {
   ContextPtr context;
@@ -221,15 +234,21 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(Verify verify, const Path& tr
   const int loaded = trust_file.empty() ? SSL_CTX_set_default_verify_paths(context)
                                         : SSL_CTX_load_verify_file(context, trust_file.c_str());
   if (loaded != 1 && verify == Verify::required)
-    return fail(ErrorKind::config, fmt::format("{}:1: {}", trust_file.native(), tls_error("no authorities could be read")));
+    return fail(ErrorKind::config, fmt::format("{}:1: {}", trust_file.native(),
+                                               tls_error("no authorities could be read")));
   ERR_clear_error();
   return client;
 }
 
-std::shared_ptr<ssl_ctx_st> TlsClient::context() const { return state_->context; }
-TlsClient::Verify TlsClient::verify() const { return state_->verify; }
+std::shared_ptr<ssl_ctx_st> TlsClient::context() const {
+  return state_->context;
+}
+TlsClient::Verify TlsClient::verify() const {
+  return state_->verify;
+}
 
-Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names, const std::vector<std::string>& addresses) {
+Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names,
+                                    const std::vector<std::string>& addresses) {
   const KeyPtr key(EVP_EC_gen("P-256"));
   const CertificatePtr certificate(X509_new());
   const auto wrong = [] { return fail(ErrorKind::temporary, tls_error("making a certificate")); };
@@ -244,11 +263,14 @@ Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names, c
   X509_set_pubkey(certificate.get(), key.get());
   X509_NAME* name = X509_get_subject_name(certificate.get());
   const std::string common = dns_names.empty() ? "localhost" : dns_names.front().substr(0, 64);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(common.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate.get(), name);
   std::string alternatives;
-  for (const std::string& dns : dns_names) alternatives += (alternatives.empty() ? "DNS:" : ",DNS:") + dns;
-  for (const std::string& address : addresses) alternatives += (alternatives.empty() ? "IP:" : ",IP:") + address;
+  for (const std::string& dns : dns_names)
+    alternatives += (alternatives.empty() ? "DNS:" : ",DNS:") + dns;
+  for (const std::string& address : addresses)
+    alternatives += (alternatives.empty() ? "IP:" : ",IP:") + address;
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
@@ -269,8 +291,10 @@ Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names, c
     const long size = BIO_get_mem_data(bio.get(), &data);
     return {data, static_cast<std::size_t>(size)};
   };
-  return SelfSigned{to_pem([&](BIO* bio) { PEM_write_bio_X509(bio, certificate.get()); }),
-                    to_pem([&](BIO* bio) { PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); })};
+  return SelfSigned{
+      to_pem([&](BIO* bio) { PEM_write_bio_X509(bio, certificate.get()); }), to_pem([&](BIO* bio) {
+        PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+      })};
 }
 
 }  // namespace posthorn::net

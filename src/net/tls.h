@@ -1,6 +1,6 @@
-// TLS: contexts for the server side (certificates by SNI, swapped live) and the client side (verification).
-// Mozilla's "intermediate" settings: TLS 1.2 and 1.3, no compression, no renegotiation. A bad new pair is
-// refused and the old one stays.
+// TLS: contexts for the server side (certificates by SNI, swapped live) and the client side
+// (verification). Mozilla's "intermediate" settings: TLS 1.2 and 1.3, no compression, no
+// renegotiation. A bad new pair is refused and the old one stays.
 #pragma once
 
 #include <memory>
@@ -32,9 +32,10 @@ class TlsServer {
   static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs);
   ~TlsServer();
 
-  // Reads the files again if they changed; true: a new pair is in use. On an error the old ones stay.
+  // Reads the files again if they changed; true: a new pair is in use. On an error the old ones
+  // stay.
   Result<bool> reload();
-  CertificateInfo info() const;  // of the default pair
+  CertificateInfo info() const;                 // of the default pair
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
   std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
 

@@ -1,6 +1,6 @@
-// Queue: what waits, and its scheduler. For each message: filter, plan for each recipient, attempts grouped by where
-// they go, back-off, and at last a bounce. Everything that counts is on disk (queue/spool.h) before it is acted on.
-// Lives on the role's thread.
+// Queue: what waits, and its scheduler. For each message: filter, plan for each recipient, attempts
+// grouped by where they go, back-off, and at last a bounce. Everything that counts is on disk
+// (queue/spool.h) before it is acted on. Lives on the role's thread.
 #pragma once
 
 #include <map>
@@ -68,7 +68,8 @@ class Queue {
   net::Awaitable<std::vector<Group>> plan(const ItemPtr& item);
   net::Task<> record(const ItemPtr& item, std::vector<LogRecord> records);
   net::Awaitable<void> finish(const ItemPtr& item);
-  net::Awaitable<bool> notify(const ItemPtr& item, bool failed, const std::vector<std::size_t>& recipients);
+  net::Awaitable<bool> notify(const ItemPtr& item, bool failed,
+                              const std::vector<std::size_t>& recipients);
   net::Task<std::string> returned_text(const Stored& stored, bool whole);
   net::Message list(const net::Message& request) const;
   net::Awaitable<net::Message> show(std::string id);

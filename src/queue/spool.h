@@ -1,17 +1,19 @@
-// The spool: messages on disk, and what has become of them. It survives kill -9 and a power cut between any two calls.
+// The spool: messages on disk, and what has become of them. It survives kill -9 and a power cut
+// between any two calls.
 //
-//   incoming/ID       being written                        crash: removed at the next start; was never acknowledged
-//   active/ID         the message; never changed again     committed: synced, renamed here, folder synced, then 250
-//   active/ID.log     what happened: one line an event     synced before anything follows from it; a torn last line
+//   incoming/ID       being written                        crash: removed at the next start; was
+//   never acknowledged active/ID         the message; never changed again     committed: synced,
+//   renamed here, folder synced, then 250 active/ID.log     what happened: one line an event synced
+//   before anything follows from it; a torn last line
 //                     (recipient done, verdict, hold …)    counts as not written
 //   corrupt/…         what could not be read               kept for a human; the others go on
 //
-// A message goes when all recipients are done: its log first says so, then both files are removed, the log last; a log
-// without its message is removed at the next start.
+// A message goes when all recipients are done: its log first says so, then both files are removed,
+// the log last; a log without its message is removed at the next start.
 //
-// A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <checksum of it, 16 hex digits>\n", the envelope as
-// one line of the line protocol, then the message's bytes with CRLF lines. No text of a peer can end a record: line
-// ends in it are escaped.
+// A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <checksum of it, 16 hex
+// digits>\n", the envelope as one line of the line protocol, then the message's bytes with CRLF
+// lines. No text of a peer can end a record: line ends in it are escaped.
 #pragma once
 
 #include <functional>
@@ -30,7 +32,12 @@
 
 namespace posthorn::queue {
 
-enum class RecipientState { waiting, delivered, failed };
+enum class RecipientState {
+  waiting,
+  delivered,
+  failed,
+  bounced
+};  // bounced: failed, and the sender was told
 
 struct RecipientStatus {
   RecipientState state = RecipientState::waiting;
@@ -55,11 +62,11 @@ struct Stored {
 };
 
 struct LogRecord {
-  enum class Kind { delivered, failed, deferred, scanned, hold, release, warned, tried };
+  enum class Kind { delivered, failed, bounced, deferred, scanned, hold, release, warned, tried };
   Kind kind = Kind::deferred;
   std::size_t recipient = 0;
-  std::string text;      // reason, or the filter's headers
-  WallTime next_try{};   // tried
+  std::string text;     // reason, or the filter's headers
+  WallTime next_try{};  // tried
 };
 
 // One folder's fsync for all who wait for one (group commit).
@@ -81,7 +88,8 @@ class Spool {
  public:
   Spool(const Path& root, Disk& disk, net::BlockingPool& pool, net::Executor executor);
 
-  // Makes the folders, removes what was never committed, reads all messages. Blocks; call it in the pool.
+  // Makes the folders, removes what was never committed, reads all messages. Blocks; call it in the
+  // pool.
   Result<std::vector<Stored>> recover();
 
   Path message_path(const std::string& id) const { return active_ / id; }
@@ -92,7 +100,8 @@ class Spool {
   Result<std::optional<Stored>> read(const std::string& id) const;
   bool is_full(const config::Queue& config) const;
 
-  // A message that is being written. commit gives what lies on disk then; without it nothing remains.
+  // A message that is being written. commit gives what lies on disk then; without it nothing
+  // remains.
   class Writer {
    public:
     Writer(Spool& spool, message::Envelope envelope, WallTime now, bool is_bounce);

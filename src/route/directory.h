@@ -1,5 +1,6 @@
-// Directory: the questions about addresses that SMTP and the queue ask. In the lookup role it is answered from the
-// tables; edge and queue ask it over the line protocol. An Error means "could not ask": 451, keep the mail.
+// Directory: the questions about addresses that SMTP and the queue ask. In the lookup role it is
+// answered from the tables; edge and queue ask it over the line protocol. An Error means "could not
+// ask": 451, keep the mail.
 #pragma once
 
 #include <expected>
@@ -26,7 +27,8 @@ struct RecipientQuestion {
   std::string account;  // who is logged in; empty: a stranger, who may not relay
 };
 
-// The final recipients: aliases, lists and catch-alls expanded, each once. Local ones keep their +tag.
+// The final recipients: aliases, lists and catch-alls expanded, each once. Local ones keep their
+// +tag.
 struct Expansion {
   std::vector<std::string> recipients;
 };
@@ -35,16 +37,16 @@ struct LocalPlan {
   std::string account;  // "bob@example.org", canonical (lower case)
   std::string tag;      // "Work" of bob+Work@; may be empty
 };
-struct RelayPlan {      // to a smarthost, or a transport table's next hop
+struct RelayPlan {  // to a smarthost, or a transport table's next hop
   std::string host;
   std::uint16_t port = 25;
   bool use_mx = false;  // host is a domain whose MX records are to be asked (no brackets around it)
   std::string user;     // empty: no authentication
   std::string password;
-  std::string tls;      // "verify", "encrypt", "may", "none"
+  std::string tls;  // "verify", "encrypt", "may", "none"
 };
 struct MxPlan {
-  std::string domain;   // or an address literal "[192.0.2.1]"
+  std::string domain;  // or an address literal "[192.0.2.1]"
 };
 using Plan = std::variant<LocalPlan, RelayPlan, MxPlan>;
 

@@ -1,9 +1,8 @@
 #include "route/local_directory.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
 #include <set>
 
 namespace posthorn::route {
@@ -11,8 +10,12 @@ namespace {
 
 using maps::AddressKeys;
 
-Refusal unknown_user(const std::string& address) { return {550, "5.1.1", fmt::format("<{}>: User unknown", address)}; }
-Refusal relay_denied(const std::string& address) { return {554, "5.7.1", fmt::format("<{}>: Relay access denied", address)}; }
+Refusal unknown_user(const std::string& address) {
+  return {550, "5.1.1", fmt::format("<{}>: User unknown", address)};
+}
+Refusal relay_denied(const std::string& address) {
+  return {554, "5.7.1", fmt::format("<{}>: Relay access denied", address)};
+}
 
 std::pair<std::string, std::string> split(const std::string& address) {
   const std::size_t at = address.rfind('@');
@@ -20,7 +23,9 @@ std::pair<std::string, std::string> split(const std::string& address) {
   return {address.substr(0, at), address.substr(at + 1)};
 }
 
-bool is_postmaster(const std::string& local) { return message::to_lower(local) == "postmaster"; }
+bool is_postmaster(const std::string& local) {
+  return message::to_lower(local) == "postmaster";
+}
 
 }  // namespace
 
@@ -52,7 +57,9 @@ net::Task<bool> LocalDirectory::has_mailbox(const Set& set, const AddressKeys& k
   co_return untagged.has_value();
 }
 
-net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, std::string address, Walk& walk, std::size_t depth) const {
+net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, std::string address,
+                                                               Walk& walk,
+                                                               std::size_t depth) const {
   using Out = std::expected<void, Refusal>;
   const std::string original = address;
   const auto take = [&](std::string to) -> Out {
@@ -67,9 +74,11 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   CO_TRY(const bool local, co_await is_local_domain(set, domain));
   if (!local) co_return take(address);
-  if (depth > config_.maps.depth_max) co_return Out(std::unexpected(Refusal{554, "5.4.6", "Aliases of aliases without end"}));
+  if (depth > config_.maps.depth_max)
+    co_return Out(std::unexpected(Refusal{554, "5.4.6", "Aliases of aliases without end"}));
 
-  // virtual(5): the full address, the address without its tag, then a mailbox of that name, then the domain's catch-all.
+  // virtual(5): the full address, the address without its tag, then a mailbox of that name, then
+  // the domain's catch-all.
   CO_TRY(auto value, co_await set->aliases.find(keys.full));
   bool keep_tag = false;
   if (!value && keys.untagged != keys.full) {
@@ -103,21 +112,26 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
   using Out = std::expected<Expansion, Refusal>;
   const Set set = tables_.current();
   const auto parsed = message::parse_mailbox_address(question.address);
-  if (!parsed) co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
+  if (!parsed)
+    co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
   const bool bare_postmaster = parsed->domain.empty() && is_postmaster(parsed->local);
   CO_TRY(std::string address, co_await complete(set, question.address));
   if (parsed->domain.empty() && !bare_postmaster && question.account.empty())
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
   const auto [local, domain] = split(address);
   CO_TRY(const bool is_local, co_await is_local_domain(set, domain));
-  if (!is_local && question.account.empty()) co_return Out(std::unexpected(relay_denied(question.address)));
+  if (!is_local && question.account.empty())
+    co_return Out(std::unexpected(relay_denied(question.address)));
   Walk walk;
   CO_TRY(auto done, co_await expand(set, address, walk, 0));
   if (!done && done.error().enhanced == "5.1.1" && is_postmaster(local)) {
-    // RFC 5321 section 4.5.1: postmaster is always there. Configured, else whoever has the first mailbox of the server.
+    // RFC 5321 section 4.5.1: postmaster is always there. Configured, else whoever has the first
+    // mailbox of the server.
     std::string to = config_.server.postmaster;
     if (to.empty() && !set->mailboxes.tables.empty())
-      if (const auto* table = dynamic_cast<const maps::TextTable*>(set->mailboxes.tables.front().get()); table != nullptr && !table->entries().empty())
+      if (const auto* table =
+              dynamic_cast<const maps::TextTable*>(set->mailboxes.tables.front().get());
+          table != nullptr && !table->entries().empty())
         to = table->entries().front().key;
     if (!to.empty()) {
       walk = {};
@@ -125,14 +139,17 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
     }
   }
   if (!done) co_return Out(std::unexpected(done.error()));
-  if (walk.found.empty()) co_return Out(std::unexpected(Refusal{554, "5.4.6", "The address expands to nobody"}));
+  if (walk.found.empty())
+    co_return Out(std::unexpected(Refusal{554, "5.4.6", "The address expands to nobody"}));
   co_return Out(Expansion{std::move(walk.found)});
 }
 
 Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   using Out = std::expected<void, Refusal>;
   const Set set = tables_.current();
-  const Refusal refusal{553, "5.7.1", fmt::format("<{}>: Sender address rejected: not owned by user {}", address, account)};
+  const Refusal refusal{
+      553, "5.7.1",
+      fmt::format("<{}>: Sender address rejected: not owned by user {}", address, account)};
   if (address.empty()) co_return Out(std::unexpected(refusal));
   CO_TRY(const std::string full, co_await complete(set, address));
   const AddressKeys keys = maps::keys_of(full, config_.maps.recipient_delimiter);
@@ -169,19 +186,23 @@ Answer<Plan> LocalDirectory::plan(std::string address) {
   co_return Out(std::unexpected(unknown_user(address)));  // it was there when the message came
 }
 
-Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys, const std::string& address) const {
+Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
+                                        const std::string& address) const {
   using Out = std::expected<Plan, Refusal>;
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   // transport(5): the address, the domain, its parents as ".parent", then "*".
   std::vector<std::string> lookups = {keys.full, domain};
-  for (std::size_t dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1)) lookups.push_back(domain.substr(dot));
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    lookups.push_back(domain.substr(dot));
   lookups.emplace_back("*");
   for (const std::string& key : lookups) {
     CO_TRY(const auto value, co_await set->transport.find(key));
     if (!value) continue;
     if (value->starts_with("error:")) {
       std::string text = value->substr(6);
-      co_return Out(std::unexpected(Refusal{550, "5.1.2", text.empty() ? "Mail for this domain is not taken" : text}));
+      co_return Out(std::unexpected(
+          Refusal{550, "5.1.2", text.empty() ? "Mail for this domain is not taken" : text}));
     }
     if (value->starts_with("smtp:") && value->size() > 5) {
       CO_TRY(auto plan, co_await smarthost(set, value->substr(5)));
@@ -189,28 +210,41 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
       co_return Out(*std::move(plan));
     }
     if (*value == "smtp:" || *value == ":") co_return Out(MxPlan{domain});
-    co_return fail(ErrorKind::config, fmt::format("transport of {}: \"{}\" is not understood", key, *value));
+    co_return fail(ErrorKind::config,
+                   fmt::format("transport of {}: \"{}\" is not understood", key, *value));
   }
   if (!config_.relay.relayhost.empty()) {
     CO_TRY(auto plan, co_await smarthost(set, config_.relay.relayhost));
     if (!plan) co_return Out(std::unexpected(plan.error()));
     co_return Out(*std::move(plan));
   }
-  if (domain.empty()) co_return Out(std::unexpected(Refusal{550, "5.1.2", fmt::format("<{}>: no domain", address)}));
+  if (domain.empty())
+    co_return Out(std::unexpected(Refusal{550, "5.1.2", fmt::format("<{}>: no domain", address)}));
   co_return Out(MxPlan{domain});
 }
 
-net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(const Set& set, std::string nexthop) const {
+net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(const Set& set,
+                                                                       std::string nexthop) const {
   const auto hop = parse_next_hop(nexthop);
-  if (!hop) co_return fail(ErrorKind::config, fmt::format("the next hop \"{}\" is not understood", nexthop));
-  RelayPlan plan{.host = hop->host, .port = hop->port, .use_mx = hop->use_mx, .user = {}, .password = {}, .tls = config_.relay.tls};
+  if (!hop)
+    co_return fail(ErrorKind::config,
+                   fmt::format("the next hop \"{}\" is not understood", nexthop));
+  RelayPlan plan{.host = hop->host,
+                 .port = hop->port,
+                 .use_mx = hop->use_mx,
+                 .user = {},
+                 .password = {},
+                 .tls = config_.relay.tls};
   // Forgiving about brackets and port: people write it one way here and another there.
   const std::string host = message::to_lower(hop->host);
-  for (const std::string& key : {fmt::format("[{}]:{}", host, hop->port), fmt::format("{}:{}", host, hop->port), fmt::format("[{}]", host), host}) {
+  for (const std::string& key :
+       {fmt::format("[{}]:{}", host, hop->port), fmt::format("{}:{}", host, hop->port),
+        fmt::format("[{}]", host), host}) {
     CO_TRY(const auto value, co_await set->relay_sasl.find(key));
     if (!value) continue;
     const std::size_t colon = value->find(':');
-    if (colon == std::string::npos) co_return fail(ErrorKind::config, fmt::format("relay-sasl: {} needs user:password", key));
+    if (colon == std::string::npos)
+      co_return fail(ErrorKind::config, fmt::format("relay-sasl: {} needs user:password", key));
     plan.user = value->substr(0, colon);
     plan.password = value->substr(colon + 1);
     break;
@@ -238,7 +272,8 @@ std::optional<NextHop> parse_next_hop(std::string_view text) {
   if (!port.empty()) {
     port.remove_prefix(1);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), hop.port);
-    if (error != std::errc{} || end != port.data() + port.size() || hop.port == 0) return std::nullopt;
+    if (error != std::errc{} || end != port.data() + port.size() || hop.port == 0)
+      return std::nullopt;
   }
   return hop;
 }

@@ -1,5 +1,6 @@
-// LocalDirectory: the answers, from the tables (in the lookup role). Aliases, catch-alls and tags as Postfix's
-// virtual(5) has them; relaying only for who is logged in; senders only as addresses that resolve to them.
+// LocalDirectory: the answers, from the tables (in the lookup role). Aliases, catch-alls and tags
+// as Postfix's virtual(5) has them; relaying only for who is logged in; senders only as addresses
+// that resolve to them.
 #pragma once
 
 #include "base/config.h"
@@ -12,7 +13,8 @@ namespace posthorn::route {
 
 class LocalDirectory final : public Directory {
  public:
-  LocalDirectory(const config::Config& config, const maps::Reloader& tables) : config_(config), tables_(tables) {}
+  LocalDirectory(const config::Config& config, const maps::Reloader& tables)
+      : config_(config), tables_(tables) {}
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
@@ -25,15 +27,18 @@ class LocalDirectory final : public Directory {
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
   net::Task<bool> has_mailbox(const Set& set, const maps::AddressKeys& keys) const;
-  net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk, std::size_t depth) const;
-  Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys, const std::string& address) const;
+  net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk,
+                                                 std::size_t depth) const;
+  Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys,
+                          const std::string& address) const;
   net::Task<std::expected<RelayPlan, Refusal>> smarthost(const Set& set, std::string nexthop) const;
 
   const config::Config& config_;
   const maps::Reloader& tables_;
 };
 
-// "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX is meant.
+// "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX
+// is meant.
 struct NextHop {
   std::string host;
   std::uint16_t port = 25;
@@ -54,6 +59,7 @@ class RemoteDirectory final : public Directory {
 };
 
 // The lookup role's side of it; nullopt: not one of its verbs.
-net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory, const net::Message& request);
+net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory,
+                                                             const net::Message& request);
 
 }  // namespace posthorn::route

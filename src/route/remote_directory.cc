@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 
 #include "route/local_directory.h"
 
@@ -9,7 +8,9 @@ namespace {
 
 constexpr auto kAnswerTimeout = 15s;
 
-SteadyTime deadline() { return Clock::system().steady_now() + kAnswerTimeout; }
+SteadyTime deadline() {
+  return Clock::system().steady_now() + kAnswerTimeout;
+}
 
 int parse_code(std::string_view text) {
   int code = 550;
@@ -19,22 +20,32 @@ int parse_code(std::string_view text) {
 
 // ok, refused or anything else, which means that the tables could not be asked.
 Result<std::expected<void, Refusal>> outcome_of(const net::Message& answer) {
-  if (answer.verb == "ok" || answer.verb == "local" || answer.verb == "relay" || answer.verb == "mx") return std::expected<void, Refusal>{};
+  if (answer.verb == "ok" || answer.verb == "local" || answer.verb == "relay" ||
+      answer.verb == "mx")
+    return std::expected<void, Refusal>{};
   if (answer.verb == "refused")
     return std::expected<void, Refusal>(
-        std::unexpect, Refusal{parse_code(answer.get("code")), std::string(answer.get("enhanced")), std::string(answer.get("text"))});
+        std::unexpect, Refusal{parse_code(answer.get("code")), std::string(answer.get("enhanced")),
+                               std::string(answer.get("text"))});
   return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));
 }
 
 net::Message refused(const Refusal& refusal) {
-  return net::Message("refused").add("code", fmt::format("{}", refusal.code)).add("enhanced", refusal.enhanced).add("text", refusal.text);
+  return net::Message("refused")
+      .add("code", fmt::format("{}", refusal.code))
+      .add("enhanced", refusal.enhanced)
+      .add("text", refusal.text);
 }
 
-net::Message temporary(const Error& error) { return net::Message("temporary").add("error", error.what); }
+net::Message temporary(const Error& error) {
+  return net::Message("temporary").add("error", error.what);
+}
 
 net::Message describe(const Plan& plan) {
-  if (const auto* local = std::get_if<LocalPlan>(&plan)) return net::Message("local").add("account", local->account).add("tag", local->tag);
-  if (const auto* mx = std::get_if<MxPlan>(&plan)) return net::Message("mx").add("domain", mx->domain);
+  if (const auto* local = std::get_if<LocalPlan>(&plan))
+    return net::Message("local").add("account", local->account).add("tag", local->tag);
+  if (const auto* mx = std::get_if<MxPlan>(&plan))
+    return net::Message("mx").add("domain", mx->domain);
   const auto& relay = std::get<RelayPlan>(plan);
   return net::Message("relay")
       .add("host", relay.host)
@@ -49,7 +60,10 @@ net::Message describe(const Plan& plan) {
 
 Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
   using Out = std::expected<Expansion, Refusal>;
-  CO_TRY(const auto answer, co_await channel_.ask(net::Message("recipient").add("address", question.address).add("account", question.account), deadline()));
+  CO_TRY(const auto answer, co_await channel_.ask(net::Message("recipient")
+                                                      .add("address", question.address)
+                                                      .add("account", question.account),
+                                                  deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   Expansion expansion;
@@ -58,24 +72,33 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
 }
 
 Answer<void> RemoteDirectory::sender(std::string account, std::string address) {
-  CO_TRY(const auto answer, co_await channel_.ask(net::Message("sender").add("account", account).add("address", address), deadline()));
+  CO_TRY(const auto answer,
+         co_await channel_.ask(
+             net::Message("sender").add("account", account).add("address", address), deadline()));
   co_return outcome_of(answer);
 }
 
 Answer<Plan> RemoteDirectory::plan(std::string address) {
   using Out = std::expected<Plan, Refusal>;
-  CO_TRY(const auto answer, co_await channel_.ask(net::Message("plan").add("address", address), deadline()));
+  CO_TRY(const auto answer,
+         co_await channel_.ask(net::Message("plan").add("address", address), deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
-  if (answer.verb == "local") co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
+  if (answer.verb == "local")
+    co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
   if (answer.verb == "mx") co_return Out(MxPlan{std::string(answer.get("domain"))});
-  RelayPlan relay{.host = std::string(answer.get("host")), .port = 25, .use_mx = answer.get("use_mx") == "1",
-                  .user = std::string(answer.get("user")), .password = std::string(answer.get("password")), .tls = std::string(answer.get("tls"))};
+  RelayPlan relay{.host = std::string(answer.get("host")),
+                  .port = 25,
+                  .use_mx = answer.get("use_mx") == "1",
+                  .user = std::string(answer.get("user")),
+                  .password = std::string(answer.get("password")),
+                  .tls = std::string(answer.get("tls"))};
   relay.port = static_cast<std::uint16_t>(parse_code(answer.get("port")));
   co_return Out(std::move(relay));
 }
 
-net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory, const net::Message& request) {
+net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory,
+                                                             const net::Message& request) {
   const std::string address(request.get("address"));
   const std::string account(request.get("account"));
   if (request.verb == "recipient") {

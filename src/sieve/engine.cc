@@ -16,7 +16,9 @@ constexpr int kNestingMax = 15;
 constexpr int kStarsMax = 3;
 
 // libsieve takes char* for names it only reads.
-char* name(const char* text) { return const_cast<char*>(text); }
+char* name(const char* text) {
+  return const_cast<char*>(text);
+}
 
 struct Run {
   explicit Run(const std::string& t, const Input* i = nullptr) : text(t), input(i) {}
@@ -32,7 +34,9 @@ struct Run {
   std::string script_copy, from_copy, to_copy, user, detail, localpart, domain;
 };
 
-Run& run_of(void* data) { return *static_cast<Run*>(data); }
+Run& run_of(void* data) {
+  return *static_cast<Run*>(data);
+}
 
 std::vector<std::string> flags_of(sieve2_context_t* context) {
   std::vector<std::string> flags;
@@ -78,7 +82,8 @@ int on_envelope(sieve2_context_t* context, void* data) {
 
 int on_size(sieve2_context_t* context, void* data) {
   const std::uint64_t size = run_of(data).input != nullptr ? run_of(data).input->size : 0;
-  sieve2_setvalue_int(context, name("size"), static_cast<int>(std::min<std::uint64_t>(size, INT32_MAX)));
+  sieve2_setvalue_int(context, name("size"),
+                      static_cast<int>(std::min<std::uint64_t>(size, INT32_MAX)));
   return SIEVE2_OK;
 }
 
@@ -101,7 +106,8 @@ int on_subaddress(sieve2_context_t* context, void* data) {
 
 int on_keep(sieve2_context_t* context, void* data) {
   Run& run = run_of(data);
-  // libsieve says keep once for the implicit keep and once for each that stands in the script: one copy is meant.
+  // libsieve says keep once for the implicit keep and once for each that stands in the script: one
+  // copy is meant.
   if (!run.kept) run.actions.emplace_back(Keep{flags_of(context)});
   run.kept = true;
   return SIEVE2_OK;
@@ -138,18 +144,27 @@ int on_error(sieve2_context_t* context, void* data) {
 }
 
 sieve2_callback_t kCallbacks[] = {
-    {SIEVE2_SCRIPT_GETSCRIPT, on_script},      {SIEVE2_MESSAGE_GETHEADER, on_header}, {SIEVE2_MESSAGE_GETENVELOPE, on_envelope},
-    {SIEVE2_MESSAGE_GETSIZE, on_size},         {SIEVE2_MESSAGE_GETSUBADDRESS, on_subaddress},
-    {SIEVE2_ACTION_KEEP, on_keep},             {SIEVE2_ACTION_FILEINTO, on_fileinto}, {SIEVE2_ACTION_REDIRECT, on_redirect},
-    {SIEVE2_ACTION_REJECT, on_reject},         {SIEVE2_ACTION_DISCARD, on_discard},   {SIEVE2_ERRCALL_PARSE, on_error},
-    {SIEVE2_ERRCALL_RUNTIME, on_error},        {SIEVE2_VALUE_FIRST, nullptr},
+    {SIEVE2_SCRIPT_GETSCRIPT, on_script},
+    {SIEVE2_MESSAGE_GETHEADER, on_header},
+    {SIEVE2_MESSAGE_GETENVELOPE, on_envelope},
+    {SIEVE2_MESSAGE_GETSIZE, on_size},
+    {SIEVE2_MESSAGE_GETSUBADDRESS, on_subaddress},
+    {SIEVE2_ACTION_KEEP, on_keep},
+    {SIEVE2_ACTION_FILEINTO, on_fileinto},
+    {SIEVE2_ACTION_REDIRECT, on_redirect},
+    {SIEVE2_ACTION_REJECT, on_reject},
+    {SIEVE2_ACTION_DISCARD, on_discard},
+    {SIEVE2_ERRCALL_PARSE, on_error},
+    {SIEVE2_ERRCALL_RUNTIME, on_error},
+    {SIEVE2_VALUE_FIRST, nullptr},
 };
 
 struct Context {
   sieve2_context_t* handle = nullptr;
   Context() {
     if (sieve2_alloc(&handle) != SIEVE2_OK) handle = nullptr;
-    if (handle != nullptr && sieve2_callbacks(handle, kCallbacks) != SIEVE2_OK) sieve2_free(&handle);
+    if (handle != nullptr && sieve2_callbacks(handle, kCallbacks) != SIEVE2_OK)
+      sieve2_free(&handle);
   }
   ~Context() {
     if (handle != nullptr) sieve2_free(&handle);
@@ -158,8 +173,9 @@ struct Context {
   Context& operator=(const Context&) = delete;
 };
 
-// Before libsieve sees it: what it is known to get wrong. It needs exponential time for many stars, overflows on large
-// sizes, and recurses with the nesting. Walks the script's tokens: comments, strings, numbers, words, braces.
+// Before libsieve sees it: what it is known to get wrong. It needs exponential time for many stars,
+// overflows on large sizes, and recurses with the nesting. Walks the script's tokens: comments,
+// strings, numbers, words, braces.
 class Precheck {
  public:
   Precheck(std::string_view text, const std::string& file) : text_(text), file_(file) {}
@@ -203,14 +219,18 @@ class Precheck {
     for (std::size_t i = 0; i < end.size() && at_ < text_.size(); ++i) step();
   }
   void skip_multiline() { skip_to("\n.\n"); }
-  std::unexpected<Error> wrong(std::string_view why) const { return fail(ErrorKind::config, fmt::format("{}:{}: {}", file_, line_, why)); }
+  std::unexpected<Error> wrong(std::string_view why) const {
+    return fail(ErrorKind::config, fmt::format("{}:{}: {}", file_, line_, why));
+  }
 
   Result<> check_string(bool matches) {
     int stars = 0;
     step();
     while (at_ < text_.size() && text_[at_] != '"') {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) step();
-      else if (text_[at_] == '*') ++stars;
+      if (text_[at_] == '\\' && at_ + 1 < text_.size())
+        step();
+      else if (text_[at_] == '*')
+        ++stars;
       step();
     }
     if (at_ == text_.size()) return wrong("a string without its end");
@@ -221,14 +241,19 @@ class Precheck {
 
   Result<> check_number() {
     std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), number);
+    const auto [end, error] =
+        std::from_chars(text_.data() + at_, text_.data() + text_.size(), number);
     at_ = static_cast<std::size_t>(end - text_.data());
     std::uint64_t factor = 1;
     if (at_ < text_.size()) {
       const char c = text_[at_];
-      factor = c == 'K' || c == 'k' ? 1U << 10U : c == 'M' || c == 'm' ? 1U << 20U : c == 'G' || c == 'g' ? 1U << 30U : 1U;
+      factor = c == 'K' || c == 'k'   ? 1U << 10U
+               : c == 'M' || c == 'm' ? 1U << 20U
+               : c == 'G' || c == 'g' ? 1U << 30U
+                                      : 1U;
     }
-    if (error != std::errc{} || number > INT32_MAX / factor) return wrong("a number over 2147483647");
+    if (error != std::errc{} || number > INT32_MAX / factor)
+      return wrong("a number over 2147483647");
     return {};
   }
 
@@ -249,8 +274,11 @@ Result<Script> Script::parse(std::string text, const std::string& file) {
   Run run(script.text_);
   const int result = sieve2_validate(context.handle, &run);
   // It may return OK although it called on_error.
-  if (!run.error.empty()) return fail(ErrorKind::config, fmt::format("{}:{}: {}", file, std::max(1, run.error_line), run.error));
-  if (result != SIEVE2_OK && result != SIEVE2_DONE) return fail(ErrorKind::config, fmt::format("{}:1: {}", file, sieve2_errstr(result)));
+  if (!run.error.empty())
+    return fail(ErrorKind::config,
+                fmt::format("{}:{}: {}", file, std::max(1, run.error_line), run.error));
+  if (result != SIEVE2_OK && result != SIEVE2_DONE)
+    return fail(ErrorKind::config, fmt::format("{}:1: {}", file, sieve2_errstr(result)));
   return script;
 }
 
@@ -259,10 +287,13 @@ Result<std::vector<Action>> Script::run(const Input& input) const {
   if (context.handle == nullptr) return fail(ErrorKind::temporary, "libsieve gives no context");
   Run run(text_, &input);
   const int result = sieve2_execute(context.handle, &run);
-  if (!run.error.empty()) return fail(ErrorKind::permanent, fmt::format("line {}: {}", run.error_line, run.error));
-  if (result != SIEVE2_OK && result != SIEVE2_DONE) return fail(ErrorKind::permanent, sieve2_errstr(result));
+  if (!run.error.empty())
+    return fail(ErrorKind::permanent, fmt::format("line {}: {}", run.error_line, run.error));
+  if (result != SIEVE2_OK && result != SIEVE2_DONE)
+    return fail(ErrorKind::permanent, sieve2_errstr(result));
   std::size_t redirects = 0;
-  for (const Action& action : run.actions) redirects += std::holds_alternative<Redirect>(action) ? 1 : 0;
+  for (const Action& action : run.actions)
+    redirects += std::holds_alternative<Redirect>(action) ? 1 : 0;
   if (redirects > kRedirectsMax) return fail(ErrorKind::permanent, "more than 4 redirects");
   if (run.actions.empty()) run.actions.emplace_back(Keep{});
   return std::move(run.actions);

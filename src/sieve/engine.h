@@ -1,6 +1,7 @@
-// The Sieve engine behind a small interface: script and message in, a list of actions out. It touches neither disk nor
-// net. Today's engine is libsieve, and only the administrator's scripts run on it: it takes headers and size from us,
-// and scripts that it is known to get wrong are refused when they are checked. RFC 5228, 5233 (subaddress), 5232.
+// The Sieve engine behind a small interface: script and message in, a list of actions out. It
+// touches neither disk nor net. Today's engine is libsieve, and only the administrator's scripts
+// run on it: it takes headers and size from us, and scripts that it is known to get wrong are
+// refused when they are checked. RFC 5228, 5233 (subaddress), 5232.
 #pragma once
 
 #include <string>
@@ -43,9 +44,9 @@ class Script {
  public:
   // Checks the text; the error is config: "name:line: reason".
   static Result<Script> parse(std::string text, const std::string& name);
-  // The actions in order, at least one: no action of the script means Keep (RFC 5228 section 2.10.2). An Error: it went
-  // wrong on the way, and the caller keeps the message.
-  // Not to be called while another run is going on in this process: libsieve's parser has static state.
+  // The actions in order, at least one: no action of the script means Keep (RFC 5228
+  // section 2.10.2). An Error: it went wrong on the way, and the caller keeps the message. Not to
+  // be called while another run is going on in this process: libsieve's parser has static state.
   Result<std::vector<Action>> run(const Input& input) const;
 
  private:

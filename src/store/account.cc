@@ -108,7 +108,8 @@ void Account::apply(std::vector<MailboxChanges>&& changes) {
     if (!mailbox->is_gone_) mailboxes_[mailbox->name_] = mailbox;
 }
 
-// The rescan of open mailboxes: two cheap looks each, and the folders are read only when they changed.
+// The rescan of open mailboxes: two cheap looks each, and the folders are read only when they
+// changed.
 net::Awaitable<void> Account::look_for_news() {
   const AccountPtr self = shared_from_this();
   const std::vector<MailboxPtr> open = open_mailboxes();
@@ -158,7 +159,8 @@ net::Task<NameResult> Account::rename(std::string from, std::string to) {
 net::Task<NameResult> Account::set_subscribed(std::string mailbox, bool is_on) {
   const auto name = check_mailbox_name(mailbox);
   if (!name) co_return NameResult::bad_name;
-  CO_TRY_OK(co_await locked<void>([&, this](Changes&) { return engine_->subscribe(*name, is_on); }));
+  CO_TRY_OK(
+      co_await locked<void>([&, this](Changes&) { return engine_->subscribe(*name, is_on); }));
   co_return NameResult::done;
 }
 
@@ -185,9 +187,8 @@ net::Task<std::optional<MailboxStatus>> Account::status(std::string mailbox) {
   if (!name) co_return std::nullopt;
   const MailboxPtr open = find_open(*name);
   const Uid first_recent = open ? open->first_recent_ : 0;
-  co_return co_await locked<std::optional<MailboxStatus>>([&, this](Changes& changes) {
-    return engine_->status(*name, first_recent, changes);
-  });
+  co_return co_await locked<std::optional<MailboxStatus>>(
+      [&, this](Changes& changes) { return engine_->status(*name, first_recent, changes); });
 }
 
 net::Task<ViewPtr> Account::open_view(std::string mailbox, Access access) {
@@ -227,7 +228,8 @@ net::Task<ViewPtr> Account::open_view(std::string mailbox, Access access) {
       return engine_->claim(open->id_, open->first_recent_, changes);
     });
     if (!claimed)
-      log::Logger().warn(event::store_failed, {{"account", name_}, {"error", claimed.error().what}});
+      log::Logger().warn(event::store_failed,
+                         {{"account", name_}, {"error", claimed.error().what}});
   }
   co_return view;
 }
@@ -310,7 +312,8 @@ net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
     const Lock::Guard guard = co_await lock_.acquire();
     if (!pending.is_done) co_await commit_pending();
   }
-  // Whatever of a staged file is still in tmp/ goes; one that was placed has left it.
+  if (pending.group.outcome && pending.group.items.front().placed.result == NameResult::done)
+    for (const Append& append : appends) append.delivery->staged_.clear();  // it has left tmp/
   end_all();
   if (!pending.group.outcome) co_return std::unexpected(pending.group.outcome.error());
   for (CommitItem& item : pending.group.items) out.push_back(std::move(item.placed));

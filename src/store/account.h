@@ -1,7 +1,8 @@
-// Account: a user's mailboxes, opened on demand and kept while used; Accounts: the worker's registry of them.
-// Both live on the role's thread. Blocking work runs in the pool, one operation an account at a time; it touches
-// only the account's Engine (store/engine.h), which no other operation uses meanwhile.
-// An account belongs to one worker (base/placement.h): two processes must never open one account.
+// Account: a user's mailboxes, opened on demand and kept while used; Accounts: the worker's
+// registry of them. Both live on the role's thread. Blocking work runs in the pool, one operation
+// an account at a time; it touches only the account's Engine (store/engine.h), which no other
+// operation uses meanwhile. An account belongs to one worker (base/placement.h): two processes must
+// never open one account.
 #pragma once
 
 #include <map>
@@ -38,11 +39,12 @@ class Account : public std::enable_shared_from_this<Account> {
 
   const std::string& name() const { return name_; }  // "alice@example.org"
 
-  // INBOX first, then by name; levels that exist only as part of a longer name and subscriptions to what does not
-  // exist are in it with is_selectable = false.
+  // INBOX first, then by name; levels that exist only as part of a longer name and subscriptions to
+  // what does not exist are in it with is_selectable = false.
   net::Task<std::vector<MailboxInfo>> list();
   net::Task<NameResult> create(std::string mailbox);  // levels above it are made as well
-  net::Task<NameResult> remove(std::string mailbox);  // names below it stay (RFC 3501 section 6.3.4)
+  net::Task<NameResult> remove(
+      std::string mailbox);  // names below it stay (RFC 3501 section 6.3.4)
   net::Task<NameResult> rename(std::string from, std::string to);
   net::Task<NameResult> subscribe(std::string mailbox);  // a name that does not exist is no error
   net::Task<NameResult> unsubscribe(std::string mailbox);
@@ -50,8 +52,8 @@ class Account : public std::enable_shared_from_this<Account> {
   net::Task<std::optional<MailboxStatus>> status(std::string mailbox);
   // The exact name of a mailbox, compared without case (a +tag's folder).
   net::Task<std::optional<std::string>> find_mailbox_nocase(std::string mailbox);
-  // Creates and subscribes Drafts, Sent, Trash, Junk, Archive and also_create, once an account: what the user
-  // removes later stays removed. Called at each login, cheap.
+  // Creates and subscribes Drafts, Sent, Trash, Junk, Archive and also_create, once an account:
+  // what the user removes later stays removed. Called at each login, cheap.
   net::Task<> ensure_defaults();
 
   // SELECT or EXAMINE. nullptr: there is no such mailbox. read_write takes \Recent.
@@ -78,7 +80,8 @@ class Account : public std::enable_shared_from_this<Account> {
   friend class Mailbox;
   friend class View;
   friend class Delivery;
-  struct Pending;  // a commit that waits for the lock; whoever gets it does all of them with one sync a folder
+  struct Pending;  // a commit that waits for the lock; whoever gets it does all of them with one
+                   // sync a folder
 
   Account(Accounts& accounts, std::string name, Path path);
   // Work(changes) in the pool with the lock held; what changed is applied before the lock goes on.
@@ -113,25 +116,27 @@ class Accounts {
  public:
   struct Options {
     config::Store store;
-    Path mail;                      // paths.mail
-    std::string hostname;           // in file names
+    Path mail;             // paths.mail
+    std::string hostname;  // in file names
     Disk* disk = &Disk::real();
     const Clock* clock = &Clock::system();
-    std::string boot_id;            // empty: the kernel's; a crash test gives its own
+    std::string boot_id;  // empty: the kernel's; a crash test gives its own
     config::Duration idle = std::chrono::minutes(2);  // an account nobody uses is closed after this
     std::size_t accounts_max = 10'000;
   };
-  // scope and pool live longer. start() begins to look after idle accounts and open mailboxes (rescan).
+  // scope and pool live longer. start() begins to look after idle accounts and open mailboxes
+  // (rescan).
   Accounts(net::Scope& scope, net::BlockingPool& pool, Options options);
   ~Accounts();
   Accounts(const Accounts&) = delete;
   Accounts& operator=(const Accounts&) = delete;
 
   void start();
-  // account: canonical, "alice@example.org"; its folder is made if missing. An Error is permanent for a name that
-  // cannot be a path, else temporary.
+  // account: canonical, "alice@example.org"; its folder is made if missing. An Error is permanent
+  // for a name that cannot be a path, else temporary.
   net::Task<AccountPtr> open(std::string account);
-  // Wakes every waiting View, ends the background work, closes the indexes. Sessions have ended before it.
+  // Wakes every waiting View, ends the background work, closes the indexes. Sessions have ended
+  // before it.
   void stop();
   net::Awaitable<void> close();
 

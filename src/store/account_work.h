@@ -1,5 +1,5 @@
-// How the classes on the role's thread reach the engine: Account::locked and Account::in_pool. Included by the .cc
-// files of the store only.
+// How the classes on the role's thread reach the engine: Account::locked and Account::in_pool.
+// Included by the .cc files of the store only.
 #pragma once
 
 #include "store/account.h"

@@ -54,7 +54,8 @@ net::Task<AccountPtr> Accounts::open(std::string name) {
   co_return account;
 }
 
-// An account that nobody holds and nobody used for a while gives back its memory and its leased UIDs.
+// An account that nobody holds and nobody used for a while gives back its memory and its leased
+// UIDs.
 net::Awaitable<void> Accounts::close_idle(config::Duration idle) {
   std::vector<std::string> names;
   const SteadyTime now = std::chrono::steady_clock::now();

@@ -17,7 +17,8 @@ Delivery::~Delivery() {
 }
 
 void Delivery::abort() {
-  // A name that was never made is not looked for; removing one is short enough for the role's thread.
+  // A name that was never made is not looked for; removing one is short enough for the role's
+  // thread.
   const bool is_made = file_.is_open();
   file_.close();
   if (is_made && !staged_.empty()) (void)account_->disk().remove(staged_);

@@ -1,13 +1,15 @@
-// Delivery: one message staged in the account's tmp/ folder while its bytes come in, then put into one or more
-// mailboxes. Until commit() says so nothing is delivered; a Delivery that dies uncommitted leaves nothing behind.
-// Used by LMTP (after Sieve) and by IMAP APPEND. Wire bytes (CRLF) in, LF lines on disk.
+// Delivery: one message staged in the account's tmp/ folder while its bytes come in, then put into
+// one or more mailboxes. Until commit() says so nothing is delivered; a Delivery that dies
+// uncommitted leaves nothing behind. Used by LMTP (after Sieve) and by IMAP APPEND. Wire bytes
+// (CRLF) in, LF lines on disk.
 //
-//   begin   tmp/T created                      crash: a stale file in tmp/, removed when it is 36 hours old
-//   write   converted, written                 the same
-//   commit  fdatasync(T); link into new/ or cur/ of each mailbox (rename for the last); fsync of each such folder;
+//   begin   tmp/T created                      crash: a stale file in tmp/, removed when it is 36
+//   hours old write   converted, written                 the same commit  fdatasync(T); link into
+//   new/ or cur/ of each mailbox (rename for the last); fsync of each such folder;
 //           UIDs leased (synced), index rows and uidlist lines written; answer
 //           crash before a folder's fsync: there or not, never half; not acknowledged
-//           crash after it: there; the UID is given at the next look if the index did not get its row
+//           crash after it: there; the UID is given at the next look if the index did not get its
+//           row
 #pragma once
 
 #include <memory>
@@ -29,8 +31,9 @@ struct Target {
   std::string mailbox;  // UTF-8; INBOX
   Flags flags = 0;
   std::vector<std::string> keywords;
-  std::optional<WallTime> internal_date;  // nullopt: now. Applies to the message, so to all targets alike.
-  bool create = false;                    // make (and subscribe) the mailbox if it is missing (Sieve's :create)
+  std::optional<WallTime>
+      internal_date;    // nullopt: now. Applies to the message, so to all targets alike.
+  bool create = false;  // make (and subscribe) the mailbox if it is missing (Sieve's :create)
 };
 
 class Delivery {
@@ -41,8 +44,8 @@ class Delivery {
 
   // Takes wire bytes in pieces of any size; goes to the pool once a piece of 128 KiB is full.
   net::Task<> write(std::string_view wire_bytes);
-  // Puts the message into all the targets, or into none. A target's result tells why (not_found …); an Error is
-  // temporary: nothing was acknowledged, try again later. To be called once.
+  // Puts the message into all the targets, or into none. A target's result tells why (not_found …);
+  // an Error is temporary: nothing was acknowledged, try again later. To be called once.
   net::Task<std::vector<Placed>> commit(std::vector<Target> targets);
   void abort();
 
@@ -56,8 +59,8 @@ class Delivery {
   Result<> write_out();  // in the pool
 
   std::shared_ptr<Account> account_;
-  Path staged_;  // in tmp/; empty: committed or aborted
-  File file_;    // made at the first writing out
+  Path staged_;       // in tmp/; empty: committed or aborted
+  File file_;         // made at the first writing out
   std::string base_;  // time.MusecPpidQn.host
   LfConverter converter_;
   std::string buffer_;

@@ -1,8 +1,11 @@
-// The small text files that Dovecot keeps in a maildir and that Posthorn keeps as well, so that either can take over:
-//   dovecot-keywords     "<bit> <name>" a line: the letters a to z of the file names (bit 0 to 25), a mailbox each
-//   subscriptions        a name a line, in modified UTF-7 with '.'; or version 2: "V\t2", an empty line, then levels
+// The small text files that Dovecot keeps in a maildir and that Posthorn keeps as well, so that
+// either can take over:
+//   dovecot-keywords     "<bit> <name>" a line: the letters a to z of the file names (bit 0 to 25),
+//   a mailbox each subscriptions        a name a line, in modified UTF-7 with '.'; or version 2:
+//   "V\t2", an empty line, then levels
 //                        divided by tabs. Read in both forms, written in the one it had.
-//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty file
+//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty
+//   file
 //                        dovecot-uidvalidity.<the same> beside it
 // Sans-I/O: texts in, values out. Lines that make no sense are passed over.
 #pragma once
@@ -21,7 +24,8 @@ std::vector<std::string> parse_keywords(std::string_view text);
 std::string format_keywords(const std::vector<std::string>& names);  // the first 26
 // RFC 3501 section 9: a keyword is an atom. Also bounded in length.
 bool is_keyword(std::string_view name);
-std::optional<std::size_t> find_keyword(const std::vector<std::string>& names, std::string_view name);
+std::optional<std::size_t> find_keyword(const std::vector<std::string>& names,
+                                        std::string_view name);
 
 struct Subscriptions {
   bool is_version_2 = false;

@@ -206,7 +206,8 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
     TRY(auto transaction, index_.begin());
     TRY_OK(index_.add_mailbox(state.row));
     if (list) {
-      // The messages that the uidlist names were seen before: only what is behind them can be recent.
+      // The messages that the uidlist names were seen before: only what is behind them can be
+      // recent.
       state.row.first_recent = list->lines.empty() ? 1 : list->lines.back().uid + 1;
     }
     if (!list) TRY_OK(write_uidlist(state));
@@ -223,20 +224,22 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
     return std::unexpected(std::move(synced).error());
   }
   if (text)
-    log_.info(event::store_adopted,
-              {{"path", path.native()}, {"uidvalidity", stored.row.uidvalidity}, {"uidnext", stored.row.uidnext}});
+    log_.info(event::store_adopted, {{"path", path.native()},
+                                     {"uidvalidity", stored.row.uidvalidity},
+                                     {"uidnext", stored.row.uidnext}});
   return &stored;
 }
 
-// The first look at a mailbox that the index knows: do index and uidlist agree on what was given out?
+// The first look at a mailbox that the index knows: do index and uidlist agree on what was given
+// out?
 Result<Engine::State*> Engine::check(State& state, Changes& changes) {
   if (state.is_checked) return &state;
   TRY(const auto text, read_uidlist(state));
   const auto list = text ? parse_uidlist(*text) : std::nullopt;
   const bool is_lost = !list || list->uidvalidity < state.row.uidvalidity;
   if ((is_lost && !is_same_boot_) || (list && list->uidvalidity > state.row.uidvalidity)) {
-    // Another program began anew; or, behind a power cut, neither the index nor the uidlist can say how far UIDs were
-    // given out. Then only a new UIDVALIDITY is safe.
+    // Another program began anew; or, behind a power cut, neither the index nor the uidlist can say
+    // how far UIDs were given out. Then only a new UIDVALIDITY is safe.
     const std::string key = state.row.name;
     const Path path = state.path;
     log_.warn(event::store_uidvalidity_changed,
@@ -254,9 +257,8 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
   } else {
     state.leased = list->leased;
     if (list->leased > state.row.uidnext && !is_same_boot_) {
-      log_.info(event::store_uids_skipped, {{"path", state.path.native()},
-                                            {"from", state.row.uidnext},
-                                            {"to", list->leased}});
+      log_.info(event::store_uids_skipped,
+                {{"path", state.path.native()}, {"from", state.row.uidnext}, {"to", list->leased}});
       state.row.uidnext = list->leased;
     }
   }

@@ -1,16 +1,20 @@
-// Engine: all that the store does on disk for one account: the maildirs, the small files beside them, the index.
-// Every call blocks and runs in the pool, one at a time (Account holds the lock). What an open Mailbox must learn is
-// appended to Changes, also when the call itself fails later on; the role's thread applies it.
+// Engine: all that the store does on disk for one account: the maildirs, the small files beside
+// them, the index. Every call blocks and runs in the pool, one at a time (Account holds the lock).
+// What an open Mailbox must learn is appended to Changes, also when the call itself fails later on;
+// the role's thread applies it.
 //
-// Order of the steps, so that a crash between any two leaves one known state (see delivery.h and index.h):
-//   deliver   message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index row
-//   flags     file renamed, index row                        between: the next look takes the flags from the name
-//   expunge   file removed, index row                        between: the next look sees it gone
-//   move      file renamed, folders synced, both rows        between: the next look finds it in the one folder it is in
-//   create    tmp/, new/, cur/, uidlist made in a folder aside, renamed into place, synced
-//   remove    folder renamed aside, synced, rows, its files  between: the rest is removed at the next opening
+// Order of the steps, so that a crash between any two leaves one known state (see delivery.h and
+// index.h):
+//   deliver   message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index
+//   row flags     file renamed, index row                        between: the next look takes the
+//   flags from the name expunge   file removed, index row                        between: the next
+//   look sees it gone move      file renamed, folders synced, both rows        between: the next
+//   look finds it in the one folder it is in create    tmp/, new/, cur/, uidlist made in a folder
+//   aside, renamed into place, synced remove    folder renamed aside, synced, rows, its files
+//   between: the rest is removed at the next opening
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -38,12 +42,12 @@ struct MailboxChanges {
   std::int64_t id = 0;
   Uid uidnext = 1;
   ModSeq modseq = 1;
-  std::vector<Entry> added;                        // ascending, above all that were there
-  std::vector<Entry> changed;                      // flags, keywords: with their new modseq
-  std::vector<Entry> resized;                      // only sizes: nothing to tell a client
+  std::vector<Entry> added;    // ascending, above all that were there
+  std::vector<Entry> changed;  // flags, keywords: with their new modseq
+  std::vector<Entry> resized;  // only sizes: nothing to tell a client
   std::vector<std::pair<Uid, ModSeq>> expunged;
   std::optional<std::vector<std::string>> keywords;
-  std::optional<std::string> renamed;              // its new name
+  std::optional<std::string> renamed;  // its new name
   bool is_gone = false;
 };
 using Changes = std::vector<MailboxChanges>;
@@ -90,8 +94,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  Result<> open();   // makes the account's folder if missing
-  Result<> close();  // gives the rest of the leased UIDs back
+  Result<> open();                 // makes the account's folder if missing
+  Result<> close();                // gives the rest of the leased UIDs back
   void rest() { index_.close(); }  // frees the database's memory; the next call opens it again
 
   Result<std::vector<MailboxInfo>> list();
@@ -102,13 +106,15 @@ class Engine {
   Result<std::optional<std::string>> find_nocase(std::string_view name);
   Result<> ensure_defaults(Changes& changes);
 
-  // All of these look first whether the folders changed. first_recent: what a session of an open mailbox has claimed.
+  // All of these look first whether the folders changed. first_recent: what a session of an open
+  // mailbox has claimed.
   Result<std::optional<MailboxStatus>> status(std::string_view name, Uid first_recent,
                                               Changes& changes);
   Result<std::optional<OpenedMailbox>> open_mailbox(std::string_view name, bool with_entries,
                                                     Changes& changes);
   Result<> refresh(std::int64_t id, RefreshMode mode, Uid first_recent, Changes& changes);
-  // Moves messages that a session was told of as \Recent from new/ to cur/, and remembers first_recent.
+  // Moves messages that a session was told of as \Recent from new/ to cur/, and remembers
+  // first_recent.
   Result<> claim(std::int64_t id, Uid first_recent, Changes& changes);
 
   Result<FlagResult> store_flags(std::int64_t id, const FlagRequest& request, Changes& changes);
@@ -126,7 +132,8 @@ class Engine {
   // Puts each item into its target; each folder is synced once for all groups.
   void commit(std::vector<CommitGroup>& groups, Changes& changes);
 
-  // Did a folder of an open mailbox change since it was read? Touches no index; safe beside nothing else all the same.
+  // Did a folder of an open mailbox change since it was read? Touches no index; safe beside nothing
+  // else all the same.
   bool has_news(std::int64_t id);
 
   const Path& path() const { return options_.path; }
@@ -135,14 +142,17 @@ class Engine {
   struct State {
     MailboxRow row;
     Path path;
-    Uid leased = 1;       // N in the uidlist: UIDs below it may be given out
-    Uid accept_from = 1;  // a uidlist's UID for an unknown file counts from here: below, it was used before
+    Uid leased = 1;  // N in the uidlist: UIDs below it may be given out
+    Uid accept_from =
+        1;  // a uidlist's UID for an unknown file counts from here: below, it was used before
     bool is_checked = false;
-    std::optional<SteadyTime> verify_at;  // when the folders are read even if their times are the same
+    std::optional<SteadyTime>
+        verify_at;  // when the folders are read even if their times are the same
     std::optional<MailboxStatus> counted;
   };
-  // Notes the folders' times before we change them ourselves; settle() before the row is saved takes over the times of
-  // after, so that our own changes are no news. Without settle() the next look reads the folders.
+  // Notes the folders' times before we change them ourselves; settle() before the row is saved
+  // takes over the times of after, so that our own changes are no news. Without settle() the next
+  // look reads the folders.
   class OwnChange {
    public:
     explicit OwnChange(const State& state);
@@ -195,7 +205,14 @@ class Engine {
 
   // engine_mail.cc
   Result<std::optional<MessageRow>> locate(State& state, Uid uid, Changes& changes);
-  Result<bool> move_file(State& state, MessageRow& row, FileLocation to, Changes& changes);
+  struct StoredFlags {
+    std::optional<Entry> entry;  // nullopt: it is gone, or is_modified
+    bool is_changed = false;
+    bool is_modified = false;  // unchanged_since did not hold
+  };
+  using WantedLetters = std::function<Letters(const Entry&)>;
+  Result<StoredFlags> store_one(State& state, Uid uid, std::optional<ModSeq> unchanged_since,
+                                const WantedLetters& wanted, Changes& changes);
   Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                           Transfer how);
   Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);

@@ -1,4 +1,5 @@
-// Staged messages into mailboxes: the durable part of a delivery (see delivery.h for the order of the steps).
+// Staged messages into mailboxes: the durable part of a delivery (see delivery.h for the order of
+// the steps).
 #include <algorithm>
 #include <map>
 #include <set>
@@ -28,7 +29,8 @@ void Engine::undo(std::vector<PlacedFile>& placed, const CommitGroup& group) {
 }
 
 // Names for each item of a group; on a failure nothing of it stays.
-Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed, Changes& changes) {
+Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed,
+                             Changes& changes) {
   const auto refuse = [&](NameResult result) {
     for (CommitItem& item : group.items) item.placed.result = result;
     return Result<>{};
@@ -36,7 +38,7 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
   for (CommitItem& item : group.items) {
     const auto name = check_mailbox_name(item.target->mailbox);
     if (!name) return refuse(NameResult::bad_name);
-    TRY(State* state, find(*name, changes));
+    TRY(State * state, find(*name, changes));
     if (state == nullptr && item.target->create) {
       TRY(const NameResult made, create(*name, changes));
       if (made != NameResult::done && made != NameResult::exists) return refuse(made);
@@ -49,7 +51,8 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     item.placed.mailbox = *name;
     item.placed.uidvalidity = state->row.uidvalidity;
 
-    PlacedFile file{.group = &group, .item = &item, .mailbox = state->row.id, .path = {}, .row = {}};
+    PlacedFile file{
+        .group = &group, .item = &item, .mailbox = state->row.id, .path = {}, .row = {}};
     Entry& entry = file.row.entry;
     entry.flags = item.target->flags & flag::all_imap;
     entry.keywords = *bits;
@@ -60,7 +63,8 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
                               .count();
     file.row.is_exact = true;
     const std::string base = item.is_last ? item.base : unique_.make(now());
-    file.row.file.base = base + ",S=" + std::to_string(item.size) + ",W=" + std::to_string(item.wire_size);
+    file.row.file.base =
+        base + ",S=" + std::to_string(item.size) + ",W=" + std::to_string(item.wire_size);
     constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
     if (entry.flags != 0 || entry.keywords != 0) {
       file.row.file.place = Place::in_cur;
@@ -79,7 +83,8 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
 }
 
 void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
-  // The mailboxes first, with what others dropped there meanwhile, so that our own changes can be told apart.
+  // The mailboxes first, with what others dropped there meanwhile, so that our own changes can be
+  // told apart.
   std::map<std::int64_t, OwnChange> own;
   for (const CommitGroup& group : groups) {
     for (const CommitItem& item : group.items) {
@@ -91,7 +96,8 @@ void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
   std::vector<PlacedFile> placed;
   for (CommitGroup& group : groups) {
     group.outcome = place_group(group, placed, changes);
-    if (!group.outcome || group.items.front().placed.result != NameResult::done) undo(placed, group);
+    if (!group.outcome || group.items.front().placed.result != NameResult::done)
+      undo(placed, group);
   }
   std::map<Path, Result<>> synced;
   for (std::size_t i = 0; i < placed.size();) {
@@ -102,7 +108,8 @@ void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
       ++i;
       continue;
     }
-    // Not known to be on disk: not acknowledged, and taken away so that the next attempt makes no second one.
+    // Not known to be on disk: not acknowledged, and taken away so that the next attempt makes no
+    // second one.
     CommitGroup& group = *placed[i].group;
     group.outcome = at->second;
     undo(placed, group);
@@ -128,7 +135,7 @@ Result<> Engine::record(std::vector<PlacedFile>& placed, Changes& changes) {
   Changes added;
   TRY(auto transaction, index_.begin());
   for (auto& [id, files] : by_mailbox) {
-    TRY(State* state, find(id));
+    TRY(State * state, find(id));
     std::vector<MessageRow> rows;
     for (const PlacedFile* file : files) rows.push_back(file->row);
     TRY_OK(assign_uids(*state, rows));

@@ -21,7 +21,8 @@ FileLocation location_with(const FileLocation& old, Flags flags, Keywords keywor
 
 }  // namespace
 
-// The row of a message whose file is where the row says; reads the folders anew if it is not. nullopt: gone.
+// The row of a message whose file is where the row says; reads the folders anew if it is not.
+// nullopt: gone.
 Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes& changes) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     TRY(auto row, index_.message(state.row.id, uid));
@@ -32,31 +33,47 @@ Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes&
   return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
 }
 
-// Renames a message's file within its mailbox; row is the new state. false: it is gone.
-Result<bool> Engine::move_file(State& state, MessageRow& row, FileLocation to, Changes& changes) {
+// One message's flags. When another program renames the file at the same time, what is wanted is
+// worked out anew from what that program made of it.
+Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
+                                              std::optional<ModSeq> unchanged_since,
+                                              const WantedLetters& wanted, Changes& changes) {
   for (int attempt = 0; attempt < 3; ++attempt) {
-    const Path from = row.file.path_in(state.path);
-    const Path target = to.path_in(state.path);
-    if (from == target) return true;
-    const auto renamed = disk().rename(from, target);
-    if (renamed) {
-      row.file = std::move(to);
-      return true;
+    StoredFlags out;
+    TRY(auto row, locate(state, uid, changes));
+    if (!row) return out;
+    Entry& entry = row->entry;
+    out.is_modified = unchanged_since && entry.modseq > *unchanged_since;
+    if (out.is_modified) return out;
+    const Letters letters = wanted(entry);
+    if (letters.flags == entry.flags && letters.keywords == entry.keywords) {
+      out.entry = entry;
+      return out;
     }
-    if (stamp_of(from) != Stamp{}) return std::unexpected(renamed.error());
-    TRY(auto found, locate(state, row.entry.uid, changes));
-    if (!found) return false;
-    row.file = found->file;
-    to.base = found->file.base;
+    const Path from = row->file.path_in(state.path);
+    row->file = location_with(row->file, letters.flags, letters.keywords);
+    const Path to = row->file.path_in(state.path);
+    if (const auto renamed = from == to ? Result<>{} : disk().rename(from, to); !renamed) {
+      if (stamp_of(from) != Stamp{}) return std::unexpected(renamed.error());
+      continue;
+    }
+    entry.flags = letters.flags;
+    entry.keywords = letters.keywords;
+    entry.modseq = state.row.modseq + 1;
+    TRY_OK(index_.save_message(state.row.id, *row));
+    out.entry = entry;
+    out.is_changed = true;
+    return out;
   }
   return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
 }
 
 Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& request,
                                        Changes& changes) {
-  TRY(State* state, find(id));
+  TRY(State * state, find(id));
   FlagResult result;
-  TRY(const auto bits, keyword_bits(*state, request.keywords, request.mode != FlagMode::remove, changes));
+  TRY(const auto bits,
+      keyword_bits(*state, request.keywords, request.mode != FlagMode::remove, changes));
   if (!bits) {
     result.result = NameResult::keyword_limit;
     return result;
@@ -71,44 +88,34 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   MailboxChanges change;
   change.id = id;
   Result<> failure;
-  for (const Uid uid : request.uids) {
-    TRY(auto row, index_.message(id, uid));
-    if (!row) continue;
-    Entry& entry = row->entry;
-    if (request.unchanged_since && entry.modseq > *request.unchanged_since) {
-      result.modified.push_back(uid);
-      continue;
-    }
-    Flags flags = request.flags & flag::all_imap;
-    Keywords keywords = *bits;
-    if (request.mode == FlagMode::add) {
-      flags |= entry.flags;
-      keywords |= entry.keywords;
-    } else if (request.mode == FlagMode::remove) {
-      flags = static_cast<Flags>(entry.flags & ~flags);
-      keywords = entry.keywords & ~keywords;
-    } else {
-      flags |= entry.flags & flag::passed;
-      keywords |= entry.keywords & nameless;
-    }
-    const bool is_changed = flags != entry.flags || keywords != entry.keywords;
-    if (is_changed) {
-      const auto moved = move_file(*state, *row, location_with(row->file, flags, keywords), changes);
-      if (!moved) {
-        failure = std::unexpected(moved.error());
+  const auto wanted = [&](const Entry& entry) -> Letters {
+    const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
+    switch (request.mode) {
+      case FlagMode::add:
+        return {static_cast<Flags>(entry.flags | flags), entry.keywords | *bits};
+      case FlagMode::remove:
+        return {static_cast<Flags>(entry.flags & ~flags), entry.keywords & ~*bits};
+      case FlagMode::replace:
         break;
-      }
-      if (!*moved) continue;
-      entry.flags = flags;
-      entry.keywords = keywords;
-      entry.modseq = state->row.modseq + 1;
-      TRY_OK(index_.save_message(id, *row));
-      change.changed.push_back(entry);
     }
-    result.messages.push_back({uid, entry.flags, entry.keywords, entry.modseq, is_changed});
+    return {static_cast<Flags>(flags | (entry.flags & flag::passed)),
+            *bits | (entry.keywords & nameless)};
+  };
+  for (const Uid uid : request.uids) {
+    auto stored = store_one(*state, uid, request.unchanged_since, wanted, changes);
+    if (!stored) {
+      failure = std::unexpected(std::move(stored).error());
+      break;
+    }
+    if (stored->is_modified) result.modified.push_back(uid);
+    if (!stored->entry) continue;
+    const Entry& entry = *stored->entry;
+    result.messages.push_back({uid, entry.flags, entry.keywords, entry.modseq, stored->is_changed});
+    if (stored->is_changed) change.changed.push_back(entry);
   }
   if (!change.changed.empty()) {
-    // Reading the folders anew on the way may have used this mod-sequence already; a shared one does no harm.
+    // Reading the folders anew on the way may have used this mod-sequence already; a shared one
+    // does no harm.
     state->row.modseq = std::max(state->row.modseq, change.changed.back().modseq);
     own.settle(*state);
   }
@@ -127,13 +134,15 @@ Result<> Engine::remove_row(State& state, Uid uid, MailboxChanges& change) {
   return index_.add_vanished(state.row.id, modseq, uid);
 }
 
-Result<std::vector<Uid>> Engine::expunge(std::int64_t id, const std::optional<std::vector<Uid>>& uids,
+Result<std::vector<Uid>> Engine::expunge(std::int64_t id,
+                                         const std::optional<std::vector<Uid>>& uids,
                                          Changes& changes) {
-  TRY(State* state, find(id));
+  TRY(State * state, find(id));
   std::vector<Uid> victims;
   TRY(const auto entries, index_.entries(id));
   for (const Entry& entry : entries)
-    if ((entry.flags & flag::deleted) != 0 && (!uids || std::ranges::binary_search(*uids, entry.uid)))
+    if ((entry.flags & flag::deleted) != 0 &&
+        (!uids || std::ranges::binary_search(*uids, entry.uid)))
       victims.push_back(entry.uid);
   if (victims.empty()) return victims;
 
@@ -164,7 +173,8 @@ Result<std::vector<Uid>> Engine::expunge(std::int64_t id, const std::optional<st
     own.settle(*state);
     if (recorded) recorded = finish(*state, *transaction);
     if (!recorded) {
-      // On a full disk the index may not take it; the files are gone, and the next look finds that out.
+      // On a full disk the index may not take it; the files are gone, and the next look finds that
+      // out.
       log_.warn(event::store_index_failed, {{"error", recorded.error().what}});
       state->row.in_new = state->row.in_cur = {};
     }
@@ -217,13 +227,13 @@ Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to
 Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uids,
                                     std::string_view target, Transfer how, Changes& changes) {
   CopyResult result;
-  TRY(State* to, find(target, changes));
+  TRY(State * to, find(target, changes));
   if (to == nullptr) {
     result.result = NameResult::not_found;
     return result;
   }
   TRY_OK(sync(*to, RefreshMode::quick, changes));
-  TRY(State* from, find(id));
+  TRY(State * from, find(id));
   result.uidvalidity = to->row.uidvalidity;
 
   const OwnChange own_from(*from);
@@ -262,7 +272,8 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
     }
     if (*placed) copies.emplace_back(uid, std::move(copy));
   }
-  // RFC 3501 section 6.4.7: COPY is all or nothing. RFC 6851 section 3.3: MOVE keeps what was moved.
+  // RFC 3501 section 6.4.7: COPY is all or nothing. RFC 6851 section 3.3: MOVE keeps what was
+  // moved.
   if (!failure && how == Transfer::copy) {
     undo();
     return std::unexpected(std::move(failure).error());
@@ -326,8 +337,9 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   return result;
 }
 
-Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid, Changes& changes) {
-  TRY(State* state, find(id));
+Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid,
+                                                        Changes& changes) {
+  TRY(State * state, find(id));
   for (int attempt = 0; attempt < 3; ++attempt) {
     TRY(auto row, index_.message(id, uid));
     if (!row) return std::nullopt;
@@ -393,7 +405,7 @@ Result<> Engine::cache_put(std::int64_t id, const std::vector<CacheItem>& items,
 }
 
 Result<Mailbox::Vanished> Engine::vanished_since(std::int64_t id, ModSeq modseq) {
-  TRY(State* state, find(id));
+  TRY(State * state, find(id));
   Mailbox::Vanished out;
   out.complete = modseq >= state->row.vanished_floor;
   TRY(out.uids, index_.vanished_since(id, modseq));

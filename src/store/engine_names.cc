@@ -147,7 +147,7 @@ Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
 Result<NameResult> Engine::rename_inbox(std::string_view to, Changes& changes) {
   TRY(const NameResult made, create(to, changes));
   if (made != NameResult::done) return made;
-  TRY(State* inbox, find("INBOX", changes));
+  TRY(State * inbox, find("INBOX", changes));
   TRY_OK(sync(*inbox, RefreshMode::quick, changes));
   TRY(const auto entries, index_.entries(inbox->row.id));
   std::vector<Uid> uids;
@@ -253,7 +253,7 @@ Result<std::optional<MailboxStatus>> Engine::status(std::string_view name, Uid f
                                                     Changes& changes) {
   const auto checked = check_mailbox_name(name);
   if (!checked) return std::nullopt;
-  TRY(State* state, find(*checked, changes));
+  TRY(State * state, find(*checked, changes));
   if (state == nullptr) return std::nullopt;
   TRY_OK(sync(*state, RefreshMode::quick, changes));
   TRY_OK(claim(state->row.id, first_recent, changes));
@@ -267,7 +267,7 @@ Result<std::optional<MailboxStatus>> Engine::status(std::string_view name, Uid f
 
 Result<std::optional<OpenedMailbox>> Engine::open_mailbox(std::string_view name, bool with_entries,
                                                           Changes& changes) {
-  TRY(State* state, find(name, changes));
+  TRY(State * state, find(name, changes));
   if (state == nullptr) return std::nullopt;
   TRY_OK(sync(*state, RefreshMode::quick, changes));
   OpenedMailbox opened{.id = state->row.id,

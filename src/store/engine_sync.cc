@@ -1,4 +1,5 @@
-// Comparing a mailbox's folders with the index: what other programs dropped, renamed and removed, what a crash left.
+// Comparing a mailbox's folders with the index: what other programs dropped, renamed and removed,
+// what a crash left.
 #include <algorithm>
 #include <sys/stat.h>
 
@@ -30,7 +31,7 @@ struct Engine::Difference {
   std::vector<MessageRow> renamed;  // with the new location
   std::vector<Uid> missing;         // ascending
   std::vector<const FolderFile*> added;
-  bool is_whole = true;             // false: something moved meanwhile, look again soon
+  bool is_whole = true;  // false: something moved meanwhile, look again soon
 };
 
 bool Engine::has_news(std::int64_t id) {
@@ -51,7 +52,7 @@ Result<> Engine::refresh(std::int64_t id, RefreshMode mode, Uid first_recent, Ch
     return {};
   }
   const std::string name = known->second;
-  TRY(State* state, find(name, changes));
+  TRY(State * state, find(name, changes));
   if (state == nullptr || state->row.id != id) return {};
   TRY_OK(sync(*state, mode, changes));
   return claim(id, first_recent, changes);
@@ -67,8 +68,8 @@ Result<> Engine::sync(State& state, RefreshMode mode, Changes& changes) {
   TRY(const auto rows, index_.rows_by_name(state.row.id));
   TRY(FolderScan found, scan(state));
   Difference difference = compare(found, rows);
-  // A file that another program renames while the folder is read may be missed. Only what is missing twice in a row,
-  // the second time with the folders at rest, is gone.
+  // A file that another program renames while the folder is read may be missed. Only what is
+  // missing twice in a row, the second time with the folders at rest, is gone.
   for (int n = 1; !difference.missing.empty() && n < kScansMax; ++n) {
     const std::vector<Uid> missing = difference.missing;
     TRY(found, scan(state));
@@ -89,7 +90,8 @@ Result<> Engine::sync(State& state, RefreshMode mode, Changes& changes) {
     // A change within the same tick of the clock would leave the folder's time as it is.
     state.verify_at = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   }
-  if (!taken) log_.warn(event::store_failed, {{"path", state.path.native()}, {"error", taken.error().what}});
+  if (!taken)
+    log_.warn(event::store_failed, {{"path", state.path.native()}, {"error", taken.error().what}});
   return taken;
 }
 
@@ -257,7 +259,7 @@ void Engine::log_junk(const FolderScan& found) {
 
 Result<> Engine::claim(std::int64_t id, Uid first_recent, Changes& changes) {
   (void)changes;
-  TRY(State* state, find(id));
+  TRY(State * state, find(id));
   if (first_recent <= state->row.first_recent) return {};
   state->row.first_recent = std::min(first_recent, state->row.uidnext);
   TRY(const auto uids, index_.uids_in_new(id, state->row.first_recent));

@@ -1,7 +1,8 @@
-// UIDVALIDITY and UIDs: how they are given out so that none is ever given twice (RFC 3501 section 2.3.1.1).
+// UIDVALIDITY and UIDs: how they are given out so that none is ever given twice (RFC 3501
+// section 2.3.1.1).
 #include <algorithm>
-#include <csignal>
 #include <cerrno>
+#include <csignal>
 #include <fmt/format.h>
 #include <thread>
 #include <unistd.h>
@@ -23,11 +24,12 @@ constexpr std::uint64_t kUidListMax = 1U << 30U;
 
 }  // namespace
 
-// dovecot-uidlist.lock, as Dovecot makes it: the file exists while one program changes the uidlist. It holds
-// "pid:host", so that one left by a dead process of this machine is taken away at once.
+// dovecot-uidlist.lock, as Dovecot makes it: the file exists while one program changes the uidlist.
+// It holds "pid:host", so that one left by a dead process of this machine is taken away at once.
 class Engine::UidListLock {
  public:
-  UidListLock(Disk& disk, const State& state) : disk_(disk), path_(state.path / "dovecot-uidlist.lock") {}
+  UidListLock(Disk& disk, const State& state)
+      : disk_(disk), path_(state.path / "dovecot-uidlist.lock") {}
   ~UidListLock() {
     if (is_held_) (void)disk_.remove(path_);
   }
@@ -66,7 +68,8 @@ class Engine::UidListLock {
     if (colon == std::string::npos || text->substr(colon + 1) != hostname) return false;
     const long pid = std::strtol(text->c_str(), nullptr, 10);
     // Our own pid: left by an opening of before, for we hold no lock between two calls.
-    return pid == ::getpid() || (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH);
+    return pid == ::getpid() ||
+           (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH);
   }
 
   Disk& disk_;
@@ -87,7 +90,8 @@ Result<std::uint32_t> Engine::read_uidvalidity_floor() {
   TRY(const auto names, list_names(options_.path));
   for (const std::string& name : names)
     if (name.starts_with("dovecot-uidvalidity."))
-      floor = std::max(floor, parse_uidvalidity(name.substr(kUidValidityName.size() + 1)).value_or(0));
+      floor =
+          std::max(floor, parse_uidvalidity(name.substr(kUidValidityName.size() + 1)).value_or(0));
   for (const auto& [name, state] : states_) floor = std::max(floor, state.row.uidvalidity);
   return floor;
 }
@@ -124,8 +128,7 @@ Result<std::uint32_t> Engine::make_uidvalidity() {
 Result<> Engine::write_uidlist(State& state) {
   if (state.row.guid.empty()) state.row.guid = random_hex(16);
   state.leased = std::max(state.leased, state.row.uidnext);
-  std::string text =
-      format_uidlist_header(state.row.uidvalidity, state.leased, state.row.guid);
+  std::string text = format_uidlist_header(state.row.uidvalidity, state.leased, state.row.guid);
   if (state.row.id != 0) {
     TRY(const auto names, index_.names(state.row.id));
     for (const auto& [uid, base] : names) append_uidlist_line(uid, base, text);
@@ -136,8 +139,8 @@ Result<> Engine::write_uidlist(State& state) {
   return {};
 }
 
-// Law 4: the end of the leased block is on disk before one of its UIDs is used. end may also be lower than before
-// (closing in order), but never below uidnext.
+// Law 4: the end of the leased block is on disk before one of its UIDs is used. end may also be
+// lower than before (closing in order), but never below uidnext.
 Result<> Engine::lease(State& state, Uid end) {
   const Path path = state.path / kUidListName;
   const Stamp before = stamp_of(path);
@@ -151,15 +154,16 @@ Result<> Engine::lease(State& state, Uid end) {
     }
   }
   TRY(const auto file, disk().open(path, OpenMode::update));
-  TRY_OK(disk().write_at(file, format_uidlist_lease(end), uidlist_lease_offset(state.row.uidvalidity)));
+  TRY_OK(disk().write_at(file, format_uidlist_lease(end),
+                         uidlist_lease_offset(state.row.uidvalidity)));
   TRY_OK(disk().sync(file));
   state.leased = end;
   if (before == state.row.uidlist) state.row.uidlist = stamp_of(path);
   return {};
 }
 
-// Gives each row its UID: the one that the uidlist has for its file, else the next. Rows stand in the order in which
-// new UIDs are to be given; afterwards they are sorted by UID.
+// Gives each row its UID: the one that the uidlist has for its file, else the next. Rows stand in
+// the order in which new UIDs are to be given; afterwards they are sorted by UID.
 Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows) {
   if (rows.empty()) return {};
   UidListLock lock(disk(), state);
@@ -174,8 +178,10 @@ Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows) {
     const auto list = parse_uidlist(text);
     if (list && list->uidvalidity == state.row.uidvalidity) {
       for (const UidList::Line& line : list->lines) listed[line.base] = line.uid;
-      // N counts only when another program wrote it: ours is the end of a block that is not used up.
-      if (list->leased != state.leased) state.row.uidnext = std::max(state.row.uidnext, list->leased);
+      // N counts only when another program wrote it: ours is the end of a block that is not used
+      // up.
+      if (list->leased != state.leased)
+        state.row.uidnext = std::max(state.row.uidnext, list->leased);
       if (!list->lines.empty())
         state.row.uidnext = std::max(state.row.uidnext, list->lines.back().uid + 1);
       state.leased = list->leased;
@@ -191,7 +197,8 @@ Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows) {
     if (at != listed.end() && at->second >= state.accept_from) {
       row.entry.uid = at->second;
     } else {
-      must_rewrite = must_rewrite || at != listed.end();  // it stands there with a UID that was used before
+      must_rewrite =
+          must_rewrite || at != listed.end();  // it stands there with a UID that was used before
       fresh.push_back(&row);
     }
   }

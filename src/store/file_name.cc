@@ -14,8 +14,9 @@ struct LetterFlag {
   char letter;
   Flags flag;
 };
-constexpr LetterFlag kLetters[] = {{'D', flag::draft},    {'F', flag::flagged}, {'P', flag::passed},
-                                   {'R', flag::answered}, {'S', flag::seen},    {'T', flag::deleted}};
+constexpr LetterFlag kLetters[] = {{'D', flag::draft},  {'F', flag::flagged},
+                                   {'P', flag::passed}, {'R', flag::answered},
+                                   {'S', flag::seen},   {'T', flag::deleted}};
 
 bool is_known(char letter) {
   return (letter >= 'a' && letter <= 'z') ||
@@ -28,7 +29,8 @@ std::optional<FileName> parse_file_name(std::string_view name) {
   if (name.empty() || name.front() == '.') return std::nullopt;
   for (const char c : name) {
     const auto u = static_cast<unsigned char>(c);
-    // A line feed would end a line of the uidlist; the other controls are for terminals, not for names.
+    // A line feed would end a line of the uidlist; the other controls are for terminals, not for
+    // names.
     if (u < 0x20 || u == 0x7F || c == '/') return std::nullopt;
   }
   const std::size_t at = name.rfind(":2,");

@@ -1,6 +1,7 @@
-// The name of a message's file, as Dovecot writes it: time.MmicrosecondsPpidQcount.host,S=size,W=wire size:2,FLAGS.
-// What stands before ":2," is the base name, which never changes; what follows are flags in the order of ASCII:
-// D draft, F flagged, P passed, R replied, S seen, T trashed (deleted), a to z keywords. Letters that we do not know
+// The name of a message's file, as Dovecot writes it:
+// time.MmicrosecondsPpidQcount.host,S=size,W=wire size:2,FLAGS. What stands before ":2," is the
+// base name, which never changes; what follows are flags in the order of ASCII: D draft, F flagged,
+// P passed, R replied, S seen, T trashed (deleted), a to z keywords. Letters that we do not know
 // are kept. Sans-I/O.
 #pragma once
 

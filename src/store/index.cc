@@ -94,10 +94,9 @@ Result<> Index::open(Disk& disk, const Path& file) {
 
 Result<> Index::prepare_schema() {
   // One process owns an account, so the lock is held while open and no shared memory is needed.
-  for (const char* pragma :
-       {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL",
-        "PRAGMA cache_size = -1024", "PRAGMA temp_store = MEMORY",
-        "PRAGMA journal_size_limit = 4194304"})
+  for (const char* pragma : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
+                             "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -1024",
+                             "PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 4194304"})
     TRY_OK(db_.execute(pragma));
   int version = 0;
   {
@@ -154,7 +153,8 @@ Result<std::vector<MailboxRow>> Index::mailboxes() {
 }
 
 Result<> Index::add_mailbox(MailboxRow& row) {
-  // A random id: after the index was made anew, an open snapshot of before must not meet another mailbox.
+  // A random id: after the index was made anew, an open snapshot of before must not meet another
+  // mailbox.
   std::int64_t id = 0;
   std::memcpy(&id, random_bytes(sizeof id).data(), sizeof id);
   row.id = id & 0x3FFF'FFFF'FFFF'FFFF;
@@ -215,7 +215,7 @@ Result<std::vector<Entry>> Index::entries(std::int64_t mailbox) {
   }
 }
 
-#define POSTHORN_MESSAGE_COLUMNS                                                          \
+#define POSTHORN_MESSAGE_COLUMNS                                                              \
   "SELECT uid, base, place, info, has_info, flags, keywords, modseq, date, size, wire_size, " \
   "exact FROM messages WHERE mailbox = ?"
 
@@ -228,7 +228,8 @@ Result<std::vector<MessageRow>> Index::rows_by_name(std::int64_t mailbox) {
     if (!more) break;
     rows.push_back(message_from(s));
   }
-  std::ranges::sort(rows, {}, [](const MessageRow& row) { return std::string_view(row.file.base); });
+  std::ranges::sort(rows, {},
+                    [](const MessageRow& row) { return std::string_view(row.file.base); });
   return rows;
 }
 
@@ -307,7 +308,8 @@ Result<> Index::remove_message(std::int64_t mailbox, Uid uid) {
 }
 
 Result<MailboxStatus> Index::count(const MailboxRow& row) {
-  // A wire size that is not known counts as twice the size: RFC 8438 section 2 allows more, not less.
+  // A wire size that is not known counts as twice the size: RFC 8438 section 2 allows more, not
+  // less.
   TRY(auto s, db_.prepare("SELECT count(*), sum((flags & 1) = 0), sum((flags & 8) != 0), "
                           "sum(uid >= ?), sum(CASE wire_size WHEN 0 THEN 2 * size ELSE wire_size "
                           "END) FROM messages WHERE mailbox = ?"));

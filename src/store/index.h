@@ -1,20 +1,26 @@
-// Index: posthorn.index, the account's one SQLite database. A cache of what the maildirs hold, plus what only it can
-// know: mod-sequences, keywords beyond the 26 letters, vanished UIDs, protocol caches. It may be deleted at any time.
+// Index: posthorn.index, the account's one SQLite database. A cache of what the maildirs hold, plus
+// what only it can know: mod-sequences, keywords beyond the 26 letters, vanished UIDs, protocol
+// caches. It may be deleted at any time.
 //
-// WAL with synchronous=NORMAL: no transaction waits for the disk, and after a power cut the index is whole but may
-// lack its newest transactions. What makes that safe:
+// WAL with synchronous=NORMAL: no transaction waits for the disk, and after a power cut the index
+// is whole but may lack its newest transactions. What makes that safe:
 //
 //   lost row               how it comes back
-//   a new message          its file is synced in new/ or cur/; the folder's time differs from the one in the index, the
-//                          next look finds the file; its UID is that of the uidlist line, or, if that was lost too, a
-//                          new one behind the leased block (the old UID is never given again)
-//   uidnext                the uidlist's N, synced before a UID of its block was used; taken when the machine was
-//                          started since (meta.boot_id) or the index is new. After a mere kill the index is exact.
+//   a new message          its file is synced in new/ or cur/; the folder's time differs from the
+//   one in the index, the
+//                          next look finds the file; its UID is that of the uidlist line, or, if
+//                          that was lost too, a new one behind the leased block (the old UID is
+//                          never given again)
+//   uidnext                the uidlist's N, synced before a UID of its block was used; taken when
+//   the machine was
+//                          started since (meta.boot_id) or the index is new. After a mere kill the
+//                          index is exact.
 //   a flag                 is in the file's name
 //   an expunge             the file is gone
 //   a new mailbox          its folder and its uidlist were synced
 //   uidvalidity floor      dovecot-uidvalidity, synced before the value is used
-//   mod-sequences          after a power cut those of lost rows may be given again to later changes; a rebuilt index
+//   mod-sequences          after a power cut those of lost rows may be given again to later
+//   changes; a rebuilt index
 //                          begins above all of before, at the milliseconds since 1970
 #pragma once
 
@@ -72,7 +78,8 @@ struct MessageRow {
 
 class Index {
  public:
-  // Opens or makes it; a database that is not one of ours, or broken, is removed and made anew (is_new()).
+  // Opens or makes it; a database that is not one of ours, or broken, is removed and made anew
+  // (is_new()).
   Result<> open(Disk& disk, const Path& file);
   void close() { db_.close(); }
   bool is_open() const { return db_.is_open(); }

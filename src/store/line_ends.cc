@@ -171,9 +171,9 @@ Result<std::string> CrlfReader::read_all(std::uint64_t max) {
 Result<std::uint64_t> count_wire_size(const File& file, std::uint64_t begin, std::uint64_t end) {
   char before = '\0';
   if (begin > 0) TRY_OK(read_at(file, std::span(&before, 1), begin - 1));
-  std::string buffer(static_cast<std::size_t>(
-                         std::min<std::uint64_t>(end > begin ? end - begin : 0, kReadMax)),
-                     '\0');
+  std::string buffer(
+      static_cast<std::size_t>(std::min<std::uint64_t>(end > begin ? end - begin : 0, kReadMax)),
+      '\0');
   std::uint64_t size = 0;
   while (begin < end) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, buffer.size()));

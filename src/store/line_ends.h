@@ -1,8 +1,10 @@
-// Line ends: messages travel with CRLF (the wire form) and lie in the maildir with LF, as Dovecot has it.
+// Line ends: messages travel with CRLF (the wire form) and lie in the maildir with LF, as Dovecot
+// has it.
 //   wire -> disk  CR LF becomes LF, unless the byte before is a CR too; everything else stays.
 //   disk -> wire  LF becomes CR LF, unless the byte before is a CR.
-// So every message with whole CRLF lines comes out byte for byte, a lone CR included; a bare LF comes out as CRLF.
-// Both directions take pieces of any size and copy each byte once. Sans-I/O but for CrlfReader, which reads a file.
+// So every message with whole CRLF lines comes out byte for byte, a lone CR included; a bare LF
+// comes out as CRLF. Both directions take pieces of any size and copy each byte once. Sans-I/O but
+// for CrlfReader, which reads a file.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,7 @@ namespace posthorn::store {
 class LfConverter {
  public:
   void feed(std::string_view piece, std::string& out);  // appends to out
-  void finish(std::string& out);                        // the message ended: a CR that was held back
+  void finish(std::string& out);  // the message ended: a CR that was held back
   std::uint64_t size() const { return size_; }
   std::uint64_t wire_size() const { return size_ + bare_lf_; }
 
@@ -51,8 +53,8 @@ class CrlfConverter {
 // How many bytes text has in wire form; before as above.
 std::uint64_t wire_size_of(std::string_view text, char before = '\0');
 
-// The wire form of a range [begin, end) of a file's physical bytes, piece by piece. Blocks (run it in the pool);
-// holds one buffer of at most 64 KiB, made at the first read.
+// The wire form of a range [begin, end) of a file's physical bytes, piece by piece. Blocks (run it
+// in the pool); holds one buffer of at most 64 KiB, made at the first read.
 class CrlfReader {
  public:
   CrlfReader() = default;

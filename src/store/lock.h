@@ -1,5 +1,5 @@
-// Lock: one operation at a time, in the order of asking, for coroutines of one thread. Held by a Guard on the
-// coroutine's frame.
+// Lock: one operation at a time, in the order of asking, for coroutines of one thread. Held by a
+// Guard on the coroutine's frame.
 #pragma once
 
 #include <deque>

@@ -55,7 +55,8 @@ void Mailbox::note(ModSeq modseq, Uid uid, Change change) {
 void Mailbox::trim_journal() {
   std::uint64_t needed = journal_end();
   for (const View* view : views_) needed = std::min(needed, view->position_);
-  journal_.erase(journal_.begin(), journal_.begin() + static_cast<std::ptrdiff_t>(needed - journal_begin_));
+  journal_.erase(journal_.begin(),
+                 journal_.begin() + static_cast<std::ptrdiff_t>(needed - journal_begin_));
   journal_begin_ = needed;
 }
 
@@ -85,7 +86,8 @@ void Mailbox::apply(MailboxChanges&& changes) {
     std::size_t next = 0;
     std::erase_if(entries_, [&](const Entry& entry) {
       while (next < changes.expunged.size() && changes.expunged[next].first < entry.uid) ++next;
-      if (next == changes.expunged.size() || changes.expunged[next].first != entry.uid) return false;
+      if (next == changes.expunged.size() || changes.expunged[next].first != entry.uid)
+        return false;
       note(changes.expunged[next].second, entry.uid, Change::expunged);
       return true;
     });
@@ -118,9 +120,8 @@ net::Task<FlagResult> Mailbox::store_flags(FlagRequest request) {
 
 net::Task<std::vector<Uid>> Mailbox::expunge(std::optional<std::vector<Uid>> uids) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<std::vector<Uid>>([this, &uids](Changes& changes) {
-    return account_.engine_->expunge(id_, uids, changes);
-  });
+  co_return co_await account_.locked<std::vector<Uid>>(
+      [this, &uids](Changes& changes) { return account_.engine_->expunge(id_, uids, changes); });
 }
 
 net::Task<CopyResult> Mailbox::copy(std::vector<Uid> uids, std::string target) {
@@ -143,9 +144,8 @@ net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string targe
 
 net::Task<std::optional<OpenMessage>> Mailbox::open_message(Uid uid) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<std::optional<OpenMessage>>([this, uid](Changes& changes) {
-    return account_.engine_->open_message(id_, uid, changes);
-  });
+  co_return co_await account_.locked<std::optional<OpenMessage>>(
+      [this, uid](Changes& changes) { return account_.engine_->open_message(id_, uid, changes); });
 }
 
 net::Task<> Mailbox::load_sizes(std::vector<Uid> uids) {
@@ -155,30 +155,26 @@ net::Task<> Mailbox::load_sizes(std::vector<Uid> uids) {
     return entry == nullptr || entry->wire_size != 0 || entry->size == 0;
   });
   if (uids.empty()) co_return Result<>{};
-  co_return co_await account_.locked<void>([this, &uids](Changes& changes) {
-    return account_.engine_->load_sizes(id_, uids, changes);
-  });
+  co_return co_await account_.locked<void>(
+      [this, &uids](Changes& changes) { return account_.engine_->load_sizes(id_, uids, changes); });
 }
 
 net::Task<std::vector<CacheItem>> Mailbox::cache_get(std::vector<Uid> uids, int kind) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<std::vector<CacheItem>>([this, &uids, kind](Changes&) {
-    return account_.engine_->cache_get(id_, uids, kind);
-  });
+  co_return co_await account_.locked<std::vector<CacheItem>>(
+      [this, &uids, kind](Changes&) { return account_.engine_->cache_get(id_, uids, kind); });
 }
 
 net::Task<> Mailbox::cache_put(std::vector<CacheItem> items, int kind) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<void>([this, &items, kind](Changes&) {
-    return account_.engine_->cache_put(id_, items, kind);
-  });
+  co_return co_await account_.locked<void>(
+      [this, &items, kind](Changes&) { return account_.engine_->cache_put(id_, items, kind); });
 }
 
 net::Task<Mailbox::Vanished> Mailbox::vanished_since(ModSeq modseq) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<Vanished>([this, modseq](Changes&) {
-    return account_.engine_->vanished_since(id_, modseq);
-  });
+  co_return co_await account_.locked<Vanished>(
+      [this, modseq](Changes&) { return account_.engine_->vanished_since(id_, modseq); });
 }
 
 }  // namespace posthorn::store

@@ -1,8 +1,9 @@
-// Mailbox: an open mailbox, held once per worker and shared by its sessions: a compact snapshot of its messages
-// and a journal of what changed, in the order of mod-sequences. Lives on the role's thread; every Task below does
-// its disk work in the pool, one operation an account at a time, and changes the snapshot back here.
-// After any co_await the snapshot may have changed: hold no span, pointer or index into it across one.
-// A View (store/view.h) gives a session its sequence numbers. RFC 3501, 4315 (UIDPLUS), 6851 (MOVE), 7162.
+// Mailbox: an open mailbox, held once per worker and shared by its sessions: a compact snapshot of
+// its messages and a journal of what changed, in the order of mod-sequences. Lives on the role's
+// thread; every Task below does its disk work in the pool, one operation an account at a time, and
+// changes the snapshot back here. After any co_await the snapshot may have changed: hold no span,
+// pointer or index into it across one. A View (store/view.h) gives a session its sequence numbers.
+// RFC 3501, 4315 (UIDPLUS), 6851 (MOVE), 7162.
 #pragma once
 
 #include <deque>
@@ -33,9 +34,9 @@ enum class FlagMode { add, remove, replace };
 struct FlagRequest {
   std::vector<Uid> uids;  // ascending; those that are not there (any more) are passed over
   FlagMode mode = FlagMode::add;
-  Flags flags = 0;                               // of flag::all_imap
-  std::vector<std::string> keywords;             // "$Forwarded", "NonJunk" …
-  std::optional<ModSeq> unchanged_since;         // RFC 7162 section 3.1.3
+  Flags flags = 0;                        // of flag::all_imap
+  std::vector<std::string> keywords;      // "$Forwarded", "NonJunk" …
+  std::optional<ModSeq> unchanged_since;  // RFC 7162 section 3.1.3
 };
 
 struct FlagChange {
@@ -53,22 +54,24 @@ struct FlagResult {
 };
 
 struct CopyResult {
-  NameResult result = NameResult::done;  // not_found: the target; then nothing was copied
-  std::uint32_t uidvalidity = 0;         // of the target
-  std::vector<std::pair<Uid, Uid>> uids; // source -> target, ascending by source; COPYUID
+  NameResult result = NameResult::done;   // not_found: the target; then nothing was copied
+  std::uint32_t uidvalidity = 0;          // of the target
+  std::vector<std::pair<Uid, Uid>> uids;  // source -> target, ascending by source; COPYUID
 };
 
-// A message's file, open. The descriptor stays good when the message is expunged or renamed meanwhile.
+// A message's file, open. The descriptor stays good when the message is expunged or renamed
+// meanwhile.
 struct OpenMessage {
   Uid uid = 0;
-  File file;                    // physical bytes (LF lines); read with read_at() or CrlfReader in the pool
+  File file;  // physical bytes (LF lines); read with read_at() or CrlfReader in the pool
   std::uint64_t size = 0;       // physical, from fstat
   std::uint64_t wire_size = 0;  // exact: what CrlfReader gives for the whole
   WallTime internal_date{};
 };
 
-// Opaque bytes that a protocol keeps with a message (its parsed envelope, structure, header fields). Dropped with the
-// message and with the index; the reader must cope with anything older than itself: put a version into kind.
+// Opaque bytes that a protocol keeps with a message (its parsed envelope, structure, header
+// fields). Dropped with the message and with the index; the reader must cope with anything older
+// than itself: put a version into kind.
 struct CacheItem {
   Uid uid = 0;
   std::string bytes;
@@ -90,7 +93,8 @@ class Mailbox {
   std::uint32_t uidvalidity() const { return uidvalidity_; }
   Uid uidnext() const { return uidnext_; }
   ModSeq highest_modseq() const { return highest_modseq_; }
-  // Removed, or its UIDVALIDITY changed: no operation works any more; the session tells its client (BYE).
+  // Removed, or its UIDVALIDITY changed: no operation works any more; the session tells its client
+  // (BYE).
   bool is_gone() const { return is_gone_; }
 
   // Sorted by uid. Valid until the next co_await.
@@ -104,24 +108,28 @@ class Mailbox {
   net::Task<> refresh(RefreshMode mode = RefreshMode::quick);
 
   net::Task<FlagResult> store_flags(FlagRequest request);
-  // Removes those of uids (nullopt: all) that have \Deleted; gives the UIDs that went. Works on a full disk.
+  // Removes those of uids (nullopt: all) that have \Deleted; gives the UIDs that went. Works on a
+  // full disk.
   net::Task<std::vector<Uid>> expunge(std::optional<std::vector<Uid>> uids = std::nullopt);
-  // Both keep flags, keywords and internal date. move takes each message in one rename: it is in the one mailbox
-  // or in the other, never in none or, but for a crash of the disk, in both.
+  // Both keep flags, keywords and internal date. move takes each message in one rename: it is in
+  // the one mailbox or in the other, never in none or, but for a crash of the disk, in both.
   net::Task<CopyResult> copy(std::vector<Uid> uids, std::string target);
   net::Task<CopyResult> move(std::vector<Uid> uids, std::string target);
 
-  // nullopt: it is gone (another program removed it: the snapshot and every View learn of it as expunged).
+  // nullopt: it is gone (another program removed it: the snapshot and every View learn of it as
+  // expunged).
   net::Task<std::optional<OpenMessage>> open_message(Uid uid);
-  // Fills wire_size of those among uids whose Entry has 0 (files another program dropped, adopted maildirs).
+  // Fills wire_size of those among uids whose Entry has 0 (files another program dropped, adopted
+  // maildirs).
   net::Task<> load_sizes(std::vector<Uid> uids);
 
   // kind: a small number of the protocol's own. get gives those that are there, ascending by uid.
   net::Task<std::vector<CacheItem>> cache_get(std::vector<Uid> uids, int kind);
   net::Task<> cache_put(std::vector<CacheItem> items, int kind);
 
-  // UIDs that were expunged after modseq, ascending (QRESYNC, RFC 7162 section 3.2.5.2). complete = false: the
-  // memory does not reach back that far; the caller must treat every UID it does not find as vanished.
+  // UIDs that were expunged after modseq, ascending (QRESYNC, RFC 7162 section 3.2.5.2). complete =
+  // false: the memory does not reach back that far; the caller must treat every UID it does not
+  // find as vanished.
   struct Vanished {
     std::vector<Uid> uids;
     bool complete = true;

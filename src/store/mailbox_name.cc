@@ -165,6 +165,7 @@ std::optional<std::string> utf7_to_utf8(std::string_view utf7) {
       } else if (point >= 0xDC00 && point <= 0xDFFF) {
         return std::nullopt;
       }
+      if (point < 0x20) return std::nullopt;  // a NUL or line feed in disguise
       append_utf8(point, out);
     }
   }
@@ -193,7 +194,8 @@ std::optional<std::string> check_mailbox_name(std::string_view utf8) {
   if (before == kSeparator || depth > kDepthMax) return std::nullopt;
   if (utf8.front() == '~') return std::nullopt;
   std::string name(utf8);
-  // RFC 3501 section 5.1: INBOX in any case is the one INBOX; the same for its level in longer names.
+  // RFC 3501 section 5.1: INBOX in any case is the one INBOX; the same for its level in longer
+  // names.
   const std::size_t first = std::min(name.find(kSeparator), name.size());
   if (is_inbox(std::string_view(name).substr(0, first))) name.replace(0, first, "INBOX");
   if (folder_of(name).size() > kFolderNameMax) return std::nullopt;

@@ -1,6 +1,7 @@
-// Names of mailboxes. In the interface they are UTF-8 with '.' between levels (Dovecot's separator for Maildir++),
-// "INBOX" in capitals; on disk ".Work.2026" in modified UTF-7 (RFC 3501 section 5.1.3). Nothing that could leave the
-// account's folder passes: no '/', NUL, control character, empty level, leading or trailing separator, invalid UTF-8.
+// Names of mailboxes. In the interface they are UTF-8 with '.' between levels (Dovecot's separator
+// for Maildir++), "INBOX" in capitals; on disk ".Work.2026" in modified UTF-7 (RFC 3501
+// section 5.1.3). Nothing that could leave the account's folder passes: no '/', NUL, control
+// character, empty level, leading or trailing separator, invalid UTF-8.
 #pragma once
 
 #include <optional>
@@ -16,11 +17,13 @@ inline constexpr char kSeparator = '.';
 inline constexpr std::size_t kFolderNameMax = 255;  // bytes on disk, the leading '.' included
 inline constexpr std::size_t kDepthMax = 20;
 
-// The canonical name (INBOX in capitals, also as the first level's whole name), nullopt: no mailbox may be named so.
+// The canonical name (INBOX in capitals, also as the first level's whole name), nullopt: no mailbox
+// may be named so.
 std::optional<std::string> check_mailbox_name(std::string_view utf8);
 // A checked name's folder: "" for INBOX, ".Work.2026" else.
 std::string folder_of(std::string_view checked_name);
-// A folder's name back, nullopt if it is not a mailbox's (".", "..", no dot, names that do not convert back).
+// A folder's name back, nullopt if it is not a mailbox's (".", "..", no dot, names that do not
+// convert back).
 std::optional<std::string> name_of_folder(std::string_view folder);
 
 // RFC 3501 section 5.1.3. nullopt: not valid (also a text that is not in its one canonical form).
@@ -32,8 +35,9 @@ std::string_view parent_of(std::string_view name);
 // Is name below the other ("Work.2026" below "Work")?
 bool is_below(std::string_view name, std::string_view above);
 
-// Where an account's mail lies: location with {domain} {user} {account} replaced, below root. What is put in must be
-// of [a-z0-9._+=-] (and the @ of {account}), not empty and without a leading dot; else the Error is permanent.
+// Where an account's mail lies: location with {domain} {user} {account} replaced, below root. What
+// is put in must be of [a-z0-9._+=-] (and the @ of {account}), not empty and without a leading dot;
+// else the Error is permanent.
 Result<Path> account_path(const Path& root, std::string_view location, std::string_view account);
 
 }  // namespace posthorn::store

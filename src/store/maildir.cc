@@ -114,9 +114,8 @@ Result<std::vector<std::string>> list_folders(const Path& path) {
 
 Result<std::vector<std::string>> list_names(const Path& path) {
   std::vector<std::string> names;
-  TRY_OK(visit_folder(path, [&](DIR*, const dirent&, std::string_view name) {
-    names.emplace_back(name);
-  }));
+  TRY_OK(visit_folder(
+      path, [&](DIR*, const dirent&, std::string_view name) { names.emplace_back(name); }));
   std::ranges::sort(names);
   return names;
 }

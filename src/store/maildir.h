@@ -1,5 +1,6 @@
-// Reading the folders of a maildir: which files lie in new/ and cur/. Nothing that is not a plain file counts: no
-// symbolic link, folder, fifo, socket or device, no name with control characters. Blocks.
+// Reading the folders of a maildir: which files lie in new/ and cur/. Nothing that is not a plain
+// file counts: no symbolic link, folder, fifo, socket or device, no name with control characters.
+// Blocks.
 #pragma once
 
 #include <string>
@@ -38,7 +39,8 @@ Result<FolderScan> scan_maildir(const Path& maildir);
 // The names of the folders (not links) in a folder.
 Result<std::vector<std::string>> list_folders(const Path& path);
 Result<std::vector<std::string>> list_names(const Path& path);
-// Removes a folder and all in it; links are removed, not followed. Depth and number are bounded by the disk.
+// Removes a folder and all in it; links are removed, not followed. Depth and number are bounded by
+// the disk.
 Result<> remove_tree(Disk& disk, const Path& path, int depth = 0);
 
 }  // namespace posthorn::store

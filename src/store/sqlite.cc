@@ -133,7 +133,8 @@ Result<> Database::Transaction::commit() {
   if (--database->depth_ > 0) return {};
   if (database->failed_) {
     (void)database->execute("ROLLBACK");
-    return fail(ErrorKind::temporary, "index " + database->file_.native() + ": a part was given up");
+    return fail(ErrorKind::temporary,
+                "index " + database->file_.native() + ": a part was given up");
   }
   auto committed = database->execute("COMMIT");
   if (!committed) (void)database->execute("ROLLBACK");

@@ -1,5 +1,6 @@
-// A thin layer over SQLite: a connection, prepared statements that stay prepared, transactions that roll back unless
-// committed. Used on one thread at a time. Errors are temporary; is_corrupt() tells a database that is of no more use.
+// A thin layer over SQLite: a connection, prepared statements that stay prepared, transactions that
+// roll back unless committed. Used on one thread at a time. Errors are temporary; is_corrupt()
+// tells a database that is of no more use.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ namespace posthorn::store {
 
 class Database;
 
-// A prepared statement in use; reset when it dies. Text that column_* gives is valid until the next step.
+// A prepared statement in use; reset when it dies. Text that column_* gives is valid until the next
+// step.
 class Statement {
  public:
   Statement(Statement&& other) noexcept;
@@ -78,7 +80,8 @@ class Database {
   class Transaction {
    public:
     explicit Transaction(Database& database) : database_(&database) {}
-    Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+    Transaction(Transaction&& other) noexcept
+        : database_(std::exchange(other.database_, nullptr)) {}
     Transaction& operator=(Transaction&&) = delete;
     ~Transaction();
     Result<> commit();

@@ -1,5 +1,5 @@
-// The words of the store: UIDs, mod-sequences, flags, and one message as an open mailbox holds it in memory.
-// RFC 3501 section 2.3 (attributes of a message), RFC 7162 (mod-sequences).
+// The words of the store: UIDs, mod-sequences, flags, and one message as an open mailbox holds it
+// in memory. RFC 3501 section 2.3 (attributes of a message), RFC 7162 (mod-sequences).
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,15 @@ inline constexpr Flags answered = 2;
 inline constexpr Flags flagged = 4;
 inline constexpr Flags deleted = 8;
 inline constexpr Flags draft = 16;
-// The maildir letter P (passed: forwarded or bounced on). Kept on disk; no IMAP system flag stands for it.
+// The maildir letter P (passed: forwarded or bounced on). Kept on disk; no IMAP system flag stands
+// for it.
 inline constexpr Flags passed = 32;
 inline constexpr Flags all_imap = seen | answered | flagged | deleted | draft;
 }  // namespace flag
 
-// One bit a keyword of the mailbox; Mailbox::keywords() names the bits. Bits 0 to 25 are the letters a to z of
-// the file names (and of dovecot-keywords), bits 26 to 63 live in the index alone.
+// One bit a keyword of the mailbox; Mailbox::keywords() names the bits. Bits 0 to 25 are the
+// letters a to z of the file names (and of dovecot-keywords), bits 26 to 63 live in the index
+// alone.
 using Keywords = std::uint64_t;
 inline constexpr std::size_t kKeywordsMax = 64;
 inline constexpr std::size_t kKeywordLettersMax = 26;
@@ -36,8 +38,9 @@ inline constexpr std::size_t kKeywordLengthMax = 128;
 // A message in an open mailbox: 40 bytes.
 struct Entry {
   Uid uid = 0;
-  std::uint32_t size = 0;       // physical bytes, LF lines, as the file is
-  std::uint32_t wire_size = 0;  // RFC822.SIZE: with CRLF lines; 0: not known yet, see Mailbox::load_sizes
+  std::uint32_t size = 0;  // physical bytes, LF lines, as the file is
+  std::uint32_t wire_size =
+      0;  // RFC822.SIZE: with CRLF lines; 0: not known yet, see Mailbox::load_sizes
   Flags flags = 0;
   Keywords keywords = 0;
   ModSeq modseq = 0;
@@ -60,8 +63,9 @@ enum class NameResult : std::uint8_t {
 };
 
 struct MailboxInfo {
-  std::string name;           // UTF-8, levels divided by '.'; "INBOX" in capitals
-  bool is_selectable = true;  // false: \NonExistent or \NoSelect, only names below it (or a subscription) exist
+  std::string name;  // UTF-8, levels divided by '.'; "INBOX" in capitals
+  bool is_selectable =
+      true;  // false: \NonExistent or \NoSelect, only names below it (or a subscription) exist
   bool has_children = false;
   bool is_subscribed = false;
   SpecialUse use = SpecialUse::none;

@@ -1,11 +1,12 @@
-// dovecot-uidlist, version 3: which UID each file of a maildir has. With it the UIDs outlive the index, and Dovecot
-// and Posthorn can take over from each other.
+// dovecot-uidlist, version 3: which UID each file of a maildir has. With it the UIDs outlive the
+// index, and Dovecot and Posthorn can take over from each other.
 //
-//   3 V<uidvalidity> N<next uid> G<guid of the mailbox>      N is written with ten digits: it is renewed in place
-//   <uid> [<extension> …]:<base name>                        ascending
+//   3 V<uidvalidity> N<next uid> G<guid of the mailbox>      N is written with ten digits: it is
+//   renewed in place <uid> [<extension> …]:<base name>                        ascending
 //
-// N is the end of the block of UIDs that is leased: it is synced before any UID of the block is used (engine_uids.cc).
-// Lines behind the last whole, ascending one are no part of it (a write that a power cut tore). Version 1
+// N is the end of the block of UIDs that is leased: it is synced before any UID of the block is
+// used (engine_uids.cc). Lines behind the last whole, ascending one are no part of it (a write that
+// a power cut tore). Version 1
 // ("1 <uidvalidity> <next uid>", "<uid> <name>") is read. Sans-I/O.
 #pragma once
 
@@ -24,11 +25,11 @@ struct UidList {
     std::string_view base;  // in the text that was parsed
   };
   std::uint32_t uidvalidity = 0;
-  Uid next = 1;            // at least one above the last line's UID
-  Uid leased = 1;          // N as it stands in the file
-  std::string guid;        // may be empty
-  bool is_torn = false;    // something behind the last good line was left out: write the file anew
-  bool is_ours = false;    // the header has our form: renew_header() fits
+  Uid next = 1;          // at least one above the last line's UID
+  Uid leased = 1;        // N as it stands in the file
+  std::string guid;      // may be empty
+  bool is_torn = false;  // something behind the last good line was left out: write the file anew
+  bool is_ours = false;  // the header has our form: renew_header() fits
   std::vector<Line> lines;
 };
 

@@ -49,7 +49,8 @@ std::optional<std::uint32_t> View::first_unseen() const {
   for (std::size_t i = 0; i < uids_.size(); ++i) {
     while (at != entries.end() && at->uid < uids_[i]) ++at;
     if (at == entries.end()) break;
-    if (at->uid == uids_[i] && (at->flags & flag::seen) == 0) return static_cast<std::uint32_t>(i) + 1;
+    if (at->uid == uids_[i] && (at->flags & flag::seen) == 0)
+      return static_cast<std::uint32_t>(i) + 1;
   }
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
-// View: one session's sequence numbers over a Mailbox, 4 bytes a message. What other sessions and programs change
-// becomes visible only when the session asks (take_changes), at the points RFC 3501 section 7.4.1 allows.
-// It keeps its mailbox and account open. One coroutine uses it.
+// View: one session's sequence numbers over a Mailbox, 4 bytes a message. What other sessions and
+// programs change becomes visible only when the session asks (take_changes), at the points RFC 3501
+// section 7.4.1 allows. It keeps its mailbox and account open. One coroutine uses it.
 #pragma once
 
 #include <memory>
@@ -13,17 +13,22 @@
 namespace posthorn::store {
 
 enum class Access { read_write, read_only };  // SELECT, EXAMINE
-enum class ExpungeMode { allowed, held_back };  // held back: during FETCH, STORE, SEARCH (RFC 3501 section 5.5)
+enum class ExpungeMode {
+  allowed,
+  held_back
+};  // held back: during FETCH, STORE, SEARCH (RFC 3501 section 5.5)
 
 // What to tell the client, in this order: expunged, exists, recent, flags.
 struct ViewChanges {
-  std::vector<std::uint32_t> expunged;  // sequence numbers from the highest to the lowest: send them as they stand
+  std::vector<std::uint32_t>
+      expunged;  // sequence numbers from the highest to the lowest: send them as they stand
   std::vector<Uid> expunged_uids;       // the same messages' UIDs, in the same order (VANISHED)
   std::optional<std::uint32_t> exists;  // the new number of messages, if messages came
   std::optional<std::uint32_t> recent;  // the new number of \Recent ones, if it changed
-  std::vector<Uid> flags;               // messages whose flags changed, ascending; sequence numbers are the new ones
-  bool keywords_grew = false;           // send FLAGS (and PERMANENTFLAGS) before the rest
-  bool is_gone = false;                 // the mailbox was removed: end the session
+  std::vector<Uid>
+      flags;  // messages whose flags changed, ascending; sequence numbers are the new ones
+  bool keywords_grew = false;  // send FLAGS (and PERMANENTFLAGS) before the rest
+  bool is_gone = false;        // the mailbox was removed: end the session
   bool empty() const {
     return expunged.empty() && !exists && !recent && flags.empty() && !keywords_grew && !is_gone;
   }
@@ -56,10 +61,11 @@ class View {
   // Is there anything to tell? Cheap.
   bool has_changes() const;
   ViewChanges take_changes(ExpungeMode mode);
-  // The session has told its client these itself (a STORE's own FETCH responses) or must not (.SILENT): the next
-  // take_changes leaves them out unless they changed once more.
+  // The session has told its client these itself (a STORE's own FETCH responses) or must not
+  // (.SILENT): the next take_changes leaves them out unless they changed once more.
   void mark_told(const std::vector<FlagChange>& changes);
-  // IDLE: true when there is something to take, false at the deadline. Also true when the account closes.
+  // IDLE: true when there is something to take, false at the deadline. Also true when the account
+  // closes.
   net::Awaitable<bool> wait_change(SteadyTime deadline);
 
  private:
@@ -77,10 +83,10 @@ class View {
   ModSeq told_modseq_ = 1;
   Uid last_uid_ = 0;  // the highest that ever was in uids_
   std::size_t keywords_told_ = 0;
-  std::vector<std::pair<Uid, Uid>> recent_;             // ranges of UIDs, [first, last]
-  std::vector<Uid> expunged_;                           // known to be gone, not told yet
-  std::vector<Uid> flags_;                              // changed, not told yet
-  std::vector<std::pair<Uid, ModSeq>> told_;            // by mark_told, ascending by uid
+  std::vector<std::pair<Uid, Uid>> recent_;   // ranges of UIDs, [first, last]
+  std::vector<Uid> expunged_;                 // known to be gone, not told yet
+  std::vector<Uid> flags_;                    // changed, not told yet
+  std::vector<std::pair<Uid, ModSeq>> told_;  // by mark_told, ascending by uid
 };
 using ViewPtr = std::unique_ptr<View>;
 

@@ -164,7 +164,7 @@ set sleep_time=0
 
     def test_imaplib_works_a_mailbox(self):
         client = self.server.imap("bob")
-        self.assertEqual(client.create('"Fächer &AOQ-"')[0], "NO")
+        self.assertEqual(client.create('"bad &Jjo!"')[0], "NO")
         self.assertEqual(client.create("Lists/Announce")[0] in ("OK", "NO"), True)
         self.assertEqual(client.create("Work2.2026")[0], "OK")
         kind, data = client.append("Work2.2026", r"(\Seen $Label1)", imaplib.Time2Internaldate(1_700_000_000), message("appended", "marker append\r\n"))
@@ -179,7 +179,7 @@ set sleep_time=0
             self.assertIn(expected.lower(), text.lower())
         kind, data = client.uid("COPY", "1:*", "Archive")
         self.assertEqual(kind, "OK", data)
-        kind, data = client.uid("MOVE", "1:*", "Trash") if "MOVE" in client.capabilities else ("OK", None)
+        kind, data = client.uid("MOVE", "1:*", "Trash")
         self.assertEqual(kind, "OK", data)
         self.assertEqual(client.select("Work2.2026")[1], [b"0"])
         self.assertEqual(client.select("Trash")[1], [b"1"])

@@ -5,7 +5,8 @@
 namespace posthorn::auth {
 namespace {
 
-constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int value_of(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -24,8 +25,10 @@ std::string encode_base64(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
     const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j) group = group << 8U | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j) out += j <= have ? kLetters[group >> (18 - 6 * j) & 63U] : '=';
+    for (std::size_t j = 0; j < 3; ++j)
+      group = group << 8U | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    for (std::size_t j = 0; j < 4; ++j)
+      out += j <= have ? kLetters[group >> (18 - 6 * j) & 63U] : '=';
   }
   return out;
 }
@@ -49,7 +52,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
       group = group << 6U | static_cast<std::uint32_t>(value);
     }
     // Bits that the padding cuts off must be zero, or one text could be written in several ways.
-    if ((padding == 1 && (group & 0xFFU) != 0) || (padding == 2 && (group & 0xFFFFU) != 0)) return std::nullopt;
+    if ((padding == 1 && (group & 0xFFU) != 0) || (padding == 2 && (group & 0xFFFFU) != 0))
+      return std::nullopt;
     for (int j = 0; j < 3 - padding; ++j) out += static_cast<char>(group >> (16 - 8 * j) & 0xFFU);
   }
   return out;

@@ -7,7 +7,8 @@ namespace posthorn::auth {
 SaslStep SaslServer::start(std::string_view mechanism, std::optional<std::string_view> initial) {
   mechanism_.clear();
   user_.reset();
-  for (const char c : mechanism) mechanism_ += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (const char c : mechanism)
+    mechanism_ += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   if (mechanism_ != "PLAIN" && mechanism_ != "LOGIN") return SaslFailure::unknown_mechanism;
   if (initial) return *initial == "=" ? take("") : feed(*initial);
   return Challenge{mechanism_ == "PLAIN" ? "" : encode_base64("Username:")};
@@ -35,8 +36,10 @@ SaslStep SaslServer::take(std::string_view response) {
   const std::size_t first = response.find('\0');
   if (first == std::string_view::npos) return SaslFailure::malformed;
   const std::size_t second = response.find('\0', first + 1);
-  if (second == std::string_view::npos || response.find('\0', second + 1) != std::string_view::npos) return SaslFailure::malformed;
-  Credentials credentials{std::string(response.substr(0, first)), std::string(response.substr(first + 1, second - first - 1)),
+  if (second == std::string_view::npos || response.find('\0', second + 1) != std::string_view::npos)
+    return SaslFailure::malformed;
+  Credentials credentials{std::string(response.substr(0, first)),
+                          std::string(response.substr(first + 1, second - first - 1)),
                           std::string(response.substr(second + 1))};
   if (credentials.user.empty() || credentials.password.empty()) return SaslFailure::malformed;
   return credentials;

@@ -1,5 +1,5 @@
-// The server's side of SASL PLAIN (RFC 4616) and LOGIN, for every protocol: it takes the client's lines and gives a
-// challenge, credentials or a failure. It never checks a password.
+// The server's side of SASL PLAIN (RFC 4616) and LOGIN, for every protocol: it takes the client's
+// lines and gives a challenge, credentials or a failure. It never checks a password.
 #pragma once
 
 #include <optional>

@@ -31,13 +31,17 @@ class Login {
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
     log_.info(event::imap_connected, {{"address", stream_->peer().address}});
     const auto ended = co_await talk();
-    if (!ended && ended.error().kind == ErrorKind::timeout) (void)co_await say("* BYE Autologout; log in sooner\r\n");
+    if (!ended && ended.error().kind == ErrorKind::timeout)
+      (void)co_await say("* BYE Autologout; log in sooner\r\n");
     (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
-    log_.info(event::imap_closed, {{"address", stream_->peer().address}, {"reason", ended ? std::string("logout") : ended.error().what}});
+    log_.info(event::imap_closed, {{"address", stream_->peer().address},
+                                   {"reason", ended ? std::string("logout") : ended.error().what}});
   }
 
  private:
-  net::Task<> say(std::string text) { co_return co_await stream_->write(text, Clock::system().steady_now() + 30s); }
+  net::Task<> say(std::string text) {
+    co_return co_await stream_->write(text, Clock::system().steady_now() + 30s);
+  }
   bool may_login() const { return stream_->tls() != nullptr || settings_.allow_plaintext; }
 
   std::string capabilities() const {
@@ -48,14 +52,18 @@ class Login {
   }
 
   net::Task<> handshake() {
-    auto done = co_await stream_->start_tls(*services_.tls, Clock::system().steady_now() + settings_.handshake_timeout);
-    if (!done) log_.info(event::tls_failed, {{"address", stream_->peer().address}, {"error", done.error().what}});
+    auto done = co_await stream_->start_tls(
+        *services_.tls, Clock::system().steady_now() + settings_.handshake_timeout);
+    if (!done)
+      log_.info(event::tls_failed,
+                {{"address", stream_->peer().address}, {"error", done.error().what}});
     co_return done;
   }
 
   net::Task<> talk() {
     if (settings_.implicit_tls) CO_TRY_OK(co_await handshake());
-    CO_TRY_OK(co_await say(fmt::format("* OK [CAPABILITY {}] Posthorn ready.\r\n", capabilities())));
+    CO_TRY_OK(
+        co_await say(fmt::format("* OK [CAPABILITY {}] Posthorn ready.\r\n", capabilities())));
     while (!over_) {
       CO_TRY(const std::string command, co_await read_command());
       CO_TRY_OK(co_await answer(command));
@@ -94,7 +102,8 @@ class Login {
       }
       command += "\r\n";
       if (mark->synchronizing) CO_TRY_OK(co_await say("+ OK\r\n"));
-      while (in_.data().size() < mark->size) CO_TRY_OK(co_await in_.fill(*stream_, deadline_, 4096));
+      while (in_.data().size() < mark->size)
+        CO_TRY_OK(co_await in_.fill(*stream_, deadline_, 4096));
       command += in_.data().substr(0, static_cast<std::size_t>(mark->size));
       in_.consume(static_cast<std::size_t>(mark->size));
     }
@@ -115,13 +124,16 @@ class Login {
     const auto verb = parser.atom();
     if (!verb) co_return co_await bad(*tag, "A command is needed");
     if (equals(*verb, "CAPABILITY") && parser.at_end())
-      co_return co_await say(fmt::format("* CAPABILITY {}\r\n{} OK Capability completed.\r\n", capabilities(), *tag));
-    if (equals(*verb, "NOOP") && parser.at_end()) co_return co_await say(*tag + " OK NOOP completed.\r\n");
+      co_return co_await say(
+          fmt::format("* CAPABILITY {}\r\n{} OK Capability completed.\r\n", capabilities(), *tag));
+    if (equals(*verb, "NOOP") && parser.at_end())
+      co_return co_await say(*tag + " OK NOOP completed.\r\n");
     if (equals(*verb, "LOGOUT") && parser.at_end()) {
       over_ = true;
       co_return co_await say("* BYE Logging out\r\n" + *tag + " OK Logout completed.\r\n");
     }
-    if (equals(*verb, "ID")) co_return co_await say("* ID (\"name\" \"Posthorn\")\r\n" + *tag + " OK ID completed.\r\n");
+    if (equals(*verb, "ID"))
+      co_return co_await say("* ID (\"name\" \"Posthorn\")\r\n" + *tag + " OK ID completed.\r\n");
     if (equals(*verb, "STARTTLS") && parser.at_end()) co_return co_await starttls(*tag);
     if (equals(*verb, "LOGIN")) co_return co_await login(*tag, parser);
     if (equals(*verb, "AUTHENTICATE")) co_return co_await authenticate(*tag, parser);
@@ -132,7 +144,8 @@ class Login {
     if (stream_->tls() != nullptr) co_return co_await bad(tag, "TLS is active already");
     if (services_.tls == nullptr) co_return co_await bad(tag, "TLS is not available");
     if (!in_.empty()) {
-      // Bytes behind STARTTLS in the clear (CVE-2021-33515): whoever put them there must not be answered inside TLS.
+      // Bytes behind STARTTLS in the clear (CVE-2021-33515): whoever put them there must not be
+      // answered inside TLS.
       log_.warn(event::imap_injection, {{"address", stream_->peer().address}});
       over_ = true;
       co_return fail(ErrorKind::protocol, "bytes behind STARTTLS");
@@ -146,8 +159,11 @@ class Login {
     std::optional<std::string> user, password;
     if (parser.take_space()) user = parser.astring();
     if (user && parser.take_space()) password = parser.astring();
-    if (!password || !parser.at_end()) co_return co_await bad(tag, "LOGIN needs a user name and a password");
-    co_return co_await check(tag, {.authorization = {}, .user = *std::move(user), .password = *std::move(password)}, "LOGIN");
+    if (!password || !parser.at_end())
+      co_return co_await bad(tag, "LOGIN needs a user name and a password");
+    co_return co_await check(
+        tag, {.authorization = {}, .user = *std::move(user), .password = *std::move(password)},
+        "LOGIN");
   }
 
   net::Task<> authenticate(const std::string& tag, Parser& parser) {
@@ -156,47 +172,67 @@ class Login {
     if (!mechanism) co_return co_await bad(tag, "AUTHENTICATE needs a mechanism");
     if (!may_login()) co_return co_await say(tag + " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n");
     auth::SaslServer sasl;
-    auth::SaslStep step = parser.take_space() ? sasl.start(*mechanism, parser.rest()) : sasl.start(*mechanism, std::nullopt);
+    auth::SaslStep step = parser.take_space() ? sasl.start(*mechanism, parser.rest())
+                                              : sasl.start(*mechanism, std::nullopt);
     while (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
       CO_TRY_OK(co_await say("+ " + challenge->line + "\r\n"));
       CO_TRY(const std::string line, co_await read_line());
       step = sasl.feed(line);
     }
     if (const auto* failure = std::get_if<auth::SaslFailure>(&step)) {
-      if (*failure == auth::SaslFailure::unknown_mechanism) co_return co_await say(tag + " NO Unknown mechanism.\r\n");
+      if (*failure == auth::SaslFailure::unknown_mechanism)
+        co_return co_await say(tag + " NO Unknown mechanism.\r\n");
       co_return co_await bad(tag, "The exchange was cancelled or has a fault");
     }
     co_return co_await check(tag, std::get<auth::Credentials>(std::move(step)), sasl.mechanism());
   }
 
-  net::Task<> check(const std::string& tag, auth::Credentials credentials, const std::string& mechanism) {
+  net::Task<> check(const std::string& tag, auth::Credentials credentials,
+                    const std::string& mechanism) {
     if (!may_login()) co_return co_await say(tag + " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n");
-    const auto verdict = co_await services_.authenticator.authenticate({.service = "imap", .mechanism = mechanism, .user = std::move(credentials.user),
-                                                                        .authorization = std::move(credentials.authorization), .password = std::move(credentials.password),
-                                                                        .address = stream_->peer().address, .session = session_id_, .tls = stream_->tls() != nullptr});
+    const auto verdict = co_await services_.authenticator.authenticate(
+        {.service = "imap",
+         .mechanism = mechanism,
+         .user = std::move(credentials.user),
+         .authorization = std::move(credentials.authorization),
+         .password = std::move(credentials.password),
+         .address = stream_->peer().address,
+         .session = session_id_,
+         .tls = stream_->tls() != nullptr});
     if (!verdict) {
       log_.warn(event::imap_unavailable, {{"reason", verdict.error().what}});
       co_return co_await say(tag + " NO [UNAVAILABLE] The login cannot be checked now.\r\n");
     }
     if (verdict->outcome != auth::Verdict::Outcome::ok) {
       if (++failed_ >= kFailedMax) over_ = true;
-      co_return co_await say(fmt::format("{}{} NO [AUTHENTICATIONFAILED] The user name or the password is wrong.\r\n", over_ ? "* BYE Too many failures\r\n" : "", tag));
+      co_return co_await say(
+          fmt::format("{}{} NO [AUTHENTICATIONFAILED] The user name or the password is wrong.\r\n",
+                      over_ ? "* BYE Too many failures\r\n" : "", tag));
     }
     co_return co_await hand_over(tag, *verdict);
   }
 
   // From here on the store speaks; this role only carries bytes.
   net::Task<> hand_over(const std::string& tag, const auth::Verdict& verdict) {
-    auto connected = co_await net::connect(services_.scope.executor(), services_.store(verdict.account), Clock::system().steady_now() + 10s);
+    auto connected =
+        co_await net::connect(services_.scope.executor(), services_.store(verdict.account),
+                              Clock::system().steady_now() + 10s);
     if (!connected) {
       log_.warn(event::imap_unavailable, {{"reason", connected.error().what}});
       co_return co_await say(tag + " NO [UNAVAILABLE] The mailboxes cannot be reached now.\r\n");
     }
     const net::StreamPtr store = *std::move(connected);
     const net::Scope::Registration registration(services_.scope, *store);
-    const std::string preface = net::format_message("0", net::Message("session").add("token", verdict.token).add("session", session_id_).add("service", "imap")
-                                                             .add("tag", tag).add("address", stream_->peer().address).add("tls", stream_->tls() != nullptr ? "1" : "0"));
-    CO_TRY_OK(co_await store->write(preface + std::string(in_.data()), Clock::system().steady_now() + 30s));
+    const std::string preface =
+        net::format_message("0", net::Message("session")
+                                     .add("token", verdict.token)
+                                     .add("session", session_id_)
+                                     .add("service", "imap")
+                                     .add("tag", tag)
+                                     .add("address", stream_->peer().address)
+                                     .add("tls", stream_->tls() != nullptr ? "1" : "0"));
+    CO_TRY_OK(co_await store->write(preface + std::string(in_.data()),
+                                    Clock::system().steady_now() + 30s));
     in_.discard();
     in_.release();
     over_ = true;
@@ -218,7 +254,8 @@ class Login {
 
 }  // namespace
 
-net::Awaitable<void> serve_login(net::StreamPtr stream, const LoginSettings& settings, const LoginServices& services) {
+net::Awaitable<void> serve_login(net::StreamPtr stream, const LoginSettings& settings,
+                                 const LoginServices& services) {
   Login login(std::move(stream), settings, services);
   co_await login.run();
 }

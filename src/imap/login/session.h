@@ -1,6 +1,7 @@
-// IMAP up to the login, at the edge (RFC 3501 sections 6.1, 6.2; RFC 4959 SASL-IR, RFC 2595 STARTTLS). After it the
-// connection is handed to the store's worker with a one-time token, and only bytes are copied. What a stranger can send
-// here is small: short lines, short literals, a few commands.
+// IMAP up to the login, at the edge (RFC 3501 sections 6.1, 6.2; RFC 4959 SASL-IR, RFC 2595
+// STARTTLS). After it the connection is handed to the store's worker with a one-time token, and
+// only bytes are copied. What a stranger can send here is small: short lines, short literals, a few
+// commands.
 #pragma once
 
 #include <functional>
@@ -27,9 +28,11 @@ struct LoginServices {
   net::Scope& scope;
   auth::Authenticator& authenticator;
   const net::TlsServer* tls = nullptr;
-  std::function<net::Address(const std::string& account)> store;  // where the account's sessions live
+  std::function<net::Address(const std::string& account)>
+      store;  // where the account's sessions live
 };
 
-net::Awaitable<void> serve_login(net::StreamPtr stream, const LoginSettings& settings, const LoginServices& services);
+net::Awaitable<void> serve_login(net::StreamPtr stream, const LoginSettings& settings,
+                                 const LoginServices& services);
 
 }  // namespace posthorn::imap

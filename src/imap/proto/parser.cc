@@ -12,29 +12,39 @@ bool is_atom_char(char c) {
   return u > 0x20 && u < 0x7F && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
 }
 
-char fold(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+char fold(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
 
-constexpr std::string_view kMonths[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
+constexpr std::string_view kMonths[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
+                                        "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 
 // "1-Feb-1994" or " 1-Feb-1994": days since 1970.
 std::optional<std::int64_t> parse_day(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   const std::size_t first = text.find('-');
   const std::size_t second = first == std::string_view::npos ? first : text.find('-', first + 1);
-  if (second == std::string_view::npos || second - first != 4 || first > 2 || first == 0 || text.size() - second != 5) return std::nullopt;
+  if (second == std::string_view::npos || second - first != 4 || first > 2 || first == 0 ||
+      text.size() - second != 5)
+    return std::nullopt;
   int day = 0, year = 0;
-  if (std::from_chars(text.data(), text.data() + first, day).ptr != text.data() + first) return std::nullopt;
-  if (std::from_chars(text.data() + second + 1, text.data() + text.size(), year).ptr != text.data() + text.size()) return std::nullopt;
+  if (std::from_chars(text.data(), text.data() + first, day).ptr != text.data() + first)
+    return std::nullopt;
+  if (std::from_chars(text.data() + second + 1, text.data() + text.size(), year).ptr !=
+      text.data() + text.size())
+    return std::nullopt;
   for (unsigned month = 0; month < 12; ++month) {
     if (!equals(text.substr(first + 1, 3), kMonths[month])) continue;
-    const auto date = std::chrono::year(year) / std::chrono::month(month + 1) / std::chrono::day(static_cast<unsigned>(day));
+    const auto date = std::chrono::year(year) / std::chrono::month(month + 1) /
+                      std::chrono::day(static_cast<unsigned>(day));
     if (day < 1 || !date.ok()) return std::nullopt;
     return std::chrono::sys_days(date).time_since_epoch().count();
   }
   return std::nullopt;
 }
 
-constexpr std::string_view kMutf7 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
+constexpr std::string_view kMutf7 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 void append_utf8(std::string& out, char32_t c) {
   if (c < 0x80) {
@@ -54,7 +64,8 @@ void append_utf8(std::string& out, char32_t c) {
   }
 }
 
-// The base64 run between & and -: UTF-16BE units, whole, with zero padding bits and paired surrogates.
+// The base64 run between & and -: UTF-16BE units, whole, with zero padding bits and paired
+// surrogates.
 bool decode_run(std::string_view run, std::string& out) {
   std::uint32_t bits = 0;
   int count = 0;
@@ -109,13 +120,15 @@ std::optional<LiteralMark> find_literal_mark(std::string_view line) {
     mark.synchronizing = false;
     digits.remove_suffix(1);
   }
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
   if (digits.empty() || end != digits.data() + digits.size()) return std::nullopt;
   if (error != std::errc{}) mark.size = UINT64_MAX;
   return mark;
 }
 
-std::vector<std::pair<std::uint32_t, std::uint32_t>> SequenceSet::resolve(std::uint32_t last) const {
+std::vector<std::pair<std::uint32_t, std::uint32_t>> SequenceSet::resolve(
+    std::uint32_t last) const {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> out;
   if (last == 0) return out;
   for (auto [a, b] : ranges) {
@@ -127,8 +140,10 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> SequenceSet::resolve(std::u
   std::ranges::sort(out);
   std::size_t kept = 0;
   for (std::size_t i = 1; i < out.size(); ++i) {
-    if (out[i].first <= out[kept].second || out[i].first - 1 == out[kept].second) out[kept].second = std::max(out[kept].second, out[i].second);
-    else out[++kept] = out[i];
+    if (out[i].first <= out[kept].second || out[i].first - 1 == out[kept].second)
+      out[kept].second = std::max(out[kept].second, out[i].second);
+    else
+      out[++kept] = out[i];
   }
   if (!out.empty()) out.resize(kept + 1);
   return out;
@@ -155,7 +170,9 @@ std::optional<std::string> Parser::atom() {
 
 std::optional<std::string> Parser::tag() {
   const std::size_t begin = at_;
-  while (at_ < text_.size() && ((is_atom_char(text_[at_]) && text_[at_] != '+') || text_[at_] == ']')) ++at_;
+  while (at_ < text_.size() &&
+         ((is_atom_char(text_[at_]) && text_[at_] != '+') || text_[at_] == ']'))
+    ++at_;
   if (at_ == begin || at_ - begin > 128) {
     at_ = begin;
     return std::nullopt;
@@ -175,7 +192,9 @@ std::optional<std::string> Parser::string() {
     if (take('"')) return value;
   } else if (peek() == '{') {
     const std::size_t end = text_.find("}\r\n", at_);
-    const auto mark = end == std::string_view::npos ? std::nullopt : find_literal_mark(text_.substr(at_, end + 1 - at_));
+    const auto mark = end == std::string_view::npos
+                          ? std::nullopt
+                          : find_literal_mark(text_.substr(at_, end + 1 - at_));
     if (mark && mark->size <= text_.size() - end - 3) {
       at_ = end + 3 + static_cast<std::size_t>(mark->size);
       return std::string(text_.substr(end + 3, static_cast<std::size_t>(mark->size)));
@@ -196,7 +215,9 @@ std::optional<std::string> Parser::astring() {
 std::optional<std::string> Parser::list_mailbox() {
   if (peek() == '"' || peek() == '{') return string();
   const std::size_t begin = at_;
-  while (at_ < text_.size() && (is_atom_char(text_[at_]) || std::string_view("]%*").find(text_[at_]) != std::string_view::npos)) ++at_;
+  while (at_ < text_.size() && (is_atom_char(text_[at_]) ||
+                                std::string_view("]%*").find(text_[at_]) != std::string_view::npos))
+    ++at_;
   if (at_ == begin) return std::nullopt;
   return std::string(text_.substr(begin, at_ - begin));
 }
@@ -266,7 +287,8 @@ std::optional<std::int64_t> Parser::date_time() {
     };
     const int h = two(12), m = two(15), s = two(18), zh = two(22), zm = two(24);
     const char sign = (*text)[21];
-    if (day && h >= 0 && h < 24 && m >= 0 && m < 60 && s >= 0 && s <= 60 && zh >= 0 && zm >= 0 && (sign == '+' || sign == '-'))
+    if (day && h >= 0 && h < 24 && m >= 0 && m < 60 && s >= 0 && s <= 60 && zh >= 0 && zm >= 0 &&
+        (sign == '+' || sign == '-'))
       return *day * 86'400 + h * 3600 + m * 60 + s - (sign == '+' ? 1 : -1) * (zh * 3600 + zm * 60);
   }
   at_ = begin;
@@ -284,8 +306,10 @@ std::optional<std::string> decode_mutf7(std::string_view text) {
     }
     const std::size_t end = text.find('-', i);
     if (end == std::string_view::npos) return std::nullopt;
-    if (end == i + 1) out += '&';
-    else if (!decode_run(text.substr(i + 1, end - i - 1), out)) return std::nullopt;
+    if (end == i + 1)
+      out += '&';
+    else if (!decode_run(text.substr(i + 1, end - i - 1), out))
+      return std::nullopt;
     i = end;
   }
   return out;
@@ -323,7 +347,8 @@ std::string encode_mutf7(std::string_view utf8) {
     }
     const std::size_t length = u >= 0xF0 ? 4 : u >= 0xE0 ? 3 : 2;
     char32_t c = u & (0xFFU >> (length + 1));
-    for (std::size_t j = 1; j < length && i + j < utf8.size(); ++j) c = c << 6U | (static_cast<unsigned char>(utf8[i + j]) & 0x3FU);
+    for (std::size_t j = 1; j < length && i + j < utf8.size(); ++j)
+      c = c << 6U | (static_cast<unsigned char>(utf8[i + j]) & 0x3FU);
     if (c >= 0x10000) {
       units.push_back(static_cast<std::uint16_t>(0xD800U + ((c - 0x10000U) >> 10U)));
       units.push_back(static_cast<std::uint16_t>(0xDC00U + ((c - 0x10000U) & 0x3FFU)));
@@ -337,7 +362,8 @@ std::string encode_mutf7(std::string_view utf8) {
 }
 
 bool list_matches(std::string_view pattern, std::string_view name, char separator) {
-  // One row of reachable name positions a pattern character: no backtracking, so no exponential pattern.
+  // One row of reachable name positions a pattern character: no backtracking, so no exponential
+  // pattern.
   std::vector<char> row(name.size() + 1, 0), next;
   row[0] = 1;
   for (const char p : pattern) {

@@ -1,5 +1,6 @@
-// The grammar of IMAP commands (RFC 3501 section 9, RFC 7888, RFC 4959): a cursor over one whole command, its literals
-// standing in it as they came ("{3}\r\nabc"). Bytes in, values or "this is no such thing" out; nesting and counts capped.
+// The grammar of IMAP commands (RFC 3501 section 9, RFC 7888, RFC 4959): a cursor over one whole
+// command, its literals standing in it as they came ("{3}\r\nabc"). Bytes in, values or "this is no
+// such thing" out; nesting and counts capped.
 #pragma once
 
 #include <cstdint>
@@ -41,14 +42,14 @@ class Parser {
   bool take_word(std::string_view word);  // in any case
   std::optional<std::string> atom();
   std::optional<std::string> tag();
-  std::optional<std::string> string();    // quoted or literal
+  std::optional<std::string> string();  // quoted or literal
   std::optional<std::string> astring();
   std::optional<std::string> list_mailbox();
   std::optional<std::uint64_t> number();
   std::optional<SequenceSet> sequence_set();
   std::optional<std::vector<std::string>> flags();  // "(\Seen x)" or "\Seen x"
   std::optional<std::int64_t> date();               // 1-Feb-1994 or quoted: days since 1970
-  std::optional<std::int64_t> date_time();          // "01-Feb-1994 12:00:00 +0100": seconds since 1970
+  std::optional<std::int64_t> date_time();  // "01-Feb-1994 12:00:00 +0100": seconds since 1970
 
  private:
   std::string_view text_;
@@ -59,7 +60,8 @@ class Parser {
 std::optional<std::string> decode_mutf7(std::string_view text);
 std::string encode_mutf7(std::string_view utf8);
 
-// RFC 3501 section 6.3.8: "*" matches anything, "%" anything but the separator. Linear in the product of the lengths.
+// RFC 3501 section 6.3.8: "*" matches anything, "%" anything but the separator. Linear in the
+// product of the lengths.
 bool list_matches(std::string_view pattern, std::string_view name, char separator);
 
 bool equals(std::string_view a, std::string_view b);  // ASCII, in any case

@@ -1,8 +1,7 @@
 #include "imap/proto/response.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
+#include <fmt/format.h>
 
 #include "imap/proto/parser.h"
 #include "message/address.h"
@@ -12,10 +11,12 @@ namespace {
 
 constexpr std::size_t kQuotedMax = 1000;
 
-void append_addresses(std::string& out, const message::Headers& headers, std::string_view name, const std::vector<message::Address>* otherwise) {
+void append_addresses(std::string& out, const message::Headers& headers, std::string_view name,
+                      const std::vector<message::Address>* otherwise) {
   std::vector<message::Address> addresses;
   for (const std::string& value : headers.find_all(name))
-    for (message::Address& address : message::parse_addresses(value)) addresses.push_back(std::move(address));
+    for (message::Address& address : message::parse_addresses(value))
+      addresses.push_back(std::move(address));
   if (addresses.empty() && otherwise != nullptr) addresses = *otherwise;
   if (addresses.empty()) {
     out += "NIL";
@@ -82,7 +83,9 @@ void append_extension(std::string& out, const message::Part& part) {
 
 void append_string(std::string& out, std::string_view text) {
   bool quotable = text.size() <= kQuotedMax;
-  for (const char c : text) quotable = quotable && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
+  for (const char c : text)
+    quotable =
+        quotable && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
   if (!quotable) {
     std::string clean(text);
     for (char& c : clean)
@@ -100,8 +103,10 @@ void append_string(std::string& out, std::string_view text) {
 }
 
 void append_nstring(std::string& out, const std::optional<std::string>& text) {
-  if (text) append_string(out, *text);
-  else out += "NIL";
+  if (text)
+    append_string(out, *text);
+  else
+    out += "NIL";
 }
 
 std::string format_mailbox(std::string_view utf8) {
@@ -111,13 +116,15 @@ std::string format_mailbox(std::string_view utf8) {
 }
 
 std::string format_internal_date(std::int64_t seconds) {
-  static constexpr std::string_view kNames[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  static constexpr std::string_view kNames[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);
-  return fmt::format("\"{:2}-{}-{:04} {:02}:{:02}:{:02} +0000\"", static_cast<unsigned>(date.day()), kNames[static_cast<unsigned>(date.month()) - 1],
-                     static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  return fmt::format("\"{:2}-{}-{:04} {:02}:{:02}:{:02} +0000\"", static_cast<unsigned>(date.day()),
+                     kNames[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 void append_envelope(std::string& out, const message::Headers& headers) {
@@ -145,7 +152,8 @@ void append_envelope(std::string& out, const message::Headers& headers) {
   out += ')';
 }
 
-void append_structure(std::string& out, const message::Part& part, std::string_view text, Extended extended) {
+void append_structure(std::string& out, const message::Part& part, std::string_view text,
+                      Extended extended) {
   out += '(';
   if (part.is_multipart()) {
     for (const message::Part& child : part.children) append_structure(out, child, text, extended);
@@ -159,8 +167,10 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
     out += ')';
     return;
   }
-  // A multipart without parts, or beyond the bounds, is told as plain text: there is no form for an empty one.
-  const bool opaque = part.type == "multipart" || (part.type == "message" && part.subtype == "rfc822" && !part.is_message());
+  // A multipart without parts, or beyond the bounds, is told as plain text: there is no form for an
+  // empty one.
+  const bool opaque = part.type == "multipart" ||
+                      (part.type == "message" && part.subtype == "rfc822" && !part.is_message());
   append_string(out, opaque ? "TEXT" : upper(part.type));
   out += ' ';
   append_string(out, opaque ? "PLAIN" : upper(part.subtype));
@@ -176,7 +186,8 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   if (part.is_message()) {
     const message::Part& inner = part.children.front();
     out += ' ';
-    append_envelope(out, message::Headers(text.substr(inner.header_begin, inner.body_begin - inner.header_begin)));
+    append_envelope(out, message::Headers(text.substr(inner.header_begin,
+                                                      inner.body_begin - inner.header_begin)));
     out += ' ';
     append_structure(out, inner, text, extended);
     out += fmt::format(" {}", part.lines);

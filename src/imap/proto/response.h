@@ -1,4 +1,5 @@
-// What IMAP servers write (RFC 3501 section 7): strings in the form that fits them, ENVELOPE, BODY and BODYSTRUCTURE.
+// What IMAP servers write (RFC 3501 section 7): strings in the form that fits them, ENVELOPE, BODY
+// and BODYSTRUCTURE.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ std::string format_internal_date(std::int64_t seconds);
 void append_envelope(std::string& out, const message::Headers& headers);
 enum class Extended { no, yes };  // BODY, BODYSTRUCTURE
 // text: the whole message in wire form, for the envelopes of messages inside.
-void append_structure(std::string& out, const message::Part& part, std::string_view text, Extended extended);
+void append_structure(std::string& out, const message::Part& part, std::string_view text,
+                      Extended extended);
 
 }  // namespace posthorn::imap

@@ -6,16 +6,19 @@ namespace posthorn::imap {
 
 net::Task<> Session::skip_literal(std::uint64_t size) {
   while (size > 0) {
-    if (in_.empty()) CO_TRY_OK(co_await in_.fill(*stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout, 65'536));
-    const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(size, in_.data().size()));
+    if (in_.empty())
+      CO_TRY_OK(co_await in_.fill(
+          *stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout, 65'536));
+    const std::size_t n =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, in_.data().size()));
     in_.consume(n);
     size -= n;
   }
   co_return Result<>{};
 }
 
-// RFC 3501 section 6.3.11. The message goes from the socket to the staged file in pieces; only when it is whole and
-// the command's end is there is it put into the mailbox.
+// RFC 3501 section 6.3.11. The message goes from the socket to the staged file in pieces; only when
+// it is whole and the command's end is there is it put into the mailbox.
 net::Task<> Session::append(const std::string& tag, std::string text) {
   Parser parser(text);
   (void)parser.tag();
@@ -47,26 +50,35 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
 
   // What can be refused is refused before the client sends megabytes.
   std::optional<Outcome> refused;
-  if (mark->size > services_.config.smtp.message_max) refused = no("The message is larger than the limit", "TOOBIG");
+  if (mark->size > services_.config.smtp.message_max)
+    refused = no("The message is larger than the limit", "TOOBIG");
   if (mark->size == 0) refused = no("An empty message is not taken");
   if (!refused) {
     const auto status = co_await account_->status(*name);
-    if (!status) refused = failed(status.error());
-    else if (!*status) refused = no("There is no such mailbox", "TRYCREATE");
+    if (!status)
+      refused = failed(status.error());
+    else if (!*status)
+      refused = no("There is no such mailbox", "TRYCREATE");
   }
   store::DeliveryPtr delivery;
   if (!refused) {
     auto begun = co_await account_->begin_delivery();
-    if (begun) delivery = *std::move(begun);
-    else refused = failed(begun.error());
+    if (begun)
+      delivery = *std::move(begun);
+    else
+      refused = failed(begun.error());
   }
   if (refused && mark->synchronizing) co_return co_await finish(tag, *refused);
   if (mark->synchronizing) CO_TRY_OK(co_await answer("+ OK\r\n"));
   std::uint64_t left = mark->size;
-  if (left > 2 * services_.config.smtp.message_max) co_return fail(ErrorKind::protocol, "a literal far over the limit");
+  if (left > 2 * services_.config.smtp.message_max)
+    co_return fail(ErrorKind::protocol, "a literal far over the limit");
   while (left > 0) {
-    if (in_.empty()) CO_TRY_OK(co_await in_.fill(*stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout, 65'536));
-    const std::string_view piece = in_.data().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, in_.data().size())));
+    if (in_.empty())
+      CO_TRY_OK(co_await in_.fill(
+          *stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout, 65'536));
+    const std::string_view piece = in_.data().substr(
+        0, static_cast<std::size_t>(std::min<std::uint64_t>(left, in_.data().size())));
     if (!refused) {
       const auto written = co_await delivery->write(piece);
       if (!written) refused = failed(written.error());
@@ -74,7 +86,8 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
     left -= piece.size();
     in_.consume(piece.size());
   }
-  CO_TRY(const std::string end, co_await read_line(Clock::system().steady_now() + services_.config.imap.literal_timeout));
+  CO_TRY(const std::string end,
+         co_await read_line(Clock::system().steady_now() + services_.config.imap.literal_timeout));
   if (!end.empty() && !refused) refused = bad("One message at a time");
   if (refused) co_return co_await finish(tag, *refused);
   std::vector<store::Target> targets;
@@ -82,9 +95,11 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
   const auto placed = co_await delivery->commit(std::move(targets));
   if (!placed) co_return co_await finish(tag, failed(placed.error()));
   const store::Placed& place = placed->front();
-  if (place.result != store::NameResult::done) co_return co_await finish(tag, name_outcome(place.result, true));
+  if (place.result != store::NameResult::done)
+    co_return co_await finish(tag, name_outcome(place.result, true));
   if (view_) tell_changes(store::ExpungeMode::allowed);
-  co_return co_await finish(tag, ok("Append completed", fmt::format("APPENDUID {} {}", place.uidvalidity, place.uid)));
+  co_return co_await finish(
+      tag, ok("Append completed", fmt::format("APPENDUID {} {}", place.uidvalidity, place.uid)));
 }
 
 }  // namespace posthorn::imap

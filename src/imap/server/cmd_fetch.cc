@@ -1,5 +1,6 @@
-// FETCH and UID FETCH (RFC 3501 section 6.4.5). Flags, dates and sizes come from memory; envelope and structure from the
-// index's cache once they were made; texts from the file, the whole message streamed without holding it.
+// FETCH and UID FETCH (RFC 3501 section 6.4.5). Flags, dates and sizes come from memory; envelope
+// and structure from the index's cache once they were made; texts from the file, the whole message
+// streamed without holding it.
 #include <fmt/format.h>
 
 #include "imap/server/session_impl.h"
@@ -24,7 +25,8 @@ struct Section {
 };
 
 struct Items {
-  bool uid = false, flags = false, date = false, size = false, envelope = false, body = false, structure = false;
+  bool uid = false, flags = false, date = false, size = false, envelope = false, body = false,
+       structure = false;
   std::vector<Section> sections;
   bool needs_text() const { return !sections.empty(); }
 };
@@ -46,16 +48,24 @@ std::optional<Section> parse_section(Parser& parser, bool peek) {
   }
   const bool after_dot = name.ends_with('.');
   if (section.path.empty() || after_dot) {
-    if (parser.take_word("HEADER.FIELDS.NOT")) section.kind = Section::Kind::header_fields_not;
-    else if (parser.take_word("HEADER.FIELDS")) section.kind = Section::Kind::header_fields;
-    else if (parser.take_word("HEADER")) section.kind = Section::Kind::header;
-    else if (parser.take_word("TEXT")) section.kind = Section::Kind::text;
-    else if (after_dot && parser.take_word("MIME")) section.kind = Section::Kind::mime;
-    else if (after_dot) return std::nullopt;
+    if (parser.take_word("HEADER.FIELDS.NOT"))
+      section.kind = Section::Kind::header_fields_not;
+    else if (parser.take_word("HEADER.FIELDS"))
+      section.kind = Section::Kind::header_fields;
+    else if (parser.take_word("HEADER"))
+      section.kind = Section::Kind::header;
+    else if (parser.take_word("TEXT"))
+      section.kind = Section::Kind::text;
+    else if (after_dot && parser.take_word("MIME"))
+      section.kind = Section::Kind::mime;
+    else if (after_dot)
+      return std::nullopt;
   }
-  static constexpr std::string_view kNames[] = {"", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
+  static constexpr std::string_view kNames[] = {
+      "", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
   name += kNames[static_cast<std::size_t>(section.kind)];
-  if (section.kind == Section::Kind::header_fields || section.kind == Section::Kind::header_fields_not) {
+  if (section.kind == Section::Kind::header_fields ||
+      section.kind == Section::Kind::header_fields_not) {
     if (!parser.take_space() || !parser.take('(')) return std::nullopt;
     name += " (";
     do {
@@ -82,7 +92,7 @@ std::optional<Section> parse_section(Parser& parser, bool peek) {
 }
 
 bool parse_item(Parser& parser, Items& items) {
-  if (parser.take_word("BODY.PEEK[") ) {
+  if (parser.take_word("BODY.PEEK[")) {
     auto section = parse_section(parser, true);
     if (section) items.sections.push_back(*std::move(section));
     return section.has_value();
@@ -102,20 +112,34 @@ bool parse_item(Parser& parser, Items& items) {
     section.label = std::move(label);
     items.sections.push_back(std::move(section));
   };
-  if (name == "UID") items.uid = true;
-  else if (name == "FLAGS") items.flags = true;
-  else if (name == "INTERNALDATE") items.date = true;
-  else if (name == "RFC822.SIZE") items.size = true;
-  else if (name == "ENVELOPE") items.envelope = true;
-  else if (name == "BODY") items.body = true;
-  else if (name == "BODYSTRUCTURE") items.structure = true;
-  else if (name == "RFC822") add(Section::Kind::all, false, "RFC822");
-  else if (name == "RFC822.HEADER") add(Section::Kind::header, true, "RFC822.HEADER");
-  else if (name == "RFC822.TEXT") add(Section::Kind::text, false, "RFC822.TEXT");
-  else if (name == "ALL") items.flags = items.date = items.size = items.envelope = true;
-  else if (name == "FAST") items.flags = items.date = items.size = true;
-  else if (name == "FULL") items.flags = items.date = items.size = items.envelope = items.body = true;
-  else return false;
+  if (name == "UID")
+    items.uid = true;
+  else if (name == "FLAGS")
+    items.flags = true;
+  else if (name == "INTERNALDATE")
+    items.date = true;
+  else if (name == "RFC822.SIZE")
+    items.size = true;
+  else if (name == "ENVELOPE")
+    items.envelope = true;
+  else if (name == "BODY")
+    items.body = true;
+  else if (name == "BODYSTRUCTURE")
+    items.structure = true;
+  else if (name == "RFC822")
+    add(Section::Kind::all, false, "RFC822");
+  else if (name == "RFC822.HEADER")
+    add(Section::Kind::header, true, "RFC822.HEADER");
+  else if (name == "RFC822.TEXT")
+    add(Section::Kind::text, false, "RFC822.TEXT");
+  else if (name == "ALL")
+    items.flags = items.date = items.size = items.envelope = true;
+  else if (name == "FAST")
+    items.flags = items.date = items.size = true;
+  else if (name == "FULL")
+    items.flags = items.date = items.size = items.envelope = items.body = true;
+  else
+    return false;
   return true;
 }
 
@@ -133,11 +157,13 @@ std::optional<Items> parse_items(Parser& parser) {
   return items;
 }
 
-// The part that a path names; a message's own body is its part 1 when it has no parts (RFC 3501 section 6.4.5).
+// The part that a path names; a message's own body is its part 1 when it has no parts (RFC 3501
+// section 6.4.5).
 const message::Part* find_part(const message::Part& root, const std::vector<std::uint32_t>& path) {
   const message::Part* part = &root;
   for (const std::uint32_t number : path) {
-    const message::Part* holder = part->is_message() && part != &root ? &part->children.front() : part;
+    const message::Part* holder =
+        part->is_message() && part != &root ? &part->children.front() : part;
     if (holder->is_multipart()) {
       if (number > holder->children.size()) return nullptr;
       part = &holder->children[number - 1];
@@ -156,33 +182,44 @@ std::string pick_fields(std::string_view header, const Section& section) {
   std::string out;
   for (const message::Field& field : headers.fields()) {
     bool named = false;
-    for (const std::string& name : section.fields) named |= message::equals_ignoring_case(name, field.name);
+    for (const std::string& name : section.fields)
+      named |= message::equals_ignoring_case(name, field.name);
     if (named == (section.kind == Section::Kind::header_fields)) out += field.raw;
   }
   return out + "\r\n";
 }
 
 // nullopt: there is no such part (NIL).
-std::optional<std::string> text_of(std::string_view text, const message::Part& root, const Section& section) {
+std::optional<std::string> text_of(std::string_view text, const message::Part& root,
+                                   const Section& section) {
   const message::Part* part = find_part(root, section.path);
   if (part == nullptr) return std::nullopt;
   const bool whole = section.path.empty();
-  const auto slice = [&](std::size_t begin, std::size_t end) { return std::string(text.substr(begin, end - begin)); };
-  if (section.kind == Section::Kind::all) return whole ? std::string(text) : slice(part->body_begin, part->body_end);
+  const auto slice = [&](std::size_t begin, std::size_t end) {
+    return std::string(text.substr(begin, end - begin));
+  };
+  if (section.kind == Section::Kind::all)
+    return whole ? std::string(text) : slice(part->body_begin, part->body_end);
   if (section.kind == Section::Kind::mime) return slice(part->header_begin, part->body_begin);
   // HEADER and TEXT of a part mean the message inside it.
-  const message::Part* inside = whole ? part : part->is_message() ? &part->children.front() : nullptr;
+  const message::Part* inside = whole                ? part
+                                : part->is_message() ? &part->children.front()
+                                                     : nullptr;
   if (inside == nullptr) return std::nullopt;
   if (section.kind == Section::Kind::text) return slice(inside->body_begin, inside->body_end);
-  const std::string_view header = text.substr(inside->header_begin, inside->body_begin - inside->header_begin);
+  const std::string_view header =
+      text.substr(inside->header_begin, inside->body_begin - inside->header_begin);
   if (section.kind == Section::Kind::header) return std::string(header);
   return pick_fields(header, section);
 }
 
 void append_literal(std::string& out, const Section& section, std::string_view text) {
   if (section.partial) {
-    text = section.partial->first >= text.size() ? std::string_view() : text.substr(static_cast<std::size_t>(section.partial->first));
-    text = text.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(section.partial->second, text.size())));
+    text = section.partial->first >= text.size()
+               ? std::string_view()
+               : text.substr(static_cast<std::size_t>(section.partial->first));
+    text = text.substr(
+        0, static_cast<std::size_t>(std::min<std::uint64_t>(section.partial->second, text.size())));
   }
   out += fmt::format("{} {{{}}}\r\n", section.label, text.size());
   out += text;
@@ -200,7 +237,9 @@ struct FetchRun {
   net::Task<> load_cache(const std::vector<store::Uid>& uids) {
     store::Mailbox& mailbox = session.view_->mailbox();
     const std::tuple<bool, int, std::unordered_map<store::Uid, std::string>*> kinds[] = {
-        {items.envelope, kCacheEnvelope, &envelopes}, {items.body, kCacheBody, &bodies}, {items.structure, kCacheStructure, &structures}};
+        {items.envelope, kCacheEnvelope, &envelopes},
+        {items.body, kCacheBody, &bodies},
+        {items.structure, kCacheStructure, &structures}};
     for (const auto& [wanted, kind, into] : kinds) {
       if (!wanted) continue;
       CO_TRY(auto found, co_await mailbox.cache_get(uids, kind));
@@ -210,14 +249,16 @@ struct FetchRun {
   }
 
   bool is_streamable() const {
-    return items.sections.size() == 1 && items.sections[0].kind == Section::Kind::all && items.sections[0].path.empty() && !items.sections[0].partial;
+    return items.sections.size() == 1 && items.sections[0].kind == Section::Kind::all &&
+           items.sections[0].path.empty() && !items.sections[0].partial;
   }
 
   net::Task<> one(store::Uid uid) {
     store::Mailbox& mailbox = session.view_->mailbox();
     const store::Entry* entry = mailbox.find(uid);
     const auto sequence = session.view_->sequence_of(uid);
-    if (entry == nullptr || !sequence) co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
+    if (entry == nullptr || !sequence)
+      co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
     std::string out = fmt::format("* {} FETCH (", *sequence);
     bool first = true;
     const auto next = [&] {
@@ -239,7 +280,9 @@ struct FetchRun {
     if (!has_envelope || !has_body || !has_structure || (items.needs_text() && !streams)) {
       CO_TRY(const auto opened, co_await mailbox.open_message(uid));
       if (!opened) co_return Result<>{};
-      CO_TRY(const std::string text, co_await session.services_.pool.run([&] { return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1); }));
+      CO_TRY(const std::string text, co_await session.services_.pool.run([&] {
+        return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1);
+      }));
       const message::Part root = message::parse_parts(text);
       CO_TRY_OK(co_await make_missing(uid, text, root, has_envelope, has_body, has_structure));
       add_made(uid, add);
@@ -247,8 +290,10 @@ struct FetchRun {
         for (const Section& section : items.sections) {
           const auto found = text_of(text, root, section);
           next();
-          if (found) append_literal(out, section, *found);
-          else out += section.label + " NIL";
+          if (found)
+            append_literal(out, section, *found);
+          else
+            out += section.label + " NIL";
         }
       }
     } else {
@@ -267,9 +312,12 @@ struct FetchRun {
     if (items.structure) add("BODYSTRUCTURE " + structures[uid]);
   }
 
-  net::Task<> make_missing(store::Uid uid, std::string_view text, const message::Part& root, bool has_envelope, bool has_body, bool has_structure) {
+  net::Task<> make_missing(store::Uid uid, std::string_view text, const message::Part& root,
+                           bool has_envelope, bool has_body, bool has_structure) {
     store::Mailbox& mailbox = session.view_->mailbox();
-    const auto keep = [&](std::string bytes, int kind) { return mailbox.cache_put({{uid, std::move(bytes)}}, kind); };
+    const auto keep = [&](std::string bytes, int kind) {
+      return mailbox.cache_put({{uid, std::move(bytes)}}, kind);
+    };
     if (!has_envelope) {
       append_envelope(envelopes[uid], message::Headers(text.substr(0, root.body_begin)));
       CO_TRY_OK(co_await keep(envelopes[uid], kCacheEnvelope));
@@ -292,7 +340,8 @@ struct FetchRun {
       session.out_ += fmt::format("{}{} NIL", first ? "" : " ", items.sections[0].label);
       co_return Result<>{};
     }
-    session.out_ += fmt::format("{}{} {{{}}}\r\n", first ? "" : " ", items.sections[0].label, opened->wire_size);
+    session.out_ += fmt::format("{}{} {{{}}}\r\n", first ? "" : " ", items.sections[0].label,
+                                opened->wire_size);
     store::CrlfReader reader(opened->file, 0, opened->size);
     std::uint64_t left = opened->wire_size;
     std::string piece;
@@ -309,8 +358,12 @@ struct FetchRun {
   }
 };
 
-net::Awaitable<Outcome> Session::fetch_sequence(Parser& parser) { return fetch(parser, Numbers::sequence); }
-net::Awaitable<Outcome> Session::fetch_uid(Parser& parser) { return fetch(parser, Numbers::uid); }
+net::Awaitable<Outcome> Session::fetch_sequence(Parser& parser) {
+  return fetch(parser, Numbers::sequence);
+}
+net::Awaitable<Outcome> Session::fetch_uid(Parser& parser) {
+  return fetch(parser, Numbers::uid);
+}
 
 net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
   std::optional<SequenceSet> set;
@@ -329,7 +382,9 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
   if (sets_seen && view_->access() == store::Access::read_write) {
     store::FlagRequest request;
     for (const store::Uid uid : uids)
-      if (const store::Entry* entry = view_->mailbox().find(uid); entry != nullptr && (entry->flags & store::flag::seen) == 0) request.uids.push_back(uid);
+      if (const store::Entry* entry = view_->mailbox().find(uid);
+          entry != nullptr && (entry->flags & store::flag::seen) == 0)
+        request.uids.push_back(uid);
     if (!request.uids.empty()) {
       request.flags = store::flag::seen;
       const auto stored = co_await view_->mailbox().store_flags(std::move(request));
@@ -341,7 +396,9 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
   if (run.items.size) {
     std::vector<store::Uid> unknown;
     for (const store::Uid uid : uids)
-      if (const store::Entry* entry = view_->mailbox().find(uid); entry != nullptr && entry->wire_size == 0) unknown.push_back(uid);
+      if (const store::Entry* entry = view_->mailbox().find(uid);
+          entry != nullptr && entry->wire_size == 0)
+        unknown.push_back(uid);
     if (!unknown.empty()) {
       const auto loaded = co_await view_->mailbox().load_sizes(std::move(unknown));
       if (!loaded) co_return failed(loaded.error());
@@ -349,13 +406,16 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
   }
   constexpr std::size_t kBatch = 500;
   for (std::size_t begin = 0; begin < uids.size(); begin += kBatch) {
-    const std::vector<store::Uid> batch(uids.begin() + static_cast<std::ptrdiff_t>(begin), uids.begin() + static_cast<std::ptrdiff_t>(std::min(uids.size(), begin + kBatch)));
+    const std::vector<store::Uid> batch(
+        uids.begin() + static_cast<std::ptrdiff_t>(begin),
+        uids.begin() + static_cast<std::ptrdiff_t>(std::min(uids.size(), begin + kBatch)));
     const auto cached = co_await run.load_cache(batch);
     if (!cached) co_return failed(cached.error());
     for (const store::Uid uid : batch) {
       const auto done = co_await run.one(uid);
       if (done) continue;
-      if (done.error().kind == ErrorKind::closed || done.error().kind == ErrorKind::timeout || done.error().kind == ErrorKind::protocol) {
+      if (done.error().kind == ErrorKind::closed || done.error().kind == ErrorKind::timeout ||
+          done.error().kind == ErrorKind::protocol) {
         over_ = true;
         stream_->close();
       }

@@ -4,8 +4,12 @@
 
 namespace posthorn::imap {
 
-net::Awaitable<Outcome> Session::select(Parser& parser) { return open_mailbox(parser, store::Access::read_write); }
-net::Awaitable<Outcome> Session::examine(Parser& parser) { return open_mailbox(parser, store::Access::read_only); }
+net::Awaitable<Outcome> Session::select(Parser& parser) {
+  return open_mailbox(parser, store::Access::read_write);
+}
+net::Awaitable<Outcome> Session::examine(Parser& parser) {
+  return open_mailbox(parser, store::Access::read_only);
+}
 
 net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access access) {
   std::optional<std::string> name;
@@ -22,12 +26,19 @@ net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access acce
   for (const std::string& keyword : mailbox.keywords()) keywords += " " + keyword;
   const bool writable = access == store::Access::read_write;
   out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", keywords);
-  out_ += writable ? fmt::format("* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} \\*)] Flags permitted.\r\n", keywords)
+  out_ += writable ? fmt::format(
+                         "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} "
+                         "\\*)] Flags permitted.\r\n",
+                         keywords)
                    : "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n";
   out_ += fmt::format("* {} EXISTS\r\n* {} RECENT\r\n", view_->size(), view_->recent());
-  if (const auto unseen = view_->first_unseen()) out_ += fmt::format("* OK [UNSEEN {}] First unseen.\r\n", *unseen);
-  out_ += fmt::format("* OK [UIDVALIDITY {}] UIDs valid\r\n* OK [UIDNEXT {}] Predicted next UID\r\n", mailbox.uidvalidity(), mailbox.uidnext());
-  co_return ok(writable ? "Select completed" : "Examine completed", writable ? "READ-WRITE" : "READ-ONLY");
+  if (const auto unseen = view_->first_unseen())
+    out_ += fmt::format("* OK [UNSEEN {}] First unseen.\r\n", *unseen);
+  out_ +=
+      fmt::format("* OK [UIDVALIDITY {}] UIDs valid\r\n* OK [UIDNEXT {}] Predicted next UID\r\n",
+                  mailbox.uidvalidity(), mailbox.uidnext());
+  co_return ok(writable ? "Select completed" : "Examine completed",
+               writable ? "READ-WRITE" : "READ-ONLY");
 }
 
 net::Awaitable<Outcome> Session::create(Parser& parser) {
@@ -72,7 +83,8 @@ net::Awaitable<Outcome> Session::unsubscribe(Parser& parser) {
   co_return result ? name_outcome(*result, false) : failed(result.error());
 }
 
-// RFC 3501 section 6.3.8, with RFC 6154's (SPECIAL-USE) selection and RETURN (SPECIAL-USE CHILDREN SUBSCRIBED).
+// RFC 3501 section 6.3.8, with RFC 6154's (SPECIAL-USE) selection and RETURN (SPECIAL-USE CHILDREN
+// SUBSCRIBED).
 net::Awaitable<Outcome> Session::list(Parser& parser) {
   bool only_special = false;
   std::vector<std::string> patterns;
@@ -99,11 +111,14 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
   for (const store::MailboxInfo& info : *mailboxes) {
-    if (!wanted || (!list_matches(*wanted, info.name, '.') && !(info.name == "INBOX" && list_matches(upper(*wanted), "INBOX", '.')))) continue;
+    if (!wanted || (!list_matches(*wanted, info.name, '.') &&
+                    !(info.name == "INBOX" && list_matches(upper(*wanted), "INBOX", '.'))))
+      continue;
     if (only_special && info.use == store::SpecialUse::none) continue;
     std::string attributes = info.has_children ? "\\HasChildren" : "\\HasNoChildren";
     if (!info.is_selectable) attributes += " \\Noselect";
-    if (info.use != store::SpecialUse::none) attributes += " " + std::string(store::to_string(info.use));
+    if (info.use != store::SpecialUse::none)
+      attributes += " " + std::string(store::to_string(info.use));
     out_ += fmt::format("* LIST ({}) \".\" {}\r\n", attributes, format_mailbox(info.name));
   }
   co_return ok("List completed");
@@ -119,7 +134,8 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
   if (!mailboxes) co_return failed(mailboxes.error());
   for (const store::MailboxInfo& info : *mailboxes) {
     if (!info.is_subscribed || !wanted || !list_matches(*wanted, info.name, '.')) continue;
-    out_ += fmt::format("* LSUB ({}) \".\" {}\r\n", info.is_selectable ? "" : "\\Noselect", format_mailbox(info.name));
+    out_ += fmt::format("* LSUB ({}) \".\" {}\r\n", info.is_selectable ? "" : "\\Noselect",
+                        format_mailbox(info.name));
   }
   co_return ok("Lsub completed");
 }
@@ -127,7 +143,8 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
 net::Awaitable<Outcome> Session::status(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name || !parser.take_space() || !parser.take('(')) co_return bad("STATUS needs a mailbox name and items");
+  if (!name || !parser.take_space() || !parser.take('('))
+    co_return bad("STATUS needs a mailbox name and items");
   std::vector<std::string> items;
   do {
     const auto item = parser.atom();
@@ -145,13 +162,20 @@ net::Awaitable<Outcome> Session::tell_status(std::string mailbox, std::vector<st
   std::string values;
   for (const std::string& item : items) {
     std::uint64_t value = 0;
-    if (item == "MESSAGES") value = (*status)->messages;
-    else if (item == "RECENT") value = (*status)->recent;
-    else if (item == "UIDNEXT") value = (*status)->uidnext;
-    else if (item == "UIDVALIDITY") value = (*status)->uidvalidity;
-    else if (item == "UNSEEN") value = (*status)->unseen;
-    else if (item == "SIZE") value = (*status)->size;
-    else co_return bad("Unknown status item");
+    if (item == "MESSAGES")
+      value = (*status)->messages;
+    else if (item == "RECENT")
+      value = (*status)->recent;
+    else if (item == "UIDNEXT")
+      value = (*status)->uidnext;
+    else if (item == "UIDVALIDITY")
+      value = (*status)->uidvalidity;
+    else if (item == "UNSEEN")
+      value = (*status)->unseen;
+    else if (item == "SIZE")
+      value = (*status)->size;
+    else
+      co_return bad("Unknown status item");
     values += fmt::format("{}{} {}", values.empty() ? "" : " ", item, value);
   }
   out_ += fmt::format("* STATUS {} ({})\r\n", format_mailbox(mailbox), values);

@@ -1,8 +1,7 @@
-// SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What memory can answer is asked first; a message's file is read only
-// when its header or text decides.
-#include <fmt/format.h>
-
+// SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What memory can answer is asked first; a
+// message's file is read only when its header or text decides.
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "imap/server/session_impl.h"
 #include "message/part.h"
@@ -14,7 +13,32 @@ namespace {
 constexpr std::size_t kKeysMax = 2000;
 
 struct Key {
-  enum class Kind { all, none_of, any_of, all_of, sequence, uid, flag, no_flag, keyword, no_keyword, recent, old, is_new, before, on, since, sent_before, sent_on, sent_since, larger, smaller, header, body, text };
+  enum class Kind {
+    all,
+    none_of,
+    any_of,
+    all_of,
+    sequence,
+    uid,
+    flag,
+    no_flag,
+    keyword,
+    no_keyword,
+    recent,
+    old,
+    is_new,
+    before,
+    on,
+    since,
+    sent_before,
+    sent_on,
+    sent_since,
+    larger,
+    smaller,
+    header,
+    body,
+    text
+  };
   Kind kind = Kind::all;
   std::vector<Key> keys;
   SequenceSet set;
@@ -29,7 +53,14 @@ class KeyParser {
   explicit KeyParser(Parser& parser) : parser_(parser) {}
 
   std::optional<Key> parse_all(char end) {
-    Key all{.kind = Key::Kind::all_of, .keys = {}, .set = {}, .ranges = {}, .flag = 0, .number = 0, .name = {}, .text = {}};
+    Key all{.kind = Key::Kind::all_of,
+            .keys = {},
+            .set = {},
+            .ranges = {},
+            .flag = 0,
+            .number = 0,
+            .name = {},
+            .text = {}};
     do {
       auto key = parse(0);
       if (!key) return std::nullopt;
@@ -60,7 +91,8 @@ class KeyParser {
       if (!parser_.take(')')) return std::nullopt;
       return all;
     }
-    if (parser_.peek() == '*' || (parser_.peek() >= '0' && parser_.peek() <= '9')) return sequence(Kind::sequence);
+    if (parser_.peek() == '*' || (parser_.peek() >= '0' && parser_.peek() <= '9'))
+      return sequence(Kind::sequence);
     const auto word = parser_.atom();
     if (!word) return std::nullopt;
     const std::string name = upper(*word);
@@ -81,8 +113,12 @@ class KeyParser {
       return key;
     }
     if (name == "UID") return sequence(Kind::uid);
-    if (name == "KEYWORD" || name == "UNKEYWORD") return with_text(name == "KEYWORD" ? Kind::keyword : Kind::no_keyword, parser_.atom());
-    static constexpr std::pair<std::string_view, Kind> kDates[] = {{"BEFORE", Kind::before}, {"ON", Kind::on}, {"SINCE", Kind::since}, {"SENTBEFORE", Kind::sent_before}, {"SENTON", Kind::sent_on}, {"SENTSINCE", Kind::sent_since}};
+    if (name == "KEYWORD" || name == "UNKEYWORD")
+      return with_text(name == "KEYWORD" ? Kind::keyword : Kind::no_keyword, parser_.atom());
+    static constexpr std::pair<std::string_view, Kind> kDates[] = {
+        {"BEFORE", Kind::before},  {"ON", Kind::on},
+        {"SINCE", Kind::since},    {"SENTBEFORE", Kind::sent_before},
+        {"SENTON", Kind::sent_on}, {"SENTSINCE", Kind::sent_since}};
     for (const auto& [text, kind] : kDates) {
       if (name != text) continue;
       const auto day = parser_.date();
@@ -105,7 +141,8 @@ class KeyParser {
       const auto given = parser_.astring();
       if (!given || !parser_.take_space()) return std::nullopt;
       field = *given;
-    } else if (name != "FROM" && name != "TO" && name != "CC" && name != "BCC" && name != "SUBJECT") {
+    } else if (name != "FROM" && name != "TO" && name != "CC" && name != "BCC" &&
+               name != "SUBJECT") {
       return std::nullopt;
     }
     auto key = with_text(Kind::header, parser_.astring());
@@ -114,7 +151,12 @@ class KeyParser {
   }
 
   static std::optional<Key> flag_key(const std::string& name) {
-    static constexpr std::pair<std::string_view, store::Flags> kFlags[] = {{"ANSWERED", store::flag::answered}, {"DELETED", store::flag::deleted}, {"DRAFT", store::flag::draft}, {"FLAGGED", store::flag::flagged}, {"SEEN", store::flag::seen}};
+    static constexpr std::pair<std::string_view, store::Flags> kFlags[] = {
+        {"ANSWERED", store::flag::answered},
+        {"DELETED", store::flag::deleted},
+        {"DRAFT", store::flag::draft},
+        {"FLAGGED", store::flag::flagged},
+        {"SEEN", store::flag::seen}};
     const bool negated = name.starts_with("UN") && name != "UNKEYWORD";
     for (const auto& [text, flag] : kFlags) {
       if ((negated ? std::string_view(name).substr(2) : std::string_view(name)) != text) continue;
@@ -149,9 +191,12 @@ bool in_ranges(const std::vector<Range>& ranges, std::uint32_t n) {
   return at != ranges.begin() && n <= std::prev(at)->second;
 }
 
-bool holds(std::string_view text, const std::string& upper_needle) { return upper(text).find(upper_needle) != std::string::npos; }
+bool holds(std::string_view text, const std::string& upper_needle) {
+  return upper(text).find(upper_needle) != std::string::npos;
+}
 
-// "Fri, 21 Nov 1997 09:55:06 -0600": the day as it is written, whatever the zone (RFC 3501: disregarding it).
+// "Fri, 21 Nov 1997 09:55:06 -0600": the day as it is written, whatever the zone (RFC 3501:
+// disregarding it).
 std::optional<std::int64_t> sent_day(const std::string& date) {
   const std::size_t begin = date.find_first_of("0123456789");
   if (begin == std::string::npos) return std::nullopt;
@@ -164,14 +209,17 @@ std::optional<std::int64_t> sent_day(const std::string& date) {
   return Parser(day).date();
 }
 
-bool text_holds(std::string_view text, const message::Part& part, const std::string& needle, int depth) {
+bool text_holds(std::string_view text, const message::Part& part, const std::string& needle,
+                int depth) {
   if (part.is_multipart() || part.is_message()) {
     for (const message::Part& child : part.children)
       if (depth < kNestingMax && text_holds(text, child, needle, depth + 1)) return true;
     return false;
   }
   if (part.type != "text" && part.type != "message") return false;
-  return holds(message::decode_transfer(text.substr(part.body_begin, part.body_end - part.body_begin), part.encoding), needle);
+  return holds(message::decode_transfer(
+                   text.substr(part.body_begin, part.body_end - part.body_begin), part.encoding),
+               needle);
 }
 
 }  // namespace
@@ -195,7 +243,9 @@ struct SearchRun {
     wire.emplace();
     CO_TRY(const auto opened, co_await session.view_->mailbox().open_message(uid));
     if (opened) {
-      CO_TRY(*wire, co_await session.services_.pool.run([&] { return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1); }));
+      CO_TRY(*wire, co_await session.services_.pool.run([&] {
+        return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1);
+      }));
     }
     root = message::parse_parts(*wire);
     co_return Result<>{};
@@ -208,23 +258,37 @@ struct SearchRun {
     if (entry == nullptr) co_return false;
     const std::int64_t day = entry->internal_date / 86'400;
     switch (key.kind) {
-      case Kind::all: co_return true;
-      case Kind::sequence: co_return in_ranges(key.ranges, sequence);
-      case Kind::uid: co_return in_ranges(key.ranges, uid);
-      case Kind::flag: co_return (entry->flags & key.flag) != 0;
-      case Kind::no_flag: co_return (entry->flags & key.flag) == 0;
-      case Kind::recent: co_return session.view_->is_recent(uid);
-      case Kind::old: co_return !session.view_->is_recent(uid);
-      case Kind::is_new: co_return session.view_->is_recent(uid) && (entry->flags & store::flag::seen) == 0;
-      case Kind::before: co_return day < key.number;
-      case Kind::on: co_return day == key.number;
-      case Kind::since: co_return day >= key.number;
-      case Kind::larger: co_return static_cast<std::int64_t>(entry->wire_size) > key.number;
-      case Kind::smaller: co_return static_cast<std::int64_t>(entry->wire_size) < key.number;
+      case Kind::all:
+        co_return true;
+      case Kind::sequence:
+        co_return in_ranges(key.ranges, sequence);
+      case Kind::uid:
+        co_return in_ranges(key.ranges, uid);
+      case Kind::flag:
+        co_return (entry->flags & key.flag) != 0;
+      case Kind::no_flag:
+        co_return (entry->flags & key.flag) == 0;
+      case Kind::recent:
+        co_return session.view_->is_recent(uid);
+      case Kind::old:
+        co_return !session.view_->is_recent(uid);
+      case Kind::is_new:
+        co_return session.view_->is_recent(uid) && (entry->flags & store::flag::seen) == 0;
+      case Kind::before:
+        co_return day < key.number;
+      case Kind::on:
+        co_return day == key.number;
+      case Kind::since:
+        co_return day >= key.number;
+      case Kind::larger:
+        co_return static_cast<std::int64_t>(entry->wire_size) > key.number;
+      case Kind::smaller:
+        co_return static_cast<std::int64_t>(entry->wire_size) < key.number;
       case Kind::keyword:
       case Kind::no_keyword: {
         bool found = false;
-        for (const std::string_view name : mailbox.keyword_names(entry->keywords)) found |= upper(name) == key.text;
+        for (const std::string_view name : mailbox.keyword_names(entry->keywords))
+          found |= upper(name) == key.text;
         co_return found == (key.kind == Kind::keyword);
       }
       case Kind::none_of: {
@@ -238,33 +302,45 @@ struct SearchRun {
           if (good == (key.kind == Kind::any_of)) co_return good;
         }
         co_return key.kind == Kind::all_of;
-      default: break;
+      default:
+        break;
     }
     CO_TRY_OK(co_await load());
     const std::string_view header = std::string_view(*wire).substr(0, root->body_begin);
     if (key.kind == Kind::body) co_return text_holds(*wire, *root, key.text, 0);
-    if (key.kind == Kind::text) co_return holds(header, key.text) || holds(message::decode_words(header), key.text) || text_holds(*wire, *root, key.text, 0);
+    if (key.kind == Kind::text)
+      co_return holds(header, key.text) || holds(message::decode_words(header), key.text) ||
+          text_holds(*wire, *root, key.text, 0);
     const message::Headers headers(header);
     if (key.kind == Kind::header) {
       for (const std::string& value : headers.find_all(key.name))
-        if (key.text.empty() || holds(value, key.text) || holds(message::decode_words(value), key.text)) co_return true;
+        if (key.text.empty() || holds(value, key.text) ||
+            holds(message::decode_words(value), key.text))
+          co_return true;
       co_return false;
     }
     const auto sent = sent_day(headers.find("Date").value_or(""));
     if (!sent) co_return false;
-    co_return key.kind == Kind::sent_before ? *sent < key.number : key.kind == Kind::sent_on ? *sent == key.number : *sent >= key.number;
+    co_return key.kind == Kind::sent_before ? *sent < key.number
+    : key.kind == Kind::sent_on             ? *sent == key.number
+                                            : *sent >= key.number;
   }
 };
 
-net::Awaitable<Outcome> Session::search_sequence(Parser& parser) { return search(parser, Numbers::sequence); }
-net::Awaitable<Outcome> Session::search_uid(Parser& parser) { return search(parser, Numbers::uid); }
+net::Awaitable<Outcome> Session::search_sequence(Parser& parser) {
+  return search(parser, Numbers::sequence);
+}
+net::Awaitable<Outcome> Session::search_uid(Parser& parser) {
+  return search(parser, Numbers::uid);
+}
 
 net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
   if (!parser.take_space()) co_return bad("SEARCH needs keys");
   if (parser.take_word("CHARSET ")) {
     const auto charset = parser.astring();
     if (!charset || !parser.take_space()) co_return bad("SEARCH needs keys");
-    if (!equals(*charset, "UTF-8") && !equals(*charset, "US-ASCII")) co_return no("This charset is not known", "BADCHARSET (US-ASCII UTF-8)");
+    if (!equals(*charset, "UTF-8") && !equals(*charset, "US-ASCII"))
+      co_return no("This charset is not known", "BADCHARSET (US-ASCII UTF-8)");
   }
   auto key = KeyParser(parser).parse_all('\0');
   if (!key || !parser.at_end()) co_return bad("SEARCH: the keys have a fault");

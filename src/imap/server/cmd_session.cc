@@ -50,7 +50,8 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
   const SteadyTime deadline = Clock::system().steady_now() + services_.config.imap.idle_timeout;
   auto looked = Clock::system().steady_now();
   while (!over_) {
-    if (const auto line = in_.take_line()) co_return equals(*line, "DONE") ? ok("Idle completed") : bad("DONE was expected");
+    if (const auto line = in_.take_line())
+      co_return equals(*line, "DONE") ? ok("Idle completed") : bad("DONE was expected");
     if (stopping_) {
       out_ += "* BYE The server is stopping\r\n";
       (void)co_await flush();

@@ -37,17 +37,24 @@ net::Awaitable<Outcome> Session::uid_expunge(Parser& parser) {
   co_return expunged ? ok("Expunge completed") : failed(expunged.error());
 }
 
-net::Awaitable<Outcome> Session::store_sequence(Parser& parser) { return store_flags(parser, Numbers::sequence); }
-net::Awaitable<Outcome> Session::store_uid(Parser& parser) { return store_flags(parser, Numbers::uid); }
+net::Awaitable<Outcome> Session::store_sequence(Parser& parser) {
+  return store_flags(parser, Numbers::sequence);
+}
+net::Awaitable<Outcome> Session::store_uid(Parser& parser) {
+  return store_flags(parser, Numbers::uid);
+}
 
 net::Awaitable<Outcome> Session::store_flags(Parser& parser, Numbers numbers) {
   std::optional<SequenceSet> set;
   if (parser.take_space()) set = parser.sequence_set();
   if (!set || !parser.take_space()) co_return bad("STORE needs messages and flags");
   store::FlagRequest request;
-  if (parser.take('+')) request.mode = store::FlagMode::add;
-  else if (parser.take('-')) request.mode = store::FlagMode::remove;
-  else request.mode = store::FlagMode::replace;
+  if (parser.take('+'))
+    request.mode = store::FlagMode::add;
+  else if (parser.take('-'))
+    request.mode = store::FlagMode::remove;
+  else
+    request.mode = store::FlagMode::replace;
   if (!parser.take_word("FLAGS")) co_return bad("STORE needs FLAGS");
   const bool silent = parser.take_word(".SILENT");
   const auto names = parser.take_space() ? parser.flags() : std::nullopt;
@@ -68,10 +75,18 @@ net::Awaitable<Outcome> Session::store_flags(Parser& parser, Numbers numbers) {
   co_return ok("Store completed");
 }
 
-net::Awaitable<Outcome> Session::copy_sequence(Parser& parser) { return transfer(parser, Numbers::sequence, Transfer::copy); }
-net::Awaitable<Outcome> Session::copy_uid(Parser& parser) { return transfer(parser, Numbers::uid, Transfer::copy); }
-net::Awaitable<Outcome> Session::move_sequence(Parser& parser) { return transfer(parser, Numbers::sequence, Transfer::move); }
-net::Awaitable<Outcome> Session::move_uid(Parser& parser) { return transfer(parser, Numbers::uid, Transfer::move); }
+net::Awaitable<Outcome> Session::copy_sequence(Parser& parser) {
+  return transfer(parser, Numbers::sequence, Transfer::copy);
+}
+net::Awaitable<Outcome> Session::copy_uid(Parser& parser) {
+  return transfer(parser, Numbers::uid, Transfer::copy);
+}
+net::Awaitable<Outcome> Session::move_sequence(Parser& parser) {
+  return transfer(parser, Numbers::sequence, Transfer::move);
+}
+net::Awaitable<Outcome> Session::move_uid(Parser& parser) {
+  return transfer(parser, Numbers::uid, Transfer::move);
+}
 
 net::Awaitable<Outcome> Session::transfer(Parser& parser, Numbers numbers, Transfer kind) {
   std::optional<SequenceSet> set;
@@ -79,11 +94,14 @@ net::Awaitable<Outcome> Session::transfer(Parser& parser, Numbers numbers, Trans
   if (parser.take_space()) set = parser.sequence_set();
   if (set && parser.take_space()) target = mailbox_name(parser);
   if (!target || !parser.at_end()) co_return bad("Messages and a mailbox are needed");
-  if (kind == Transfer::move && view_->access() == store::Access::read_only) co_return no("The mailbox is read-only");
+  if (kind == Transfer::move && view_->access() == store::Access::read_only)
+    co_return no("The mailbox is read-only");
   bool valid = true;
   auto uids = uids_of(*set, numbers, valid);
   if (!valid) co_return bad("There is no such message");
-  const auto result = kind == Transfer::copy ? co_await view_->mailbox().copy(std::move(uids), *target) : co_await view_->mailbox().move(std::move(uids), *target);
+  const auto result = kind == Transfer::copy
+                          ? co_await view_->mailbox().copy(std::move(uids), *target)
+                          : co_await view_->mailbox().move(std::move(uids), *target);
   if (!result) co_return failed(result.error());
   if (result->result != store::NameResult::done) co_return name_outcome(result->result, true);
   if (result->uids.empty()) co_return ok("Completed; no message");
@@ -92,8 +110,10 @@ net::Awaitable<Outcome> Session::transfer(Parser& parser, Numbers numbers, Trans
     from.push_back(source);
     to.push_back(copy);
   }
-  // RFC 4315 section 3; RFC 6851 section 4.3: for MOVE it comes in an untagged OK, before the EXPUNGEs.
-  const std::string code = fmt::format("COPYUID {} {} {}", result->uidvalidity, compact(from), compact(to));
+  // RFC 4315 section 3; RFC 6851 section 4.3: for MOVE it comes in an untagged OK, before the
+  // EXPUNGEs.
+  const std::string code =
+      fmt::format("COPYUID {} {} {}", result->uidvalidity, compact(from), compact(to));
   if (kind == Transfer::copy) co_return ok("Copy completed", code);
   out_ += fmt::format("* OK [{}] Moved\r\n", code);
   co_return ok("Move completed");

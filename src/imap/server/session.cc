@@ -63,10 +63,13 @@ const std::vector<Session::Command>& Session::commands() {
 }
 
 Session::Session(net::StreamPtr stream, const ServerServices& services)
-    : stream_(std::move(stream)), services_(services), registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
+    : stream_(std::move(stream)),
+      services_(services),
+      registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
 
 std::string Session::capabilities() const {
-  return "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE UNSELECT STATUS=SIZE";
+  return "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE "
+         "UNSELECT STATUS=SIZE";
 }
 
 net::Awaitable<void> Session::run() {
@@ -78,7 +81,9 @@ net::Awaitable<void> Session::run() {
   }
   view_.reset();
   (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
-  if (account_) log_.info(event::imap_ended, {{"account", account_->name()}, {"reason", ended ? std::string("logout") : ended.error().what}});
+  if (account_)
+    log_.info(event::imap_ended, {{"account", account_->name()},
+                                  {"reason", ended ? std::string("logout") : ended.error().what}});
 }
 
 // The hand-over: edge's line with the token; who it stands for only lookup knows.
@@ -89,10 +94,13 @@ net::Task<> Session::begin() {
   tag_ = message.get("tag");
   const std::string session(message.get("session"));
   log_ = log_.with_session(session);
-  if (message.verb != "session" || message.get("service") != "imap") co_return fail(ErrorKind::protocol, "not a session");
-  const auto account = co_await services_.redeemer.redeem(std::string(message.get("token")), "imap", session);
+  if (message.verb != "session" || message.get("service") != "imap")
+    co_return fail(ErrorKind::protocol, "not a session");
+  const auto account =
+      co_await services_.redeemer.redeem(std::string(message.get("token")), "imap", session);
   if (!account || !*account) {
-    log_.warn(event::imap_failed, {{"error", account ? std::string("the token is not known") : account.error().what}});
+    log_.warn(event::imap_failed,
+              {{"error", account ? std::string("the token is not known") : account.error().what}});
     co_return co_await answer(tag_ + " NO [UNAVAILABLE] The login could not be handed over.\r\n");
   }
   auto opened = co_await services_.accounts.open(**account);
@@ -103,8 +111,10 @@ net::Task<> Session::begin() {
     co_return ready;
   }
   account_ = *std::move(opened);
-  log_.info(event::imap_opened, {{"account", account_->name()}, {"address", message.get("address")}});
-  co_return co_await answer(fmt::format("{} OK [CAPABILITY {}] Logged in\r\n", tag_, capabilities()));
+  log_.info(event::imap_opened,
+            {{"account", account_->name()}, {"address", message.get("address")}});
+  co_return co_await answer(
+      fmt::format("{} OK [CAPABILITY {}] Logged in\r\n", tag_, capabilities()));
 }
 
 net::Task<> Session::answer(std::string text) {
@@ -134,9 +144,11 @@ net::Task<std::string> Session::read_line(SteadyTime deadline) {
     in_.release();
     if (in_.empty()) {
       while (true) {  // in short waits, so that a stop is noticed
-        const auto ready = co_await stream_->wait_readable(std::min(deadline, Clock::system().steady_now() + 1s));
+        const auto ready =
+            co_await stream_->wait_readable(std::min(deadline, Clock::system().steady_now() + 1s));
         if (ready) break;
-        if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline) co_return std::unexpected(ready.error());
+        if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline)
+          co_return std::unexpected(ready.error());
         if (stopping_) {
           out_ += "* BYE The server is stopping\r\n";
           (void)co_await flush();
@@ -148,11 +160,13 @@ net::Task<std::string> Session::read_line(SteadyTime deadline) {
   }
 }
 
-// A whole command, its literals in it. APPEND's message is not gathered: the text ends with its mark then.
+// A whole command, its literals in it. APPEND's message is not gathered: the text ends with its
+// mark then.
 net::Task<std::string> Session::read_command() {
   std::string command;
   while (true) {
-    const auto timeout = command.empty() ? services_.config.imap.idle_timeout : services_.config.imap.literal_timeout;
+    const auto timeout = command.empty() ? services_.config.imap.idle_timeout
+                                         : services_.config.imap.literal_timeout;
     CO_TRY(const std::string line, co_await read_line(Clock::system().steady_now() + timeout));
     command += line;
     const auto mark = find_literal_mark(line);
@@ -173,7 +187,9 @@ net::Task<std::string> Session::read_command() {
     }
     command += "\r\n";
     if (mark->synchronizing) CO_TRY_OK(co_await answer("+ OK\r\n"));
-    while (in_.data().size() < mark->size) CO_TRY_OK(co_await in_.fill(*stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout));
+    while (in_.data().size() < mark->size)
+      CO_TRY_OK(co_await in_.fill(
+          *stream_, Clock::system().steady_now() + services_.config.imap.literal_timeout));
     command += in_.data().substr(0, static_cast<std::size_t>(mark->size));
     in_.consume(static_cast<std::size_t>(mark->size));
   }
@@ -204,7 +220,9 @@ net::Task<> Session::talk() {
       outcome = bad("Select a mailbox first");
     } else {
       outcome = co_await (this->*found->handler)(parser);
-      if (view_ && outcome.status != "BAD") tell_changes(found->holds_expunge ? store::ExpungeMode::held_back : store::ExpungeMode::allowed);
+      if (view_ && outcome.status != "BAD")
+        tell_changes(found->holds_expunge ? store::ExpungeMode::held_back
+                                          : store::ExpungeMode::allowed);
     }
     CO_TRY_OK(co_await finish(*tag, outcome));
   }
@@ -216,7 +234,8 @@ net::Task<> Session::finish(const std::string& tag, const Outcome& outcome) {
     out_ += "* BYE Too many errors\r\n";
     over_ = true;
   }
-  out_ += fmt::format("{} {} {}{}{}{}\r\n", tag, outcome.status, outcome.code.empty() ? "" : "[", outcome.code, outcome.code.empty() ? "" : "] ", outcome.text);
+  out_ += fmt::format("{} {} {}{}{}{}\r\n", tag, outcome.status, outcome.code.empty() ? "" : "[",
+                      outcome.code, outcome.code.empty() ? "" : "] ", outcome.text);
   // Replies to pipelined commands go out together.
   if (in_.data().find('\n') != std::string_view::npos) co_return co_await flush_if_large();
   co_return co_await flush();
@@ -229,12 +248,18 @@ Outcome Session::failed(const Error& error) {
 
 Outcome Session::name_outcome(store::NameResult result, bool try_create) {
   switch (result) {
-    case store::NameResult::done: return ok("Completed");
-    case store::NameResult::not_found: return no("There is no such mailbox", try_create ? "TRYCREATE" : "NONEXISTENT");
-    case store::NameResult::exists: return no("The mailbox is there already", "ALREADYEXISTS");
-    case store::NameResult::bad_name: return no("No mailbox can have this name", "CANNOT");
-    case store::NameResult::cannot: return no("This cannot be done with this mailbox", "CANNOT");
-    case store::NameResult::keyword_limit: return no("Too many keywords", "LIMIT");
+    case store::NameResult::done:
+      return ok("Completed");
+    case store::NameResult::not_found:
+      return no("There is no such mailbox", try_create ? "TRYCREATE" : "NONEXISTENT");
+    case store::NameResult::exists:
+      return no("The mailbox is there already", "ALREADYEXISTS");
+    case store::NameResult::bad_name:
+      return no("No mailbox can have this name", "CANNOT");
+    case store::NameResult::cannot:
+      return no("This cannot be done with this mailbox", "CANNOT");
+    case store::NameResult::keyword_limit:
+      return no("Too many keywords", "LIMIT");
   }
   return bad("?");
 }
@@ -244,19 +269,22 @@ std::optional<std::string> Session::mailbox_name(Parser& parser) {
   if (!raw) return std::nullopt;
   auto name = decode_mutf7(*raw);
   if (!name) return std::string("\x01");  // a name that cannot be: the store says CANNOT
-  if (name->size() > 1 && name->ends_with('.')) name->pop_back();  // RFC 3501 section 6.3.3: "the name may end with the separator"
+  if (name->size() > 1 && name->ends_with('.'))
+    name->pop_back();  // RFC 3501 section 6.3.3: "the name may end with the separator"
   if (equals(*name, "INBOX")) return "INBOX";
   return name;
 }
 
-std::vector<store::Uid> Session::uids_of(const SequenceSet& set, Numbers numbers, bool& valid) const {
+std::vector<store::Uid> Session::uids_of(const SequenceSet& set, Numbers numbers,
+                                         bool& valid) const {
   std::vector<store::Uid> uids;
   valid = true;
   const std::uint32_t count = view_->size();
   if (numbers == Numbers::uid) {
     const std::uint32_t last = count == 0 ? 0 : view_->uid_of(count);
     for (const auto& [first, end] : set.resolve(last))
-      for (std::uint32_t i = view_->first_from(first); i <= count && view_->uid_of(i) <= end; ++i) uids.push_back(view_->uid_of(i));
+      for (std::uint32_t i = view_->first_from(first); i <= count && view_->uid_of(i) <= end; ++i)
+        uids.push_back(view_->uid_of(i));
     return uids;
   }
   for (const auto& [first, end] : set.resolve(count)) {
@@ -271,11 +299,12 @@ std::vector<store::Uid> Session::uids_of(const SequenceSet& set, Numbers numbers
 }
 
 Session::FlagNames Session::split_flags(const std::vector<std::string>& names) {
-  static constexpr std::pair<std::string_view, store::Flags> kSystem[] = {{"\\Seen", store::flag::seen},
-                                                                           {"\\Answered", store::flag::answered},
-                                                                           {"\\Flagged", store::flag::flagged},
-                                                                           {"\\Deleted", store::flag::deleted},
-                                                                           {"\\Draft", store::flag::draft}};
+  static constexpr std::pair<std::string_view, store::Flags> kSystem[] = {
+      {"\\Seen", store::flag::seen},
+      {"\\Answered", store::flag::answered},
+      {"\\Flagged", store::flag::flagged},
+      {"\\Deleted", store::flag::deleted},
+      {"\\Draft", store::flag::draft}};
   FlagNames split;
   for (const std::string& name : names) {
     if (!name.starts_with('\\')) {
@@ -288,7 +317,8 @@ Session::FlagNames Session::split_flags(const std::vector<std::string>& names) {
   return split;
 }
 
-std::string Session::format_flags(store::Uid uid, store::Flags flags, store::Keywords keywords) const {
+std::string Session::format_flags(store::Uid uid, store::Flags flags,
+                                  store::Keywords keywords) const {
   std::string out = "(";
   const auto add = [&](std::string_view name) {
     if (out.size() > 1) out += ' ';
@@ -326,7 +356,8 @@ void Session::tell_changes(store::ExpungeMode mode) {
     for (const std::string& keyword : view_->mailbox().keywords()) names += " " + keyword;
     out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", names);
   }
-  for (const std::uint32_t sequence : changes.expunged) out_ += fmt::format("* {} EXPUNGE\r\n", sequence);
+  for (const std::uint32_t sequence : changes.expunged)
+    out_ += fmt::format("* {} EXPUNGE\r\n", sequence);
   if (changes.exists) out_ += fmt::format("* {} EXISTS\r\n", *changes.exists);
   if (changes.recent) out_ += fmt::format("* {} RECENT\r\n", *changes.recent);
   for (const store::Uid uid : changes.flags) tell_flags(uid, Numbers::uid);

@@ -1,4 +1,5 @@
-// IMAP after the login, in the store (RFC 3501 and its extensions). A session comes from edge with a token.
+// IMAP after the login, in the store (RFC 3501 and its extensions). A session comes from edge with
+// a token.
 #pragma once
 
 #include "auth/authenticator.h"

@@ -1,5 +1,6 @@
 // The parts of a session that its commands (cmd_*.cc) share. Private to this folder.
-// Handlers give a tagged answer (Outcome); untagged responses go into the writer, which passes them on when they grow.
+// Handlers give a tagged answer (Outcome); untagged responses go into the writer, which passes them
+// on when they grow.
 #pragma once
 
 #include <string>
@@ -20,9 +21,15 @@ struct Outcome {
   std::string code;
   std::string text;
 };
-inline Outcome ok(std::string text, std::string code = {}) { return {"OK", std::move(code), std::move(text)}; }
-inline Outcome no(std::string text, std::string code = {}) { return {"NO", std::move(code), std::move(text)}; }
-inline Outcome bad(std::string text) { return {"BAD", {}, std::move(text)}; }
+inline Outcome ok(std::string text, std::string code = {}) {
+  return {"OK", std::move(code), std::move(text)};
+}
+inline Outcome no(std::string text, std::string code = {}) {
+  return {"NO", std::move(code), std::move(text)};
+}
+inline Outcome bad(std::string text) {
+  return {"BAD", {}, std::move(text)};
+}
 
 using Range = std::pair<std::uint32_t, std::uint32_t>;
 enum class Numbers { sequence, uid };  // how a command names messages, and how its answer does

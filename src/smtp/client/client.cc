@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kLineMax = 8192;
 constexpr std::size_t kOutMax = 65'536;
 
-SteadyTime after(std::chrono::milliseconds time) { return Clock::system().steady_now() + time; }
+SteadyTime after(std::chrono::milliseconds time) {
+  return Clock::system().steady_now() + time;
+}
 
 bool is_utf8(std::string_view text) {
   for (const char c : text)
@@ -23,7 +25,8 @@ bool is_utf8(std::string_view text) {
 
 }  // namespace
 
-Client::Client(net::StreamPtr stream, ClientOptions options) : stream_(std::move(stream)), options_(std::move(options)) {}
+Client::Client(net::StreamPtr stream, ClientOptions options)
+    : stream_(std::move(stream)), options_(std::move(options)) {}
 
 net::Task<Reply> Client::read_reply(std::chrono::milliseconds timeout) {
   const SteadyTime deadline = after(timeout);  // for the whole reply, not for each byte
@@ -39,7 +42,9 @@ net::Task<Reply> Client::read_reply(std::chrono::milliseconds timeout) {
   }
 }
 
-net::Task<> Client::send(std::string_view bytes) { co_return co_await stream_->write(bytes, after(options_.command_timeout)); }
+net::Task<> Client::send(std::string_view bytes) {
+  co_return co_await stream_->write(bytes, after(options_.command_timeout));
+}
 
 net::Task<Reply> Client::command(std::string line) {
   line += "\r\n";
@@ -88,13 +93,15 @@ void Client::read_extensions(const Reply& reply) {
 net::Task<Reply> Client::start_tls(const net::TlsClient& tls, const std::string& name) {
   CO_TRY(auto reply, co_await command("STARTTLS"));
   if (!reply.is_positive()) co_return reply;
-  if (!in_.empty()) co_return fail(ErrorKind::protocol, "the server sent something behind its reply to STARTTLS");
+  if (!in_.empty())
+    co_return fail(ErrorKind::protocol, "the server sent something behind its reply to STARTTLS");
   CO_TRY_OK(co_await stream_->start_tls(tls, name, after(options_.command_timeout)));
   co_return co_await hello();
 }
 
 net::Task<Reply> Client::login(const std::string& user, const std::string& password) {
-  if (extensions_.auth_plain || !extensions_.auth_login) co_return co_await command("AUTH PLAIN " + auth::plain_response(user, password));
+  if (extensions_.auth_plain || !extensions_.auth_login)
+    co_return co_await command("AUTH PLAIN " + auth::plain_response(user, password));
   CO_TRY(auto reply, co_await command("AUTH LOGIN"));
   if (reply.code != 334) co_return reply;
   CO_TRY(reply, co_await command(auth::encode_base64(user)));
@@ -104,12 +111,15 @@ net::Task<Reply> Client::login(const std::string& user, const std::string& passw
 
 std::string Client::mail_line(const message::Envelope& envelope) const {
   std::string line = "MAIL FROM:<" + envelope.sender + ">";
-  if (extensions_.size && envelope.declared_size > 0) line += fmt::format(" SIZE={}", envelope.declared_size);
+  if (extensions_.size && envelope.declared_size > 0)
+    line += fmt::format(" SIZE={}", envelope.declared_size);
   if (extensions_.eight_bit && envelope.eight_bit) line += " BODY=8BITMIME";
   if (extensions_.smtputf8 && envelope.smtputf8) line += " SMTPUTF8";
-  if (extensions_.dsn && envelope.ret != message::Ret::unset) line += envelope.ret == message::Ret::full ? " RET=FULL" : " RET=HDRS";
+  if (extensions_.dsn && envelope.ret != message::Ret::unset)
+    line += envelope.ret == message::Ret::full ? " RET=FULL" : " RET=HDRS";
   if (extensions_.dsn && !envelope.id.empty()) line += " ENVID=" + encode_xtext(envelope.id);
-  if (extensions_.xforward && !envelope.origin.account.empty()) line += " AUTH=" + encode_xtext(envelope.origin.account);
+  if (extensions_.xforward && !envelope.origin.account.empty())
+    line += " AUTH=" + encode_xtext(envelope.origin.account);
   return line + "\r\n";
 }
 
@@ -118,14 +128,18 @@ std::string Client::rcpt_line(const message::Recipient& recipient) const {
   if (extensions_.dsn) {
     if (recipient.notify != message::Notify{}) {
       std::string words;
-      for (const auto& [on, word] : {std::pair{recipient.notify.never, "NEVER"}, {recipient.notify.success, "SUCCESS"},
-                                     {recipient.notify.failure && !recipient.notify.never, "FAILURE"}, {recipient.notify.delay && !recipient.notify.never, "DELAY"}})
+      for (const auto& [on, word] :
+           {std::pair{recipient.notify.never, "NEVER"},
+            {recipient.notify.success, "SUCCESS"},
+            {recipient.notify.failure && !recipient.notify.never, "FAILURE"},
+            {recipient.notify.delay && !recipient.notify.never, "DELAY"}})
         if (on) words += (words.empty() ? "" : ",") + std::string(word);
       if (!words.empty()) line += " NOTIFY=" + words;
     }
     const std::size_t semicolon = recipient.original.find(';');
     if (semicolon != std::string::npos)
-      line += " ORCPT=" + recipient.original.substr(0, semicolon + 1) + encode_xtext(recipient.original.substr(semicolon + 1));
+      line += " ORCPT=" + recipient.original.substr(0, semicolon + 1) +
+              encode_xtext(recipient.original.substr(semicolon + 1));
   }
   return line + "\r\n";
 }
@@ -136,7 +150,8 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   accepted_ = 0;
   const message::Origin& origin = envelope.origin;
   bool needs_utf8 = is_utf8(envelope.sender);
-  for (const message::Recipient& recipient : envelope.recipients) needs_utf8 |= is_utf8(recipient.address);
+  for (const message::Recipient& recipient : envelope.recipients)
+    needs_utf8 |= is_utf8(recipient.address);
   if (needs_utf8 && !extensions_.smtputf8) {
     // RFC 6531 section 3.5: such an address cannot go to a server that does not know it.
     begun.mail = {550, "5.6.7", "The next server does not take addresses in UTF-8"};
@@ -144,14 +159,18 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   }
   std::vector<std::string> lines;
   if (extensions_.xforward)
-    lines.push_back(fmt::format("XFORWARD NAME={} ADDR={} PROTO={} HELO={} IDENT={}\r\n", encode_xtext(origin.client_name),
-                                encode_xtext(origin.client_address), encode_xtext(origin.protocol), encode_xtext(origin.helo), encode_xtext(origin.session)));
+    lines.push_back(fmt::format("XFORWARD NAME={} ADDR={} PROTO={} HELO={} IDENT={}\r\n",
+                                encode_xtext(origin.client_name),
+                                encode_xtext(origin.client_address), encode_xtext(origin.protocol),
+                                encode_xtext(origin.helo), encode_xtext(origin.session)));
   const std::size_t first = lines.size();
   lines.push_back(mail_line(envelope));
-  for (const message::Recipient& recipient : envelope.recipients) lines.push_back(rcpt_line(recipient));
+  for (const message::Recipient& recipient : envelope.recipients)
+    lines.push_back(rcpt_line(recipient));
   std::vector<Reply> replies;
   if (extensions_.pipelining) {
-    // In groups, so that neither side's buffers fill up while the other writes (RFC 2920 section 3.1).
+    // In groups, so that neither side's buffers fill up while the other writes (RFC 2920
+    // section 3.1).
     for (std::size_t begin = 0; begin < lines.size(); begin += 100) {
       std::string group;
       const std::size_t end = std::min(lines.size(), begin + 100);
@@ -182,7 +201,8 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
 }
 
 net::Task<> Client::write(std::string_view piece) {
-  // Runs of whole lines go on as they are; only a dot at a line's beginning and stray line ends need a hand.
+  // Runs of whole lines go on as they are; only a dot at a line's beginning and stray line ends
+  // need a hand.
   std::size_t begin = 0;
   const auto keep = [&](std::size_t end) { out_.append(piece, begin, end - begin); };
   for (std::size_t i = 0; i < piece.size(); ++i) {
@@ -213,8 +233,10 @@ net::Task<> Client::write(std::string_view piece) {
 }
 
 net::Task<std::vector<Reply>> Client::finish() {
-  if (last_ == '\r') out_ += '\n';
-  else if (last_ != '\n') out_ += "\r\n";
+  if (last_ == '\r')
+    out_ += '\n';
+  else if (last_ != '\n')
+    out_ += "\r\n";
   out_ += ".\r\n";
   const std::string bytes = std::exchange(out_, {});
   CO_TRY_OK(co_await stream_->write(bytes, after(options_.data_timeout)));
@@ -227,7 +249,9 @@ net::Task<std::vector<Reply>> Client::finish() {
   co_return replies;
 }
 
-net::Task<Reply> Client::reset() { co_return co_await command("RSET"); }
+net::Task<Reply> Client::reset() {
+  co_return co_await command("RSET");
+}
 
 net::Awaitable<void> Client::quit() {
   (void)co_await stream_->write("QUIT\r\n", after(2s));

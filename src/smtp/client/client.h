@@ -1,8 +1,9 @@
-// The one SMTP and LMTP client engine (RFC 5321, RFC 2033, RFC 3207, RFC 4954, RFC 2920): edge to queue, queue to store,
-// queue to the world. It says what the server replied; what that means for a recipient, the caller decides.
+// The one SMTP and LMTP client engine (RFC 5321, RFC 2033, RFC 3207, RFC 4954, RFC 2920): edge to
+// queue, queue to store, queue to the world. It says what the server replied; what that means for a
+// recipient, the caller decides.
 //
-// Security: where TLS is wanted it never goes on without; credentials are sent only after it; bytes that a server sends
-// behind its 220 to STARTTLS end the connection (response injection).
+// Security: where TLS is wanted it never goes on without; credentials are sent only after it; bytes
+// that a server sends behind its 220 to STARTTLS end the connection (response injection).
 #pragma once
 
 #include <string>
@@ -25,7 +26,8 @@ struct ClientOptions {
 };
 
 struct Extensions {
-  bool pipelining = false, eight_bit = false, smtputf8 = false, size = false, dsn = false, starttls = false, xforward = false;
+  bool pipelining = false, eight_bit = false, smtputf8 = false, size = false, dsn = false,
+       starttls = false, xforward = false;
   bool auth_plain = false, auth_login = false;
 };
 
@@ -33,7 +35,8 @@ class Client {
  public:
   Client(net::StreamPtr stream, ClientOptions options);
 
-  // The greeting, then EHLO (HELO where that is refused) or LHLO. The last reply; positive when all is well.
+  // The greeting, then EHLO (HELO where that is refused) or LHLO. The last reply; positive when all
+  // is well.
   net::Task<Reply> open();
   // STARTTLS, the handshake, EHLO again.
   net::Task<Reply> start_tls(const net::TlsClient& tls, const std::string& name);
@@ -42,8 +45,9 @@ class Client {
   bool is_secure() const { return stream_->tls() != nullptr; }
   net::Stream& stream() { return *stream_; }
 
-  // XFORWARD (to our own roles), MAIL, RCPT for each, DATA; pipelined where the server allows. One reply for each
-  // recipient, then the one to DATA: when that is 354 the message follows by write and finish.
+  // XFORWARD (to our own roles), MAIL, RCPT for each, DATA; pipelined where the server allows. One
+  // reply for each recipient, then the one to DATA: when that is 354 the message follows by write
+  // and finish.
   struct Begun {
     Reply mail;
     std::vector<Reply> recipients;

@@ -10,15 +10,20 @@ struct Name {
   Verb verb;
 };
 constexpr Name kVerbs[] = {
-    {"EHLO", Verb::ehlo}, {"HELO", Verb::helo}, {"LHLO", Verb::lhlo}, {"MAIL", Verb::mail},         {"RCPT", Verb::rcpt}, {"DATA", Verb::data},
-    {"BDAT", Verb::bdat}, {"RSET", Verb::rset}, {"NOOP", Verb::noop}, {"QUIT", Verb::quit},         {"VRFY", Verb::vrfy}, {"EXPN", Verb::expn},
-    {"HELP", Verb::help}, {"AUTH", Verb::auth}, {"STARTTLS", Verb::starttls}, {"XFORWARD", Verb::xforward},
+    {"EHLO", Verb::ehlo},         {"HELO", Verb::helo}, {"LHLO", Verb::lhlo},
+    {"MAIL", Verb::mail},         {"RCPT", Verb::rcpt}, {"DATA", Verb::data},
+    {"BDAT", Verb::bdat},         {"RSET", Verb::rset}, {"NOOP", Verb::noop},
+    {"QUIT", Verb::quit},         {"VRFY", Verb::vrfy}, {"EXPN", Verb::expn},
+    {"HELP", Verb::help},         {"AUTH", Verb::auth}, {"STARTTLS", Verb::starttls},
+    {"XFORWARD", Verb::xforward},
 };
 
 bool equals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; };
+    const auto upper = [](char c) {
+      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    };
     if (upper(a[i]) != upper(b[i])) return false;
   }
   return true;
@@ -30,7 +35,9 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-Reply syntax(std::string text) { return Reply{501, "5.5.4", std::move(text)}; }
+Reply syntax(std::string text) {
+  return Reply{501, "5.5.4", std::move(text)};
+}
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -45,36 +52,48 @@ struct PathAndParameters {
   std::vector<std::pair<std::string_view, std::string_view>> parameters;
 };
 
-std::expected<PathAndParameters, Reply> split_path(std::string_view argument, std::string_view keyword) {
+std::expected<PathAndParameters, Reply> split_path(std::string_view argument,
+                                                   std::string_view keyword) {
   if (argument.size() <= keyword.size() || !equals(argument.substr(0, keyword.size()), keyword))
-    return std::unexpected(syntax(std::string("Syntax: ") + (keyword == "FROM:" ? "MAIL FROM:<address>" : "RCPT TO:<address>")));
+    return std::unexpected(
+        syntax(std::string("Syntax: ") +
+               (keyword == "FROM:" ? "MAIL FROM:<address>" : "RCPT TO:<address>")));
   argument.remove_prefix(keyword.size());
   while (argument.starts_with(' ')) argument.remove_prefix(1);  // lenient: a space after the colon
-  if (!argument.starts_with('<')) return std::unexpected(syntax("The address needs < and > around it"));
+  if (!argument.starts_with('<'))
+    return std::unexpected(syntax("The address needs < and > around it"));
   bool quoted = false;
   std::size_t end = 1;
   for (; end < argument.size(); ++end) {
     const char c = argument[end];
-    if (quoted && c == '\\') ++end;
-    else if (c == '"') quoted = !quoted;
-    else if (c == '>' && !quoted) break;
+    if (quoted && c == '\\')
+      ++end;
+    else if (c == '"')
+      quoted = !quoted;
+    else if (c == '>' && !quoted)
+      break;
   }
   if (end >= argument.size()) return std::unexpected(syntax("The address needs < and > around it"));
   PathAndParameters result;
   result.path = argument.substr(1, end - 1);
   std::string_view rest = argument.substr(end + 1);
-  if (!rest.empty() && rest.front() != ' ') return std::unexpected(syntax("A space must follow the address"));
+  if (!rest.empty() && rest.front() != ' ')
+    return std::unexpected(syntax("A space must follow the address"));
   while (!(rest = trim(rest)).empty()) {
     const std::size_t space = rest.find(' ');
     const std::string_view word = rest.substr(0, space);
     const std::size_t equal = word.find('=');
-    result.parameters.emplace_back(word.substr(0, equal), equal == std::string_view::npos ? std::string_view() : word.substr(equal + 1));
+    result.parameters.emplace_back(word.substr(0, equal), equal == std::string_view::npos
+                                                              ? std::string_view()
+                                                              : word.substr(equal + 1));
     rest.remove_prefix(space == std::string_view::npos ? rest.size() : space);
   }
   return result;
 }
 
-Reply unknown_parameter() { return Reply{555, "5.5.4", "Unsupported parameter"}; }
+Reply unknown_parameter() {
+  return Reply{555, "5.5.4", "Unsupported parameter"};
+}
 
 }  // namespace
 
@@ -89,7 +108,9 @@ std::expected<Command, Reply> parse_command(std::string_view line) {
   const std::string_view word = line.substr(0, space);
   for (const Name& name : kVerbs)
     if (equals(word, name.text))
-      return Command{name.verb, std::string(space == std::string_view::npos ? std::string_view() : trim(line.substr(space)))};
+      return Command{name.verb,
+                     std::string(space == std::string_view::npos ? std::string_view()
+                                                                 : trim(line.substr(space)))};
   return std::unexpected(Reply{500, "5.5.2", "Command not recognized"});
 }
 
@@ -103,7 +124,8 @@ std::expected<MailCommand, Reply> parse_mail(std::string_view argument) {
       if (!size) return std::unexpected(syntax("SIZE needs a number"));
       mail.size = *size;
     } else if (equals(name, "BODY")) {
-      if (!equals(value, "7BIT") && !equals(value, "8BITMIME")) return std::unexpected(syntax("BODY is 7BIT or 8BITMIME"));
+      if (!equals(value, "7BIT") && !equals(value, "8BITMIME"))
+        return std::unexpected(syntax("BODY is 7BIT or 8BITMIME"));
       mail.eight_bit = equals(value, "8BITMIME");
     } else if (equals(name, "SMTPUTF8") && value.empty()) {
       mail.smtputf8 = true;
@@ -112,25 +134,29 @@ std::expected<MailCommand, Reply> parse_mail(std::string_view argument) {
       if (!decoded) return std::unexpected(syntax("AUTH needs xtext"));
       mail.auth = *decoded;
     } else if (equals(name, "RET")) {
-      if (!equals(value, "FULL") && !equals(value, "HDRS")) return std::unexpected(syntax("RET is FULL or HDRS"));
+      if (!equals(value, "FULL") && !equals(value, "HDRS"))
+        return std::unexpected(syntax("RET is FULL or HDRS"));
       mail.ret = equals(value, "FULL") ? message::Ret::full : message::Ret::headers;
     } else if (equals(name, "ENVID")) {
       const auto decoded = decode_xtext(value);
-      if (!decoded || decoded->size() > 100) return std::unexpected(syntax("ENVID needs xtext to 100 characters"));
+      if (!decoded || decoded->size() > 100)
+        return std::unexpected(syntax("ENVID needs xtext to 100 characters"));
       mail.envelope_id = *decoded;
     } else {
       return std::unexpected(unknown_parameter());
     }
   }
   if (parts->path.empty()) return mail;
-  const auto charset = mail.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
+  const auto charset =
+      mail.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
   const auto address = message::parse_mailbox_address(parts->path, charset);
   if (!address) return std::unexpected(Reply{553, "5.1.7", "The sender's address has a fault"});
   mail.sender = format_mailbox_address(*address);
   return mail;
 }
 
-std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument, message::AddressCharset charset) {
+std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
+                                             message::AddressCharset charset) {
   const auto parts = split_path(argument, "TO:");
   if (!parts) return std::unexpected(parts.error());
   RcptCommand rcpt;
@@ -142,20 +168,28 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument, message:
       while (true) {
         const std::size_t comma = words.find(',');
         const std::string_view word = words.substr(0, comma);
-        if (equals(word, "NEVER")) rcpt.notify.never = true;
-        else if (equals(word, "SUCCESS")) rcpt.notify.success = true;
-        else if (equals(word, "FAILURE")) rcpt.notify.failure = true;
-        else if (equals(word, "DELAY")) rcpt.notify.delay = true;
-        else return std::unexpected(syntax("NOTIFY is NEVER or a list of SUCCESS, FAILURE, DELAY"));
+        if (equals(word, "NEVER"))
+          rcpt.notify.never = true;
+        else if (equals(word, "SUCCESS"))
+          rcpt.notify.success = true;
+        else if (equals(word, "FAILURE"))
+          rcpt.notify.failure = true;
+        else if (equals(word, "DELAY"))
+          rcpt.notify.delay = true;
+        else
+          return std::unexpected(syntax("NOTIFY is NEVER or a list of SUCCESS, FAILURE, DELAY"));
         ++count;
         if (comma == std::string_view::npos) break;
         words.remove_prefix(comma + 1);
       }
       // RFC 3461 section 4.1: NEVER stands alone.
-      if (rcpt.notify.never && count > 1) return std::unexpected(syntax("NOTIFY=NEVER stands alone"));
+      if (rcpt.notify.never && count > 1)
+        return std::unexpected(syntax("NOTIFY=NEVER stands alone"));
     } else if (equals(name, "ORCPT")) {
       const std::size_t semicolon = value.find(';');
-      const auto decoded = semicolon == std::string_view::npos ? std::nullopt : decode_xtext(value.substr(semicolon + 1));
+      const auto decoded = semicolon == std::string_view::npos
+                               ? std::nullopt
+                               : decode_xtext(value.substr(semicolon + 1));
       if (!decoded || value.size() > 500) return std::unexpected(syntax("ORCPT needs type;xtext"));
       rcpt.original = std::string(value.substr(0, semicolon + 1)) + *decoded;
     } else {
@@ -166,7 +200,8 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument, message:
   // RFC 5321 section 3.6.1: a source route is to be ignored; what counts is the last address.
   if (path.starts_with('@')) {
     const std::size_t colon = path.find(':');
-    if (colon == std::string_view::npos) return std::unexpected(Reply{501, "5.1.3", "The recipient's address has a fault"});
+    if (colon == std::string_view::npos)
+      return std::unexpected(Reply{501, "5.1.3", "The recipient's address has a fault"});
     path.remove_prefix(colon + 1);
   }
   const auto address = message::parse_mailbox_address(path, charset);
@@ -181,19 +216,22 @@ std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument) {
   if (!size) return std::unexpected(syntax("Syntax: BDAT size [LAST]"));
   BdatCommand bdat{.size = *size};
   if (space != std::string_view::npos) {
-    if (!equals(trim(argument.substr(space)), "LAST")) return std::unexpected(syntax("Syntax: BDAT size [LAST]"));
+    if (!equals(trim(argument.substr(space)), "LAST"))
+      return std::unexpected(syntax("Syntax: BDAT size [LAST]"));
     bdat.last = true;
   }
   return bdat;
 }
 
-std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(std::string_view argument) {
+std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(
+    std::string_view argument) {
   std::vector<std::pair<std::string, std::string>> attributes;
   while (!(argument = trim(argument)).empty()) {
     const std::size_t space = argument.find(' ');
     const std::string_view word = argument.substr(0, space);
     const std::size_t equal = word.find('=');
-    const auto value = equal == std::string_view::npos ? std::nullopt : decode_xtext(word.substr(equal + 1));
+    const auto value =
+        equal == std::string_view::npos ? std::nullopt : decode_xtext(word.substr(equal + 1));
     if (!value) return std::unexpected(syntax("Syntax: XFORWARD NAME=value"));
     attributes.emplace_back(word.substr(0, equal), *value == "[UNAVAILABLE]" ? "" : *value);
     argument.remove_prefix(space == std::string_view::npos ? argument.size() : space);
@@ -203,7 +241,9 @@ std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xfo
 }
 
 std::optional<std::string> decode_xtext(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '+') {
@@ -211,7 +251,8 @@ std::optional<std::string> decode_xtext(std::string_view text) {
       out += text[i];
       continue;
     }
-    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return std::nullopt;
+    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0)
+      return std::nullopt;
     const char c = static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
     // A decoded line end or NUL could end a header line or a record further on.
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return std::nullopt;

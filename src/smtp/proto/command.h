@@ -1,5 +1,6 @@
-// Commands of SMTP, submission and LMTP as values (RFC 5321 section 4.1, RFC 2033, RFC 3461, RFC 1870, RFC 6152,
-// RFC 6531, RFC 4954, RFC 3030; XFORWARD as Postfix has it). Bytes in, value or Reply out; never more than one line.
+// Commands of SMTP, submission and LMTP as values (RFC 5321 section 4.1, RFC 2033, RFC 3461, RFC
+// 1870, RFC 6152, RFC 6531, RFC 4954, RFC 3030; XFORWARD as Postfix has it). Bytes in, value or
+// Reply out; never more than one line.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,24 @@
 
 namespace posthorn::smtp {
 
-enum class Verb { ehlo, helo, lhlo, mail, rcpt, data, bdat, rset, noop, quit, vrfy, expn, help, starttls, auth, xforward };
+enum class Verb {
+  ehlo,
+  helo,
+  lhlo,
+  mail,
+  rcpt,
+  data,
+  bdat,
+  rset,
+  noop,
+  quit,
+  vrfy,
+  expn,
+  help,
+  starttls,
+  auth,
+  xforward
+};
 
 struct Command {
   Verb verb;
@@ -37,11 +55,13 @@ struct MailCommand {
 std::expected<MailCommand, Reply> parse_mail(std::string_view argument);
 
 struct RcptCommand {
-  std::string address;  // source routes are gone (RFC 5321 section 3.6.1); "postmaster" may stand alone
+  std::string
+      address;  // source routes are gone (RFC 5321 section 3.6.1); "postmaster" may stand alone
   std::string original;
   message::Notify notify;
 };
-std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument, message::AddressCharset charset);
+std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
+                                             message::AddressCharset charset);
 
 struct BdatCommand {
   std::uint64_t size = 0;
@@ -50,7 +70,8 @@ struct BdatCommand {
 std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument);
 
 // NAME=value pairs, decoded; "[UNAVAILABLE]" gives an empty value.
-std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(std::string_view argument);
+std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(
+    std::string_view argument);
 
 // RFC 3461 section 4 xtext.
 std::optional<std::string> decode_xtext(std::string_view text);

@@ -1,6 +1,7 @@
-// The text after DATA, decoded (RFC 5321 section 4.5.2): dots unstuffed, the end found at CRLF.CRLF and nowhere else.
-// A bare CR or LF or a NUL never ends anything (SMTP smuggling: CVE-2023-51764 and its kin); it marks the message as one
-// to refuse, and the stream stays in step up to the real end.
+// The text after DATA, decoded (RFC 5321 section 4.5.2): dots unstuffed, the end found at CRLF.CRLF
+// and nowhere else. A bare CR or LF or a NUL never ends anything (SMTP smuggling: CVE-2023-51764
+// and its kin); it marks the message as one to refuse, and the stream stays in step up to the real
+// end.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ class DataDecoder {
 
   explicit DataDecoder(std::uint64_t line_max) : line_max_(line_max) {}
 
-  // Takes what it can of input, moving its start; gives decoded pieces of it in order to emit(std::string_view).
-  // True: the end was reached; what is left in input follows the message.
+  // Takes what it can of input, moving its start; gives decoded pieces of it in order to
+  // emit(std::string_view). True: the end was reached; what is left in input follows the message.
   template <class Emit>
   bool feed(std::string_view& input, Emit&& emit);
 
@@ -62,8 +63,10 @@ bool DataDecoder::feed(std::string_view& input, Emit&& emit) {
         if (line_ > line_max_) mark(Fault::long_line);
         i = end;
         if (i == input.size()) continue;
-        if (input[i] == '\r') state_ = State::cr;
-        else mark(input[i] == '\n' ? Fault::bare_line_end : Fault::nul);
+        if (input[i] == '\r')
+          state_ = State::cr;
+        else
+          mark(input[i] == '\n' ? Fault::bare_line_end : Fault::nul);
         ++i;
         continue;
       }

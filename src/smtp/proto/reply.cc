@@ -8,7 +8,9 @@ namespace {
 constexpr std::size_t kTextMax = 1024;
 constexpr int kLinesMax = 200;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // RFC 3463 section 2: class "." subject "." detail, of the reply's class.
 std::string_view enhanced_of(std::string_view text, char first) {
@@ -29,7 +31,8 @@ std::string format_reply(const Reply& reply) {
     const bool last = end == std::string_view::npos;
     out += fmt::format("{}{}", reply.code, last ? ' ' : '-');
     if (!reply.enhanced.empty()) out += reply.enhanced + ' ';
-    for (const char c : text.substr(0, end)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    for (const char c : text.substr(0, end))
+      out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
     out += "\r\n";
     if (last) return out;
     text.remove_prefix(end + 1);
@@ -37,7 +40,8 @@ std::string format_reply(const Reply& reply) {
 }
 
 std::string to_string(const Reply& reply) {
-  std::string text = fmt::format("{} {}{}{}", reply.code, reply.enhanced, reply.enhanced.empty() ? "" : " ", reply.text);
+  std::string text = fmt::format("{} {}{}{}", reply.code, reply.enhanced,
+                                 reply.enhanced.empty() ? "" : " ", reply.text);
   for (char& c : text)
     if (c == '\n') c = ' ';
   return text;
@@ -45,7 +49,8 @@ std::string to_string(const Reply& reply) {
 
 Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   const auto wrong = [] { return fail(ErrorKind::protocol, "the server's reply is not SMTP"); };
-  if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2])) return wrong();
+  if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2]))
+    return wrong();
   if (line[0] < '2' || line[0] > '5') return wrong();
   if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return wrong();
   const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');

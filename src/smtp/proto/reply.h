@@ -1,4 +1,5 @@
-// Reply: what an SMTP or LMTP server says (RFC 5321 section 4.2, enhanced codes RFC 3463), to write and to read.
+// Reply: what an SMTP or LMTP server says (RFC 5321 section 4.2, enhanced codes RFC 3463), to write
+// and to read.
 #pragma once
 
 #include <optional>
@@ -24,8 +25,8 @@ std::string format_reply(const Reply& reply);
 // "550 5.1.1 User unknown", on one line, for logs and DSNs.
 std::string to_string(const Reply& reply);
 
-// The client's side: fed with lines, gives the reply when it is whole. A server that never ends is cut: at most 1 KiB of
-// text is kept and 200 lines are read.
+// The client's side: fed with lines, gives the reply when it is whole. A server that never ends is
+// cut: at most 1 KiB of text is kept and 200 lines are read.
 class ReplyParser {
  public:
   // line without CRLF. nullopt: more lines follow. An Error (protocol): this is no SMTP reply.

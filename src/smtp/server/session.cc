@@ -1,7 +1,6 @@
 #include "smtp/server/session.h"
 
 #include <fmt/format.h>
-
 #include <set>
 
 #include "auth/proto/sasl.h"
@@ -27,13 +26,13 @@ const Reply kTryAgain{451, "4.3.0", "Try again later"};
 // Where a command is legal; one table, one place that decides.
 enum Legal : unsigned {
   kAnytime = 0,
-  kAfterHelo = 1,       // a greeting is needed first
-  kInMail = 2,          // MAIL is needed first
-  kNoMail = 4,          // not between MAIL and its end
-  kBeforeTls = 8,       // also where TLS is required and not there yet
-  kBeforeAuth = 16,     // also where a login is required and not there yet
+  kAfterHelo = 1,    // a greeting is needed first
+  kInMail = 2,       // MAIL is needed first
+  kNoMail = 4,       // not between MAIL and its end
+  kBeforeTls = 8,    // also where TLS is required and not there yet
+  kBeforeAuth = 16,  // also where a login is required and not there yet
   kNoArgument = 32,
-  kEndsGroup = 64,      // RFC 2920 section 3.1: must be the last of a pipelined group
+  kEndsGroup = 64,  // RFC 2920 section 3.1: must be the last of a pipelined group
 };
 
 struct Legality {
@@ -67,10 +66,13 @@ unsigned flags_of(Verb verb) {
 }
 
 bool is_local_text(std::string_view name) {
-  // HELO names are a stranger's: letters, digits and what addresses literals need; anything else is refused.
+  // HELO names are a stranger's: letters, digits and what addresses literals need; anything else is
+  // refused.
   if (name.empty() || name.size() > 255) return false;
   for (const char c : name)
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '(' || c == ')' || c == '<' || c == '>') return false;
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '(' || c == ')' || c == '<' ||
+        c == '>')
+      return false;
   return true;
 }
 
@@ -87,7 +89,8 @@ class Session {
   net::Awaitable<void> run() {
     started_ = Clock::system().steady_now();
     if (!settings_.internal)
-      log_.info(event::smtp_connected, {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
+      log_.info(event::smtp_connected,
+                {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
     if (settings_.implicit_tls && !co_await handshake()) co_return;
     const Result<> ended = co_await talk();
     if (sink_) {
@@ -96,29 +99,37 @@ class Session {
     }
     (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
     if (!settings_.internal)
-      log_.info(event::smtp_closed, {{"messages", accepted_}, {"errors", errors_},
+      log_.info(event::smtp_closed, {{"messages", accepted_},
+                                     {"errors", errors_},
                                      {"reason", ended ? std::string("quit") : ended.error().what}});
   }
 
  private:
-  SteadyTime soon(std::chrono::milliseconds time) const { return Clock::system().steady_now() + time; }
+  SteadyTime soon(std::chrono::milliseconds time) const {
+    return Clock::system().steady_now() + time;
+  }
   bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }
   std::string_view protocol_name() const {
-    return is_lmtp() ? "lmtp" : is_submission() ? (settings_.implicit_tls ? "submissions" : "submission") : "smtp";
+    return is_lmtp()         ? "lmtp"
+           : is_submission() ? (settings_.implicit_tls ? "submissions" : "submission")
+                             : "smtp";
   }
   // RFC 3848 "with" keywords.
   std::string with_keyword() const {
     std::string keyword = is_lmtp() ? "LMTP" : extended_ ? "ESMTP" : "SMTP";
     if (extended_ && stream_->tls() != nullptr) keyword += 'S';
     if (extended_ && !account_.empty()) keyword += 'A';
-    if (envelope_.smtputf8 && !is_lmtp()) keyword = "UTF8SMTP" + keyword.substr(keyword.find('P') + 1);
+    if (envelope_.smtputf8 && !is_lmtp())
+      keyword = "UTF8SMTP" + keyword.substr(keyword.find('P') + 1);
     return keyword;
   }
 
   net::Task<> handshake() {
     auto done = co_await stream_->start_tls(*services_.tls, soon(settings_.handshake_timeout));
-    if (!done) log_.info(event::tls_failed, {{"address", stream_->peer().address}, {"error", done.error().what}});
+    if (!done)
+      log_.info(event::tls_failed,
+                {{"address", stream_->peer().address}, {"error", done.error().what}});
     co_return done;
   }
 
@@ -136,11 +147,13 @@ class Session {
 
   net::Task<> talk() {
     if (!settings_.internal && !settings_.implicit_tls) {
-      // RFC 5321 section 3.1: who talks before the greeting is no mail server. Bytes that are there already tell.
+      // RFC 5321 section 3.1: who talks before the greeting is no mail server. Bytes that are there
+      // already tell.
       const auto early = co_await stream_->wait_readable(Clock::system().steady_now() + 1ms);
       if (early) {
         say({554, "5.5.0", "Protocol error: talked before the greeting"});
-        log_.warn(event::smtp_unauthorised_pipelining, {{"address", stream_->peer().address}, {"after", "connect"}});
+        log_.warn(event::smtp_unauthorised_pipelining,
+                  {{"address", stream_->peer().address}, {"after", "connect"}});
         (void)co_await flush();
         co_return fail(ErrorKind::protocol, "talked before the greeting");
       }
@@ -178,16 +191,19 @@ class Session {
       while (true) {  // in short waits, so that a stop is noticed
         const auto ready = co_await stream_->wait_readable(std::min(deadline, soon(500ms)));
         if (ready) break;
-        if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline) co_return ready;
+        if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline)
+          co_return ready;
         if (stopping_ && sink_ == nullptr) {
           say({421, "4.3.2", "The server is stopping"});
           co_return Result<>{};
         }
       }
     } else if (!line_deadline_) {
-      line_deadline_ = soon(settings_.smtp.command_timeout);  // for the whole line, not for each byte
+      line_deadline_ =
+          soon(settings_.smtp.command_timeout);  // for the whole line, not for each byte
     }
-    const auto n = co_await buffer_.fill(*stream_, line_deadline_.value_or(soon(settings_.smtp.command_timeout)));
+    const auto n = co_await buffer_.fill(
+        *stream_, line_deadline_.value_or(soon(settings_.smtp.command_timeout)));
     if (!n) co_return std::unexpected(n.error());
     co_return Result<>{};
   }
@@ -226,7 +242,8 @@ class Session {
     }
     if (const auto refused = refuse_illegal(*command)) {
       say(*refused);
-      // A refused BDAT still sends its bytes (RFC 3030 section 2): they must not be read as commands.
+      // A refused BDAT still sends its bytes (RFC 3030 section 2): they must not be read as
+      // commands.
       if (command->verb == Verb::bdat) co_return co_await skip_chunk(command->argument);
       co_return Result<>{};
     }
@@ -237,11 +254,19 @@ class Session {
     switch (command->verb) {
       case Verb::ehlo:
       case Verb::helo:
-      case Verb::lhlo: say(hello(*command)); break;
-      case Verb::mail: say(co_await mail(command->argument)); break;
-      case Verb::rcpt: say(co_await rcpt(command->argument)); break;
-      case Verb::data: co_return co_await data();
-      case Verb::bdat: co_return co_await bdat(command->argument);
+      case Verb::lhlo:
+        say(hello(*command));
+        break;
+      case Verb::mail:
+        say(co_await mail(command->argument));
+        break;
+      case Verb::rcpt:
+        say(co_await rcpt(command->argument));
+        break;
+      case Verb::data:
+        co_return co_await data();
+      case Verb::bdat:
+        co_return co_await bdat(command->argument);
       case Verb::rset:
         co_await reset();
         say(kOk);
@@ -260,46 +285,62 @@ class Session {
         say({252, "2.5.1", "Send some mail and see"});
         junk();
         break;
-      case Verb::expn: say({502, "5.5.1", "Not available"}); break;
+      case Verb::expn:
+        say({502, "5.5.1", "Not available"});
+        break;
       case Verb::help:
         say({214, "2.0.0", "RFC 5321"});
         junk();
         break;
-      case Verb::starttls: co_return co_await starttls();
-      case Verb::auth: co_return co_await auth(command->argument);
-      case Verb::xforward: say(xforward(command->argument)); break;
+      case Verb::starttls:
+        co_return co_await starttls();
+      case Verb::auth:
+        co_return co_await auth(command->argument);
+      case Verb::xforward:
+        say(xforward(command->argument));
+        break;
     }
     co_return Result<>{};
   }
 
   void junk() {
-    if (++junk_ > settings_.smtp.junk_commands_max) say({421, "4.7.0", "Too many commands without mail"});
+    if (++junk_ > settings_.smtp.junk_commands_max)
+      say({421, "4.7.0", "Too many commands without mail"});
   }
 
   std::optional<Reply> refuse_illegal(const Command& command) const {
     const unsigned flags = flags_of(command.verb);
     const bool lmtp_hello = command.verb == Verb::lhlo;
-    if (lmtp_hello != is_lmtp() && (lmtp_hello || command.verb == Verb::ehlo || command.verb == Verb::helo))
+    if (lmtp_hello != is_lmtp() &&
+        (lmtp_hello || command.verb == Verb::ehlo || command.verb == Verb::helo))
       return Reply{500, "5.5.1", is_lmtp() ? "This is LMTP: LHLO" : "This is SMTP: EHLO"};
-    if (command.verb == Verb::xforward && !settings_.internal) return Reply{502, "5.5.1", "Not available"};
+    if (command.verb == Verb::xforward && !settings_.internal)
+      return Reply{502, "5.5.1", "Not available"};
     if (command.verb == Verb::auth && !offers_auth(true)) {
       if (!account_.empty()) return Reply{503, "5.5.1", "Already authenticated"};
-      if (services_.authenticator == nullptr || (settings_.protocol == Protocol::smtp && !settings_.smtp.auth_on_25))
+      if (services_.authenticator == nullptr ||
+          (settings_.protocol == Protocol::smtp && !settings_.smtp.auth_on_25))
         return Reply{503, "5.5.1", "Authentication is not available here"};
       return Reply{538, "5.7.11", "Encryption is required for authentication"};
     }
-    if (command.verb == Verb::starttls && stream_->tls() != nullptr) return Reply{503, "5.5.1", "TLS is active already"};
-    if (command.verb == Verb::starttls && services_.tls == nullptr) return Reply{502, "5.5.1", "Not available"};
-    if ((flags & kNoArgument) != 0 && !command.argument.empty()) return Reply{501, "5.5.4", "No argument is allowed"};
-    if (is_submission() && settings_.submission.require_tls && stream_->tls() == nullptr && (flags & kBeforeTls) == 0 &&
-        command.verb != Verb::auth)
+    if (command.verb == Verb::starttls && stream_->tls() != nullptr)
+      return Reply{503, "5.5.1", "TLS is active already"};
+    if (command.verb == Verb::starttls && services_.tls == nullptr)
+      return Reply{502, "5.5.1", "Not available"};
+    if ((flags & kNoArgument) != 0 && !command.argument.empty())
+      return Reply{501, "5.5.4", "No argument is allowed"};
+    if (is_submission() && settings_.submission.require_tls && stream_->tls() == nullptr &&
+        (flags & kBeforeTls) == 0 && command.verb != Verb::auth)
       return Reply{530, "5.7.0", "Must issue a STARTTLS command first"};
-    if ((flags & kAfterHelo) != 0 && !greeted_ && (settings_.smtp.require_helo || command.verb != Verb::mail))
+    if ((flags & kAfterHelo) != 0 && !greeted_ &&
+        (settings_.smtp.require_helo || command.verb != Verb::mail))
       return Reply{503, "5.5.1", is_lmtp() ? "Send LHLO first" : "Send EHLO or HELO first"};
-    if (is_submission() && settings_.submission.require_auth && account_.empty() && (flags & kBeforeAuth) == 0)
+    if (is_submission() && settings_.submission.require_auth && account_.empty() &&
+        (flags & kBeforeAuth) == 0)
       return Reply{530, "5.7.0", "Authentication required"};
     if ((flags & kInMail) != 0 && !in_mail_) return Reply{503, "5.5.1", "Need MAIL first"};
-    if ((flags & kNoMail) != 0 && in_mail_) return Reply{503, "5.5.1", "Not during a mail transaction"};
+    if ((flags & kNoMail) != 0 && in_mail_)
+      return Reply{503, "5.5.1", "Not during a mail transaction"};
     return std::nullopt;
   }
 
@@ -328,8 +369,10 @@ class Session {
   }
 
   net::Task<> injected() {
-    // Bytes behind STARTTLS in the clear: somebody in between wants them answered inside TLS (CVE-2011-0411).
-    log_.warn(event::smtp_unauthorised_pipelining, {{"address", stream_->peer().address}, {"after", "STARTTLS"}});
+    // Bytes behind STARTTLS in the clear: somebody in between wants them answered inside TLS
+    // (CVE-2011-0411).
+    log_.warn(event::smtp_unauthorised_pipelining,
+              {{"address", stream_->peer().address}, {"after", "STARTTLS"}});
     buffer_.discard();
     over_ = true;
     co_return fail(ErrorKind::protocol, "bytes behind STARTTLS");
@@ -352,8 +395,9 @@ class Session {
     const std::size_t space = argument.find(' ');
     const std::string mechanism = argument.substr(0, space);
     auth::SaslServer sasl;
-    auth::SaslStep step = space == std::string::npos ? sasl.start(mechanism, std::nullopt)
-                                                     : sasl.start(mechanism, std::string_view(argument).substr(space + 1));
+    auth::SaslStep step = space == std::string::npos
+                              ? sasl.start(mechanism, std::nullopt)
+                              : sasl.start(mechanism, std::string_view(argument).substr(space + 1));
     while (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
       out_ += "334 " + challenge->line + "\r\n";
       CO_TRY_OK(co_await flush());
@@ -366,22 +410,31 @@ class Session {
     }
     if (const auto* failure = std::get_if<auth::SaslFailure>(&step)) {
       switch (*failure) {
-        case auth::SaslFailure::unknown_mechanism: say({504, "5.5.4", "Unrecognized authentication type"}); break;
-        case auth::SaslFailure::cancelled: say({501, "5.7.0", "Authentication cancelled"}); break;
-        case auth::SaslFailure::malformed: say({501, "5.5.2", "Cannot decode the response"}); break;
-        case auth::SaslFailure::too_long: say({500, "5.5.6", "Authentication exchange line is too long"}); break;
+        case auth::SaslFailure::unknown_mechanism:
+          say({504, "5.5.4", "Unrecognized authentication type"});
+          break;
+        case auth::SaslFailure::cancelled:
+          say({501, "5.7.0", "Authentication cancelled"});
+          break;
+        case auth::SaslFailure::malformed:
+          say({501, "5.5.2", "Cannot decode the response"});
+          break;
+        case auth::SaslFailure::too_long:
+          say({500, "5.5.6", "Authentication exchange line is too long"});
+          break;
       }
       co_return Result<>{};
     }
     auto& credentials = std::get<auth::Credentials>(step);
-    const auto verdict = co_await services_.authenticator->authenticate({.service = is_submission() ? "submission" : "smtp",
-                                                                        .mechanism = sasl.mechanism(),
-                                                                        .user = std::move(credentials.user),
-                                                                        .authorization = std::move(credentials.authorization),
-                                                                        .password = std::move(credentials.password),
-                                                                        .address = stream_->peer().address,
-                                                                        .session = session_id_,
-                                                                        .tls = stream_->tls() != nullptr});
+    const auto verdict = co_await services_.authenticator->authenticate(
+        {.service = is_submission() ? "submission" : "smtp",
+         .mechanism = sasl.mechanism(),
+         .user = std::move(credentials.user),
+         .authorization = std::move(credentials.authorization),
+         .password = std::move(credentials.password),
+         .address = stream_->peer().address,
+         .session = session_id_,
+         .tls = stream_->tls() != nullptr});
     if (!verdict) {
       log_.warn(event::smtp_lookup_failed, {{"reason", verdict.error().what}});
       say({454, "4.7.0", "Temporary authentication failure"});
@@ -394,7 +447,8 @@ class Session {
     co_return Result<>{};
   }
 
-  // A line of the exchange, longer than a command may be; nullopt: over the limit, the rest dropped.
+  // A line of the exchange, longer than a command may be; nullopt: over the limit, the rest
+  // dropped.
   net::Task<std::optional<std::string>> read_auth_line() {
     const SteadyTime deadline = soon(settings_.smtp.command_timeout);
     bool too_long = false;
@@ -416,12 +470,18 @@ class Session {
     const auto attributes = parse_xforward(argument);
     if (!attributes) return attributes.error();
     for (const auto& [name, value] : *attributes) {
-      if (message::equals_ignoring_case(name, "NAME")) forwarded_.client_name = value;
-      else if (message::equals_ignoring_case(name, "ADDR")) forwarded_.client_address = value;
-      else if (message::equals_ignoring_case(name, "HELO")) forwarded_.helo = value;
-      else if (message::equals_ignoring_case(name, "PROTO")) forwarded_.protocol = value;
-      else if (message::equals_ignoring_case(name, "IDENT")) forwarded_.session = value;
-      else return {501, "5.5.4", "Unknown attribute"};
+      if (message::equals_ignoring_case(name, "NAME"))
+        forwarded_.client_name = value;
+      else if (message::equals_ignoring_case(name, "ADDR"))
+        forwarded_.client_address = value;
+      else if (message::equals_ignoring_case(name, "HELO"))
+        forwarded_.helo = value;
+      else if (message::equals_ignoring_case(name, "PROTO"))
+        forwarded_.protocol = value;
+      else if (message::equals_ignoring_case(name, "IDENT"))
+        forwarded_.session = value;
+      else
+        return {501, "5.5.4", "Unknown attribute"};
     }
     return kOk;
   }
@@ -432,7 +492,8 @@ class Session {
       co_return Reply{421, "4.7.0", "Too many messages over one connection"};
     const auto mail = parse_mail(argument);
     if (!mail) co_return mail.error();
-    if (mail->size > settings_.smtp.message_max) co_return Reply{552, "5.3.4", "The message is larger than the limit"};
+    if (mail->size > settings_.smtp.message_max)
+      co_return Reply{552, "5.3.4", "The message is larger than the limit"};
     if (is_submission() && !account_.empty() && settings_.submission.check_sender) {
       if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
     }
@@ -448,8 +509,12 @@ class Session {
       envelope_.origin = forwarded_;
       if (mail->auth != "<>") envelope_.origin.account = mail->auth;
     } else {
-      envelope_.origin = {.session = session_id_, .client_address = stream_->peer().address, .client_name = {}, .helo = helo_,
-                          .protocol = with_keyword(), .account = account_};
+      envelope_.origin = {.session = session_id_,
+                          .client_address = stream_->peer().address,
+                          .client_name = {},
+                          .helo = helo_,
+                          .protocol = with_keyword(),
+                          .account = account_};
     }
     co_return Reply{250, "2.1.0", "Ok"};
   }
@@ -463,17 +528,21 @@ class Session {
     }
     if (*answer) co_return std::nullopt;
     const route::Refusal& refusal = answer->error();
-    log_.info(event::smtp_mail_refused, {{"account", account_}, {"from", sender}, {"reply", refusal.code}});
+    log_.info(event::smtp_mail_refused,
+              {{"account", account_}, {"from", sender}, {"reply", refusal.code}});
     co_return Reply{refusal.code, refusal.enhanced, refusal.text};
   }
 
   net::Awaitable<Reply> rcpt(const std::string& argument) {
-    const auto charset = envelope_.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
+    const auto charset =
+        envelope_.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
     auto rcpt = parse_rcpt(argument, charset);
     if (!rcpt) co_return rcpt.error();
-    if (named_ >= settings_.smtp.recipients_max) co_return Reply{452, "4.5.3", "Too many recipients"};
+    if (named_ >= settings_.smtp.recipients_max)
+      co_return Reply{452, "4.5.3", "Too many recipients"};
     if (services_.directory == nullptr) {
-      envelope_.recipients.push_back({std::move(rcpt->address), std::move(rcpt->original), rcpt->notify});
+      envelope_.recipients.push_back(
+          {std::move(rcpt->address), std::move(rcpt->original), rcpt->notify});
       ++named_;
       co_return Reply{250, "2.1.5", "Ok"};
     }
@@ -486,15 +555,21 @@ class Session {
     if (!*answer) co_return co_await refuse_recipient(address, answer->error());
     if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
     for (const std::string& to : (*answer)->recipients)
-      if (seen_.insert(to).second) envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
+      if (seen_.insert(to).second)
+        envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
     ++named_;
     co_return Reply{250, "2.1.5", "Ok"};
   }
 
-  net::Awaitable<Reply> refuse_recipient(const std::string& address, const route::Refusal& refusal) {
-    log_.info(event::smtp_rcpt_refused, {{"rcpt", address}, {"from", envelope_.sender}, {"address", stream_->peer().address},
-                                         {"reply", refusal.code}, {"status", refusal.enhanced}});
-    if (++unknown_ >= settings_.smtp.unknown_recipients_max) co_return Reply{421, "4.7.0", "Too many unknown recipients"};
+  net::Awaitable<Reply> refuse_recipient(const std::string& address,
+                                         const route::Refusal& refusal) {
+    log_.info(event::smtp_rcpt_refused, {{"rcpt", address},
+                                         {"from", envelope_.sender},
+                                         {"address", stream_->peer().address},
+                                         {"reply", refusal.code},
+                                         {"status", refusal.enhanced}});
+    if (++unknown_ >= settings_.smtp.unknown_recipients_max)
+      co_return Reply{421, "4.7.0", "Too many unknown recipients"};
     // Harvesters pay for each guess beyond the fifth.
     if (unknown_ > 5 && !stream_->peer().is_loopback) co_await net::sleep(1s);
     co_return Reply{refusal.code, refusal.enhanced, refusal.text};
@@ -510,8 +585,10 @@ class Session {
       co_return Result<>{};
     }
     if (!buffer_.empty() && !settings_.internal) {
-      // RFC 2920 section 3.1: DATA ends a group; what follows ahead of the 354 is a smuggler's or a bot's.
-      log_.warn(event::smtp_unauthorised_pipelining, {{"address", stream_->peer().address}, {"after", "DATA"}});
+      // RFC 2920 section 3.1: DATA ends a group; what follows ahead of the 354 is a smuggler's or a
+      // bot's.
+      log_.warn(event::smtp_unauthorised_pipelining,
+                {{"address", stream_->peer().address}, {"after", "DATA"}});
       say({554, "5.5.0", "Protocol error: data ahead of the reply"});
       over_ = true;
       co_return Result<>{};
@@ -531,7 +608,8 @@ class Session {
         std::string_view input = buffer_.data();
         const std::size_t had = input.size();
         pieces.clear();
-        const bool ended = decoder.feed(input, [&](std::string_view piece) { pieces.push_back(piece); });
+        const bool ended =
+            decoder.feed(input, [&](std::string_view piece) { pieces.push_back(piece); });
         for (const std::string_view piece : pieces) co_await take_piece(piece);
         buffer_.consume(had - input.size());
         if (ended) break;
@@ -539,21 +617,31 @@ class Session {
       CO_TRY_OK(co_await fill_data(begun));
     }
     switch (decoder.fault()) {
-      case DataDecoder::Fault::none: break;
-      case DataDecoder::Fault::bare_line_end: refuse({550, "5.5.2", "Bare CR or LF in message"}); break;
-      case DataDecoder::Fault::nul: refuse({550, "5.6.0", "NUL in message"}); break;
-      case DataDecoder::Fault::long_line: refuse({550, "5.6.0", "A line of the message is too long"}); break;
+      case DataDecoder::Fault::none:
+        break;
+      case DataDecoder::Fault::bare_line_end:
+        refuse({550, "5.5.2", "Bare CR or LF in message"});
+        break;
+      case DataDecoder::Fault::nul:
+        refuse({550, "5.6.0", "NUL in message"});
+        break;
+      case DataDecoder::Fault::long_line:
+        refuse({550, "5.6.0", "A line of the message is too long"});
+        break;
     }
     co_return co_await end_message();
   }
 
-  // The next piece of a message, with a deadline for it and, after a minute, for the whole by the least rate.
+  // The next piece of a message, with a deadline for it and, after a minute, for the whole by the
+  // least rate.
   net::Task<> fill_data(SteadyTime begun) {
     const SteadyTime now = Clock::system().steady_now();
     const auto n = co_await buffer_.fill(*stream_, now + settings_.smtp.data_timeout, 65'536);
     if (!n) co_return std::unexpected(n.error());
     received_ += *n;
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::system().steady_now() - begun).count();
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(Clock::system().steady_now() - begun)
+            .count();
     if (settings_.smtp.data_rate_min > 0 && seconds > 60 &&
         received_ < settings_.smtp.data_rate_min * static_cast<std::uint64_t>(seconds))
       co_return fail(ErrorKind::timeout, "slower than the least rate");
@@ -579,14 +667,16 @@ class Session {
     std::uint64_t left = chunk->size;
     while (left > 0) {
       if (buffer_.empty()) CO_TRY_OK(co_await fill_data(bdat_begun_));
-      const std::string_view piece = buffer_.data().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.data().size())));
+      const std::string_view piece = buffer_.data().substr(
+          0, static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.data().size())));
       check_chunk(piece);
       co_await take_piece(piece);
       left -= piece.size();
       buffer_.consume(piece.size());
     }
     if (!chunk->last) {
-      say(refusal_ ? *refusal_ : Reply{250, "2.0.0", fmt::format("{} octets received", chunk->size)});
+      say(refusal_ ? *refusal_
+                   : Reply{250, "2.0.0", fmt::format("{} octets received", chunk->size)});
       co_return Result<>{};
     }
     if (chunk_before_ == '\r') refuse({550, "5.5.2", "Bare CR or LF in message"});
@@ -596,7 +686,8 @@ class Session {
   // BDAT counts bytes and knows no lines, yet what goes on from here has CRLF lines only.
   void check_chunk(std::string_view piece) {
     for (const char c : piece) {
-      if ((chunk_before_ == '\r') != (c == '\n')) refuse({550, "5.5.2", "Bare CR or LF in message"});
+      if ((chunk_before_ == '\r') != (c == '\n'))
+        refuse({550, "5.5.2", "Bare CR or LF in message"});
       if (c == '\0') refuse({550, "5.6.0", "NUL in message"});
       chunk_before_ = c;
     }
@@ -613,8 +704,10 @@ class Session {
 
   net::Task<> skip(std::uint64_t left) {
     while (left > 0) {
-      if (buffer_.empty()) CO_TRY_OK(co_await buffer_.fill(*stream_, soon(settings_.smtp.data_timeout), 65'536));
-      const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.data().size()));
+      if (buffer_.empty())
+        CO_TRY_OK(co_await buffer_.fill(*stream_, soon(settings_.smtp.data_timeout), 65'536));
+      const std::size_t n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.data().size()));
       buffer_.consume(n);
       left -= n;
     }
@@ -641,7 +734,8 @@ class Session {
 
   net::Awaitable<void> take_piece(std::string_view piece) {
     size_ += piece.size();
-    if (size_ > settings_.smtp.message_max) refuse({552, "5.3.4", "The message is larger than the limit"});
+    if (size_ > settings_.smtp.message_max)
+      refuse({552, "5.3.4", "The message is larger than the limit"});
     if (refusal_) {
       if (sink_) {  // what is refused takes no more room
         co_await sink_->abort();
@@ -668,12 +762,14 @@ class Session {
   net::Awaitable<void> release_header() {
     header_held_ = false;
     const message::Headers headers(header_.block());
-    if (message::count_hops(headers) > settings_.smtp.hops_max) refuse({554, "5.4.6", "Too many hops: a mail loop"});
+    if (message::count_hops(headers) > settings_.smtp.hops_max)
+      refuse({554, "5.4.6", "Too many hops: a mail loop"});
     std::string above = make_received_field();
     if (is_submission()) {
       // RFC 6409 section 8: what is missing is added.
       if (!headers.has("Date")) above += "Date: " + format_rfc5322(Clock::system().now()) + "\r\n";
-      if (!headers.has("Message-ID")) above += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+      if (!headers.has("Message-ID"))
+        above += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
     }
     const std::string held = std::exchange(held_, {});
     if (refusal_) co_return;
@@ -683,9 +779,13 @@ class Session {
   }
 
   std::string make_received_field() const {
-    message::ReceivedBy by{.hostname = settings_.hostname, .session = session_id_, .tls = {},
-                           .hide_client = settings_.submission.hide_client, .now = Clock::system().now()};
-    if (stream_->tls() != nullptr) by.tls = stream_->tls()->version + " with cipher " + stream_->tls()->cipher;
+    message::ReceivedBy by{.hostname = settings_.hostname,
+                           .session = session_id_,
+                           .tls = {},
+                           .hide_client = settings_.submission.hide_client,
+                           .now = Clock::system().now()};
+    if (stream_->tls() != nullptr)
+      by.tls = stream_->tls()->version + " with cipher " + stream_->tls()->cipher;
     return message::make_received(envelope_, by);
   }
 
@@ -699,7 +799,8 @@ class Session {
         co_await sink_->abort();
         sink_.reset();
       }
-      log_.info(event::smtp_refused, {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(*refusal_)}});
+      log_.info(event::smtp_refused,
+                {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(*refusal_)}});
       say_result(*refusal_, {});
       reset_envelope();
       co_return Result<>{};
@@ -707,8 +808,12 @@ class Session {
     const auto committed = co_await sink_->commit();
     sink_.reset();
     if (!committed) {
-      log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
-      say_result(committed.error().kind == ErrorKind::permanent ? Reply{554, "5.3.0", "Message refused"} : kTryAgain, {});
+      log_.warn(event::smtp_refused,
+                {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
+      say_result(committed.error().kind == ErrorKind::permanent
+                     ? Reply{554, "5.3.0", "Message refused"}
+                     : kTryAgain,
+                 {});
     } else {
       ++accepted_;
       junk_ = 0;
@@ -720,12 +825,16 @@ class Session {
                                          {"size", size_},
                                          {"account", account_},
                                          {"ms", Clock::system().steady_now() - begun_}});
-      say_result(Reply{250, "2.0.0", committed->queue_id.empty() ? "Ok" : "Ok: queued as " + committed->queue_id}, committed->replies);
+      say_result(Reply{250, "2.0.0",
+                       committed->queue_id.empty() ? "Ok" : "Ok: queued as " + committed->queue_id},
+                 committed->replies);
     }
     reset_envelope();
     if (!buffer_.empty() && is_strict()) {
-      // Commands sent before the reply to the message: a smuggler cannot wait for it (RFC 2920 allows none here).
-      log_.warn(event::smtp_unauthorised_pipelining, {{"address", stream_->peer().address}, {"after", "end of data"}});
+      // Commands sent before the reply to the message: a smuggler cannot wait for it (RFC 2920
+      // allows none here).
+      log_.warn(event::smtp_unauthorised_pipelining,
+                {{"address", stream_->peer().address}, {"after", "end of data"}});
     }
     co_return Result<>{};
   }
@@ -735,7 +844,8 @@ class Session {
   // RFC 2033 section 4.2: LMTP says one line for each recipient it had accepted.
   void say_result(const Reply& all, const std::vector<Reply>& each) {
     if (!is_lmtp()) return say(all);
-    for (std::size_t i = 0; i < envelope_.recipients.size(); ++i) say(i < each.size() ? each[i] : all);
+    for (std::size_t i = 0; i < envelope_.recipients.size(); ++i)
+      say(i < each.size() ? each[i] : all);
   }
 
   net::Awaitable<void> reset() {
@@ -787,7 +897,8 @@ class Session {
 
 }  // namespace
 
-net::Awaitable<void> serve(net::StreamPtr stream, const ServerSettings& settings, const ServerServices& services) {
+net::Awaitable<void> serve(net::StreamPtr stream, const ServerSettings& settings,
+                           const ServerServices& services) {
   Session session(std::move(stream), settings, services);
   co_await session.run();
 }

@@ -1,8 +1,10 @@
-// The one SMTP and LMTP server engine (RFC 5321, RFC 6409, RFC 2033). It runs three times: at the edge towards the
-// queue, in the queue over the spool, in the store over the maildirs. Handlers return a Reply; only the loop writes.
+// The one SMTP and LMTP server engine (RFC 5321, RFC 6409, RFC 2033). It runs three times: at the
+// edge towards the queue, in the queue over the spool, in the store over the maildirs. Handlers
+// return a Reply; only the loop writes.
 //
-// Security: a stranger's bytes end here. Nothing is accepted before the sink has committed it; a recipient that could
-// not be looked up is refused temporarily; what arrives ahead of a TLS handshake ends the session.
+// Security: a stranger's bytes end here. Nothing is accepted before the sink has committed it; a
+// recipient that could not be looked up is refused temporarily; what arrives ahead of a TLS
+// handshake ends the session.
 #pragma once
 
 #include <string>
@@ -24,7 +26,8 @@ struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   std::string hostname;
   bool implicit_tls = false;
-  bool internal = false;  // between our roles: XFORWARD and AUTH= are believed, no Received is added
+  bool internal =
+      false;  // between our roles: XFORWARD and AUTH= are believed, no Received is added
   config::Smtp smtp;
   config::Submission submission;
   bool allow_plaintext_auth = false;
@@ -34,12 +37,13 @@ struct ServerSettings {
 struct ServerServices {
   net::Scope& scope;
   SinkFactory& sinks;
-  route::Directory* directory = nullptr;        // nullptr: every recipient is accepted
+  route::Directory* directory = nullptr;         // nullptr: every recipient is accepted
   auth::Authenticator* authenticator = nullptr;  // nullptr: no AUTH
   const net::TlsServer* tls = nullptr;           // nullptr: no STARTTLS
 };
 
 // Serves one connection to its end. Settings and services outlive it.
-net::Awaitable<void> serve(net::StreamPtr stream, const ServerSettings& settings, const ServerServices& services);
+net::Awaitable<void> serve(net::StreamPtr stream, const ServerSettings& settings,
+                           const ServerServices& services);
 
 }  // namespace posthorn::smtp

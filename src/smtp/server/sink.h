@@ -1,5 +1,6 @@
-// Sink: where an accepted message goes. smtp/server knows neither queue nor store; each role gives it one of these.
-// One object, one transaction: begin, write…, then commit or abort. Nothing exists for others before commit.
+// Sink: where an accepted message goes. smtp/server knows neither queue nor store; each role gives
+// it one of these. One object, one transaction: begin, write…, then commit or abort. Nothing exists
+// for others before commit.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,9 @@
 namespace posthorn::smtp {
 
 struct Committed {
-  std::string queue_id;        // for the 250; may be empty (store)
-  std::vector<Reply> replies;  // LMTP: one a recipient, in order; SMTP: empty means "250 2.0.0 Ok: queued as ID"
+  std::string queue_id;  // for the 250; may be empty (store)
+  std::vector<Reply>
+      replies;  // LMTP: one a recipient, in order; SMTP: empty means "250 2.0.0 Ok: queued as ID"
 };
 
 class Sink {

@@ -9,7 +9,8 @@ namespace posthorn::sieve {
 namespace {
 
 std::string describe(const Action& action) {
-  if (const auto* keep = std::get_if<Keep>(&action)) return keep->flags.empty() ? "keep" : fmt::format("keep {}", fmt::join(keep->flags, " "));
+  if (const auto* keep = std::get_if<Keep>(&action))
+    return keep->flags.empty() ? "keep" : fmt::format("keep {}", fmt::join(keep->flags, " "));
   if (const auto* into = std::get_if<FileInto>(&action)) return "fileinto " + into->mailbox;
   if (const auto* redirect = std::get_if<Redirect>(&action)) return "redirect " + redirect->address;
   if (const auto* reject = std::get_if<Reject>(&action)) return "reject " + reject->reason;
@@ -20,7 +21,8 @@ std::string run(std::string script, std::string_view header, std::uint64_t size 
   const auto parsed = Script::parse(std::move(script), "s");
   if (!parsed) return parsed.error().what;
   const message::Headers headers(header);
-  const auto actions = parsed->run({headers, size, "friend@elsewhere.test", "bob+work@example.org"});
+  const auto actions =
+      parsed->run({headers, size, "friend@elsewhere.test", "bob+work@example.org"});
   if (!actions) return actions.error().what;
   std::string text;
   for (const Action& action : *actions) text += (text.empty() ? "" : ", ") + describe(action);
@@ -33,13 +35,19 @@ TEST(Sieve, Actions) {
   EXPECT_EQ(run("keep;", ham), "keep");
   EXPECT_EQ(run("discard;", ham), "discard");
   EXPECT_EQ(run("require \"fileinto\"; fileinto \"A\";", ham), "fileinto A");
-  EXPECT_EQ(run("if header :contains \"subject\" \"HELL\" { redirect \"x@y.test\"; }", ham), "redirect x@y.test");
+  EXPECT_EQ(run("if header :contains \"subject\" \"HELL\" { redirect \"x@y.test\"; }", ham),
+            "redirect x@y.test");
   EXPECT_EQ(run("if header :is \"subject\" \"hell\" { discard; } else { keep; }", ham), "keep");
   EXPECT_EQ(run("if not exists \"list-id\" { stop; } discard;", ham), "keep");
-  EXPECT_EQ(run("if anyof (header :is \"subject\" \"x\", size :over 500) { discard; }", ham), "discard");
-  EXPECT_EQ(run("if allof (header :is \"subject\" \"x\", size :over 500) { discard; }", ham), "keep");
+  EXPECT_EQ(run("if anyof (header :is \"subject\" \"x\", size :over 500) { discard; }", ham),
+            "discard");
+  EXPECT_EQ(run("if allof (header :is \"subject\" \"x\", size :over 500) { discard; }", ham),
+            "keep");
   EXPECT_EQ(run("if size :over 2K { discard; }", ham, 3000), "discard");
-  EXPECT_EQ(run("require \"envelope\"; if envelope :is \"from\" \"friend@elsewhere.test\" { discard; }", ham), "discard");
+  EXPECT_EQ(
+      run("require \"envelope\"; if envelope :is \"from\" \"friend@elsewhere.test\" { discard; }",
+          ham),
+      "discard");
 }
 
 TEST(Sieve, TheDefaultScriptFilesSpam) {
@@ -53,7 +61,8 @@ TEST(Sieve, TheDefaultScriptFilesSpam) {
 TEST(Sieve, FaultsNameTheLine) {
   EXPECT_EQ(run("keep;\nfileint \"A\";\n", "").substr(0, 4), "s:2:");
   EXPECT_EQ(run("keep;\n\nif size :over 3G { discard; }", ""), "s:3: a number over 2147483647");
-  EXPECT_EQ(run("if header :matches \"subject\" \"*a*a*a*a*b\" { discard; }", ""), "s:1: a :matches pattern with more than 3 stars");
+  EXPECT_EQ(run("if header :matches \"subject\" \"*a*a*a*a*b\" { discard; }", ""),
+            "s:1: a :matches pattern with more than 3 stars");
   EXPECT_EQ(run(std::string(kScriptMax + 1, ' '), ""), "s:1: a script has at most 1 MiB");
   std::string deep;
   for (int i = 0; i < 40; ++i) deep += "if true {";
@@ -61,7 +70,9 @@ TEST(Sieve, FaultsNameTheLine) {
 }
 
 TEST(Sieve, RunsMayFollowOneAnother) {
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(run("if header :contains \"subject\" \"x\" { discard; }", "Subject: ax\r\n"), "discard");
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(run("if header :contains \"subject\" \"x\" { discard; }", "Subject: ax\r\n"),
+              "discard");
 }
 
 }  // namespace

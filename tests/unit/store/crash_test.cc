@@ -1,0 +1,354 @@
+// Stop at every operation on the disk in turn, start again, and ask: is every acknowledged message
+// there, is no UID reused, is nothing there twice? Once as a kill (all that was written stays),
+// once as a power cut (all that was not synced is gone, and the index falls back to what it was).
+// And: one failing operation, the process living on.
+#include <functional>
+#include <list>
+#include <mutex>
+
+#include "harness.h"
+
+namespace posthorn::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A real disk that fails from a given operation on (or only at it), and can take back what was not
+// synced.
+class FrailDisk final : public Disk {
+ public:
+  enum class Fault { none, once, for_good };
+  FrailDisk(Fault fault, int at) : fault_(fault), at_(at) {}
+  int count() const { return count_; }
+
+  Result<File> open(const Path& path, OpenMode mode) override {
+    if (mode == OpenMode::read) return real_.open(path, mode);
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    const bool existed = fs::exists(path);
+    if (existed && !durable_.contains(path)) durable_[path] = read_text(path);
+    auto file = real_.open(path, mode);
+    if (!file) return file;
+    if (!existed) {
+      durable_[path] = "";
+      undo_.push_back({path.parent_path(), [path] { fs::remove(path); }});
+    }
+    paths_[file->fd()] = path;
+    return file;
+  }
+  Result<> write(const File& file, std::string_view bytes) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) {
+      (void)real_.write(file, bytes.substr(0, bytes.size() / 2));  // a short one
+      return failure();
+    }
+    return real_.write(file, bytes);
+  }
+  Result<> write_at(const File& file, std::string_view bytes, std::uint64_t offset) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    return real_.write_at(file, bytes, offset);
+  }
+  Result<> truncate(const File& file, std::uint64_t size) override {
+    return real_.truncate(file, size);
+  }
+  Result<> sync(const File& file) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    const Path path = paths_[file.fd()];
+    durable_[path] = read_text(path);
+    return {};
+  }
+  Result<> sync_folder(const Path& folder) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    undo_.remove_if([&](const Undo& undo) { return undo.folder == folder; });
+    return {};
+  }
+  Result<> rename(const Path& from, const Path& to) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    const bool replaces = fs::is_regular_file(to);
+    const std::string old = replaces ? read_text(to) : "";
+    auto done = real_.rename(from, to);
+    if (!done) return done;
+    if (const auto at = durable_.find(from); at != durable_.end()) {
+      durable_[to] = at->second;
+      durable_.erase(at);
+    }
+    undo_.push_back({to.parent_path(), [from, to, replaces, old] {
+                       std::error_code ignored;
+                       fs::rename(to, from, ignored);
+                       if (replaces) write_text(to, old);
+                     }});
+    return done;
+  }
+  Result<> link(const Path& from, const Path& to) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    auto done = real_.link(from, to);
+    if (done) undo_.push_back({to.parent_path(), [to] { fs::remove(to); }});
+    return done;
+  }
+  Result<> remove(const Path& path) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    if (fs::is_regular_file(path)) {
+      const std::string old = read_text(path);
+      undo_.push_back({path.parent_path(), [path, old] {
+                         if (fs::exists(path.parent_path())) write_text(path, old);
+                       }});
+    }
+    return real_.remove(path);
+  }
+  Result<> make_folder(const Path& path, mode_t mode) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    const bool existed = fs::exists(path);
+    auto done = real_.make_folder(path, mode);
+    if (!existed) undo_.push_back({path.parent_path(), [path] { fs::remove_all(path); }});
+    return done;
+  }
+  Result<> remove_folder(const Path& path) override {
+    const std::scoped_lock lock(mutex_);
+    if (fails()) return failure();
+    return real_.remove_folder(path);
+  }
+  Result<> set_modified(const Path& path, WallTime time) override {
+    return real_.set_modified(path, time);
+  }
+
+  void cut_power() {
+    for (const auto& [path, text] : durable_)
+      if (fs::is_regular_file(path) && read_text(path) != text) write_text(path, text);
+    for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) undo->run();
+  }
+
+ private:
+  struct Undo {
+    Path folder;
+    std::function<void()> run;
+  };
+  bool fails() {
+    ++count_;
+    if (fault_ == Fault::once) return count_ == at_;
+    return fault_ == Fault::for_good && count_ >= at_;
+  }
+  static std::unexpected<Error> failure() { return fail(ErrorKind::temporary, "made to fail"); }
+
+  Disk& real_ = Disk::real();
+  Fault fault_;
+  int at_;
+  int count_ = 0;
+  std::mutex mutex_;  // deliveries sync beside each other
+  std::map<int, Path> paths_;
+  std::map<Path, std::string> durable_;
+  std::list<Undo> undo_;
+};
+
+// What a client was told.
+struct Told {
+  std::set<std::string> acknowledged;       // subjects that must be somewhere
+  std::map<std::string, std::string> ever;  // "mailbox validity uid" -> subject
+  std::map<std::string, Uid> uidnext;       // "mailbox validity"
+  std::map<std::string, std::uint32_t> uidvalidity;
+};
+
+class Crash : public testing::Test {
+ protected:
+  static std::string subject_of(Process& process, Mailbox& mailbox, Uid uid) {
+    auto opened = process.task(mailbox.open_message(uid));
+    if (!opened || !*opened) return {};
+    std::string text(200, '\0');
+    const auto n = read_at((*opened)->file, text, 0);
+    text.resize(n ? *n : 0);
+    return text.substr(0, text.find('\n'));
+  }
+
+  // What the client sees now; checked against what it saw before.
+  static void look(Process& process, Told& told, std::map<std::string, int>* found = nullptr) {
+    for (const std::string name : {"INBOX", "Work"}) {
+      auto view = process.task(process.account().open_view(name, Access::read_write));
+      if (!view || !*view) continue;
+      Mailbox& mailbox = (*view)->mailbox();
+      const std::string key = name + " " + std::to_string(mailbox.uidvalidity());
+      auto& known = told.uidvalidity[name];
+      EXPECT_GE(mailbox.uidvalidity(), known) << name;
+      known = std::max(known, mailbox.uidvalidity());
+      EXPECT_GE(mailbox.uidnext(), told.uidnext[key]) << key;
+      const Uid before = told.uidnext[key];
+      for (const Uid uid : std::vector<Uid>((*view)->uids())) {
+        const std::string subject = subject_of(process, mailbox, uid);
+        if (subject.empty()) continue;
+        if (found != nullptr) ++(*found)[subject];
+        const std::string id = key + " " + std::to_string(uid);
+        const auto at = told.ever.find(id);
+        if (at != told.ever.end()) {
+          EXPECT_EQ(at->second, subject) << id;
+        } else {
+          EXPECT_GE(uid, before) << id << " was not there before";
+          told.ever[id] = subject;
+        }
+      }
+      told.uidnext[key] = std::max(told.uidnext[key], mailbox.uidnext());
+    }
+  }
+
+  static bool deliver(Process& process, Told& told, const std::string& mailbox,
+                      const std::string& subject, Flags flags = 0) {
+    auto delivery = process.task(process.account().begin_delivery());
+    if (!delivery || !process.task((*delivery)->write("Subject: " + subject + "\r\n\r\nbody\r\n")))
+      return false;
+    std::vector<Target> targets(1);
+    targets[0].mailbox = mailbox;
+    targets[0].flags = flags;
+    const auto placed = process.task((*delivery)->commit(std::move(targets)));
+    if (!placed || placed->at(0).result != NameResult::done) return false;
+    told.acknowledged.insert("Subject: " + subject);
+    if (placed->at(0).uid != 0) {
+      const std::string key = mailbox + " " + std::to_string(placed->at(0).uidvalidity);
+      told.ever[key + " " + std::to_string(placed->at(0).uid)] = "Subject: " + subject;
+      told.uidnext[key] = std::max(told.uidnext[key], placed->at(0).uid + 1);
+    }
+    return true;
+  }
+
+  // Everything a session does; goes on after a failure as a client would.
+  static void work(Process& process, Told& told) {
+    auto opened = process.task(process.accounts().open("alice@example.org"));
+    if (!opened) return;
+    process.account();
+    look(process, told);
+    deliver(process, told, "INBOX", "first");
+    deliver(process, told, "INBOX", "flagged", flag::flagged);
+    (void)process.task(process.account().create("Work"));
+    deliver(process, told, "Work", "to work");
+    look(process, told);
+    auto view = process.task(process.account().open_view("INBOX", Access::read_write));
+    if (!view || !*view) return;
+    Mailbox& inbox = (*view)->mailbox();
+    const std::vector<Uid> uids = (*view)->uids();
+    if (uids.size() < 4) return;
+    (void)process.task(inbox.store_flags({.uids = {uids[0], uids[1]},
+                                          .mode = FlagMode::add,
+                                          .flags = flag::seen,
+                                          .keywords = {"Blue"},
+                                          .unchanged_since = {}}));
+    (void)process.task(inbox.copy({uids[0]}, "Work"));
+    look(process, told);
+    (void)process.task(inbox.move({uids[1], uids[2]}, "Work"));
+    look(process, told);
+    const std::string doomed = subject_of(process, inbox, uids[3]);
+    if (process.task(inbox.store_flags({.uids = {uids[3]},
+                                        .mode = FlagMode::add,
+                                        .flags = flag::deleted,
+                                        .keywords = {},
+                                        .unchanged_since = {}}))) {
+      told.acknowledged.erase(doomed);
+      (void)process.task(inbox.expunge());
+    }
+    look(process, told);
+    deliver(process, told, "INBOX", "last");
+    look(process, told);
+  }
+
+  static void prepare(const Path& mail, Told& told) {
+    Process process(mail);
+    process.account();
+    for (const char* subject : {"a", "b", "c", "d"}) deliver(process, told, "INBOX", subject);
+    look(process, told);
+    process.close();
+  }
+
+  static void expect_all_there(const Path& mail, Told& told, const char* boot, bool may_be_twice,
+                               int at) {
+    SCOPED_TRACE("at operation " + std::to_string(at));
+    std::map<std::string, int> found;
+    Process process(mail, Disk::real(), Clock::system(), boot);
+    look(process, told, &found);
+    for (const std::string& subject : told.acknowledged) EXPECT_GE(found[subject], 1) << subject;
+    for (const auto& [subject, times] : found) {
+      // The first one was copied on purpose.
+      const int most = subject == "Subject: a" || may_be_twice ? 2 : 1;
+      EXPECT_LE(times, most) << subject;
+    }
+    // And it works on.
+    EXPECT_TRUE(deliver(process, told, "INBOX", "after"));
+    look(process, told);
+    process.close();
+  }
+  static int operations() {
+    TempFolder folder;
+    Told told;
+    prepare(folder.path(), told);
+    FrailDisk disk(FrailDisk::Fault::none, 0);
+    Process process(folder.path(), disk);
+    work(process, told);
+    EXPECT_EQ(told.acknowledged.size(), 7U);  // eight, one of them expunged
+    return disk.count();
+  }
+};
+
+TEST_F(Crash, KilledAtEveryOperation) {
+  const int all = operations();
+  EXPECT_GT(all, 40);
+  for (int at = 1; at <= all && !HasFailure(); ++at) {
+    TempFolder folder;
+    Told told;
+    prepare(folder.path(), told);
+    FrailDisk disk(FrailDisk::Fault::for_good, at);
+    {
+      Process process(folder.path(), disk);
+      work(process, told);
+    }
+    expect_all_there(folder.path(), told, "boot-1", false, at);
+  }
+}
+
+TEST_F(Crash, PowerCutAtEveryOperation) {
+  const int all = operations();
+  for (int at = 1; at <= all && !HasFailure(); ++at) {
+    TempFolder folder;
+    Told told;
+    prepare(folder.path(), told);
+    const Path index = folder.path() / kAlice / "posthorn.index";
+    const std::string old_index = read_text(index);
+    FrailDisk disk(FrailDisk::Fault::for_good, at);
+    {
+      Process process(folder.path(), disk);
+      work(process, told);
+    }
+    disk.cut_power();
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(Path(index) += suffix);
+    if (at % 2 == 0) {
+      write_text(index, old_index);
+    } else {
+      fs::remove(index);
+    }
+    expect_all_there(folder.path(), told, "boot-2", true, at);
+  }
+}
+
+TEST_F(Crash, OneFailureAtEveryOperationAndTheProcessLivesOn) {
+  const int all = operations();
+  for (int at = 1; at <= all && !HasFailure(); ++at) {
+    TempFolder folder;
+    Told told;
+    prepare(folder.path(), told);
+    FrailDisk disk(FrailDisk::Fault::once, at);
+    {
+      Process process(folder.path(), disk);
+      work(process, told);
+      SCOPED_TRACE("in the same process, at operation " + std::to_string(at));
+      std::map<std::string, int> found;
+      look(process, told, &found);
+      for (const std::string& subject : told.acknowledged) EXPECT_GE(found[subject], 1) << subject;
+      EXPECT_TRUE(deliver(process, told, "INBOX", "later"));
+      process.close();
+    }
+    expect_all_there(folder.path(), told, "boot-1", false, at);
+  }
+}
+
+}  // namespace
+}  // namespace posthorn::store
