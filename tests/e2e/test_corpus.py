@@ -25,7 +25,7 @@ def corpus():
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["npm", "install", "--prefix", str(folder), "--no-save", "--no-audit", "--no-fund", "--ignore-scripts",
                         PACKAGE], check=True, capture_output=True, timeout=300)
-    return sorted(path for path in data.rglob("*") if path.is_file() and path.suffix in (".txt", "")) if data.is_dir() else []
+    return sorted(path for path in data.rglob("*") if path.is_file() and path.suffix == ".txt") if data.is_dir() else []
 
 
 def to_wire(raw):
