@@ -34,20 +34,28 @@ TEST(Password, HashesOfOthers) {
     EXPECT_EQ(*result, good) << stored;
   }
   EXPECT_FALSE(verify_password("{ROT13}frperg", "secret"));
-  EXPECT_FALSE(verify_password("{ARGON2ID}$argon2id$v=19$m=9999999,t=3,p=1$c2FsdHNhbHQ$aGFzaA", "secret"));
+  EXPECT_FALSE(
+      verify_password("{ARGON2ID}$argon2id$v=19$m=9999999,t=3,p=1$c2FsdHNhbHQ$aGFzaA", "secret"));
 }
 
 TEST(Users, ParseAndEditKeepWhatTheyDoNotKnow) {
-  const std::string text = "# comment\nalice@example.org:{PLAIN}a:1000:1000::/home/a::extra=1\n\nBob@example.org:{PLAIN}b\n";
+  const std::string text =
+      "# "
+      "comment\nalice@example.org:{PLAIN}a:1000:1000::/home/"
+      "a::extra=1\n\nBob@example.org:{PLAIN}b\n";
   const auto users = parse_users(text, "users");
   EXPECT_TRUE(users.faults.empty());
   EXPECT_EQ(users.hashes.at("bob@example.org"), "{PLAIN}b");
   const std::string hash = "{PLAIN}new";
   EXPECT_EQ(edit_users(text, "alice@example.org", &hash),
-            "# comment\nalice@example.org:{PLAIN}new:1000:1000::/home/a::extra=1\n\nBob@example.org:{PLAIN}b\n");
-  EXPECT_EQ(edit_users(text, "bob@example.org", nullptr), "# comment\nalice@example.org:{PLAIN}a:1000:1000::/home/a::extra=1\n\n");
+            "# "
+            "comment\nalice@example.org:{PLAIN}new:1000:1000::/home/"
+            "a::extra=1\n\nBob@example.org:{PLAIN}b\n");
+  EXPECT_EQ(edit_users(text, "bob@example.org", nullptr),
+            "# comment\nalice@example.org:{PLAIN}a:1000:1000::/home/a::extra=1\n\n");
   EXPECT_EQ(edit_users(text, "carol@example.org", nullptr), std::nullopt);
-  EXPECT_EQ(parse_users("nonsense\n", "users").faults.front(), "users:1: the form is user:{SCHEME}hash");
+  EXPECT_EQ(parse_users("nonsense\n", "users").faults.front(),
+            "users:1: the form is user:{SCHEME}hash");
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ TEST(Parser, SequenceSets) {
   EXPECT_EQ(Parser("1,3:5,4:6,*").sequence_set()->resolve(10), (Ranges{{1, 1}, {3, 6}, {10, 10}}));
   EXPECT_EQ(Parser("5:*").sequence_set()->resolve(3), (Ranges{{3, 5}}));
   EXPECT_EQ(Parser("1:*").sequence_set()->resolve(0), Ranges{});
-  for (const char* wrong : {"0", "a", "1:", "4294967296", ""}) EXPECT_FALSE(Parser(wrong).sequence_set()) << wrong;
+  for (const char* wrong : {"0", "a", "1:", "4294967296", ""})
+    EXPECT_FALSE(Parser(wrong).sequence_set()) << wrong;
 }
 
 TEST(Parser, Dates) {
@@ -36,10 +37,12 @@ TEST(Parser, Dates) {
 }
 
 TEST(Mutf7, RoundTripAndStrictness) {
-  for (const char* name : {"INBOX", "Entw\xC3\xBCrfe", "a&b", "\xE5\x8F\xB0\xE5\x8C\x97", "\xF0\x9F\x93\xAF"})
+  for (const char* name :
+       {"INBOX", "Entw\xC3\xBCrfe", "a&b", "\xE5\x8F\xB0\xE5\x8C\x97", "\xF0\x9F\x93\xAF"})
     EXPECT_EQ(decode_mutf7(encode_mutf7(name)), name);
   EXPECT_EQ(encode_mutf7("Entw\xC3\xBCrfe"), "Entw&APw-rfe");
-  for (const char* wrong : {"&", "&Jjo", "&Jjo!-", "&AAA-", "&AGE-", "a\x01"}) EXPECT_FALSE(decode_mutf7(wrong)) << wrong;
+  for (const char* wrong : {"&", "&Jjo", "&Jjo!-", "&AAA-", "&AGE-", "a\x01"})
+    EXPECT_FALSE(decode_mutf7(wrong)) << wrong;
 }
 
 TEST(ListMatches, IsLinear) {
@@ -62,19 +65,30 @@ std::string structure(std::string_view text) {
 
 TEST(Structure, GoldenRows) {
   EXPECT_EQ(structure("Subject: x\r\n\r\nhi\r\n"), "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 4 1)");
-  EXPECT_EQ(structure("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\n\r\ntwo\r\n--b--\r\n"),
-            "((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 0)(\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 3 0) \"MIXED\")");
+  EXPECT_EQ(
+      structure(
+          "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: "
+          "text/html\r\n\r\ntwo\r\n--b--\r\n"),
+      "((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 0)(\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 3 0) "
+      "\"MIXED\")");
   EXPECT_EQ(structure("Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n"),
-            "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 18 (NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 1) 3)");
-  EXPECT_EQ(structure("Content-Type: multipart/mixed\r\n\r\nno boundary\r\n"), "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 13 1)");
+            "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 18 (NIL \"in\" NIL NIL NIL NIL NIL NIL "
+            "NIL NIL) (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 1) 3)");
+  EXPECT_EQ(structure("Content-Type: multipart/mixed\r\n\r\nno boundary\r\n"),
+            "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 13 1)");
 }
 
 TEST(Envelope, Addresses) {
   std::string out;
-  append_envelope(out, message::Headers("From: \"A, B\" <a@x.test>, c@y.test (See)\r\nTo: Group: d@z.test;, undisclosed:;\r\nSubject: s\r\n"));
-  EXPECT_EQ(out, "(NIL \"s\" ((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) ((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) "
-                 "((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) ((NIL NIL \"Group\" NIL)(NIL NIL \"d\" \"z.test\")(NIL NIL NIL NIL)(NIL NIL \"undisclosed\" NIL)(NIL NIL NIL NIL)) "
-                 "NIL NIL NIL NIL)");
+  append_envelope(out, message::Headers("From: \"A, B\" <a@x.test>, c@y.test (See)\r\nTo: Group: "
+                                        "d@z.test;, undisclosed:;\r\nSubject: s\r\n"));
+  EXPECT_EQ(out,
+            "(NIL \"s\" ((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) ((\"A, B\" "
+            "NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) "
+            "((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) ((NIL NIL \"Group\" "
+            "NIL)(NIL NIL \"d\" \"z.test\")(NIL NIL NIL NIL)(NIL NIL \"undisclosed\" NIL)(NIL NIL "
+            "NIL NIL)) "
+            "NIL NIL NIL NIL)");
 }
 
 }  // namespace

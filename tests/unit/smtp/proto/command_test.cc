@@ -43,7 +43,9 @@ TEST(Command, Rcpt) {
   EXPECT_EQ(rcpt("TO:<Postmaster>"), "Postmaster");
   EXPECT_EQ(rcpt("TO:<\"a b\"@example.org>"), "\"a b\"@example.org");
   EXPECT_EQ(rcpt("TO:<\"victim@remote.test\"@example.org>"), "\"victim@remote.test\"@example.org");
-  for (const char* wrong : {"TO:<\"\"@example.org>", "TO:<a@b@c>", "TO:<a@example.org.>", "TO:<..@example.org>", "TO:<a\x01@example.org>", "TO:<a@exa mple.org>", "TO:<a@[1.2.3.4>", "TO:<>"})
+  for (const char* wrong :
+       {"TO:<\"\"@example.org>", "TO:<a@b@c>", "TO:<a@example.org.>", "TO:<..@example.org>",
+        "TO:<a\x01@example.org>", "TO:<a@exa mple.org>", "TO:<a@[1.2.3.4>", "TO:<>"})
     EXPECT_EQ(rcpt(wrong), "553") << wrong;
   EXPECT_EQ(rcpt("TO:<u@example.org> NOTIFY=NEVER <x@remote>"), "555");
   EXPECT_EQ(rcpt("TO:<u@example.org> NOTIFY=NEVER,DELAY"), "501");

@@ -1,7 +1,6 @@
 #include "smtp/proto/data_decoder.h"
 
 #include <gtest/gtest.h>
-
 #include <string>
 
 namespace posthorn::smtp {
@@ -50,11 +49,13 @@ TEST(DataDecoder, EveryEndVariantInEveryPieceSize) {
       {"b\r\n.\rx\r\n.\r\n", "b\r\n\rx\r\n", true, Fault::bare_line_end, ""},
       {std::string("b\0\r\n.\r\n", 7), std::string("b\0\r\n", 4), true, Fault::nul, ""},
       {"b\r\n. \r\n.\r\n", "b\r\n \r\n", true, Fault::none, ""},
-      {std::string(1001, 'x') + "\r\n.\r\n", std::string(1001, 'x') + "\r\n", true, Fault::long_line, ""},
+      {std::string(1001, 'x') + "\r\n.\r\n", std::string(1001, 'x') + "\r\n", true,
+       Fault::long_line, ""},
   };
   for (const auto& row : rows)
     for (const std::size_t piece : {1U, 2U, 3U, 7U, 4096U})
-      EXPECT_EQ(decode(row.input, piece), (Decoded{row.text, row.ended, row.fault, row.rest})) << row.input << " by " << piece;
+      EXPECT_EQ(decode(row.input, piece), (Decoded{row.text, row.ended, row.fault, row.rest}))
+          << row.input << " by " << piece;
 }
 
 }  // namespace
