@@ -91,6 +91,9 @@ Result<> Engine::ensure_open() {
   for (MailboxRow& row : rows) {
     State state;
     state.path = folder_path(row.name);
+    // What slipped in beside our own changes before the end is found by one reading while it is in
+    // use.
+    state.verify_at = std::chrono::steady_clock::now() + kVerifyOwnChanges;
     names_[row.id] = row.name;
     state.row = std::move(row);
     states_.emplace(state.row.name, std::move(state));

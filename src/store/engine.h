@@ -216,6 +216,9 @@ class Engine {
   Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                           Transfer how);
   Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);
+  Result<bool> take_away(State& state, Uid uid, Changes& changes);
+  Result<std::optional<MessageRow>> transfer_one(State& from, Uid uid, State& to, Transfer how,
+                                                 Changes& changes);
   Result<> remove_row(State& state, Uid uid, MailboxChanges& change);
 
   // engine_commit.cc

@@ -10,6 +10,12 @@ namespace posthorn::store {
 namespace {
 
 constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
+// How often a message is looked for anew when another program renames its file at the same time.
+constexpr int kAttemptsMax = 20;
+
+std::unexpected<Error> renamed_too_often(const Path& maildir) {
+  return fail(ErrorKind::temporary, maildir.native() + ": a file is renamed again and again");
+}
 
 FileLocation location_with(const FileLocation& old, Flags flags, Keywords keywords) {
   FileLocation to = old;
@@ -21,16 +27,24 @@ FileLocation location_with(const FileLocation& old, Flags flags, Keywords keywor
 
 }  // namespace
 
-// The row of a message whose file is where the row says; reads the folders anew if it is not.
-// nullopt: gone.
+// The row of a message, with its file and flags as they are on disk now. nullopt: gone.
 Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes& changes) {
-  for (int attempt = 0; attempt < 3; ++attempt) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(auto row, index_.message(state.row.id, uid));
     if (!row) return std::nullopt;
     if (stamp_of(row->file.path_in(state.path)) != Stamp{}) return row;
+    // Another program renamed it. The index learns of that at the next look.
+    TRY(auto found, find_message_file(state.path, row->file.base));
+    if (found) {
+      const Letters letters = parse_info(found->info);
+      row->entry.flags = letters.flags;
+      row->entry.keywords = (row->entry.keywords & ~kLetterBits) | letters.keywords;
+      row->file = *std::move(found);
+      return row;
+    }
     TRY_OK(sync(state, RefreshMode::full, changes));
   }
-  return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
+  return renamed_too_often(state.path);
 }
 
 // One message's flags. When another program renames the file at the same time, what is wanted is
@@ -38,7 +52,7 @@ Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes&
 Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
                                               std::optional<ModSeq> unchanged_since,
                                               const WantedLetters& wanted, Changes& changes) {
-  for (int attempt = 0; attempt < 3; ++attempt) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     StoredFlags out;
     TRY(auto row, locate(state, uid, changes));
     if (!row) return out;
@@ -65,7 +79,7 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
     out.is_changed = true;
     return out;
   }
-  return fail(ErrorKind::temporary, state.path.native() + ": a file is renamed again and again");
+  return renamed_too_often(state.path);
 }
 
 Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& request,
@@ -134,6 +148,23 @@ Result<> Engine::remove_row(State& state, Uid uid, MailboxChanges& change) {
   return index_.add_vanished(state.row.id, modseq, uid);
 }
 
+// Removes a message's file if it still has \Deleted. By way of tmp/, so that a file that another
+// program renames at that moment is not taken for removed. false: it is gone already, or \Deleted
+// was taken back.
+Result<bool> Engine::take_away(State& state, Uid uid, Changes& changes) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    TRY(const auto row, locate(state, uid, changes));
+    if (!row || (row->entry.flags & flag::deleted) == 0) return false;
+    const Path from = row->file.path_in(state.path);
+    const Path aside = options_.path / "tmp" / unique_.make(now());
+    const auto renamed = disk().rename(from, aside);
+    if (!renamed && stamp_of(from) == Stamp{}) continue;
+    TRY_OK(disk().remove(renamed ? aside : from));
+    return true;
+  }
+  return renamed_too_often(state.path);
+}
+
 Result<std::vector<Uid>> Engine::expunge(std::int64_t id,
                                          const std::optional<std::vector<Uid>>& uids,
                                          Changes& changes) {
@@ -156,15 +187,12 @@ Result<std::vector<Uid>> Engine::expunge(std::int64_t id,
     auto transaction = index_.begin();
     if (!transaction) recorded = std::unexpected(transaction.error());
     for (const Uid uid : victims) {
-      const auto row = locate(*state, uid, changes);
-      if (!row) {
-        failure = std::unexpected(row.error());
+      const auto taken = take_away(*state, uid, changes);
+      if (!taken) {
+        failure = std::unexpected(taken.error());
         break;
       }
-      // Gone already, or another program took \Deleted back.
-      if (!*row || ((*row)->entry.flags & flag::deleted) == 0) continue;
-      failure = disk().remove((*row)->file.path_in(state->path));
-      if (!failure) break;
+      if (!*taken) continue;
       const auto removed = remove_row(*state, uid, change);
       if (recorded && !removed) recorded = removed;
       gone.push_back(uid);
@@ -207,7 +235,8 @@ Result<> Engine::copy_file(const Path& from, const Path& to, std::int64_t intern
   return done;
 }
 
-// Puts source's file under copy's name into the other mailbox. false: the source is gone.
+// Puts source's file under copy's name into the other mailbox. false: the source is not there any
+// more.
 Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                                 Transfer how) {
   const Path source_path = source.file.path_in(from.path);
@@ -222,6 +251,31 @@ Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to
     return true;
   }
   return std::unexpected(done.error());
+}
+
+// One message's file into the other mailbox, with the name that it has there. nullopt: it is gone.
+Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, State& to,
+                                                       Transfer how, Changes& changes) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    TRY(const auto row, locate(from, uid, changes));
+    if (!row) return std::nullopt;
+    const Entry& entry = row->entry;
+    std::vector<std::string> names;
+    for (std::size_t bit = 0; bit < from.row.keywords.size(); ++bit)
+      if ((entry.keywords >> bit & 1U) != 0 && !from.row.keywords[bit].empty())
+        names.push_back(from.row.keywords[bit]);
+    // A target that has no room for one more keyword still takes the message.
+    const auto bits = keyword_bits(to, names, true, changes);
+    MessageRow copy = *row;
+    copy.entry.keywords = bits ? bits->value_or(0) : 0;
+    copy.file.base = entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size)
+                                          : unique_.make(now());
+    copy.file.info.clear();
+    copy.file = location_with(copy.file, entry.flags, copy.entry.keywords);
+    TRY(const bool is_placed, place_copy(from, *row, to, copy, how));
+    if (is_placed) return copy;
+  }
+  return renamed_too_often(from.path);
 }
 
 Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uids,
@@ -245,32 +299,12 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   };
   Result<> failure;
   for (const Uid uid : uids) {
-    auto row = locate(*from, uid, changes);
-    if (row && !*row) continue;
-    if (!row) {
-      failure = std::unexpected(row.error());
+    auto copy = transfer_one(*from, uid, *to, how, changes);
+    if (!copy) {
+      failure = std::unexpected(std::move(copy).error());
       break;
     }
-    const MessageRow& source = **row;
-    std::vector<std::string> names;
-    for (std::size_t bit = 0; bit < from->row.keywords.size(); ++bit)
-      if ((source.entry.keywords >> bit & 1U) != 0 && !from->row.keywords[bit].empty())
-        names.push_back(from->row.keywords[bit]);
-    // A target that has no room for one more keyword still takes the message.
-    const auto bits = keyword_bits(*to, names, true, changes);
-    MessageRow copy = source;
-    copy.entry.keywords = bits ? bits->value_or(0) : 0;
-    copy.file.base = source.entry.wire_size != 0
-                         ? unique_.make(now(), source.entry.size, source.entry.wire_size)
-                         : unique_.make(now());
-    copy.file.info.clear();
-    copy.file = location_with(copy.file, source.entry.flags, copy.entry.keywords);
-    const auto placed = place_copy(*from, source, *to, copy, how);
-    if (!placed) {
-      failure = std::unexpected(placed.error());
-      break;
-    }
-    if (*placed) copies.emplace_back(uid, std::move(copy));
+    if (*copy) copies.emplace_back(uid, **std::move(copy));
   }
   // RFC 3501 section 6.4.7: COPY is all or nothing. RFC 6851 section 3.3: MOVE keeps what was
   // moved.
@@ -340,16 +374,23 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
 Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid,
                                                         Changes& changes) {
   TRY(State * state, find(id));
-  for (int attempt = 0; attempt < 3; ++attempt) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(auto row, index_.message(id, uid));
     if (!row) return std::nullopt;
-    const Path path = row->file.path_in(state->path);
+    Path path = row->file.path_in(state->path);
     auto file = disk().open(path, OpenMode::read);
-    if (!file) {
-      if (stamp_of(path) != Stamp{}) return std::unexpected(std::move(file).error());
-      TRY_OK(sync(*state, RefreshMode::full, changes));
-      continue;
+    if (!file && stamp_of(path) == Stamp{}) {
+      // Renamed: read it where it is now, the row learns of that at the next look.
+      TRY(const auto found, find_message_file(state->path, row->file.base));
+      if (!found) {
+        TRY_OK(sync(*state, RefreshMode::full, changes));
+        continue;
+      }
+      path = found->path_in(state->path);
+      file = disk().open(path, OpenMode::read);
     }
+    if (!file && stamp_of(path) == Stamp{}) continue;
+    if (!file) return std::unexpected(std::move(file).error());
     OpenMessage message;
     message.uid = uid;
     message.file = *std::move(file);
@@ -370,7 +411,7 @@ Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid
     message.wire_size = row->entry.wire_size;
     return message;
   }
-  return fail(ErrorKind::temporary, state->path.native() + ": a file is renamed again and again");
+  return renamed_too_often(state->path);
 }
 
 Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes) {

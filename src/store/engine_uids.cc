@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <fmt/format.h>
 #include <thread>
 #include <unistd.h>
@@ -18,8 +19,9 @@ namespace {
 constexpr Uid kLeaseBlock = 256;
 constexpr std::string_view kUidListName = "dovecot-uidlist";
 constexpr std::string_view kUidValidityName = "dovecot-uidvalidity";
-constexpr auto kLockWait = std::chrono::seconds(10);
+constexpr auto kLockWait = std::chrono::seconds(5);
 constexpr auto kLockStale = std::chrono::seconds(120);
+constexpr auto kHalfLockStale = std::chrono::milliseconds(200);
 constexpr std::uint64_t kUidListMax = 1U << 30U;
 
 }  // namespace
@@ -61,11 +63,17 @@ class Engine::UidListLock {
 
  private:
   Result<bool> is_stale(const FileInfo& info, std::string_view hostname) const {
-    if (Clock::system().now() - info.changed > kLockStale) return true;
+    const auto age = Clock::system().now() - info.changed;
+    timespec up{};
+    ::clock_gettime(CLOCK_BOOTTIME, &up);
+    // Older than this start of the machine: whoever made it is no more, whoever has its pid now.
+    if (age > kLockStale || age > std::chrono::seconds(up.tv_sec + 1)) return true;
     TRY(const auto text, read_file(path_, 4096));
     if (!text) return false;
     const std::size_t colon = text->find(':');
-    if (colon == std::string::npos || text->substr(colon + 1) != hostname) return false;
+    // Dovecot's appear whole. One with half its text is ours, of a process that ended meanwhile.
+    if (colon == std::string::npos) return age > kHalfLockStale;
+    if (!hostname.starts_with(std::string_view(*text).substr(colon + 1))) return false;
     const long pid = std::strtol(text->c_str(), nullptr, 10);
     // Our own pid: left by an opening of before, for we hold no lock between two calls.
     return pid == ::getpid() ||

@@ -33,7 +33,7 @@ std::optional<FileName> parse_file_name(std::string_view name) {
     // names.
     if (u < 0x20 || u == 0x7F || c == '/') return std::nullopt;
   }
-  const std::size_t at = name.rfind(":2,");
+  const std::size_t at = name.find(":2,");
   if (at == std::string_view::npos) return FileName{.base = name, .info = {}, .has_info = false};
   if (at == 0) return std::nullopt;
   return FileName{.base = name.substr(0, at), .info = name.substr(at + 3), .has_info = true};

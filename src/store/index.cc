@@ -20,14 +20,16 @@ CREATE TABLE mailboxes(
   list_time INTEGER, list_inode INTEGER, list_size INTEGER,
   keywords_time INTEGER, keywords_inode INTEGER, keywords_size INTEGER, keywords BLOB);
 CREATE TABLE messages(
-  mailbox INTEGER, uid INTEGER, base BLOB NOT NULL, place INTEGER, info BLOB, has_info INTEGER, flags INTEGER,
-  keywords INTEGER, modseq INTEGER, date INTEGER, size INTEGER, wire_size INTEGER, exact INTEGER,
+  mailbox INTEGER, uid INTEGER, base BLOB NOT NULL, place INTEGER, info BLOB, has_info INTEGER,
+  flags INTEGER, keywords INTEGER, modseq INTEGER, date INTEGER, size INTEGER, wire_size INTEGER, exact INTEGER,
   PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
 CREATE INDEX messages_in_new ON messages(mailbox, uid) WHERE place = 0;
 CREATE INDEX messages_without_size ON messages(mailbox, uid) WHERE wire_size = 0;
-CREATE TABLE vanished(mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
-CREATE TABLE cache(mailbox INTEGER, uid INTEGER, kind INTEGER, bytes BLOB, PRIMARY KEY(mailbox, uid, kind))
-  WITHOUT ROWID;
+CREATE TABLE vanished(
+  mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
+CREATE TABLE cache(
+  mailbox INTEGER, uid INTEGER, kind INTEGER, bytes BLOB,
+  PRIMARY KEY(mailbox, uid, kind)) WITHOUT ROWID;
 PRAGMA user_version = 1;
 )";
 

@@ -103,6 +103,26 @@ Result<FolderScan> scan_maildir(const Path& maildir) {
   return scan;
 }
 
+Result<std::optional<FileLocation>> find_message_file(const Path& maildir, std::string_view base) {
+  // cur/ twice: a file may leave new/ while cur/ is read.
+  for (const auto& [folder, place] :
+       {std::pair{"cur", Place::in_cur}, {"new", Place::in_new}, {"cur", Place::in_cur}}) {
+    std::optional<FileLocation> found;
+    TRY_OK(
+        visit_folder(maildir / folder, [&](DIR* dir, const dirent& entry, std::string_view name) {
+          if (!name.starts_with(base)) return;
+          const auto parsed = parse_file_name(name);
+          if (!parsed || parsed->base != base || kind_of(dir, entry) != DT_REG) return;
+          found = FileLocation{.place = place,
+                               .base = std::string(base),
+                               .info = std::string(parsed->info),
+                               .has_info = parsed->has_info};
+        }));
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
 Result<std::vector<std::string>> list_folders(const Path& path) {
   std::vector<std::string> names;
   TRY_OK(visit_folder(path, [&](DIR* folder, const dirent& entry, std::string_view name) {

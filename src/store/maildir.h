@@ -3,6 +3,7 @@
 // Blocks.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,8 @@ struct FolderScan {
 Stamp stamp_of(const Path& path);
 // Both folders. A file that moves from new/ to cur/ meanwhile is seen at least once.
 Result<FolderScan> scan_maildir(const Path& maildir);
+// Where the file of a base name lies now; nullopt: it is in neither folder.
+Result<std::optional<FileLocation>> find_message_file(const Path& maildir, std::string_view base);
 // The names of the folders (not links) in a folder.
 Result<std::vector<std::string>> list_folders(const Path& path);
 Result<std::vector<std::string>> list_names(const Path& path);

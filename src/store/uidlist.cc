@@ -55,7 +55,7 @@ bool parse_line(std::string_view line, bool is_old, UidList::Line& out) {
     if (colon == std::string_view::npos || (colon > 0 && rest[colon - 1] != ' ')) return false;
     rest.remove_prefix(colon + 1);
   }
-  if (const std::size_t info = rest.rfind(":2,"); info != std::string_view::npos)
+  if (const std::size_t info = rest.find(":2,"); info != std::string_view::npos)
     rest = rest.substr(0, info);
   if (rest.empty()) return false;
   for (const char c : rest)

@@ -64,6 +64,7 @@ class Process {
     options.disk = &disk;
     options.clock = &clock;
     options.boot_id = std::move(boot_id);
+    options.store.rescan = 200ms;
     accounts_.emplace(scope_, pool_, options);
   }
   ~Process() {

@@ -141,7 +141,7 @@ TEST(FileName, BaseAndLetters) {
     EXPECT_FALSE(parse_file_name(bad)) << bad;
   EXPECT_TRUE(parse_file_name("\xff\xfe odd but harmless"));
   EXPECT_EQ(parse_file_name("x:1,foo")->base, "x:1,foo");
-  EXPECT_EQ(parse_file_name("x:2,S:2,F")->base, "x:2,S");
+  EXPECT_EQ(parse_file_name("x:2,S:2,F")->base, "x");
   EXPECT_EQ(size_in_name("1.h,S=123,W=130", 'S'), 123U);
   EXPECT_EQ(size_in_name("1.h,S=123,W=130", 'W'), 130U);
   EXPECT_FALSE(size_in_name("1.h,S=12x", 'S'));

@@ -1,6 +1,8 @@
 // What sessions see and do: views, flags, expunge, copy, move, two of them at once, other programs
 // in the maildir.
+#include <atomic>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include "harness.h"
@@ -390,6 +392,66 @@ TEST_F(Session, IdleIsWokenByADeliveryAndByOthersFiles) {
   EXPECT_TRUE(run_.wait(view->wait_change(soon())));
   EXPECT_EQ(view->take_changes(ExpungeMode::allowed).exists, 1U);
   EXPECT_FALSE(run_.wait(view->wait_change(soon())));
+}
+
+TEST_F(Session, TheRescanFindsWhatOthersDropWhileASessionIdles) {
+  const ViewPtr view = run_.view();
+  run_.accounts().start();
+  write_text(maildir() / "new" / "dropped", "Subject: x\n\n");
+  EXPECT_TRUE(run_.wait(view->wait_change(std::chrono::steady_clock::now() + 5s)));
+  EXPECT_EQ(view->take_changes(ExpungeMode::allowed).exists, 1U);
+}
+
+// Another program drops, moves, flags and removes files as fast as it can while a session looks:
+// every message is seen once, under one UID, and none is lost.
+TEST_F(Session, AnotherProgramAtWorkBesideASession) {
+  const ViewPtr view = run_.view();
+  constexpr int kMessages = 300;
+  std::atomic<bool> is_done{false};
+  std::thread other([&] {
+    const Path dir = maildir();
+    for (int i = 0; i < kMessages; ++i) {
+      const std::string base = "1700000000.M" + std::to_string(i) + "P1.other";
+      write_text(dir / "tmp" / base, "Subject: " + std::to_string(i) + "\n\n");
+      fs::rename(dir / "tmp" / base, dir / "new" / base);
+      // The session moves files from new/ to cur/ as well, so it asks where its file is, as mail
+      // programs do.
+      const auto find = [&]() -> Path {
+        for (const char* folder : {"new", "cur", "cur"})
+          for (const std::string& name : names_in(dir / folder))
+            if (name.starts_with(base + ":") || name == base) return dir / folder / name;
+        return {};
+      };
+      for (const char* info : {":2,", ":2,S", ":2,FS", ":2,S", ":2,RS"}) {
+        std::error_code failed;
+        do {
+          fs::rename(find(), dir / "cur" / (base + info), failed);
+        } while (failed);
+      }
+      if (i % 3 == 0) fs::remove(dir / "cur" / (base + ":2,RS"));
+    }
+    is_done = true;
+  });
+  std::map<Uid, std::string> seen;
+  std::map<std::string, Uid> uid_of;
+  Uid highest = 0;
+  for (bool last = false; !last;) {
+    last = is_done;
+    run_.get(view->mailbox().refresh(last ? RefreshMode::full : RefreshMode::quick));
+    view->take_changes(ExpungeMode::allowed);
+    for (const Uid uid : std::vector<Uid>(view->uids())) {
+      if (seen.contains(uid)) continue;
+      EXPECT_GT(uid, highest);
+      highest = uid;
+      seen[uid] = run_.wire_text(view->mailbox(), uid);
+      if (seen[uid] == "(gone)") continue;
+      EXPECT_TRUE(uid_of.emplace(seen[uid], uid).second) << seen[uid];
+    }
+  }
+  other.join();
+  EXPECT_EQ(view->size(), kMessages - kMessages / 3);
+  for (const Entry& entry : view->mailbox().entries())
+    EXPECT_EQ(entry.flags, flag::seen | flag::answered);
 }
 
 TEST_F(Session, StatusCountsFromTheIndex) {
