@@ -53,6 +53,15 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
     inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
   }
+  for (const auto& [name, addresses] : {std::pair{"pop3", &config.listen.pop3},
+                                        {"pop3s", &config.listen.pop3s},
+                                        {"managesieve", &config.listen.managesieve},
+                                        {"http", &config.listen.http},
+                                        {"https", &config.listen.https}})
+    if (!addresses->empty())
+      return fail(ErrorKind::config,
+                  fmt::format("{}: listen.{}: this version does not serve it; leave the list empty",
+                              config.file.native(), name));
   const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
       {"smtp", &config.listen.smtp},
       {"submission", &config.listen.submission},
