@@ -12,6 +12,7 @@ namespace {
 constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
 // How often a message is looked for anew when another program renames its file at the same time.
 constexpr int kAttemptsMax = 20;
+constexpr int kFailuresMax = 3;  // of copying, which may be long
 
 std::unexpected<Error> renamed_too_often(const Path& maildir) {
   return fail(ErrorKind::temporary, maildir.native() + ": a file is renamed again and again");
@@ -52,6 +53,7 @@ Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes&
 Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
                                               std::optional<ModSeq> unchanged_since,
                                               const WantedLetters& wanted, Changes& changes) {
+  Error last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     StoredFlags out;
     TRY(auto row, locate(state, uid, changes));
@@ -68,7 +70,7 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
     row->file = location_with(row->file, letters.flags, letters.keywords);
     const Path to = row->file.path_in(state.path);
     if (const auto renamed = from == to ? Result<>{} : disk().rename(from, to); !renamed) {
-      if (stamp_of(from) != Stamp{}) return std::unexpected(renamed.error());
+      last = renamed.error();
       continue;
     }
     entry.flags = letters.flags;
@@ -79,7 +81,7 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
     out.is_changed = true;
     return out;
   }
-  return renamed_too_often(state.path);
+  return std::unexpected(std::move(last));
 }
 
 Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& request,
@@ -152,17 +154,23 @@ Result<> Engine::remove_row(State& state, Uid uid, MailboxChanges& change) {
 // program renames at that moment is not taken for removed. false: it is gone already, or \Deleted
 // was taken back.
 Result<bool> Engine::take_away(State& state, Uid uid, Changes& changes) {
+  Error last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(const auto row, locate(state, uid, changes));
     if (!row || (row->entry.flags & flag::deleted) == 0) return false;
     const Path from = row->file.path_in(state.path);
     const Path aside = options_.path / "tmp" / unique_.make(now());
     const auto renamed = disk().rename(from, aside);
-    if (!renamed && stamp_of(from) == Stamp{}) continue;
-    TRY_OK(disk().remove(renamed ? aside : from));
+    // A full disk may have no room for the other name.
+    const bool is_stubborn = !renamed && attempt >= kFailuresMax && stamp_of(from) != Stamp{};
+    if (!renamed && !is_stubborn) {
+      last = renamed.error();
+      continue;
+    }
+    TRY_OK(disk().remove(is_stubborn ? from : aside));
     return true;
   }
-  return renamed_too_often(state.path);
+  return std::unexpected(std::move(last));
 }
 
 Result<std::vector<Uid>> Engine::expunge(std::int64_t id,
@@ -256,6 +264,7 @@ Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to
 // One message's file into the other mailbox, with the name that it has there. nullopt: it is gone.
 Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, State& to,
                                                        Transfer how, Changes& changes) {
+  int failures = 0;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(const auto row, locate(from, uid, changes));
     if (!row) return std::nullopt;
@@ -272,8 +281,9 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
                                           : unique_.make(now());
     copy.file.info.clear();
     copy.file = location_with(copy.file, entry.flags, copy.entry.keywords);
-    TRY(const bool is_placed, place_copy(from, *row, to, copy, how));
-    if (is_placed) return copy;
+    const auto placed = place_copy(from, *row, to, copy, how);
+    if (placed && *placed) return copy;
+    if (!placed && ++failures == kFailuresMax) return std::unexpected(placed.error());
   }
   return renamed_too_often(from.path);
 }
@@ -374,6 +384,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
 Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid,
                                                         Changes& changes) {
   TRY(State * state, find(id));
+  Error last = renamed_too_often(state->path).error();
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(auto row, index_.message(id, uid));
     if (!row) return std::nullopt;
@@ -389,8 +400,11 @@ Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid
       path = found->path_in(state->path);
       file = disk().open(path, OpenMode::read);
     }
-    if (!file && stamp_of(path) == Stamp{}) continue;
-    if (!file) return std::unexpected(std::move(file).error());
+    if (!file) {
+      // Even when it is there now: it may have been away for a moment.
+      last = std::move(file).error();
+      continue;
+    }
     OpenMessage message;
     message.uid = uid;
     message.file = *std::move(file);
@@ -411,7 +425,7 @@ Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid
     message.wire_size = row->entry.wire_size;
     return message;
   }
-  return renamed_too_often(state->path);
+  return std::unexpected(std::move(last));
 }
 
 Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes) {
