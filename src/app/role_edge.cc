@@ -5,6 +5,7 @@
 #include "base/placement.h"
 #include "imap/login/session.h"
 #include "net/listener.h"
+#include "net/resolver.h"
 #include "net/timer.h"
 #include "net/tls.h"
 #include "route/local_directory.h"
@@ -24,13 +25,22 @@ class Edge final : public Role {
         lookup_(scope_, run_socket(setup_.config, "lookup-edge.sock")),
         directory_(lookup_),
         authenticator_(lookup_),
+        limiter_(lookup_),
         sinks_(scope_, setup_.config),
         limits_({.connections_max = setup_.config.limits.connections_max,
-                 .per_address_max = setup_.config.limits.connections_per_address_max}) {}
+                 .per_address_max = setup_.config.limits.connections_per_address_max,
+                 .per_minute_max = setup_.config.limits.connections_per_minute_max,
+                 .is_exempt = [this](const std::string& address) {
+                   return exempt_.contains(address);
+                 }}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
+    CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
+    if (config.smtp.client_names) {
+      CO_TRY(resolver_, net::Resolver::make(setup_.executor, config.relay.resolver));
+    }
     tell_certificate();
     scope_.spawn(watch_certificates(this));
     const smtp::ServerSettings common{.hostname = config.server.hostname,
@@ -48,7 +58,9 @@ class Edge final : public Role {
                              .sinks = sinks_,
                              .directory = &directory_,
                              .authenticator = &authenticator_,
-                             .tls = tls_.get()});
+                             .tls = tls_.get(),
+                             .limiter = &limiter_,
+                             .resolver = resolver_.get()});
     serve_smtp("smtp", smtp_);
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
@@ -136,6 +148,9 @@ class Edge final : public Role {
   net::LineChannel lookup_;
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;
+  auth::RemoteLimiter limiter_;
+  auth::Networks exempt_;
+  std::unique_ptr<net::Resolver> resolver_;
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
   std::unique_ptr<net::TlsServer> tls_;

@@ -1,4 +1,5 @@
 #include "app/role.h"
+#include "auth/limiter.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "maps/table_set.h"
@@ -17,7 +18,8 @@ class Lookup final : public Role {
       : setup_(std::move(setup)),
         scope_(setup_.executor),
         tables_(scope_, setup_.pool, setup_.config),
-        directory_(setup_.config, tables_) {}
+        directory_(setup_.config, tables_),
+        limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
     CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
@@ -70,6 +72,8 @@ class Lookup final : public Role {
   static net::Awaitable<net::Message> answer_edge(Lookup* self, net::Message request) {
     if (auto answer = co_await auth::answer_authenticate(*self->auth_, request))
       co_return *std::move(answer);
+    if (auto answer = co_await auth::answer_limit(self->limits_, request))
+      co_return *std::move(answer);
     if (request.verb == "plan") co_return not_for_you();  // it would tell the smarthost's password
     if (auto answer = co_await route::answer_directory(self->directory_, request))
       co_return *std::move(answer);
@@ -111,6 +115,7 @@ class Lookup final : public Role {
   net::Scope scope_;
   maps::Reloader tables_;
   route::LocalDirectory directory_;
+  auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };

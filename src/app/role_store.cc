@@ -25,6 +25,7 @@ class StoreRole final : public Role {
                   {.store = setup_.config.store,
                    .mail = setup_.config.paths.mail,
                    .hostname = setup_.config.server.hostname}),
+        connections_(setup_.config.imap.connections_per_user_max),
         sinks_(
             {.config = setup_.config, .accounts = accounts_, .script = script_, .scope = scope_}) {}
 
@@ -45,6 +46,7 @@ class StoreRole final : public Role {
                                                                     .pool = setup_.pool,
                                                                     .accounts = accounts_,
                                                                     .redeemer = redeemer_,
+                                                                    .connections = connections_,
                                                                     .config = config});
     listen(fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
@@ -99,6 +101,7 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
+  imap::UserConnections connections_;
   StoreSinkFactory sinks_;
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;

@@ -60,6 +60,7 @@ struct Tls {
 struct Limits {
   std::size_t connections_max = 10'000;
   std::size_t connections_per_address_max = 50;
+  std::size_t connections_per_minute_max = 60;  // new ones, an address
   std::vector<std::string> exempt = {"127.0.0.0/8",
                                      "::1/128"};  // from per-address bounds and delays
   Duration login_timeout = 60s;                   // IMAP: from the greeting to a login
@@ -81,6 +82,9 @@ struct Smtp {
   Bytes data_rate_min = 100;  // bytes a second, after a first minute
   bool require_helo = true;
   bool auth_on_25 = false;
+  bool forbid_unauthorised_pipelining =
+      true;                  // on 25: who sends ahead where it must not is dropped
+  bool client_names = true;  // PTR names in Received and the log
 };
 
 struct Submission {
@@ -89,6 +93,7 @@ struct Submission {
   bool check_sender = true;               // only addresses that resolve to the user
   bool hide_client = false;               // leaves the client's address out of Received
   std::size_t messages_per_hour_max = 0;  // a user; 0: no bound
+  std::size_t recipients_per_day_max = 0;
 };
 
 struct Auth {

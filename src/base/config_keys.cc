@@ -63,6 +63,8 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
   v.count("connections_max", c.connections_max, 1, 1'000'000, "Connections in all.");
   v.count("connections_per_address_max", c.connections_per_address_max, 1, 1'000'000,
           "Connections from one address (IPv4) or /64 (IPv6).");
+  v.count("connections_per_minute_max", c.connections_per_minute_max, 1, 1'000'000,
+          "New connections in a minute from one address or /64.");
   v.list("exempt", c.exempt, "Networks that per-address bounds and login delays do not hold for.");
   v.duration("login_timeout", c.login_timeout, 1s, hours(1), "From an IMAP greeting to the login.");
   v.duration("drain", c.drain, 0ms, hours(1),
@@ -91,6 +93,9 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
           "Bytes a second a message must keep up, after a minute; 0: any.");
   v.flag("require_helo", c.require_helo, "MAIL only after EHLO or HELO.");
   v.flag("auth_on_25", c.auth_on_25, "Offer AUTH on the smtp port too (under TLS).");
+  v.flag("forbid_unauthorised_pipelining", c.forbid_unauthorised_pipelining,
+         "Who sends ahead of a reply where it may not is dropped (on the smtp port).");
+  v.flag("client_names", c.client_names, "Clients' names (PTR) go into Received.");
   v.section("submission", "Mail from the server's own users.");
   v.flag("require_auth", s.require_auth, "Without: local recipients only; it never opens a relay.");
   v.flag("require_tls", s.require_tls, "On the submission port: nothing but STARTTLS before TLS.");
@@ -98,6 +103,8 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
          "A user may send only as an address that resolves to them.");
   v.flag("hide_client", s.hide_client, "Leaves the user's address out of Received.");
   v.count("messages_per_hour_max", s.messages_per_hour_max, 0, 1'000'000,
+          "A user's bound; 0: none.");
+  v.count("recipients_per_day_max", s.recipients_per_day_max, 0, 10'000'000,
           "A user's bound; 0: none.");
 }
 

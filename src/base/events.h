@@ -30,6 +30,7 @@
   EVENT(smtp_rcpt_refused, "smtp.rcpt.refused", "A recipient was refused; status=5.1.1 is an unknown user, 5.7.1 relaying.") \
   EVENT(smtp_accepted, "smtp.accepted", "A message is on disk in the queue; q= is its id from here on.") \
   EVENT(smtp_refused, "smtp.refused", "A message was refused after its text; reason= says why.")   \
+  EVENT(smtp_rate_refused, "smtp.rate.refused", "An account reached its bound of messages or recipients; its password may be stolen.") \
   EVENT(smtp_lookup_failed, "smtp.lookup.failed", "A table or login could not be asked; the client was told to try later.") \
   EVENT(smtp_unauthorised_pipelining, "smtp.pipelining", "A client sent ahead where it must not: a bot, or an attempt to smuggle.") \
   /* tables */                                                                                      \
@@ -66,6 +67,7 @@
   EVENT(imap_closed, "imap.closed", "A client went; reason= says how.")                            \
   EVENT(imap_injection, "imap.injection", "A client sent something behind STARTTLS in the clear; the session was ended.") \
   EVENT(imap_unavailable, "imap.unavailable", "A login could not be checked or handed over; the client was told to try later.") \
+  EVENT(imap_limited, "imap.limited", "A user has as many sessions open as imap.connections_per_user_max allows.") \
   EVENT(imap_opened, "imap.opened", "A user's session has begun.")                                 \
   EVENT(imap_failed, "imap.failed", "A command failed because of the server; error= says why.")    \
   EVENT(imap_ended, "imap.ended", "A user's session has ended.")                                   \

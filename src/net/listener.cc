@@ -17,6 +17,8 @@
 namespace posthorn::net {
 namespace {
 
+constexpr std::size_t kAddressesMax = 100'000;
+
 // An IPv6 network of a customer is a /64: one peer, whatever address in it.
 std::string limit_key(const Peer& peer) {
   in6_addr address{};
@@ -43,21 +45,37 @@ ConnectionLimits::Slot::~Slot() {
   --limits_->connections_;
   if (key_.empty()) return;
   const auto found = limits_->per_address_.find(key_);
-  if (found != limits_->per_address_.end() && --found->second == 0)
-    limits_->per_address_.erase(found);
+  if (found != limits_->per_address_.end()) --found->second.open;
 }
 
 std::optional<ConnectionLimits::Slot> ConnectionLimits::take(const Peer& peer) {
   if (connections_ >= options_.connections_max) return std::nullopt;
   std::string key;
-  if (!(peer.is_loopback && options_.loopback_exempt)) {
+  if (!options_.is_exempt || !options_.is_exempt(peer.address)) {
     key = limit_key(peer);
-    std::size_t& count = per_address_[key];
-    if (count >= options_.per_address_max) return std::nullopt;
-    ++count;
+    const SteadyTime now = Clock::system().steady_now();
+    if (per_address_.size() >= kAddressesMax) forget_idle(now);
+    const auto limit = static_cast<double>(options_.per_minute_max);
+    const auto [at, is_new] = per_address_.try_emplace(key, Count{0, limit, now});
+    Count& count = at->second;
+    const double seconds = std::chrono::duration<double>(now - count.counted).count();
+    count.allowance = std::min(limit, count.allowance + seconds * limit / 60);
+    count.counted = now;
+    if (count.open >= options_.per_address_max || count.allowance < 1) return std::nullopt;
+    count.allowance -= 1;
+    ++count.open;
   }
   ++connections_;
   return Slot(*this, std::move(key));
+}
+
+// Addresses without a connection whose minute is over.
+void ConnectionLimits::forget_idle(SteadyTime now) {
+  std::erase_if(per_address_, [&](const auto& entry) {
+    return entry.second.open == 0 && now - entry.second.counted > 1min;
+  });
+  if (per_address_.size() >= kAddressesMax)  // a flood from everywhere: the counts of who is gone
+    std::erase_if(per_address_, [](const auto& entry) { return entry.second.open == 0; });
 }
 
 struct Listener::State {

@@ -15,15 +15,17 @@
 namespace posthorn::net {
 
 // Connections in all and an address (IPv4 /32, IPv6 /64), shared by the listeners of a role.
-// Loopback is exempt from the per-address bound if so set.
+// New ones of an address are counted over a minute too. is_exempt: an address that only the bound
+// in all holds for.
 class ConnectionLimits {
  public:
   struct Options {
     std::size_t connections_max = 10'000;
     std::size_t per_address_max = 50;
-    bool loopback_exempt = true;
+    std::size_t per_minute_max = 60;
+    std::function<bool(const std::string& address)> is_exempt;
   };
-  explicit ConnectionLimits(Options options) : options_(options) {}
+  explicit ConnectionLimits(Options options) : options_(std::move(options)) {}
 
   class Slot {  // gives its place back when it dies
    public:
@@ -43,7 +45,13 @@ class ConnectionLimits {
  private:
   Options options_;
   std::size_t connections_ = 0;
-  std::unordered_map<std::string, std::size_t> per_address_;
+  struct Count {
+    std::size_t open = 0;
+    double allowance = 0;  // new connections it may still make now; fills up in a minute
+    SteadyTime counted{};
+  };
+  void forget_idle(SteadyTime now);
+  std::unordered_map<std::string, Count> per_address_;
 };
 
 class Listener {

@@ -34,6 +34,8 @@ struct SocketStream::State {
   Direction reading;
   Direction writing;
   bool closed = false;
+  bool interruptible = false;  // wait_readable() is under way
+  bool interrupted = false;
 };
 
 namespace {
@@ -115,11 +117,13 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
     // The other direction's deadline cancels both; this one just goes on waiting then.
     std::tie(error) = co_await state->descriptor.async_wait(
         type, asio::experimental::as_tuple(asio::use_awaitable));
-  } while (error == asio::error::operation_aborted && !state->closed && !direction.timed_out);
+  } while (error == asio::error::operation_aborted && !state->closed && !direction.timed_out &&
+           !(want == Want::read && state->interruptible && state->interrupted));
   ++direction.waits;
   if (deadline != SteadyTime::max()) direction.timer.cancel();
   if (state->closed) co_return fail(ErrorKind::closed, "closed");
   if (direction.timed_out) co_return fail(ErrorKind::timeout, "timed out");
+  if (error == asio::error::operation_aborted) co_return fail(ErrorKind::temporary, "interrupted");
   if (error) co_return fail(ErrorKind::closed, error.message());
   co_return Result<>{};
 }
@@ -188,7 +192,16 @@ Task<> SocketStream::write(std::string_view bytes, SteadyTime deadline) {
 
 Task<> SocketStream::wait_readable(SteadyTime deadline) {
   if (ssl_ != nullptr && SSL_pending(ssl_) > 0) co_return Result<>{};
-  co_return co_await wait(Want::read, deadline);
+  const std::shared_ptr<State> state = state_;
+  if (!state->interrupted) {
+    state->interruptible = true;
+    const auto ready = co_await wait(Want::read, deadline);
+    state->interruptible = false;
+    if (!state->interrupted || ready || ready.error().kind == ErrorKind::timeout) co_return ready;
+    if (state->closed) co_return ready;
+  }
+  state->interrupted = false;
+  co_return fail(ErrorKind::temporary, "interrupted");
 }
 
 Task<> SocketStream::wait_writable(SteadyTime deadline) {
@@ -271,6 +284,13 @@ Task<> SocketStream::start_tls(const TlsClient& tls, const std::string& name, St
                    std::string("certificate of ") + name + ": " +
                        X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
   co_return done;
+}
+
+void SocketStream::interrupt() {
+  state_->interrupted = true;
+  if (!state_->interruptible) return;
+  std::error_code ignored;
+  state_->descriptor.cancel(ignored);
 }
 
 void SocketStream::close() {

@@ -24,6 +24,7 @@ class SocketStream final : public Stream {
   Task<> wait_readable(SteadyTime deadline) override;
   Task<> start_tls(const TlsServer& tls, SteadyTime deadline) override;
   Task<> start_tls(const TlsClient& tls, const std::string& name, SteadyTime deadline) override;
+  void interrupt() override;
   void close() override;
   Task<> shut_down(SteadyTime deadline) override;
   const Peer& peer() const override { return peer_; }

@@ -40,13 +40,16 @@ class Stream {
   // All of the bytes.
   virtual Task<> write(std::string_view bytes, SteadyTime deadline) = 0;
   // Waits until a read would give something, holding no buffer meanwhile (an idle session's
-  // memory).
+  // memory). temporary: interrupt() was called.
   virtual Task<> wait_readable(SteadyTime deadline) = 0;
   // The handshake. The caller has made sure that nothing it read before is left over (STARTTLS
   // injection).
   virtual Task<> start_tls(const TlsServer& tls, SteadyTime deadline) = 0;
   // As client: verifies the chain and that the certificate is for name, as tls is set to.
   virtual Task<> start_tls(const TlsClient& tls, const std::string& name, SteadyTime deadline) = 0;
+  // Ends a wait_readable() that is under way, or the next one, with temporary: its owner has other
+  // news to look at (a stop, a changed mailbox). Reads and writes go on undisturbed.
+  virtual void interrupt() = 0;
   // Ends every waiting operation with closed; idempotent, callable from outside the owner
   // (shutdown).
   virtual void close() = 0;

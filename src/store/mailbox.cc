@@ -62,7 +62,7 @@ void Mailbox::trim_journal() {
 
 void Mailbox::set_gone() {
   is_gone_ = true;
-  changed_.set();
+  tell_views();
 }
 
 void Mailbox::apply(MailboxChanges&& changes) {
@@ -101,7 +101,13 @@ void Mailbox::apply(MailboxChanges&& changes) {
   }
   uidnext_ = std::max(uidnext_, changes.uidnext);
   highest_modseq_ = std::max(highest_modseq_, changes.modseq);
+  tell_views();
+}
+
+void Mailbox::tell_views() {
   changed_.set();
+  for (const View* view : views_)
+    if (view->on_change_ && view->has_changes()) view->on_change_();
 }
 
 net::Task<> Mailbox::refresh(RefreshMode mode) {

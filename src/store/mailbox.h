@@ -152,6 +152,7 @@ class Mailbox {
   void note(ModSeq modseq, Uid uid, Change change);
   void trim_journal();
   void set_gone();
+  void tell_views();
   net::Task<CopyResult> transfer(std::vector<Uid> uids, std::string target, bool is_move);
   Entry* find_entry(Uid uid);
   std::uint64_t journal_end() const { return journal_begin_ + journal_.size(); }

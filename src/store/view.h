@@ -3,6 +3,7 @@
 // section 7.4.1 allows. It keeps its mailbox and account open. One coroutine uses it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -67,6 +68,19 @@ class View {
   // IDLE: true when there is something to take, false at the deadline. Also true when the account
   // closes.
   net::Awaitable<bool> wait_change(SteadyTime deadline);
+  // While it lives, on_change is called when there may be something for take_changes(). One a view.
+  class Notice {
+   public:
+    Notice(View& view, std::function<void()> on_change) : view_(view) {
+      view_.on_change_ = std::move(on_change);
+    }
+    ~Notice() { view_.on_change_ = nullptr; }
+    Notice(const Notice&) = delete;
+    Notice& operator=(const Notice&) = delete;
+
+   private:
+    View& view_;
+  };
 
  private:
   friend class Account;
@@ -77,6 +91,7 @@ class View {
 
   std::shared_ptr<Account> account_;
   MailboxPtr mailbox_;
+  std::function<void()> on_change_;
   Access access_;
   std::vector<Uid> uids_;
   std::uint64_t position_ = 0;  // in the mailbox's journal

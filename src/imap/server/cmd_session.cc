@@ -48,7 +48,10 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
   out_ += "+ idling\r\n";
   if (!co_await flush()) over_ = true;
   const SteadyTime deadline = Clock::system().steady_now() + services_.config.imap.idle_timeout;
-  auto looked = Clock::system().steady_now();
+  // Waiting costs nothing: the mailbox wakes the session when it changes.
+  const auto notice =
+      view_ ? std::make_optional<store::View::Notice>(*view_, [this] { stream_->interrupt(); })
+            : std::nullopt;
   while (!over_) {
     if (const auto line = in_.take_line())
       co_return equals(*line, "DONE") ? ok("Idle completed") : bad("DONE was expected");
@@ -58,29 +61,25 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
       over_ = true;
       break;
     }
-    const SteadyTime now = Clock::system().steady_now();
-    if (now >= deadline) {
+    if (Clock::system().steady_now() >= deadline) {
       out_ += "* BYE Autologout; idle for too long\r\n";
       (void)co_await flush();
       over_ = true;
       break;
     }
-    // In turns: the socket for a moment, then what happened to the mailbox.
+    if (view_ && view_->has_changes()) {
+      tell_changes(store::ExpungeMode::allowed);
+      if (!co_await flush()) over_ = true;
+      continue;
+    }
     in_.release();
-    const auto readable = co_await stream_->wait_readable(now + 250ms);
+    const auto readable = co_await stream_->wait_readable(deadline);
     if (readable) {
-      if (!co_await in_.fill(*stream_, now + 1min, 512)) over_ = true;
-    } else if (readable.error().kind != ErrorKind::timeout) {
+      if (!co_await in_.fill(*stream_, Clock::system().steady_now() + 1min, 512)) over_ = true;
+    } else if (readable.error().kind != ErrorKind::temporary &&
+               readable.error().kind != ErrorKind::timeout) {
       over_ = true;
     }
-    if (!view_ || over_) continue;
-    if (now - looked > services_.config.store.rescan) {
-      looked = now;
-      (void)co_await view_->mailbox().refresh();
-    }
-    if (!view_->has_changes()) continue;
-    tell_changes(store::ExpungeMode::allowed);
-    if (!co_await flush()) over_ = true;
   }
   co_return ok("Idle completed");
 }

@@ -62,10 +62,27 @@ const std::vector<Session::Command>& Session::commands() {
   return table;
 }
 
+UserConnections::Slot::~Slot() {
+  if (connections_ == nullptr) return;
+  const auto found = connections_->counts_.find(account_);
+  if (found != connections_->counts_.end() && --found->second == 0)
+    connections_->counts_.erase(found);
+}
+
+std::optional<UserConnections::Slot> UserConnections::take(const std::string& account) {
+  std::size_t& count = counts_[account];
+  if (count >= per_user_max_) return std::nullopt;
+  ++count;
+  return Slot(*this, account);
+}
+
 Session::Session(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       services_(services),
-      registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
+      registration_(services.scope, *stream_, [this] {
+        stopping_ = true;
+        stream_->interrupt();
+      }) {}
 
 std::string Session::capabilities() const {
   return "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE "
@@ -102,6 +119,11 @@ net::Task<> Session::begin() {
     log_.warn(event::imap_failed,
               {{"error", account ? std::string("the token is not known") : account.error().what}});
     co_return co_await answer(tag_ + " NO [UNAVAILABLE] The login could not be handed over.\r\n");
+  }
+  slot_ = services_.connections.take(**account);
+  if (!slot_) {
+    log_.warn(event::imap_limited, {{"account", **account}, {"address", message.get("address")}});
+    co_return co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n");
   }
   auto opened = co_await services_.accounts.open(**account);
   Result<> ready = opened ? co_await (*opened)->ensure_defaults() : std::unexpected(opened.error());
@@ -143,18 +165,14 @@ net::Task<std::string> Session::read_line(SteadyTime deadline) {
     }
     in_.release();
     if (in_.empty()) {
-      while (true) {  // in short waits, so that a stop is noticed
-        const auto ready =
-            co_await stream_->wait_readable(std::min(deadline, Clock::system().steady_now() + 1s));
-        if (ready) break;
-        if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline)
-          co_return std::unexpected(ready.error());
-        if (stopping_) {
-          out_ += "* BYE The server is stopping\r\n";
-          (void)co_await flush();
-          co_return fail(ErrorKind::closed, "stopping");
-        }
+      const auto ready = co_await stream_->wait_readable(deadline);
+      if (stopping_) {
+        out_ += "* BYE The server is stopping\r\n";
+        (void)co_await flush();
+        co_return fail(ErrorKind::closed, "stopping");
       }
+      if (!ready && ready.error().kind == ErrorKind::temporary) continue;  // interrupted
+      if (!ready) co_return std::unexpected(ready.error());
     }
     CO_TRY_OK(co_await in_.fill(*stream_, deadline));
   }

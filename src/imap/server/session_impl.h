@@ -124,6 +124,7 @@ class Session {
   net::InBuffer in_;
   std::string out_;
   std::string tag_;  // of the login command
+  std::optional<UserConnections::Slot> slot_;
   store::AccountPtr account_;
   store::ViewPtr view_;
   bool stopping_ = false, over_ = false;

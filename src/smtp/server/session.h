@@ -10,24 +10,25 @@
 #include <string>
 
 #include "auth/authenticator.h"
+#include "auth/limiter.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "net/resolver.h"
 #include "net/scope.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "route/directory.h"
+#include "smtp/server/legality.h"
 #include "smtp/server/sink.h"
 
 namespace posthorn::smtp {
-
-enum class Protocol { smtp, submission, lmtp };
 
 struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   std::string hostname;
   bool implicit_tls = false;
-  bool internal =
-      false;  // between our roles: XFORWARD and AUTH= are believed, no Received is added
+  // Between our roles: XFORWARD and AUTH= are believed, no Received is added.
+  bool internal = false;
   config::Smtp smtp;
   config::Submission submission;
   bool allow_plaintext_auth = false;
@@ -40,6 +41,8 @@ struct ServerServices {
   route::Directory* directory = nullptr;         // nullptr: every recipient is accepted
   auth::Authenticator* authenticator = nullptr;  // nullptr: no AUTH
   const net::TlsServer* tls = nullptr;           // nullptr: no STARTTLS
+  auth::Limiter* limiter = nullptr;              // nullptr: users may send as much as they like
+  net::Resolver* resolver = nullptr;             // nullptr: clients' names are not looked up
 };
 
 // Serves one connection to its end. Settings and services outlive it.

@@ -1,0 +1,67 @@
+#include "auth/limiter.h"
+
+#include <charconv>
+#include <fmt/format.h>
+
+namespace posthorn::auth {
+namespace {
+
+constexpr std::int64_t kSteps = 60;
+constexpr std::size_t kAccountsMax = 100'000;
+
+}  // namespace
+
+std::size_t SubmissionLimits::Window::sum(std::int64_t now_step) {
+  while (!steps.empty() && steps.begin()->first <= now_step - kSteps) steps.erase(steps.begin());
+  std::size_t all = 0;
+  for (const auto& [step, count] : steps) all += count;
+  return all;
+}
+
+net::Task<bool> SubmissionLimits::take(Submission submission) {
+  co_return take_now(submission);
+}
+
+bool SubmissionLimits::take_now(const Submission& submission) {
+  if (config_.messages_per_hour_max == 0 && config_.recipients_per_day_max == 0) return true;
+  const auto minutes =
+      std::chrono::duration_cast<std::chrono::minutes>(clock_.steady_now().time_since_epoch())
+          .count();
+  if (accounts_.size() >= kAccountsMax)
+    for (auto at = accounts_.begin(); at != accounts_.end();)
+      at = at->second.recipients.sum(minutes / 24) == 0 ? accounts_.erase(at) : std::next(at);
+  Counts& counts = accounts_[submission.account];
+  const bool is_over = (config_.messages_per_hour_max > 0 &&
+                        counts.messages.sum(minutes) + 1 > config_.messages_per_hour_max) ||
+                       (config_.recipients_per_day_max > 0 &&
+                        counts.recipients.sum(minutes / 24) + submission.recipients >
+                            config_.recipients_per_day_max);
+  if (is_over) return false;
+  ++counts.messages.steps[minutes];
+  counts.recipients.steps[minutes / 24] += submission.recipients;
+  return true;
+}
+
+net::Task<bool> RemoteLimiter::take(Submission submission) {
+  net::Message request("limit");
+  request.add("account", submission.account);
+  request.add("recipients", std::to_string(submission.recipients));
+  CO_TRY(const net::Message answer,
+         co_await channel_.ask(std::move(request), Clock::system().steady_now() + 15s));
+  if (answer.verb == "ok") co_return true;
+  if (answer.verb == "refused") co_return false;
+  co_return fail(ErrorKind::temporary, std::string(answer.get("error")));
+}
+
+net::Awaitable<std::optional<net::Message>> answer_limit(Limiter& limiter,
+                                                         const net::Message& request) {
+  if (request.verb != "limit") co_return std::nullopt;
+  Submission submission{.account = std::string(request.get("account"))};
+  const std::string_view count = request.get("recipients");
+  std::from_chars(count.data(), count.data() + count.size(), submission.recipients);
+  const auto answer = co_await limiter.take(std::move(submission));
+  if (!answer) co_return net::Message("temporary").add("error", answer.error().what);
+  co_return net::Message(*answer ? "ok" : "refused");
+}
+
+}  // namespace posthorn::auth

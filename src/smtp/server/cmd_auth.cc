@@ -1,0 +1,81 @@
+#include "auth/proto/sasl.h"
+#include "smtp/server/session_impl.h"
+
+namespace posthorn::smtp {
+
+net::Task<> Session::auth(const std::string& argument) {
+  const std::size_t space = argument.find(' ');
+  const std::string mechanism = argument.substr(0, space);
+  auth::SaslServer sasl;
+  auth::SaslStep step = space == std::string::npos
+                            ? sasl.start(mechanism, std::nullopt)
+                            : sasl.start(mechanism, std::string_view(argument).substr(space + 1));
+  while (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
+    out_ += "334 " + challenge->line + "\r\n";
+    CO_TRY_OK(co_await flush());
+    CO_TRY(const auto line, co_await read_auth_line());
+    if (!line) {
+      say({500, "5.5.6", "Authentication exchange line is too long"});
+      co_return Result<>{};
+    }
+    step = sasl.feed(*line);
+  }
+  if (const auto* failure = std::get_if<auth::SaslFailure>(&step)) {
+    switch (*failure) {
+      case auth::SaslFailure::unknown_mechanism:
+        say({504, "5.5.4", "Unrecognized authentication type"});
+        break;
+      case auth::SaslFailure::cancelled:
+        say({501, "5.7.0", "Authentication cancelled"});
+        break;
+      case auth::SaslFailure::malformed:
+        say({501, "5.5.2", "Cannot decode the response"});
+        break;
+      case auth::SaslFailure::too_long:
+        say({500, "5.5.6", "Authentication exchange line is too long"});
+        break;
+    }
+    co_return Result<>{};
+  }
+  auto& credentials = std::get<auth::Credentials>(step);
+  const auto verdict = co_await services_.authenticator->authenticate(
+      {.service = is_submission() ? "submission" : "smtp",
+       .mechanism = sasl.mechanism(),
+       .user = std::move(credentials.user),
+       .authorization = std::move(credentials.authorization),
+       .password = std::move(credentials.password),
+       .address = stream_->peer().address,
+       .session = session_id_,
+       .tls = stream_->tls() != nullptr});
+  if (!verdict) {
+    log_.warn(event::smtp_lookup_failed, {{"reason", verdict.error().what}});
+    say({454, "4.7.0", "Temporary authentication failure"});
+  } else if (verdict->outcome == auth::Verdict::Outcome::ok) {
+    account_ = verdict->account;
+    say({235, "2.7.0", "Authentication successful"});
+  } else {
+    say({535, "5.7.8", "Authentication credentials invalid"});
+  }
+  co_return Result<>{};
+}
+
+// A line of the exchange, longer than a command may be; nullopt: over the limit, the rest
+// dropped.
+net::Task<std::optional<std::string>> Session::read_auth_line() {
+  const SteadyTime deadline = soon(settings_.smtp.command_timeout);
+  bool too_long = false;
+  while (true) {
+    if (const auto line = buffer_.take_line()) {
+      if (too_long) co_return std::nullopt;
+      co_return std::string(*line);
+    }
+    if (buffer_.data().size() > auth::kSaslLineMax) {
+      if (too_long) co_return fail(ErrorKind::protocol, "an endless line");
+      too_long = true;
+      buffer_.discard();
+    }
+    CO_TRY_OK(co_await buffer_.fill(*stream_, deadline));
+  }
+}
+
+}  // namespace posthorn::smtp

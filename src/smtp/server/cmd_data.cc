@@ -1,0 +1,73 @@
+#include "smtp/proto/data_decoder.h"
+#include "smtp/server/session_impl.h"
+
+namespace posthorn::smtp {
+
+net::Task<> Session::data() {
+  if (envelope_.recipients.empty()) {
+    say({554, "5.5.1", "No valid recipients"});
+    co_return Result<>{};
+  }
+  if (chunked_) {
+    say({503, "5.5.1", "BDAT has begun"});
+    co_return Result<>{};
+  }
+  // RFC 2920 section 3.1: DATA ends a group; what follows ahead of the 354 is a smuggler's or a
+  // bot's, on whatever port.
+  if (!buffer_.empty() && !settings_.internal) co_return co_await drop("DATA");
+  if (const auto refused = co_await begin_message()) {
+    say(*refused);
+    co_await reset();
+    co_return Result<>{};
+  }
+  out_ += "354 End data with <CR><LF>.<CR><LF>\r\n";
+  CO_TRY_OK(co_await flush());
+  DataDecoder decoder(settings_.smtp.line_max);
+  const SteadyTime begun = Clock::system().steady_now();
+  std::vector<std::string_view> pieces;
+  while (true) {
+    if (!buffer_.empty()) {
+      std::string_view input = buffer_.data();
+      const std::size_t had = input.size();
+      pieces.clear();
+      const bool ended =
+          decoder.feed(input, [&](std::string_view piece) { pieces.push_back(piece); });
+      for (const std::string_view piece : pieces) co_await take_piece(piece);
+      buffer_.consume(had - input.size());
+      if (ended) break;
+    }
+    CO_TRY_OK(co_await fill_data(begun));
+  }
+  switch (decoder.fault()) {
+    case DataDecoder::Fault::none:
+      break;
+    case DataDecoder::Fault::bare_line_end:
+      refuse({550, "5.5.2", "Bare CR or LF in message"});
+      break;
+    case DataDecoder::Fault::nul:
+      refuse({550, "5.6.0", "NUL in message"});
+      break;
+    case DataDecoder::Fault::long_line:
+      refuse({550, "5.6.0", "A line of the message is too long"});
+      break;
+  }
+  co_return co_await end_message();
+}
+
+// The next piece of a message, with a deadline for it and, after a minute, for the whole by the
+// least rate.
+net::Task<> Session::fill_data(SteadyTime begun) {
+  const SteadyTime now = Clock::system().steady_now();
+  const auto n = co_await buffer_.fill(*stream_, now + settings_.smtp.data_timeout, 65'536);
+  if (!n) co_return std::unexpected(n.error());
+  received_ += *n;
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(Clock::system().steady_now() - begun)
+          .count();
+  if (settings_.smtp.data_rate_min > 0 && seconds > 60 &&
+      received_ < settings_.smtp.data_rate_min * static_cast<std::uint64_t>(seconds))
+    co_return fail(ErrorKind::timeout, "slower than the least rate");
+  co_return Result<>{};
+}
+
+}  // namespace posthorn::smtp

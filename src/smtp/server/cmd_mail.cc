@@ -1,0 +1,63 @@
+#include "smtp/server/session_impl.h"
+
+namespace posthorn::smtp {
+
+// RFC 3848 "with" keywords.
+std::string Session::with_keyword() const {
+  std::string keyword = is_lmtp() ? "LMTP" : extended_ ? "ESMTP" : "SMTP";
+  if (extended_ && stream_->tls() != nullptr) keyword += 'S';
+  if (extended_ && !account_.empty()) keyword += 'A';
+  if (envelope_.smtputf8 && !is_lmtp())
+    keyword = "UTF8SMTP" + keyword.substr(keyword.find('P') + 1);
+  return keyword;
+}
+
+net::Awaitable<Reply> Session::mail(const std::string& argument) {
+  if (stopping_) co_return Reply{421, "4.3.2", "The server is stopping"};
+  if (accepted_ >= settings_.smtp.messages_max && !settings_.internal)
+    co_return Reply{421, "4.7.0", "Too many messages over one connection"};
+  const auto mail = parse_mail(argument);
+  if (!mail) co_return mail.error();
+  if (mail->size > settings_.smtp.message_max)
+    co_return Reply{552, "5.3.4", "The message is larger than the limit"};
+  if (is_submission() && !account_.empty() && settings_.submission.check_sender) {
+    if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
+  }
+  reset_envelope();
+  in_mail_ = true;
+  envelope_.sender = mail->sender;
+  envelope_.id = mail->envelope_id;
+  envelope_.ret = mail->ret;
+  envelope_.eight_bit = mail->eight_bit;
+  envelope_.smtputf8 = mail->smtputf8;
+  envelope_.declared_size = mail->size;
+  if (settings_.internal) {
+    envelope_.origin = forwarded_;
+    if (mail->auth != "<>") envelope_.origin.account = mail->auth;
+  } else {
+    if (client_) (void)co_await client_->found.wait(soon(2s));
+    envelope_.origin = {.session = session_id_,
+                        .client_address = stream_->peer().address,
+                        .client_name = client_ ? client_->name : std::string{},
+                        .helo = helo_,
+                        .protocol = with_keyword(),
+                        .account = account_};
+  }
+  co_return Reply{250, "2.1.0", "Ok"};
+}
+
+// RFC 6409 section 6.1: a user may not speak for others.
+net::Awaitable<std::optional<Reply>> Session::check_sender(std::string sender) {
+  const auto answer = co_await services_.directory->sender(account_, sender);
+  if (!answer) {
+    log_.warn(event::smtp_lookup_failed, {{"reason", answer.error().what}});
+    co_return kLookupFailed;
+  }
+  if (*answer) co_return std::nullopt;
+  const route::Refusal& refusal = answer->error();
+  log_.info(event::smtp_mail_refused,
+            {{"account", account_}, {"from", sender}, {"reply", refusal.code}});
+  co_return Reply{refusal.code, refusal.enhanced, refusal.text};
+}
+
+}  // namespace posthorn::smtp

@@ -1,0 +1,46 @@
+#include "net/timer.h"
+#include "smtp/server/session_impl.h"
+
+namespace posthorn::smtp {
+
+net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
+  const auto charset =
+      envelope_.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
+  auto rcpt = parse_rcpt(argument, charset);
+  if (!rcpt) co_return rcpt.error();
+  if (named_ >= settings_.smtp.recipients_max) co_return Reply{452, "4.5.3", "Too many recipients"};
+  if (services_.directory == nullptr) {
+    envelope_.recipients.push_back(
+        {std::move(rcpt->address), std::move(rcpt->original), rcpt->notify});
+    ++named_;
+    co_return Reply{250, "2.1.5", "Ok"};
+  }
+  const std::string address = rcpt->address;
+  const auto answer = co_await services_.directory->recipient({address, account_});
+  if (!answer) {
+    log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
+    co_return kLookupFailed;
+  }
+  if (!*answer) co_return co_await refuse_recipient(address, answer->error());
+  if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
+  for (const std::string& to : (*answer)->recipients)
+    if (seen_.insert(to).second) envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
+  ++named_;
+  co_return Reply{250, "2.1.5", "Ok"};
+}
+
+net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,
+                                                const route::Refusal& refusal) {
+  log_.info(event::smtp_rcpt_refused, {{"rcpt", address},
+                                       {"from", envelope_.sender},
+                                       {"address", stream_->peer().address},
+                                       {"reply", refusal.code},
+                                       {"status", refusal.enhanced}});
+  if (++unknown_ >= settings_.smtp.unknown_recipients_max)
+    co_return Reply{421, "4.7.0", "Too many unknown recipients"};
+  // Harvesters pay for each guess beyond the fifth.
+  if (unknown_ > 5 && !stream_->peer().is_loopback) co_await net::sleep(1s);
+  co_return Reply{refusal.code, refusal.enhanced, refusal.text};
+}
+
+}  // namespace posthorn::smtp

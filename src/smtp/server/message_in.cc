@@ -1,0 +1,176 @@
+#include "message/received.h"
+#include "smtp/server/session_impl.h"
+
+namespace posthorn::smtp {
+namespace {
+
+bool begins_with_quit(std::string_view bytes) {
+  return message::equals_ignoring_case(bytes.substr(0, 4), "QUIT");
+}
+
+}  // namespace
+
+// What stands against taking a message now; nullopt: the sink is open.
+net::Awaitable<std::optional<Reply>> Session::begin_message() {
+  begun_ = Clock::system().steady_now();
+  received_ = size_ = 0;
+  refusal_.reset();
+  header_ = {};
+  header_held_ = !settings_.internal;
+  if (services_.limiter != nullptr && is_submission() && !account_.empty()) {
+    const auto may = co_await services_.limiter->take({account_, envelope_.recipients.size()});
+    if (!may) {
+      log_.warn(event::smtp_lookup_failed, {{"reason", may.error().what}});
+      co_return kTryAgain;
+    }
+    if (!*may) {
+      log_.warn(event::smtp_rate_refused, {{"account", account_}, {"from", envelope_.sender}});
+      co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
+    }
+  }
+  sink_ = services_.sinks.make();
+  const auto begun = co_await sink_->begin(envelope_);
+  if (begun) co_return std::nullopt;
+  log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", begun.error().what}});
+  sink_.reset();
+  co_return kTryAgain;
+}
+
+void Session::refuse(Reply reply) {
+  if (!refusal_) refusal_ = std::move(reply);
+}
+
+net::Awaitable<void> Session::take_piece(std::string_view piece) {
+  size_ += piece.size();
+  if (size_ > settings_.smtp.message_max)
+    refuse({552, "5.3.4", "The message is larger than the limit"});
+  if (refusal_) {
+    if (sink_) {  // what is refused takes no more room
+      co_await sink_->abort();
+      sink_.reset();
+    }
+    co_return;
+  }
+  if (header_held_) {
+    // The header is looked at before anything goes on: hops, and what a submission lacks.
+    held_ += piece;
+    if (header_.feed(piece)) co_await release_header();
+    co_return;
+  }
+  co_await pass_on(piece);
+}
+
+net::Awaitable<void> Session::pass_on(std::string_view piece) {
+  const auto written = co_await sink_->write(piece);
+  if (written) co_return;
+  log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", written.error().what}});
+  refuse(kTryAgain);
+}
+
+net::Awaitable<void> Session::release_header() {
+  header_held_ = false;
+  const message::Headers headers(header_.block());
+  if (message::count_hops(headers) > settings_.smtp.hops_max)
+    refuse({554, "5.4.6", "Too many hops: a mail loop"});
+  std::string above = make_received_field();
+  if (is_submission()) {
+    // RFC 6409 section 8: what is missing is added.
+    if (!headers.has("Date")) above += "Date: " + format_rfc5322(Clock::system().now()) + "\r\n";
+    if (!headers.has("Message-ID"))
+      above += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+  }
+  const std::string held = std::exchange(held_, {});
+  if (refusal_) co_return;
+  co_await pass_on(above);
+  // A header that runs into its body would swallow nothing if an empty line stood between.
+  if (!refusal_) co_await pass_on(held);
+}
+
+std::string Session::make_received_field() const {
+  message::ReceivedBy by{.hostname = settings_.hostname,
+                         .session = session_id_,
+                         .tls = {},
+                         .hide_client = settings_.submission.hide_client,
+                         .now = Clock::system().now()};
+  if (stream_->tls() != nullptr)
+    by.tls = stream_->tls()->version + " with cipher " + stream_->tls()->cipher;
+  return message::make_received(envelope_, by);
+}
+
+net::Task<> Session::end_message() {
+  if (header_held_ && !refusal_) {
+    header_.finish();
+    co_await release_header();
+  }
+  // A message refused for its line ends, with commands behind it: what smuggling looks like.
+  const bool is_suspect = refusal_ && refusal_->enhanced == "5.5.2";
+  if (refusal_) {
+    if (sink_) {
+      co_await sink_->abort();
+      sink_.reset();
+    }
+    log_.info(event::smtp_refused,
+              {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(*refusal_)}});
+    say_result(*refusal_, {});
+  } else {
+    co_await commit();
+  }
+  reset_envelope();
+  // RFC 2920 lets a client that knows PIPELINING go on behind the final dot.
+  if (buffer_.empty() || !is_strict() || !settings_.smtp.forbid_unauthorised_pipelining)
+    co_return Result<>{};
+  if (is_suspect || (!extended_ && !begins_with_quit(buffer_.data())))
+    co_return co_await drop("end of data");
+  co_return Result<>{};
+}
+
+net::Awaitable<void> Session::commit() {
+  const auto committed = co_await sink_->commit();
+  sink_.reset();
+  if (!committed) {
+    log_.warn(event::smtp_refused,
+              {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
+    const bool is_final = committed.error().kind == ErrorKind::permanent;
+    say_result(is_final ? Reply{554, "5.3.0", "Message refused"} : kTryAgain, {});
+    co_return;
+  }
+  ++accepted_;
+  junk_ = 0;
+  if (!settings_.internal)
+    log_.with_queue(committed->queue_id)
+        .info(event::smtp_accepted, {{"from", envelope_.sender},
+                                     {"to", envelope_.recipients.front().address},
+                                     {"nrcpt", envelope_.recipients.size()},
+                                     {"size", size_},
+                                     {"account", account_},
+                                     {"ms", Clock::system().steady_now() - begun_}});
+  say_result(Reply{250, "2.0.0",
+                   committed->queue_id.empty() ? "Ok" : "Ok: queued as " + committed->queue_id},
+             committed->replies);
+}
+
+// RFC 2033 section 4.2: LMTP says one line for each recipient it had accepted.
+void Session::say_result(const Reply& all, const std::vector<Reply>& each) {
+  if (!is_lmtp()) return say(all);
+  for (std::size_t i = 0; i < envelope_.recipients.size(); ++i)
+    say(i < each.size() ? each[i] : all);
+}
+
+net::Awaitable<void> Session::reset() {
+  if (sink_) co_await sink_->abort();
+  sink_.reset();
+  reset_envelope();
+}
+
+void Session::reset_envelope() {
+  envelope_ = {};
+  seen_.clear();
+  named_ = 0;
+  in_mail_ = chunked_ = false;
+  chunk_before_ = '\0';
+  refusal_.reset();
+  held_.clear();
+  header_held_ = false;
+}
+
+}  // namespace posthorn::smtp

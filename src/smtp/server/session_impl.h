@@ -1,0 +1,137 @@
+// The parts of a session that its commands (cmd_*.cc) share. Private to this folder. Handlers give
+// a Reply or say() it; only the session's loop and the places that must wait for the peer write.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/events.h"
+#include "message/headers.h"
+#include "net/buffer.h"
+#include "net/timer.h"
+#include "smtp/proto/command.h"
+#include "smtp/server/legality.h"
+#include "smtp/server/session.h"
+
+namespace posthorn::smtp {
+
+inline const Reply kOk{250, "2.0.0", "Ok"};
+inline const Reply kLookupFailed{451, "4.3.0", "Temporary lookup failure"};
+inline const Reply kTryAgain{451, "4.3.0", "Try again later"};
+
+// A peer's verified name, found while it talks.
+struct ClientName {
+  explicit ClientName(const net::Executor& executor) : found(executor) {}
+  std::string name;
+  net::Event found;  // closed when the search is over
+};
+
+bool is_host_text(std::string_view name);
+
+class Session {
+ public:
+  Session(net::StreamPtr stream, const ServerSettings& settings, const ServerServices& services);
+  net::Awaitable<void> run();
+
+ private:
+  SteadyTime soon(std::chrono::milliseconds time) const {
+    return Clock::system().steady_now() + time;
+  }
+  bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
+  bool is_submission() const { return settings_.protocol == Protocol::submission; }
+  // Strangers' port: what Postfix calls forbidding unauthorised pipelining holds here.
+  bool is_strict() const { return settings_.protocol == Protocol::smtp && !settings_.internal; }
+  DialogState state() const;
+
+  // session.cc
+  std::string_view protocol_name() const;
+  net::Task<> handshake();
+  net::Task<> flush();
+  void say(const Reply& reply);
+  net::Task<> talk();
+  net::Task<> next_input();
+  net::Task<> say_timeout(const Error& error);
+  Result<std::string> take_line();
+  net::Task<> answer(const std::string& line);
+  bool is_out_of_step(Verb verb) const;
+  net::Task<> drop(std::string_view after);
+  void junk();
+
+  // cmd_hello.cc: EHLO, HELO, LHLO, STARTTLS, XFORWARD
+  Reply hello(const Command& command);
+  net::Task<> injected();
+  net::Task<> starttls();
+  Reply xforward(const std::string& argument);
+
+  // cmd_auth.cc
+  net::Task<> auth(const std::string& argument);
+  net::Task<std::optional<std::string>> read_auth_line();
+
+  // cmd_mail.cc
+  std::string with_keyword() const;
+  net::Awaitable<Reply> mail(const std::string& argument);
+  net::Awaitable<std::optional<Reply>> check_sender(std::string sender);
+
+  // cmd_rcpt.cc
+  net::Awaitable<Reply> rcpt(const std::string& argument);
+  net::Awaitable<Reply> refuse_recipient(const std::string& address, const route::Refusal& refusal);
+
+  // cmd_data.cc
+  net::Task<> data();
+  net::Task<> fill_data(SteadyTime begun);
+
+  // cmd_bdat.cc
+  net::Task<> bdat(const std::string& argument);
+  void check_chunk(std::string_view piece);
+  net::Task<> skip_chunk(const std::string& argument);
+  net::Task<> skip(std::uint64_t left);
+
+  // message_in.cc: the bytes of a message on their way to the sink
+  net::Awaitable<std::optional<Reply>> begin_message();
+  void refuse(Reply reply);
+  net::Awaitable<void> take_piece(std::string_view piece);
+  net::Awaitable<void> pass_on(std::string_view piece);
+  net::Awaitable<void> release_header();
+  std::string make_received_field() const;
+  net::Task<> end_message();
+  net::Awaitable<void> commit();
+  void say_result(const Reply& all, const std::vector<Reply>& each);
+  net::Awaitable<void> reset();
+  void reset_envelope();
+  net::StreamPtr stream_;
+  const ServerSettings& settings_;
+  const ServerServices& services_;
+  std::string session_id_;
+  log::Logger log_;
+  net::Scope::Registration registration_;
+  net::InBuffer buffer_;
+  std::string out_;
+  bool stopping_ = false, over_ = false, skipping_ = false;
+  std::optional<SteadyTime> line_deadline_;
+
+  // Who speaks.
+  std::string helo_, account_;
+  std::shared_ptr<ClientName> client_;
+  bool greeted_ = false, extended_ = false;
+  message::Origin forwarded_;  // what XFORWARD told
+  std::size_t accepted_ = 0, errors_ = 0, junk_ = 0, unknown_ = 0;
+
+  // The transaction.
+  bool in_mail_ = false;
+  message::Envelope envelope_;
+  std::set<std::string> seen_;  // final recipients, each once
+  std::size_t named_ = 0;       // RCPTs that were taken
+  std::unique_ptr<Sink> sink_;
+  SteadyTime begun_{};
+  std::uint64_t received_ = 0, size_ = 0;  // bytes off the wire, bytes of the message
+  std::optional<Reply> refusal_;           // decided, and said when the sender is through
+  message::HeaderCollector header_;
+  std::string held_;  // the header, until it was looked at
+  bool header_held_ = false, chunked_ = false;
+  char chunk_before_ = '\0';
+};
+
+}  // namespace posthorn::smtp
