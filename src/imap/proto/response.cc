@@ -1,5 +1,6 @@
 #include "imap/proto/response.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 
@@ -109,9 +110,22 @@ void append_nstring(std::string& out, const std::optional<std::string>& text) {
     out += "NIL";
 }
 
+void append_astring(std::string& out, std::string_view text) {
+  // NIL as an atom would be read as no string at all.
+  const bool is_atom =
+      !text.empty() && !equals(text, "NIL") && std::ranges::all_of(text, [](char c) {
+        return c > ' ' && c < 0x7F &&
+               std::string_view("(){%*\"\\").find(c) == std::string_view::npos;
+      });
+  if (is_atom)
+    out += text;
+  else
+    append_string(out, text);
+}
+
 std::string format_mailbox(std::string_view utf8) {
   std::string out;
-  append_string(out, encode_mutf7(utf8));
+  append_astring(out, encode_mutf7(utf8));
   return out;
 }
 
@@ -175,7 +189,11 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   out += ' ';
   append_string(out, opaque ? "PLAIN" : upper(part.subtype));
   out += ' ';
-  append_parameters(out, part.parameters);
+  // RFC 2045 section 5.2: what names no charset is in US-ASCII.
+  if (part.type == "text" && part.subtype == "plain" && part.parameters.empty())
+    append_parameters(out, {{"CHARSET", "US-ASCII"}});
+  else
+    append_parameters(out, part.parameters);
   out += ' ';
   append_nstring(out, part.id);
   out += ' ';

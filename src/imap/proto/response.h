@@ -15,6 +15,8 @@ namespace posthorn::imap {
 // Quoted where it may be, else a literal.
 void append_string(std::string& out, std::string_view text);
 void append_nstring(std::string& out, const std::optional<std::string>& text);
+// As an atom where it may be, else as a string.
+void append_astring(std::string& out, std::string_view text);
 // A mailbox name, from UTF-8.
 std::string format_mailbox(std::string_view utf8);
 // "17-Jul-1996 02:44:25 +0000", in UTC.

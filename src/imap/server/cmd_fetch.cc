@@ -72,7 +72,7 @@ std::optional<Section> parse_section(Parser& parser, bool peek) {
       const auto field = parser.astring();
       if (!field || section.fields.size() >= 1000) return std::nullopt;
       if (!section.fields.empty()) name += ' ';
-      append_string(name, *field);
+      append_astring(name, *field);
       section.fields.push_back(*field);
     } while (parser.take_space());
     if (!parser.take(')')) return std::nullopt;

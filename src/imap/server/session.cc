@@ -118,12 +118,14 @@ net::Task<> Session::begin() {
   if (!account || !*account) {
     log_.warn(event::imap_failed,
               {{"error", account ? std::string("the token is not known") : account.error().what}});
-    co_return co_await answer(tag_ + " NO [UNAVAILABLE] The login could not be handed over.\r\n");
+    CO_TRY_OK(co_await answer(tag_ + " NO [UNAVAILABLE] The login could not be handed over.\r\n"));
+    co_return fail(ErrorKind::closed, "no account");
   }
   slot_ = services_.connections.take(**account);
   if (!slot_) {
     log_.warn(event::imap_limited, {{"account", **account}, {"address", message.get("address")}});
-    co_return co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n");
+    CO_TRY_OK(co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n"));
+    co_return fail(ErrorKind::closed, "too many connections");
   }
   auto opened = co_await services_.accounts.open(**account);
   Result<> ready = opened ? co_await (*opened)->ensure_defaults() : std::unexpected(opened.error());

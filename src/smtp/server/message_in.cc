@@ -149,11 +149,10 @@ net::Awaitable<void> Session::commit() {
              committed->replies);
 }
 
-// RFC 2033 section 4.2: LMTP says one line for each recipient it had accepted.
+// RFC 2033 section 4.2: LMTP says one line for each RCPT it had accepted, whatever it expanded to.
 void Session::say_result(const Reply& all, const std::vector<Reply>& each) {
   if (!is_lmtp()) return say(all);
-  for (std::size_t i = 0; i < envelope_.recipients.size(); ++i)
-    say(i < each.size() ? each[i] : all);
+  for (std::size_t i = 0; i < named_; ++i) say(i < each.size() ? each[i] : all);
 }
 
 net::Awaitable<void> Session::reset() {

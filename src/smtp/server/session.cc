@@ -183,7 +183,7 @@ Result<std::string> Session::take_line() {
       if (too_long) return fail(ErrorKind::protocol, "line too long");
       return std::string(*line);
     }
-    if (buffer_.data().size() > kLineMax) {
+    if (buffer_.data().size() > kLineMax + 1) {  // the CR may be there already
       buffer_.discard();
       skipping_ = true;  // up to its end it is one bad line
     }

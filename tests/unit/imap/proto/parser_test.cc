@@ -64,16 +64,18 @@ std::string structure(std::string_view text) {
 }
 
 TEST(Structure, GoldenRows) {
-  EXPECT_EQ(structure("Subject: x\r\n\r\nhi\r\n"), "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 4 1)");
+  EXPECT_EQ(structure("Subject: x\r\n\r\nhi\r\n"),
+            "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 4 1)");
   EXPECT_EQ(
       structure(
           "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: "
           "text/html\r\n\r\ntwo\r\n--b--\r\n"),
-      "((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 0)(\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 3 0) "
+      "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 0)(\"TEXT\" \"HTML\" NIL "
+      "NIL NIL \"7BIT\" 3 0) "
       "\"MIXED\")");
   EXPECT_EQ(structure("Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n"),
             "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 18 (NIL \"in\" NIL NIL NIL NIL NIL NIL "
-            "NIL NIL) (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 3 1) 3)");
+            "NIL NIL) (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1) 3)");
   EXPECT_EQ(structure("Content-Type: multipart/mixed\r\n\r\nno boundary\r\n"),
             "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 13 1)");
 }

@@ -1,0 +1,220 @@
+// The server engine, dialog by dialog (tests/transcripts/smtp, lmtp): the edge's side towards
+// strangers and users, and the side between our roles. The directory, the logins and the sink are
+// stand-ins with a few fixed answers.
+#include <asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "message/headers.h"
+#include "net/tls.h"
+#include "smtp/server/session.h"
+#include "tests/support/certificate.h"
+#include "tests/support/transcript.h"
+
+namespace posthorn::smtp {
+namespace {
+
+template <class T>
+std::expected<T, route::Refusal> refuse(route::Refusal refusal) {
+  return std::unexpected(std::move(refusal));
+}
+
+// example.org has alice, bob and list (both); what begins with "down" cannot be asked.
+class FixedDirectory final : public route::Directory {
+ public:
+  route::Answer<route::Expansion> recipient(route::RecipientQuestion question) override {
+    const std::string& address = question.address;
+    if (address.starts_with("down")) co_return fail(ErrorKind::temporary, "the table is away");
+    if (address == "alice@example.org" || address == "bob@example.org" ||
+        address == "alice+work@example.org")
+      co_return route::Expansion{{address}};
+    if (address == "postmaster") co_return route::Expansion{{"alice@example.org"}};
+    if (address == "list@example.org")
+      co_return route::Expansion{{"alice@example.org", "bob@example.org"}};
+    if (address.ends_with("@example.org"))
+      co_return refuse<route::Expansion>({550, "5.1.1", "No such user here"});
+    if (question.account.empty())
+      co_return refuse<route::Expansion>({554, "5.7.1", "Relay access denied"});
+    co_return route::Expansion{{address}};
+  }
+  route::Answer<void> sender(std::string account, std::string address) override {
+    if (address.starts_with("down")) co_return fail(ErrorKind::temporary, "the table is away");
+    if (account == address || address == "sales@example.org")
+      co_return std::expected<void, route::Refusal>{};
+    co_return refuse<void>({553, "5.7.1", "Not your address"});
+  }
+  route::Answer<route::Plan> plan(std::string) override {
+    co_return fail(ErrorKind::temporary, "not asked here");
+  }
+};
+
+// alice@example.org with "secret"; "down" cannot be asked.
+class FixedLogins final : public auth::Authenticator {
+ public:
+  net::Task<auth::Verdict> authenticate(auth::Attempt attempt) override {
+    if (attempt.user == "down") co_return fail(ErrorKind::temporary, "the user file is away");
+    if (attempt.user == "alice@example.org" && attempt.password == "secret")
+      co_return auth::Verdict{auth::Verdict::Outcome::ok, attempt.user, "token"};
+    co_return auth::Verdict{};
+  }
+};
+
+class FixedLimiter final : public auth::Limiter {
+ public:
+  net::Task<bool> take(auth::Submission submission) override {
+    co_return submission.recipients < 3;
+  }
+};
+
+struct Accepted {
+  message::Envelope envelope;
+  std::string text;
+};
+
+// Keeps what it is given; senders named full@ and never@ find the disk full and the message
+// refused.
+class KeepingSink final : public Sink {
+ public:
+  explicit KeepingSink(std::vector<Accepted>& kept) : kept_(kept) {}
+  net::Task<> begin(const message::Envelope& envelope) override {
+    now_.envelope = envelope;
+    if (envelope.sender == "closed@client.test")
+      co_return fail(ErrorKind::temporary, "the queue is away");
+    co_return Result<>{};
+  }
+  net::Task<> write(std::string_view bytes) override {
+    now_.text += bytes;
+    co_return Result<>{};
+  }
+  net::Task<Committed> commit() override {
+    if (now_.envelope.sender == "full@client.test")
+      co_return fail(ErrorKind::temporary, "no space left");
+    if (now_.envelope.sender == "never@client.test")
+      co_return fail(ErrorKind::permanent, "not this one");
+    kept_.push_back(now_);
+    Committed committed{.queue_id = "0QUEUEID"};
+    if (now_.envelope.sender == "mixed@client.test") {
+      committed.replies.push_back({250, "2.0.0", "Ok: saved"});
+      committed.replies.push_back({451, "4.2.0", "Try later"});
+    }
+    co_return committed;
+  }
+  net::Awaitable<void> abort() override { co_return; }
+
+ private:
+  std::vector<Accepted>& kept_;
+  Accepted now_;
+};
+
+class KeepingSinks final : public SinkFactory {
+ public:
+  std::unique_ptr<Sink> make() override { return std::make_unique<KeepingSink>(kept); }
+  std::vector<Accepted> kept;
+};
+
+class Transcripts : public ::testing::TestWithParam<std::filesystem::path> {};
+
+ServerSettings settings_of(const test::Transcript& transcript) {
+  const auto setting = [&](const char* name) {
+    const auto found = transcript.settings.find(name);
+    return found == transcript.settings.end() ? std::string{} : found->second;
+  };
+  ServerSettings settings{.hostname = "mx.example.org"};
+  const std::string protocol = setting("protocol");
+  if (protocol == "submission") settings.protocol = Protocol::submission;
+  if (protocol == "lmtp") settings.protocol = Protocol::lmtp;
+  settings.internal = setting("internal") == "yes";
+  settings.allow_plaintext_auth = setting("plaintext_auth") == "yes";
+  if (setting("auth_on_25") == "yes") settings.smtp.auth_on_25 = true;
+  if (setting("require_auth") == "no") settings.submission.require_auth = false;
+  if (const auto text = setting("message_max"); !text.empty())
+    settings.smtp.message_max = std::stoull(text);
+  if (const auto text = setting("line_max"); !text.empty())
+    settings.smtp.line_max = std::stoull(text);
+  if (const auto text = setting("recipients_max"); !text.empty())
+    settings.smtp.recipients_max = std::stoul(text);
+  if (const auto text = setting("errors_max"); !text.empty())
+    settings.smtp.errors_max = std::stoul(text);
+  if (const auto text = setting("junk_commands_max"); !text.empty())
+    settings.smtp.junk_commands_max = std::stoul(text);
+  return settings;
+}
+
+// The message without the fields that we add and that hold the time of day.
+std::string without_trace(const std::string& text) {
+  if (!text.starts_with("Received:")) return text;
+  std::size_t at = text.find("\r\n");
+  while (at != std::string::npos && at + 2 < text.size() &&
+         (text[at + 2] == '\t' || text[at + 2] == ' '))
+    at = text.find("\r\n", at + 2);
+  return text.substr(at + 2);
+}
+
+std::string check(const std::vector<Accepted>& kept, const std::string& name,
+                  const std::string& value) {
+  const auto compare = [&](const std::string& is) {
+    return is == value ? std::string{} : fmt::format("{} is \"{}\", not \"{}\"", name, is, value);
+  };
+  if (name == "accepted") return compare(std::to_string(kept.size()));
+  if (kept.empty()) return "nothing was accepted";
+  const Accepted& last = kept.back();
+  if (name == "from") return compare(last.envelope.sender);
+  if (name == "text") return compare(without_trace(last.text));
+  if (name == "size") return compare(std::to_string(without_trace(last.text).size()));
+  if (name == "contains")
+    return last.text.find(value) != std::string::npos ? "" : "not in the message: " + last.text;
+  if (name == "origin")
+    return compare(fmt::format("{} {} {} {}", last.envelope.origin.client_address,
+                               last.envelope.origin.helo, last.envelope.origin.protocol,
+                               last.envelope.origin.account));
+  if (name == "to") {
+    std::string all;
+    for (const message::Recipient& recipient : last.envelope.recipients)
+      all += (all.empty() ? "" : " ") + recipient.address;
+    return compare(all);
+  }
+  if (name == "original") return compare(last.envelope.recipients.front().original);
+  return "an unknown check";
+}
+
+TEST_P(Transcripts, InPieces) {
+  const auto transcript = test::Transcript::read(GetParam());
+  const ServerSettings settings = settings_of(transcript);
+  const test::Certificate certificate;
+  const auto tls = net::TlsServer::load({{certificate.cert(), certificate.key()}});
+  ASSERT_TRUE(tls) << tls.error().what;
+  for (const std::size_t piece : test::piece_sizes(transcript)) {
+    asio::io_context context;
+    net::Scope scope(context.get_executor());
+    KeepingSinks sinks;
+    FixedDirectory directory;
+    FixedLogins logins;
+    FixedLimiter limiter;
+    const bool asks = transcript.settings.count("everyone") == 0;
+    const ServerServices services{.scope = scope,
+                                  .sinks = sinks,
+                                  .directory = asks ? &directory : nullptr,
+                                  .authenticator = &logins,
+                                  .tls = tls->get(),
+                                  .limiter = &limiter};
+    const test::TranscriptServer server{
+        .serve =
+            [&](char, std::shared_ptr<test::Wire> wire) {
+              if (transcript.settings.count("tls") != 0)
+                wire->tls = net::TlsInfo{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
+              return serve(std::make_unique<test::MemoryStream>(std::move(wire)), settings,
+                           services);
+            },
+        .check = [&](const std::string& name,
+                     const std::string& value) { return check(sinks.kept, name, value); }};
+    EXPECT_EQ(test::run_transcript(context, scope, transcript, server, piece), "");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Smtp, Transcripts, ::testing::ValuesIn(test::transcripts_in("smtp")),
+                         [](const auto& info) { return test::test_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(Lmtp, Transcripts, ::testing::ValuesIn(test::transcripts_in("lmtp")),
+                         [](const auto& info) { return test::test_name(info.param); });
+
+}  // namespace
+}  // namespace posthorn::smtp
