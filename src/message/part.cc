@@ -1,5 +1,6 @@
 #include "message/part.h"
 
+#include "message/charset.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
 
@@ -244,47 +245,99 @@ std::string decode_transfer(std::string_view body, std::string_view encoding) {
   return std::string(body);
 }
 
-std::string decode_words(std::string_view text) {
-  std::string out;
-  std::size_t at = 0;
-  bool after_word = false;
-  while (at < text.size()) {
-    const std::size_t begin = text.find("=?", at);
-    if (begin == std::string_view::npos) break;
-    const std::size_t charset_end = text.find('?', begin + 2);
-    const std::size_t end = charset_end == std::string_view::npos || charset_end + 2 >= text.size()
-                                ? std::string_view::npos
-                                : text.find("?=", charset_end + 3);
-    if (end == std::string_view::npos || text[charset_end + 2] != '?') break;
-    const std::string_view between = text.substr(at, begin - at);
+namespace {
+
+// "=?charset?B?text?=", at the front of text.
+struct EncodedWord {
+  std::string_view charset, text;
+  bool is_base64 = false;
+  std::size_t size = 0;
+};
+
+// close: where the next "?=" stands, kept between calls so that a text of openings without an end
+// costs one search. A stray "?" inside is forgiven.
+std::optional<EncodedWord> read_encoded_word(std::string_view text, std::size_t begin,
+                                             std::size_t& close) {
+  const std::size_t charset_end = text.find('?', begin + 2);
+  if (charset_end == std::string_view::npos || charset_end - begin - 2 > kCharsetNameMax ||
+      charset_end + 3 > text.size() || text[charset_end + 2] != '?')
+    return std::nullopt;
+  const char kind = text[charset_end + 1];
+  const bool is_base64 = kind == 'B' || kind == 'b';
+  if (!is_base64 && kind != 'Q' && kind != 'q') return std::nullopt;
+  const std::size_t inner = charset_end + 3;
+  if (close < inner) close = text.find("?=", inner);
+  if (close == std::string_view::npos) return std::nullopt;
+  return EncodedWord{text.substr(begin + 2, charset_end - begin - 2),
+                     text.substr(inner, close - inner), is_base64, close + 2 - begin};
+}
+
+// Neighbours of one charset are converted in one go: many programs cut a character in two.
+class WordDecoder {
+ public:
+  void plain(std::string_view text) {
     // RFC 2047 section 6.2: white space between two encoded words is not there.
-    if (!after_word || between.find_first_not_of(" \t\r\n") != std::string_view::npos)
-      out += between;
-    const std::string charset = to_lower(text.substr(begin + 2, charset_end - begin - 2));
-    const char kind = text[charset_end + 1];
-    const std::string_view encoded = text.substr(charset_end + 3, end - charset_end - 3);
-    std::string bytes =
-        kind == 'B' || kind == 'b' ? decode_base64_loosely(encoded) : decode_quoted(encoded, true);
-    if (charset.starts_with("iso-8859-1") || charset == "windows-1252" ||
-        charset == "iso-8859-15") {
-      for (const char c : bytes) {
-        const auto u = static_cast<unsigned char>(c);
-        if (u < 0x80)
-          out += c;
-        else {
-          out += static_cast<char>(0xC0U | u >> 6U);
-          out += static_cast<char>(0x80U | (u & 0x3FU));
-        }
-      }
-    } else if (charset.starts_with("utf-8") || charset.starts_with("us-ascii")) {
-      out += bytes;
+    if (!in_words_ || text.find_first_not_of(" \t\r\n") != std::string_view::npos) {
+      flush();
+      out_ += text;
     } else {
-      out += text.substr(begin, end + 2 - begin);
+      space_ += text;
     }
-    at = end + 2;
-    after_word = true;
   }
-  return out + std::string(text.substr(std::min(at, text.size())));
+
+  void word(const EncodedWord& word, std::string_view raw) {
+    if (!is_charset(word.charset)) {
+      flush();
+      out_ += raw;
+      return;
+    }
+    if (!equals_ignoring_case(word.charset, charset_)) convert();
+    charset_ = word.charset;
+    bytes_ += word.is_base64 ? decode_base64_loosely(word.text) : decode_quoted(word.text, true);
+    space_.clear();
+    in_words_ = true;
+  }
+
+  std::string finish() {
+    flush();
+    return std::move(out_);
+  }
+
+ private:
+  void convert() {
+    if (!bytes_.empty()) out_ += to_utf8(bytes_, charset_).value_or(bytes_);
+    bytes_.clear();
+  }
+  void flush() {
+    convert();
+    out_ += space_;
+    space_.clear();
+    in_words_ = false;
+  }
+
+  std::string out_, bytes_, charset_, space_;
+  bool in_words_ = false;
+};
+
+}  // namespace
+
+std::string decode_words(std::string_view text) {
+  WordDecoder decoder;
+  std::size_t at = 0;
+  std::size_t close = 0;
+  while (at < text.size()) {
+    const std::size_t begin = std::min(text.find("=?", at), text.size());
+    if (begin > at) decoder.plain(text.substr(at, begin - at));
+    if (begin == text.size()) break;
+    if (const auto word = read_encoded_word(text, begin, close)) {
+      decoder.word(*word, text.substr(begin, word->size));
+      at = begin + word->size;
+    } else {
+      decoder.plain(text.substr(begin, 2));
+      at = begin + 2;
+    }
+  }
+  return decoder.finish();
 }
 
 }  // namespace posthorn::message

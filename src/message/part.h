@@ -44,8 +44,8 @@ ParameterizedValue parse_parameterized(std::string_view text);
 
 // Of a leaf: base64 and quoted-printable undone; other encodings as they are.
 std::string decode_transfer(std::string_view body, std::string_view encoding);
-// RFC 2047 encoded words to UTF-8, where their charset is UTF-8, US-ASCII or Latin 1; others stay
-// as they are.
+// RFC 2047 encoded words to UTF-8; those of a charset that charset.h does not take stay as they
+// are.
 std::string decode_words(std::string_view text);
 
 }  // namespace posthorn::message
