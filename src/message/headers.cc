@@ -87,21 +87,30 @@ std::size_t Headers::count(std::string_view name) const {
   return n;
 }
 
+namespace {
+
+// Does the header end at this line, which stands at `at` and is followed by `next`?
+std::optional<HeaderEnd> end_at_line(std::string_view line, std::size_t at) {
+  const std::size_t next = at + line.size();
+  if (line == "\n" || line == "\r\n") return HeaderEnd{at, next};
+  const bool first = at == 0;
+  const bool continues = !first && (line.front() == ' ' || line.front() == '\t');
+  const bool mbox = first && line.starts_with("From ");
+  if (!continues && !mbox && field_name_length(line) == 0)
+    return HeaderEnd{at, at};  // runs into the body
+  if (next > kHeaderMax) return HeaderEnd{at, at};
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
   std::size_t at = 0;
-  bool first = true;
   while (at < text.size()) {
     const std::size_t lf = text.find('\n', at);
     if (lf == std::string_view::npos && !is_all) return std::nullopt;
     const std::size_t next = lf == std::string_view::npos ? text.size() : lf + 1;
-    const std::string_view line = text.substr(at, next - at);
-    if (line == "\n" || line == "\r\n") return HeaderEnd{at, next};
-    const bool continues = !first && (line.front() == ' ' || line.front() == '\t');
-    const bool mbox = first && line.starts_with("From ");
-    if (!continues && !mbox && field_name_length(line) == 0)
-      return HeaderEnd{at, at};  // runs into the body
-    if (next > kHeaderMax) return HeaderEnd{at, at};
-    first = false;
+    if (const auto end = end_at_line(text.substr(at, next - at), at)) return end;
     at = next;
   }
   if (is_all) return HeaderEnd{at, at};
@@ -110,13 +119,21 @@ std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
 
 bool HeaderCollector::feed(std::string_view piece) {
   if (whole_) return true;
-  // Only the last line can still change what was found before; lines are few pieces long, so this
-  // stays linear enough for pieces of normal size.
+  std::size_t searched = block_.size();  // up to here there is no LF behind line_
   block_.append(piece.substr(0, kHeaderMax + 1024 - std::min(block_.size(), kHeaderMax + 1024)));
-  const auto end = find_header_end(block_, block_.size() > kHeaderMax);
-  if (!end) return false;
-  block_.resize(end->header_size);
-  return whole_ = true;
+  const bool is_all = block_.size() > kHeaderMax;
+  while (line_ < block_.size()) {
+    const std::size_t lf = block_.find('\n', searched);
+    if (lf == std::string::npos && !is_all) return false;
+    const std::size_t next = lf == std::string::npos ? block_.size() : lf + 1;
+    const auto line = std::string_view(block_).substr(line_, next - line_);
+    if (const auto end = end_at_line(line, line_)) {
+      block_.resize(end->header_size);
+      return whole_ = true;
+    }
+    line_ = searched = next;
+  }
+  return false;
 }
 
 void HeaderCollector::finish() {

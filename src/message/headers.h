@@ -1,7 +1,7 @@
 // The header of a message, found while its bytes stream by, and looked at afterwards (RFC 5322
 // section 2.2). Tolerant: LF or CRLF lines, a first mbox "From " line, a header that runs into the
-// body without an empty line. Bounded: 10 MiB of header, 10 000 fields; what is beyond counts as
-// body.
+// body without an empty line. Bounded: 10 MiB of header, what is beyond counts as body; of
+// more than 10 000 fields the first are looked at.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +63,7 @@ class HeaderCollector {
 
  private:
   std::string block_;
+  std::size_t line_ = 0;  // where the last line begins, the only one that may not be whole
   bool whole_ = false;
 };
 
