@@ -35,10 +35,12 @@ class Reader {
   void read_one(bool& in_group) {
     comment_.clear();
     std::string phrase;   // the display name, or the local part
-    std::string compact;  // the same without white space around dots
+    std::string compact;  // the same without white space
     bool any = false;
     while (at_ < text_.size()) {
+      const std::size_t before = at_;
       skip_space();
+      const bool is_spaced = at_ > before;
       if (at_ == text_.size()) break;
       const char c = text_[at_];
       if (c == ',' || c == ';') break;
@@ -58,7 +60,7 @@ class Reader {
         return skip_rest();
       }
       const std::string word = read_word();
-      if (any && word != "." && !compact.ends_with('.')) phrase += ' ';
+      if (any && is_spaced) phrase += ' ';
       phrase += word;
       compact += word;
       any = true;
