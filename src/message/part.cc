@@ -286,7 +286,7 @@ class WordDecoder {
   }
 
   void word(const EncodedWord& word, std::string_view raw) {
-    if (!is_charset(word.charset)) {
+    if (word.charset != charset_ && !is_charset(word.charset)) {
       flush();
       out_ += raw;
       return;

@@ -270,7 +270,7 @@ TEST(DecodeWords, HostileTextCostsOnePass) {
   for (const std::string piece :
        {"=?", "=?a?Q?b ", "=?utf-8?Q?a?= ", "=?=?=?", "?=", "=?utf-8?B?", "=?utf-8?Q?a?=  "}) {
     std::string text;
-    while (text.size() < (1U << 20U)) text += piece;
+    while (text.size() < (1U << 18U)) text += piece;
     EXPECT_LE(decode_words(text).size(), text.size()) << piece;
   }
 }
