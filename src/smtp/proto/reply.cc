@@ -64,7 +64,9 @@ Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   }
   reply_.code = code;  // RFC 5321 section 4.2.1: the last line's code counts where they differ
   if (lines_ > 1 && reply_.text.size() < kTextMax) reply_.text += '\n';
-  reply_.text += text.substr(0, kTextMax - std::min(kTextMax, reply_.text.size()));
+  // It goes into the queue's records, the log and a bounce: nothing in it may act on any of them.
+  for (const char c : text.substr(0, kTextMax - std::min(kTextMax, reply_.text.size())))
+    reply_.text += c >= 0x20 && c < 0x7F ? c : '?';
   if (!last) return std::nullopt;
   lines_ = 0;
   return std::exchange(reply_, Reply{});
