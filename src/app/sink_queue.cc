@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "app/sinks.h"
 #include "app/sockets.h"
 #include "smtp/client/client.h"
@@ -21,10 +23,14 @@ class QueueSink final : public smtp::Sink {
     if (!opened.is_positive())
       co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));
     CO_TRY(const auto begun, co_await client_->begin(envelope));
-    if (begun.data.code == 354) co_return Result<>{};
-    const smtp::Reply& reply = !begun.mail.is_positive() ? begun.mail
-                               : begun.data.code != 0    ? begun.data
-                                                         : begun.recipients.front();
+    if (begun.broken) co_return fail(ErrorKind::temporary, "queue: " + begun.broken->what);
+    // All or nothing: a recipient that the queue refuses must not vanish behind one 250.
+    const bool whole = std::ranges::all_of(begun.recipients, &smtp::Reply::is_done);
+    if (whole && begun.data.code == 354) co_return Result<>{};
+    const smtp::Reply& reply =
+        !begun.mail.is_positive() ? begun.mail
+        : whole                   ? begun.data
+                : *std::ranges::find_if_not(begun.recipients, &smtp::Reply::is_done);
     co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
   }
 
