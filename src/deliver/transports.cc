@@ -201,37 +201,50 @@ net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string 
 net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::Envelope& envelope,
                                                      const Body& body) {
   envelope.origin = {};  // nothing of our inside goes out
-  Outcome last = deferred("no host could be reached");
-  Attempted attempted;
+  Attempted attempted = all(envelope, deferred("no host could be reached"));
   std::size_t tried = 0;
   for (const Host& host : way.hosts) {
     if (++tried > 10) break;
-    const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
-    auto stream =
-        co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
-                              Clock::system().steady_now() + config_.relay.connect_timeout);
-    if (!stream) {
-      last = deferred(stream.error().what, remote);
-      continue;
+    Tried outcome = co_await try_host(way, host, envelope, body, attempted);
+    if (outcome == Tried::no_tls && way.tls == "may" && way.user.empty()) {
+      // RFC 7435: TLS that nobody asked for and that fails is no reason to keep the mail.
+      Way plain = way;
+      plain.tls = "none";
+      outcome = co_await try_host(plain, host, envelope, body, attempted);
     }
-    smtp::Client client(*std::move(stream), client_options(false));
-    const net::Scope::Registration registration(scope_, client.stream());
-    const auto ready = co_await prepare(client, way, host, attempted);
-    if (!ready || !*ready) {
-      // Connection, greeting, TLS: the next host may do better. A refused login is the same on
-      // each.
-      last = ready ? ready->error() : deferred(ready.error().what, remote);
-      last.kind = Outcome::Kind::deferred;
-      if (attempted.login_refused) break;
-      continue;
-    }
-    attempted.outcomes = co_await send(client, envelope, body, remote, false);
-    co_await client.quit();
-    co_return attempted;
+    if (outcome == Tried::done) co_return attempted;
+    if (attempted.login_refused) break;  // the same on each host
   }
-  attempted.outcomes.assign(envelope.recipients.size(), last);
   attempted.destination_down = true;
   co_return attempted;
+}
+
+// Connection, greeting, TLS, login: where they fail the next host may do better, and nothing
+// bounces.
+net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Host& host,
+                                                       message::Envelope& envelope,
+                                                       const Body& body, Attempted& attempted) {
+  const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
+  const auto failed_with = [&](Outcome outcome) {
+    outcome.kind = Outcome::Kind::deferred;
+    attempted.outcomes.assign(envelope.recipients.size(), outcome);
+  };
+  auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
+                                      Clock::system().steady_now() + config_.relay.connect_timeout);
+  if (!stream) {
+    failed_with(deferred(stream.error().what, remote));
+    co_return Tried::failed;
+  }
+  smtp::Client client(*std::move(stream), client_options(false));
+  const net::Scope::Registration registration(scope_, client.stream());
+  const auto ready = co_await prepare(client, way, host, attempted);
+  if (!ready || !*ready) {
+    failed_with(ready ? ready->error() : deferred(ready.error().what, remote));
+    co_return client.handshake_failed() ? Tried::no_tls : Tried::failed;
+  }
+  attempted.outcomes = co_await send(client, envelope, body, remote, false);
+  co_await client.quit();
+  co_return Tried::done;
 }
 
 net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client, const Way& way,
@@ -240,21 +253,26 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
   using Out = std::expected<void, Outcome>;
   const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
   CO_TRY(auto opened, co_await client.open());
-  if (!opened.is_positive()) co_return Out(std::unexpected(judge(opened, remote)));
+  if (!opened.is_done()) co_return Out(std::unexpected(judge(opened, remote)));
   const bool required = way.tls == "verify" || way.tls == "encrypt";
   if (way.tls != "none" && client.extensions().starttls) {
     const net::TlsClient& tls = way.tls == "verify" ? *verifying_ : *trusting_;
     CO_TRY(opened, co_await client.start_tls(tls, host.name));
-    if (!opened.is_positive()) co_return Out(std::unexpected(judge(opened, remote)));
+    // Refused, and the dialog goes on as it was: then without, where that is allowed.
+    const bool goes_on = !required && !client.is_secure() && opened.code != 421;
+    if (!opened.is_done() && !goes_on) co_return Out(std::unexpected(judge(opened, remote)));
   }
   if (required && !client.is_secure())
     co_return Out(
         std::unexpected(deferred("TLS is required and the server does not offer it", remote)));
   if (way.user.empty()) co_return Out{};
+  // Whoever strips STARTTLS from the reply must not be given the password.
+  if (way.tls != "none" && !client.is_secure())
+    co_return Out(std::unexpected(deferred("the login needs TLS, which is not offered", remote)));
   CO_TRY(const auto reply, co_await client.login(way.user, way.password));
-  if (reply.is_positive()) co_return Out{};
+  if (reply.is_done()) co_return Out{};
   // Wrong credentials are ours to mend: nothing bounces because of them.
-  attempted.login_refused = true;
+  attempted.login_refused = reply.is_permanent();
   co_return Out(std::unexpected(
       deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }
@@ -281,18 +299,22 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
                                                       const std::string& remote, bool lmtp) {
   const std::size_t count = envelope.recipients.size();
   const auto begun = co_await client.begin(envelope);
+  if (!begun || begun->broken) client.stream().close();
   if (!begun) co_return std::vector<Outcome>(count, deferred(begun.error().what, remote));
-  if (!begun->mail.is_positive()) co_return std::vector<Outcome>(count, judge(begun->mail, remote));
+  if (!begun->mail.is_done()) co_return std::vector<Outcome>(count, judge(begun->mail, remote));
   std::vector<Outcome> outcomes;
   for (const smtp::Reply& reply : begun->recipients) outcomes.push_back(judge(reply, remote));
-  outcomes.resize(count, deferred("the server stopped answering", remote));
+  const std::string broken = begun->broken ? begun->broken->what : "the server stopped answering";
+  outcomes.resize(count, deferred(broken, remote));
   const auto for_accepted = [&](const Outcome& outcome) {
     for (Outcome& one : outcomes)
       if (one.kind == Outcome::Kind::delivered) one = outcome;
   };
-  if (begun->data.code == 0) co_return outcomes;  // nobody was accepted
   if (begun->data.code != 354) {
-    for_accepted(judge(begun->data, remote));
+    // Nothing was sent, so nothing was taken, whatever the reply says.
+    Outcome refused = begun->data.code == 0 ? deferred(broken, remote) : judge(begun->data, remote);
+    if (refused.kind == Outcome::Kind::delivered) refused.kind = Outcome::Kind::deferred;
+    for_accepted(refused);
     co_return outcomes;
   }
   const auto sent = co_await send_body(client, body);
@@ -303,13 +325,18 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
   }
   const auto replies = co_await client.finish();
   if (!replies) {
+    client.stream().close();
     // The end was sent and its reply lost: whether it was taken nobody knows, so it is sent again.
     for_accepted(deferred(fmt::format("outcome unknown: {}", replies.error().what), remote));
     co_return outcomes;
   }
   std::size_t next = 0;
-  for (Outcome& one : outcomes)
-    if (one.kind == Outcome::Kind::delivered) one = judge((*replies)[lmtp ? next++ : 0], remote);
+  for (Outcome& one : outcomes) {
+    if (one.kind != Outcome::Kind::delivered) continue;
+    const std::size_t mine = lmtp ? next++ : 0;
+    one = mine < replies->size() ? judge((*replies)[mine], remote)
+                                 : deferred("outcome unknown: the replies broke off", remote);
+  }
   co_return outcomes;
 }
 

@@ -46,6 +46,9 @@ class Transports final : public Transport {
   net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,
                                                                 std::uint16_t port);
   net::Task<std::vector<Host>> host_addresses(std::string name, std::uint16_t port);
+  enum class Tried { done, failed, no_tls };  // no_tls: the handshake failed
+  net::Awaitable<Tried> try_host(const Way& way, const Host& host, message::Envelope& envelope,
+                                 const Body& body, Attempted& attempted);
   net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way,
                                                   const Host& host, Attempted& attempted);
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,

@@ -54,7 +54,7 @@ net::Task<Reply> Client::command(std::string line) {
 
 net::Task<Reply> Client::open() {
   CO_TRY(auto greeting, co_await read_reply(options_.command_timeout));
-  if (!greeting.is_positive()) co_return greeting;
+  if (!greeting.is_done()) co_return greeting;
   co_return co_await hello();
 }
 
@@ -92,10 +92,12 @@ void Client::read_extensions(const Reply& reply) {
 
 net::Task<Reply> Client::start_tls(const net::TlsClient& tls, const std::string& name) {
   CO_TRY(auto reply, co_await command("STARTTLS"));
-  if (!reply.is_positive()) co_return reply;
+  if (!reply.is_done()) co_return reply;
   if (!in_.empty())
     co_return fail(ErrorKind::protocol, "the server sent something behind its reply to STARTTLS");
-  CO_TRY_OK(co_await stream_->start_tls(tls, name, after(options_.command_timeout)));
+  const auto secured = co_await stream_->start_tls(tls, name, after(options_.command_timeout));
+  handshake_failed_ = !secured;
+  CO_TRY_OK(secured);
   co_return co_await hello();
 }
 
@@ -168,36 +170,43 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   for (const message::Recipient& recipient : envelope.recipients)
     lines.push_back(rcpt_line(recipient));
   std::vector<Reply> replies;
-  if (extensions_.pipelining) {
-    // In groups, so that neither side's buffers fill up while the other writes (RFC 2920
-    // section 3.1).
-    for (std::size_t begin = 0; begin < lines.size(); begin += 100) {
-      std::string group;
-      const std::size_t end = std::min(lines.size(), begin + 100);
-      for (std::size_t i = begin; i < end; ++i) group += lines[i];
-      CO_TRY_OK(co_await send(group));
-      for (std::size_t i = begin; i < end; ++i) {
-        CO_TRY(auto reply, co_await read_reply(options_.command_timeout));
-        replies.push_back(std::move(reply));
-      }
-    }
-  } else {
-    for (const std::string& line : lines) {
-      CO_TRY_OK(co_await send(line));
-      CO_TRY(auto reply, co_await read_reply(options_.command_timeout));
-      replies.push_back(std::move(reply));
-      if (replies.size() == first + 1 && !replies.back().is_positive()) break;
-    }
-  }
+  const auto exchanged = co_await exchange(lines, first, replies);
+  if (replies.size() <= first)
+    co_return exchanged ? fail(ErrorKind::protocol, "no reply to MAIL")
+                        : std::unexpected(exchanged.error());
   begun.mail = replies[first];
   begun.recipients.assign(replies.begin() + static_cast<std::ptrdiff_t>(first) + 1, replies.end());
-  for (const Reply& reply : begun.recipients) accepted_ += reply.is_positive() ? 1 : 0;
-  if (!begun.mail.is_positive() || accepted_ == 0) {
-    CO_TRY_OK(co_await reset());
+  for (const Reply& reply : begun.recipients) accepted_ += reply.is_done() ? 1 : 0;
+  if (!exchanged) {
+    begun.broken = exchanged.error();
     co_return begun;
   }
-  CO_TRY(begun.data, co_await command("DATA"));
+  auto next = !begun.mail.is_done() || accepted_ == 0 ? co_await reset() : co_await command("DATA");
+  if (!next)
+    begun.broken = next.error();
+  else if (begun.mail.is_done() && accepted_ > 0)
+    begun.data = *std::move(next);
   co_return begun;
+}
+
+// The replies as far as they came; an Error where they broke off. mail: which line is MAIL.
+net::Task<> Client::exchange(const std::vector<std::string>& lines, std::size_t mail,
+                             std::vector<Reply>& replies) {
+  // In groups, so that neither side's buffers fill up while the other writes (RFC 2920
+  // section 3.1).
+  const std::size_t together = extensions_.pipelining ? 100 : 1;
+  for (std::size_t begin = 0; begin < lines.size(); begin += together) {
+    std::string group;
+    const std::size_t end = std::min(lines.size(), begin + together);
+    for (std::size_t i = begin; i < end; ++i) group += lines[i];
+    CO_TRY_OK(co_await send(group));
+    for (std::size_t i = begin; i < end; ++i) {
+      CO_TRY(auto reply, co_await read_reply(options_.command_timeout));
+      replies.push_back(std::move(reply));
+    }
+    if (replies.size() > mail && !replies[mail].is_done()) break;
+  }
+  co_return Result<>{};
 }
 
 net::Task<> Client::write(std::string_view piece) {
@@ -243,8 +252,10 @@ net::Task<std::vector<Reply>> Client::finish() {
   std::vector<Reply> replies;
   const std::size_t expected = options_.lmtp ? accepted_ : 1;
   while (replies.size() < expected) {
-    CO_TRY(auto reply, co_await read_reply(options_.data_timeout));
-    replies.push_back(std::move(reply));
+    auto reply = co_await read_reply(options_.data_timeout);
+    if (!reply && replies.empty()) co_return std::unexpected(reply.error());
+    if (!reply) break;  // those that were told are told
+    replies.push_back(*std::move(reply));
   }
   co_return replies;
 }
@@ -254,8 +265,9 @@ net::Task<Reply> Client::reset() {
 }
 
 net::Awaitable<void> Client::quit() {
-  (void)co_await stream_->write("QUIT\r\n", after(2s));
-  (void)co_await read_reply(2s);
+  const auto patience = std::min<std::chrono::milliseconds>(2s, options_.command_timeout);
+  (void)co_await stream_->write("QUIT\r\n", after(patience));
+  (void)co_await read_reply(patience);
   (void)co_await stream_->shut_down(after(1s));
 }
 

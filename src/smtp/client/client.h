@@ -6,6 +6,7 @@
 // that a server sends behind its 220 to STARTTLS end the connection (response injection).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class Client {
   net::Task<Reply> login(const std::string& user, const std::string& password);
   const Extensions& extensions() const { return extensions_; }
   bool is_secure() const { return stream_->tls() != nullptr; }
+  bool handshake_failed() const { return handshake_failed_; }
   net::Stream& stream() { return *stream_; }
 
   // XFORWARD (to our own roles), MAIL, RCPT for each, DATA; pipelined where the server allows. One
@@ -52,11 +54,12 @@ class Client {
     Reply mail;
     std::vector<Reply> recipients;
     Reply data;
+    std::optional<Error> broken;  // the connection ended on the way: what was said before it counts
   };
   net::Task<Begun> begin(const message::Envelope& envelope);
   // The message in pieces with CRLF lines; dots are stuffed, and a stray CR or LF leaves as CRLF.
   net::Task<> write(std::string_view piece);
-  // One reply; with LMTP one for each recipient that was accepted.
+  // One reply; with LMTP one for each recipient that was accepted, or fewer where it broke off.
   net::Task<std::vector<Reply>> finish();
   net::Task<Reply> reset();
   net::Awaitable<void> quit();
@@ -69,6 +72,8 @@ class Client {
   std::string mail_line(const message::Envelope& envelope) const;
   std::string rcpt_line(const message::Recipient& recipient) const;
   net::Task<> send(std::string_view bytes);
+  net::Task<> exchange(const std::vector<std::string>& lines, std::size_t mail,
+                       std::vector<Reply>& replies);
 
   net::StreamPtr stream_;
   ClientOptions options_;
@@ -77,6 +82,7 @@ class Client {
   std::string out_;
   char last_ = '\n';  // of the message so far, as sent
   std::size_t accepted_ = 0;
+  bool handshake_failed_ = false;
 };
 
 }  // namespace posthorn::smtp

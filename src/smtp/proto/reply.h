@@ -15,6 +15,7 @@ struct Reply {
   std::string enhanced;  // "5.1.1"; empty: none
   std::string text;      // lines separated by \n; no other control characters
   bool is_positive() const { return code >= 200 && code < 400; }
+  bool is_done() const { return code >= 200 && code < 300; }  // not "go on"
   bool is_transient() const { return code >= 400 && code < 500; }
   bool is_permanent() const { return code >= 500; }
   bool operator==(const Reply&) const = default;
