@@ -21,10 +21,13 @@ void must(bool good) {
   }
 }
 
-std::uint16_t bind_loopback(int fd) {
+std::uint16_t bind_loopback(int fd, const std::string& host = "127.0.0.1", std::uint16_t port = 0) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  must(inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1);
+  const int one = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   must(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   socklen_t length = sizeof address;
   must(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
@@ -162,19 +165,19 @@ std::string Wire::server_name() const {
   return name == nullptr ? "" : name;
 }
 
-FakeServer::FakeServer(Serve serve, Path unix_path)
-    : serve_(std::move(serve)), path_(std::move(unix_path)) {
+FakeServer::FakeServer(Serve serve, Where where)
+    : serve_(std::move(serve)), where_(std::move(where)) {
   std::array<int, 2> ends{};
   must(::pipe2(ends.data(), O_CLOEXEC) == 0);
   stop_read_ = File(ends[0]);
   stop_write_ = File(ends[1]);
-  if (path_.empty()) {
+  if (where_.unix_path.empty()) {
     listening_ = File(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     must(listening_.is_open());
-    port_ = bind_loopback(listening_.fd());
+    where_.port = bind_loopback(listening_.fd(), where_.host, where_.port);
     must(::listen(listening_.fd(), 128) == 0);
   } else {
-    auto bound = net::bind_socket(net::UnixAddress{path_});
+    auto bound = net::bind_socket(net::UnixAddress{where_.unix_path});
     must(bound.has_value());
     listening_ = *std::move(bound);
   }
@@ -187,8 +190,8 @@ FakeServer::~FakeServer() {
 }
 
 net::Address FakeServer::address() const {
-  if (!path_.empty()) return net::UnixAddress{path_};
-  return net::TcpAddress{"127.0.0.1", port_};
+  if (!where_.unix_path.empty()) return net::UnixAddress{where_.unix_path};
+  return net::TcpAddress{where_.host, where_.port};
 }
 
 void FakeServer::accept() {

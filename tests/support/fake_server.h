@@ -58,13 +58,18 @@ class Wire {
 class FakeServer {
  public:
   using Serve = std::function<void(Wire& wire, std::size_t number)>;  // number: from 0
-  // Empty path: TCP on 127.0.0.1 and a port of the system's choice.
-  explicit FakeServer(Serve serve, Path unix_path = {});
+  struct Where {
+    Path unix_path;  // empty: TCP
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;  // 0: the system's choice
+  };
+  explicit FakeServer(Serve serve) : FakeServer(std::move(serve), Where{}) {}
+  FakeServer(Serve serve, Where where);
   ~FakeServer();
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return where_.port; }
   net::Address address() const;
   std::size_t connections() const { return connections_; }
   std::size_t open() const { return open_; }  // being served now
@@ -74,10 +79,9 @@ class FakeServer {
   void accept();
 
   Serve serve_;
-  Path path_;
+  Where where_;
   File listening_;
   File stop_read_, stop_write_;
-  std::uint16_t port_ = 0;
   std::atomic<std::size_t> connections_{0}, open_{0};
   std::thread acceptor_;
   std::list<std::thread> sessions_;  // of the acceptor, until it was joined

@@ -133,8 +133,7 @@ struct FakeSmtpPeer::Run {
 FakeSmtpPeer::FakeSmtpPeer(std::vector<Dialog> dialogs, Options options)
     : dialogs_(std::move(dialogs)),
       options_(std::move(options)),
-      server_([this](Wire& wire, std::size_t number) { serve(wire, number); }, options_.unix_path) {
-}
+      server_([this](Wire& wire, std::size_t number) { serve(wire, number); }, options_.where) {}
 
 FakeSmtpPeer::FakeSmtpPeer(Dialog dialog) : FakeSmtpPeer(std::move(dialog), Options{}) {}
 

@@ -45,7 +45,7 @@ class FakeSmtpPeer {
   struct Options {
     Protocol protocol = Protocol::smtp;
     const net::TlsServer* tls = nullptr;  // for STARTTLS
-    Path unix_path;                       // empty: TCP
+    FakeServer::Where where{};
   };
   // One dialog a connection; the last one is used again.
   FakeSmtpPeer(std::vector<Dialog> dialogs, Options options);

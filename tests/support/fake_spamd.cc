@@ -6,7 +6,8 @@ namespace posthorn::test {
 
 FakeSpamd::FakeSpamd(Answer answer, Path unix_path)
     : answer_(std::move(answer)),
-      server_([this](Wire& wire, std::size_t) { serve(wire); }, std::move(unix_path)) {}
+      server_([this](Wire& wire, std::size_t) { serve(wire); },
+              FakeServer::Where{.unix_path = std::move(unix_path)}) {}
 
 void FakeSpamd::serve(Wire& wire) {
   {
