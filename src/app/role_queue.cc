@@ -22,7 +22,7 @@ class QueueRole final : public Role {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY(resolver_, net::Resolver::make(setup_.executor, config.relay.resolver));
+    CO_TRY(resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver}));
     CO_TRY(auto verifying,
            net::TlsClient::make(net::TlsClient::Verify::required, config.relay.trust_file));
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));

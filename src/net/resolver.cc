@@ -25,6 +25,7 @@ class AresResolver final : public Resolver {
   explicit AresResolver(Executor executor) : executor_(std::move(executor)), timer_(executor_) {}
 
   ~AresResolver() override {
+    *alive_ = false;
     if (channel_ != nullptr) {
       ares_cancel(channel_);
       ares_destroy(channel_);
@@ -32,10 +33,11 @@ class AresResolver final : public Resolver {
     for (auto& [fd, watch] : watches_) watch->descriptor.release();
   }
 
-  Result<> open(const std::string& servers) {
+  Result<> open(const Options& wanted) {
+    const std::string& servers = wanted.servers;
     ares_options options{};
-    options.timeout = 3000;
-    options.tries = 3;
+    options.timeout = static_cast<int>(wanted.try_timeout.count());
+    options.tries = wanted.tries;
     options.sock_state_cb = [](void* self, ares_socket_t fd, int readable, int writable) {
       static_cast<AresResolver*>(self)->watch(fd, readable != 0, writable != 0);
     };
@@ -56,10 +58,7 @@ class AresResolver final : public Resolver {
     answer.name_exists = raw.status != ARES_ENOTFOUND;
     if (raw.bytes.empty()) co_return answer;
     ares_mx_reply* list = nullptr;
-    const int parsed = ares_parse_mx_reply(raw.data(), raw.size(), &list);
-    if (parsed != ARES_SUCCESS && parsed != ARES_ENODATA)
-      co_return fail(ErrorKind::temporary,
-                     fmt::format("DNS MX {}: {}", name, ares_strerror(parsed)));
+    CO_TRY_OK(judge(ares_parse_mx_reply(raw.data(), raw.size(), &list), name, raw));
     for (const ares_mx_reply* mx = list; mx != nullptr; mx = mx->next)
       answer.records.push_back({mx->priority, canonical(mx->host)});
     if (list != nullptr) ares_free_data(list);
@@ -71,24 +70,17 @@ class AresResolver final : public Resolver {
   }
 
   Task<std::vector<std::string>> addresses(std::string host, SteadyTime deadline) override {
+    const auto asked4 = ask(host, ns_t_a);
+    const auto asked6 = ask(host, ns_t_aaaa);
+    auto v4 = co_await answer(asked4, host, deadline);
+    auto v6 = co_await answer(asked6, host, deadline);
     std::vector<std::string> found;
-    CO_TRY(const auto v4, co_await query(host, ns_t_a, deadline));
-    CO_TRY(const auto v6, co_await query(host, ns_t_aaaa, deadline));
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    std::array<ares_addrttl, 32> a{};
-    std::array<ares_addr6ttl, 32> aaaa{};
-    int count = static_cast<int>(a.size());
-    if (!v4.bytes.empty() &&
-        ares_parse_a_reply(v4.data(), v4.size(), nullptr, a.data(), &count) == ARES_SUCCESS)
-      for (int i = 0; i < count; ++i)
-        found.emplace_back(
-            inet_ntop(AF_INET, &a[static_cast<std::size_t>(i)].ipaddr, text.data(), text.size()));
-    count = static_cast<int>(aaaa.size());
-    if (!v6.bytes.empty() &&
-        ares_parse_aaaa_reply(v6.data(), v6.size(), nullptr, aaaa.data(), &count) == ARES_SUCCESS)
-      for (int i = 0; i < count; ++i)
-        found.emplace_back(inet_ntop(AF_INET6, &aaaa[static_cast<std::size_t>(i)].ip6addr,
-                                     text.data(), text.size()));
+    const Result<> read4 = v4 ? read_addresses4(*v4, host, found) : std::unexpected(v4.error());
+    const Result<> read6 = v6 ? read_addresses6(*v6, host, found) : std::unexpected(v6.error());
+    // Servers that answer for one kind only are common: what is known is used.
+    if (!found.empty()) co_return found;
+    CO_TRY_OK(read4);
+    CO_TRY_OK(read6);
     co_return found;
   }
 
@@ -96,14 +88,13 @@ class AresResolver final : public Resolver {
     std::vector<std::string> found;
     CO_TRY(const auto raw, co_await query(name, ns_t_txt, deadline));
     ares_txt_ext* list = nullptr;
-    if (raw.bytes.empty() ||
-        ares_parse_txt_reply_ext(raw.data(), raw.size(), &list) != ARES_SUCCESS)
-      co_return found;
+    if (raw.bytes.empty()) co_return found;
+    CO_TRY_OK(judge(ares_parse_txt_reply_ext(raw.data(), raw.size(), &list), name, raw));
     for (const ares_txt_ext* part = list; part != nullptr; part = part->next) {
       if (part->record_start != 0 || found.empty()) found.emplace_back();
       found.back().append(reinterpret_cast<const char*>(part->txt), part->length);
     }
-    ares_free_data(list);
+    if (list != nullptr) ares_free_data(list);
     co_return found;
   }
 
@@ -125,9 +116,10 @@ class AresResolver final : public Resolver {
     }
     CO_TRY(const auto raw, co_await query(reverse, ns_t_ptr, deadline));
     hostent* host = nullptr;
-    if (raw.bytes.empty() || ares_parse_ptr_reply(raw.data(), raw.size(), &v4, sizeof v4, AF_INET,
-                                                  &host) != ARES_SUCCESS)
-      co_return found;
+    if (raw.bytes.empty()) co_return found;
+    CO_TRY_OK(judge(ares_parse_ptr_reply(raw.data(), raw.size(), &v4, sizeof v4, AF_INET, &host),
+                    reverse, raw));
+    if (host == nullptr) co_return found;
     for (char** alias = host->h_aliases; alias != nullptr && *alias != nullptr; ++alias)
       found.push_back(canonical(*alias));
     ares_free_hostent(host);
@@ -162,7 +154,82 @@ class AresResolver final : public Resolver {
     return name;
   }
 
-  Task<Raw> query(std::string name, int type, SteadyTime deadline) {
+  static std::unexpected<Error> unknown(const std::string& name, std::string_view why) {
+    return fail(ErrorKind::temporary, fmt::format("DNS {}: {}", name, why));
+  }
+
+  // What c-ares made of an answer. One that cannot be read is no answer; nor are aliases that lead
+  // only to each other.
+  static Result<> judge(int parsed, const std::string& name, const Raw& raw) {
+    if (parsed == ARES_SUCCESS) return {};
+    if (parsed != ARES_ENODATA) return unknown(name, ares_strerror(parsed));
+    if (is_loop(name, raw)) return unknown(name, "its aliases are a loop");
+    return {};
+  }
+
+  static bool is_loop(const std::string& name, const Raw& raw) {
+    std::unordered_map<std::string, std::string> aliases;
+    const unsigned char* at = raw.data() + NS_HFIXEDSZ;
+    const unsigned char* const end = raw.data() + raw.size();
+    const auto left = [&] { return end - at; };
+    const auto take_name = [&](std::string& text, const unsigned char* from) -> long {
+      char* expanded = nullptr;
+      long size = 0;
+      if (from >= end || ares_expand_name(from, raw.data(), raw.size(), &expanded, &size) != 0)
+        return -1;
+      text = canonical(expanded);
+      ares_free_string(expanded);
+      return size;
+    };
+    std::string owner, target;
+    long size = take_name(owner, at);  // the question; c-ares has made sure that there is one
+    if (size < 0 || left() < size + NS_QFIXEDSZ) return false;
+    at += size + NS_QFIXEDSZ;
+    while ((size = take_name(owner, at)) >= 0 && left() >= size + NS_RRFIXEDSZ) {
+      at += size;
+      const int type = at[0] << 8 | at[1];
+      const int length = at[8] << 8 | at[9];
+      at += NS_RRFIXEDSZ;
+      if (left() < length) break;
+      if (type == ns_t_cname && take_name(target, at) >= 0) aliases[owner] = target;
+      at += length;
+    }
+    std::string here = canonical(name);
+    for (std::size_t steps = 0; steps <= aliases.size(); ++steps) {
+      const auto next = aliases.find(here);
+      if (next == aliases.end()) return false;
+      here = next->second;
+    }
+    return true;
+  }
+
+  static Result<> read_addresses4(const Raw& raw, const std::string& host,
+                                  std::vector<std::string>& found) {
+    if (raw.bytes.empty()) return {};
+    std::array<ares_addrttl, 32> list{};
+    int count = static_cast<int>(list.size());
+    const int parsed = ares_parse_a_reply(raw.data(), raw.size(), nullptr, list.data(), &count);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    for (int i = 0; parsed == ARES_SUCCESS && i < count; ++i)
+      found.emplace_back(
+          inet_ntop(AF_INET, &list[static_cast<std::size_t>(i)].ipaddr, text.data(), text.size()));
+    return judge(parsed == ARES_SUCCESS && count == 0 ? ARES_ENODATA : parsed, host, raw);
+  }
+
+  static Result<> read_addresses6(const Raw& raw, const std::string& host,
+                                  std::vector<std::string>& found) {
+    if (raw.bytes.empty()) return {};
+    std::array<ares_addr6ttl, 32> list{};
+    int count = static_cast<int>(list.size());
+    const int parsed = ares_parse_aaaa_reply(raw.data(), raw.size(), nullptr, list.data(), &count);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    for (int i = 0; parsed == ARES_SUCCESS && i < count; ++i)
+      found.emplace_back(inet_ntop(AF_INET6, &list[static_cast<std::size_t>(i)].ip6addr,
+                                   text.data(), text.size()));
+    return judge(parsed == ARES_SUCCESS && count == 0 ? ARES_ENODATA : parsed, host, raw);
+  }
+
+  std::shared_ptr<Query> ask(const std::string& name, int type) {
     auto* asked = new std::shared_ptr<Query>(std::make_shared<Query>(executor_));
     const std::shared_ptr<Query> query = *asked;
     ares_query(
@@ -179,18 +246,28 @@ class AresResolver final : public Resolver {
         },
         asked);
     arm_timer();
+    return query;
+  }
+
+  Task<Raw> answer(std::shared_ptr<Query> query, std::string name, SteadyTime deadline) {
     while (!query->finished)
       if (!co_await query->done.wait(deadline) && !query->finished)
-        co_return fail(ErrorKind::temporary, fmt::format("DNS {}: no answer in time", name));
+        co_return unknown(name, "no answer in time");
     switch (query->raw.status) {
+      case ARES_EBADNAME:  // no such name can exist
+        query->raw.status = ARES_ENOTFOUND;
+        [[fallthrough]];
       case ARES_SUCCESS:
       case ARES_ENODATA:
       case ARES_ENOTFOUND:
         co_return query->raw;
       default:
-        co_return fail(ErrorKind::temporary,
-                       fmt::format("DNS {}: {}", name, ares_strerror(query->raw.status)));
+        co_return unknown(name, ares_strerror(query->raw.status));
     }
+  }
+
+  Task<Raw> query(std::string name, int type, SteadyTime deadline) {
+    co_return co_await answer(ask(name, type), name, deadline);
   }
 
   void watch(ares_socket_t fd, bool readable, bool writable) {
@@ -213,9 +290,9 @@ class AresResolver final : public Resolver {
     if (watch->read && !watch->reading) {
       watch->reading = true;
       watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                   [this, watch, fd](const std::error_code& error) {
+                                   [this, alive = alive_, watch, fd](const std::error_code& error) {
                                      watch->reading = false;
-                                     if (error || !watch->read) return;
+                                     if (error || !*alive || !watch->read) return;
                                      ares_process_fd(channel_, fd, ARES_SOCKET_BAD);
                                      if (watch->read) wait(watch, fd);
                                      arm_timer();
@@ -224,9 +301,9 @@ class AresResolver final : public Resolver {
     if (watch->write && !watch->writing) {
       watch->writing = true;
       watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_write,
-                                   [this, watch, fd](const std::error_code& error) {
+                                   [this, alive = alive_, watch, fd](const std::error_code& error) {
                                      watch->writing = false;
-                                     if (error || !watch->write) return;
+                                     if (error || !*alive || !watch->write) return;
                                      ares_process_fd(channel_, ARES_SOCKET_BAD, fd);
                                      if (watch->write) wait(watch, fd);
                                      arm_timer();
@@ -243,8 +320,8 @@ class AresResolver final : public Resolver {
     }
     timer_.expires_after(std::chrono::seconds(left->tv_sec) +
                          std::chrono::microseconds(left->tv_usec) + 1ms);
-    timer_.async_wait([this](const std::error_code& error) {
-      if (error) return;
+    timer_.async_wait([this, alive = alive_](const std::error_code& error) {
+      if (error || !*alive) return;
       ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
       arm_timer();
     });
@@ -252,15 +329,17 @@ class AresResolver final : public Resolver {
 
   Executor executor_;
   asio::steady_timer timer_;
+  // False when handlers that are on their way already must not come here any more.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   ares_channel channel_ = nullptr;
   std::unordered_map<ares_socket_t, std::shared_ptr<Watch>> watches_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Resolver>> Resolver::make(Executor executor, const std::string& servers) {
+Result<std::unique_ptr<Resolver>> Resolver::make(Executor executor, const Options& options) {
   auto resolver = std::make_unique<AresResolver>(std::move(executor));
-  TRY_OK(resolver->open(servers));
+  TRY_OK(resolver->open(options));
   return resolver;
 }
 

@@ -32,8 +32,13 @@ class Resolver {
   // PTR names of an address; empty: there is none.
   virtual Task<std::vector<std::string>> names(std::string address, SteadyTime deadline) = 0;
 
-  // servers: "127.0.0.1:5353,…"; empty = /etc/resolv.conf.
-  static Result<std::unique_ptr<Resolver>> make(Executor executor, const std::string& servers = {});
+  struct Options {
+    std::string servers;  // "127.0.0.1:5353,…"; empty = /etc/resolv.conf
+    // How long the first try of each server waits; each further one waits twice as long.
+    std::chrono::milliseconds try_timeout = 3s;
+    int tries = 3;
+  };
+  static Result<std::unique_ptr<Resolver>> make(Executor executor, const Options& options);
 };
 
 }  // namespace posthorn::net
