@@ -1,9 +1,11 @@
 #include "deliver/transports.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/events.h"
+#include "message/mailbox_address.h"
 
 namespace posthorn::deliver {
 namespace {
@@ -46,12 +48,14 @@ bool is_private(const std::string& address) {
   if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
     const std::uint32_t a = ntohl(v4.s_addr);
     return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 ||
-           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE;
+           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE ||
+           (a >> 22U) == 0x191;  // 100.64.0.0/10
   }
   in6_addr v6{};
   if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return true;
   return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
-         IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) || (v6.s6_addr[0] & 0xFEU) == 0xFC;
+         IN6_IS_ADDR_SITELOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) ||
+         (v6.s6_addr[0] & 0xFEU) == 0xFC;
 }
 
 bool is_literal(const std::string& text) {
@@ -126,10 +130,9 @@ net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const ro
   if (relay.use_mx && !is_literal(relay.host)) {
     CO_TRY(const auto answer,
            co_await resolver_.mx(relay.host, Clock::system().steady_now() + 30s));
-    for (const net::MxRecord& record : answer.records) {
-      CO_TRY(auto hosts, co_await host_addresses(record.host, relay.port));
-      way.hosts.insert(way.hosts.end(), hosts.begin(), hosts.end());
-    }
+    Found found = co_await addresses_of(answer.records, relay.port);
+    if (found.hosts.empty() && found.unknown) co_return std::unexpected(*found.unknown);
+    way.hosts = std::move(found.hosts);
   }
   if (way.hosts.empty()) {
     CO_TRY(way.hosts, co_await host_addresses(relay.host, relay.port));
@@ -154,37 +157,57 @@ net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_
           std::unexpected(failed({550, "5.1.2", "A private address is not delivered to"})));
     co_return Out(std::vector<Host>{{literal, literal, port}});
   }
-  CO_TRY(const auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
-  std::vector<Host> hosts;
-  for (const net::MxRecord& record : answer.records) {
-    if (record.host.empty())
-      co_return Out(std::unexpected(
-          failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
-    // RFC 5321 section 5.1: hosts no better than ourselves would send it back to us.
-    if (record.host == config_.server.hostname) {
-      if (hosts.empty())
-        co_return Out(std::unexpected(failed(
-            {550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
-      break;
-    }
-    CO_TRY(auto found, co_await host_addresses(record.host, port));
-    hosts.insert(hosts.end(), found.begin(), found.end());
+  CO_TRY(auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
+  std::vector<net::MxRecord>& records = answer.records;
+  const bool implicit = records.empty();
+  if (implicit) records.push_back({0, message::to_lower(domain)});
+  // RFC 7505: it stands alone; beside others it is a mistake that is passed over.
+  if (records.size() == 1 && records.front().host.empty())
+    co_return Out(std::unexpected(
+        failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
+  std::erase_if(records, [](const net::MxRecord& record) { return record.host.empty(); });
+  // RFC 5321 section 5.1: hosts no better than ourselves would send it back to us.
+  const auto self =
+      std::ranges::find(records, message::to_lower(config_.server.hostname), &net::MxRecord::host);
+  if (self != records.end()) {
+    const int own = self->preference;
+    std::erase_if(records, [own](const auto& record) { return record.preference >= own; });
+    if (records.empty())
+      co_return Out(std::unexpected(failed(
+          {550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
   }
-  if (answer.records.empty()) {
-    CO_TRY(hosts, co_await host_addresses(domain, port));
-    if (hosts.empty())
-      co_return Out(std::unexpected(
-          failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
-  }
+  auto [hosts, unknown] = co_await addresses_of(records, port);
+  if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
+  if (hosts.empty() && implicit)
+    co_return Out(std::unexpected(
+        failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
   if (hosts.empty())
     co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
   if (!config_.relay.private_mx) {
     std::erase_if(hosts, [](const Host& host) { return is_private(host.address); });
+    if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
     if (hosts.empty())
       co_return Out(std::unexpected(failed(
           {550, "5.4.4", fmt::format("All MX hosts of {} have private addresses", domain)})));
   }
   co_return Out(std::move(hosts));
+}
+
+// In the order of the records; one that cannot be asked for now does not hide the others.
+net::Awaitable<Transports::Found> Transports::addresses_of(
+    const std::vector<net::MxRecord>& records, std::uint16_t port) {
+  constexpr std::size_t kHostsMax = 20;
+  Found found;
+  std::size_t asked = 0;
+  for (const net::MxRecord& record : records) {
+    if (++asked > kHostsMax || found.hosts.size() >= kHostsMax) break;
+    const auto hosts = co_await host_addresses(record.host, port);
+    if (hosts)
+      found.hosts.insert(found.hosts.end(), hosts->begin(), hosts->end());
+    else
+      found.unknown = hosts.error();
+  }
+  co_return found;
 }
 
 net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string name,

@@ -45,6 +45,11 @@ class Transports final : public Transport {
   net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
   net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,
                                                                 std::uint16_t port);
+  struct Found {
+    std::vector<Host> hosts;
+    std::optional<Error> unknown;  // one of them could not be asked for
+  };
+  net::Awaitable<Found> addresses_of(const std::vector<net::MxRecord>& records, std::uint16_t port);
   net::Task<std::vector<Host>> host_addresses(std::string name, std::uint16_t port);
   enum class Tried { done, failed, no_tls };  // no_tls: the handshake failed
   net::Awaitable<Tried> try_host(const Way& way, const Host& host, message::Envelope& envelope,
