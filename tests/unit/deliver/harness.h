@@ -80,7 +80,8 @@ class TransportsTest : public ::testing::Test {
   }
 
   Attempted attempt(const route::Plan& plan, message::Envelope envelope, Body body) {
-    auto resolver = net::Resolver::make(loop_.executor(), dns_.server());
+    auto resolver = net::Resolver::make(
+        loop_.executor(), {.servers = dns_.server(), .try_timeout = 100ms, .tries = 2});
     EXPECT_TRUE(resolver);
     Transports transports(loop_.scope(), loop_.pool(), config_, **resolver,
                           *net::TlsClient::make(net::TlsClient::Verify::required, trust_),
