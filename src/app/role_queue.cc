@@ -23,6 +23,8 @@ class QueueRole final : public Role {
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY(resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver}));
+    if (!config.relay.source_address.empty())
+      CO_TRY_OK(net::check_literal(config.relay.source_address));
     CO_TRY(auto verifying,
            net::TlsClient::make(net::TlsClient::Verify::required, config.relay.trust_file));
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));

@@ -34,6 +34,8 @@ int check_instance(const config::Config& config) {
   Check check;
   check.expect(list_sockets(config));
   check.expect(auth::Networks::parse(config.limits.exempt));
+  if (!config.relay.source_address.empty())
+    check.expect(net::check_literal(config.relay.source_address));
   if (!config.filter.spamd.empty()) check.expect(net::parse_address(config.filter.spamd));
   const maps::Loaded tables = maps::load_tables(config);
   for (const maps::Finding& finding : tables.faults) check.fault(finding.text());

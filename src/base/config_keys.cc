@@ -186,7 +186,8 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   std::size_t port = c.mx_port;
   v.count("mx_port", port, 1, 65'535, "The port of MX hosts.");
   c.mx_port = static_cast<std::uint16_t>(port);
-  v.text("source_address", c.source_address, "The local address to connect from.");
+  v.text("source_address", c.source_address,
+         "The local address to connect from; hosts of the other family are passed over.");
   v.flag("private_mx", c.private_mx, "Deliver to MX hosts with private or loopback addresses.");
   v.duration("connect_timeout", c.connect_timeout, 1s, hours(1), "For a connection.");
   v.duration("command_timeout", c.command_timeout, 1s, hours(1), "For the reply to a command.");

@@ -58,6 +58,10 @@ bool is_private(const std::string& address) {
          (v6.s6_addr[0] & 0xFEU) == 0xFC;
 }
 
+bool is_ipv6(const std::string& literal) {
+  return literal.find(':') != std::string::npos;
+}
+
 bool is_literal(const std::string& text) {
   std::array<unsigned char, 16> bytes{};
   return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
@@ -252,8 +256,14 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     outcome.kind = Outcome::Kind::deferred;
     attempted.outcomes.assign(envelope.recipients.size(), outcome);
   };
-  auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
-                                      Clock::system().steady_now() + config_.relay.connect_timeout);
+  const std::string& source = config_.relay.source_address;
+  if (!source.empty() && is_ipv6(source) != is_ipv6(host.address)) {
+    failed_with(deferred("not reachable from relay.source_address", remote));
+    co_return Tried::failed;
+  }
+  auto stream =
+      co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
+                            Clock::system().steady_now() + config_.relay.connect_timeout, source);
   if (!stream) {
     failed_with(deferred(stream.error().what, remote));
     co_return Tried::failed;

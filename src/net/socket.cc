@@ -109,6 +109,11 @@ std::string to_string(const Address& address) {
                                                  : fmt::format("[{}]:{}", tcp.host, tcp.port);
 }
 
+Result<> check_literal(const std::string& address) {
+  TRY_OK(raw_address(TcpAddress{address, 0}));
+  return {};
+}
+
 Result<File> bind_socket(const Address& address, const BindOptions& options) {
   TRY(auto raw, raw_address(address));
   const auto* unix_address = std::get_if<UnixAddress>(&address);
@@ -137,12 +142,20 @@ Result<StreamPtr> adopt_socket(Executor executor, File connected) {
   return std::make_unique<SocketStream>(std::move(executor), std::move(connected));
 }
 
-Task<StreamPtr> connect(Executor executor, Address address, SteadyTime deadline) {
+Task<StreamPtr> connect(Executor executor, Address address, SteadyTime deadline,
+                        std::string source) {
   CO_TRY(auto raw, raw_address(address));
   const std::string name = to_string(address);
   File file(::socket(raw.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!file.is_open()) co_return fail_errno("socket", name, errno);
   const int fd = file.fd();
+  if (!source.empty()) {
+    CO_TRY(auto from, raw_address(TcpAddress{source, 0}));
+    const int one = 1;  // the port is chosen at connect, so that one address serves many hosts
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (::bind(fd, from.get(), from.length) != 0)
+      co_return fail_errno("bind to the source address", source, errno);
+  }
   int error = ::connect(fd, raw.get(), raw.length) == 0 ? 0 : errno;
   auto stream = std::make_unique<SocketStream>(std::move(executor), std::move(file));
   if (error == EINPROGRESS) {

@@ -22,6 +22,7 @@ struct UnixAddress {
 using Address = std::variant<TcpAddress, UnixAddress>;
 Result<Address> parse_address(std::string_view text);
 std::string to_string(const Address& address);
+Result<> check_literal(const std::string& address);  // "192.0.2.1", "2001:db8::1"
 
 // A listening descriptor (SO_REUSEADDR; reuse_port for several workers; IPV6_V6ONLY). A stale Unix
 // socket file is replaced, a live one is an error.
@@ -33,6 +34,8 @@ struct BindOptions {
 Result<File> bind_socket(const Address& address, const BindOptions& options = {});
 
 Result<StreamPtr> adopt_socket(Executor executor, File connected);
-Task<StreamPtr> connect(Executor executor, Address address, SteadyTime deadline);
+// source: a literal local address to connect from, of the same family; empty: the system's choice.
+Task<StreamPtr> connect(Executor executor, Address address, SteadyTime deadline,
+                        std::string source = {});
 
 }  // namespace posthorn::net
