@@ -165,6 +165,16 @@ std::string Wire::server_name() const {
   return name == nullptr ? "" : name;
 }
 
+std::string Wire::peer() const {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  std::array<char, INET_ADDRSTRLEN> text{};
+  if (fd_ < 0 || ::getpeername(fd_, reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+      address.sin_family != AF_INET)
+    return {};
+  return inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
+}
+
 FakeServer::FakeServer(Serve serve, Where where)
     : serve_(std::move(serve)), where_(std::move(where)) {
   std::array<int, 2> ends{};

@@ -44,6 +44,7 @@ class Wire {
   void reset();
   bool is_open() const { return fd_ >= 0; }
   std::string server_name() const;  // what SNI asked for
+  std::string peer() const;         // the literal address that it came from
 
  private:
   bool wait(short events);

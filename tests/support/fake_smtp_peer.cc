@@ -121,7 +121,7 @@ struct FakeSmtpPeer::Run {
   }
 
   void go() {
-    record([](Session&) {});
+    record([this](Session& session) { session.client = wire.peer(); });
     if (!act("banner", "220 peer.test ready\r\n")) return;
     while (auto line = read_line()) {
       while (line->ends_with('\n') || line->ends_with('\r')) line->pop_back();

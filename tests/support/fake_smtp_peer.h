@@ -59,6 +59,7 @@ class FakeSmtpPeer {
     bool bare_line_ends = false;        // anywhere in what was received
     bool tls = false;
     std::string server_name;
+    std::string client;  // the address that it came from
   };
   std::vector<Session> sessions() const;
   Session session() const;  // the last one; an empty one if there is none
