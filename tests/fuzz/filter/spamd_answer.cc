@@ -1,0 +1,36 @@
+// Any bytes as spamd's answer: either a temporary Error, or fields of the wanted names only, that
+// can be put on top of any message without touching its header.
+#include "filter/filter.h"
+#include "message/headers.h"
+#include "tests/support/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace posthorn;
+  const std::string_view answer = test::text_of(data, size);
+  const auto verdict = filter::parse_spamd_answer(answer, {"X-Spam-", ""});
+  if (!verdict) {
+    test::require(verdict.error().kind == ErrorKind::temporary);
+    return 0;
+  }
+  test::require(answer.starts_with("SPAMD/"));
+  test::require(verdict->headers.size() <= (64U << 10U) + 1000);
+  test::require(!test::has_control(verdict->score) && verdict->score.size() <= 990);
+  std::string_view lines = verdict->headers;
+  while (!lines.empty()) {
+    std::string_view line = test::take_line(lines);
+    test::require(line.ends_with('\r') && line.size() <= 998);
+    line.remove_suffix(1);
+    test::require(std::ranges::none_of(
+        line, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7F; }));
+  }
+  // A message with the fields on top has them and its own, and its body where it was.
+  const std::string message = verdict->headers + "Subject: hello\r\n\r\nbody\r\n";
+  const auto end = message::find_header_end(message, true);
+  test::require(std::string_view(message).substr(end->body_begin) == "body\r\n");
+  const message::Headers headers(std::string_view(message).substr(0, end->header_size));
+  test::require(headers.find("Subject") == "hello");
+  for (const message::Field& field : headers.fields())
+    test::require(&field == &headers.fields().back() ||
+                  message::equals_ignoring_case(field.name.substr(0, 7), "X-Spam-"));
+  return 0;
+}

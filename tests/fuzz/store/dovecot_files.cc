@@ -1,0 +1,28 @@
+// Any bytes as dovecot-keywords, subscriptions and uidvalidity: what is understood is within the
+// bounds of its kind and reads back the same from the file that we write.
+#include "store/dovecot_files.h"
+
+#include "store/mailbox_name.h"
+#include "tests/support/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace posthorn;
+  const std::string_view text = test::text_of(data, size);
+  const auto names = store::parse_keywords(text);
+  test::require(names.size() <= store::kKeywordLettersMax);
+  for (const std::string& name : names)
+    test::require(name.empty() || (store::is_keyword(name) && store::find_keyword(names, name)));
+  test::require(store::parse_keywords(store::format_keywords(names)) == names);
+
+  const store::Subscriptions subscriptions = store::parse_subscriptions(text);
+  for (const std::string& name : subscriptions.names)
+    test::require(store::check_mailbox_name(name) == name);
+  const std::string written = store::format_subscriptions(subscriptions);
+  const store::Subscriptions back = store::parse_subscriptions(written);
+  test::require(back.names == subscriptions.names);
+  test::require(back.is_version_2 == subscriptions.is_version_2);
+
+  if (const auto value = store::parse_uidvalidity(text))
+    test::require(store::parse_uidvalidity(store::format_uidvalidity(*value)) == value);
+  return 0;
+}
