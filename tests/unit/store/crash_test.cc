@@ -2,149 +2,15 @@
 // there, is no UID reused, is nothing there twice? Once as a kill (all that was written stays),
 // once as a power cut (all that was not synced is gone, and the index falls back to what it was).
 // And: one failing operation, the process living on.
-#include <functional>
-#include <list>
-#include <mutex>
-
 #include "harness.h"
+#include "tests/support/fault_disk.h"
 
 namespace posthorn::store {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A real disk that fails from a given operation on (or only at it), and can take back what was not
-// synced.
-class FrailDisk final : public Disk {
- public:
-  enum class Fault { none, once, for_good };
-  FrailDisk(Fault fault, int at) : fault_(fault), at_(at) {}
-  int count() const { return count_; }
-
-  Result<File> open(const Path& path, OpenMode mode) override {
-    if (mode == OpenMode::read) return real_.open(path, mode);
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    const bool existed = fs::exists(path);
-    if (existed && !durable_.contains(path)) durable_[path] = read_text(path);
-    auto file = real_.open(path, mode);
-    if (!file) return file;
-    if (!existed) {
-      durable_[path] = "";
-      undo_.push_back({path.parent_path(), [path] { fs::remove(path); }});
-    }
-    paths_[file->fd()] = path;
-    return file;
-  }
-  Result<> write(const File& file, std::string_view bytes) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) {
-      (void)real_.write(file, bytes.substr(0, bytes.size() / 2));  // a short one
-      return failure();
-    }
-    return real_.write(file, bytes);
-  }
-  Result<> write_at(const File& file, std::string_view bytes, std::uint64_t offset) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    return real_.write_at(file, bytes, offset);
-  }
-  Result<> truncate(const File& file, std::uint64_t size) override {
-    return real_.truncate(file, size);
-  }
-  Result<> sync(const File& file) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    const Path path = paths_[file.fd()];
-    durable_[path] = read_text(path);
-    return {};
-  }
-  Result<> sync_folder(const Path& folder) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    undo_.remove_if([&](const Undo& undo) { return undo.folder == folder; });
-    return {};
-  }
-  Result<> rename(const Path& from, const Path& to) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    const bool replaces = fs::is_regular_file(to);
-    const std::string old = replaces ? read_text(to) : "";
-    auto done = real_.rename(from, to);
-    if (!done) return done;
-    if (const auto at = durable_.find(from); at != durable_.end()) {
-      durable_[to] = at->second;
-      durable_.erase(at);
-    }
-    undo_.push_back({to.parent_path(), [from, to, replaces, old] {
-                       std::error_code ignored;
-                       fs::rename(to, from, ignored);
-                       if (replaces) write_text(to, old);
-                     }});
-    return done;
-  }
-  Result<> link(const Path& from, const Path& to) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    auto done = real_.link(from, to);
-    if (done) undo_.push_back({to.parent_path(), [to] { fs::remove(to); }});
-    return done;
-  }
-  Result<> remove(const Path& path) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    if (fs::is_regular_file(path)) {
-      const std::string old = read_text(path);
-      undo_.push_back({path.parent_path(), [path, old] {
-                         if (fs::exists(path.parent_path())) write_text(path, old);
-                       }});
-    }
-    return real_.remove(path);
-  }
-  Result<> make_folder(const Path& path, mode_t mode) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    const bool existed = fs::exists(path);
-    auto done = real_.make_folder(path, mode);
-    if (!existed) undo_.push_back({path.parent_path(), [path] { fs::remove_all(path); }});
-    return done;
-  }
-  Result<> remove_folder(const Path& path) override {
-    const std::scoped_lock lock(mutex_);
-    if (fails()) return failure();
-    return real_.remove_folder(path);
-  }
-  Result<> set_modified(const Path& path, WallTime time) override {
-    return real_.set_modified(path, time);
-  }
-
-  void cut_power() {
-    for (const auto& [path, text] : durable_)
-      if (fs::is_regular_file(path) && read_text(path) != text) write_text(path, text);
-    for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) undo->run();
-  }
-
- private:
-  struct Undo {
-    Path folder;
-    std::function<void()> run;
-  };
-  bool fails() {
-    ++count_;
-    if (fault_ == Fault::once) return count_ == at_;
-    return fault_ == Fault::for_good && count_ >= at_;
-  }
-  static std::unexpected<Error> failure() { return fail(ErrorKind::temporary, "made to fail"); }
-
-  Disk& real_ = Disk::real();
-  Fault fault_;
-  int at_;
-  int count_ = 0;
-  std::mutex mutex_;  // deliveries sync beside each other
-  std::map<int, Path> paths_;
-  std::map<Path, std::string> durable_;
-  std::list<Undo> undo_;
-};
+using test::FaultDisk;
 
 // What a client was told.
 struct Told {
@@ -281,7 +147,7 @@ class Crash : public testing::Test {
     TempFolder folder;
     Told told;
     prepare(folder.path(), told);
-    FrailDisk disk(FrailDisk::Fault::none, 0);
+    FaultDisk disk(FaultDisk::Fault::none, 0);
     Process process(folder.path(), disk);
     work(process, told);
     EXPECT_EQ(told.acknowledged.size(), 7U);  // eight, one of them expunged
@@ -296,7 +162,7 @@ TEST_F(Crash, KilledAtEveryOperation) {
     TempFolder folder;
     Told told;
     prepare(folder.path(), told);
-    FrailDisk disk(FrailDisk::Fault::for_good, at);
+    FaultDisk disk(FaultDisk::Fault::for_good, at);
     {
       Process process(folder.path(), disk);
       work(process, told);
@@ -313,7 +179,7 @@ TEST_F(Crash, PowerCutAtEveryOperation) {
     prepare(folder.path(), told);
     const Path index = folder.path() / kAlice / "posthorn.index";
     const std::string old_index = read_text(index);
-    FrailDisk disk(FrailDisk::Fault::for_good, at);
+    FaultDisk disk(FaultDisk::Fault::for_good, at);
     {
       Process process(folder.path(), disk);
       work(process, told);
@@ -335,7 +201,7 @@ TEST_F(Crash, OneFailureAtEveryOperationAndTheProcessLivesOn) {
     TempFolder folder;
     Told told;
     prepare(folder.path(), told);
-    FrailDisk disk(FrailDisk::Fault::once, at);
+    FaultDisk disk(FaultDisk::Fault::once, at);
     {
       Process process(folder.path(), disk);
       work(process, told);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <asio/io_context.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -14,26 +13,11 @@
 
 #include "net/scope.h"
 #include "store/account.h"
+#include "tests/support/temp_folder.h"
 
 namespace posthorn::store {
 
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "posthorn-store-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
+using test::TempFolder;
 
 inline std::string read_text(const Path& path) {
   std::ifstream in(path, std::ios::binary);
