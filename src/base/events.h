@@ -50,10 +50,12 @@
   EVENT(queue_failed, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
   EVENT(queue_bounced, "queue.bounced", "The sender is told that a message was not delivered.")    \
   EVENT(queue_warned, "queue.warned", "The sender is told that a message is delayed.")             \
+  EVENT(queue_confirmed, "queue.confirmed", "The sender asked to be told of a delivery, and is.") \
   EVENT(queue_bounce_dropped, "queue.bounce.dropped", "A message without a sender could not be delivered; nobody is told.") \
   EVENT(queue_removed, "queue.removed", "All recipients of a message are done.")                   \
   EVENT(queue_deleted, "queue.deleted", "A message was deleted by command.")                       \
   EVENT(queue_corrupt, "queue.corrupt", "A file in the spool could not be read; it lies in corrupt/.") \
+  EVENT(queue_log_damaged, "queue.log.damaged", "The end of a message's log was torn or damaged; some recipients may get it again.") \
   EVENT(queue_disk_failed, "queue.disk.failed", "The spool could not be written; mail waits.")     \
   EVENT(relay_login_refused, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
   /* the store */                                                                                   \

@@ -36,6 +36,8 @@ struct Attempted {
       false;  // nobody could be reached: others for the same destination may wait, too
   bool login_refused =
       false;  // the smarthost refused our credentials: an alarm, and everything is kept
+  // The next hop knows DSN and was told what the sender wants to be told: it answers for it now.
+  bool takes_notices = false;
 };
 
 class Transport {

@@ -39,7 +39,8 @@ Outcome judge(const smtp::Reply& reply, const std::string& remote) {
 Attempted all(const message::Envelope& envelope, const Outcome& outcome) {
   return {.outcomes = std::vector<Outcome>(envelope.recipients.size(), outcome),
           .destination_down = false,
-          .login_refused = false};
+          .login_refused = false,
+          .takes_notices = false};
 }
 
 // Addresses that an MX of a stranger must not send us to: this host, this network, nowhere.
@@ -117,7 +118,8 @@ net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan
   if (!opened->is_positive()) co_return all(envelope, deferred(smtp::to_string(*opened)));
   Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", true),
                       .destination_down = false,
-                      .login_refused = false};
+                      .login_refused = false,
+                      .takes_notices = false};
   co_await client.quit();
   co_return attempted;
 }
@@ -275,6 +277,7 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     failed_with(ready ? ready->error() : deferred(ready.error().what, remote));
     co_return client.handshake_failed() ? Tried::no_tls : Tried::failed;
   }
+  attempted.takes_notices = client.extensions().dsn;
   attempted.outcomes = co_await send(client, envelope, body, remote, false);
   co_await client.quit();
   co_return Tried::done;

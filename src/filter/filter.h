@@ -35,15 +35,21 @@ struct Verdict {
 Result<Verdict> parse_spamd_answer(std::string_view answer,
                                    const std::vector<std::string>& prefixes);
 
-class Filter {
+class Scanner {
+ public:
+  virtual ~Scanner() = default;
+  // An Error: it could not be asked; the caller tries again or passes the message on with
+  // Filter::unscanned().
+  virtual net::Task<Verdict> scan(Scan scan) = 0;
+};
+
+class Filter final : public Scanner {
  public:
   Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config,
          net::Address spamd);
-  ~Filter();
+  ~Filter() override;
 
-  // An Error: spamd could not be asked; the caller tries again or passes the message on with
-  // unscanned().
-  net::Task<Verdict> scan(Scan scan);
+  net::Task<Verdict> scan(Scan scan) override;
   static Verdict unscanned(std::string_view why);
   void stop();
 

@@ -18,17 +18,46 @@ std::string clean(std::string_view text, std::size_t max = 600) {
   return out;
 }
 
+struct Wording {
+  std::string_view subject, text, action, status;
+};
+
+const Wording& wording(Dsn::Kind kind) {
+  static constexpr Wording kFailed = {"Undelivered mail returned to sender",
+                                      "Your message could not be delivered to:", "failed", "5.0.0"};
+  static constexpr Wording kDelayed = {
+      "Delayed mail (still being tried)",
+      "Your message could not be delivered yet. It will be tried again; you need not do anything.",
+      "delayed", "4.0.0"};
+  static constexpr Wording kDelivered = {"Your mail was delivered",
+                                         "Your message was delivered to:", "delivered", "2.0.0"};
+  static constexpr Wording kRelayed = {"Your mail was passed on",
+                                       "Your message was passed on to a mail system that will not "
+                                       "tell you when it is delivered:",
+                                       "relayed", "2.0.0"};
+  switch (kind) {
+    case Dsn::Kind::failed:
+      return kFailed;
+    case Dsn::Kind::delayed:
+      return kDelayed;
+    case Dsn::Kind::delivered:
+      return kDelivered;
+    case Dsn::Kind::relayed:
+      return kRelayed;
+  }
+  return kFailed;
+}
+
 }  // namespace
 
 std::string make_dsn(const Dsn& dsn) {
-  const bool failed = dsn.kind == Dsn::Kind::failed;
+  const Wording& words = wording(dsn.kind);
   const std::string boundary = "=_" + random_hex(12);
   std::string out;
   const auto line = [&](std::string_view text) { out += std::string(text) + "\r\n"; };
   line(fmt::format("From: Mail Delivery System <postmaster@{}>", dsn.hostname));
   line(fmt::format("To: <{}>", clean(dsn.envelope.sender)));
-  line(failed ? "Subject: Undelivered mail returned to sender"
-              : "Subject: Delayed mail (still being tried)");
+  line(fmt::format("Subject: {}", words.subject));
   line("Date: " + format_rfc5322(dsn.now));
   line("Message-ID: " + make_message_id(dsn.hostname));
   line("Auto-Submitted: auto-replied");
@@ -42,9 +71,7 @@ std::string make_dsn(const Dsn& dsn) {
   line("");
   line(fmt::format("This is the mail system at {}.", dsn.hostname));
   line("");
-  line(failed ? "Your message could not be delivered to:"
-              : "Your message could not be delivered yet. It will be tried again; you need not do "
-                "anything.");
+  line(words.text);
   for (const DsnRecipient& recipient : dsn.recipients) {
     line("");
     line(fmt::format("<{}>", clean(recipient.recipient.address)));
@@ -64,14 +91,15 @@ std::string make_dsn(const Dsn& dsn) {
       line(fmt::format("Original-Recipient: {}; {}", clean(original.substr(0, original.find(';'))),
                        clean(original.substr(original.find(';') + 1))));
     line(fmt::format("Final-Recipient: rfc822; {}", clean(recipient.recipient.address)));
-    line(failed ? "Action: failed" : "Action: delayed");
+    line(fmt::format("Action: {}", words.action));
     line("Status: " +
-         clean(recipient.status.empty() ? (failed ? "5.0.0" : "4.0.0") : recipient.status));
+         clean(recipient.status.empty() ? words.status : std::string_view(recipient.status)));
     if (!recipient.remote.empty())
       line("Remote-MTA: dns; " + clean(recipient.remote.substr(0, recipient.remote.find('['))));
     if (!recipient.diagnostic.empty())
       line("Diagnostic-Code: smtp; " + clean(recipient.diagnostic));
-    if (!failed) line("Will-Retry-Until: " + format_rfc5322(dsn.retry_until));
+    if (dsn.kind == Dsn::Kind::delayed)
+      line("Will-Retry-Until: " + format_rfc5322(dsn.retry_until));
   }
   line("");
   line("--" + boundary);

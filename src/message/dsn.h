@@ -19,7 +19,8 @@ struct DsnRecipient {
 };
 
 struct Dsn {
-  enum class Kind { failed, delayed };
+  // relayed: passed on to a system that sends no notices itself (RFC 3464 section 2.3.3)
+  enum class Kind { failed, delayed, delivered, relayed };
   Kind kind = Kind::failed;
   std::string hostname;
   Envelope envelope;  // of the message that is spoken of
