@@ -3,15 +3,18 @@
 // (queue/spool.h) before it is acted on. Lives on the role's thread.
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "deliver/attempt.h"
 #include "filter/filter.h"
+#include "message/dsn.h"
 #include "net/scope.h"
 #include "queue/spool.h"
 #include "route/directory.h"
@@ -28,12 +31,13 @@ class Queue {
     const Clock& clock;
     route::Directory& directory;
     deliver::Transport& transport;
-    filter::Filter* filter = nullptr;  // nullptr: no spam stage
+    filter::Scanner* filter = nullptr;  // nullptr: no spam stage
   };
   explicit Queue(Parts parts);
 
   net::Task<> start();  // reads the spool, begins to work
   void stop();          // no new attempts; those that run are waited for by the scope
+  void look_again();    // at the clock: what is due now begins
 
   // For the sink: a message that comes in.
   bool is_full() const;
@@ -56,20 +60,40 @@ class Queue {
     std::string key;
     std::vector<std::size_t> recipients;
   };
+  // Where an item waits for room: the destination (empty: all are busy), new mail or old, its turn.
+  struct Place {
+    std::string crowd;
+    bool is_new = true;
+    std::uint64_t turn = 0;
+    auto operator<=>(const Place&) const = default;
+  };
 
-  void add(Stored stored);
+  void add(Stored stored, bool is_checked);
   void schedule(const ItemPtr& item, SteadyTime when);
+  void forget(const ItemPtr& item);
+  void park(const ItemPtr& item);
+  void unpark(const ItemPtr& item);
+  void wake_parked(const std::string& crowd, std::size_t room);
+  std::chrono::milliseconds age(const Item& item) const;
   SteadyTime steady(WallTime when) const;
   static net::Awaitable<void> pump(Queue* self);
   static net::Awaitable<void> work(Queue* self, ItemPtr item);
+  net::Awaitable<bool> check_text(const ItemPtr& item);
   net::Awaitable<bool> pass_filter(const ItemPtr& item);
   net::Awaitable<void> try_recipients(const ItemPtr& item);
+  bool start_groups(const ItemPtr& item);
+  static net::Awaitable<void> run_group(Queue* self, ItemPtr item, Group group);
   net::Awaitable<void> attempt(const ItemPtr& item, const Group& group);
-  net::Awaitable<std::vector<Group>> plan(const ItemPtr& item);
+  void note_destination(const std::string& key, const deliver::Attempted& attempted,
+                        const log::Logger& log);
+  net::Awaitable<std::list<Group>> plan(const ItemPtr& item);
   net::Task<> record(const ItemPtr& item, std::vector<LogRecord> records);
   net::Awaitable<void> finish(const ItemPtr& item);
-  net::Awaitable<bool> notify(const ItemPtr& item, bool failed,
-                              const std::vector<std::size_t>& recipients);
+  net::Awaitable<bool> confirm(const ItemPtr& item);
+  net::Awaitable<bool> notify(const ItemPtr& item, message::Dsn::Kind kind,
+                              std::vector<std::size_t> recipients);
+  net::Awaitable<bool> notify_some(const ItemPtr& item, message::Dsn::Kind kind,
+                                   std::span<const std::size_t> recipients);
   net::Task<std::string> returned_text(const Stored& stored, bool whole);
   net::Message list(const net::Message& request) const;
   net::Awaitable<net::Message> show(std::string id);
@@ -81,7 +105,10 @@ class Queue {
   std::map<std::string, ItemPtr> items_;
   std::set<std::pair<SteadyTime, std::string>> due_;
   std::map<std::string, Destination> destinations_;
+  std::map<Place, ItemPtr> parked_;
+  std::uint64_t turns_ = 0;
   std::size_t working_ = 0;
+  std::size_t attempting_ = 0;
   bool stopped_ = false;
   SteadyTime login_alarm_{};
   log::Logger log_;

@@ -11,12 +11,15 @@ namespace posthorn::queue {
 namespace {
 
 constexpr std::string_view kMagic = "PHSPOOL1 ";
-constexpr std::size_t kPreambleSize = 9 + 10 + 1 + 16 + 1;
+constexpr std::size_t kEnvelopeSizeAt = 9, kBodySizeAt = 20, kBodyChecksumAt = 33, kChecksumAt = 50;
+constexpr std::size_t kPreambleSize = kChecksumAt + 16 + 1;
 constexpr std::size_t kBufferMax = 65'536;
 constexpr std::uint64_t kEnvelopeMax = 64U << 20U;
 
-std::uint64_t checksum(std::string_view bytes) {
-  std::uint64_t hash = 14'695'981'039'346'656'037U;
+constexpr std::uint64_t kChecksumStart = 14'695'981'039'346'656'037U;
+
+// FNV-1a: it finds what a disk or a power cut did, it is no defence against anybody.
+std::uint64_t checksum(std::string_view bytes, std::uint64_t hash = kChecksumStart) {
   for (const char c : bytes) {
     hash ^= static_cast<unsigned char>(c);
     hash *= 1'099'511'628'211U;
@@ -117,22 +120,39 @@ Result<> parse_envelope(std::string_view line, Stored& stored) {
 constexpr std::pair<LogRecord::Kind, std::string_view> kKinds[] = {
     {LogRecord::Kind::delivered, "delivered"}, {LogRecord::Kind::failed, "failed"},
     {LogRecord::Kind::bounced, "bounced"},     {LogRecord::Kind::deferred, "deferred"},
-    {LogRecord::Kind::scanned, "scanned"},     {LogRecord::Kind::hold, "hold"},
-    {LogRecord::Kind::release, "release"},     {LogRecord::Kind::warned, "warned"},
-    {LogRecord::Kind::tried, "tried"},
+    {LogRecord::Kind::notified, "notified"},   {LogRecord::Kind::scanned, "scanned"},
+    {LogRecord::Kind::hold, "hold"},           {LogRecord::Kind::release, "release"},
+    {LogRecord::Kind::warned, "warned"},       {LogRecord::Kind::tried, "tried"},
 };
 
 std::string format_record(const LogRecord& record) {
   for (const auto& [kind, name] : kKinds) {
     if (kind != record.kind) continue;
     net::Message message{std::string(name)};
-    message.add("r", number(record.recipient))
-        .add("text", record.text)
-        .add("next", format_time(record.next_try));
+    message.add("r", number(record.recipient)).add("text", record.text);
+    if (record.notice != Notice::none)
+      message.add("notice", record.notice == Notice::relayed ? "relayed" : "delivered");
+    if (kind == LogRecord::Kind::tried)
+      message.add("next", format_time(record.next_try))
+          .add("age", number(static_cast<std::uint64_t>(record.age.count())))
+          .add("at", format_time(record.at));
     const std::string line = net::format_message("1", message);
     return fmt::format("{:016x} {}", checksum(line), line);
   }
   return {};
+}
+
+LogRecord parse_record(LogRecord::Kind kind, const net::Message& message) {
+  const std::string_view notice = message.get("notice");
+  return {.kind = kind,
+          .recipient = static_cast<std::size_t>(parse_number(message.get("r"))),
+          .text = std::string(message.get("text")),
+          .notice = notice == "relayed"     ? Notice::relayed
+                    : notice == "delivered" ? Notice::delivered
+                                            : Notice::none,
+          .next_try = parse_time(message.get("next")),
+          .age = std::chrono::milliseconds(parse_number(message.get("age"))),
+          .at = parse_time(message.get("at"))};
 }
 
 void apply(const LogRecord& record, Stored& stored) {
@@ -140,13 +160,16 @@ void apply(const LogRecord& record, Stored& stored) {
   RecipientStatus& recipient = stored.recipients[record.recipient];
   switch (record.kind) {
     case LogRecord::Kind::delivered:
-      recipient = {RecipientState::delivered, record.text};
+      recipient = {RecipientState::delivered, record.text, record.notice};
       break;
     case LogRecord::Kind::failed:
-      recipient = {RecipientState::failed, record.text};
+      recipient = {RecipientState::failed, record.text, Notice::none};
       break;
     case LogRecord::Kind::bounced:
       recipient.state = RecipientState::bounced;
+      break;
+    case LogRecord::Kind::notified:
+      recipient.notice = Notice::none;
       break;
     case LogRecord::Kind::deferred:
       if (recipient.state == RecipientState::waiting) recipient.reason = record.text;
@@ -167,26 +190,56 @@ void apply(const LogRecord& record, Stored& stored) {
     case LogRecord::Kind::tried:
       ++stored.tries;
       stored.next_try = record.next_try;
+      stored.age = record.age;
+      stored.age_at = record.at;
       break;
   }
 }
 
-// Whole lines with a right checksum; what follows the first bad one is not believed.
+std::string format_preamble(std::size_t envelope_size, std::uint64_t body_size,
+                            std::uint64_t body_checksum, std::string_view envelope) {
+  std::string preamble =
+      fmt::format("{}{:010} {:012} {:016x} ", kMagic, envelope_size, body_size, body_checksum);
+  const std::uint64_t sum = checksum(envelope, checksum(preamble));
+  return preamble + fmt::format("{:016x}\n", sum);
+}
+
+// The length of the whole lines with a right checksum; what follows the first bad one is not
+// believed.
+std::size_t sound_size(std::string_view text) {
+  std::size_t size = 0;
+  while (true) {
+    const std::string_view rest = text.substr(size);
+    const std::size_t lf = rest.find('\n');
+    if (lf == std::string_view::npos || lf < 17 || rest[16] != ' ') return size;
+    const std::string_view line = rest.substr(17, lf - 16);
+    if (fmt::format("{:016x}", checksum(line)) != rest.substr(0, 16)) return size;
+    if (!net::parse_message(line.substr(0, line.size() - 1))) return size;
+    size += lf + 1;
+  }
+}
+
 void apply_log(std::string_view text, Stored& stored) {
   while (true) {
     const std::size_t lf = text.find('\n');
-    if (lf == std::string_view::npos || lf < 17) return;
-    const std::string_view line = text.substr(17, lf - 16);
-    if (fmt::format("{:016x}", checksum(line)) != text.substr(0, 16)) return;
-    const auto tagged = net::parse_message(line.substr(0, line.size() - 1));
+    if (lf == std::string_view::npos) return;
+    const auto tagged = net::parse_message(text.substr(17, lf - 17));
     if (!tagged) return;
     for (const auto& [kind, name] : kKinds)
-      if (name == tagged->message.verb)
-        apply({kind, static_cast<std::size_t>(parse_number(tagged->message.get("r"))),
-               std::string(tagged->message.get("text")), parse_time(tagged->message.get("next"))},
-              stored);
+      if (name == tagged->message.verb) apply(parse_record(kind, tagged->message), stored);
     text.remove_prefix(lf + 1);
   }
+}
+
+Result<std::vector<std::string>> names_in(const Path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator at(folder, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error))
+    names.push_back(at->path().filename());
+  if (error)
+    return fail(ErrorKind::temporary, fmt::format("{}: {}", folder.native(), error.message()));
+  return names;
 }
 
 bool is_id(std::string_view name) {
@@ -230,19 +283,19 @@ Spool::Spool(const Path& root, Disk& disk, net::BlockingPool& pool, net::Executo
 
 Result<std::vector<Stored>> Spool::recover() {
   for (const Path& folder : {incoming_, active_, corrupt_}) TRY_OK(make_folders(disk_, folder));
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(incoming_, error))
-    TRY_OK(disk_.remove(entry.path()));
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(active_, error))
-    names.push_back(entry.path().filename());
-  if (error)
-    return fail(ErrorKind::temporary, fmt::format("{}: {}", active_.native(), error.message()));
+  TRY(const auto half, names_in(incoming_));
+  for (const std::string& name : half) TRY_OK(sweep(incoming_ / name));
+  TRY(const auto names, names_in(active_));
   std::vector<Stored> found;
   for (const std::string& name : names) {
+    const std::size_t unfinished = name.find(".log.new.");
+    if (unfinished != std::string::npos && is_id(std::string_view(name).substr(0, unfinished))) {
+      TRY_OK(sweep(active_ / name));
+      continue;
+    }
     if (name.ends_with(".log") && is_id(std::string_view(name).substr(0, name.size() - 4))) {
       const auto owner = find_file_info(active_ / name.substr(0, name.size() - 4));
-      if (owner && !*owner) TRY_OK(disk_.remove(active_ / name));
+      if (owner && !*owner) TRY_OK(sweep(active_ / name));
       continue;
     }
     if (!is_id(name)) {
@@ -250,52 +303,99 @@ Result<std::vector<Stored>> Spool::recover() {
       continue;
     }
     auto stored = load(name);
-    if (!stored)
+    // What cannot be read now (no descriptor is left, no right to it) may be whole: it stays.
+    if (!stored && stored.error().kind == ErrorKind::permanent)
       quarantine(name, stored.error().what);
+    else if (!stored)
+      log_.with_queue(name).error(event::queue_disk_failed, {{"reason", stored.error().what}});
     else if (*stored)
       found.push_back(**std::move(stored));
   }
+  // A name that was there after a kill need not be there after a power cut: from here on it is.
+  TRY_OK(disk_.sync_folder(active_));
   return found;
 }
 
-void Spool::quarantine(const std::string& name, std::string_view why) {
-  log_.with_queue(name).error(event::queue_corrupt,
-                              {{"reason", why}, {"file", (corrupt_ / name).native()}});
-  (void)disk_.rename(active_ / name, corrupt_ / (name + "." + random_hex(4)));
+// A file that nobody owns goes; a folder, or what cannot be removed, is in nobody's way.
+Result<> Spool::sweep(const Path& path) const {
+  TRY(const auto info, find_file_info(path));
+  if (!info) return {};
+  const auto removed = info->is_folder()
+                           ? fail(ErrorKind::permanent, "a folder stands in the spool")
+                           : disk_.remove(path);
+  if (!removed)
+    log_.error(event::queue_corrupt, {{"reason", removed.error().what}, {"file", path.native()}});
+  return {};
 }
 
-Result<std::optional<Stored>> Spool::load(const std::string& id) const {
+void Spool::quarantine(const std::string& name, std::string_view why) {
+  const std::string kept = name + "." + random_hex(4);
+  log_.with_queue(name).error(event::queue_corrupt,
+                              {{"reason", why}, {"file", (corrupt_ / kept).native()}});
+  (void)disk_.rename(active_ / name, corrupt_ / kept);
+  // Who has the message already stands in its log.
+  const auto log = find_file_info(active_ / (name + ".log"));
+  if (log && *log) (void)disk_.rename(active_ / (name + ".log"), corrupt_ / (kept + ".log"));
+}
+
+Result<std::string> Spool::read_log(const std::string& id) const {
+  TRY(auto log, read_file(active_ / (id + ".log")));
+  return log ? *std::move(log) : std::string();
+}
+
+Result<std::optional<Stored>> Spool::load(const std::string& id) {
   const Path path = active_ / id;
   TRY(const auto info, find_file_info(path));
   if (!info) return std::nullopt;
   const auto broken = [](std::string_view why) {
     return fail(ErrorKind::permanent, std::string(why));
   };
+  if (!info->is_regular()) return broken("not a regular file");
   TRY(const File file, disk_.open(path, OpenMode::read));
   std::string preamble(kPreambleSize, '\0');
   TRY(const auto n, read_at(file, preamble, 0));
-  if (n != kPreambleSize || !preamble.starts_with(kMagic) || preamble.back() != '\n')
-    return broken("not a spool file");
-  const std::uint64_t size = parse_number(std::string_view(preamble).substr(9, 10));
+  const std::string_view head = preamble;
+  if (n != kPreambleSize || !head.starts_with(kMagic)) return broken("not a spool file");
+  const std::uint64_t size = parse_number(head.substr(kEnvelopeSizeAt, 10));
   if (size == 0 || size > kEnvelopeMax || size + kPreambleSize > info->size)
     return broken("the envelope is cut");
   std::string line(size, '\0');
   TRY(const auto got, read_at(file, line, kPreambleSize));
-  if (got != size ||
-      fmt::format("{:016x}", checksum(line)) != std::string_view(preamble).substr(20, 16) ||
-      line.back() != '\n')
-    return broken("the envelope's checksum is wrong");
   Stored stored;
   stored.id = id;
-  TRY_OK(parse_envelope(std::string_view(line).substr(0, line.size() - 1), stored));
   stored.body_offset = kPreambleSize + size;
-  stored.body_size = info->size - stored.body_offset;
-  TRY(const auto log, read_file(active_ / (id + ".log")));
-  if (log) apply_log(*log, stored);
+  stored.body_size = parse_number(head.substr(kBodySizeAt, 12));
+  std::from_chars(head.data() + kBodyChecksumAt, head.data() + kBodyChecksumAt + 16,
+                  stored.body_checksum, 16);
+  if (got != size || format_preamble(size, stored.body_size, stored.body_checksum, line) != head)
+    return broken("the envelope's checksum is wrong");
+  TRY_OK(parse_envelope(std::string_view(line).substr(0, line.size() - 1), stored));
+  if (stored.body_offset + stored.body_size != info->size)
+    return broken("the text is not as long as it was");
+  TRY(const auto log, read_log(id));
+  const std::size_t sound = sound_size(log);
+  apply_log(std::string_view(log).substr(0, sound), stored);
+  if (sound != log.size()) {
+    log_.with_queue(id).warn(event::queue_log_damaged, {{"bytes", log.size() - sound}});
+    const std::scoped_lock lock(broken_lock_);
+    broken_logs_.insert(id);
+  }
   return stored;
 }
 
-Result<std::optional<Stored>> Spool::read(const std::string& id) const {
+Result<bool> Spool::is_intact(const Stored& stored) const {
+  TRY(const File file, disk_.open(message_path(stored.id), OpenMode::read));
+  std::string piece(kBufferMax, '\0');
+  std::uint64_t sum = kChecksumStart;
+  for (std::uint64_t at = stored.body_offset;;) {
+    TRY(const auto n, read_at(file, piece, at));
+    sum = checksum(std::string_view(piece).substr(0, n), sum);
+    at += n;
+    if (n < piece.size()) return sum == stored.body_checksum;
+  }
+}
+
+Result<std::optional<Stored>> Spool::read(const std::string& id) {
   if (!is_id(id)) return std::nullopt;
   return load(id);
 }
@@ -304,17 +404,33 @@ Result<> Spool::append(const std::string& id, const std::vector<LogRecord>& reco
   std::string lines;
   for (const LogRecord& record : records) lines += format_record(record);
   const Path path = active_ / (id + ".log");
-  TRY(const auto before, find_file_info(path));
-  TRY(const File file, disk_.open(path, OpenMode::append));
-  TRY_OK(disk_.write(file, lines));
-  TRY_OK(disk_.sync(file));
-  if (!before) TRY_OK(disk_.sync_folder(active_));
+  bool was_broken = false;
+  {
+    // Whole only when this has gone well to its end.
+    const std::scoped_lock broken(broken_lock_);
+    was_broken = !broken_logs_.insert(id).second;
+  }
+  if (was_broken) {
+    TRY(const auto log, read_log(id));
+    TRY_OK(replace_file(disk_, path, log.substr(0, sound_size(log)) + lines));
+  } else {
+    TRY(const auto before, find_file_info(path));
+    TRY(const File file, disk_.open(path, OpenMode::append));
+    TRY_OK(disk_.write(file, lines));
+    TRY_OK(disk_.sync(file));
+    if (!before) TRY_OK(disk_.sync_folder(active_));
+  }
+  const std::scoped_lock broken(broken_lock_);
+  broken_logs_.erase(id);
   return {};
 }
 
 Result<> Spool::remove(const std::string& id) {
   TRY_OK(disk_.remove(active_ / id));
-  return disk_.remove(active_ / (id + ".log"));
+  TRY_OK(disk_.remove(active_ / (id + ".log")));
+  const std::scoped_lock lock(broken_lock_);
+  broken_logs_.erase(id);
+  return {};
 }
 
 bool Spool::is_full(const config::Queue& config) const {
@@ -330,8 +446,9 @@ Spool::Writer::Writer(Spool& spool, message::Envelope envelope, WallTime now, bo
   stored_.next_try = now;
   stored_.is_bounce = is_bounce;
   stored_.recipients.resize(stored_.envelope.recipients.size());
-  const std::string line = format_envelope(stored_);
-  buffer_ = fmt::format("{}{:010} {:016x}\n{}", kMagic, line.size(), checksum(line), line);
+  stored_.body_checksum = kChecksumStart;
+  envelope_ = format_envelope(stored_);
+  buffer_ = format_preamble(envelope_.size(), 0, 0, envelope_) + envelope_;
   stored_.body_offset = buffer_.size();
 }
 
@@ -360,14 +477,31 @@ Result<> Spool::Writer::flush() {
   return {};
 }
 
+// What is only known at the end: how long the text is, and its checksum.
+Result<> Spool::Writer::put_preamble() {
+  stored_.body_size = written_ + buffer_.size() - stored_.body_offset;
+  const std::string preamble =
+      format_preamble(envelope_.size(), stored_.body_size, stored_.body_checksum, envelope_);
+  if (file_.is_open()) return spool_.disk_.write_at(file_, preamble, 0);
+  buffer_.replace(0, preamble.size(), preamble);
+  return {};
+}
+
 net::Task<> Spool::Writer::write(std::string_view bytes) {
+  if (failed_) co_return fail(ErrorKind::temporary, "the message could not be written");
+  stored_.body_checksum = checksum(bytes, stored_.body_checksum);
   buffer_ += bytes;
   if (buffer_.size() < kBufferMax) co_return Result<>{};
-  co_return co_await spool_.pool_.run([this] { return flush(); });
+  const auto written = co_await spool_.pool_.run([this] { return flush(); });
+  failed_ = !written;
+  co_return written;
 }
 
 net::Task<Stored> Spool::Writer::commit() {
+  if (failed_) co_return fail(ErrorKind::temporary, "the message could not be written");
+  failed_ = true;  // unless all of it goes well
   CO_TRY_OK(co_await spool_.pool_.run([this]() -> Result<> {
+    TRY_OK(put_preamble());
     TRY_OK(flush());
     TRY_OK(spool_.disk_.sync(file_));
     TRY_OK(spool_.disk_.rename(path_, spool_.active_ / stored_.id));
@@ -377,7 +511,7 @@ net::Task<Stored> Spool::Writer::commit() {
   CO_TRY_OK(co_await spool_.active_sync_.sync());
   path_.clear();
   file_.close();
-  stored_.body_size = written_ - stored_.body_offset;
+  failed_ = false;
   co_return stored_;
 }
 

@@ -1,24 +1,34 @@
 // The spool: messages on disk, and what has become of them. It survives kill -9 and a power cut
 // between any two calls.
 //
-//   incoming/ID       being written                        crash: removed at the next start; was
-//   never acknowledged active/ID         the message; never changed again     committed: synced,
-//   renamed here, folder synced, then 250 active/ID.log     what happened: one line an event synced
-//   before anything follows from it; a torn last line
-//                     (recipient done, verdict, hold …)    counts as not written
-//   corrupt/…         what could not be read               kept for a human; the others go on
+//   where            what it holds                         after a crash
+//   incoming/ID      being written                         removed at the next start: it was never
+//                                                          acknowledged
+//   active/ID        the message; never changed again      there: it was synced, renamed here and
+//                                                          the folder synced, and only then came
+//                                                          250
+//   active/ID.log    what happened to it, one line an      a torn or damaged line counts as not
+//                    event (recipient done, verdict,       written, and so does what follows it
+//                    hold ...), synced before anything
+//                    follows from it
+//   corrupt/...      what could not be understood          kept for a human; the others go on
 //
 // A message goes when all recipients are done: its log first says so, then both files are removed,
-// the log last; a log without its message is removed at the next start.
+// the log last; a log without its message is removed at the next start. A log that could not be
+// written or synced, or that has a damaged line, is never appended to again: what of it is whole
+// goes into a new file with the next record.
 //
-// A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <checksum of it, 16 hex
-// digits>\n", the envelope as one line of the line protocol, then the message's bytes with CRLF
-// lines. No text of a peer can end a record: line ends in it are escaped.
+// A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <size of the text, 12 digits>
+// <checksum of the text, 16 hex digits> <checksum of all this and the envelope, 16 hex digits>\n",
+// the envelope as one line of the line protocol, then the message's text with CRLF lines. No text
+// of a peer can end a record: line ends in it are escaped.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,9 +49,13 @@ enum class RecipientState {
   bounced
 };  // bounced: failed, and the sender was told
 
+// What the sender asked to be told of a success, and has not been told yet.
+enum class Notice { none, delivered, relayed };
+
 struct RecipientStatus {
   RecipientState state = RecipientState::waiting;
   std::string reason;  // the last thing that was said
+  Notice notice = Notice::none;
 };
 
 // A message as it lies on disk.
@@ -59,14 +73,31 @@ struct Stored {
   bool was_warned = false;
   std::size_t tries = 0;
   WallTime next_try{};
+  std::chrono::milliseconds age{0};  // as last written down, for a wall clock may jump
+  WallTime age_at{};
+  std::uint64_t body_checksum = 0;
 };
 
 struct LogRecord {
-  enum class Kind { delivered, failed, bounced, deferred, scanned, hold, release, warned, tried };
+  enum class Kind {
+    delivered,
+    failed,
+    bounced,
+    deferred,
+    notified,
+    scanned,
+    hold,
+    release,
+    warned,
+    tried
+  };
   Kind kind = Kind::deferred;
   std::size_t recipient = 0;
-  std::string text;     // reason, or the filter's headers
-  WallTime next_try{};  // tried
+  std::string text = {};             // reason, or the filter's headers
+  Notice notice = Notice::none;      // delivered
+  WallTime next_try = {};            // tried
+  std::chrono::milliseconds age{0};  // tried: how long the message has been here ...
+  WallTime at = {};                  // ... at this time
 };
 
 // One folder's fsync for all who wait for one (group commit).
@@ -93,12 +124,16 @@ class Spool {
   Result<std::vector<Stored>> recover();
 
   Path message_path(const std::string& id) const { return active_ / id; }
-  // Appends to the message's log and syncs it. Blocks.
+  // Appends to the message's log and syncs it. Blocks; one at a time for each message.
   Result<> append(const std::string& id, const std::vector<LogRecord>& records);
   // Blocks.
   Result<> remove(const std::string& id);
-  Result<std::optional<Stored>> read(const std::string& id) const;
+  Result<std::optional<Stored>> read(const std::string& id);
   bool is_full(const config::Queue& config) const;
+  // Reads the text and compares it with its checksum; false: damaged. Blocks.
+  Result<bool> is_intact(const Stored& stored) const;
+  // Takes a message and its log out of the way, into corrupt/. Blocks.
+  void quarantine(const std::string& name, std::string_view why);
 
   // A message that is being written. commit gives what lies on disk then; without it nothing
   // remains.
@@ -111,8 +146,11 @@ class Spool {
 
    private:
     Result<> flush();
+    Result<> put_preamble();
     Spool& spool_;
     Stored stored_;
+    std::string envelope_;  // its line
+    bool failed_ = false;   // a file that could not be written is worth nothing
     Path path_;
     File file_;
     std::string buffer_;
@@ -121,9 +159,12 @@ class Spool {
 
  private:
   friend class Writer;
-  Result<std::optional<Stored>> load(const std::string& id) const;
-  void quarantine(const std::string& name, std::string_view why);
+  Result<std::optional<Stored>> load(const std::string& id);
+  Result<std::string> read_log(const std::string& id) const;
+  Result<> sweep(const Path& path) const;
 
+  std::mutex broken_lock_;
+  std::set<std::string> broken_logs_;  // not to be appended to
   Path root_, incoming_, active_, corrupt_;
   Disk& disk_;
   net::BlockingPool& pool_;

@@ -1,0 +1,240 @@
+// A queue in a temporary folder with everything around it made up: tables, transports, filter,
+// clock and disk. What a recipient's name begins with says what becomes of it: ok, later, bad.
+// Ending a Server is a kill -9 as far as the disk goes; the pool has one thread, so that runs are
+// repeated operation by operation.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "queue/queue.h"
+#include "tests/support/captured_log.h"
+#include "tests/support/fault_disk.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_loop.h"
+
+namespace posthorn::queue {
+
+using test::CapturedLog;
+using test::FaultDisk;
+using test::ManualClock;
+using test::TempFolder;
+
+inline std::vector<std::string> names_in(const Path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().native());
+  std::ranges::sort(names);
+  return names;
+}
+inline std::string read_text(const Path& path) {
+  const auto text = read_file(path);
+  return text && *text ? **text : std::string();
+}
+inline void write_text(const Path& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+inline std::string domain_of(const std::string& address) {
+  return address.substr(address.find('@') + 1);
+}
+
+inline message::Envelope envelope_to(std::vector<std::string> recipients,
+                                     std::string sender = "sender@example.org") {
+  message::Envelope envelope;
+  envelope.sender = std::move(sender);
+  for (std::string& to : recipients) envelope.recipients.push_back({std::move(to), {}, {}});
+  envelope.origin.session = "S1";
+  return envelope;
+}
+
+// example.org is here; relay.test goes to a smarthost; "refused@" and "unasked@" are what they say;
+// all else goes by MX.
+class FakeDirectory final : public route::Directory {
+ public:
+  route::Answer<route::Expansion> recipient(route::RecipientQuestion question) override {
+    co_return std::expected<route::Expansion, route::Refusal>(route::Expansion{{question.address}});
+  }
+  route::Answer<void> sender(std::string, std::string) override {
+    co_return std::expected<void, route::Refusal>();
+  }
+  route::Answer<route::Plan> plan(std::string address) override {
+    using Out = std::expected<route::Plan, route::Refusal>;
+    ++plans;
+    if (address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
+    if (address.starts_with("refused"))
+      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+    if (address.ends_with("@example.org")) co_return Out(route::LocalPlan{address, ""});
+    if (address.ends_with("@relay.test")) {
+      route::RelayPlan relay;
+      relay.host = "smart.test";
+      co_return Out(route::Plan(relay));
+    }
+    co_return Out(route::Plan(route::MxPlan{domain_of(address)}));
+  }
+  int plans = 0;
+};
+
+struct Call {
+  std::string id;
+  message::Envelope envelope;
+  std::string text;  // as it would go out
+  WallTime at;
+  bool local = false;
+};
+
+class FakeTransport final : public deliver::Transport {
+ public:
+  FakeTransport(const Clock& clock, net::Executor executor)
+      : clock_(clock), opened_(std::move(executor)) {}
+
+  net::Awaitable<deliver::Attempted> attempt(route::Plan plan, message::Envelope envelope,
+                                             deliver::Body body, std::string id) override {
+    const std::string domain = domain_of(envelope.recipients.front().address);
+    most[domain] = std::max(most[domain], ++running[domain]);
+    most_in_all = std::max(most_in_all, ++in_all);
+    const std::string whole = read_text(body.file);
+    calls.push_back({id, envelope, body.prefix + whole.substr(body.offset, body.size), clock_.now(),
+                     std::holds_alternative<route::LocalPlan>(plan)});
+    while (stuck.contains(domain) && !opened_.is_closed()) co_await opened_.wait(SteadyTime::max());
+    --running[domain];
+    --in_all;
+    if (opened_.is_closed()) co_return deliver::Attempted{.outcomes = {}, .destination_down = true};
+    deliver::Attempted attempted;
+    attempted.takes_notices = takes_notices;
+    attempted.login_refused = login_refused;
+    attempted.destination_down = down.contains(domain) || login_refused;
+    for (const message::Recipient& to : envelope.recipients) {
+      deliver::Outcome outcome = judge(to.address);
+      if (attempted.destination_down) outcome = {.kind = worst, .reason = "connection refused"};
+      if (outcome.kind == deliver::Outcome::Kind::delivered) ++delivered[id + " " + to.address];
+      attempted.outcomes.push_back(std::move(outcome));
+    }
+    co_return attempted;
+  }
+  static deliver::Outcome judge(const std::string& address) {
+    using Kind = deliver::Outcome::Kind;
+    if (address.starts_with("later"))
+      return {.kind = Kind::deferred, .reply = {450, "4.2.0", ""}, .reason = "450 4.2.0 Later"};
+    if (address.starts_with("bad"))
+      return {.kind = Kind::failed, .reply = {550, "5.1.1", ""}, .reason = "550 5.1.1 Unknown"};
+    return {.kind = Kind::delivered, .reply = {250, "2.0.0", ""}, .reason = "250 2.0.0 Ok"};
+  }
+  void open(const std::string& domain) {
+    stuck.erase(domain);
+    opened_.set();
+  }
+  void close() { opened_.close(); }
+  std::size_t calls_to(const std::string& address) const {
+    std::size_t n = 0;
+    for (const Call& call : calls)
+      for (const auto& to : call.envelope.recipients) n += to.address == address ? 1 : 0;
+    return n;
+  }
+
+  std::vector<Call> calls;
+  std::map<std::string, int> delivered;  // "id address"
+  std::map<std::string, int> running, most;
+  int in_all = 0, most_in_all = 0;
+  std::set<std::string> stuck, down;
+  bool takes_notices = false, login_refused = false;
+  deliver::Outcome::Kind worst = deliver::Outcome::Kind::deferred;
+
+ private:
+  const Clock& clock_;
+  net::Event opened_;
+};
+
+class FakeFilter final : public filter::Scanner {
+ public:
+  net::Task<filter::Verdict> scan(filter::Scan) override {
+    ++scans;
+    if (is_down) co_return fail(ErrorKind::temporary, "spamd: connection refused");
+    co_return filter::Verdict{.spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
+  }
+  int scans = 0;
+  bool is_down = false;
+};
+
+inline config::Config config_in(const Path& folder) {
+  config::Config config;
+  config.server.hostname = "mx.example.org";
+  config.paths.spool = folder / "spool";
+  config.queue.free_min = 0;
+  return config;
+}
+
+// Brings up a Queue; its end is the process's end.
+class Server {
+ public:
+  Server(config::Config c, Disk& disk, ManualClock& clock, filter::Scanner* filter = nullptr)
+      : config(std::move(c)),
+        transport(clock, loop.executor()),
+        clock_(clock),
+        queue({.scope = loop.scope(),
+               .pool = pool_,
+               .config = config,
+               .disk = disk,
+               .clock = clock,
+               .directory = directory,
+               .transport = transport,
+               .filter = filter}) {}
+  ~Server() {
+    queue.stop();
+    transport.close();
+    loop.until([this] { return loop.scope().running() == 0; });
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  bool start() { return loop.run(queue.start()).has_value(); }
+  Result<std::string> take(message::Envelope envelope, std::string_view text = kText) {
+    return loop.run(take_all(queue, std::move(envelope), text));
+  }
+  // Lets all that is ready run: each turn flushes the pool once.
+  void settle(int turns = 30) {
+    for (int i = 0; i < turns; ++i) (void)loop.run(flush(pool_));
+  }
+  void step(std::chrono::milliseconds time, int turns = 30) {
+    clock_.advance(time);
+    queue.look_again();
+    settle(turns);
+  }
+  net::Message ask(std::string verb, std::string id = {}) {
+    return loop.wait(queue.answer(net::Message(std::move(verb)).add("id", id)));
+  }
+  std::size_t size() {
+    const net::Message status = ask("status");
+    return static_cast<std::size_t>(std::stoul(std::string(status.get("queue.messages"))));
+  }
+  std::string state(const std::string& id) { return std::string(ask("show", id).get("state")); }
+
+  static constexpr std::string_view kText =
+      "From: sender@example.org\r\nSubject: hello\r\n\r\nbody\r\n";
+  test::TestLoop loop;
+  config::Config config;
+  FakeDirectory directory;
+  FakeTransport transport;
+
+ private:
+  static net::Task<std::string> take_all(Queue& queue, message::Envelope envelope,
+                                         std::string_view text) {
+    const auto writer = queue.begin(std::move(envelope));
+    for (std::size_t at = 0; at < text.size(); at += 30'000)
+      CO_TRY_OK(co_await writer->write(text.substr(at, 30'000)));
+    co_return co_await queue.commit(*writer);
+  }
+  static net::Task<> flush(net::BlockingPool& pool) {
+    co_return co_await pool.run([]() -> Result<> { return {}; });
+  }
+
+  net::BlockingPool pool_{1};
+  ManualClock& clock_;
+
+ public:
+  Queue queue;
+};
+
+}  // namespace posthorn::queue

@@ -1,0 +1,529 @@
+// The spool alone: what was said to be on disk is on disk, whole and once, whatever operation the
+// machine stopped at or failed in; and what a disk has damaged is never taken for a message, nor
+// for a list of recipients that was never written.
+#include "queue/spool.h"
+
+#include <cerrno>
+#include <sys/stat.h>
+
+#include "harness.h"
+
+namespace posthorn::queue {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = LogRecord::Kind;
+
+LogRecord line(Kind kind, std::size_t recipient = 0, std::string text = {}) {
+  LogRecord record;
+  record.kind = kind;
+  record.recipient = recipient;
+  record.text = std::move(text);
+  return record;
+}
+
+// A Spool and what it stands on.
+struct OpenSpool {
+  OpenSpool(const Path& folder, Disk& disk)
+      : spool(folder / "spool", disk, pool, loop.executor()) {}
+  Result<std::string> write(const message::Envelope& envelope, std::string_view text,
+                            bool is_bounce = false) {
+    return loop.run(write_all(spool, envelope, text, is_bounce));
+  }
+  static net::Task<std::string> write_all(Spool& spool, message::Envelope envelope,
+                                          std::string_view text, bool is_bounce) {
+    Spool::Writer writer(spool, std::move(envelope), WallTime(1'000'000ms), is_bounce);
+    for (std::size_t at = 0; at < text.size(); at += 30'000)
+      CO_TRY_OK(co_await writer.write(text.substr(at, 30'000)));
+    CO_TRY(const auto stored, co_await writer.commit());
+    co_return stored.id;
+  }
+  test::TestLoop loop;
+  net::BlockingPool pool{1};
+  Spool spool;
+};
+
+std::string text_of(const Spool& spool, const Stored& stored) {
+  return read_text(spool.message_path(stored.id)).substr(stored.body_offset, stored.body_size);
+}
+
+const std::string kShort = "Subject: short\r\n\r\nbody\r\n";
+const std::string kLong = "Subject: long\r\n\r\n" + std::string(200'000, 'x') + "\r\n";
+
+message::Envelope three() {
+  message::Envelope envelope = envelope_to({"a@example.org", "b@far.test", "c@far.test"});
+  envelope.recipients[1].original = "rfc822;old\tb\n@far.test";
+  envelope.recipients[2].notify = {
+      .never = false, .success = true, .failure = true, .delay = false};
+  envelope.id = "env id\n=";
+  envelope.ret = message::Ret::headers;
+  envelope.origin.helo = "evil\r\n\twords\\";
+  return envelope;
+}
+
+// What the rest of the program was told.
+struct Told {
+  struct Mail {
+    message::Envelope envelope;
+    std::string text;
+    bool is_bounce = false;
+    std::map<std::size_t, RecipientState> certain;   // recorded: must be found so
+    std::map<std::size_t, RecipientState> possible;  // its recording failed: may be found so
+    bool held = false, maybe_held = false;
+    bool removing = false, removed = false;
+  };
+  std::map<std::string, Mail> mails;
+};
+
+void note(OpenSpool& run, Told& told, const std::string& id, Kind kind, std::size_t recipient) {
+  const bool done = run.spool.append(id, {line(kind, recipient, "250 said\nso")}).has_value();
+  Told::Mail& mail = told.mails[id];
+  if (kind == Kind::hold) (done ? mail.held : mail.maybe_held) = true;
+  const auto state = kind == Kind::delivered ? RecipientState::delivered
+                     : kind == Kind::failed  ? RecipientState::failed
+                                             : RecipientState::bounced;
+  if (kind == Kind::delivered || kind == Kind::failed || kind == Kind::bounced)
+    (done ? mail.certain : mail.possible)[recipient] = state;
+}
+
+std::string take(OpenSpool& run, Told& told, const message::Envelope& envelope,
+                 const std::string& text, bool is_bounce = false) {
+  const auto id = run.write(envelope, text, is_bounce);
+  if (!id) return {};
+  told.mails[*id] = {.envelope = envelope, .text = text, .is_bounce = is_bounce};
+  return *id;
+}
+
+void finish(OpenSpool& run, Told& told, const std::string& id) {
+  told.mails[id].removing = true;
+  told.mails[id].removed = run.spool.remove(id).has_value();
+}
+
+// Everything a queue does to its spool; goes on after a failure as the queue would.
+void work(OpenSpool& run, Told& told) {
+  if (!run.spool.recover()) return;
+  const std::string first = take(run, told, three(), kShort);
+  const std::string second = take(run, told, three(), kLong);
+  for (const std::string& id : {first, second}) {
+    if (id.empty()) continue;
+    note(run, told, id, Kind::delivered, 0);
+    note(run, told, id, Kind::deferred, 1);
+    note(run, told, id, Kind::failed, 2);
+  }
+  // The bounce is there before its cause is done with.
+  const std::string bounce = take(run, told, envelope_to({"sender@example.org"}, ""), kShort, true);
+  if (!first.empty() && !bounce.empty()) note(run, told, first, Kind::bounced, 2);
+  if (!second.empty()) note(run, told, second, Kind::hold, 0);
+  if (!bounce.empty()) {
+    note(run, told, bounce, Kind::delivered, 0);
+    if (told.mails[bounce].certain.contains(0)) finish(run, told, bounce);
+  }
+  const std::string third = take(run, told, three(), kShort);
+  if (!third.empty()) note(run, told, third, Kind::delivered, 2);
+}
+
+void expect_mail(const Told::Mail& mail, const Stored& stored, const Spool& spool) {
+  EXPECT_EQ(stored.envelope, mail.envelope);
+  EXPECT_EQ(stored.is_bounce, mail.is_bounce);
+  EXPECT_EQ(text_of(spool, stored), mail.text);
+  EXPECT_TRUE(spool.is_intact(stored).value_or(false));
+  if (mail.held) EXPECT_TRUE(stored.is_held);
+  if (!mail.held && !mail.maybe_held) EXPECT_FALSE(stored.is_held);
+  for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
+    const RecipientState state = stored.recipients[i].state;
+    const auto certain = mail.certain.find(i), possible = mail.possible.find(i);
+    if (possible != mail.possible.end() && state == possible->second) continue;
+    EXPECT_EQ(state, certain == mail.certain.end() ? RecipientState::waiting : certain->second)
+        << "recipient " << i;
+  }
+}
+
+// Starts anew on a sound disk.
+void expect_kept(const Path& folder, const Told& told, bool power_cut) {
+  FaultDisk disk;
+  OpenSpool run(folder, disk);
+  const auto found = run.spool.recover();
+  ASSERT_TRUE(found) << found.error().what;
+  std::set<std::string> seen;
+  std::size_t strangers = 0;
+  for (const Stored& stored : *found) {
+    EXPECT_TRUE(seen.insert(stored.id).second) << stored.id << " is there twice";
+    const auto mail = told.mails.find(stored.id);
+    if (mail != told.mails.end()) {
+      expect_mail(mail->second, stored, run.spool);
+      if (mail->second.removed) EXPECT_TRUE(power_cut) << "removed, and there again";
+      continue;
+    }
+    // Never acknowledged: whole and new, or not at all.
+    ++strangers;
+    EXPECT_TRUE(run.spool.is_intact(stored).value_or(false));
+    for (const RecipientStatus& recipient : stored.recipients)
+      EXPECT_EQ(recipient.state, RecipientState::waiting);
+  }
+  EXPECT_LE(strangers, 1U);
+  for (const auto& [id, mail] : told.mails)
+    if (!mail.removing) EXPECT_TRUE(seen.contains(id)) << id << " was acknowledged and is gone";
+  EXPECT_TRUE(names_in(folder / "spool/incoming").empty());
+  EXPECT_TRUE(names_in(folder / "spool/corrupt").empty());
+  for (const std::string& name : names_in(folder / "spool/active"))
+    EXPECT_TRUE(seen.contains(name.substr(0, 13))) << name << " belongs to nothing";
+  // And it works on: what is recorded now is there the next time.
+  Told more;
+  for (const Stored& stored : *found) {
+    ASSERT_TRUE(run.spool.append(stored.id, {line(Kind::delivered, 0, "now")}));
+  }
+  const auto again = run.spool.recover();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->size(), found->size());
+  for (const Stored& stored : *again)
+    EXPECT_EQ(stored.recipients[0].state, RecipientState::delivered) << stored.id;
+}
+
+int operations() {
+  TempFolder folder;
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  Told told;
+  work(run, told);
+  EXPECT_EQ(told.mails.size(), 4U);
+  return disk.count();
+}
+
+struct Fall {
+  const char* name;
+  FaultDisk::Fault fault;
+  int error;
+  bool power_cut;
+};
+void PrintTo(const Fall& fall, std::ostream* out) {
+  *out << fall.name;
+}
+
+class SpoolFalls : public testing::TestWithParam<Fall> {};
+
+TEST_P(SpoolFalls, AtEveryOperation) {
+  const CapturedLog log;
+  const int all = operations();
+  EXPECT_GT(all, 40);
+  for (int at = 1; at <= all && !HasFailure(); ++at) {
+    SCOPED_TRACE("at operation " + std::to_string(at));
+    TempFolder folder;
+    FaultDisk disk({.fault = GetParam().fault, .at = at, .error = GetParam().error});
+    Told told;
+    {
+      OpenSpool run(folder.path(), disk);
+      work(run, told);
+    }
+    EXPECT_EQ(disk.syncs_after_failed(), 0);
+    if (GetParam().power_cut) disk.cut_power();
+    if (GetParam().fault == FaultDisk::Fault::once && at > 10) EXPECT_GE(told.mails.size(), 3U);
+    expect_kept(folder.path(), told, GetParam().power_cut);
+  }
+}
+
+using Fault = FaultDisk::Fault;
+INSTANTIATE_TEST_SUITE_P(Rows, SpoolFalls,
+                         testing::Values(Fall{"killed", Fault::for_good, EIO, false},
+                                         Fall{"power_cut", Fault::for_good, EIO, true},
+                                         Fall{"no_space", Fault::once, ENOSPC, false},
+                                         Fall{"no_space_then_power_cut", Fault::once, ENOSPC, true},
+                                         Fall{"quota", Fault::once, EDQUOT, true},
+                                         Fall{"io_error", Fault::once, EIO, false},
+                                         Fall{"io_error_then_power_cut", Fault::once, EIO, true},
+                                         Fall{"no_descriptor", Fault::once, EMFILE, true},
+                                         Fall{"read_only", Fault::once, EROFS, true}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// The fault comes while the log grows, and only then power goes.
+TEST(Spool, ALogThatCouldNotBeSyncedIsWrittenAnew) {
+  const CapturedLog log;
+  for (const FaultDisk::Op op : {FaultDisk::Op::write, FaultDisk::Op::sync}) {
+    TempFolder folder;
+    FaultDisk disk;
+    std::string id;
+    {
+      OpenSpool run(folder.path(), disk);
+      ASSERT_TRUE(run.spool.recover());
+      id = *run.write(three(), kShort);
+      ASSERT_TRUE(run.spool.append(id, {line(Kind::delivered, 0)}));
+      disk.arm({.fault = Fault::once, .at = op == FaultDisk::Op::write ? 2 : 3});
+      EXPECT_FALSE(run.spool.append(id, {line(Kind::delivered, 1)}));
+      EXPECT_EQ(disk.operations().back(), op);
+      EXPECT_TRUE(run.spool.append(id, {line(Kind::delivered, 2)}));
+      EXPECT_EQ(disk.syncs_after_failed(), 0);
+    }
+    disk.cut_power();
+    FaultDisk sound;
+    OpenSpool run(folder.path(), sound);
+    const auto found = run.spool.recover();
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 1U);
+    EXPECT_EQ(found->front().recipients[0].state, RecipientState::delivered);
+    EXPECT_EQ(found->front().recipients[2].state, RecipientState::delivered);
+  }
+}
+
+TEST(Spool, AWriterThatFailedOnceTakesNothingMore) {
+  TempFolder folder;
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  ASSERT_TRUE(run.spool.recover());
+  struct Steps {
+    static net::Task<int> run(Spool& spool, FaultDisk& disk) {
+      int taken = 0;
+      Spool::Writer writer(spool, three(), WallTime(1ms), false);
+      disk.arm({.fault = Fault::once, .at = 2, .error = ENOSPC});  // after the open: the write
+      taken += (co_await writer.write(kLong)).has_value() ? 1 : 0;
+      taken += (co_await writer.write(kLong)).has_value() ? 1 : 0;
+      taken += (co_await writer.commit()).has_value() ? 1 : 0;
+      Spool::Writer other(spool, three(), WallTime(1ms), false);
+      disk.arm({.fault = Fault::once, .at = 3, .error = EIO});  // open, write, sync
+      taken += (co_await other.commit()).has_value() ? 1 : 0;
+      taken += (co_await other.commit()).has_value() ? 1 : 0;  // not the same pages again
+      co_return taken;
+    }
+  };
+  EXPECT_EQ(run.loop.run(Steps::run(run.spool, disk)).value_or(-1), 0);
+  EXPECT_EQ(disk.syncs_after_failed(), 0);
+  EXPECT_TRUE(names_in(folder.path() / "spool/incoming").empty());
+  EXPECT_TRUE(names_in(folder.path() / "spool/active").empty());
+}
+
+TEST(Spool, WhatWasNotCommittedLeavesNothing) {
+  TempFolder folder;
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  ASSERT_TRUE(run.spool.recover());
+  struct Steps {
+    static net::Task<> run(Spool& spool) {
+      Spool::Writer writer(spool, three(), WallTime(1ms), false);
+      co_return co_await writer.write(kLong);
+    }
+  };
+  EXPECT_TRUE(run.loop.run(Steps::run(run.spool)));
+  EXPECT_TRUE(names_in(folder.path() / "spool/incoming").empty());
+}
+
+// A spool with a victim and a bystander, as they are on disk.
+class SpoolDamage : public testing::Test {
+ protected:
+  void SetUp() override {
+    OpenSpool run(folder_.path(), disk_);
+    ASSERT_TRUE(run.spool.recover());
+    victim_ = *run.write(three(), kShort);
+    other_ = *run.write(envelope_to({"x@example.org"}), kShort);
+    LogRecord tried = line(Kind::tried);
+    tried.next_try = WallTime(5'000'000ms);
+    ASSERT_TRUE(run.spool.append(
+        victim_, {line(Kind::delivered, 0, "250 ok"), line(Kind::failed, 1, "550 no"), tried}));
+    message_ = read_text(active() / victim_);
+    log_text_ = read_text(active() / (victim_ + ".log"));
+  }
+  Path active() const { return folder_.path() / "spool/active"; }
+  Path corrupt() const { return folder_.path() / "spool/corrupt"; }
+
+  // The victim as the spool finds it now, and that the bystander is found as ever.
+  std::optional<Stored> recovered(OpenSpool& run) {
+    const auto found = run.spool.recover();
+    EXPECT_TRUE(found);
+    std::optional<Stored> victim;
+    std::size_t others = 0;
+    for (const Stored& stored : found.value_or(std::vector<Stored>{})) {
+      if (stored.id == victim_) victim = stored;
+      others += stored.id == other_ ? 1 : 0;
+    }
+    EXPECT_EQ(others, 1U);
+    return victim;
+  }
+  void restore() {
+    fs::remove_all(active() / victim_);
+    fs::remove_all(active() / (victim_ + ".log"));
+    for (const std::string& name : names_in(corrupt())) fs::remove_all(corrupt() / name);
+    write_text(active() / victim_, message_);
+    write_text(active() / (victim_ + ".log"), log_text_);
+  }
+  // The message file is not what was written.
+  void expect_not_taken(OpenSpool& run, const CapturedLog& log) {
+    const auto victim = recovered(run);
+    if (victim) {
+      EXPECT_EQ(victim->envelope, three());
+      EXPECT_FALSE(run.spool.is_intact(*victim).value_or(true)) << "a damaged text goes unnoticed";
+      return;
+    }
+    EXPECT_EQ(names_in(corrupt()).size(), 2U);  // with its log
+    EXPECT_EQ(log.count("event=queue.corrupt"), 1);
+    EXPECT_FALSE(fs::exists(active() / victim_));
+  }
+  // Its log is not: recipients may be undone that were done, never the other way round.
+  void expect_careful(OpenSpool& run, const CapturedLog& log, bool is_whole) {
+    const auto victim = recovered(run);
+    ASSERT_TRUE(victim);
+    EXPECT_EQ(victim->envelope, three());
+    ASSERT_EQ(victim->recipients.size(), 3U);
+    const RecipientState right[] = {RecipientState::delivered, RecipientState::failed,
+                                    RecipientState::waiting};
+    bool less = victim->tries != 1;
+    for (std::size_t i = 0; i < 3; ++i) {
+      less |= victim->recipients[i].state != right[i];
+      EXPECT_TRUE(victim->recipients[i].state == right[i] ||
+                  victim->recipients[i].state == RecipientState::waiting);
+    }
+    // A log that ends with a whole line is not damaged: nothing more was ever written.
+    if (less && !is_whole) EXPECT_EQ(log.count("event=queue.log.damaged"), 1);
+  }
+
+  TempFolder folder_;
+  FaultDisk disk_;
+  std::string victim_, other_, message_, log_text_;
+};
+
+TEST_F(SpoolDamage, AMessageCutAtEachByte) {
+  for (std::size_t size = 0; size < message_.size() && !HasFailure(); ++size) {
+    SCOPED_TRACE(size);
+    restore();
+    write_text(active() / victim_, message_.substr(0, size));
+    const CapturedLog log;
+    OpenSpool run(folder_.path(), disk_);
+    expect_not_taken(run, log);
+    EXPECT_FALSE(fs::exists(active() / victim_)) << "a cut message is quarantined at once";
+  }
+}
+
+TEST_F(SpoolDamage, AMessageWithEachByteFlipped) {
+  OpenSpool run(folder_.path(), disk_);
+  for (const char mask : {'\x01', '\x20', '\x80'})
+    for (std::size_t at = 0; at < message_.size() && !HasFailure(); ++at) {
+      SCOPED_TRACE(at);
+      restore();
+      std::string text = message_;
+      text[at] = static_cast<char>(text[at] ^ mask);
+      write_text(active() / victim_, text);
+      const CapturedLog log;
+      expect_not_taken(run, log);
+    }
+}
+
+TEST_F(SpoolDamage, AMessageWithMoreBehindIt) {
+  for (const std::string& more : {std::string(1, '\0'), std::string(4096, '\0'), kShort}) {
+    restore();
+    write_text(active() / victim_, message_ + more);
+    const CapturedLog log;
+    OpenSpool run(folder_.path(), disk_);
+    expect_not_taken(run, log);
+  }
+}
+
+TEST_F(SpoolDamage, ALogCutAtEachByteAndWithEachByteFlipped) {
+  for (std::size_t at = 0; at < log_text_.size() && !HasFailure(); ++at)
+    for (const int how : {0, 0x01, 0x20, 0x80}) {
+      SCOPED_TRACE(std::to_string(at) + " mask " + std::to_string(how));
+      restore();
+      std::string text = log_text_;
+      if (how == 0)
+        text.resize(at);
+      else
+        text[at] = static_cast<char>(text[at] ^ how);
+      write_text(active() / (victim_ + ".log"), text);
+      const CapturedLog log;
+      OpenSpool run(folder_.path(), disk_);
+      expect_careful(run, log, how == 0 && (text.empty() || text.ends_with('\n')));
+      // What is recorded behind the damage is believed the next time.
+      ASSERT_TRUE(run.spool.append(victim_, {line(Kind::delivered, 2)}));
+      const auto victim = recovered(run);
+      ASSERT_TRUE(victim);
+      EXPECT_EQ(victim->recipients[2].state, RecipientState::delivered);
+    }
+}
+
+TEST_F(SpoolDamage, ThingsThatAreNoMessages) {
+  const std::string nuls(4096, '\0');
+  struct Row {
+    const char* what;
+    std::string name;
+    std::function<void(const Path&)> make;
+    bool is_quarantined = true;
+  };
+  const auto file = [](std::string text) {
+    return [text](const Path& path) { write_text(path, text); };
+  };
+  const auto make_folder = [](const Path& path) {
+    fs::create_directory(path);
+    write_text(path / "x", "y");
+  };
+  const std::string id = "0123456789ABC";
+  const std::vector<Row> rows = {
+      {"zero length", id, file("")},
+      {"NULs", id, file(nuls)},
+      {"a foreign file with an id's name", id, file("hello\n")},
+      {"a foreign file", "core.1234", file("hello\n")},
+      {"a hidden file", ".hidden", file("")},
+      {"a folder", "folder", make_folder},
+      {"a folder with an id's name", id, make_folder},
+      {"a symbolic link", id, [](const Path& path) { fs::create_symlink("/etc/passwd", path); }},
+      {"a dangling link", id, [](const Path& path) { fs::create_symlink("/none", path); }},
+      {"a fifo", id, [](const Path& path) { ::mkfifo(path.c_str(), 0600); }},
+      {"a log without a message", id + ".log", file(log_text_), false},
+      {"a folder as log without a message", id + ".log", make_folder, false},
+      {"an unfinished new log", victim_ + ".log.new.01234567", file(log_text_), false},
+      {"only a preamble", id, file(message_.substr(0, 67))},
+      {"another's message", id, file("PHSPOOL9" + message_.substr(8))},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    restore();
+    row.make(active() / row.name);
+    const CapturedLog log;
+    {
+      OpenSpool run(folder_.path(), disk_);
+      EXPECT_TRUE(recovered(run));
+    }
+    EXPECT_EQ(log.count("event=queue.corrupt"),
+              row.is_quarantined || fs::is_directory(active() / row.name) ? 1 : 0);
+    EXPECT_EQ(names_in(corrupt()).size(), row.is_quarantined ? 1U : 0U);
+    fs::remove_all(active() / row.name);
+  }
+}
+
+TEST_F(SpoolDamage, AFolderInIncomingHindersNobody) {
+  fs::create_directory(folder_.path() / "spool/incoming/folder");
+  write_text(folder_.path() / "spool/incoming/0123456789ABC", "half");
+  const CapturedLog log;
+  OpenSpool run(folder_.path(), disk_);
+  EXPECT_TRUE(recovered(run));
+  EXPECT_EQ(names_in(folder_.path() / "spool/incoming"), std::vector<std::string>{"folder"});
+  EXPECT_EQ(log.count("event=queue.corrupt"), 1);
+}
+
+TEST_F(SpoolDamage, AFutureTimeOfTheFileIsNothing) {
+  fs::last_write_time(active() / victim_, fs::file_time_type::clock::now() + 24h * 3650);
+  OpenSpool run(folder_.path(), disk_);
+  EXPECT_TRUE(recovered(run));
+}
+
+TEST_F(SpoolDamage, ALogThatIsAFolderSetsTheMessageAside) {
+  fs::remove(active() / (victim_ + ".log"));
+  fs::create_directory(active() / (victim_ + ".log"));
+  const CapturedLog log;
+  OpenSpool run(folder_.path(), disk_);
+  EXPECT_FALSE(recovered(run));
+  EXPECT_EQ(names_in(corrupt()).size(), 2U);
+}
+
+// "Could not read" is not "broken": with no descriptor left the mail of a whole queue would be set
+// aside.
+TEST_F(SpoolDamage, WhatCannotBeReadNowStaysWhereItIs) {
+  for (const int error : {EMFILE, EIO, EACCES, ENOMEM}) {
+    FaultDisk disk({.fault = Fault::once, .at = 1, .error = error, .with_reads = true});
+    const CapturedLog log;
+    OpenSpool run(folder_.path(), disk);
+    const auto found = run.spool.recover();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->size(), 1U);
+    EXPECT_EQ(log.count("event=queue.disk.failed"), 1);
+    EXPECT_TRUE(names_in(corrupt()).empty());
+    EXPECT_TRUE(fs::exists(active() / victim_) && fs::exists(active() / other_));
+  }
+}
+
+}  // namespace
+}  // namespace posthorn::queue
