@@ -9,6 +9,7 @@
 #include "app/roles.h"
 #include "app/supervisor.h"
 #include "app/tool_check.h"
+#include "app/tool_confined.h"
 #include "app/tool_init.h"
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
@@ -73,6 +74,7 @@ class CommandLine {
     add_postmap();
     add_queue();
     add_print();
+    add_confined();
   }
 
   int run(int argc, char** argv) {
@@ -206,6 +208,15 @@ class CommandLine {
     });
   }
 
+  void add_confined() {
+    CLI::App* sub =
+        command(app_, "confined", "Try what a role may do",
+                [this](const config::Config& config) { return run_confined(config, confined_); });
+    sub->group("");
+    sub->add_option("--role", confined_.role)->required();
+    sub->add_option("attempts", confined_.attempts);
+  }
+
   CLI::App app_;
   std::string config_;
   InitOptions init_;
@@ -213,6 +224,7 @@ class CommandLine {
   UserOptions user_;
   PostmapOptions postmap_;
   QueueOptions queue_;
+  ConfinedOptions confined_;
   int status_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "app/fence.h"
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "app/supervisor.h"
@@ -25,20 +26,6 @@ struct Place {
   RoleKind kind;
   std::size_t worker = 0;
 };
-
-std::string user_of(const config::Config& config, RoleKind kind) {
-  switch (kind) {
-    case RoleKind::edge:
-      return config.users.edge;
-    case RoleKind::lookup:
-      return config.users.lookup;
-    case RoleKind::queue:
-      return config.users.queue;
-    case RoleKind::store:
-      return config.users.store;
-  }
-  return {};
-}
 
 std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
   switch (kind) {
@@ -63,6 +50,19 @@ void say_ready_to_supervisor() {
   if (fd <= 2) return;
   (void)!::write(fd, "1", 1);
   ::close(fd);
+}
+
+// Before the first thread. A kernel without these means is told of and gone on with: the account
+// of the role bounds it still.
+void fence_in(const config::Config& config, RoleKind kind) {
+  const Fenced fenced = put_up(fence_of(config, kind));
+  const log::Logger log;
+  if (fenced.missing.empty())
+    log.info(event::role_fenced, {{"landlock", fenced.landlock}, {"filter", "seccomp"}});
+  else
+    log.warn(event::role_unfenced, {{"landlock", fenced.landlock},
+                                    {"filter", fenced.filter ? "seccomp" : "none"},
+                                    {"reason", fenced.missing}});
 }
 
 class Process {
@@ -146,6 +146,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   auto sockets = take_inherited_sockets();
   Result<> result = sockets ? become(user_of(config, kind)) : std::unexpected(sockets.error());
   if (result) result = restrict_process();
+  if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (!result) {

@@ -22,6 +22,20 @@ std::string_view to_string(RoleKind kind) {
   return "edge";
 }
 
+std::string user_of(const config::Config& config, RoleKind role) {
+  switch (role) {
+    case RoleKind::edge:
+      return config.users.edge;
+    case RoleKind::lookup:
+      return config.users.lookup;
+    case RoleKind::queue:
+      return config.users.queue;
+    case RoleKind::store:
+      return config.users.store;
+  }
+  return config.users.edge;
+}
+
 std::optional<RoleKind> find_role(std::string_view name) {
   for (const RoleKind kind : {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store})
     if (name == to_string(kind)) return kind;

@@ -15,6 +15,8 @@ namespace posthorn::app {
 enum class RoleKind { edge, lookup, queue, store };
 std::string_view to_string(RoleKind kind);
 std::optional<RoleKind> find_role(std::string_view name);
+// The system account of a role, when the server is started as root.
+std::string user_of(const config::Config& config, RoleKind role);
 
 struct SocketSpec {
   std::string name;  // "smtp", "lookup-edge.sock", "store-0.lmtp.sock"

@@ -46,20 +46,6 @@ struct Bound {
   File socket;
 };
 
-std::string user_of(const config::Config& config, RoleKind role) {
-  switch (role) {
-    case RoleKind::edge:
-      return config.users.edge;
-    case RoleKind::lookup:
-      return config.users.lookup;
-    case RoleKind::queue:
-      return config.users.queue;
-    case RoleKind::store:
-      return config.users.store;
-  }
-  return config.users.edge;
-}
-
 class Supervisor {
  public:
   Supervisor(const config::Config& config, const Path& program)

@@ -13,6 +13,8 @@
   EVENT(role_stopping, "role.stopping", "A role was asked to stop and finishes what it has begun.")\
   EVENT(role_stopped, "role.stopped", "A role has ended in order.")                                \
   EVENT(role_died, "role.died", "A role ended unasked; the supervisor starts it again.")           \
+  EVENT(role_fenced, "role.fenced", "A role can open only its own files and make only the system calls it needs.") \
+  EVENT(role_unfenced, "role.unfenced", "This kernel cannot fence a role in wholly; reason= says what is missing.") \
   EVENT(config_refused, "config.refused", "The configuration has a fault; error= names file, line and reason.") \
   EVENT(coroutine_threw, "coroutine.threw", "A session ended by an exception: a bug to report.")   \
   /* connections and TLS */                                                                        \

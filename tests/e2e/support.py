@@ -193,6 +193,8 @@ class Server:
     # Looking
 
     def log(self, start=0):
+        if not self.log_path.exists():  # never started
+            return ""
         with open(self.log_path, "rb") as log:
             log.seek(start)
             return log.read().decode("utf-8", "replace")

@@ -1,0 +1,355 @@
+#include "app/fence.h"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "maps/table.h"
+
+namespace posthorn::app {
+namespace {
+
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+// A sanitizer's report starts the symbolizer, and its leak check traces the process itself.
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+// Landlock as the kernel of today knows it; the header installed here may be older (landlock(7)).
+constexpr std::uint64_t kExecute = 1U << 0U, kWriteFile = 1U << 1U, kReadFile = 1U << 2U,
+                        kReadFolder = 1U << 3U, kRemoveFolder = 1U << 4U, kRemoveFile = 1U << 5U,
+                        kMakeFolder = 1U << 7U, kMakeFile = 1U << 8U, kRefer = 1U << 13U,
+                        kTruncate = 1U << 14U;
+constexpr std::uint64_t kAllOfVersion2 = (1U << 14U) - 1;  // version 1 has 13 rights, 2 adds refer
+constexpr std::uint64_t kAllOfNet = 3;                     // bind and connect of TCP
+constexpr std::uint64_t kAllScopes = 3;                    // abstract sockets, signals
+constexpr std::uint64_t kFileRights = kExecute | kWriteFile | kReadFile | kTruncate;
+constexpr std::uint64_t kRead = kReadFile | kReadFolder;
+constexpr std::uint64_t kWrite =
+    kRead | kWriteFile | kRemoveFolder | kRemoveFile | kMakeFolder | kMakeFile | kRefer | kTruncate;
+
+struct RulesetAttributes {
+  std::uint64_t files = 0;
+  std::uint64_t net = 0;
+  std::uint64_t scoped = 0;
+};
+
+// What the C library and OpenSSL read late: names, zones, modules. Nothing of it is secret.
+constexpr const char* kEverybodyReads[] = {
+    "/usr/lib",      "/usr/lib64",       "/usr/local/lib",     "/usr/share",
+    "/lib",          "/lib64",           "/etc/ssl",           "/etc/pki",
+    "/etc/hosts",    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf",
+    "/etc/gai.conf", "/etc/services",    "/etc/localtime",     "/etc/ld.so.cache",
+    "/proc/self",    "/proc/self/exe",   "/proc/sys/vm",       "/sys/devices/system/cpu",
+    "/dev/urandom",  "/dev/random",      "/dev/zero",          "/run/systemd/resolve",
+};
+
+// A file that is replaced by a rename is a new file: its folder is opened up. A link (certbot's
+// live/) counts with the folder it leads to.
+void add_folder_of(std::vector<Path>& paths, const Path& file) {
+  paths.push_back(file.parent_path());
+  std::error_code error;
+  if (const Path target = std::filesystem::canonical(file, error); !error)
+    if (target.parent_path() != file.parent_path()) paths.push_back(target.parent_path());
+}
+
+void add_tables(std::vector<Path>& paths, const config::Config& config) {
+  paths.push_back(config.paths.maps);
+  const config::Maps& maps = config.maps;
+  for (const auto* names :
+       {&maps.domains, &maps.mailboxes, &maps.aliases, &maps.senders, &maps.transport})
+    for (const std::string& name : *names)
+      if (const auto table = maps::parse_table_name(name); table && table->type != "static")
+        add_folder_of(paths, config.paths.maps / table->rest);
+  if (const auto table = maps::parse_table_name(maps.relay_sasl); table)
+    add_folder_of(paths, config.paths.maps / table->rest);
+}
+
+class Landlock {
+ public:
+  // 0: not in this kernel, or too old to be of use: before version 2 no file can change its folder.
+  static int find_version() {
+    const long version =
+        ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return version < 2 ? 0 : static_cast<int>(version);
+  }
+
+  static Result<> put_up(int version, const Fence& fence) {
+    RulesetAttributes attributes{.files = kAllOfVersion2};
+    if (version >= 3) attributes.files |= kTruncate;
+    if (version >= 4 && fence.outward == Outward::local_only) attributes.net = kAllOfNet;
+    if (version >= 6) attributes.scoped = kAllScopes;
+    const File ruleset(static_cast<int>(
+        ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+    if (!ruleset.is_open()) return fail_errno("landlock_create_ruleset", "", errno);
+    const auto allow = [&](const Path& path, std::uint64_t rights) {
+      return allow_below(ruleset, path, rights & attributes.files);
+    };
+    for (const char* path : kEverybodyReads) TRY_OK(allow(path, kRead));
+    TRY_OK(allow("/dev/null", kReadFile | kWriteFile));
+    if (kSanitized) TRY_OK(allow("/usr/lib", kRead | kExecute));
+    for (const Path& path : fence.read) TRY_OK(allow(path, kRead));
+    for (const Path& path : fence.write) TRY_OK(allow(path, kWrite));
+    if (::syscall(SYS_landlock_restrict_self, ruleset.fd(), 0) != 0)
+      return fail_errno("landlock_restrict_self", "", errno);
+    return {};
+  }
+
+ private:
+  static Result<> allow_below(const File& ruleset, const Path& path, std::uint64_t rights) {
+    const File place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (!place.is_open()) return {};  // what is not there, or not for this account, needs no rule
+    struct stat st{};
+    if (::fstat(place.fd(), &st) != 0) return fail_errno("stat", path.native(), errno);
+    if (!S_ISDIR(st.st_mode)) rights &= kFileRights;
+    const landlock_path_beneath_attr rule{.allowed_access = rights, .parent_fd = place.fd()};
+    if (::syscall(SYS_landlock_add_rule, ruleset.fd(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+      return fail_errno("landlock_add_rule", path.native(), errno);
+    return {};
+  }
+};
+
+// What no role needs: other programs, other processes, the kernel's set-up, its keys and its clock,
+// and the calls behind most escapes of the last years (bpf, io_uring, userfaultfd, perf, keyctl).
+constexpr long kRefused[] = {
+    SYS_execveat,
+    SYS_process_madvise,
+    SYS_kcmp,
+    SYS_pidfd_getfd,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_move_mount,
+    SYS_open_tree,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_chroot,
+    SYS_kexec_load,
+    SYS_kexec_file_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_reboot,
+    SYS_io_uring_register,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+    SYS_adjtimex,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_quotactl_fd,
+    SYS_unshare,
+    SYS_setns,
+    SYS_syslog,
+    SYS_vhangup,
+    SYS_name_to_handle_at,
+    SYS_open_by_handle_at,
+    SYS_personality,
+    SYS_fanotify_init,
+    SYS_move_pages,
+    SYS_migrate_pages,
+    SYS_mknodat,
+#ifdef __x86_64__
+    SYS_iopl,
+    SYS_ioperm,
+    SYS_modify_ldt,
+    SYS_uselib,
+    SYS_mknod,
+#endif
+};
+// The leak check and the reports of a sanitizer build need these.
+constexpr long kRefusedUnlessSanitized[] = {
+    SYS_execve, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
+#ifdef __x86_64__
+    SYS_fork,   SYS_vfork,
+#endif
+};
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+#else
+constexpr std::uint32_t kArchitecture = 0;
+#endif
+
+// Classic BPF over struct seccomp_data. The comparisons come one after the other, and each that
+// fits returns at once: every jump but the one over a section is a single step.
+class Filter {
+ public:
+  void load(std::size_t offset) {
+    code_.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)));
+  }
+  void allow() { code_.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)); }
+  void refuse(int error) {
+    code_.push_back(
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)));
+  }
+  void allow_if(std::uint16_t comparison, long value) {
+    jump(comparison, value, 1);
+    allow();
+  }
+  void refuse_if(std::uint16_t comparison, long value, int error) {
+    jump(comparison, value, 1);
+    refuse(error);
+  }
+  void refuse_unless(long value, int error) {
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(value), 1, 0));
+    refuse(error);
+  }
+  // A section looks at a call's arguments and must end with an answer.
+  void section(long call, const Filter& steps) {
+    ASSERT(steps.code_.size() < 256);
+    jump(BPF_JEQ, call, static_cast<std::uint8_t>(steps.code_.size()));
+    code_.insert(code_.end(), steps.code_.begin(), steps.code_.end());
+  }
+
+  Result<> install() {
+    const sock_fprog program{.len = static_cast<unsigned short>(code_.size()),
+                             .filter = code_.data()};
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+      return fail_errno("seccomp", "", errno);
+    return {};
+  }
+
+ private:
+  // Goes on with the next step if the comparison holds, else passes over so many.
+  void jump(std::uint16_t comparison, long value, std::uint8_t over) {
+    code_.push_back(BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | comparison | BPF_K),
+                             static_cast<std::uint32_t>(value), 0, over));
+  }
+
+  std::vector<sock_filter> code_;
+};
+
+constexpr std::size_t kFirstArgument = offsetof(seccomp_data, args);  // its low half: little-endian
+
+// Threads may be made, processes and namespaces not.
+Filter clone_section() {
+  Filter section;
+  section.load(kFirstArgument);
+  section.refuse_if(BPF_JSET,
+                    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                        CLONE_NEWPID | CLONE_NEWNET,
+                    EPERM);
+  if (kSanitized) {
+    section.allow();
+  } else {
+    section.allow_if(BPF_JSET, CLONE_THREAD);
+    section.refuse(EPERM);
+  }
+  return section;
+}
+
+Filter socket_section(Outward outward) {
+  Filter section;
+  section.load(kFirstArgument);
+  section.allow_if(BPF_JEQ, AF_UNIX);
+  if (outward == Outward::internet)
+    for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) section.allow_if(BPF_JEQ, family);
+  section.refuse(EPERM);
+  return section;
+}
+
+Filter make_filter(Outward outward) {
+  Filter filter;
+  filter.load(offsetof(seccomp_data, arch));
+  filter.refuse_unless(kArchitecture, EPERM);  // the 32-bit calls have other numbers
+  filter.load(offsetof(seccomp_data, nr));
+#ifdef __x86_64__
+  filter.refuse_if(BPF_JGE, 0x40000000, EPERM);  // x32: the same calls under other numbers
+#endif
+  for (const long call : kRefused) filter.refuse_if(BPF_JEQ, call, EPERM);
+  if (!kSanitized)
+    for (const long call : kRefusedUnlessSanitized) filter.refuse_if(BPF_JEQ, call, EPERM);
+  // clone3 keeps its flags in memory, where no filter can look; told that there is none, the C
+  // library takes clone.
+  filter.refuse_if(BPF_JEQ, SYS_clone3, ENOSYS);
+  filter.section(SYS_clone, clone_section());
+  filter.section(SYS_socket, socket_section(outward));
+  filter.allow();
+  return filter;
+}
+
+Result<> put_up_filter(Outward outward) {
+  if (kArchitecture == 0)
+    return fail(ErrorKind::permanent, "no filter is written for this processor");
+  return make_filter(outward).install();
+}
+
+}  // namespace
+
+Fence fence_of(const config::Config& config, RoleKind role) {
+  Fence fence;
+  switch (role) {
+    case RoleKind::edge:
+      add_folder_of(fence.read, config.paths.certificate);
+      add_folder_of(fence.read, config.paths.key);
+      break;
+    case RoleKind::lookup:
+      add_tables(fence.read, config);
+      add_folder_of(fence.read, config.paths.users);
+      break;
+    case RoleKind::queue:
+      fence.write.push_back(config.paths.spool);
+      if (!config.relay.trust_file.empty()) add_folder_of(fence.read, config.relay.trust_file);
+      fence.outward = Outward::internet;
+      break;
+    case RoleKind::store:
+      fence.write.push_back(config.paths.mail);
+      fence.read.push_back(config.paths.sieve);
+      add_folder_of(fence.read, config.paths.sieve / "default.sieve");
+      break;
+  }
+  return fence;
+}
+
+Fenced put_up(const Fence& fence) {
+  Fenced fenced;
+  const auto note = [&](const Error& error) {
+    fenced.missing += (fenced.missing.empty() ? "" : "; ") + error.what;
+  };
+  if (const int version = Landlock::find_version(); version == 0)
+    note({ErrorKind::permanent, "this kernel has no Landlock"});
+  else if (const auto done = Landlock::put_up(version, fence); done)
+    fenced.landlock = version;
+  else
+    note(done.error());
+  if (const auto done = put_up_filter(fence.outward); done)
+    fenced.filter = true;
+  else
+    note(done.error());
+  return fenced;
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,140 @@
+"""The fence around each role: what a role that was taken over cannot do.
+
+`posthorn confined` becomes a role as `posthorn serve` does and tries single things. A path it may not open is world-readable
+and a path it may open has the same mode, so that it is the fence that is seen and not the account; the running server's
+processes are looked at through /proc.
+"""
+
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import POSTHORN, Server, message
+
+ROLES = ("edge", "lookup", "queue", "store")
+SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def role_of(pid):
+    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    return next(word.split("=")[1] for word in words if word.startswith("--role="))
+
+
+class Fence(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.secret = cls.server.folder / "secret"
+        cls.secret.write_text("not for roles\n")
+        cls.secret.chmod(0o644)
+        for path in ("maps/domains", "sieve/default.sieve", "tls/cert.pem"):
+            assert (cls.server.root / path).stat().st_mode & 0o004, path
+        cls.landlock = int(cls.outcomes(cls, "edge")["landlock"])
+
+    def needs_landlock(self):
+        if self.landlock < 2:
+            self.skipTest("this kernel has no Landlock")
+
+    def outcomes(self, role, *attempts):
+        text = self.server.run("confined", f"--role={role}", *attempts).stdout
+        return dict(line.rsplit(" ", 1) for line in text.splitlines())
+
+    def test_every_role_gets_what_the_kernel_has(self):
+        for role in ROLES:
+            got = self.outcomes(role)
+            self.assertEqual(int(got["landlock"]), self.landlock, role)
+            self.assertEqual(got["filter"], "seccomp", role)
+
+    def test_paths(self):
+        self.needs_landlock()
+        root = self.server.root
+        cert, domains, script = (f"read:{root}/{path}" for path in ("tls/cert.pem", "maps/domains", "sieve/default.sieve"))
+        users, spool, mail = f"read:{root}/conf/users", f"list:{root}/var/spool", f"list:{root}/var/mail"
+        in_spool, in_mail = f"write:{root}/var/spool/probe", f"write:{root}/var/mail/probe"
+        everything = [cert, domains, script, users, spool, mail, in_spool, in_mail]
+        may = {"edge": {cert}, "lookup": {domains, users}, "queue": {spool, in_spool}, "store": {mail, in_mail, script}}
+        for role in ROLES:
+            got = self.outcomes(role, *everything, f"read:{self.secret}", "list:/", "list:/tmp", "read:/etc/passwd",
+                                "write:/tmp/probe", "read:/dev/null", "list:/usr/share")
+            for what in everything:
+                self.assertEqual(got[what], "ok" if what in may[role] else "EACCES", (role, what))
+            for what in (f"read:{self.secret}", "list:/", "list:/tmp", "read:/etc/passwd", "write:/tmp/probe"):
+                self.assertEqual(got[what], "EACCES", (role, what))
+            self.assertEqual((got["read:/dev/null"], got["list:/usr/share"]), ("ok", "ok"), role)
+
+    def test_a_certificate_behind_links_is_open_with_its_folder(self):
+        self.needs_landlock()
+        live, archive = self.server.folder / "live", self.server.folder / "archive"
+        for folder in (live, archive):
+            folder.mkdir()
+        (archive / "cert1.pem").write_text("one\n")
+        (live / "cert.pem").symlink_to("../archive/cert1.pem")
+        conf = self.server.conf.read_text()
+        self.addCleanup(self.server.conf.write_text, conf)
+        self.server.set("paths.certificate", f'"{live}/cert.pem"')
+        (archive / "cert2.pem").write_text("two, after the renewal\n")
+        got = self.outcomes("edge", f"read:{live}/cert.pem", f"read:{archive}/cert2.pem", f"read:{self.secret}")
+        self.assertEqual(list(got.values())[2:], ["ok", "ok", "EACCES"])
+
+    def test_no_program_is_started(self):
+        if SANITIZED:  # its reports start the symbolizer: there the filter lets execve through, and only Landlock holds
+            self.needs_landlock()
+        # Either of the two fences refuses it first.
+        for role in ROLES:
+            got = self.outcomes(role, "exec:/bin/true", "exec:/bin/sh", f"exec:{POSTHORN}")
+            for what in ("exec:/bin/true", "exec:/bin/sh", f"exec:{POSTHORN}"):
+                self.assertIn(got[what], ("EACCES", "EPERM"), (role, what))
+
+    def test_system_calls(self):
+        refused = ["bpf", "io_uring", "keyctl", "mount", "perf", "unshare", "userfaultfd"] + ([] if SANITIZED else ["ptrace"])
+        for role in ROLES:
+            got = self.outcomes(role, *(f"call:{name}" for name in refused), "call:getpid")
+            for name in refused:
+                self.assertEqual(got[f"call:{name}"], "EPERM", (role, name))
+            self.assertEqual(got["call:getpid"], "ok", role)
+
+    def test_only_the_queue_may_reach_out(self):
+        for role in ROLES:
+            got = self.outcomes(role, "socket:unix", "socket:inet", "socket:inet6", "socket:packet")
+            self.assertEqual(got["socket:unix"], "ok", role)
+            self.assertEqual(got["socket:packet"], "EPERM", role)
+            for family in ("socket:inet", "socket:inet6"):
+                self.assertEqual(got[family], "ok" if role == "queue" else "EPERM", (role, family))
+
+    def test_an_unknown_role_is_refused(self):
+        self.assertEqual(self.server.run("confined", "--role=root", check=False).returncode, 1)
+
+
+class Running(unittest.TestCase):
+    def test_each_role_of_the_server_is_fenced_in_and_works(self):
+        with Server() as server:
+            found = {}
+            for pid in children(server.process.pid):
+                status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+                              if ":\t" in line)
+                found[role_of(pid)] = (status["NoNewPrivs"], status["Seccomp"])
+                # Every thread of it, not only the first.
+                for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                    self.assertIn("Seccomp:\t2", (task / "status").read_text(), role_of(pid))
+            self.assertEqual(found, {role: ("1", "2") for role in ROLES})
+            self.assertEqual(server.log().count("event=role.fenced") + server.log().count("event=role.unfenced"), len(ROLES))
+            server.send(message("Fenced", "marker fenced\r\n"))
+            server.wait_for("marker fenced")
+            self.assertNotIn("Operation not permitted", server.log())
+            self.assertNotIn("Permission denied", server.log())
+
+    def test_one_process_is_not(self):
+        with Server(one_process=True) as server:
+            self.assertIn("Seccomp:\t0", pathlib.Path(f"/proc/{server.process.pid}/status").read_text())
+            self.assertNotIn("role.fenced", server.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
