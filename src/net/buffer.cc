@@ -20,7 +20,9 @@ std::size_t InBuffer::discard() {
 }
 
 void InBuffer::release() {
-  if (empty()) std::string().swap(bytes_);
+  if (!empty()) return;
+  std::string().swap(bytes_);
+  start_ = scanned_ = 0;
 }
 
 Task<std::size_t> InBuffer::fill(Stream& stream, SteadyTime deadline, std::size_t chunk) {
