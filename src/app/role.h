@@ -29,6 +29,8 @@ class Role {
   virtual net::Task<> start() = 0;
   // SIGHUP: look at certificates and tables now.
   virtual net::Awaitable<void> reload() = 0;
+  // SIGUSR1, ahead of the stop: users' sessions are told and ended, mail is still taken.
+  virtual void end_sessions() {}
   // No new work; what has begun is finished or left in a safe state within the drain limit.
   virtual net::Awaitable<void> stop() = 0;
 };

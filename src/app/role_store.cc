@@ -19,6 +19,7 @@ class StoreRole final : public Role {
   explicit StoreRole(RoleSetup setup)
       : setup_(std::move(setup)),
         scope_(setup_.executor),
+        sessions_(setup_.executor),
         lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
         redeemer_(lookup_),
         accounts_(scope_, setup_.pool,
@@ -42,18 +43,18 @@ class StoreRole final : public Role {
     lmtp_services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = sinks_});
     imap_services_ =
-        std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = scope_,
+        std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = sessions_,
                                                                     .pool = setup_.pool,
                                                                     .accounts = accounts_,
                                                                     .redeemer = redeemer_,
                                                                     .connections = connections_,
                                                                     .config = config});
-    listen(fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
+    listen(scope_, fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
     });
-    listen(fmt::format("store-{}.imap.sock", setup_.worker), [this](net::StreamPtr stream) {
-      return imap::serve(std::move(stream), *imap_services_);
-    });
+    listen(
+        sessions_, fmt::format("store-{}.imap.sock", setup_.worker),
+        [this](net::StreamPtr stream) { return imap::serve(std::move(stream), *imap_services_); });
     co_return Result<>{};
   }
 
@@ -63,20 +64,29 @@ class StoreRole final : public Role {
     co_return;
   }
 
+  // The edge only carries their bytes and cannot say goodbye for them.
+  void end_sessions() override { scope_.spawn(end_sessions(this)); }
+
   net::Awaitable<void> stop() override {
     for (const auto& listener : listeners_) listener->stop();
     accounts_.stop();
+    co_await sessions_.shut_down(setup_.config.limits.drain);
     co_await scope_.shut_down(setup_.config.limits.drain);
     co_await accounts_.close();
     lookup_.close();
+    co_await sessions_.join();
     co_await scope_.join();
   }
 
  private:
-  void listen(const std::string& name, const net::Listener::Session& session) {
+  static net::Awaitable<void> end_sessions(StoreRole* self) {
+    co_await self->sessions_.shut_down(self->setup_.config.limits.drain);
+  }
+
+  void listen(net::Scope& scope, const std::string& name, const net::Listener::Session& session) {
     for (File& socket : setup_.sockets[name]) {
       listeners_.push_back(std::make_unique<net::Listener>(
-          scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
+          scope, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
       listeners_.back()->start();
     }
   }
@@ -97,6 +107,7 @@ class StoreRole final : public Role {
 
   RoleSetup setup_;
   net::Scope scope_;
+  net::Scope sessions_;  // users', which end before mail does
   net::LineChannel lookup_;
   auth::RemoteRedeemer redeemer_;
   store::Accounts accounts_;

@@ -189,8 +189,9 @@ void Listener::start() {
 void Listener::stop() {
   if (state_->stopped) return;
   state_->stopped = true;
+  // Closed, not only left alone: a caller is refused at once instead of waiting unanswered.
   std::error_code ignored;
-  state_->descriptor.cancel(ignored);
+  state_->descriptor.close(ignored);
 }
 
 std::uint16_t Listener::port() const {

@@ -25,7 +25,7 @@ class Login {
         services_(services),
         session_id_(make_session_id()),
         log_(log::Logger{}.with_session(session_id_)),
-        registration_(services.scope, *stream_) {}
+        registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
 
   net::Awaitable<void> run() {
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
@@ -84,7 +84,23 @@ class Login {
         co_return fail(ErrorKind::protocol, "a line too long");
       }
       in_.release();
+      if (in_.empty()) CO_TRY_OK(co_await wait_for_command());
       CO_TRY_OK(co_await in_.fill(*stream_, deadline_, 4096));
+    }
+  }
+
+  // In short waits, so that a stop is noticed.
+  net::Task<> wait_for_command() {
+    while (true) {
+      const auto ready = co_await stream_->wait_readable(
+          std::min(deadline_, Clock::system().steady_now() + 500ms));
+      if (ready) co_return ready;
+      if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline_)
+        co_return ready;
+      if (stopping_) {
+        (void)co_await say("* BYE The server is stopping\r\n");
+        co_return fail(ErrorKind::closed, "the server is stopping");
+      }
     }
   }
 
@@ -248,7 +264,7 @@ class Login {
   net::Scope::Registration registration_;
   net::InBuffer in_;
   SteadyTime deadline_{};
-  bool over_ = false;
+  bool over_ = false, stopping_ = false;
   int bad_ = 0, failed_ = 0;
 };
 
