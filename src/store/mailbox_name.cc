@@ -240,6 +240,7 @@ Result<Path> account_path(const Path& root, std::string_view location, std::stri
     bool replaced = false;
     for (const auto& [name, value] : {std::pair<std::string_view, std::string_view>{"{user}", user},
                                       {"{domain}", domain},
+                                      {"{address}", account},
                                       {"{account}", account}}) {
       if (!location.substr(i).starts_with(name)) continue;
       if (value.empty()) return refuse("has no part for " + std::string(name));
@@ -247,7 +248,7 @@ Result<Path> account_path(const Path& root, std::string_view location, std::stri
       for (const char c : value) {
         const bool is_fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
                              c == '_' || c == '+' || c == '=' || c == '-' ||
-                             (c == '@' && name == "{account}");
+                             (c == '@' && name.starts_with("{a"));
         if (!is_fine) return refuse("has a character that no folder name may have");
       }
       if (value.front() == '.') return refuse("begins with a dot");
@@ -262,6 +263,9 @@ Result<Path> account_path(const Path& root, std::string_view location, std::stri
   for (const Path& part : Path(text))
     if (part == ".." || part == "." || part.empty())
       return refuse("store.location does not name a folder below paths.mail");
+  // A misspelt placeholder would put everybody's mail into one folder of that name.
+  if (text.find_first_of("{}") != std::string::npos)
+    return refuse("store.location holds a placeholder other than {domain}, {user}, {address}");
   if (text.empty() || text.front() == '/')
     return refuse("store.location does not name a folder below paths.mail");
   return root / text;
