@@ -4,9 +4,11 @@
 #include <climits>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <signal.h>
 
 #include "app/control.h"
 #include "app/roles.h"
+#include "app/settings.h"
 #include "app/supervisor.h"
 #include "app/tool_check.h"
 #include "app/tool_confined.h"
@@ -42,7 +44,19 @@ struct ServeOptions {
   std::size_t worker = 0;
 };
 
+// All that is wrong, not only the first.
+bool is_sound(const config::Config& config) {
+  std::vector<std::string> faults = find_setting_faults(config);
+  for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
+  for (const std::string& fault : faults) {
+    log::Logger{}.error(event::config_refused, {{"error", fault}});
+    fmt::print(stderr, "posthorn: {}\n", fault);
+  }
+  return faults.empty();
+}
+
 int serve(const config::Config& config, const ServeOptions& options) {
+  ::signal(SIGPIPE, SIG_IGN);  // a log pipe that goes away does not take the mail with it
   const auto role = find_role(options.role);
   log::start({.level = log::level_from(config.log.level, log::Level::info),
               .role = role                  ? options.role
@@ -50,6 +64,7 @@ int serve(const config::Config& config, const ServeOptions& options) {
                                             : "supervisor",
               .file = config.log.file});
   if (role) return run_role(config, *role, options.worker);
+  if (!is_sound(config)) return kExitConfig;
   if (options.one_process) return run_one_process(config);
   std::error_code error;
   const Path program = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -68,7 +67,10 @@ void fence_in(const config::Config& config, RoleKind kind) {
 class Process {
  public:
   explicit Process(const config::Config& config)
-      : config_(config), pool_(config.store.threads), signals_(context_, SIGTERM, SIGINT, SIGHUP) {}
+      : config_(config), pool_(config.store.threads), signals_(context_, SIGTERM, SIGINT, SIGHUP) {
+    std::error_code ignored;
+    signals_.add(SIGUSR1, ignored);
+  }
 
   void add(RoleKind kind, std::size_t worker, SocketMap sockets) {
     roles_.push_back(make_role(kind, RoleSetup{.config = config_,
@@ -98,12 +100,12 @@ class Process {
     std::size_t started = 0;
     for (const auto& role : self->roles_) {
       const auto result = co_await role->start();
+      ++started;  // also one that failed half-way has begun something that must be stopped
       if (!result) {
         self->log_.error(event::config_refused, {{"error", result.error().what}});
         self->status_ = result.error().kind == ErrorKind::config ? kExitConfig : 1;
         break;
       }
-      ++started;
     }
     if (self->status_ == 0) {
       self->log_.info(event::role_started, {{"pid", getpid()}});
@@ -111,10 +113,14 @@ class Process {
       co_await wait_for_end(self);
       self->log_.info(event::role_stopping, {});
     }
-    // A second signal does not wait.
-    self->signals_.async_wait([](const std::error_code& error, int) {
-      if (!error) ::_exit(1);
-    });
+    if (self->roles_.size() > 1) {
+      // A second signal does not wait. A role of its own leaves that to the supervisor: at Ctrl-C
+      // it is signalled by the terminal and by the supervisor, and that is one stop.
+      self->signals_.async_wait([](const std::error_code& error, int signal) {
+        if (!error && signal != SIGHUP) ::_exit(1);
+      });
+      for (const auto& role : self->roles_) role->end_sessions();
+    }
     while (started > 0) co_await self->roles_[--started]->stop();
     std::error_code ignored;
     self->signals_.cancel(ignored);
@@ -125,8 +131,14 @@ class Process {
     while (true) {
       const auto [error, signal] =
           co_await self->signals_.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
-      if (error || signal != SIGHUP) co_return;
-      for (const auto& role : self->roles_) co_await role->reload();
+      if (error) co_return;
+      if (signal == SIGUSR1) {
+        for (const auto& role : self->roles_) role->end_sessions();
+      } else if (signal == SIGHUP) {
+        for (const auto& role : self->roles_) co_await role->reload();
+      } else {
+        co_return;
+      }
     }
   }
 
@@ -142,7 +154,6 @@ class Process {
 }  // namespace
 
 int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
-  ::signal(SIGPIPE, SIG_IGN);
   auto sockets = take_inherited_sockets();
   Result<> result = sockets ? become(user_of(config, kind)) : std::unexpected(sockets.error());
   if (result) result = restrict_process();
@@ -159,13 +170,17 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
 }
 
 int run_one_process(const config::Config& config) {
-  ::signal(SIGPIPE, SIG_IGN);
   const auto bind_all = [&]() -> Result<std::map<RoleKind, std::map<std::size_t, SocketMap>>> {
     std::map<RoleKind, std::map<std::size_t, SocketMap>> sockets;
     TRY(const auto specs, list_sockets(config));
+    TRY(auto inherited, take_inherited_sockets());
+    TRY_OK(check_inherited(specs, inherited));
     for (const SocketSpec& spec : specs) {
-      TRY(auto socket, net::bind_socket(spec.address));
-      sockets[spec.role][spec.worker][spec.name].push_back(std::move(socket));
+      auto socket = take_socket(inherited, spec.name);
+      if (!socket) {
+        TRY(socket, net::bind_socket(spec.address));
+      }
+      sockets[spec.role][spec.worker][spec.name].push_back(*std::move(socket));
     }
     return sockets;
   };

@@ -1,5 +1,6 @@
 #include "app/sockets.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
@@ -75,7 +76,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     if (!addresses->empty())
       return fail(ErrorKind::config,
                   fmt::format("{}: listen.{}: this version does not serve it; leave the list empty",
-                              config.file.native(), name));
+                              config::place_of(config, "listen", name), name));
   const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
       {"smtp", &config.listen.smtp},
       {"submission", &config.listen.submission},
@@ -88,8 +89,9 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     for (const std::string& text : *addresses) {
       auto address = net::parse_address(text);
       if (!address)
-        return fail(ErrorKind::config, fmt::format("{}: listen.{}: {}", config.file.native(), name,
-                                                   address.error().what));
+        return fail(ErrorKind::config,
+                    fmt::format("{}: listen.{}: {}", config::place_of(config, "listen", name), name,
+                                address.error().what));
       specs.push_back({std::string(name), *std::move(address), RoleKind::edge, 0, std::nullopt});
     }
   }
@@ -121,6 +123,25 @@ Result<SocketMap> take_inherited_sockets() {
   unsetenv("LISTEN_FDNAMES");
   unsetenv("LISTEN_PID");
   return sockets;
+}
+
+Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited) {
+  for (const auto& [name, sockets] : inherited) {
+    const auto wanted = std::ranges::count(specs, name, &SocketSpec::name);
+    if (static_cast<std::size_t>(wanted) < sockets.size())
+      return fail(ErrorKind::config,
+                  fmt::format("LISTEN_FDNAMES holds \"{}\" {} times, but [listen] has {}", name,
+                              sockets.size(), wanted));
+  }
+  return {};
+}
+
+std::optional<File> take_socket(SocketMap& inherited, const std::string& name) {
+  const auto found = inherited.find(name);
+  if (found == inherited.end() || found->second.empty()) return std::nullopt;
+  File socket = std::move(found->second.front());
+  found->second.erase(found->second.begin());
+  return socket;
 }
 
 }  // namespace posthorn::app

@@ -32,6 +32,10 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);
 using SocketMap = std::map<std::string, std::vector<File>>;
 // From LISTEN_FDS and LISTEN_FDNAMES (sd_listen_fds(3)); removes the variables.
 Result<SocketMap> take_inherited_sockets();
+// A socket that was handed over under a name that nobody asks for would be silently deaf.
+Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited);
+// Takes one of the name, if there is any left.
+std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
 
 net::Address run_socket(const config::Config& config, std::string_view name);
 net::Address store_socket(const config::Config& config, std::size_t worker,

@@ -46,6 +46,18 @@ struct Bound {
   File socket;
 };
 
+// WATCHDOG_USEC, halved, if it is meant for this process.
+std::optional<std::chrono::milliseconds> take_watchdog() {
+  const char* time = std::getenv("WATCHDOG_USEC");
+  const char* pid = std::getenv("WATCHDOG_PID");
+  if (time == nullptr || (pid != nullptr && std::atol(pid) != getpid())) return std::nullopt;
+  const long long microseconds = std::atoll(time);
+  unsetenv("WATCHDOG_USEC");
+  unsetenv("WATCHDOG_PID");
+  if (microseconds < 2000) return std::nullopt;
+  return std::chrono::milliseconds(microseconds / 2000);
+}
+
 class Supervisor {
  public:
   Supervisor(const config::Config& config, const Path& program)
@@ -69,6 +81,7 @@ class Supervisor {
     TRY(lock_, take_instance_lock(config_));
     TRY(auto specs, list_sockets(config_));
     TRY(auto inherited, take_inherited_sockets());
+    TRY_OK(check_inherited(specs, inherited));
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
     sigset_t signals;
     sigemptyset(&signals);
@@ -80,10 +93,8 @@ class Supervisor {
   }
 
   Result<> bind(SocketSpec spec, SocketMap& inherited) {
-    if (auto given = inherited.find(spec.name);
-        given != inherited.end() && !given->second.empty()) {
-      bound_.push_back({std::move(spec), std::move(given->second.front())});
-      given->second.erase(given->second.begin());
+    if (auto given = take_socket(inherited, spec.name)) {
+      bound_.push_back({std::move(spec), *std::move(given)});
       return {};
     }
     net::BindOptions options;
@@ -172,6 +183,7 @@ class Supervisor {
       for (const Child& child : children_)
         if (child.ready.is_open()) waits.push_back({child.ready.fd(), POLLIN, 0});
       ::poll(waits.data(), waits.size(), next_timeout());
+      feed_watchdog();
       take_signals();
       take_ready();
       reap();
@@ -182,6 +194,7 @@ class Supervisor {
 
   int next_timeout() const {
     auto wait = std::chrono::milliseconds(1000);
+    if (watchdog_) wait = std::min(wait, *watchdog_);
     const auto now = Clock::system().steady_now();
     for (const Child& child : children_)
       if (child.pid == 0 && !stopping_)
@@ -190,15 +203,27 @@ class Supervisor {
     return static_cast<int>(wait.count());
   }
 
+  // sd_watchdog_enabled(3): a sign of life, twice as often as asked for.
+  void feed_watchdog() {
+    if (watchdog_ && Clock::system().steady_now() >= watchdog_due_) {
+      watchdog_due_ = Clock::system().steady_now() + *watchdog_;
+      notify_systemd("WATCHDOG=1");
+    }
+  }
+
   void take_signals() {
     signalfd_siginfo info{};
     while (::read(signals_.fd(), &info, sizeof info) == sizeof info) {
-      if (info.ssi_signo == SIGHUP) {
+      if (info.ssi_signo == SIGHUP && !stopping_) {
         for (const Child& child : children_)
           if (child.pid > 0) ::kill(child.pid, SIGHUP);
-      } else if (info.ssi_signo != SIGCHLD && !stopping_) {
+      } else if (!stopping_ && (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)) {
         stopping_ = true;
         log_.info(event::role_stopping, {});
+        for (const Child& child : children_)
+          if (child.pid > 0 && child.role == RoleKind::store && child.is_ready)
+            ::kill(child.pid, SIGUSR1);
+        std::erase_if(bound_, [](const Bound& bound) { return bound.spec.role == RoleKind::edge; });
         notify_systemd("STOPPING=1");
       }
     }
@@ -293,6 +318,8 @@ class Supervisor {
   File signals_;
   std::vector<Bound> bound_;
   std::vector<Child> children_;
+  const std::optional<std::chrono::milliseconds> watchdog_ = take_watchdog();
+  SteadyTime watchdog_due_{};
   bool announced_ = false;
   bool stopping_ = false;
   bool over_ = false;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/sockets.h"
+#include "app/settings.h"
 #include "auth/service.h"
 #include "maps/table_set.h"
 #include "net/tls.h"
@@ -32,11 +32,8 @@ class Check {
 
 int check_instance(const config::Config& config) {
   Check check;
-  check.expect(list_sockets(config));
-  check.expect(auth::Networks::parse(config.limits.exempt));
-  if (!config.relay.source_address.empty())
-    check.expect(net::check_literal(config.relay.source_address));
-  if (!config.filter.spamd.empty()) check.expect(net::parse_address(config.filter.spamd));
+  for (const std::string& fault : find_setting_faults(config)) check.fault(fault);
+  for (const std::string& fault : find_permission_faults(config)) check.fault(fault);
   const maps::Loaded tables = maps::load_tables(config);
   for (const maps::Finding& finding : tables.faults) check.fault(finding.text());
   for (const maps::Finding& finding : tables.warnings) check.warn(finding.text());

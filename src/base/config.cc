@@ -315,6 +315,18 @@ Result<Config> load(const Path& file) {
   return parse(*text, std::filesystem::absolute(file));
 }
 
+std::string place_of(const Config& config, std::string_view section, std::string_view key) {
+  const auto text = read_file(config.file, 1U << 20U);
+  if (!text || !*text) return config.file.native();
+  const toml::parse_result parsed = toml::parse(**text);
+  if (!parsed) return config.file.native();
+  const toml::node* node = parsed.table().get(section);
+  if (node == nullptr) return config.file.native();
+  if (const toml::table* table = node->as_table(); table != nullptr && table->contains(key))
+    node = table->get(key);
+  return fmt::format("{}:{}", config.file.native(), node->source().begin.line);
+}
+
 std::string to_toml(const Config& config) {
   Config copy = config;
   Printer printer;

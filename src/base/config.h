@@ -223,6 +223,9 @@ struct Config {
 // Reads, checks and makes the paths absolute. The error is config with "file:line: reason".
 Result<Config> load(const Path& file);
 Result<Config> parse(std::string_view text, const Path& file);
+// "file:line" of a key, for faults that show only when its value is used; of its section, or just
+// "file", if it stands there with its default.
+std::string place_of(const Config& config, std::string_view section, std::string_view key);
 // The annotated file with every key at its value in config, as conf/posthorn.toml is.
 std::string to_toml(const Config& config);
 

@@ -1,0 +1,112 @@
+#include "app/settings.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/sandbox.h"
+#include "app/sockets.h"
+#include "auth/service.h"
+#include "maps/table.h"
+#include "net/socket.h"
+#include "store/mailbox_name.h"
+
+namespace posthorn::app {
+namespace {
+
+class Settings {
+ public:
+  explicit Settings(const config::Config& config) : config_(config) {}
+
+  template <class T>
+  void expect(std::string_view section, std::string_view key, const Result<T>& result) {
+    if (result) return;
+    faults_.push_back(fmt::format("{}: {}.{}: {}", config::place_of(config_, section, key), section,
+                                  key, result.error().what));
+  }
+  void add(std::string fault) { faults_.push_back(std::move(fault)); }
+  std::vector<std::string> take() { return std::move(faults_); }
+
+ private:
+  const config::Config& config_;
+  std::vector<std::string> faults_;
+};
+
+// Two accounts must never share a maildir.
+Result<> check_location(const config::Config& config) {
+  const auto path_of = [&](std::string_view account) {
+    return store::account_path(config.paths.mail, config.store.location, account);
+  };
+  TRY(const Path path, path_of("user@domain"));
+  TRY(const Path other_user, path_of("other@domain"));
+  TRY(const Path other_domain, path_of("user@other"));
+  const bool one_domain = !config.server.default_domain.empty();
+  if (path == other_user || (path == other_domain && !one_domain))
+    return fail(ErrorKind::config, "accounts would share one folder; name {domain} and {user}");
+  return {};
+}
+
+class Permissions {
+ public:
+  // Nothing that everybody can write may decide what the server does; what is not there is judged
+  // by whoever needs it.
+  void check_written_by_owner(const Path& path) {
+    const auto st = look(path);
+    if (st && (st->st_mode & S_IWOTH) != 0)
+      add(path, *st, "every account of this machine can change it", "o-w");
+  }
+  void check_read_by_owner(const Path& path) {
+    const auto st = look(path);
+    if (st && (st->st_mode & S_IROTH) != 0)
+      add(path, *st, "every account of this machine can read this key", "o-r");
+  }
+  void check_owner(const Path& path, const std::string& account) {
+    const auto st = look(path);
+    if (!st || st->st_uid == 0 || st->st_uid == geteuid()) return;
+    if (const auto known = find_account(account); known && known->uid == st->st_uid) return;
+    faults_.push_back(fmt::format("{}: belongs to account number {}, not to {}", path.native(),
+                                  st->st_uid, account));
+  }
+  std::vector<std::string> take() { return std::move(faults_); }
+
+ private:
+  static std::optional<struct stat> look(const Path& path) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0) return std::nullopt;
+    return st;
+  }
+  void add(const Path& path, const struct stat& st, std::string_view what, std::string_view mend) {
+    faults_.push_back(fmt::format("{}: {} (mode {:04o}); chmod {} {}", path.native(), what,
+                                  st.st_mode & 07777U, mend, path.native()));
+  }
+
+  std::vector<std::string> faults_;
+};
+
+}  // namespace
+
+std::vector<std::string> find_setting_faults(const config::Config& config) {
+  Settings settings(config);
+  if (const auto sockets = list_sockets(config); !sockets) settings.add(sockets.error().what);
+  settings.expect("limits", "exempt", auth::Networks::parse(config.limits.exempt));
+  if (!config.filter.spamd.empty())
+    settings.expect("filter", "spamd", net::parse_address(config.filter.spamd));
+  if (!config.relay.source_address.empty())
+    settings.expect("relay", "source_address", net::check_literal(config.relay.source_address));
+  settings.expect("store", "location", check_location(config));
+  return settings.take();
+}
+
+std::vector<std::string> find_permission_faults(const config::Config& config) {
+  Permissions permissions;
+  for (const Path& path :
+       {config.file, config.paths.users, config.paths.maps, config.paths.sieve, config.paths.spool,
+        config.paths.mail, config.paths.run, config.paths.key})
+    permissions.check_written_by_owner(path);
+  permissions.check_read_by_owner(config.paths.key);
+  permissions.check_owner(config.paths.spool, config.users.queue);
+  return permissions.take();
+}
+
+}  // namespace posthorn::app
