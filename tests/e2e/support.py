@@ -135,12 +135,27 @@ class Server:
 
     # Life
 
-    def start(self):
+    def command(self):
+        return [POSTHORN, "serve", "-c", str(self.conf)] + (["--one-process"] if self.one_process else [])
+
+    def roles(self):
+        """The processes of the roles: {"edge": pid, …}."""
+        found = {}
+        pid = self.process.pid
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for word in pathlib.Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0"):
+                    if word.startswith("--role="):
+                        found[word.split("=")[1]] = int(child)
+        return found
+
+    def start(self, launcher=(), **popen):
+        """launcher: a command that goes before the program's own; popen: what subprocess.Popen shall get besides."""
         assert self.process is None
         log = open(self.log_path, "ab")
-        command = [POSTHORN, "serve", "-c", str(self.conf)] + (["--one-process"] if self.one_process else [])
+        command = [*launcher, *self.command()]
         before = self.log_path.stat().st_size
-        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **popen)
         log.close()
 
         def ready():

@@ -6,7 +6,6 @@ processes are looked at through /proc.
 """
 
 import pathlib
-import subprocess
 import sys
 import unittest
 
@@ -15,15 +14,6 @@ from support import POSTHORN, Server, message
 
 ROLES = ("edge", "lookup", "queue", "store")
 SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
-
-
-def children(pid):
-    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def role_of(pid):
-    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    return next(word.split("=")[1] for word in words if word.startswith("--role="))
 
 
 class Fence(unittest.TestCase):
@@ -116,13 +106,13 @@ class Running(unittest.TestCase):
     def test_each_role_of_the_server_is_fenced_in_and_works(self):
         with Server() as server:
             found = {}
-            for pid in children(server.process.pid):
+            for role, pid in server.roles().items():
                 status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
                               if ":\t" in line)
-                found[role_of(pid)] = (status["NoNewPrivs"], status["Seccomp"])
+                found[role] = (status["NoNewPrivs"], status["Seccomp"])
                 # Every thread of it, not only the first.
                 for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                    self.assertIn("Seccomp:\t2", (task / "status").read_text(), role_of(pid))
+                    self.assertIn("Seccomp:\t2", (task / "status").read_text(), role)
             self.assertEqual(found, {role: ("1", "2") for role in ROLES})
             self.assertEqual(server.log().count("event=role.fenced") + server.log().count("event=role.unfenced"), len(ROLES))
             server.send(message("Fenced", "marker fenced\r\n"))

@@ -1,0 +1,556 @@
+"""The life of the server: start, signals, roles that die, systemd's protocols, the stop, and what it refuses to start on.
+
+Each test has a server of its own and looks at what the clients and the operator see: replies, exit statuses, texts, and
+the mail afterwards.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import FULL, POSTHORN, Server, free_port, message, port_is_free, wait_until
+from test_crash import Load
+
+STORM = 200 if FULL else 20
+
+# Puts the sockets it was given on descriptors 3, 4 … and becomes the command: what systemd does.
+ACTIVATE = """
+import fcntl, os, sys
+count = int(sys.argv[1])
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[2:2 + count]]
+for target, fd in enumerate(high, 3):
+    os.dup2(fd, target, inheritable=True)
+    os.close(fd)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2 + count], sys.argv[2 + count:])
+"""
+
+
+class Talk:
+    """A plain connection that reads lines."""
+
+    def __init__(self, port, timeout=30):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.lines = self.socket.makefile("rb")
+
+    def line(self):
+        return self.lines.readline().decode()
+
+    def reply(self):
+        while True:
+            text = self.line()
+            if text[3:4] != "-":
+                return text
+
+    def ask(self, text):
+        self.socket.sendall(text.encode() + b"\r\n")
+        return self.reply()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
+def fails_to_start(server, *args):
+    """Runs `serve` that must end by itself; its exit status and all it printed."""
+    done = subprocess.run(server.command() + list(args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return done.returncode, done.stdout
+
+
+class Supervision(unittest.TestCase):
+    def test_a_killed_edge_comes_back_and_its_callers_are_served(self):
+        with Server() as server:
+            first = server.roles()["edge"]
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: "event=role.died" in server.log())
+            # Nobody accepts now, yet the port is open: who calls waits a second and is greeted.
+            callers = [Talk(server.port("smtp")) for _ in range(5)]
+            for caller in callers:
+                self.assertTrue(caller.line().startswith("220 "))
+                caller.close()
+            second = wait_until(lambda: server.roles().get("edge"))
+            self.assertNotEqual(first, second)
+            os.kill(second, signal.SIGKILL)
+            wait_until(lambda: server.log().count("event=role.died") == 2)
+            waits = [int(text) for text in re.findall(r"event=role\.died .* died=edge .*signal=9 .*again_in=(\d+)", server.log())]
+            self.assertEqual(len(waits), 2, server.log()[-2000:])
+            self.assertTrue(900 <= waits[0] <= 1000 and 1900 <= waits[1] <= 2000, waits)
+            caller = Talk(server.port("smtp"))
+            self.assertTrue(caller.line().startswith("220 "))
+            caller.close()
+
+    def test_each_role_may_die_without_loss(self):
+        with Server(settings={"queue.retry_first": '"1s"'}) as server:
+            for role in ("lookup", "store", "queue", "edge"):
+                os.kill(server.roles()[role], signal.SIGKILL)
+                marker = f"marker after {role}"
+
+                def sent():
+                    try:
+                        server.send(message(role, marker + "\r\n"))
+                        return True
+                    except (OSError, Exception) as error:  # smtplib: 451 while a role is away
+                        self.assertNotIsInstance(error, AssertionError)
+                        return False
+
+                wait_until(sent, 30, 0.2)
+                server.wait_for(marker)
+            self.assertEqual(set(server.roles()), {"edge", "lookup", "queue", "store"})
+
+    def test_a_killed_supervisor_takes_its_roles_along_and_can_be_followed(self):
+        server = Server()
+        try:
+            server.start()
+            roles = server.roles()
+            server.send(message("Before", "marker before the kill\r\n"))
+            server.process.kill()
+            server.process.wait(10)
+            server.process = None
+            wait_until(lambda: not [pid for pid in roles.values() if pathlib.Path(f"/proc/{pid}").exists()
+                                    and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2]], 30)
+            server.start()
+            server.wait_for("marker before the kill")
+        finally:
+            server.close()
+
+    def test_storm_of_restarts_under_load_loses_nothing(self):
+        server = Server(settings={"queue.retry_first": '"1s"', "log.level": '"warning"', "limits.drain": '"2s"'})
+        acknowledged, done = set(), {}
+        generator = random.Random(7)
+        try:
+            server.start()
+            load = Load(server, 0, clients=2)
+            for number in range(1, STORM + 1):
+                what = generator.choice(["hup", "hup", "role", "stop", "kill"])
+                done[what] = done.get(what, 0) + 1
+                time.sleep(generator.uniform(0.02, 0.3))
+                if what == "hup":
+                    server.process.send_signal(signal.SIGHUP)
+                elif what == "role":
+                    roles = server.roles()
+                    if roles:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(generator.choice(sorted(roles.values())), signal.SIGKILL)
+                else:
+                    if what == "stop":
+                        self.assertEqual(server.stop(), 0)
+                    else:
+                        server.kill()
+                    load.join()
+                    acknowledged |= load.acknowledged
+                    server.start()
+                    load = Load(server, number, clients=2)
+            wait_until(lambda: load.acknowledged, 90)
+            self.assertEqual(server.stop(), 0)
+            load.join()
+            acknowledged |= load.acknowledged
+            server.start()
+            wait_until(lambda: not server.run("queue", "list", "--json").stdout.strip(), 120, 0.5)
+            found = {raw.split(b"\r\nSubject: ", 1)[1].split(b"\r\n", 1)[0].decode() for raw in server.fetch_all("bob")}
+            self.assertEqual(acknowledged - found, set())
+            self.assertGreater(len(acknowledged), STORM / 4)
+            print(f"\n{done}: {len(acknowledged)} acknowledged, {len(found)} found", file=sys.stderr)
+        finally:
+            server.close()
+
+
+class Instances(unittest.TestCase):
+    def test_a_second_one_ends_at_once_and_says_why(self):
+        with Server() as server:
+            for more in ([], ["--one-process"]):
+                code, text = fails_to_start(server, *more)
+                self.assertNotEqual(code, 0)
+                self.assertIn("another instance runs on", text)
+                self.assertIn(str(server.root / "var/run"), text)
+            self.assertEqual((server.root / "var/run/posthorn.pid").read_text(), f"{server.process.pid}\n")
+            server.send(message("Still", "marker still one\r\n"))
+            server.wait_for("marker still one")
+
+    def test_of_two_started_together_one_runs(self):
+        server = Server()
+        try:
+            both = [subprocess.Popen(server.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                    for _ in range(2)]
+            self.addCleanup(lambda: [p.kill() for p in both if p.poll() is None])
+            ended = wait_until(lambda: [p for p in both if p.poll() is not None], 30)
+            self.assertEqual(len(ended), 1)
+            self.assertNotEqual(ended[0].returncode, 0)
+            self.assertIn(b"another instance", ended[0].stdout.read())
+            winner = next(p for p in both if p is not ended[0])
+            wait_until(lambda: server.run("status", check=False).returncode == 0, 30)
+            winner.terminate()
+            self.assertEqual(winner.wait(60), 0)
+            for process in both:
+                process.stdout.close()
+        finally:
+            server.close()
+
+
+class Systemd(unittest.TestCase):
+    def listen(self, name):
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(receiver.close)
+        receiver.bind(name)
+        receiver.settimeout(30)
+        return receiver
+
+    def test_ready_watchdog_and_stopping_are_told(self):
+        for abstract in (False, True):
+            with self.subTest(abstract=abstract):
+                server = Server()
+                try:
+                    path = f"posthorn-test-{os.getpid()}" if abstract else str(server.folder / "notify")
+                    receiver = self.listen("\0" + path if abstract else path)
+                    server.start(env={**os.environ, "NOTIFY_SOCKET": ("@" if abstract else "") + path, "WATCHDOG_USEC": "200000"})
+                    told = []
+                    while told.count(b"WATCHDOG=1") < 4 or b"READY=1" not in told:
+                        told.append(receiver.recv(100))
+                    begin, beats = time.monotonic(), 0
+                    while time.monotonic() < begin + 1:
+                        self.assertEqual(receiver.recv(100), b"WATCHDOG=1")
+                        beats += 1
+                    self.assertGreaterEqual(beats, 5)  # more often than asked for
+                    for pid in server.roles().values():
+                        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+                        self.assertNotIn(b"NOTIFY_SOCKET", environment)
+                        self.assertNotIn(b"WATCHDOG", environment)
+                    self.assertEqual(server.stop(), 0)
+                    receiver.setblocking(False)
+                    rest = []
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            rest.append(receiver.recv(100))
+                    self.assertEqual([text for text in told + rest if text != b"WATCHDOG=1"], [b"READY=1", b"STOPPING=1"])
+                    receiver.close()
+                finally:
+                    server.close()
+
+    def test_a_watchdog_for_another_process_is_not_fed(self):
+        server = Server()
+        try:
+            receiver = self.listen(str(server.folder / "notify"))
+            server.start(env={**os.environ, "NOTIFY_SOCKET": str(server.folder / "notify"), "WATCHDOG_USEC": "20000",
+                              "WATCHDOG_PID": "1"})
+            self.assertEqual(receiver.recv(100), b"READY=1")
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(receiver.recv(100), b"STOPPING=1")
+        finally:
+            server.close()
+
+    def activate(self, server, names, sockets):
+        fds = [s.fileno() for s in sockets]
+        launcher = [sys.executable, "-c", ACTIVATE, str(len(fds)), *map(str, fds)]
+        return launcher, {"pass_fds": fds, "env": {**os.environ, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names}}
+
+    def listener(self):
+        listening = socket.socket()
+        self.addCleanup(listening.close)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        return listening
+
+    def test_sockets_are_taken_by_name(self):
+        for one_process in (False, True):
+            with self.subTest(one_process=one_process):
+                server = Server(one_process=one_process)
+                try:
+                    imaps, smtp = self.listener(), self.listener()
+                    early = Talk(smtp.getsockname()[1])  # before anybody serves it
+                    launcher, popen = self.activate(server, "imaps:smtp", [imaps, smtp])
+                    server.start(launcher, **popen)
+                    self.assertTrue(early.line().startswith("220 "))
+                    early.close()
+                    self.assertTrue(port_is_free(server.port("smtp")))
+                    self.assertTrue(port_is_free(server.port("imaps")))
+                    self.assertFalse(port_is_free(server.port("submission")))
+                    with server.trust().wrap_socket(socket.create_connection(imaps.getsockname(), 30),
+                                                    server_hostname="localhost") as tls:
+                        self.assertTrue(tls.recv(100).startswith(b"* OK"))
+                    if not one_process:  # they outlive a role
+                        os.kill(server.roles()["edge"], signal.SIGKILL)
+                        talk = Talk(smtp.getsockname()[1])
+                        self.assertTrue(talk.line().startswith("220 "))
+                        talk.close()
+                finally:
+                    server.close()
+
+    def test_a_socket_of_an_unknown_name_is_refused(self):
+        server = Server()
+        try:
+            launcher, popen = self.activate(server, "smpt", [self.listener()])
+            done = subprocess.run([*launcher, *server.command()], capture_output=True, text=True, timeout=60, **popen)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn('"smpt"', done.stderr)
+        finally:
+            server.close()
+
+
+class Stop(unittest.TestCase):
+    def test_what_has_begun_is_finished_and_the_idle_are_told(self):
+        server = Server()
+        try:
+            server.start()
+            busy, idle, greeted = (Talk(server.port("smtp")) for _ in range(3))
+            for talk in (busy, idle, greeted):
+                talk.line()
+            busy.ask("EHLO client.test")
+            idle.ask("EHLO client.test")
+            busy.ask("MAIL FROM:<friend@elsewhere.test>")
+            busy.ask("RCPT TO:<bob@example.org>")
+            self.assertTrue(busy.ask("DATA").startswith("354"))
+            busy.socket.sendall(b"Subject: begun\r\n\r\nmarker begun")
+            before_login = Talk(server.port("imap"))
+            before_login.line()
+            user = server.imap("bob")
+            user.select("INBOX")
+            begin = time.monotonic()
+            server.process.terminate()
+            self.assertRegex(idle.line(), "^421 ")
+            self.assertRegex(greeted.line(), "^421 ")
+            self.assertRegex(before_login.line(), "^. BYE")
+            self.assertRegex(user.readline(), b"^. BYE")
+            with self.assertRaises(ConnectionRefusedError):
+                Talk(server.port("smtp")).close()
+            server.process.send_signal(signal.SIGHUP)  # nothing to do with a stop
+            server.process.terminate()
+            for pid in server.roles().values():
+                os.kill(pid, signal.SIGINT)  # as a terminal does at Ctrl-C
+            self.assertIsNone(server.process.poll())
+            busy.socket.sendall(b", and finished\r\n.\r\n")
+            self.assertTrue(busy.reply().startswith("250 "))
+            self.assertTrue(busy.line().startswith("421 "))
+            for talk in (busy, idle, greeted, before_login):
+                talk.close()
+            with contextlib.suppress(Exception):
+                user.shutdown()
+            self.assertEqual(server.process.wait(30), 0)
+            self.assertLess(time.monotonic() - begin, 25)
+            server.process = None
+            server.start()
+            server.wait_for("marker begun, and finished")
+        finally:
+            server.close()
+
+    def test_the_drain_has_an_end(self):
+        server = Server(settings={"limits.drain": '"1s"'})
+        try:
+            server.start()
+            busy = Talk(server.port("smtp"))
+            busy.line()
+            for command in ("EHLO client.test", "MAIL FROM:<friend@elsewhere.test>", "RCPT TO:<bob@example.org>", "DATA"):
+                busy.ask(command)
+            busy.socket.sendall(b"Subject: never\r\n\r\nmarker never ended")
+            begin = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - begin, 12)
+            self.assertNotIn("250", busy.line())
+            busy.close()
+            server.start()
+            self.assertEqual(server.run("queue", "list", "--json").stdout.strip(), "")
+            self.assertEqual(server.fetch_all("bob"), [])
+        finally:
+            server.close()
+
+
+class Commands(unittest.TestCase):
+    def test_their_exit_statuses_and_texts(self):
+        server = Server()
+        try:
+            def told(*args):
+                done = server.run(*args, check=False)
+                return done.returncode, done.stdout, done.stderr
+
+            self.assertEqual(told("status"), (3, "stopped\n", ""))
+            code, _, text = told("stop")
+            self.assertEqual((code, "not running" in text), (1, True), text)
+            code, _, text = told("reload")
+            self.assertEqual((code, "not running" in text), (1, True), text)
+            self.assertEqual(told("check"), (0, "no faults\n", ""))
+            server.start()
+            code, text, _ = told("status")
+            self.assertEqual((code, text.splitlines()[0]), (0, f"running, pid {server.process.pid}"))
+            self.assertRegex(text, r"(?m)^tables\.generation \d+$")
+            code, text, _ = told("reload")
+            self.assertEqual(code, 0)
+            self.assertRegex(text, r"^reloaded, generation \d+\n$")
+            server.append_map("aliases", "nonsense\n")
+            code, _, text = told("reload")
+            self.assertEqual(code, 1)
+            self.assertRegex(text, r"maps/aliases:\d+: ")
+            self.assertIn("the tables of before stay in use", text)
+            self.assertEqual(told("stop")[0], 0)
+            self.assertEqual(server.process.wait(1), 0)  # it is over when stop says so
+            server.process = None
+            self.assertEqual(told("status")[0], 3)
+            for args in (["nonsense"], [], ["serve", "--nonsense"]):
+                self.assertNotEqual(server.run(*args, check=False).returncode, 0, args)
+            missing = server.run("check", "-c", "/nonexistent/posthorn.toml", config=False, check=False)
+            self.assertEqual(missing.returncode, 78)
+            self.assertIn("/nonexistent/posthorn.toml:1: ", missing.stderr)
+        finally:
+            server.close()
+
+    def test_the_environment_names_the_configuration(self):
+        server = Server()
+        try:
+            done = subprocess.run([POSTHORN, "check"], env={**os.environ, "POSTHORN_CONFIG": str(server.conf)},
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (0, "no faults\n"))
+        finally:
+            server.close()
+
+
+class Refusals(unittest.TestCase):
+    """Each fault is told with its place, by `check` and by `serve`, which then does not run."""
+
+    ROWS = [
+        ("an unknown key", "conf", ("smtp.hops_max", "50\nhop_max = 3"), r"posthorn\.toml:\d+: unknown key \"hop_max\", did you mean \"hops_max\""),
+        ("out of range", "conf", ("smtp.hops_max", "3"), r"posthorn\.toml:\d+: hops_max is 3, must be 10 to 1000"),
+        ("a wrong type", "conf", ("smtp.require_helo", '"yes"'), r"posthorn\.toml:\d+: "),
+        ("no TOML", "conf", ("smtp.hops_max", "= ="), r"posthorn\.toml:\d+: "),
+        ("no address", "conf", ("listen.smtp", '["nonsense"]'), r"posthorn\.toml:\d+: listen\.smtp: \"nonsense\" is no address"),
+        ("a port too high", "conf", ("listen.imaps", '["127.0.0.1:99999"]'), r"posthorn\.toml:\d+: listen\.imaps: "),
+        ("a service that is not there", "conf", ("listen.pop3", '["127.0.0.1:1110"]'), r"posthorn\.toml:\d+: listen\.pop3: "),
+        ("no network", "conf", ("limits.exempt", '["10.0.0.0/99"]'), r"posthorn\.toml:\d+: limits\.exempt: "),
+        ("no spamd address", "conf", ("filter.spamd", '"spamd"'), r"posthorn\.toml:\d+: filter\.spamd: "),
+        ("a placeholder misspelt", "conf", ("store.location", '"{domain}/{usr}"'), r"posthorn\.toml:\d+: store\.location: "),
+        ("one folder for all", "conf", ("store.location", '"{domain}"'), r"posthorn\.toml:\d+: store\.location: "),
+        ("an alias to nowhere", "maps/aliases", "team@example.org\n", r"maps/aliases:\d+: "),
+        ("an alias of an alias of itself", "maps/aliases", "a@example.org b@example.org\nb@example.org a@example.org\n", r"maps/aliases:\d+: "),
+        ("a table that is away", "maps/mailboxes", None, r"maps/mailboxes:\d+: "),
+        ("users without a hash", "conf/users", "alice@example.org\n", r"conf/users:1: "),
+        ("no certificate", "tls/cert.pem", "nonsense\n", r"tls/cert\.pem:1: "),
+        ("no key", "tls/key.pem", None, r"tls/key\.pem:1: "),
+        ("a script with a fault", "sieve/default.sieve", "keep;\nnonsense \"\n", r"default\.sieve:\d+: "),
+    ]
+
+    def test_rows(self):
+        server = Server()
+        self.addCleanup(server.close)
+        keep = server.folder / "keep"
+        shutil.copytree(server.root, keep)
+        owners = {str(path.relative_to(server.root)): (path.stat().st_uid, path.stat().st_gid) for path in server.root.rglob("*")}
+        for name, where, value, expected in self.ROWS:
+            with self.subTest(name):
+                if where == "conf":
+                    server.set(*value)
+                elif value is None:
+                    (server.root / where).unlink()
+                else:
+                    (server.root / where).write_text(value)
+                done = server.run("check", check=False)
+                self.assertIn(done.returncode, (1, 78), name)
+                self.assertRegex(done.stderr, expected)
+                code, text = fails_to_start(server)
+                self.assertIn(code, (1, 78), text)
+                self.assertRegex(text, expected)
+                self.assertNotIn("posthorn: ready", text)
+                self.assertTrue(port_is_free(server.port("smtp")))
+            place = "conf/posthorn.toml" if where == "conf" else where
+            (server.root / place).unlink(missing_ok=True)
+            shutil.copy2(keep / place, server.root / place)
+            shutil.chown(server.root / place, *owners[place])
+        self.assertEqual(server.run("check").stdout, "no faults\n")
+        server.start()
+
+    def test_a_port_that_is_taken_is_named(self):
+        server = Server()
+        self.addCleanup(server.close)
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", server.port("smtp")))
+            other.listen(1)
+            code, text = fails_to_start(server)
+            self.assertNotEqual(code, 0)
+            self.assertIn(f"127.0.0.1:{server.port('smtp')}", text)
+        server.start()
+
+    def test_files_that_others_can_read_or_change(self):
+        server = Server()
+        self.addCleanup(server.close)
+        for path, mode, what in (("var/spool", 0o777, "can change it"), ("var/mail", 0o707, "can change it"), ("maps", 0o777, "can change it"),
+                                 ("conf/posthorn.toml", 0o666, "can change it"), ("conf/users", 0o666, "can change it"),
+                                 ("tls/key.pem", 0o644, "can read this key"), ("sieve", 0o777, "can change it")):
+            with self.subTest(path):
+                place = server.root / path
+                good = place.stat().st_mode & 0o7777
+                place.chmod(mode)
+                for code, text in (fails_to_start(server), fails_to_start(server, "--one-process")):
+                    self.assertEqual(code, 78)
+                    self.assertIn(f"{place}: every account of this machine {what} (mode {mode:04o})", text)
+                done = server.run("check", check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(str(place), done.stderr)
+                place.chmod(good)
+        if os.geteuid() == 0:
+            spool = server.root / "var/spool"
+            owner = spool.stat().st_uid
+            os.chown(spool, 12345, -1)
+            code, text = fails_to_start(server)
+            self.assertEqual(code, 78)
+            self.assertIn("belongs to account number 12345", text)
+            os.chown(spool, owner, -1)
+        server.start()
+
+
+class Log(unittest.TestCase):
+    def mail_flows(self, server, marker):
+        server.send(message("Flows", marker + "\r\n"))
+        server.wait_for(marker)
+
+    def test_a_log_pipe_that_goes_away_does_not_stop_mail(self):
+        server = Server()
+        try:
+            process = subprocess.Popen(server.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            server.process = process
+            for line in process.stdout:
+                if b"posthorn: ready" in line:
+                    break
+            roles = server.roles()
+            process.stdout.close()
+            for i in range(3):
+                self.mail_flows(server, f"marker without a log {i}")
+            server.run("reload")
+            process.send_signal(signal.SIGHUP)
+            self.mail_flows(server, "marker after the reload")
+            self.assertEqual(server.roles(), roles)
+            self.assertEqual(server.stop(), 0)
+        finally:
+            server.close()
+
+    def test_started_with_nothing_open(self):
+        for one_process in (False, True):
+            with self.subTest(one_process=one_process):
+                server = Server(one_process=one_process)
+                try:
+                    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *server.command()]
+                    server.process = subprocess.Popen(command, start_new_session=True)
+                    wait_until(lambda: server.run("status", check=False).returncode == 0, 60)
+                    wait_until(lambda: not port_is_free(server.port("smtp")))
+                    self.mail_flows(server, "marker without descriptors")
+                    self.assertEqual((server.root / "var/run/posthorn.pid").read_text(), f"{server.process.pid}\n")
+                    self.assertEqual(server.stop(), 0)
+                finally:
+                    server.close()
+
+    def test_a_full_disk_of_the_log_does_not_stop_mail(self):
+        server = Server(settings={"log.file": '"/dev/full"'})
+        try:
+            server.start()
+            self.mail_flows(server, "marker on a full disk")
+            self.assertEqual(server.stop(), 0)
+        finally:
+            server.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
