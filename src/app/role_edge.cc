@@ -39,7 +39,8 @@ class Edge final : public Role {
     CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     if (config.smtp.client_names) {
-      CO_TRY(resolver_, net::Resolver::make(setup_.executor, config.relay.resolver));
+      CO_TRY(resolver_, net::Resolver::make(setup_.executor,
+                                            {.servers = config.relay.resolver, .try_timeout = 1s}));
     }
     tell_certificate();
     scope_.spawn(watch_certificates(this));

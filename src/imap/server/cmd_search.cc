@@ -1,9 +1,11 @@
 // SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What memory can answer is asked first; a
-// message's file is read only when its header or text decides.
+// message's file is read, in the pool, only when its header or text decides, and no further than
+// the header when no key asks for more. Texts are compared folded (RFC 5051), in any charset.
 #include <algorithm>
 #include <fmt/format.h>
 
 #include "imap/server/session_impl.h"
+#include "message/charset.h"
 #include "message/part.h"
 #include "store/line_ends.h"
 
@@ -178,7 +180,7 @@ class KeyParser {
   static std::optional<Key> with_text(Kind kind, std::optional<std::string> text) {
     if (!text) return std::nullopt;
     Key key = make(kind);
-    key.text = upper(*text);
+    key.text = *std::move(text);
     return key;
   }
 
@@ -191,8 +193,9 @@ bool in_ranges(const std::vector<Range>& ranges, std::uint32_t n) {
   return at != ranges.begin() && n <= std::prev(at)->second;
 }
 
-bool holds(std::string_view text, const std::string& upper_needle) {
-  return upper(text).find(upper_needle) != std::string::npos;
+// needle is folded already.
+bool holds(std::string_view text, const std::string& needle) {
+  return message::fold_for_search(text).find(needle) != std::string::npos;
 }
 
 // "Fri, 21 Nov 1997 09:55:06 -0600": the day as it is written, whatever the zone (RFC 3501:
@@ -209,121 +212,236 @@ std::optional<std::int64_t> sent_day(const std::string& date) {
   return Parser(day).date();
 }
 
-bool text_holds(std::string_view text, const message::Part& part, const std::string& needle,
-                int depth) {
-  if (part.is_multipart() || part.is_message()) {
-    for (const message::Part& child : part.children)
-      if (depth < kNestingMax && text_holds(text, child, needle, depth + 1)) return true;
-    return false;
+// What memory knows of a message.
+struct Facts {
+  store::Entry entry;
+  std::uint32_t sequence = 0;
+  bool is_recent = false;
+  std::vector<std::string> keywords;  // upper case
+};
+
+bool flag_holds(const Key& key, const Facts& facts) {
+  using Kind = Key::Kind;
+  const bool is_seen = (facts.entry.flags & store::flag::seen) != 0;
+  switch (key.kind) {
+    case Kind::flag:
+      return (facts.entry.flags & key.flag) != 0;
+    case Kind::no_flag:
+      return (facts.entry.flags & key.flag) == 0;
+    case Kind::recent:
+      return facts.is_recent;
+    case Kind::old:
+      return !facts.is_recent;
+    case Kind::is_new:
+      return facts.is_recent && !is_seen;
+    default:
+      return (std::ranges::find(facts.keywords, key.text) != facts.keywords.end()) ==
+             (key.kind == Kind::keyword);
   }
-  if (part.type != "text" && part.type != "message") return false;
-  return holds(message::decode_transfer(
-                   text.substr(part.body_begin, part.body_end - part.body_begin), part.encoding),
-               needle);
+}
+
+// A key that has no keys inside; nullopt: the file must be asked.
+std::optional<bool> leaf_from_memory(const Key& key, const Facts& facts) {
+  using Kind = Key::Kind;
+  const std::int64_t day = facts.entry.internal_date / 86'400;
+  const auto size = static_cast<std::int64_t>(facts.entry.wire_size);
+  switch (key.kind) {
+    case Kind::all:
+      return true;
+    case Kind::sequence:
+      return in_ranges(key.ranges, facts.sequence);
+    case Kind::uid:
+      return in_ranges(key.ranges, facts.entry.uid);
+    case Kind::before:
+      return day < key.number;
+    case Kind::on:
+      return day == key.number;
+    case Kind::since:
+      return day >= key.number;
+    case Kind::larger:
+      return size > key.number;
+    case Kind::smaller:
+      return size < key.number;
+    case Kind::sent_before:
+    case Kind::sent_on:
+    case Kind::sent_since:
+    case Kind::header:
+    case Kind::body:
+    case Kind::text:
+      return std::nullopt;
+    default:
+      return flag_holds(key, facts);
+  }
+}
+
+// The tree, with leaf(key) giving true, false or "not known"; what is known may decide.
+template <class Leaf>
+std::optional<bool> evaluate(const Key& key, const Leaf& leaf) {
+  using Kind = Key::Kind;
+  if (key.kind == Kind::none_of) {
+    const auto inner = evaluate(key.keys.front(), leaf);
+    return inner ? std::optional(!*inner) : std::nullopt;
+  }
+  if (key.kind != Kind::any_of && key.kind != Kind::all_of) return leaf(key);
+  const bool deciding = key.kind == Kind::any_of;
+  bool is_open = false;
+  for (const Key& inner : key.keys) {
+    const auto value = evaluate(inner, leaf);
+    if (value && *value == deciding) return deciding;
+    is_open |= !value;
+  }
+  return is_open ? std::nullopt : std::optional(!deciding);
+}
+
+template <class Test>
+bool any_key(const Key& key, const Test& test) {
+  return test(key) ||
+         std::ranges::any_of(key.keys, [&](const Key& inner) { return any_key(inner, test); });
+}
+
+// A message's file as far as the keys need it. Lives in the pool.
+class Text {
+ public:
+  Text(std::string wire, bool is_whole) : wire_(std::move(wire)) {
+    if (is_whole) {
+      root_ = message::parse_parts(wire_);
+    } else {
+      root_.body_begin = root_.body_end = wire_.size();
+    }
+  }
+
+  bool leaf(const Key& key) const {
+    using Kind = Key::Kind;
+    const std::string_view header = std::string_view(wire_).substr(0, root_.body_begin);
+    if (key.kind == Kind::body) return part_holds(root_, key.text, 0);
+    if (key.kind == Kind::text)
+      return holds(header, key.text) || holds(message::decode_words(header), key.text) ||
+             part_holds(root_, key.text, 0);
+    const message::Headers headers(header);
+    if (key.kind == Kind::header)
+      return std::ranges::any_of(headers.find_all(key.name), [&](const std::string& value) {
+        return key.text.empty() || holds(message::decode_words(value), key.text);
+      });
+    const auto sent = sent_day(headers.find("Date").value_or(""));
+    if (!sent) return false;
+    return key.kind == Kind::sent_before ? *sent < key.number
+           : key.kind == Kind::sent_on   ? *sent == key.number
+                                         : *sent >= key.number;
+  }
+
+ private:
+  bool part_holds(const message::Part& part, const std::string& needle, int depth) const {
+    if (part.is_multipart() || part.is_message()) {
+      return depth < kNestingMax &&
+             std::ranges::any_of(
+                 part.children,
+                 [&](const message::Part& child) { return part_holds(child, needle, depth + 1); });
+    }
+    if (part.type != "text" && part.type != "message") return false;
+    const std::string text = message::decode_transfer(
+        std::string_view(wire_).substr(part.body_begin, part.body_end - part.body_begin),
+        part.encoding);
+    const auto charset = std::ranges::find_if(
+        part.parameters, [](const auto& parameter) { return equals(parameter.first, "charset"); });
+    if (charset != part.parameters.end())
+      if (const auto converted = message::to_utf8(text, charset->second))
+        return holds(*converted, needle);
+    return holds(text, needle);
+  }
+
+  std::string wire_;
+  message::Part root_;
+};
+
+// The header of a message's file, or all of it.
+Result<Text> read_text(const store::OpenMessage& opened, bool needs_body) {
+  store::CrlfReader reader(opened.file, 0, opened.size);
+  if (needs_body) {
+    TRY(std::string wire, reader.read_all(opened.wire_size + 1));
+    return Text(std::move(wire), true);
+  }
+  message::HeaderCollector header;
+  std::string piece;
+  while (!header.is_whole()) {
+    piece.resize(16'384);
+    TRY(const std::size_t n, reader.read(piece));
+    if (n == 0) break;
+    header.feed(std::string_view(piece).substr(0, n));
+  }
+  header.finish();
+  return Text(header.block(), false);
+}
+
+// Search texts from the command's charset to folded UTF-8.
+bool fold_texts(Key& key, const std::string& charset) {
+  if (key.kind == Key::Kind::keyword || key.kind == Key::Kind::no_keyword) {
+    key.text = upper(key.text);
+  } else if (!key.text.empty()) {
+    const auto utf8 = message::to_utf8(key.text, charset);
+    if (!utf8) return false;
+    key.text = message::fold_for_search(*utf8);
+  }
+  return std::ranges::all_of(key.keys, [&](Key& inner) { return fold_texts(inner, charset); });
+}
+
+void resolve(Key& key, std::uint32_t last_sequence, std::uint32_t last_uid) {
+  if (key.kind == Key::Kind::sequence) key.ranges = key.set.resolve(last_sequence);
+  if (key.kind == Key::Kind::uid) key.ranges = key.set.resolve(last_uid);
+  for (Key& inner : key.keys) resolve(inner, last_sequence, last_uid);
+}
+
+bool asks_for_size(const Key& key) {
+  return any_key(key, [](const Key& k) {
+    return k.kind == Key::Kind::larger || k.kind == Key::Kind::smaller;
+  });
+}
+
+bool asks_for_body(const Key& key) {
+  return any_key(
+      key, [](const Key& k) { return k.kind == Key::Kind::body || k.kind == Key::Kind::text; });
+}
+
+bool asks_for_keywords(const Key& key) {
+  return any_key(key, [](const Key& k) {
+    return k.kind == Key::Kind::keyword || k.kind == Key::Kind::no_keyword;
+  });
 }
 
 }  // namespace
 
-// One SEARCH command at work: the message it looks at, its text once it is needed.
+// One SEARCH command at work.
 struct SearchRun {
   Session& session;
-  store::Uid uid = 0;
-  std::uint32_t sequence = 0;
-  std::optional<std::string> wire;
-  std::optional<message::Part> root;
+  const Key& key;
+  bool needs_body = false;
+  bool needs_keywords = false;
 
-  static void resolve(Key& key, std::uint32_t last_sequence, std::uint32_t last_uid) {
-    if (key.kind == Key::Kind::sequence) key.ranges = key.set.resolve(last_sequence);
-    if (key.kind == Key::Kind::uid) key.ranges = key.set.resolve(last_uid);
-    for (Key& inner : key.keys) resolve(inner, last_sequence, last_uid);
-  }
-
-  net::Task<> load() {
-    if (wire) co_return Result<>{};
-    wire.emplace();
-    CO_TRY(const auto opened, co_await session.view_->mailbox().open_message(uid));
-    if (opened) {
-      CO_TRY(*wire, co_await session.services_.pool.run([&] {
-        return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1);
-      }));
-    }
-    root = message::parse_parts(*wire);
-    co_return Result<>{};
-  }
-
-  net::Task<bool> matches(const Key& key) {
-    using Kind = Key::Kind;
-    store::Mailbox& mailbox = session.view_->mailbox();
+  std::optional<Facts> facts_of(store::Uid uid, std::uint32_t sequence) const {
+    const store::Mailbox& mailbox = session.view_->mailbox();
     const store::Entry* entry = mailbox.find(uid);
-    if (entry == nullptr) co_return false;
-    const std::int64_t day = entry->internal_date / 86'400;
-    switch (key.kind) {
-      case Kind::all:
-        co_return true;
-      case Kind::sequence:
-        co_return in_ranges(key.ranges, sequence);
-      case Kind::uid:
-        co_return in_ranges(key.ranges, uid);
-      case Kind::flag:
-        co_return (entry->flags & key.flag) != 0;
-      case Kind::no_flag:
-        co_return (entry->flags & key.flag) == 0;
-      case Kind::recent:
-        co_return session.view_->is_recent(uid);
-      case Kind::old:
-        co_return !session.view_->is_recent(uid);
-      case Kind::is_new:
-        co_return session.view_->is_recent(uid) && (entry->flags & store::flag::seen) == 0;
-      case Kind::before:
-        co_return day < key.number;
-      case Kind::on:
-        co_return day == key.number;
-      case Kind::since:
-        co_return day >= key.number;
-      case Kind::larger:
-        co_return static_cast<std::int64_t>(entry->wire_size) > key.number;
-      case Kind::smaller:
-        co_return static_cast<std::int64_t>(entry->wire_size) < key.number;
-      case Kind::keyword:
-      case Kind::no_keyword: {
-        bool found = false;
-        for (const std::string_view name : mailbox.keyword_names(entry->keywords))
-          found |= upper(name) == key.text;
-        co_return found == (key.kind == Kind::keyword);
-      }
-      case Kind::none_of: {
-        CO_TRY(const bool inner, co_await matches(key.keys.front()));
-        co_return !inner;
-      }
-      case Kind::any_of:
-      case Kind::all_of:
-        for (const Key& inner : key.keys) {
-          CO_TRY(const bool good, co_await matches(inner));
-          if (good == (key.kind == Kind::any_of)) co_return good;
-        }
-        co_return key.kind == Kind::all_of;
-      default:
-        break;
-    }
-    CO_TRY_OK(co_await load());
-    const std::string_view header = std::string_view(*wire).substr(0, root->body_begin);
-    if (key.kind == Kind::body) co_return text_holds(*wire, *root, key.text, 0);
-    if (key.kind == Kind::text)
-      co_return holds(header, key.text) || holds(message::decode_words(header), key.text) ||
-          text_holds(*wire, *root, key.text, 0);
-    const message::Headers headers(header);
-    if (key.kind == Kind::header) {
-      for (const std::string& value : headers.find_all(key.name))
-        if (key.text.empty() || holds(value, key.text) ||
-            holds(message::decode_words(value), key.text))
-          co_return true;
-      co_return false;
-    }
-    const auto sent = sent_day(headers.find("Date").value_or(""));
-    if (!sent) co_return false;
-    co_return key.kind == Kind::sent_before ? *sent < key.number
-    : key.kind == Kind::sent_on             ? *sent == key.number
-                                            : *sent >= key.number;
+    if (entry == nullptr) return std::nullopt;
+    Facts facts{*entry, sequence, session.view_->is_recent(uid), {}};
+    if (!needs_keywords) return facts;
+    for (const std::string_view name : mailbox.keyword_names(entry->keywords))
+      facts.keywords.push_back(upper(name));
+    return facts;
+  }
+
+  net::Task<bool> matches(store::Uid uid, std::uint32_t sequence) {
+    const auto facts = facts_of(uid, sequence);
+    if (!facts) co_return false;
+    const auto quick =
+        evaluate(key, [&](const Key& leaf) { return leaf_from_memory(leaf, *facts); });
+    if (quick) co_return *quick;
+    CO_TRY(const auto opened, co_await session.view_->mailbox().open_message(uid));
+    if (!opened) co_return false;
+    co_return co_await session.services_.pool.run([&]() -> Result<bool> {
+      TRY(const Text text, read_text(*opened, needs_body));
+      return *evaluate(key, [&](const Key& leaf) -> std::optional<bool> {
+        const auto known = leaf_from_memory(leaf, *facts);
+        return known ? *known : text.leaf(leaf);
+      });
+    });
   }
 };
 
@@ -336,22 +454,36 @@ net::Awaitable<Outcome> Session::search_uid(Parser& parser) {
 
 net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
   if (!parser.take_space()) co_return bad("SEARCH needs keys");
+  std::string charset = "UTF-8";
   if (parser.take_word("CHARSET ")) {
-    const auto charset = parser.astring();
-    if (!charset || !parser.take_space()) co_return bad("SEARCH needs keys");
-    if (!equals(*charset, "UTF-8") && !equals(*charset, "US-ASCII"))
+    const auto given = parser.astring();
+    if (!given || !parser.take_space()) co_return bad("SEARCH needs keys");
+    charset = *given;
+    if (!message::is_charset(charset))
       co_return no("This charset is not known", "BADCHARSET (US-ASCII UTF-8)");
   }
   auto key = KeyParser(parser).parse_all('\0');
   if (!key || !parser.at_end()) co_return bad("SEARCH: the keys have a fault");
+  if (!fold_texts(*key, charset)) co_return no("The text is not of its charset");
   const std::uint32_t count = view_->size();
-  SearchRun::resolve(*key, count, count == 0 ? 0 : view_->uid_of(count));
+  resolve(*key, count, count == 0 ? 0 : view_->uid_of(count));
+  if (asks_for_size(*key)) {
+    std::vector<store::Uid> unknown;
+    for (const store::Entry& entry : view_->mailbox().entries())
+      if (entry.wire_size == 0) unknown.push_back(entry.uid);
+    if (!unknown.empty()) {
+      const auto loaded = co_await view_->mailbox().load_sizes(std::move(unknown));
+      if (!loaded) co_return failed(loaded.error());
+    }
+  }
+  SearchRun run{*this, *key, asks_for_body(*key), asks_for_keywords(*key)};
   std::string found;
   for (std::uint32_t sequence = 1; sequence <= view_->size(); ++sequence) {
-    SearchRun run{*this, view_->uid_of(sequence), sequence, {}, {}};
-    const auto good = co_await run.matches(*key);
+    const store::Uid uid = view_->uid_of(sequence);
+    const auto good = co_await run.matches(uid, sequence);
     if (!good) co_return failed(good.error());
-    if (*good) found += fmt::format(" {}", numbers == Numbers::uid ? run.uid : sequence);
+    if (*good)
+      fmt::format_to(std::back_inserter(found), " {}", numbers == Numbers::uid ? uid : sequence);
   }
   out_ += "* SEARCH" + found + "\r\n";
   co_return ok("Search completed");
