@@ -26,7 +26,7 @@ class Edge final : public Role {
         directory_(lookup_),
         authenticator_(lookup_),
         limiter_(lookup_),
-        sinks_(scope_, setup_.config),
+        sinks_(scope_, setup_.config, "queue-edge.lmtp.sock"),
         limits_({.connections_max = setup_.config.limits.connections_max,
                  .per_address_max = setup_.config.limits.connections_per_address_max,
                  .per_minute_max = setup_.config.limits.connections_per_minute_max,

@@ -89,6 +89,10 @@ class Lookup final : public Role {
   static net::Awaitable<net::Message> answer_store(Lookup* self, net::Message request) {
     if (auto answer = co_await auth::answer_redeem(*self->auth_, request))
       co_return *std::move(answer);
+    if (request.verb == "recipient") {  // where a Sieve redirect goes
+      auto answer = co_await route::answer_directory(self->directory_, request);
+      co_return answer ? *std::move(answer) : not_for_you();
+    }
     co_return not_for_you();
   }
 

@@ -57,10 +57,11 @@ class QueueRole final : public Role {
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
     services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = *sinks_});
-    for (File& socket : setup_.sockets["queue.lmtp.sock"])
-      listen(std::move(socket), "queue.lmtp.sock", [this](net::StreamPtr stream) {
-        return smtp::serve(std::move(stream), settings_, *services_);
-      });
+    for (const std::string name : {"queue-edge.lmtp.sock", "queue-store.lmtp.sock"})
+      for (File& socket : setup_.sockets[name])
+        listen(std::move(socket), name, [this](net::StreamPtr stream) {
+          return smtp::serve(std::move(stream), settings_, *services_);
+        });
     for (File& socket : setup_.sockets["queue-control.sock"])
       listen(std::move(socket), "queue-control.sock", [this](net::StreamPtr stream) {
         return net::serve_lines(scope_, std::move(stream), [this](net::Message request) {

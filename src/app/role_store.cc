@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "imap/server/session.h"
 #include "net/listener.h"
+#include "route/local_directory.h"
 #include "smtp/server/session.h"
 #include "store/account.h"
 
@@ -27,8 +28,13 @@ class StoreRole final : public Role {
                    .mail = setup_.config.paths.mail,
                    .hostname = setup_.config.server.hostname}),
         connections_(setup_.config.imap.connections_per_user_max),
-        sinks_(
-            {.config = setup_.config, .accounts = accounts_, .script = script_, .scope = scope_}) {}
+        directory_(lookup_),
+        queue_(scope_, setup_.config, "queue-store.lmtp.sock"),
+        redirector_({.directory = directory_, .queue = queue_, .pool = setup_.pool}),
+        sinks_({.config = setup_.config,
+                .accounts = accounts_,
+                .script = script_,
+                .redirector = redirector_}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
@@ -113,6 +119,9 @@ class StoreRole final : public Role {
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
   imap::UserConnections connections_;
+  route::RemoteDirectory directory_;
+  QueueSinkFactory queue_;
+  Redirector redirector_;
   StoreSinkFactory sinks_;
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;

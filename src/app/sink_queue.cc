@@ -11,12 +11,13 @@ namespace {
 // is left over.
 class QueueSink final : public smtp::Sink {
  public:
-  QueueSink(net::Scope& scope, const config::Config& config) : scope_(scope), config_(config) {}
+  QueueSink(net::Scope& scope, const config::Config& config, const std::string& socket)
+      : scope_(scope), config_(config), socket_(socket) {}
 
   net::Task<> begin(const message::Envelope& envelope) override {
     const auto deadline = Clock::system().steady_now() + 10s;
-    CO_TRY(auto stream, co_await net::connect(scope_.executor(),
-                                              run_socket(config_, "queue.lmtp.sock"), deadline));
+    CO_TRY(auto stream,
+           co_await net::connect(scope_.executor(), run_socket(config_, socket_), deadline));
     client_ = std::make_unique<smtp::Client>(
         std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
     CO_TRY(const auto opened, co_await client_->open());
@@ -57,6 +58,7 @@ class QueueSink final : public smtp::Sink {
  private:
   net::Scope& scope_;
   const config::Config& config_;
+  std::string socket_;
   std::unique_ptr<smtp::Client> client_;
 };
 
@@ -87,7 +89,7 @@ class SpoolSink final : public smtp::Sink {
 }  // namespace
 
 std::unique_ptr<smtp::Sink> QueueSinkFactory::make() {
-  return std::make_unique<QueueSink>(scope_, config_);
+  return std::make_unique<QueueSink>(scope_, config_, socket_);
 }
 std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() {
   return std::make_unique<SpoolSink>(queue_);

@@ -8,6 +8,17 @@
 namespace posthorn::app {
 namespace {
 
+// What the sender reads: the script's words, on a few printable lines.
+std::string rejection_text(std::string_view reason) {
+  std::string text;
+  for (const char c : reason.substr(0, 512)) {
+    if (c == '\n') text += '\n';
+    if (static_cast<unsigned char>(c) >= 0x20 && c < 0x7F) text += c;
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  return text.empty() ? "Refused by the recipient" : text;
+}
+
 // Queue to maildir: one message for one or more recipients of this worker, each with its own
 // outcome (RFC 2033).
 class StoreSink final : public smtp::Sink {
@@ -33,8 +44,10 @@ class StoreSink final : public smtp::Sink {
       one.delivery = *std::move(delivery);
       // RFC 5321 section 4.4: the final delivery adds Return-Path; Delivered-To finds loops and
       // aliases.
-      const auto added = co_await one.delivery->write(fmt::format(
-          "Return-Path: <{}>\r\nDelivered-To: {}\r\n", envelope.sender, recipient.address));
+      const std::string fields = fmt::format("Return-Path: <{}>\r\nDelivered-To: {}\r\n",
+                                             envelope.sender, recipient.address);
+      one.prefix = fields.size();
+      const auto added = co_await one.delivery->write(fields);
       if (!added) one.fault = added.error();
     }
     co_return Result<>{};
@@ -71,6 +84,7 @@ class StoreSink final : public smtp::Sink {
     store::AccountPtr account;
     store::DeliveryPtr delivery;
     std::optional<Error> fault;
+    std::size_t prefix = 0;  // of our own fields above the message
   };
 
   // What the script wants; a fault in it keeps the message (RFC 5228 section 2.10.6).
@@ -86,17 +100,20 @@ class StoreSink final : public smtp::Sink {
   net::Awaitable<std::vector<store::Target>> targets_of(One& one,
                                                         const std::vector<sieve::Action>& actions) {
     std::vector<store::Target> targets;
+    const auto add = [&](std::string mailbox, const std::vector<std::string>& flags) {
+      store::Target target;
+      target.mailbox = std::move(mailbox);
+      target.create = true;
+      auto names = store::split_flags(flags);
+      target.flags = names.flags;
+      target.keywords = std::move(names.keywords);
+      targets.push_back(std::move(target));
+    };
     for (const sieve::Action& action : actions) {
-      if (const auto* into = std::get_if<sieve::FileInto>(&action)) {
-        store::Target target;
-        target.mailbox = into->mailbox;
-        target.create = true;
-        targets.push_back(std::move(target));
-      } else if (std::holds_alternative<sieve::Keep>(action)) {
-        store::Target target;
-        target.mailbox = co_await inbox_of(one);
-        targets.push_back(std::move(target));
-      }
+      if (const auto* into = std::get_if<sieve::FileInto>(&action))
+        add(into->mailbox, into->flags);
+      else if (const auto* keep = std::get_if<sieve::Keep>(&action))
+        add(co_await inbox_of(one), keep->flags);
     }
     co_return targets;
   }
@@ -119,20 +136,36 @@ class StoreSink final : public smtp::Sink {
           : later;
     }
     const auto actions = decide(recipient);
-    bool unable = false;
-    for (const sieve::Action& action : actions)
-      unable |= std::holds_alternative<sieve::Redirect>(action) ||
-                std::holds_alternative<sieve::Reject>(action);
+    for (const sieve::Action& action : actions) {
+      if (const auto* reject = std::get_if<sieve::Reject>(&action)) {
+        // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.
+        one.delivery->abort();
+        log.info(event::sieve_rejected, {{"to", recipient.address}});
+        co_return smtp::Reply{550, "5.7.1", rejection_text(reject->reason)};
+      }
+    }
     auto targets = co_await targets_of(one, actions);
-    if (unable && targets.empty()) {
-      // Redirect and reject are not carried out by this version: the message is kept instead, and
-      // that is said.
-      log.warn(event::sieve_failed,
-               {{"to", recipient.address},
-                {"reason", "redirect and reject are not carried out; the message was kept"}});
-      store::Target inbox;
-      inbox.mailbox = "INBOX";
-      targets.push_back(std::move(inbox));
+    for (const sieve::Action& action : actions) {
+      const auto* redirect = std::get_if<sieve::Redirect>(&action);
+      if (redirect == nullptr) continue;
+      const auto sent =
+          co_await parts_.redirector.send({envelope_, header_.block(), one.account->name(),
+                                           recipient.address, redirect->address, one.prefix},
+                                          *one.delivery);
+      if (!sent) {
+        log.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
+        co_return later;
+      }
+      if (*sent) continue;
+      // RFC 5228 section 2.10.6: what cannot be sent on is kept.
+      log.warn(event::sieve_failed, {{"to", recipient.address},
+                                     {"rcpt", redirect->address},
+                                     {"reason", "redirect: " + sent->error()}});
+      if (targets.empty()) {
+        store::Target inbox;
+        inbox.mailbox = "INBOX";
+        targets.push_back(std::move(inbox));
+      }
     }
     if (targets.empty()) {
       one.delivery->abort();

@@ -2,6 +2,7 @@
 // queue to its spool, the store to Sieve and a maildir.
 #pragma once
 
+#include "app/redirect.h"
 #include "base/config.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -14,13 +15,15 @@ namespace posthorn::app {
 
 class QueueSinkFactory final : public smtp::SinkFactory {
  public:
-  QueueSinkFactory(net::Scope& scope, const config::Config& config)
-      : scope_(scope), config_(config) {}
+  // socket: the one of the queue's that this role may use.
+  QueueSinkFactory(net::Scope& scope, const config::Config& config, std::string socket)
+      : scope_(scope), config_(config), socket_(std::move(socket)) {}
   std::unique_ptr<smtp::Sink> make() override;
 
  private:
   net::Scope& scope_;
   const config::Config& config_;
+  std::string socket_;
 };
 
 class SpoolSinkFactory final : public smtp::SinkFactory {
@@ -38,7 +41,7 @@ struct StoreSinkParts {
   const config::Config& config;
   store::Accounts& accounts;
   const std::shared_ptr<const sieve::Script>& script;
-  net::Scope& scope;
+  Redirector& redirector;
 };
 
 class StoreSinkFactory final : public smtp::SinkFactory {

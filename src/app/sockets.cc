@@ -62,7 +62,8 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   inside("lookup-queue.sock", RoleKind::lookup, RoleKind::queue);
   inside("lookup-store.sock", RoleKind::lookup, RoleKind::store);
   inside("lookup-control.sock", RoleKind::lookup, std::nullopt);
-  inside("queue.lmtp.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-edge.lmtp.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
   inside("queue-control.sock", RoleKind::queue, std::nullopt);
   for (std::size_t worker = 0; worker < config.store.workers; ++worker) {
     inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);

@@ -63,6 +63,8 @@
   /* the store */                                                                                   \
   EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
   EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away.")                \
+  EVENT(sieve_redirected, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
+  EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
   EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
   EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
   EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \

@@ -49,6 +49,14 @@ net::Task<> Delivery::write(std::string_view wire_bytes) {
   co_return Result<>{};
 }
 
+net::Task<Delivery::Staged> Delivery::reread() {
+  if (staged_.empty()) co_return fail(ErrorKind::permanent, "the delivery has ended");
+  CO_TRY_OK(co_await flush());
+  CO_TRY(File file, co_await account_->pool().run(
+                        [this] { return account_->disk().open(staged_, OpenMode::read); }));
+  co_return Staged{std::move(file), size(), wire_size()};
+}
+
 net::Task<std::vector<Placed>> Delivery::commit(std::vector<Target> targets) {
   std::vector<Account::Append> appends;
   appends.reserve(targets.size());

@@ -47,6 +47,13 @@ class Delivery {
   // Puts the message into all the targets, or into none. A target's result tells why (not_found …);
   // an Error is temporary: nothing was acknowledged, try again later. To be called once.
   net::Task<std::vector<Placed>> commit(std::vector<Target> targets);
+  // What was written so far, to be read by CrlfReader in the pool: a copy of it may go elsewhere.
+  struct Staged {
+    File file;
+    std::uint64_t size = 0;
+    std::uint64_t wire_size = 0;
+  };
+  net::Task<Staged> reread();
   void abort();
 
   std::uint64_t size() const { return converter_.size(); }

@@ -1,5 +1,9 @@
 #include "store/types.h"
 
+#include <utility>
+
+#include "message/headers.h"
+
 namespace posthorn::store {
 
 std::string_view to_string(SpecialUse use) {
@@ -18,6 +22,25 @@ std::string_view to_string(SpecialUse use) {
       return "\\Archive";
   }
   return "";
+}
+
+FlagNames split_flags(const std::vector<std::string>& names) {
+  static constexpr std::pair<std::string_view, Flags> kSystem[] = {{"\\Seen", flag::seen},
+                                                                   {"\\Answered", flag::answered},
+                                                                   {"\\Flagged", flag::flagged},
+                                                                   {"\\Deleted", flag::deleted},
+                                                                   {"\\Draft", flag::draft}};
+  FlagNames split;
+  for (const std::string& name : names) {
+    if (!name.starts_with('\\')) {
+      split.keywords.push_back(name);
+      continue;
+    }
+    for (const auto& [text, flag] : kSystem)
+      if (message::equals_ignoring_case(name, text))
+        split.flags = static_cast<Flags>(split.flags | flag);
+  }
+  return split;
 }
 
 }  // namespace posthorn::store

@@ -48,6 +48,14 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 40);
 
+// "\\Seen" and "$Forwarded" as a client or a script names them; system flags that are none of ours
+// (\\Recent) are left out.
+struct FlagNames {
+  Flags flags = 0;
+  std::vector<std::string> keywords;
+};
+FlagNames split_flags(const std::vector<std::string>& names);
+
 // RFC 6154. A mailbox has at most one of these.
 enum class SpecialUse : std::uint8_t { none, drafts, sent, trash, junk, archive };
 std::string_view to_string(SpecialUse use);  // "\\Drafts" …, "" for none

@@ -26,13 +26,13 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
   (void)parser.take_word("APPEND");
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  FlagNames split;
+  store::FlagNames split;
   store::Target target;
   bool good = name && parser.take_space();
   if (good && parser.peek() == '(') {
     const auto names = parser.flags();
     good = names && parser.take_space();
-    if (names) split = split_flags(*names);
+    if (names) split = store::split_flags(*names);
   }
   if (good && parser.peek() == '"') {
     const auto date = parser.date_time();

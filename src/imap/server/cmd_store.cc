@@ -63,7 +63,7 @@ net::Awaitable<Outcome> Session::store_flags(Parser& parser, Numbers numbers) {
   bool valid = true;
   request.uids = uids_of(*set, numbers, valid);
   if (!valid) co_return bad("There is no such message");
-  FlagNames split = split_flags(*names);
+  store::FlagNames split = store::split_flags(*names);
   request.flags = split.flags;
   request.keywords = std::move(split.keywords);
   const auto result = co_await view_->mailbox().store_flags(std::move(request));

@@ -318,25 +318,6 @@ std::vector<store::Uid> Session::uids_of(const SequenceSet& set, Numbers numbers
   return uids;
 }
 
-Session::FlagNames Session::split_flags(const std::vector<std::string>& names) {
-  static constexpr std::pair<std::string_view, store::Flags> kSystem[] = {
-      {"\\Seen", store::flag::seen},
-      {"\\Answered", store::flag::answered},
-      {"\\Flagged", store::flag::flagged},
-      {"\\Deleted", store::flag::deleted},
-      {"\\Draft", store::flag::draft}};
-  FlagNames split;
-  for (const std::string& name : names) {
-    if (!name.starts_with('\\')) {
-      split.keywords.push_back(name);
-      continue;
-    }
-    for (const auto& [text, flag] : kSystem)
-      if (equals(name, text)) split.flags = static_cast<store::Flags>(split.flags | flag);
-  }
-  return split;
-}
-
 std::string Session::format_flags(store::Uid uid, store::Flags flags,
                                   store::Keywords keywords) const {
   std::string out = "(";

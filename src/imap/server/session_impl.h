@@ -61,11 +61,6 @@ class Session {
   static Outcome name_outcome(store::NameResult result, bool try_create);
   std::optional<std::string> mailbox_name(Parser& parser);
   std::vector<store::Uid> uids_of(const SequenceSet& set, Numbers numbers, bool& valid) const;
-  struct FlagNames {
-    store::Flags flags = 0;
-    std::vector<std::string> keywords;
-  };
-  static FlagNames split_flags(const std::vector<std::string>& names);
 
   // cmd_session.cc
   net::Awaitable<Outcome> capability(Parser& parser);

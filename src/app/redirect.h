@@ -1,0 +1,51 @@
+// What Sieve's redirect (RFC 5228 section 4.2) does: a copy of the message goes back to the queue,
+// to wherever the address leads. The sender stays the message's own, so that a bounce finds it.
+//
+// A message that this account has sent on before comes back no further (X-Sieve-Redirected-From);
+// one that the queue hands over again, because storing it failed, is not sent on twice.
+#pragma once
+
+#include <deque>
+#include <expected>
+#include <string>
+#include <unordered_set>
+
+#include "message/envelope.h"
+#include "net/blocking_pool.h"
+#include "net/task.h"
+#include "route/directory.h"
+#include "smtp/server/sink.h"
+#include "store/delivery.h"
+
+namespace posthorn::app {
+
+class Redirector {
+ public:
+  struct Parts {
+    route::Directory& directory;
+    smtp::SinkFactory& queue;
+    net::BlockingPool& pool;
+  };
+  explicit Redirector(Parts parts) : parts_(parts) {}
+
+  struct Request {
+    const message::Envelope& envelope;
+    const std::string& header;  // of the message
+    std::string account;        // whose script it is
+    std::string recipient;      // as the message came, with its tag
+    std::string address;        // where to
+    std::size_t prefix = 0;     // wire bytes of our own fields in front of the staged message
+  };
+  // The inner error: it may not or need not be sent on, keep it. An Error: try again later.
+  net::Task<std::expected<void, std::string>> send(Request request, store::Delivery& delivery);
+
+ private:
+  net::Task<> copy(const Request& request, store::Delivery& delivery, smtp::Sink& sink);
+  void remember(const std::string& key);
+
+  Parts parts_;
+  std::unordered_set<std::string> done_;
+  std::deque<std::string> order_;  // of done_, the oldest first
+};
+
+}  // namespace posthorn::app
