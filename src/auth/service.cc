@@ -26,46 +26,103 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// 4 or 16 bytes, or none; an IPv4-mapped IPv6 address is the IPv4 address it means.
 std::string address_bytes(const std::string& address) {
   std::string bytes(16, '\0');
   if (inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) return bytes.substr(0, 4);
-  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1) return bytes;
-  return {};
+  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return {};
+  constexpr std::string_view kMapped("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+  return bytes.starts_with(kMapped) ? bytes.substr(12) : bytes;
 }
 
-std::string throttle_key(const std::string& address) {
+std::string address_key(const std::string& address) {
   const std::string bytes = address_bytes(address);
-  return bytes.size() == 16 ? bytes.substr(0, 8) : address;
+  if (bytes.empty()) return "?" + address.substr(0, 64);
+  return bytes.size() == 4 ? "4" + bytes : "6" + bytes.substr(0, 8);
+}
+
+// An account's name may be long and a stranger's; its hash takes no room.
+std::string account_key(const std::string& account) {
+  return fmt::format("{:016x}", std::hash<std::string>{}(account));
+}
+
+std::string network_key(const Throttle::Who& who) {
+  const std::string bytes = address_bytes(who.address);
+  const std::string network =
+      bytes.empty() ? who.address.substr(0, 64) : bytes.substr(0, bytes.size() == 4 ? 3 : 6);
+  return "u" + account_key(who.account) + network;
 }
 
 }  // namespace
 
-bool Throttle::is_banned(const std::string& key) {
-  const auto found = entries_.find(key);
-  if (found == entries_.end()) return false;
-  if (clock_.steady_now() - found->second.last > config_.ban) {
-    entries_.erase(found);
-    return false;
+Throttle::Entry* Throttle::Lru::find(const std::string& key) {
+  const auto found = index.find(key);
+  if (found == index.end()) return nullptr;
+  order.splice(order.begin(), order, found->second);
+  return &*found->second;
+}
+
+Throttle::Entry& Throttle::Lru::use(const std::string& key) {
+  if (Entry* entry = find(key)) return *entry;
+  if (order.size() >= kTableMax) {
+    index.erase(order.back().key);
+    order.pop_back();
   }
-  return found->second.failures >= config_.failures_max;
+  order.push_front({.key = key, .failures = 0, .last = {}, .account = {}});
+  index.emplace(order.front().key, order.begin());
+  return order.front();
 }
 
-std::chrono::milliseconds Throttle::fail(const std::string& key) {
-  shrink();
-  Entry& entry = entries_[key];
-  entry.last = clock_.steady_now();
-  // 0, 0, 0, then 1, 2, 4 … 15 seconds.
-  if (++entry.failures <= 3) return 0ms;
-  return std::min<std::chrono::milliseconds>(
-      15s, 1s * (1 << std::min<std::size_t>(entry.failures - 4, 4)));
+void Throttle::Lru::erase(const std::string& key) {
+  const auto found = index.find(key);
+  if (found == index.end()) return;
+  const auto entry = found->second;
+  index.erase(found);
+  order.erase(entry);
 }
 
-void Throttle::shrink() {
-  if (entries_.size() < kTableMax) return;
-  std::erase_if(entries_, [&](const auto& item) {
-    return clock_.steady_now() - item.second.last > config_.ban;
-  });
-  while (entries_.size() >= kTableMax) entries_.erase(entries_.begin());
+// nullptr also if the last failure was so long ago that it is forgotten.
+Throttle::Entry* Throttle::find_current(const std::string& key) {
+  Entry* entry = failures_.find(key);
+  if (entry == nullptr || clock_.steady_now() - entry->last <= config_.ban) return entry;
+  failures_.erase(key);
+  return nullptr;
+}
+
+bool Throttle::is_banned(const Who& who) {
+  const std::string address = address_key(who.address);
+  if (known_.find(address + account_key(who.account)) != nullptr) return false;
+  for (const std::string& key : {address, network_key(who)})
+    if (const Entry* entry = find_current(key); entry && entry->failures >= config_.failures_max)
+      return true;
+  return false;
+}
+
+std::chrono::milliseconds Throttle::fail(const Who& who) {
+  const std::string account = account_key(who.account);
+  std::size_t failures = 0;
+  for (const std::string& key : {address_key(who.address), network_key(who)}) {
+    const bool is_new = find_current(key) == nullptr;
+    Entry& entry = failures_.use(key);
+    if (is_new) entry.account = account;
+    if (entry.account != account) entry.account.clear();
+    entry.last = clock_.steady_now();
+    failures = std::max(failures, ++entry.failures);
+  }
+  if (failures <= 3) return 0ms;
+  return std::min<std::chrono::milliseconds>(15s,
+                                             1s * (1 << std::min<std::size_t>(failures - 4, 4)));
+}
+
+// Forgives the account, and the address only what was this account's: who has an account of his
+// own must not wash himself clean between guesses at others.
+void Throttle::succeed(const Who& who) {
+  const std::string address = address_key(who.address);
+  failures_.erase(network_key(who));
+  if (const Entry* entry = failures_.find(address);
+      entry != nullptr && entry->account == account_key(who.account))
+    failures_.erase(address);
+  known_.use(address + account_key(who.account));
 }
 
 Result<Networks> Networks::parse(const std::vector<std::string>& texts) {
@@ -78,12 +135,19 @@ Result<Networks> Networks::parse(const std::vector<std::string>& texts) {
     if (good && slash != std::string::npos) {
       const char* begin = text.data() + slash + 1;
       const auto [end, error] = std::from_chars(begin, text.data() + text.size(), network.bits);
-      good = error == std::errc{} && end == text.data() + text.size() &&
-             network.bits <= network.bytes.size() * 8;
+      good = error == std::errc{} && end == text.data() + text.size();
+      // "::ffff:192.0.2.0/120" counts the bits of the mapped form.
+      if (good && network.bytes.size() == 4 && text.find(':') < slash) {
+        good = network.bits >= 96;
+        network.bits -= 96;
+      }
+      good = good && network.bits <= network.bytes.size() * 8;
     }
     if (!good)
       return posthorn::fail(ErrorKind::config,
                             fmt::format("\"{}\" is no network, as 127.0.0.0/8", text));
+    if (network.bits == 0)
+      networks.warnings_.push_back(fmt::format("\"{}\" means every address there is", text));
     networks.networks_.push_back(std::move(network));
   }
   return networks;
@@ -121,6 +185,9 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       secret_(random_bytes(32)) {}
 
 net::Task<> AuthService::start() {
+  for (const std::string& warning : exempt_.warnings())
+    log_.warn(event::maps_warning,
+              {{"error", fmt::format("{}:1: limits.exempt: {}", config_.file.native(), warning)}});
   const auto faults = co_await reload(true);
   if (!faults.empty())
     co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
@@ -132,34 +199,52 @@ void AuthService::stop() {
   stopped_.close();
 }
 
+std::string AuthService::stamp() const {
+  const auto info = find_file_info(config_.paths.users);
+  return info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
+                                     (*info)->modified.time_since_epoch().count())
+                       : "-";
+}
+
 net::Awaitable<void> AuthService::watch(AuthService* self) {
+  std::string seen;
   while (!self->stopped_.is_closed()) {
-    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
-    if (!self->stopped_.is_closed()) (void)co_await self->reload(false);
-    const SteadyTime now = self->clock_.steady_now();
-    std::erase_if(self->tokens_, [&](const auto& item) { return item.second.expires < now; });
-    std::erase_if(self->cache_, [&](const auto& item) { return item.second < now; });
+    // A file that somebody is still writing must look the same twice; the second look comes soon.
+    const auto interval = self->config_.maps.poll_interval;
+    const auto pause = seen == self->stamp_ || seen.empty() ? interval : std::min(interval, 250ms);
+    co_await self->stopped_.wait(Clock::system().steady_now() + pause);
+    if (self->stopped_.is_closed()) break;
+    const std::string now = self->stamp();
+    if (now != self->stamp_ && now == seen) (void)co_await self->reload(false);
+    seen = now;
+    const SteadyTime time = self->clock_.steady_now();
+    std::erase_if(self->tokens_, [&](const auto& item) { return item.second.expires < time; });
+    std::erase_if(self->cache_, [&](const auto& item) { return item.second < time; });
   }
 }
 
 net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
-  const auto info = find_file_info(config_.paths.users);
-  std::string stamp = info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
-                                                  (*info)->modified.time_since_epoch().count())
-                                    : "-";
-  if (!force && stamp == stamp_) co_return std::vector<std::string>{};
-  stamp_ = std::move(stamp);
+  std::string now = stamp();
+  if (!force && now == stamp_) co_return std::vector<std::string>{};
+  stamp_ = std::move(now);
+  const std::string path = config_.paths.users.native();
   const auto text = read_file(config_.paths.users);
   std::vector<std::string> faults;
   if (!text) {
-    faults.push_back(fmt::format("{}:1: {}", config_.paths.users.native(), text.error().what));
+    faults.push_back(fmt::format("{}:1: {}", path, text.error().what));
+    stamp_ = "unread";  // it is looked at again without waiting for an edit
   } else if (!*text) {
-    faults.push_back(fmt::format("{}:1: there is no such file", config_.paths.users.native()));
+    faults.push_back(fmt::format("{}:1: there is no such file", path));
+  } else if ((*text)->empty() && users_ && !users_->hashes.empty()) {
+    // What an editor or a full disk leaves for a moment; it would refuse every login.
+    faults.push_back(fmt::format("{}:1: the file has become empty", path));
   } else {
-    auto users = std::make_shared<UserFile>(parse_users(**text, config_.paths.users.native()));
+    auto users = std::make_shared<UserFile>(parse_users(**text, path));
     faults = users->faults;
     if (faults.empty()) {
       users_ = std::move(users);
+      hashes_.clear();
+      for (const auto& [name, hash] : users_->hashes) hashes_.push_back(&hash);
       cache_.clear();
     }
   }
@@ -190,6 +275,16 @@ const std::string* AuthService::hash_of(const std::string& account) const {
   return bare != users_->hashes.end() ? &bare->second : nullptr;
 }
 
+// Somebody's hash, always the same for one name: checking it costs what checking a user's costs,
+// whatever scheme the users have, so the time tells nobody who exists.
+const std::string* AuthService::stand_in_for(const std::string& account) const {
+  if (hashes_.empty()) return nullptr;
+  std::size_t number = 0;
+  for (const char c : cache_key(account, "").substr(0, 8))
+    number = number << 8U | static_cast<unsigned char>(c);
+  return hashes_[number % hashes_.size()];
+}
+
 std::string AuthService::cache_key(const std::string& account, const std::string& password) const {
   std::string mac(32, '\0');
   const std::string text = account + '\0' + password;
@@ -208,16 +303,19 @@ net::Task<bool> AuthService::check(const std::string& account, std::string passw
   if (hashing_ >= 64 * pool_.threads())
     co_return fail(ErrorKind::temporary, "too many logins at once");
   const std::string* stored = account.empty() ? nullptr : hash_of(account);
+  const bool known = stored != nullptr;
+  if (!known) stored = stand_in_for(account);
   const auto users = users_;
   ++hashing_;
-  const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored,
-                                        known = stored != nullptr,
+  const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored, known,
                                         password = std::move(password)]() mutable -> Result<bool> {
     Result<bool> result = false;
     if (known)
       result = verify_password(hash, password);
+    else if (hash.empty())
+      verify_nothing(password);
     else
-      verify_nothing(password);  // as slow as for a real user
+      (void)verify_password(hash, password);  // whatever it says, the user does not exist
     OPENSSL_cleanse(password.data(), password.size());
     return result;
   });
@@ -231,7 +329,8 @@ net::Task<bool> AuthService::check(const std::string& account, std::string passw
 
 net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
   const log::Logger log = log_.with_session(attempt.session);
-  const std::string key = throttle_key(attempt.address);
+  const auto account = account_of(attempt.user);
+  const Throttle::Who key{attempt.address, account.value_or(attempt.user)};
   const bool throttled = !exempt_.contains(attempt.address);
   const auto refuse = [&](std::string_view reason) {
     log.warn(event::auth_failed, {{"user", attempt.user},
@@ -244,7 +343,6 @@ net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
     refuse("banned");
     co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
   }
-  const auto account = account_of(attempt.user);
   // RFC 4616: an authorization id equal to the user is allowed; acting for another is not.
   const bool acts_for_other =
       !attempt.authorization.empty() && account_of(attempt.authorization) != account;

@@ -3,8 +3,8 @@
 // login gives a one-time token for the store.
 #pragma once
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <unordered_map>
 
@@ -19,29 +19,47 @@
 
 namespace posthorn::auth {
 
-// Failures by address (IPv4, or IPv6 /64). Bounded: the oldest go when it is full.
+// Failures by address (IPv4, or IPv6 /64) and by account and network (IPv4 /24, IPv6 /48): 0, 0, 0,
+// then 1, 2, 4 … 15 seconds; after failures_max a ban. An account that once logged in from an
+// address is never banned there, so nobody can lock it out. Bounded: the longest unused go.
 class Throttle {
  public:
+  struct Who {
+    std::string address, account;
+  };
   Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
-  bool is_banned(const std::string& key);
-  std::chrono::milliseconds fail(const std::string& key);  // how long to wait before the answer
-  void succeed(const std::string& key) { entries_.erase(key); }
+  bool is_banned(const Who& who);
+  std::chrono::milliseconds fail(const Who& who);  // how long to wait before the answer
+  void succeed(const Who& who);
+  std::size_t size() const { return failures_.order.size() + known_.order.size(); }
 
  private:
   struct Entry {
+    std::string key;
     std::size_t failures = 0;
     SteadyTime last{};
+    std::string account;  // of an address: whose failures they are, if all are of one account
   };
-  void shrink();
+  struct Lru {
+    std::list<Entry> order;  // the last used first
+    std::unordered_map<std::string_view, std::list<Entry>::iterator> index;
+    Entry* find(const std::string& key);
+    Entry& use(const std::string& key);
+    void erase(const std::string& key);
+  };
+  Entry* find_current(const std::string& key);
   const config::Auth& config_;
   const Clock& clock_;
-  std::unordered_map<std::string, Entry> entries_;
+  Lru failures_, known_;
 };
 
-class Networks {  // "127.0.0.0/8", "::1/128"
+// "127.0.0.0/8", "::1/128"; an IPv4-mapped IPv6 address is the IPv4 address.
+class Networks {
  public:
   static Result<Networks> parse(const std::vector<std::string>& texts);
   bool contains(const std::string& address) const;
+  // What is allowed and yet most likely a mistake, as "0.0.0.0/0": for the log.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   struct Network {
@@ -49,6 +67,7 @@ class Networks {  // "127.0.0.0/8", "::1/128"
     unsigned bits;
   };
   std::vector<Network> networks_;
+  std::vector<std::string> warnings_;
 };
 
 class AuthService final : public Authenticator, public Redeemer {
@@ -85,7 +104,11 @@ class AuthService final : public Authenticator, public Redeemer {
   std::function<std::vector<std::string>()> domain_names_;
   const Clock& clock_;
   net::Event stopped_;
+  std::string stamp() const;
+  const std::string* stand_in_for(const std::string& account) const;
+
   std::shared_ptr<const UserFile> users_;
+  std::vector<const std::string*> hashes_;  // of users_, for accounts that do not exist
   std::string stamp_;
   Throttle throttle_;
   std::string secret_;  // keys the cache; new in every process

@@ -1,0 +1,299 @@
+// Proves what the one place that checks passwords promises: the same answer and the same work for
+// a wrong password and for nobody's name, a ban that a known pair does not feel, tokens that open
+// one door once, a remembered password only as long as it is right, and a users file that is never
+// half read.
+#include "auth/service.h"
+
+#include <gtest/gtest.h>
+#include <thread>
+
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_loop.h"
+
+namespace posthorn::auth {
+namespace {
+
+using Outcome = Verdict::Outcome;
+
+struct ServiceTest : testing::Test {
+  ServiceTest() {
+    config.paths.users = folder.path() / "users";
+    config.maps.poll_interval = 100ms;
+    config.auth.failures_max = 3;  // banned before it begins to wait
+    write("alice@example.test:{PLAIN}good\nbare:{PLAIN}good\ncarol@other.test:{PLAIN}good\n");
+  }
+  ~ServiceTest() override {
+    if (service) service->stop();
+    loop.until([this] { return loop.scope().running() == 0; });
+  }
+
+  void write(std::string_view text) const {
+    (void)folder.write("users.new", text);
+    std::filesystem::rename(folder.path() / "users.new", folder.path() / "users");
+  }
+  AuthService& start(const std::vector<std::string>& exempt = {}) {
+    service = std::make_unique<AuthService>(
+        loop.scope(), loop.pool(), config, *Networks::parse(exempt), [this] { return domains; },
+        clock);
+    const auto started = loop.run(service->start());
+    EXPECT_TRUE(started) << (started ? "" : started.error().what);
+    return *service;
+  }
+  static Attempt attempt(const std::string& user, const std::string& password,
+                         const std::string& address = "192.0.2.1") {
+    return {.service = "imap",
+            .mechanism = "PLAIN",
+            .user = user,
+            .authorization = {},
+            .password = password,
+            .address = address,
+            .session = "S1",
+            .tls = true};
+  }
+  Verdict login(Attempt what) {
+    auto verdict = loop.run(service->authenticate(std::move(what)));
+    EXPECT_TRUE(verdict) << (verdict ? "" : verdict.error().what);
+    return verdict.value_or(Verdict{});
+  }
+
+  test::TempFolder folder;
+  test::TestLoop loop;
+  test::ManualClock clock;
+  config::Config config;
+  std::vector<std::string> domains = {"example.test"};
+  std::unique_ptr<AuthService> service;
+};
+
+TEST_F(ServiceTest, Names) {
+  start({"192.0.2.0/24"});
+  const struct {
+    std::string user, account;  // empty: refused
+  } rows[] = {
+      {"alice@example.test", "alice@example.test"},
+      {"ALICE@Example.TEST", "alice@example.test"},
+      {"alice", "alice@example.test"},  // the only domain there is
+      {"bare", "bare@example.test"},
+      {"bare@example.test", "bare@example.test"},
+      {"carol@other.test", "carol@other.test"},
+      {"carol", ""},
+      {"bare@other.test", ""},
+      {"", ""},
+      {"alice@example.test ", ""},
+      {" alice", ""},
+      {"alice@example.test\n", ""},
+      {"@example.test", ""},
+      {"alice@", ""},
+      {"alice@@example.test", ""},
+      {"'; DROP TABLE users;--", ""},
+      {"../alice", ""},
+      {"alice%", ""},
+      {std::string(1U << 20U, 'a'), ""},
+  };
+  for (const auto& row : rows) {
+    const Verdict verdict = login(attempt(row.user, "good"));
+    EXPECT_EQ(verdict.outcome, row.account.empty() ? Outcome::refused : Outcome::ok)
+        << row.user.substr(0, 60);
+    EXPECT_EQ(verdict.account, row.account);
+  }
+  domains.push_back("other.test");  // now a name alone could be either's
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::refused);
+  config.server.default_domain = "example.test";
+  EXPECT_EQ(login(attempt("alice", "good")).account, "alice@example.test");
+}
+
+TEST_F(ServiceTest, Passwords) {
+  start({"192.0.2.0/24"});
+  for (const std::string wrong : {"", "Good", "good ", "goo", "goodx", "{PLAIN}good"})
+    EXPECT_EQ(login(attempt("alice", wrong)).outcome, Outcome::refused) << wrong;
+  EXPECT_EQ(login(attempt("alice", std::string("good\0x", 6))).outcome, Outcome::refused);
+  EXPECT_EQ(login(attempt("alice", std::string(5000, 'x'))).outcome, Outcome::refused);
+}
+
+TEST_F(ServiceTest, AuthorizationId) {
+  start({"192.0.2.0/24"});
+  const struct {
+    std::string authorization;
+    Outcome outcome;
+  } rows[] = {{"", Outcome::ok},
+              {"alice@example.test", Outcome::ok},
+              {"ALICE@example.test", Outcome::ok},
+              {"alice", Outcome::ok},
+              {"bare@example.test", Outcome::refused},
+              {"carol@other.test", Outcome::refused},
+              {"root", Outcome::refused},
+              {"\n", Outcome::refused}};
+  for (const auto& row : rows) {
+    Attempt what = attempt("alice@example.test", "good");
+    what.authorization = row.authorization;
+    EXPECT_EQ(login(what).outcome, row.outcome) << row.authorization;
+  }
+}
+
+TEST_F(ServiceTest, BanAndTheKnownPair) {
+  start();
+  EXPECT_EQ(login(attempt("alice", "good", "192.0.2.7")).outcome, Outcome::ok);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(login(attempt("bare", "wrong", "192.0.2.7")).outcome, Outcome::refused);
+  EXPECT_EQ(login(attempt("bare", "good", "192.0.2.7")).outcome, Outcome::banned);
+  EXPECT_EQ(login(attempt("nobody", "x", "::ffff:192.0.2.7")).outcome, Outcome::banned);
+  EXPECT_EQ(login(attempt("alice", "good", "192.0.2.7")).outcome, Outcome::ok);
+  EXPECT_EQ(login(attempt("bare", "good", "198.51.100.7")).outcome, Outcome::ok);
+  clock.advance(10min + 1s);
+  EXPECT_EQ(login(attempt("bare", "good", "192.0.2.7")).outcome, Outcome::ok);
+}
+
+TEST_F(ServiceTest, ExemptAddressesAreNeverBanned) {
+  start({"127.0.0.0/8"});
+  for (int i = 0; i < 30; ++i)
+    EXPECT_EQ(login(attempt("alice", "wrong", "127.0.0.1")).outcome, Outcome::refused);
+  EXPECT_EQ(login(attempt("alice", "good", "127.0.0.1")).outcome, Outcome::ok);
+}
+
+TEST_F(ServiceTest, Tokens) {
+  start();
+  const auto redeem = [&](const std::string& token, const std::string& to_service,
+                          const std::string& session) {
+    const auto account = loop.run(service->redeem(token, to_service, session));
+    EXPECT_TRUE(account);
+    return account.value_or(std::nullopt).value_or("-");
+  };
+  const auto token = [&] { return login(attempt("alice", "good")).token; };
+
+  const std::string first = token();
+  EXPECT_EQ(first.size(), 32U);  // 128 bits
+  EXPECT_EQ(first.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(first, token());
+  EXPECT_EQ(redeem(first, "imap", "S1"), "alice@example.test");
+  EXPECT_EQ(redeem(first, "imap", "S1"), "-");  // once
+
+  const std::string elsewhere = token();
+  EXPECT_EQ(redeem(elsewhere, "pop3", "S1"), "-");
+  EXPECT_EQ(redeem(elsewhere, "imap", "S1"), "-");  // whoever tried it has spent it
+  const std::string others = token();
+  EXPECT_EQ(redeem(others, "imap", "S2"), "-");
+  EXPECT_EQ(redeem(others, "imap", "S1"), "-");
+
+  const std::string old = token();
+  clock.advance(10s + 1ms);
+  EXPECT_EQ(redeem(old, "imap", "S1"), "-");
+  const std::string just = token();
+  clock.advance(10s - 1ms);
+  EXPECT_EQ(redeem(just, "imap", "S1"), "alice@example.test");
+  for (const std::string none : {"", "0", "00000000000000000000000000000000"})
+    EXPECT_EQ(redeem(none, "imap", "S1"), "-");
+
+  Attempt submission = attempt("alice", "good");
+  submission.service = "submission";
+  EXPECT_EQ(login(submission).token, "");  // nothing to hand over
+}
+
+TEST_F(ServiceTest, ARememberedPasswordLastsAsLongAsItIsRight) {
+  config.auth.failures_max = 1000;
+  start({"192.0.2.0/24"});
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
+  EXPECT_EQ(login(attempt("alice", "other")).outcome, Outcome::refused);
+  EXPECT_EQ(login(attempt("carol@other.test", "other")).outcome, Outcome::refused);
+  write("alice@example.test:{PLAIN}changed\n");
+  EXPECT_TRUE(loop.wait(service->reload(true)).empty());
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::refused);
+  EXPECT_EQ(login(attempt("alice", "changed")).outcome, Outcome::ok);
+}
+
+TEST_F(ServiceTest, AFaultyFileKeepsTheUsersOfBefore) {
+  start({"192.0.2.0/24"});
+  const std::string path = config.paths.users.native();
+  for (const std::string text :
+       {"alice@example.test:{PLAIN}new\nnonsense\n", "", "a@x:p\na@x:q\n"}) {
+    write(text);
+    const auto faults = loop.wait(service->reload(true));
+    ASSERT_EQ(faults.size(), 1U) << text;
+    EXPECT_TRUE(faults.front().starts_with(path + ":")) << faults.front();
+    EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok) << text;
+  }
+  std::filesystem::remove(path);
+  EXPECT_EQ(loop.wait(service->reload(true)).size(), 1U);
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
+  std::filesystem::create_directory(path);
+  EXPECT_EQ(loop.wait(service->reload(true)).size(), 1U);
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
+  std::filesystem::remove(path);
+}
+
+TEST_F(ServiceTest, AnEditedFileIsLiveSoon) {
+  config.auth.failures_max = 1000;
+  start({"192.0.2.0/24"});
+  write("dora@example.test:{PLAIN}good\n");
+  const SteadyTime end = test::soon(2s);
+  while (login(attempt("dora", "good")).outcome != Outcome::ok) {
+    ASSERT_LT(Clock::system().steady_now(), end);
+    loop.idle(20ms);
+  }
+}
+
+TEST_F(ServiceTest, NobodyStartsWithAFaultyFile) {
+  write("nonsense\n");
+  service = std::make_unique<AuthService>(
+      loop.scope(), loop.pool(), config, *Networks::parse({}), [this] { return domains; }, clock);
+  const auto started = loop.run(service->start());
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().kind, ErrorKind::config);
+  EXPECT_NE(started.error().what.find("users:1: "), std::string::npos);
+}
+
+// A stranger's name costs what a user's costs, whatever the users' scheme is. The median of many,
+// taken in turns, so that a busy machine slows both.
+TEST_F(ServiceTest, TimeDoesNotTellWhoExists) {
+  config.auth.failures_max = 100'000;
+  write(
+      "alice@example.test:{BLF-CRYPT}$2b$05$CCCCCCCCCCCCCCCCCCCCC.pIKrLVkBX9/"
+      "OvQMSygY1pWEVn72t6na\n");
+  start({"192.0.2.0/24"});
+  const auto time = [&](const std::string& user) {
+    const SteadyTime begin = Clock::system().steady_now();
+    EXPECT_EQ(login(attempt(user, "wrong")).outcome, Outcome::refused);
+    return Clock::system().steady_now() - begin;
+  };
+  std::vector<std::chrono::nanoseconds> known, unknown;
+  for (int i = 0; i < 60; ++i) {
+    known.push_back(time("alice"));
+    unknown.push_back(time("nobody" + std::to_string(i)));
+  }
+  std::ranges::nth_element(known, known.begin() + 30);
+  std::ranges::nth_element(unknown, unknown.begin() + 30);
+  const double ratio =
+      static_cast<double>(unknown[30].count()) / static_cast<double>(known[30].count());
+  EXPECT_GT(ratio, 0.7);
+  EXPECT_LT(ratio, 1.4);
+}
+
+TEST_F(ServiceTest, TooManyAtOnceIsTemporary) {
+  config.auth.failures_max = 100'000;
+  write(
+      "alice@example.test:{BLF-CRYPT}$2b$05$CCCCCCCCCCCCCCCCCCCCC.pIKrLVkBX9/"
+      "OvQMSygY1pWEVn72t6na\n");
+  start({"192.0.2.0/24"});
+  int refused = 0, temporary = 0, done = 0;
+  constexpr int kLogins = 300;
+  struct Tally {
+    static net::Awaitable<void> one(AuthService* self, Attempt what, int* no, int* later,
+                                    int* all) {
+      const auto verdict = co_await self->authenticate(std::move(what));
+      if (verdict && verdict->outcome == Outcome::refused) ++*no;
+      if (!verdict && verdict.error().kind == ErrorKind::temporary) ++*later;
+      ++*all;
+    }
+  };
+  for (int i = 0; i < kLogins; ++i)
+    loop.scope().spawn(Tally::one(service.get(), attempt("alice", "wrong" + std::to_string(i)),
+                                  &refused, &temporary, &done));
+  EXPECT_LE(loop.pool().waiting(), 64 * loop.pool().threads());
+  loop.until([&] { return done == kLogins; });
+  EXPECT_EQ(refused, static_cast<int>(64 * loop.pool().threads()));
+  EXPECT_EQ(temporary, kLogins - refused);
+  EXPECT_EQ(login(attempt("alice", "secret")).outcome, Outcome::ok);
+}
+
+}  // namespace
+}  // namespace posthorn::auth

@@ -1,0 +1,153 @@
+// Proves the brake on password guessing: the delays and the ban by the clock, for an address and
+// for an account from a network; that nobody can lock another out or wash himself clean; that
+// memory stays bounded under a flood. And which networks an address belongs to.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "auth/service.h"
+#include "tests/support/manual_clock.h"
+
+namespace posthorn::auth {
+namespace {
+
+using Who = Throttle::Who;
+
+struct ThrottleTest : testing::Test {
+  config::Auth config;
+  test::ManualClock clock;
+  Throttle throttle{config, clock};
+};
+
+TEST_F(ThrottleTest, DelaysGrowThenTheAddressIsBanned) {
+  const int seconds[] = {0, 0, 0, 1, 2, 4, 8, 15, 15, 15};
+  const Who who{"192.0.2.1", "alice@example.test"};
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(throttle.is_banned(who)) << i;
+    EXPECT_EQ(throttle.fail(who), std::chrono::seconds(seconds[std::min(i, 9)])) << i;
+    clock.advance(1s);
+  }
+  EXPECT_TRUE(throttle.is_banned(who));
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.1", "bob@example.test"}));
+  EXPECT_FALSE(throttle.is_banned({"198.51.100.1", "alice@example.test"}));
+  clock.advance(10min - 1s);
+  EXPECT_TRUE(throttle.is_banned(who));
+  clock.advance(2s);
+  EXPECT_FALSE(throttle.is_banned(who));
+  EXPECT_EQ(throttle.fail(who), 0s);  // and all is forgotten
+}
+
+TEST_F(ThrottleTest, OneAccountFromOneNetwork) {
+  // A different address each time, all of one /24.
+  for (int i = 1; i <= 20; ++i) {
+    const Who who{fmt::format("192.0.2.{}", i), "alice@example.test"};
+    EXPECT_FALSE(throttle.is_banned(who)) << i;
+    (void)throttle.fail(who);
+  }
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.99", "alice@example.test"}));
+  EXPECT_FALSE(throttle.is_banned({"192.0.2.99", "bob@example.test"}));
+  EXPECT_FALSE(throttle.is_banned({"192.0.3.99", "alice@example.test"}));
+}
+
+TEST_F(ThrottleTest, Ipv6CountsByItsNetwork) {
+  for (int i = 0; i < 20; ++i)
+    (void)throttle.fail(
+        {fmt::format("2001:db8:1:2:{:x}::{:x}", i, i + 1), fmt::format("user{}", i)});
+  EXPECT_TRUE(throttle.is_banned({"2001:db8:1:2::77", "x"}));
+  EXPECT_FALSE(throttle.is_banned({"2001:db8:1:3::77", "x"}));
+  // An IPv4 address in IPv6's clothes is that IPv4 address, and not all of them.
+  for (int i = 0; i < 20; ++i) (void)throttle.fail({"::ffff:192.0.2.7", fmt::format("user{}", i)});
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.7", "x"}));
+  EXPECT_FALSE(throttle.is_banned({"::ffff:192.0.2.8", "x"}));
+  EXPECT_FALSE(throttle.is_banned({"192.0.2.8", "x"}));
+}
+
+TEST_F(ThrottleTest, AKnownPairIsNeverLockedOut) {
+  const Who good{"192.0.2.1", "alice@example.test"};
+  throttle.succeed(good);
+  for (int i = 0; i < 100; ++i) (void)throttle.fail({"192.0.2.1", fmt::format("user{}", i)});
+  for (int i = 0; i < 100; ++i) (void)throttle.fail({"192.0.2.66", "alice@example.test"});
+  EXPECT_FALSE(throttle.is_banned(good));
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.1", "bob@example.test"}));
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.67", "alice@example.test"}));
+  // Wrong passwords of the good pair still wait.
+  EXPECT_EQ(throttle.fail(good), 15s);
+}
+
+TEST_F(ThrottleTest, NobodyWashesHimselfClean) {
+  const Who own{"192.0.2.1", "eve@example.test"};
+  for (int i = 0; i < 20; ++i) {
+    (void)throttle.fail({"192.0.2.1", fmt::format("victim{}@example.test", i % 5)});
+    throttle.succeed(own);
+  }
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.1", "victim9@example.test"}));
+  // A person who mistyped his own password is forgiven.
+  const Who clumsy{"198.51.100.1", "bob@example.test"};
+  for (int i = 0; i < 5; ++i) (void)throttle.fail(clumsy);
+  throttle.succeed(clumsy);
+  EXPECT_EQ(throttle.fail(clumsy), 0s);
+}
+
+TEST_F(ThrottleTest, AFloodNeitherGrowsNorFlushesTheRecent) {
+  const Who who{"203.0.113.1", "alice@example.test"};
+  for (int i = 0; i < 20; ++i) (void)throttle.fail(who);
+  const std::string long_name(512, 'u');
+  for (int i = 0; i < 110'000; ++i) {
+    (void)throttle.fail(
+        {fmt::format("10.{}.{}.{}", i / 65'536, i / 256 % 256, i % 256), long_name});
+    if (i % 25'000 == 0) {
+      ASSERT_TRUE(throttle.is_banned(who)) << i;  // in use, so it stays
+    }
+  }
+  EXPECT_LE(throttle.size(), 200'000U);
+  EXPECT_TRUE(throttle.is_banned(who));
+}
+
+TEST(Networks, Rows) {
+  const struct {
+    std::vector<std::string> networks;
+    std::string address;
+    bool inside;
+  } rows[] = {
+      {{"127.0.0.0/8"}, "127.255.0.1", true},
+      {{"127.0.0.0/8"}, "128.0.0.1", false},
+      {{"192.0.2.4/31"}, "192.0.2.4", true},
+      {{"192.0.2.4/31"}, "192.0.2.5", true},
+      {{"192.0.2.4/31"}, "192.0.2.6", false},
+      {{"192.0.2.4/31"}, "192.0.2.3", false},
+      {{"192.0.2.4"}, "192.0.2.4", true},
+      {{"192.0.2.4"}, "192.0.2.5", false},
+      {{"192.0.2.4/32"}, "::ffff:192.0.2.4", true},
+      {{"10.0.0.0/8"}, "::ffff:10.0.0.1", true},
+      {{"10.0.0.0/8"}, "::ffff:11.0.0.1", false},
+      {{"::ffff:10.0.0.0/104"}, "10.1.2.3", true},
+      {{"::ffff:10.0.0.0/104"}, "11.1.2.3", false},
+      {{"0.0.0.0/0"}, "203.0.113.9", true},
+      {{"0.0.0.0/0"}, "2001:db8::1", false},
+      {{"::/0"}, "2001:db8::1", true},
+      {{"2001:db8::/33"}, "2001:db8:7fff::1", true},
+      {{"2001:db8::/33"}, "2001:db8:8000::1", false},
+      {{"::1/128"}, "::1", true},
+      {{"::1/128"}, "::2", false},
+      {{"127.0.0.0/8", "::1"}, "::1", true},
+      {{}, "127.0.0.1", false},
+      {{"0.0.0.0/0", "::/0"}, "", false},
+      {{"0.0.0.0/0", "::/0"}, "garbage", false},
+      {{"0.0.0.0/0"}, "127.0.0.1.1", false},
+  };
+  for (const auto& row : rows) {
+    const auto networks = Networks::parse(row.networks);
+    ASSERT_TRUE(networks) << networks.error().what;
+    EXPECT_EQ(networks->contains(row.address), row.inside)
+        << (row.networks.empty() ? "" : row.networks.front()) << " " << row.address;
+  }
+  for (const std::string wrong : {"", "/8", "127.0.0.0/33", "::/129", "127.0.0/8", "127.0.0.0/",
+                                  "127.0.0.0/-1", "127.0.0.0/8x", "127.0.0.0/ 8", "localhost",
+                                  "127.0.0.1:25", "::ffff:10.0.0.0/95", "10.0.0.0/4294967304"})
+    EXPECT_FALSE(Networks::parse({wrong})) << wrong;
+  EXPECT_EQ(Networks::parse({"0.0.0.0/0"})->warnings().size(), 1U);
+  EXPECT_EQ(Networks::parse({"::/0", "10.0.0.0/8"})->warnings().size(), 1U);
+  EXPECT_TRUE(Networks::parse({"127.0.0.0/8", "::1/128"})->warnings().empty());
+}
+
+}  // namespace
+}  // namespace posthorn::auth
