@@ -15,12 +15,54 @@ namespace {
 
 constexpr std::uint32_t kArgonMemoryMax = 1U << 18U;  // KiB: 256 MiB
 constexpr std::uint32_t kArgonPassesMax = 20;
+constexpr std::uint32_t kArgonLanesMax = 16;  // each is a thread
+constexpr std::uint64_t kRoundsMax = 1'000'000;
+constexpr std::size_t kCryptPasswordMax = 511;  // of libxcrypt
 
 bool equal(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+// The number at the front of text, at most UINT32_MAX; nullopt: there is none.
+std::optional<std::uint64_t> read_number(std::string_view text) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+  std::uint64_t n = 0;
+  for (std::size_t i = 0; i < text.size() && text[i] >= '0' && text[i] <= '9' && n < UINT32_MAX;
+       ++i)
+    n = n * 10 + static_cast<std::uint64_t>(text[i] - '0');
+  return n;
+}
+
+// What a crypt hash would cost stands in its front; more than about a second or 256 MiB is no
+// password file's hash but a way to stop the server.
+bool crypt_cost_is_fair(std::string_view stored) {
+  constexpr std::string_view kDigits =
+      "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  const auto digit = [&](std::size_t at) {
+    return at < stored.size() ? kDigits.find(stored[at]) : std::string_view::npos;
+  };
+  if (const std::size_t at = stored.find("rounds="); at != std::string_view::npos)
+    return read_number(stored.substr(at + 7)).value_or(0) <= kRoundsMax;
+  if (stored.starts_with("$2"))  // "$2y$12$": the logarithm
+    return stored.size() > 4 && read_number(stored.substr(4)).value_or(99) <= 15;
+  if (stored.starts_with("$sha1$"))
+    return read_number(stored.substr(6)).value_or(UINT64_MAX) <= kRoundsMax;
+  if (stored.starts_with("_"))  // BSDi: 24 bits of rounds, the lowest six first
+    return digit(4) == 0 && digit(3) < 4;
+  // yescrypt: flags, then the logarithm of N less one, then r less one.
+  if (stored.starts_with("$y$") || stored.starts_with("$gy$")) {
+    const std::size_t at = stored.find('$', 1) + 1;
+    return stored.substr(at).starts_with('j') && digit(at + 1) <= 15 && digit(at + 2) <= 31;
+  }
+  if (stored.starts_with("$7$"))  // scrypt: the logarithm of N, then r and p of five digits
+    return digit(3) <= 16 && stored.substr(4).starts_with("U..../....");
+  return true;
+}
+
 Result<bool> verify_crypt(std::string_view stored, std::string_view password) {
+  if (!crypt_cost_is_fair(stored))
+    return fail(ErrorKind::config, "a hash that costs more than a login may");
+  if (password.size() > kCryptPasswordMax) return false;
   auto data = std::make_unique<crypt_data>();
   const std::string setting(stored);
   const std::string text(password);
@@ -35,18 +77,16 @@ bool argon_cost_is_fair(std::string_view stored) {
   const auto number_after = [&](std::string_view mark) -> std::uint64_t {
     const std::size_t at = stored.find(mark);
     if (at == std::string_view::npos) return UINT64_MAX;
-    std::uint64_t n = 0;
-    for (std::size_t i = at + mark.size();
-         i < stored.size() && stored[i] >= '0' && stored[i] <= '9' && n < UINT32_MAX; ++i)
-      n = n * 10 + static_cast<std::uint64_t>(stored[i] - '0');
-    return n;
+    return read_number(stored.substr(at + mark.size())).value_or(UINT64_MAX);
   };
-  return number_after("m=") <= kArgonMemoryMax && number_after(",t=") <= kArgonPassesMax;
+  return number_after("$m=") <= kArgonMemoryMax && number_after(",t=") <= kArgonPassesMax &&
+         number_after(",p=") <= kArgonLanesMax;
 }
 
 Result<bool> verify_argon(std::string_view stored, std::string_view password) {
   if (!argon_cost_is_fair(stored))
-    return fail(ErrorKind::config, "an argon2 hash that costs more than 256 MiB or 20 passes");
+    return fail(ErrorKind::config,
+                "an argon2 hash that costs more than 256 MiB, 20 passes or 16 threads");
   const std::string encoded(stored);
   const auto type = stored.starts_with("$argon2id$") ? Argon2_id : Argon2_i;
   const int result = argon2_verify(encoded.c_str(), password.data(), password.size(), type);
@@ -115,11 +155,13 @@ Scheme scheme_of(std::string_view stored) {
 }  // namespace
 
 Result<bool> verify_password(std::string_view stored, std::string_view password) {
-  if (password.find('\0') != std::string_view::npos) return false;
+  // An empty password is never one, whatever the file says (RFC 4616 section 2, RFC 4513's lesson).
+  if (password.empty() || password.find('\0') != std::string_view::npos) return false;
   if (!stored.starts_with('{') || stored.find('}') == std::string_view::npos) {
     // A bare text is crypt's; locked accounts ("!", "*") match nothing.
     if (stored.empty() || stored.front() == '!' || stored.front() == '*') return false;
-    return verify_crypt(stored, password);
+    return stored.starts_with("$argon2") ? verify_argon(stored, password)
+                                         : verify_crypt(stored, password);
   }
   const Scheme scheme = scheme_of(stored);
   const std::string_view value = stored.substr(stored.find('}') + 1);
