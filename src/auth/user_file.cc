@@ -1,5 +1,6 @@
 #include "auth/user_file.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace posthorn::auth {
@@ -16,16 +17,20 @@ std::string lower(std::string_view text) {
 
 UserFile parse_users(std::string_view text, const std::string& path) {
   UserFile file;
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // an editor's byte order mark
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t lf = text.find('\n');
     std::string_view line = text.substr(0, lf);
     text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || line.front() == '#' ||
-        line.find_first_not_of(" \t") == std::string_view::npos)
-      continue;
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first == std::string_view::npos || line[first] == '#') continue;
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) {
+    const bool has_control = std::ranges::any_of(line, [](char c) {
+      return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+    });
+    if (colon == std::string_view::npos || colon == 0 || has_control ||
+        line.substr(0, colon).find_first_of(" \t") != std::string_view::npos) {
       file.faults.push_back(fmt::format("{}:{}: the form is user:{{SCHEME}}hash", path, number));
       continue;
     }

@@ -3,6 +3,30 @@
 #include "auth/proto/base64.h"
 
 namespace posthorn::auth {
+namespace {
+
+// RFC 4616 section 2: names are UTF-8 without NUL; a control character in one is an attack on a log
+// or a protocol behind us. Passwords are bytes: old clients send them in charsets of their own.
+bool is_name(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) {
+      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+    };
+    const unsigned lead = byte(i);
+    const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (lead < 0x20 || lead == 0x7F || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4) return false;
+    for (std::size_t j = 1; j < size; ++j)
+      if ((byte(i + j) & 0xC0U) != 0x80) return false;
+    const unsigned second = byte(i + 1);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+      return false;
+    i += size;
+  }
+  return true;
+}
+
+}  // namespace
 
 SaslStep SaslServer::start(std::string_view mechanism, std::optional<std::string_view> initial) {
   mechanism_.clear();
@@ -26,10 +50,11 @@ SaslStep SaslServer::take(std::string_view response) {
   if (mechanism_ == "LOGIN") {
     if (response.find('\0') != std::string_view::npos) return SaslFailure::malformed;
     if (!user_) {
-      if (response.empty()) return SaslFailure::malformed;
+      if (response.empty() || !is_name(response)) return SaslFailure::malformed;
       user_ = response;
       return Challenge{encode_base64("Password:")};
     }
+    if (response.empty()) return SaslFailure::malformed;
     return Credentials{"", *user_, std::string(response)};
   }
   // RFC 4616 section 2: [authzid] NUL authcid NUL passwd, and no further NUL.
@@ -41,7 +66,9 @@ SaslStep SaslServer::take(std::string_view response) {
   Credentials credentials{std::string(response.substr(0, first)),
                           std::string(response.substr(first + 1, second - first - 1)),
                           std::string(response.substr(second + 1))};
-  if (credentials.user.empty() || credentials.password.empty()) return SaslFailure::malformed;
+  if (credentials.user.empty() || credentials.password.empty() || !is_name(credentials.user) ||
+      !is_name(credentials.authorization))
+    return SaslFailure::malformed;
   return credentials;
 }
 

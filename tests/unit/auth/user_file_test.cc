@@ -1,0 +1,95 @@
+// Proves that a passwd-file is read as Dovecot reads it, line by line: fields, comments, byte order
+// mark, CRLF; that each bad line is named with its number; and that editing one line leaves every
+// other byte as it was.
+#include "auth/user_file.h"
+
+#include <gtest/gtest.h>
+
+namespace posthorn::auth {
+namespace {
+
+using namespace std::string_literals;
+
+TEST(UserFile, GoodLines) {
+  const struct {
+    std::string text, user, hash;
+  } rows[] = {
+      {"a@x:{PLAIN}p", "a@x", "{PLAIN}p"},
+      {"a@x:{PLAIN}p\n", "a@x", "{PLAIN}p"},
+      {"a@x:{PLAIN}p\r\n", "a@x", "{PLAIN}p"},
+      {"A@X.Test:$6$s$h:1000:1000::/home/a::userdb_quota_rule=*:storage=1G\n", "a@x.test",
+       "$6$s$h"},
+      {"bob:{PLAIN}p\n", "bob", "{PLAIN}p"},
+      {"a@x:\n", "a@x", ""},
+      {"a@x:::::::\n", "a@x", ""},
+      {"\xEF\xBB\xBF"
+       "a@x:p\n",
+       "a@x", "p"},
+      {"# c\n\n   \n\t# indented: comment\na@x:p\n", "a@x", "p"},
+      {"a@x:{PLAIN}two words\n", "a@x", "{PLAIN}two words"},
+      {"#a@x:old\na@x:new\n", "a@x", "new"},
+      {"andr\xc3\xa9@x:p\n", "andr\xc3\xa9@x", "p"},
+  };
+  for (const auto& row : rows) {
+    const UserFile file = parse_users(row.text, "users");
+    EXPECT_TRUE(file.faults.empty()) << row.text << file.faults.front();
+    ASSERT_EQ(file.hashes.size(), 1U) << row.text;
+    EXPECT_EQ(file.hashes.begin()->first, row.user);
+    EXPECT_EQ(file.hashes.begin()->second, row.hash);
+  }
+  EXPECT_TRUE(parse_users("", "users").hashes.empty());
+  EXPECT_TRUE(parse_users("", "users").faults.empty());
+}
+
+TEST(UserFile, BadLinesAreNamed) {
+  const struct {
+    std::string text, where;
+  } rows[] = {
+      {"nonsense\n", "users:1: "},     {"a@x:p\n\n# c\nnonsense", "users:4: "},
+      {":p\n", "users:1: "},           {"a b:p\n", "users:1: "},
+      {" a@x:p\n", "users:1: "},       {"a@x:p\na@x:q\n", "users:2: "},
+      {"a@x:p\nA@X:q\n", "users:2: "}, {"a\0@x:p\n"s, "users:1: "},
+      {"a@x:p\x1b[0m\n", "users:1: "}, {"a@x:p\rb@x:q\n", "users:1: "},
+      {"a@x\n:\n", "users:1: "},
+  };
+  for (const auto& row : rows) {
+    const UserFile file = parse_users(row.text, "users");
+    ASSERT_FALSE(file.faults.empty()) << row.text;
+    EXPECT_TRUE(file.faults.front().starts_with(row.where)) << file.faults.front();
+    EXPECT_EQ(file.faults.front().find("{PLAIN}"), std::string::npos);
+  }
+  // The first of two lines counts, as long as somebody asks.
+  EXPECT_EQ(parse_users("a@x:p\na@x:q\n", "users").hashes.at("a@x"), "p");
+}
+
+TEST(UserFile, LargeAndHostile) {
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += "u" + std::to_string(i) + "@x:{PLAIN}p\n";
+  EXPECT_EQ(parse_users(many, "users").hashes.size(), 20'000U);
+  const UserFile line = parse_users("a@x:" + std::string(1U << 20U, 'h') + "\n", "users");
+  EXPECT_EQ(line.hashes.at("a@x").size(), 1U << 20U);
+  EXPECT_EQ(parse_users(std::string(10'000, ':') + "\n", "users").faults.size(), 1U);
+}
+
+TEST(UserFile, EditingKeepsEveryOtherByte) {
+  const std::string hash = "{PLAIN}new";
+  const struct {
+    std::string before, user;
+    const std::string* hash;
+    std::optional<std::string> after;
+  } rows[] = {
+      {"", "a@x", &hash, "a@x:{PLAIN}new\n"},
+      {"b@x:q", "a@x", &hash, "b@x:q\na@x:{PLAIN}new\n"},
+      {"a@x:p", "a@x", &hash, "a@x:{PLAIN}new"},
+      {"a@x:p\r\nb@x:q\r\n", "A@X", &hash, "a@x:{PLAIN}new\r\nb@x:q\r\n"},
+      {"a@x:p:1:2::h::e=f:g\n", "a@x", &hash, "a@x:{PLAIN}new:1:2::h::e=f:g\n"},
+      {"#a@x:p\na@x:p\n", "a@x", nullptr, "#a@x:p\n"},
+      {"a@x:p\n", "b@x", nullptr, std::nullopt},
+      {"nonsense\na@x:p\n\n", "a@x", nullptr, "nonsense\n\n"},
+  };
+  for (const auto& row : rows)
+    EXPECT_EQ(edit_users(row.before, row.user, row.hash), row.after) << row.before;
+}
+
+}  // namespace
+}  // namespace posthorn::auth
