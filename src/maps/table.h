@@ -58,7 +58,7 @@ class TextTable final : public Table {
 };
 
 // "/pattern/flags value" lines (regexp_table(5), POSIX extended), in order; $1 … in the value. "!"
-// negates.
+// negates; "if /pattern/flags" to "endif" is looked at only where the pattern holds.
 class RegexpTable final : public Table {
  public:
   static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path);
@@ -67,6 +67,7 @@ class RegexpTable final : public Table {
 
  private:
   struct Rule;
+  static Result<> read_pattern(std::string_view& rest, Rule& rule);
   std::vector<std::unique_ptr<Rule>> rules_;
   RegexpTable();
 };

@@ -1,6 +1,7 @@
 #include "maps/table_set.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <set>
 
@@ -25,8 +26,8 @@ std::string lower(std::string_view text) {
 
 class Loader {
  public:
-  explicit Loader(const config::Config& config)
-      : config_(config), set_(std::make_shared<TableSet>()) {}
+  Loader(const config::Config& config, const TableSet* before)
+      : config_(config), before_(before), set_(std::make_shared<TableSet>()) {}
 
   Loaded load() {
     load_list(config_.maps.domains, set_->domains, domains_, true);
@@ -66,23 +67,40 @@ class Loader {
       if (!text) {
         faults_.push_back({path.native() + ":1", text.error().what});
       } else if (!*text) {
-        if (required) faults_.push_back({path.native() + ":1", "there is no such file"});
+        if (required || had_entries(path.native()))
+          faults_.push_back({path.native() + ":1", "there is no such file"});
       } else if (parsed->type == "regexp") {
         all_text_ = false;
         auto table = RegexpTable::parse(**text, path.native());
         if (table)
           list.tables.push_back(*std::move(table));
         else
-          faults_.push_back({path.native(), table.error().what});
+          faults_.push_back(split_finding(table.error().what));
       } else {
         load_text(**text, path.native(), list, sources);
       }
     }
   }
 
+  bool had_entries(const std::string& path) const {
+    if (before_ == nullptr) return false;
+    const auto found = before_->entry_counts.find(path);
+    return found != before_->entry_counts.end() && found->second > 0;
+  }
+
+  // "path:line: reason"
+  static Finding split_finding(const std::string& text) {
+    const std::size_t colon = text.find(": ");
+    return {text.substr(0, colon), text.substr(std::min(colon, text.size() - 2) + 2)};
+  }
+
   void load_text(std::string_view text, const std::string& path, TableList& list,
                  std::vector<TextSource>& sources) {
+    if (text.empty() && had_entries(path))
+      faults_.push_back(
+          {path + ":1", "the file has become empty (a comment in it makes that meant)"});
     TextFile file = parse_text(text, path);
+    set_->entry_counts[path] = file.entries.size();
     std::ranges::move(file.faults, std::back_inserter(faults_));
     std::ranges::move(file.warnings, std::back_inserter(warnings_));
     sources.push_back({path, file.entries});
@@ -99,6 +117,16 @@ class Loader {
         alias_values_.emplace(entry.key, split_list(entry.value));
     for (const TextSource& source : aliases_)
       for (const Entry& entry : source.entries) check_alias(source, entry);
+    for (const TextSource& source : transport_)
+      for (const Entry& entry : source.entries)
+        if (!entry.value.starts_with("smtp:") && !entry.value.starts_with("error:") &&
+            entry.value != ":")
+          fault(source, entry,
+                fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value));
+    for (const TextSource& source : relay_sasl_)
+      for (const Entry& entry : source.entries)
+        if (entry.value.find(':') == std::string::npos)
+          fault(source, entry, fmt::format("the value of {} is user:password", entry.key));
   }
 
   void fault(const TextSource& source, const Entry& entry, std::string reason) {
@@ -138,7 +166,7 @@ class Loader {
       }
     }
     std::vector<std::string> way;
-    if (loops(entry.key, way))
+    if (!depth_of(entry.key, way))
       fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")));
   }
 
@@ -159,30 +187,43 @@ class Loader {
   }
 
   // An alias that is one of its own targets keeps a copy: no loop. One that comes back to itself
-  // over another is.
-  bool loops(const std::string& key, std::vector<std::string>& way) const {
+  // over another is. Gives how many aliases follow one another from key on; nullopt: too many, and
+  // way is how. What was walked once is not walked again, or lists of lists would take for ever.
+  std::optional<std::size_t> depth_of(const std::string& key, std::vector<std::string>& way) {
     way.push_back(key);
-    if (way.size() > config_.maps.depth_max + 1) return true;
-    const auto* targets = alias_of(keys_of(key, config_.maps.recipient_delimiter));
-    if (key.starts_with('@')) targets = &alias_values_.at(key);
-    if (targets != nullptr)
-      for (const std::string& target : *targets) {
+    std::size_t deepest = 0;
+    if (const auto known = depths_.find(key); known != depths_.end()) {
+      deepest = known->second;
+    } else if (way.size() <= config_.maps.depth_max + 1) {
+      const auto* targets = alias_of(keys_of(key, config_.maps.recipient_delimiter));
+      if (key.starts_with('@')) {
+        const auto catch_all = alias_values_.find(key);
+        targets = catch_all != alias_values_.end() ? &catch_all->second : nullptr;
+      }
+      for (const std::string& target : targets ? *targets : std::vector<std::string>()) {
         if (target == key) continue;
         if (std::ranges::find(way, target) != way.end()) {
           way.push_back(target);
-          return true;
+          return std::nullopt;
         }
-        if (loops(target, way)) return true;
+        const auto below = depth_of(target, way);
+        if (!below) return std::nullopt;
+        deepest = std::max(deepest, *below + 1);
       }
+    }
+    if (way.size() + deepest > config_.maps.depth_max + 1) return std::nullopt;
+    depths_[key] = deepest;
     way.pop_back();
-    return false;
+    return deepest;
   }
 
   const config::Config& config_;
+  const TableSet* before_;
   std::shared_ptr<TableSet> set_;
   std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_;
   std::set<std::string> local_domains_, local_mailboxes_;
   std::unordered_map<std::string, std::vector<std::string>> alias_values_;
+  std::unordered_map<std::string, std::size_t> depths_;
   std::vector<Finding> faults_, warnings_;
   bool all_text_ = true;
 };
@@ -197,17 +238,26 @@ net::Task<std::optional<std::string>> TableList::find(std::string key) const {
   co_return std::nullopt;
 }
 
-Loaded load_tables(const config::Config& config) {
-  return Loader(config).load();
+Loaded load_tables(const config::Config& config, const TableSet* before) {
+  return Loader(config, before).load();
 }
 
 std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> items;
-  while (!value.empty()) {
-    const std::size_t end = value.find_first_of(", \t");
-    if (end != 0) items.push_back(lower(value.substr(0, end)));
-    value.remove_prefix(end == std::string_view::npos ? value.size() : end + 1);
+  std::string item;
+  bool quoted = false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    // A pattern may put a stranger's quoted local part in here: what stands in quotes is no list.
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\' && i + 1 < value.size()) item += value[i++];
+    if (!quoted && (c == ',' || c == ' ' || c == '\t')) {
+      if (!item.empty()) items.push_back(lower(std::exchange(item, {})));
+    } else {
+      item += value[i];
+    }
   }
+  if (!item.empty()) items.push_back(lower(item));
   return items;
 }
 
@@ -228,8 +278,13 @@ AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
   return keys;
 }
 
-Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config)
-    : scope_(scope), pool_(pool), config_(config), stopped_(scope.executor()) {}
+Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+                   std::shared_ptr<const TableSet> first)
+    : scope_(scope),
+      pool_(pool),
+      config_(config),
+      stopped_(scope.executor()),
+      current_(std::move(first)) {}
 
 // What changes when a file is edited, replaced, made or removed. A few stat calls.
 std::string Reloader::stamp() const {
@@ -238,7 +293,11 @@ std::string Reloader::stamp() const {
     for (const std::string& name : names) {
       const auto parsed = parse_table_name(name);
       if (!parsed || parsed->type == "static") continue;
-      const auto info = find_file_info(config_.paths.maps / parsed->rest);
+      // What a symbolic link leads to may be edited too.
+      std::error_code ignored;
+      const Path path = config_.paths.maps / parsed->rest;
+      const Path real = std::filesystem::canonical(path, ignored);
+      const auto info = find_file_info(real.empty() ? path : real);
       if (info && *info)
         text += fmt::format("{}:{}:{}:{};", name, (*info)->inode, (*info)->size,
                             (*info)->modified.time_since_epoch().count());
@@ -269,11 +328,19 @@ net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
   if (!force && now == stamp_) co_return faults_;
   stamp_ = std::move(now);
   Loaded loaded;
-  const auto done = co_await pool_.run([this, &loaded]() -> Result<> {
-    loaded = load_tables(config_);
+  const std::uint64_t number = ++started_;
+  const auto before = current_;
+  const auto done = co_await pool_.run([this, &loaded, &before]() -> Result<> {
+    loaded = load_tables(config_, before.get());
     return {};
   });
-  if (!done) loaded.faults.push_back({config_.paths.maps.native(), done.error().what});
+  // A load that began later has read newer files.
+  if (number < adopted_) co_return faults_;
+  adopted_ = number;
+  if (!done) {
+    loaded.set = nullptr;
+    loaded.faults.push_back({config_.paths.maps.native() + ":1", done.error().what});
+  }
   for (const Finding& warning : loaded.warnings)
     log_.warn(event::maps_warning, {{"error", warning.text()}});
   faults_ = loaded.faults;
@@ -293,11 +360,14 @@ void Reloader::stop() {
 }
 
 net::Awaitable<void> Reloader::watch(Reloader* self) {
-  std::string seen;
+  std::string seen = self->stamp_;
   while (!self->stopped_.is_closed()) {
-    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
+    // A file that somebody is still writing would be read half: it must look the same twice. The
+    // second look comes soon, for an edit is to be live within two seconds.
+    const auto interval = self->config_.maps.poll_interval;
+    const auto pause = seen == self->stamp_ ? interval : std::min(interval, 250ms);
+    co_await self->stopped_.wait(Clock::system().steady_now() + pause);
     if (self->stopped_.is_closed()) break;
-    // A file that somebody is still writing would be read half: it must look the same twice.
     const std::string now = self->stamp();
     if (now != self->stamp_ && now == seen) (void)co_await self->reload(false);
     seen = now;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct TableSet {
   // Of text tables, for what needs a look at all: the default domain, checks, postmaster.
   std::vector<std::string> domain_names;
   std::vector<Finding> warnings;
+  std::map<std::string, std::size_t> entry_counts;  // of each text file, by its path
 };
 
 struct Loaded {
@@ -36,10 +38,11 @@ struct Loaded {
   std::vector<Finding> warnings;
 };
 // Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown
-// domains.
-Loaded load_tables(const config::Config& config);
+// domains. before: the set in use; a file that had entries in it and now is gone or has no byte is
+// a fault, being what a full disk or a careless script leaves.
+Loaded load_tables(const config::Config& config, const TableSet* before = nullptr);
 
-// "a@x, b@y c@z": the addresses of a value.
+// "a@x, b@y c@z": the addresses of a value; a comma or space in quotes parts nothing.
 std::vector<std::string> split_list(std::string_view value);
 struct AddressKeys {  // Postfix's order (virtual(5)): full, without tag, @domain
   std::string full, untagged, domain, tag;
@@ -48,7 +51,9 @@ AddressKeys keys_of(std::string_view address, std::string_view delimiter);
 
 class Reloader {
  public:
-  Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config);
+  // first: what is in use before anything was loaded.
+  Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
+           std::shared_ptr<const TableSet> first = nullptr);
   // The first load; a fault is a config Error with every finding on a line of its own.
   net::Task<> start();
   // Looks at the files and loads them if anything changed (or force). The outcome's faults are
@@ -69,6 +74,7 @@ class Reloader {
   net::Event stopped_;
   std::shared_ptr<const TableSet> current_;
   std::uint64_t generation_ = 0;
+  std::uint64_t started_ = 0, adopted_ = 0;  // loads, by number
   std::string stamp_;
   std::vector<Finding> faults_;
   log::Logger log_;

@@ -1,0 +1,340 @@
+// Proves that tables are checked together before any of them counts: loops, aliases to nowhere,
+// domains that are not ours, each with file and line; that a set with a fault leaves the one of
+// before in use, whatever became of the file; and that no lookup ever sees a half of one while
+// tables are changed a thousand times.
+#include "maps/table_set.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "tests/support/tables.h"
+#include "tests/support/test_loop.h"
+
+namespace posthorn::maps {
+namespace {
+
+struct SetTest : testing::Test {
+  SetTest() {
+    files.write("domains", "example.test ok\nother.test ok\n");
+    files.write("mailboxes", "alice@example.test ok\nbob@example.test ok\n");
+  }
+  std::vector<std::string> faults() {
+    const Loaded loaded = load_tables(files.config());
+    EXPECT_EQ(loaded.set == nullptr, !loaded.faults.empty());
+    std::vector<std::string> texts;
+    for (const Finding& finding : loaded.faults) texts.push_back(finding.text());
+    return texts;
+  }
+  test::TableFiles files;
+};
+
+TEST_F(SetTest, AliasRows) {
+  const struct {
+    std::string aliases;
+    std::size_t line;  // 0: no fault
+    std::string says;
+  } rows[] = {
+      {"", 0, ""},
+      {"a@example.test alice@example.test", 0, ""},
+      {"a@example.test alice@example.test, x@foreign.example", 0, ""},
+      {"a@example.test b@example.test\nb@example.test bob@example.test", 0, ""},
+      {"@example.test alice@example.test", 0, ""},
+      {"@other.test @example.test", 1, "no address"},
+      {"a@example.test alice+tag@example.test", 0, ""},
+      {"bob@example.test bob@example.test, alice@example.test", 0, ""},  // a copy
+      {"# c\na@example.test nobody@example.test", 2, "neither a mailbox nor an alias"},
+      {"a@example.test alice@example.test,\n  nobody@example.test", 1, "nobody@example.test"},
+      {"a@example.test alice", 1, "no address"},
+      {"a@example.test |/bin/sh", 1, "no address"},
+      {"a@example.test :include:/etc/passwd", 1, "no address"},
+      {"a@foreign.example alice@example.test", 1, "foreign.example"},
+      {"alone alice@example.test", 1, "no domain"},
+      {"a@example.test b@example.test\nb@example.test a@example.test", 1, "->"},
+      {"a@example.test b@example.test\nb@example.test c@example.test\nc@example.test "
+       "a@example.test",
+       1, "->"},
+      {"a@example.test b@other.test\n@other.test a@example.test", 1, "->"},
+      // A catch-all makes every address of the domain exist.
+      {"@example.test alice@example.test\na@example.test nobody@example.test", 0, ""},
+  };
+  for (const auto& row : rows) {
+    files.write("aliases", row.aliases);
+    const auto texts = faults();
+    if (row.line == 0) {
+      EXPECT_TRUE(texts.empty()) << row.aliases << "\n" << texts.front();
+      continue;
+    }
+    ASSERT_FALSE(texts.empty()) << row.aliases;
+    EXPECT_TRUE(texts.front().starts_with(fmt::format("{}:{}: ", files.path("aliases"), row.line)))
+        << texts.front();
+    EXPECT_NE(texts.front().find(row.says), std::string::npos) << texts.front();
+  }
+}
+
+TEST_F(SetTest, OtherFiles) {
+  const struct {
+    std::string file, text;
+    std::size_t line;
+  } rows[] = {
+      {"mailboxes", "alice@example.test ok\ncarol@foreign.example ok\n", 2},
+      {"mailboxes", "alice ok\n", 1},
+      {"mailboxes", "@example.test ok\n", 1},
+      {"mailboxes", "alice@example.test\n", 1},
+      {"domains", "example.test ok\nother.test\n", 2},
+      {"transport", "x.example smtp:[mail.example]\ny.example pigeon:\n", 2},
+      {"relay-sasl", "[mail.example]:587 user:password\n[x.example] password\n", 2},
+      {"senders", "a@b\n", 1},
+  };
+  for (const auto& row : rows) {
+    files.write("domains", "example.test ok\n");
+    files.write("mailboxes", "alice@example.test ok\n");
+    files.write(row.file, row.text);
+    const auto texts = faults();
+    ASSERT_FALSE(texts.empty()) << row.text;
+    EXPECT_TRUE(texts.front().starts_with(fmt::format("{}:{}: ", files.path(row.file), row.line)))
+        << texts.front();
+    files.remove(row.file);
+  }
+  files.write("domains", "example.test ok\n");
+  files.config().maps.mailboxes = {"ldap:x"};
+  EXPECT_EQ(faults().size(), 1U);
+  files.config().maps.mailboxes = {"regexp:patterns"};
+  files.write("patterns", "/a/ b\n/(/ c\n");
+  ASSERT_EQ(faults().size(), 1U);
+  EXPECT_TRUE(faults().front().starts_with(files.path("patterns") + ":2: ")) << faults().front();
+}
+
+TEST_F(SetTest, DepthIsBoundedAndCheckedInLinearTime) {
+  const auto chain = [](std::size_t aliases) {
+    std::string text;
+    for (std::size_t i = 0; i + 1 < aliases; ++i)
+      text += fmt::format("a{}@example.test a{}@example.test\n", i, i + 1);
+    return text + fmt::format("a{}@example.test alice@example.test\n", aliases - 1);
+  };
+  files.write("aliases", chain(10));
+  EXPECT_TRUE(faults().empty());
+  files.write("aliases", chain(11));
+  EXPECT_EQ(faults().size(), 1U);
+  files.write("aliases", chain(5'000));
+  EXPECT_EQ(faults().size(), 4'990U);
+  // Ten levels of lists, each naming ten of the next: ten thousand million ways to walk.
+  std::string lists;
+  for (int level = 0; level < 9; ++level)
+    for (int i = 0; i < 10; ++i) {
+      lists += fmt::format("l{}x{}@example.test ", level, i);
+      for (int j = 0; j < 10; ++j)
+        lists +=
+            level < 8 ? fmt::format("l{}x{}@example.test,", level + 1, j) : "alice@example.test,";
+      lists += "\n";
+    }
+  files.write("aliases", lists);
+  EXPECT_TRUE(faults().empty());
+}
+
+struct ReloadTest : SetTest {
+  ~ReloadTest() override {
+    reloader.stop();
+    loop.until([this] { return loop.scope().running() == 0; });
+  }
+  std::string lookup(const std::string& key) {
+    const auto set = reloader.current();
+    const auto found = loop.run(set->mailboxes.find(key));
+    EXPECT_TRUE(found);
+    return found.value_or(std::nullopt).value_or("-");
+  }
+  test::TestLoop loop;
+  Reloader reloader{loop.scope(), loop.pool(), files.config()};
+};
+
+TEST_F(ReloadTest, AFaultKeepsTheSetOfBefore) {
+  files.write("aliases", "info@example.test alice@example.test\n");
+  ASSERT_TRUE(loop.run(reloader.start()));
+  const auto before = reloader.current();
+  EXPECT_EQ(before->domain_names, (std::vector<std::string>{"example.test", "other.test"}));
+  const struct {
+    std::string file;
+    std::optional<std::string> text;  // nullopt: removed
+    std::string says;
+  } rows[] = {
+      {"mailboxes", "alice@example.test ok\nbroken\n", ":2: "},
+      {"mailboxes", "", ":1: "},
+      {"mailboxes", std::nullopt, ":1: "},
+      {"mailboxes", "alice@example.test ok\nbob@exam", ":2: "},  // torn in a key
+      {"domains", "other.test ok\n", ":1: "},                    // its mailboxes are nobody's now
+      {"domains", "", ":1: "},
+      {"aliases", "info@example.test nobody@example.test\n", ":1: "},
+      {"aliases", "", ":1: "},
+      {"aliases", std::nullopt, ":1: "},
+      {"aliases", std::string("info@example.test a\0b\n", 23), ":1: "},
+  };
+  for (const auto& row : rows) {
+    const auto good = read_file(files.path(row.file));
+    ASSERT_TRUE(good && *good);
+    if (row.text)
+      files.write(row.file, *row.text);
+    else
+      files.remove(row.file);
+    const auto faults = loop.wait(reloader.reload(true));
+    ASSERT_FALSE(faults.empty()) << row.file << row.text.value_or("gone");
+    EXPECT_NE(faults.front().text().find(row.says), std::string::npos) << faults.front().text();
+    EXPECT_EQ(reloader.current(), before);
+    EXPECT_EQ(reloader.faults().size(), faults.size());
+    files.write(row.file, **good);
+  }
+  // A folder, a pipe and a file without leave to read are no tables.
+  files.remove("aliases");
+  std::filesystem::create_directory(files.path("aliases"));
+  EXPECT_FALSE(loop.wait(reloader.reload(true)).empty());
+  files.remove("aliases");
+  ASSERT_EQ(::mkfifo(files.path("aliases").c_str(), 0600), 0);
+  EXPECT_FALSE(loop.wait(reloader.reload(true)).empty());
+  EXPECT_EQ(reloader.current(), before);
+  files.remove("aliases");
+  // One that is meant to be empty says so.
+  files.write("aliases", "# none any more\n");
+  EXPECT_TRUE(loop.wait(reloader.reload(true)).empty());
+  EXPECT_NE(reloader.current(), before);
+  EXPECT_TRUE(reloader.faults().empty());
+  EXPECT_EQ(lookup("alice@example.test"), "ok");
+}
+
+TEST_F(ReloadTest, AHugeFileIsRefused) {
+  ASSERT_TRUE(loop.run(reloader.start()));
+  files.write("senders", "# a hole\n");
+  std::filesystem::resize_file(files.path("senders"), (256ULL << 20U) + 1);
+  const auto faults = loop.wait(reloader.reload(true));
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_NE(faults.front().text().find("senders:1: "), std::string::npos);
+  EXPECT_EQ(lookup("alice@example.test"), "ok");
+}
+
+TEST_F(ReloadTest, NobodyStartsWithAFault) {
+  files.write("mailboxes", "alice@example.test ok\nbroken\n");
+  const auto started = loop.run(reloader.start());
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().kind, ErrorKind::config);
+  EXPECT_NE(started.error().what.find("mailboxes:2: "), std::string::npos);
+  files.remove("mailboxes");
+  EXPECT_FALSE(loop.run(reloader.start()));
+}
+
+TEST_F(ReloadTest, AnEditIsLiveWithinTwoSeconds) {
+  files.config().maps.poll_interval = 1s;
+  ASSERT_TRUE(loop.run(reloader.start()));
+  loop.idle(100ms);
+  files.write("mailboxes", "alice@example.test ok\ncarol@example.test ok\n");
+  const SteadyTime end = test::soon(2s);
+  while (lookup("carol@example.test") == "-") {
+    ASSERT_LT(Clock::system().steady_now(), end);
+    loop.idle(20ms);
+  }
+}
+
+TEST_F(ReloadTest, AnEditBehindASymbolicLinkIsSeen) {
+  files.write("real", "alice@example.test ok\n");
+  files.remove("mailboxes");
+  std::filesystem::create_symlink("real", files.path("mailboxes"));
+  ASSERT_TRUE(loop.run(reloader.start()));
+  files.write("real", "alice@example.test ok\ncarol@example.test ok\n");
+  loop.until([this] { return reloader.generation() > 1; }, 5s);
+  EXPECT_EQ(lookup("carol@example.test"), "ok");
+}
+
+TEST_F(ReloadTest, AFileThatIsBeingWrittenIsNotReadHalf) {
+  ASSERT_TRUE(loop.run(reloader.start()));
+  // Grows with every look: a new line each 20 ms for half a second, then it is left alone.
+  std::string text = "alice@example.test ok\n";
+  const SteadyTime end = test::soon(500ms);
+  for (int i = 0; Clock::system().steady_now() < end; ++i) {
+    text += fmt::format("u{}@example.test ok\n", i);
+    files.write("mailboxes", text);
+    loop.idle(20ms);
+    EXPECT_EQ(reloader.generation(), 1U);
+  }
+  loop.until([this] { return reloader.generation() == 2; }, 5s);
+}
+
+// The set in use always has alice, and is of one generation: mailboxes and aliases carry its
+// number.
+TEST_F(ReloadTest, AThousandReloadsNeverMissAUser) {
+  const auto write = [&](int generation) {
+    files.write("mailboxes", fmt::format("alice@example.test {}\n", generation));
+    files.write("aliases", fmt::format("info@example.test alice@example.test\n"));
+  };
+  write(0);
+  ASSERT_TRUE(loop.run(reloader.start()));
+  struct Watch {
+    static net::Awaitable<void> run(Reloader* tables, bool* stop, std::size_t* lookups,
+                                    std::size_t* missed) {
+      while (!*stop) {
+        const auto set = tables->current();
+        const auto found = co_await set->mailboxes.find("alice@example.test");
+        const auto alias = co_await set->aliases.find("info@example.test");
+        if (!found || !*found || !alias || !*alias) ++*missed;
+        ++*lookups;
+        co_await net::sleep(1ms);
+      }
+    }
+  };
+  bool stop = false;
+  std::size_t lookups = 0, missed = 0;
+  for (int i = 0; i < 4; ++i) loop.scope().spawn(Watch::run(&reloader, &stop, &lookups, &missed));
+  std::weak_ptr<const TableSet> first = reloader.current();
+  for (int i = 1; i <= 1'000; ++i) {
+    write(i);
+    if (i % 10 == 0) files.write("aliases", "broken\n");
+    const auto faults = loop.wait(reloader.reload(true));
+    EXPECT_EQ(faults.empty(), i % 10 != 0);
+  }
+  EXPECT_EQ(lookup("alice@example.test"), "999");
+  stop = true;
+  loop.until([this] { return loop.scope().running() <= 1; });
+  EXPECT_EQ(missed, 0U);
+  EXPECT_GT(lookups, 1'000U);
+  EXPECT_TRUE(first.expired());  // no set outlives its last reader
+}
+
+// Two loads at once: the one that began later has read the newer file, whichever ends first.
+TEST_F(ReloadTest, ReloadsAtOnceEndWithTheNewest) {
+  ASSERT_TRUE(loop.run(reloader.start()));
+  struct Load {
+    static net::Awaitable<void> run(Reloader* tables, int* left) {
+      (void)co_await tables->reload(true);
+      --*left;
+    }
+  };
+  for (int round = 0; round < 50; ++round) {
+    int left = 0;
+    for (int i = 0; i < 4; ++i) {
+      files.write("mailboxes", fmt::format("alice@example.test {}-{}\n", round, i));
+      ++left;
+      loop.scope().spawn(Load::run(&reloader, &left));
+    }
+    loop.until([&] { return left == 0; });
+    EXPECT_EQ(lookup("alice@example.test"), fmt::format("{}-3", round));
+  }
+}
+
+TEST(TableList, AsksInOrderAndStopsAtAnError) {
+  test::TestLoop loop;
+  TableList list;
+  auto first = std::make_unique<test::FakeTable>();
+  auto second = std::make_unique<test::FakeTable>();
+  auto* a = first.get();
+  second->values = {{"k", "second"}, {"only", "second"}};
+  a->values = {{"k", "first"}};
+  list.tables.push_back(std::move(first));
+  list.tables.push_back(std::move(second));
+  EXPECT_EQ(*loop.run(list.find("k")), "first");
+  EXPECT_EQ(*loop.run(list.find("only")), "second");
+  EXPECT_EQ(*loop.run(list.find("none")), std::nullopt);
+  // A table that cannot be asked is not one that says no: the next one does not answer for it.
+  a->broken = true;
+  const auto found = loop.run(list.find("only"));
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().kind, ErrorKind::temporary);
+}
+
+}  // namespace
+}  // namespace posthorn::maps
