@@ -37,7 +37,8 @@ struct LocalDirectory::Walk {
 
 // A bare local part gets the default domain: the configured one, or the only one there is.
 net::Task<std::string> LocalDirectory::complete(const Set& set, std::string address) const {
-  if (address.find('@') != std::string::npos) co_return address;
+  const auto parsed = message::parse_mailbox_address(address);
+  if (parsed ? !parsed->domain.empty() : address.find('@') != std::string::npos) co_return address;
   std::string domain = config_.server.default_domain;
   if (domain.empty() && set->domain_names.size() == 1) domain = set->domain_names.front();
   co_return domain.empty() ? address : address + "@" + domain;
@@ -55,6 +56,15 @@ net::Task<bool> LocalDirectory::has_mailbox(const Set& set, const AddressKeys& k
   if (keys.untagged == keys.full) co_return false;
   CO_TRY(const auto untagged, co_await set->mailboxes.find(keys.untagged));
   co_return untagged.has_value();
+}
+
+// An account whose name has a tag in it is somebody of its own.
+net::Task<bool> LocalDirectory::is_own(const Set& set, const std::string& account,
+                                       const AddressKeys& keys) const {
+  if (keys.full == account) co_return true;
+  if (keys.untagged != account) co_return false;
+  CO_TRY(const auto another, co_await set->mailboxes.find(keys.full));
+  co_return !another.has_value();
 }
 
 net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, std::string address,
@@ -98,6 +108,13 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
     co_return Out{};
   }
   for (std::string target : maps::split_list(*value)) {
+    CO_TRY(target, co_await complete(set, target));
+    // A pattern's value may be made of what a stranger wrote.
+    if (const auto parsed = message::parse_mailbox_address(target);
+        !parsed || parsed->domain.empty())
+      co_return fail(
+          ErrorKind::config,
+          fmt::format("the alias {} leads to \"{}\", which is no address", keys.full, target));
     if (keep_tag) {
       const auto [name, at_domain] = split(target);
       target = name + config_.maps.recipient_delimiter.substr(0, 1) + keys.tag + "@" + at_domain;
@@ -115,13 +132,18 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
   if (!parsed)
     co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
   const bool bare_postmaster = parsed->domain.empty() && is_postmaster(parsed->local);
-  CO_TRY(std::string address, co_await complete(set, question.address));
   if (parsed->domain.empty() && !bare_postmaster && question.account.empty())
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
+  CO_TRY(std::string address, co_await complete(set, question.address));
+  if (bare_postmaster && !config_.server.postmaster.empty()) address = config_.server.postmaster;
+  if (bare_postmaster && address == question.address && !set->domain_names.empty())
+    address += "@" + set->domain_names.front();
   const auto [local, domain] = split(address);
   CO_TRY(const bool is_local, co_await is_local_domain(set, domain));
-  if (!is_local && question.account.empty())
+  if (!is_local && question.account.empty() && !bare_postmaster)
     co_return Out(std::unexpected(relay_denied(question.address)));
+  if (domain.empty())
+    co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
   Walk walk;
   CO_TRY(auto done, co_await expand(set, address, walk, 0));
   if (!done && done.error().enhanced == "5.1.1" && is_postmaster(local)) {
@@ -153,7 +175,8 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   if (address.empty()) co_return Out(std::unexpected(refusal));
   CO_TRY(const std::string full, co_await complete(set, address));
   const AddressKeys keys = maps::keys_of(full, config_.maps.recipient_delimiter);
-  if (keys.full == account || keys.untagged == account) co_return Out{};
+  CO_TRY(const bool own, co_await is_own(set, account, keys));
+  if (own) co_return Out{};
   for (const std::string* key : {&keys.full, &keys.untagged, &keys.domain}) {
     CO_TRY(const auto value, co_await set->senders.find(*key));
     if (!value) continue;
@@ -166,9 +189,12 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   if (!local) co_return Out(std::unexpected(refusal));
   Walk walk;
   CO_TRY(const auto done, co_await expand(set, full, walk, 0));
-  if (done)
-    for (const std::string& to : walk.found)
-      if (maps::keys_of(to, config_.maps.recipient_delimiter).untagged == account) co_return Out{};
+  if (!done) co_return Out(std::unexpected(refusal));
+  for (const std::string& to : walk.found) {
+    CO_TRY(const bool leads_home,
+           co_await is_own(set, account, maps::keys_of(to, config_.maps.recipient_delimiter)));
+    if (leads_home) co_return Out{};
+  }
   co_return Out(std::unexpected(refusal));
 }
 
@@ -190,8 +216,8 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
                                         const std::string& address) const {
   using Out = std::expected<Plan, Refusal>;
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
-  // transport(5): the address, the domain, its parents as ".parent", then "*".
-  std::vector<std::string> lookups = {keys.full, domain};
+  // transport(5): the address, without its tag, the domain, its parents as ".parent", then "*".
+  std::vector<std::string> lookups = {keys.full, keys.untagged, domain};
   for (std::size_t dot = domain.find('.'); dot != std::string::npos;
        dot = domain.find('.', dot + 1))
     lookups.push_back(domain.substr(dot));

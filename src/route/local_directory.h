@@ -27,6 +27,8 @@ class LocalDirectory final : public Directory {
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
   net::Task<bool> has_mailbox(const Set& set, const maps::AddressKeys& keys) const;
+  net::Task<bool> is_own(const Set& set, const std::string& account,
+                         const maps::AddressKeys& keys) const;
   net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk,
                                                  std::size_t depth) const;
   Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys,

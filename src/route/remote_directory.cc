@@ -87,6 +87,7 @@ Answer<Plan> RemoteDirectory::plan(std::string address) {
   if (answer.verb == "local")
     co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
   if (answer.verb == "mx") co_return Out(MxPlan{std::string(answer.get("domain"))});
+  if (answer.verb != "relay") co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
   RelayPlan relay{.host = std::string(answer.get("host")),
                   .port = 25,
                   .use_mx = answer.get("use_mx") == "1",
