@@ -40,6 +40,14 @@ std::string clean(std::string_view text) {
   return out;
 }
 
+// What goes into a message: fields that say nothing of their charset are ASCII.
+std::string clean_field(std::string_view text) {
+  std::string out = clean(text);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  return out;
+}
+
 Result<> curl_result(CURLcode code, std::string_view what) {
   if (code == CURLE_OK) return {};
   return fail(ErrorKind::temporary, fmt::format("spamd: {}: {}", what, curl_easy_strerror(code)));
@@ -70,14 +78,17 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
                                  ? std::string_view()
                                  : line.substr(line.find(':') + 1);
     while (value.starts_with(' ')) value.remove_prefix(1);
-    if (name == "content-length")
-      has_length =
-          std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
+    if (name == "content-length") {
+      const char* const end = value.data() + value.size();
+      const auto [read, error] = std::from_chars(value.data(), end, length);
+      if (error != std::errc{} || read != end) return wrong("the answer's length is no number");
+      has_length = true;
+    }
     if (name == "spam") {
       verdict.spam = lower(value).starts_with("true") || lower(value).starts_with("yes");
       const std::size_t semicolon = value.find(';');
       if (semicolon != std::string_view::npos)
-        verdict.score = clean(value.substr(std::min(value.size(), semicolon + 2)));
+        verdict.score = clean_field(value.substr(std::min(value.size(), semicolon + 2)));
     }
   }
   if (has_length && length != rest.size()) return wrong("the answer's length is not what it says");
@@ -94,7 +105,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
         taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) &&
                   line.find(':') != std::string_view::npos;
     }
-    if (taking) verdict.headers += clean(line) + "\r\n";
+    if (taking) verdict.headers += clean_field(line) + "\r\n";
   }
   return verdict;
 }
