@@ -58,7 +58,9 @@ class AresResolver final : public Resolver {
     answer.name_exists = raw.status != ARES_ENOTFOUND;
     if (raw.bytes.empty()) co_return answer;
     ares_mx_reply* list = nullptr;
-    CO_TRY_OK(judge(ares_parse_mx_reply(raw.data(), raw.size(), &list), name, raw));
+    int parsed = ares_parse_mx_reply(raw.data(), raw.size(), &list);
+    if (parsed == ARES_SUCCESS && list == nullptr) parsed = ARES_ENODATA;
+    CO_TRY_OK(judge(parsed, name, raw));
     for (const ares_mx_reply* mx = list; mx != nullptr; mx = mx->next)
       answer.records.push_back({mx->priority, canonical(mx->host)});
     if (list != nullptr) ares_free_data(list);
@@ -89,7 +91,9 @@ class AresResolver final : public Resolver {
     CO_TRY(const auto raw, co_await query(name, ns_t_txt, deadline));
     ares_txt_ext* list = nullptr;
     if (raw.bytes.empty()) co_return found;
-    CO_TRY_OK(judge(ares_parse_txt_reply_ext(raw.data(), raw.size(), &list), name, raw));
+    int parsed = ares_parse_txt_reply_ext(raw.data(), raw.size(), &list);
+    if (parsed == ARES_SUCCESS && list == nullptr) parsed = ARES_ENODATA;
+    CO_TRY_OK(judge(parsed, name, raw));
     for (const ares_txt_ext* part = list; part != nullptr; part = part->next) {
       if (part->record_start != 0 || found.empty()) found.emplace_back();
       found.back().append(reinterpret_cast<const char*>(part->txt), part->length);
@@ -249,7 +253,8 @@ class AresResolver final : public Resolver {
     return query;
   }
 
-  Task<Raw> answer(std::shared_ptr<Query> query, std::string name, SteadyTime deadline) {
+  // Static, as a question may outlive the resolver.
+  static Task<Raw> answer(std::shared_ptr<Query> query, std::string name, SteadyTime deadline) {
     while (!query->finished)
       if (!co_await query->done.wait(deadline) && !query->finished)
         co_return unknown(name, "no answer in time");
