@@ -2,7 +2,8 @@
 
 namespace posthorn::net {
 
-BlockingPool::BlockingPool(std::size_t threads) : pool_(threads), threads_(threads) {}
+BlockingPool::BlockingPool(std::size_t threads, std::size_t waiting_max)
+    : pool_(threads), threads_(threads), waiting_max_(waiting_max) {}
 
 BlockingPool::~BlockingPool() {
   join();

@@ -20,17 +20,19 @@ namespace posthorn::net {
 
 class BlockingPool {
  public:
-  explicit BlockingPool(std::size_t threads);
+  explicit BlockingPool(std::size_t threads, std::size_t waiting_max = 65'536);
   ~BlockingPool();  // joins
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
   // co_await pool.run([&] { return read_file(path); });  f returns a Result<T>; exceptions become
-  // an Error.
+  // an Error, and so does work that finds the queue full.
   template <class F>
   auto run(F f) -> Awaitable<std::invoke_result_t<F>> {
     using R = std::invoke_result_t<F>;
     auto executor = co_await asio::this_coro::executor;
+    if (waiting() >= waiting_max_)
+      co_return fail(ErrorKind::temporary, "too much work waits for the disk");
     waiting_.fetch_add(1, std::memory_order_relaxed);
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(R)>(
         [this, executor](auto handler, F work) {
@@ -65,6 +67,7 @@ class BlockingPool {
 
   asio::thread_pool pool_;
   std::size_t threads_;
+  std::size_t waiting_max_;
   std::atomic<std::size_t> waiting_{0};
 };
 
