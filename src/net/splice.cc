@@ -7,12 +7,14 @@ namespace {
 
 constexpr std::size_t kPiece = 32 * 1024;
 constexpr auto kWriteTimeout = 10min;
+constexpr auto kSilenceMax = 30s;  // of one direction when the other has ended
 
 struct Pair {
   Stream& a;
   Stream& b;
-  Event done;
+  Event changed;
   int running = 2;
+  std::uint64_t pieces = 0;
 };
 
 Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
@@ -23,15 +25,11 @@ Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
     if (!co_await to->write(std::string_view(buffer).substr(0, *n),
                             Clock::system().steady_now() + kWriteTimeout))
       break;
+    ++pair->pieces;
   }
-  // The other direction may still have a last word on its way; it ends when its source does.
   (void)co_await to->shut_down(Clock::system().steady_now() + 1s);
-  if (--pair->running == 1) {
-    co_await sleep(100ms);
-    from->close();
-    to->close();
-  }
-  pair->done.set();
+  --pair->running;
+  pair->changed.set();
 }
 
 }  // namespace
@@ -40,9 +38,18 @@ Awaitable<void> splice(Scope& scope, Stream& a, Stream& b) {
   Pair pair{a, b, Event(scope.executor())};
   scope.spawn(copy(&pair, &a, &b));
   scope.spawn(copy(&pair, &b, &a));
-  while (pair.running > 0) co_await pair.done.wait(SteadyTime::max());
-  // A copier that was the first to end may still be in its pause.
-  co_await sleep(150ms);
+  while (pair.running == 2) co_await pair.changed.wait(SteadyTime::max());
+  // One side has said all it had to say. The other may still have its last word on the way, and
+  // much of it: it ends when its source does, or when nothing comes any more.
+  while (pair.running == 1) {
+    const std::uint64_t seen = pair.pieces;
+    const SteadyTime limit = Clock::system().steady_now() + kSilenceMax;
+    if (co_await pair.changed.wait(limit) || pair.pieces != seen) continue;
+    a.close();
+    b.close();
+    break;
+  }
+  while (pair.running > 0) co_await pair.changed.wait(SteadyTime::max());
 }
 
 }  // namespace posthorn::net
