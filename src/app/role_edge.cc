@@ -27,17 +27,17 @@ class Edge final : public Role {
         authenticator_(lookup_),
         limiter_(lookup_),
         sinks_(scope_, setup_.config, "queue-edge.lmtp.sock"),
-        limits_({.connections_max = setup_.config.limits.connections_max,
-                 .per_address_max = setup_.config.limits.connections_per_address_max,
-                 .per_minute_max = setup_.config.limits.connections_per_minute_max,
-                 .is_exempt = [this](const std::string& address) {
-                   return exempt_.contains(address);
-                 }}) {}
+        limits_(
+            {.connections_max = setup_.config.limits.connections_max,
+             .per_address_max = setup_.config.limits.connections_per_address_max,
+             .per_minute_max = setup_.config.limits.connections_per_minute_max,
+             .loopback_exempt = false,
+             .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
+    CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
     if (config.smtp.client_names) {
       CO_TRY(resolver_, net::Resolver::make(setup_.executor,
                                             {.servers = config.relay.resolver, .try_timeout = 1s}));

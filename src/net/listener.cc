@@ -51,7 +51,9 @@ ConnectionLimits::Slot::~Slot() {
 std::optional<ConnectionLimits::Slot> ConnectionLimits::take(const Peer& peer) {
   if (connections_ >= options_.connections_max) return std::nullopt;
   std::string key;
-  if (!options_.is_exempt || !options_.is_exempt(peer.address)) {
+  const bool exempt = (peer.is_loopback && options_.loopback_exempt) ||
+                      (options_.exempt && options_.exempt(peer.address));
+  if (!exempt) {
     key = limit_key(peer);
     const SteadyTime now = Clock::system().steady_now();
     if (per_address_.size() >= kAddressesMax) forget_idle(now);
@@ -137,7 +139,7 @@ void Listener::start() {
 
     static void welcome(State& state, File socket) {
       auto stream = adopt_socket(state.scope.executor(), std::move(socket));
-      if (!stream) return;
+      if (!stream || (*stream)->peer().address.empty()) return;  // gone already
       ConnectionLimits::Slot slot;
       if (state.options.limits != nullptr) {
         auto taken = state.options.limits->take((*stream)->peer());

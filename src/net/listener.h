@@ -15,15 +15,16 @@
 namespace posthorn::net {
 
 // Connections in all and an address (IPv4 /32, IPv6 /64), shared by the listeners of a role.
-// New ones of an address are counted over a minute too. is_exempt: an address that only the bound
-// in all holds for.
+// New ones of an address are counted over a minute too. Loopback and the addresses of exempt know
+// no bound but the one in all, if so set.
 class ConnectionLimits {
  public:
   struct Options {
     std::size_t connections_max = 10'000;
     std::size_t per_address_max = 50;
     std::size_t per_minute_max = 60;
-    std::function<bool(const std::string& address)> is_exempt;
+    bool loopback_exempt = true;
+    std::function<bool(const std::string& address)> exempt = {};
   };
   explicit ConnectionLimits(Options options) : options_(std::move(options)) {}
 
