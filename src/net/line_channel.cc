@@ -321,8 +321,10 @@ Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler)
   const Scope::Registration registration(scope, *served->stream,
                                          [raw = served->stream.get()] { raw->close(); });
   InBuffer buffer;
+  bool answers_due = false;
   while (true) {
     const auto line = co_await read_line(*served->stream, buffer, SteadyTime::max());
+    answers_due = !line && line.error().kind == ErrorKind::closed;  // the end of the questions
     if (!line) break;
     auto request = parse_message(*line);
     if (!request) break;
@@ -330,8 +332,9 @@ Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler)
     ++served->working;
     scope.spawn(answer_one(served, *std::move(request)));
   }
-  served->stream->close();
+  if (!answers_due) served->stream->close();
   while (served->working > 0) co_await served->idle->wait(SteadyTime::max());
+  served->stream->close();
 }
 
 }  // namespace posthorn::net
