@@ -31,7 +31,7 @@ class Edge final : public Role {
             {.connections_max = setup_.config.limits.connections_max,
              .per_address_max = setup_.config.limits.connections_per_address_max,
              .per_minute_max = setup_.config.limits.connections_per_minute_max,
-             .loopback_exempt = false,
+             .loopback_exempt = false,  // it stands in the list, or does not
              .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {}
 
   net::Task<> start() override {
