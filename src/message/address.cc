@@ -126,10 +126,13 @@ class Reader {
   }
 
   std::string read_literal() {
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && text_[at_] != ']') ++at_;
-    if (at_ < text_.size()) ++at_;
-    return std::string(text_.substr(begin, at_ - begin));
+    std::string literal;
+    while (at_ < text_.size() && text_[at_] != ']') {
+      if (text_[at_] != '\r' && text_[at_] != '\n') literal += text_[at_];
+      ++at_;
+    }
+    if (at_ < text_.size()) literal += text_[at_++];
+    return literal;
   }
 
   // A quoted string (unquoted), or a run of other characters up to a special one. Always moves on.

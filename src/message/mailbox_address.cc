@@ -43,6 +43,8 @@ bool is_clean_utf8(std::string_view text) {
     if (lead == 0xF0 && static_cast<unsigned char>(text[i + 1]) < 0x90) return false;
     if (lead == 0xF4 && static_cast<unsigned char>(text[i + 1]) > 0x8F) return false;
     if (lead == 0xED && static_cast<unsigned char>(text[i + 1]) > 0x9F) return false;
+    if (lead == 0xF0 && static_cast<unsigned char>(text[i + 1]) < 0x90) return false;
+    if (lead == 0xF4 && static_cast<unsigned char>(text[i + 1]) > 0x8F) return false;
     if (lead == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0)
       return false;  // C1 controls
     i += length;

@@ -1,5 +1,8 @@
 #include "message/part.h"
 
+#include <algorithm>
+#include <span>
+
 #include "message/charset.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
@@ -11,12 +14,63 @@ constexpr std::size_t kDepthMax = 100;
 constexpr std::size_t kPartsMax = 10'000;
 constexpr std::size_t kParametersMax = 100;
 
+constexpr std::size_t kDelimitersMax = 1'000'000;
+
 std::size_t count_lines(std::string_view text) {
-  std::size_t lines = 0;
-  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
-    ++lines;
-  return lines;
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
 }
+
+std::string_view trim_end(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
+// Made in one pass over the text, so that no level of nesting has to read it again: how many lines
+// stand before each block of it, and where lines begin with two hyphens. Beyond a million such
+// lines, what follows holds no boundary.
+class Lines {
+ public:
+  struct Delimiter {
+    std::size_t begin = 0;
+    std::size_t end = 0;  // with the line end
+  };
+
+  explicit Lines(std::string_view text) : text_(text) {
+    std::size_t lines = 0;
+    for (std::size_t at = 0; at < text.size(); at += kBlock) {
+      before_.push_back(lines);
+      lines += count_lines(text.substr(at, kBlock));
+    }
+    before_.push_back(lines);
+    std::size_t at = text.starts_with("--") ? 0 : next(0);
+    for (; at != std::string_view::npos && found_.size() < kDelimitersMax; at = next(at)) {
+      const std::size_t lf = text.find('\n', at);
+      found_.push_back({at, lf == std::string_view::npos ? text.size() : lf + 1});
+    }
+  }
+
+  std::size_t count(std::size_t begin, std::size_t end) const {
+    return count_before(end) - count_before(begin);
+  }
+  std::span<const Delimiter> delimiters(std::size_t begin, std::size_t end) const {
+    const auto first = std::ranges::lower_bound(found_, begin, {}, &Delimiter::begin);
+    return {first, std::ranges::lower_bound(first, found_.end(), end, {}, &Delimiter::begin)};
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 1024;
+
+  std::size_t next(std::size_t at) const {
+    const std::size_t lf = text_.find("\n--", at);
+    return lf == std::string_view::npos ? lf : lf + 1;
+  }
+  std::size_t count_before(std::size_t at) const {
+    return before_[at / kBlock] + count_lines(text_.substr(at / kBlock * kBlock, at % kBlock));
+  }
+
+  std::string_view text_;
+  std::vector<std::size_t> before_;
+  std::vector<Delimiter> found_;
+};
 
 // Skips white space and comments.
 void skip(std::string_view text, std::size_t& at) {
@@ -27,7 +81,7 @@ void skip(std::string_view text, std::size_t& at) {
       ++depth;
     else if (c == ')' && depth > 0)
       --depth;
-    else if (c == '\\' && depth > 0)
+    else if (c == '\\' && depth > 0 && at + 1 < text.size())
       ++at;
     else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
       return;
@@ -45,7 +99,7 @@ std::string read_token(std::string_view text, std::size_t& at, std::string_view 
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit Parser(std::string_view text) : text_(text), lines_(text) {}
 
   Part parse(std::size_t begin, std::size_t end, std::size_t depth, bool in_digest) {
     ++parts_;
@@ -55,7 +109,7 @@ class Parser {
     const auto header_end = find_header_end(text_.substr(begin, end - begin), true);
     part.body_begin = begin + header_end->body_begin;
     read_header(part, Headers(text_.substr(begin, header_end->header_size)), in_digest);
-    part.lines = count_lines(text_.substr(part.body_begin, end - part.body_begin));
+    part.lines = lines_.count(part.body_begin, end);
     if (depth >= kDepthMax || parts_ >= kPartsMax) return part;
     if (part.type == "multipart") parse_multipart(part, depth);
     if (part.type == "message" && part.subtype == "rfc822" &&
@@ -113,37 +167,32 @@ class Parser {
     for (const auto& [name, value] : part.parameters)
       if (to_lower(name) == "boundary") boundary = "--" + value;
     if (boundary.size() <= 2) return;
-    std::size_t at = part.body_begin;
+    boundary = trim_end(boundary);
+    const std::string last_boundary = boundary + "--";
     std::size_t child = std::string_view::npos;  // where the open child begins
-    while (at < part.body_end && parts_ < kPartsMax) {
-      const std::size_t lf = text_.find('\n', at);
-      const std::size_t next =
-          lf == std::string_view::npos || lf >= part.body_end ? part.body_end : lf + 1;
-      std::string_view line = text_.substr(at, next - at);
-      if (line.starts_with(boundary)) {
-        std::string_view tail = line.substr(boundary.size());
-        const bool last = tail.starts_with("--");
-        if (last) tail.remove_prefix(2);
-        // RFC 2046 section 5.1.1: only white space may follow; a longer boundary is another one.
-        if (tail.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-          if (child != std::string_view::npos) {
-            // The CRLF before the boundary belongs to it.
-            std::size_t end = at;
-            if (end > child && text_[end - 1] == '\n') --end;
-            if (end > child && text_[end - 1] == '\r') --end;
-            part.children.push_back(parse(child, end, depth + 1, part.subtype == "digest"));
-          }
-          child = last ? std::string_view::npos : next;
-          if (last) return;
-        }
+    for (const Lines::Delimiter& line : lines_.delimiters(part.body_begin, part.body_end)) {
+      if (parts_ >= kPartsMax) break;
+      // RFC 2046 section 5.1.1: only white space may follow; a longer boundary is another one.
+      const std::size_t next = std::min(line.end, part.body_end);
+      const std::string_view text = trim_end(text_.substr(line.begin, next - line.begin));
+      const bool last = text == last_boundary;
+      if (!last && text != boundary) continue;
+      if (child != std::string_view::npos) {
+        // The CRLF before the boundary belongs to it.
+        std::size_t end = line.begin;
+        if (end > child && text_[end - 1] == '\n') --end;
+        if (end > child && text_[end - 1] == '\r') --end;
+        part.children.push_back(parse(child, end, depth + 1, part.subtype == "digest"));
       }
-      at = next;
+      if (last) return;
+      child = next;
     }
     if (child != std::string_view::npos && child <= part.body_end)
       part.children.push_back(parse(child, part.body_end, depth + 1, part.subtype == "digest"));
   }
 
   std::string_view text_;
+  Lines lines_;
   std::size_t parts_ = 0;
 };
 
