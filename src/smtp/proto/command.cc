@@ -1,5 +1,6 @@
 #include "smtp/proto/command.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace posthorn::smtp {
@@ -190,7 +191,12 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
       const auto decoded = semicolon == std::string_view::npos
                                ? std::nullopt
                                : decode_xtext(value.substr(semicolon + 1));
-      if (!decoded || value.size() > 500) return std::unexpected(syntax("ORCPT needs type;xtext"));
+      // RFC 3461 section 4.2: the type is an atom; it stands in header lines further on.
+      const bool is_atom =
+          semicolon > 0 && std::ranges::all_of(value.substr(0, semicolon),
+                                               [](char c) { return c > 0x20 && c < 0x7F; });
+      if (!decoded || !is_atom || value.size() > 500)
+        return std::unexpected(syntax("ORCPT needs type;xtext"));
       rcpt.original = std::string(value.substr(0, semicolon + 1)) + *decoded;
     } else {
       return std::unexpected(unknown_parameter());
@@ -247,7 +253,7 @@ std::optional<std::string> decode_xtext(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '+') {
-      if (static_cast<unsigned char>(text[i]) <= 0x20) return std::nullopt;
+      if (static_cast<unsigned char>(text[i]) <= 0x20 || text[i] == 0x7F) return std::nullopt;
       out += text[i];
       continue;
     }

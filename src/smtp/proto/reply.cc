@@ -12,13 +12,18 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// RFC 3463 section 2: class "." subject "." detail, of the reply's class.
+// RFC 3463 section 2: class "." subject "." detail, of the reply's class; the two numbers have one
+// to three digits.
 std::string_view enhanced_of(std::string_view text, char first) {
-  std::size_t i = 0;
-  int dots = 0;
-  while (i < text.size() && (is_digit(text[i]) || text[i] == '.')) dots += text[i++] == '.';
-  if (dots != 2 || i < 5 || text[0] != first || (i < text.size() && text[i] != ' ')) return {};
-  return text.substr(0, i);
+  if (!text.starts_with(first)) return {};
+  std::size_t i = 1;
+  for (int part = 0; part < 2; ++part) {
+    if (i == text.size() || text[i] != '.') return {};
+    const std::size_t begin = ++i;
+    while (i < text.size() && is_digit(text[i])) ++i;
+    if (i == begin || i - begin > 3) return {};
+  }
+  return i < text.size() && text[i] != ' ' ? std::string_view() : text.substr(0, i);
 }
 
 }  // namespace
@@ -68,6 +73,8 @@ Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   for (const char c : text.substr(0, kTextMax - std::min(kTextMax, reply_.text.size())))
     reply_.text += c >= 0x20 && c < 0x7F ? c : '?';
   if (!last) return std::nullopt;
+  // Lines of several codes: "250-2.1.0 …" does not say what the 550 behind it means.
+  if (!reply_.enhanced.empty() && reply_.enhanced.front() != line[0]) reply_.enhanced.clear();
   lines_ = 0;
   return std::exchange(reply_, Reply{});
 }

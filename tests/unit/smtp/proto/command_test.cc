@@ -52,6 +52,18 @@ TEST(Command, Rcpt) {
   EXPECT_EQ(rcpt("TO:<" + std::string(65, 'a') + "@example.org>"), "553");
 }
 
+TEST(Command, NoControlCharacterComesThrough) {
+  EXPECT_EQ(mail_code("FROM:<a@b.test> ENVID=a\x7F"), 501);
+  EXPECT_EQ(mail_code("FROM:<a@b.test> AUTH=a\x7F@b"), 501);
+  EXPECT_EQ(mail_code("FROM:<\xF4\x90\x80\x80@b.test> SMTPUTF8"), 553);
+  EXPECT_EQ(rcpt("TO:<u@example.org> ORCPT=rfc822;u@b"), "u@example.org");
+  for (const char* wrong : {"\x01;u@b", "rfc\x1B[2J;u@b", "rfc\x7F;u@b", "rfc\r;u@b", ";u@b", "u@b",
+                            "rfc822;u\x7F@b", "rfc822;u+7F"})
+    EXPECT_EQ(rcpt(std::string("TO:<u@example.org> ORCPT=") + wrong), "501") << wrong;
+  EXPECT_FALSE(decode_xtext("a\x7F"));
+  EXPECT_EQ(decode_xtext(encode_xtext("a+b =\xC3\xA4")), "a+b =\xC3\xA4");
+}
+
 TEST(Command, Bdat) {
   EXPECT_EQ(parse_bdat("5 LAST")->last, true);
   EXPECT_EQ(parse_bdat("99999999999999999999").error().code, 501);
