@@ -31,7 +31,8 @@ std::optional<std::int64_t> parse_day(std::string_view text) {
   if (std::from_chars(text.data(), text.data() + first, day).ptr != text.data() + first)
     return std::nullopt;
   if (std::from_chars(text.data() + second + 1, text.data() + text.size(), year).ptr !=
-      text.data() + text.size())
+          text.data() + text.size() ||
+      year < 0)
     return std::nullopt;
   for (unsigned month = 0; month < 12; ++month) {
     if (!equals(text.substr(first + 1, 3), kMonths[month])) continue;
@@ -191,10 +192,14 @@ std::optional<std::string> Parser::string() {
     }
     if (take('"')) return value;
   } else if (peek() == '{') {
-    const std::size_t end = text_.find("}\r\n", at_);
-    const auto mark = end == std::string_view::npos
-                          ? std::nullopt
-                          : find_literal_mark(text_.substr(at_, end + 1 - at_));
+    // Up to the first brace that closes: "{x {3}" announces nothing.
+    const std::size_t end = text_.find('}', at_);
+    const std::string_view braces =
+        text_.substr(at_, end == std::string_view::npos ? end : end + 1 - at_);
+    const auto mark =
+        braces.rfind('{') == 0 && text_.substr(at_ + braces.size()).starts_with("\r\n")
+            ? find_literal_mark(braces)
+            : std::nullopt;
     if (mark && mark->size <= text_.size() - end - 3) {
       at_ = end + 3 + static_cast<std::size_t>(mark->size);
       return std::string(text_.substr(end + 3, static_cast<std::size_t>(mark->size)));
@@ -253,6 +258,11 @@ std::optional<SequenceSet> Parser::sequence_set() {
 }
 
 std::optional<std::vector<std::string>> Parser::flags() {
+  const std::size_t begin = at_;
+  const auto wrong = [&] {
+    at_ = begin;
+    return std::nullopt;
+  };
   std::vector<std::string> found;
   const bool parenthesised = take('(');
   if (parenthesised && take(')')) return found;
@@ -260,10 +270,10 @@ std::optional<std::vector<std::string>> Parser::flags() {
     std::string flag;
     if (take('\\')) flag = "\\";
     const auto name = atom();
-    if (!name || name->size() > 128 || found.size() > 200) return std::nullopt;
+    if (!name || name->size() > 128 || found.size() > 200) return wrong();
     found.push_back(flag + *name);
   } while (take_space());
-  if (parenthesised && !take(')')) return std::nullopt;
+  if (parenthesised && !take(')')) return wrong();
   return found;
 }
 

@@ -15,9 +15,12 @@ constexpr std::size_t kQuotedMax = 1000;
 void append_addresses(std::string& out, const message::Headers& headers, std::string_view name,
                       const std::vector<message::Address>* otherwise) {
   std::vector<message::Address> addresses;
-  for (const std::string& value : headers.find_all(name))
+  for (const std::string& value : headers.find_all(name)) {
     for (message::Address& address : message::parse_addresses(value))
       addresses.push_back(std::move(address));
+    // Of one field so many are read; ten thousand fields of a name do not make it more.
+    if (addresses.size() >= message::kAddressesMax) break;
+  }
   if (addresses.empty() && otherwise != nullptr) addresses = *otherwise;
   if (addresses.empty()) {
     out += "NIL";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "imap/proto/response.h"
+#include "message/address.h"
 
 namespace posthorn::imap {
 namespace {
@@ -17,6 +18,26 @@ TEST(Parser, Strings) {
   EXPECT_EQ(find_literal_mark("a LOGIN {11+}")->synchronizing, false);
   EXPECT_EQ(find_literal_mark("a {99999999999999999999999}")->size, UINT64_MAX);
   EXPECT_FALSE(find_literal_mark("a {-1}"));
+}
+
+TEST(Parser, ALiteralIsAnnouncedByOneBrace) {
+  for (const char* wrong :
+       {"{x {3}\r\nabc", "{{3}\r\nabc", "{3} {3}\r\nabc", "{3\r\nabc", "{}\r\n"}) {
+    Parser parser(wrong);
+    EXPECT_FALSE(parser.string()) << wrong;
+    EXPECT_EQ(parser.rest(), wrong);
+  }
+}
+
+TEST(Parser, WhatGivesNothingStaysWhereItWas) {
+  for (const char* wrong : {"(a b", "(a (", "a \\", "\\", "(a  b)"}) {
+    Parser parser(wrong);
+    EXPECT_FALSE(parser.flags()) << wrong;
+    EXPECT_EQ(parser.rest(), wrong);
+  }
+  Parser parser("(\\Seen x) next");
+  EXPECT_EQ(parser.flags(), (std::vector<std::string>{"\\Seen", "x"}));
+  EXPECT_EQ(parser.rest(), " next");
 }
 
 TEST(Parser, SequenceSets) {
@@ -34,6 +55,11 @@ TEST(Parser, Dates) {
   EXPECT_EQ(Parser("\"15-Nov-2023 00:13:20 +0200\"").date_time(), 1'700'000'000);
   EXPECT_FALSE(Parser("31-Feb-2020").date());
   EXPECT_EQ(format_internal_date(1'700'000'000), "\"14-Nov-2023 22:13:20 +0000\"");
+}
+
+TEST(Parser, NoYearIsNegative) {
+  EXPECT_FALSE(Parser("1-Feb--999").date());
+  EXPECT_FALSE(Parser("\" 1-Feb--999 00:00:00 +0000\"").date_time());
 }
 
 TEST(Mutf7, RoundTripAndStrictness) {
@@ -78,6 +104,19 @@ TEST(Structure, GoldenRows) {
             "NIL NIL) (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1) 3)");
   EXPECT_EQ(structure("Content-Type: multipart/mixed\r\n\r\nno boundary\r\n"),
             "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 13 1)");
+}
+
+TEST(Envelope, TenThousandFieldsOfANameAreBoundedTogether) {
+  std::string block;
+  for (int i = 0; i < 1'000; ++i) {
+    block += "To: ";
+    for (int j = 0; j < 500; ++j) block += "a,";
+    block += "\r\n";
+  }
+  std::string out;
+  append_envelope(out, message::Headers(block));
+  EXPECT_LT(out.size(),
+            2 * message::kAddressesMax * std::string_view("(NIL NIL \"a\" \"\")").size());
 }
 
 TEST(Envelope, Addresses) {
