@@ -44,6 +44,40 @@ TEST(Config, FaultsNameFileLineAndReason) {
   EXPECT_NE(fault("[auth\n").find("/etc/x/conf/posthorn.toml:1: "), std::string::npos);
 }
 
+TEST(Config, WhatTheTomlReaderWouldEndOnIsToldAsAFault) {
+  for (const char* text : {"\n[", "\n[\n", "\n[ ", "\n[!x]", "\n[[", "\n [[ \t", "\n[[[a]]]",
+                           "\n[=]", "\n[{}]", "\n[\x14", "\n[\xC3\xA4]"})
+    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a section is opened with its name: [name]")
+        << text;
+  for (const char* text : {"\n\xCF\x94", "# \xC3\xA4\n\xC3\xA4 = 1", "[smtp]\nbanner = \x01",
+                           "[smtp]\n\xE2\x80\xAFhops_max = 50", "[smtp]\nhops_max\xC2\xA0= 50",
+                           "\n\x7F", "[smtp]\nhops_max = 50\xE3\x80\x80"})
+    EXPECT_EQ(
+        fault(text),
+        "/etc/x/conf/posthorn.toml:2: this character may stand in quotes and in comments only")
+        << text;
+}
+
+TEST(Config, QuotesAndCommentsMayHoldWhatTheyLike) {
+  for (const char* text :
+       {"# [!x \xC3\xA4\n[smtp] # [\nbanner = \"[!x] \xC3\xA4\"\n",
+        "[smtp]\nbanner = '[ \xC3\xA4'\n", "[smtp]\nbanner = \"\"\"\n[\n\\\"[!\"\"\"\n",
+        "[smtp]\nbanner = '''\n[\n'''\nhops_max = 50\n",
+        "[smtp]\nbanner = \"\"\"a\"\"\"\"\nhops_max = 50\n",
+        "[maps]\naliases = [\n \"a\",\n \"b\" ]\n", "\xEF\xBB\xBF[smtp]\nhops_max = 50\n"})
+    EXPECT_EQ(fault(text), "") << text;
+  const std::string told = fault("[maps]\naliases = [\n [\n");
+  EXPECT_EQ(told.find("a section is opened"), std::string::npos) << told;
+}
+
+TEST(Config, ControlCharactersAreWrittenAsEscapes) {
+  const auto config = parse("[smtp]\nbanner = \"a\\nb\\u001B\\u007F\\t\\\"\"\n", "/x/conf/c.toml");
+  ASSERT_TRUE(config) << config.error().what;
+  const auto back = parse(to_toml(*config), "/x/conf/c.toml");
+  ASSERT_TRUE(back) << back.error().what;
+  EXPECT_EQ(back->smtp.banner, "a\nb\x1B\x7F\t\"");
+}
+
 TEST(Config, AShortFileHasTheDefaultsForTheRest) {
   const auto config =
       parse("[server]\nhostname = \"mx.example.org\"\n[listen]\nsmtp = \"127.0.0.1:2525\"\n",
