@@ -1,5 +1,6 @@
 #include "filter/filter.h"
 
+#include <algorithm>
 #include <charconv>
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -46,6 +47,13 @@ std::string clean_field(std::string_view text) {
   for (char& c : out)
     if (static_cast<unsigned char>(c) >= 0x80) c = '?';
   return out;
+}
+
+// A line that is no field would end the header of the message that it is put on top of.
+bool is_field(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  return colon > 0 && colon < 200 &&
+         std::ranges::all_of(line.substr(0, colon), [](char c) { return c > 0x20 && c < 0x7F; });
 }
 
 Result<> curl_result(CURLcode code, std::string_view what) {
@@ -102,8 +110,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
     if (!continues) {
       taking = false;
       for (const std::string& prefix : prefixes)
-        taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) &&
-                  line.find(':') != std::string_view::npos;
+        taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) && is_field(line);
     }
     if (taking) verdict.headers += clean_field(line) + "\r\n";
   }
