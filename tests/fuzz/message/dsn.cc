@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::require(root.is_multipart() && root.subtype == "report" && root.children.size() == 3);
   test::require(root.children[1].subtype == "delivery-status");
   const message::Headers header(std::string_view(text).substr(0, root.body_begin));
-  test::require(header.fields().size() == 7 && header.count("To") == 1);
+  test::require(header.fields().size() == 8 && header.count("To") == 1);
 
   // RFC 3464 section 2.1: groups of fields with an empty line between them.
   std::string_view groups = std::string_view(text).substr(

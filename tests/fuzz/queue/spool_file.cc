@@ -34,7 +34,7 @@ class Bench {
     put(spool_.message_path(kId), message);
     put(spool_.message_path(kId + ".log"), log);
     auto stored = spool_.read(kId);
-    if (!stored) test::require(stored.error().kind == ErrorKind::permanent);
+    if (!stored) test::require(stored.error().kind != ErrorKind::temporary);
     return stored ? *std::move(stored) : std::nullopt;
   }
 

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = test::text_of(data, size);
   const auto loose = imap::decode_mutf7(text);
   if (loose) {
-    test::require(loose->size() <= text.size() && !test::has_control(*loose));
+    test::require(loose->size() <= 2 * text.size() && !test::has_control(*loose));
     test::require(imap::decode_mutf7(imap::encode_mutf7(*loose)) == loose);
     test::require(imap::encode_mutf7(*loose).size() <= text.size());
   }
@@ -22,8 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::require(written.size() <= 5 * text.size());
   test::require(std::ranges::all_of(written, [](char c) { return (c & 0x80) == 0; }));
   if (const auto strict = store::utf8_to_utf7(text)) {
-    test::require(written == *strict);
-    if (!test::has_control(text)) test::require(imap::decode_mutf7(written) == text);
+    // The store shifts control characters too, before it refuses the name.
+    if (!test::has_control(text))
+      test::require(written == *strict && imap::decode_mutf7(written) == text);
   }
   if (const auto name = store::check_mailbox_name(text))
     test::require(imap::decode_mutf7(imap::encode_mutf7(*name)) == *name);

@@ -38,7 +38,12 @@ void check(const smtp::Reply& reply) {
   std::string_view lines = reply.text;
   while (!lines.empty()) test::require(!test::has_control(test::take_line(lines)));
   test::require(!test::has_control(to_string(reply)));
-  test::require(read_all(format_reply(reply)) == reply);
+  // Where lines had several codes, the text of the first may look like an enhanced code of the
+  // last.
+  const auto once = read_all(format_reply(reply));
+  test::require(once && once->code == reply.code && once->text.size() <= reply.text.size());
+  test::require(read_all(format_reply(*once)) == once);
+  if (!reply.enhanced.empty()) test::require(*once == reply);
 }
 
 }  // namespace
