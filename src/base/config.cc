@@ -286,10 +286,10 @@ class Printer final : public KeyVisitor {
       "faults.\n";
 };
 
-// toml++ 3.3 ends the process, or worse, on two kinds of text instead of telling the fault: a
-// section that is opened without a name ("[", "[!x]"), and characters outside of quotes and
-// comments that TOML has no use for there. They are looked for first. Knows of the language what it
-// needs: where quotes and comments begin and end.
+// toml++ 3.3 ends the process, or worse, on three kinds of text instead of telling the fault: a
+// section that is opened without a name ("[", "[!x]"), a list that a } closes, and characters
+// outside of quotes and comments that TOML has no use for there. They are looked for first. Knows
+// of the language what it needs: where quotes, comments and brackets begin and end.
 class Precheck {
  public:
   explicit Precheck(std::string_view text) : text_(text) {
@@ -308,12 +308,18 @@ class Precheck {
       } else if (u >= 0x7F || (u < 0x20 && std::string_view("\t\r\n").find(c) == text_.npos)) {
         reason = "this character may stand in quotes and in comments only";
         return line_;
-      } else if (c == '[' && depth_ == 0 && is_line_start() && !has_name()) {
+      } else if (c == '[' && open_.empty() && is_line_start() && !has_name()) {
         reason = "a section is opened with its name: [name]";
         return line_;
       } else {
-        if (c == '[' || c == '{') ++depth_;
-        if ((c == ']' || c == '}') && depth_ > 0) --depth_;
+        if (c == '[' || c == '{') open_ += c;
+        if (c == ']' || c == '}') {
+          if (!open_.empty() && open_.back() != (c == ']' ? '[' : '{')) {
+            reason = "a bracket closes another kind of bracket";
+            return line_;
+          }
+          if (!open_.empty()) open_.pop_back();
+        }
         step();
       }
     }
@@ -358,7 +364,7 @@ class Precheck {
   std::string_view text_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
-  std::size_t depth_ = 0;
+  std::string open_;  // brackets
 };
 
 void make_absolute(Path& path, const Path& root) {

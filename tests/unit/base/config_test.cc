@@ -58,6 +58,13 @@ TEST(Config, WhatTheTomlReaderWouldEndOnIsToldAsAFault) {
         << text;
 }
 
+TEST(Config, BracketsOfOneKindCloseEachOther) {
+  for (const char* text :
+       {"\na = [}", "\na = [1,}", "a = [\n\"b\"}", "a = [ # [\n}", "\na = {b = 1]", "\na = [[}]"})
+    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a bracket closes another kind of bracket")
+        << text;
+}
+
 TEST(Config, QuotesAndCommentsMayHoldWhatTheyLike) {
   for (const char* text :
        {"# [!x \xC3\xA4\n[smtp] # [\nbanner = \"[!x] \xC3\xA4\"\n",
