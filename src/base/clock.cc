@@ -29,16 +29,17 @@ const Clock& Clock::system() {
 }
 
 std::string format_log_time(WallTime time) {
-  const auto since = time.time_since_epoch().count();
-  const std::time_t seconds = static_cast<std::time_t>(since / 1000);
+  const auto whole = std::chrono::floor<std::chrono::seconds>(time);
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(whole);
   std::tm tm{};
   gmtime_r(&seconds, &tm);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1,
-                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, since % 1000);
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (time - whole).count());
 }
 
 std::string format_rfc5322(WallTime time) {
-  const std::time_t seconds = static_cast<std::time_t>(time.time_since_epoch().count() / 1000);
+  const std::time_t seconds =
+      std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(time));
   std::tm tm{};
   localtime_r(&seconds, &tm);
   const long offset = std::labs(tm.tm_gmtoff) / 60;

@@ -32,6 +32,11 @@ int FaultDisk::count() const {
   return static_cast<int>(done_.size());
 }
 
+bool FaultDisk::is_killed() const {
+  const std::scoped_lock lock(mutex_);
+  return plan_.fault == Fault::for_good && static_cast<int>(done_.size()) >= plan_.at;
+}
+
 std::vector<FaultDisk::Op> FaultDisk::operations() const {
   const std::scoped_lock lock(mutex_);
   return done_;

@@ -55,6 +55,7 @@ class FaultDisk final : public Disk {
   // From now on; the count begins anew.
   void arm(Plan plan);
   int count() const;
+  bool is_killed() const;              // for_good has begun
   std::vector<Op> operations() const;  // since the count began
   // A sync of a file whose sync has failed before: the kernel may answer "ok" though the bytes are
   // gone, so nothing may ever trust it.
