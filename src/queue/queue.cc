@@ -47,6 +47,14 @@ LogRecord make_record(LogRecord::Kind kind, std::size_t recipient = 0, std::stri
   return record;
 }
 
+// What is so whether it is recorded or not; the other kinds are wishes.
+bool has_happened(const LogRecord& record) {
+  using Kind = LogRecord::Kind;
+  return record.kind == Kind::delivered || record.kind == Kind::failed ||
+         record.kind == Kind::bounced || record.kind == Kind::notified ||
+         record.kind == Kind::warned;
+}
+
 }  // namespace
 
 // A round is one try of all recipients that wait. Its groups begin as there is room for them; the
@@ -76,6 +84,7 @@ struct Queue::Item {
   std::string crowd;  // where there was no room
   std::optional<Place> place;
   std::shared_ptr<Batch> batch;  // what is recorded next
+  std::vector<LogRecord> owed;   // what happened and could not be recorded: goes before it
   bool recording = false;
   net::Event recorded;
 };
@@ -306,11 +315,15 @@ net::Task<> Queue::record(const ItemPtr& item, std::vector<LogRecord> records) {
     }
     item->recording = true;
     item->batch.reset();
+    mine->records.insert(mine->records.begin(), item->owed.begin(), item->owed.end());
+    item->owed.clear();
     const auto written =
         co_await parts_.pool.run([&] { return spool_.append(item->stored.id, mine->records); });
-    if (!written)
+    if (!written) {
       log_.with_queue(item->stored.id)
           .error(event::queue_disk_failed, {{"reason", written.error().what}});
+      std::ranges::copy_if(mine->records, std::back_inserter(item->owed), has_happened);
+    }
     mine->written = written;
     item->recording = false;
     item->recorded.set();
@@ -335,8 +348,8 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       const route::Refusal& refusal = answer->error();
       const std::string reason =
           fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
-      if (co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)}))
-        stored.recipients[i] = {RecipientState::failed, reason, Notice::none};
+      (void)co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)});
+      stored.recipients[i] = {RecipientState::failed, reason, Notice::none};
       continue;
     }
     const std::string key = key_of(**answer);
@@ -461,12 +474,11 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
     else
       log.info(event, fields);
   }
-  // Not recorded means not done: it is tried again, and a duplicate is better than a loss.
-  const bool recorded = (co_await record(item, records)).has_value();
+  // Not recorded, it is still known here: only a crash before the next record makes a duplicate.
+  (void)co_await record(item, records);
   for (const LogRecord& line : records) {
     RecipientStatus& recipient = stored.recipients[line.recipient];
-    if (line.kind == LogRecord::Kind::deferred || recorded) recipient.reason = line.text;
-    if (!recorded) continue;
+    recipient.reason = line.text;
     recipient.notice = line.notice;
     if (line.kind == LogRecord::Kind::delivered) recipient.state = RecipientState::delivered;
     if (line.kind == LogRecord::Kind::failed) recipient.state = RecipientState::failed;

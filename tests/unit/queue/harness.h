@@ -92,6 +92,9 @@ class FakeTransport final : public deliver::Transport {
 
   net::Awaitable<deliver::Attempted> attempt(route::Plan plan, message::Envelope envelope,
                                              deliver::Body body, std::string id) override {
+    // A process that was killed sends nothing more.
+    if (is_dead && is_dead())
+      co_return deliver::Attempted{.outcomes = {}, .destination_down = true};
     const std::string domain = domain_of(envelope.recipients.front().address);
     most[domain] = std::max(most[domain], ++running[domain]);
     most_in_all = std::max(most_in_all, ++in_all);
@@ -139,6 +142,7 @@ class FakeTransport final : public deliver::Transport {
   std::map<std::string, int> running, most;
   int in_all = 0, most_in_all = 0;
   std::set<std::string> stuck, down;
+  std::function<bool()> is_dead;
   bool takes_notices = false, login_refused = false;
   deliver::Outcome::Kind worst = deliver::Outcome::Kind::deferred;
 

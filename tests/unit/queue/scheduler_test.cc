@@ -778,6 +778,27 @@ TEST_F(Scheduler, ADamagedTextIsSetAsideBeforeItGoesOut) {
   EXPECT_EQ(names_in(folder_.path() / "spool/corrupt").size(), 2U);
 }
 
+// A full disk: what is done is known, though it cannot be recorded for a while.
+TEST_F(Scheduler, NoDuplicatesWhileTheDiskIsFull) {
+  const std::string id = take(envelope_to({"later@far.test", "ok@slow.test"}));
+  server().transport.stuck = {"slow.test"};
+  server().settle();
+  disk_.arm({.fault = FaultDisk::Fault::for_good, .at = 1, .error = ENOSPC});
+  server().transport.open("slow.test");
+  server().settle();
+  run_for(3h, 10min);
+  EXPECT_EQ(server().transport.calls_to("ok@slow.test"), 1U);
+  EXPECT_GE(server().transport.calls_to("later@far.test"), 3U);
+  EXPECT_FALSE(server().take(envelope_to({"ok@far.test"})));
+  disk_.arm({});  // there is room again, and nobody had to do anything
+  run_for(2h, 10min);
+  restart();
+  run_for(2h, 10min);
+  EXPECT_EQ(server().transport.calls_to("ok@slow.test"), 0U);
+  EXPECT_GE(server().transport.calls_to("later@far.test"), 1U);
+  EXPECT_EQ(server().state(id), "deferred");
+}
+
 // A message whose files cannot be removed is not bounced again each time that is tried.
 TEST_F(Scheduler, OneBounceThoughTheRemovalFails) {
   take(envelope_to({"bad@far.test"}));
