@@ -70,7 +70,7 @@
   EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \
   /* IMAP */                                                                                        \
   EVENT(imap_connected, "imap.connected", "A client connected by IMAP.")                           \
-  EVENT(imap_closed, "imap.closed", "An IMAP client went before it logged in, or was refused; reason= says how.") \
+  EVENT(imap_closed, "imap.closed", "An IMAP client went; reason= says how.") \
   EVENT(imap_injection, "imap.injection", "A client sent something behind STARTTLS in the clear; the session was ended.") \
   EVENT(imap_unavailable, "imap.unavailable", "A login could not be checked or handed over; the client was told to try later.") \
   EVENT(imap_limited, "imap.limited", "A user has as many sessions open as imap.connections_per_user_max allows.") \
