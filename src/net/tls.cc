@@ -109,9 +109,12 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
     return wrong(files.certificate);
-  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return wrong(files.key);
-  if (SSL_CTX_check_private_key(context.get()) != 1)
+  const bool has_key =
+      SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) == 1;
+  const int reason = ERR_GET_REASON(ERR_peek_last_error());
+  const bool is_other = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
+  if (!has_key && !is_other) return wrong(files.key);
+  if (!has_key || SSL_CTX_check_private_key(context.get()) != 1)
     return fail(ErrorKind::config, fmt::format("{}:1: the key is not the one of {}",
                                                files.key.native(), files.certificate.native()));
   ERR_clear_error();

@@ -54,10 +54,11 @@ class Login {
   net::Task<> handshake() {
     auto done = co_await stream_->start_tls(
         *services_.tls, Clock::system().steady_now() + settings_.handshake_timeout);
-    if (!done)
-      log_.info(event::tls_failed,
-                {{"address", stream_->peer().address}, {"error", done.error().what}});
-    co_return done;
+    if (done) co_return done;
+    log_.info(event::tls_failed,
+              {{"address", stream_->peer().address}, {"error", done.error().what}});
+    // Also after a timeout: no goodbye can be said over half a handshake.
+    co_return fail(ErrorKind::closed, "no TLS");
   }
 
   net::Task<> talk() {
