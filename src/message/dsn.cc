@@ -1,8 +1,10 @@
 #include "message/dsn.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "message/headers.h"
 #include "message/received.h"
 
 namespace posthorn::message {
@@ -48,6 +50,22 @@ const Wording& wording(Dsn::Kind kind) {
   return kFailed;
 }
 
+// A bounce goes to somebody who may not have written the message: what comes back is small. A whole
+// message that is too large comes back as its header (RFC 3461 section 6.2 allows it), a header
+// that is too large as its first lines.
+struct Returned {
+  std::string_view text;
+  bool is_whole = false;
+};
+
+Returned cut(std::string_view text, bool is_whole) {
+  if (text.size() <= kReturnedMax) return {text, is_whole};
+  if (is_whole) text = text.substr(0, find_header_end(text, true)->header_size);
+  if (text.size() <= kReturnedMax) return {text, false};
+  const std::size_t lf = text.rfind('\n', kReturnedMax - 1);
+  return {text.substr(0, lf == std::string_view::npos ? 0 : lf + 1), false};
+}
+
 }  // namespace
 
 std::string make_dsn(const Dsn& dsn) {
@@ -62,6 +80,11 @@ std::string make_dsn(const Dsn& dsn) {
   line("Message-ID: " + make_message_id(dsn.hostname));
   line("Auto-Submitted: auto-replied");
   line("MIME-Version: 1.0");
+  const Returned returned = cut(dsn.returned, dsn.is_whole);
+  const bool is_8bit = std::ranges::any_of(
+      returned.text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  // RFC 2045 section 6.4: a multipart says 8bit when a part of it does.
+  if (is_8bit) line("Content-Transfer-Encoding: 8bit");
   line(fmt::format(
       "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"",
       boundary));
@@ -103,10 +126,10 @@ std::string make_dsn(const Dsn& dsn) {
   }
   line("");
   line("--" + boundary);
-  line(dsn.is_whole ? "Content-Type: message/rfc822" : "Content-Type: text/rfc822-headers");
-  line("Content-Transfer-Encoding: 8bit");
+  line(returned.is_whole ? "Content-Type: message/rfc822" : "Content-Type: text/rfc822-headers");
+  if (is_8bit) line("Content-Transfer-Encoding: 8bit");
   line("");
-  out += dsn.returned;
+  out += returned.text;
   if (!out.ends_with("\r\n")) out += "\r\n";
   line("");
   line("--" + boundary + "--");

@@ -10,6 +10,8 @@
 
 namespace posthorn::message {
 
+inline constexpr std::size_t kReturnedMax = 50U << 10U;  // of the message that comes back
+
 struct DsnRecipient {
   Recipient recipient;
   std::string status;      // "5.1.1"
@@ -28,7 +30,7 @@ struct Dsn {
   WallTime now{};
   WallTime retry_until{};  // delayed: when it will be given up
   std::vector<DsnRecipient> recipients;
-  std::string returned;  // the message's header, or all of it (CRLF)
+  std::string returned;  // the message's header, or all of it (CRLF); cut at kReturnedMax
   bool is_whole = false;
 };
 
