@@ -203,6 +203,15 @@ int hex(char c) {
                                 : -1;
 }
 
+// RFC 2045 section 6.7: a line that ends in "=" goes on; blanks behind it were put there on the
+// way. The place behind the line end; 0: no line ends here.
+std::size_t end_of_soft_break(std::string_view body, std::size_t at) {
+  const std::size_t limit = std::min(body.size(), at + 76);
+  while (at < limit && (body[at] == ' ' || body[at] == '\t')) ++at;
+  if (at < body.size() && body[at] == '\r') return at + (body.substr(at, 2) == "\r\n" ? 2 : 1);
+  return at < body.size() && body[at] == '\n' ? at + 1 : 0;
+}
+
 std::string decode_quoted(std::string_view body, bool underscore) {
   std::string out;
   for (std::size_t i = 0; i < body.size(); ++i) {
@@ -213,8 +222,8 @@ std::string decode_quoted(std::string_view body, bool underscore) {
     } else if (i + 2 < body.size() && hex(body[i + 1]) >= 0 && hex(body[i + 2]) >= 0) {
       out += static_cast<char>(hex(body[i + 1]) * 16 + hex(body[i + 2]));
       i += 2;
-    } else if (i + 1 < body.size() && (body[i + 1] == '\r' || body[i + 1] == '\n')) {
-      i += body[i + 1] == '\r' && i + 2 < body.size() && body[i + 2] == '\n' ? 2 : 1;
+    } else if (const std::size_t end = end_of_soft_break(body, i + 1); end > 0) {
+      i = end - 1;
     } else {
       out += '=';
     }
