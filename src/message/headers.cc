@@ -87,10 +87,7 @@ std::size_t Headers::count(std::string_view name) const {
   return n;
 }
 
-namespace {
-
-// Does the header end at this line, which stands at `at` and is followed by `next`?
-std::optional<HeaderEnd> end_at_line(std::string_view line, std::size_t at) {
+std::optional<HeaderEnd> find_end_at_line(std::string_view line, std::size_t at) {
   const std::size_t next = at + line.size();
   if (line == "\n" || line == "\r\n") return HeaderEnd{at, next};
   const bool first = at == 0;
@@ -102,15 +99,13 @@ std::optional<HeaderEnd> end_at_line(std::string_view line, std::size_t at) {
   return std::nullopt;
 }
 
-}  // namespace
-
 std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
   std::size_t at = 0;
   while (at < text.size()) {
     const std::size_t lf = text.find('\n', at);
     if (lf == std::string_view::npos && !is_all) return std::nullopt;
     const std::size_t next = lf == std::string_view::npos ? text.size() : lf + 1;
-    if (const auto end = end_at_line(text.substr(at, next - at), at)) return end;
+    if (const auto end = find_end_at_line(text.substr(at, next - at), at)) return end;
     at = next;
   }
   if (is_all) return HeaderEnd{at, at};
@@ -127,7 +122,7 @@ bool HeaderCollector::feed(std::string_view piece) {
     if (lf == std::string::npos && !is_all) return false;
     const std::size_t next = lf == std::string::npos ? block_.size() : lf + 1;
     const auto line = std::string_view(block_).substr(line_, next - line_);
-    if (const auto end = end_at_line(line, line_)) {
+    if (const auto end = find_end_at_line(line, line_)) {
       block_.resize(end->header_size);
       return whole_ = true;
     }

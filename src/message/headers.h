@@ -52,6 +52,10 @@ struct HeaderEnd {
 };
 std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all);
 
+// The same question of one line (with its line end) that stands `at` bytes behind the header's
+// beginning, all lines before it being header; nullopt: it belongs to the header.
+std::optional<HeaderEnd> find_end_at_line(std::string_view line, std::size_t at);
+
 // Gathers the header of a message that comes in pieces; no byte of the body is kept.
 class HeaderCollector {
  public:

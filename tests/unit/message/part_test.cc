@@ -98,6 +98,15 @@ TEST(Parts, Structures) {
       {"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: x\n\nb\n",
        "(message/rfc822 'Subject: x\n\nb\n')"},
       {"Content-Type: message/rfc822\n\n", "<(text/plain '')>"},
+      {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n--b\n"
+       "Content-Type: message/rfc822\n--b\n\nx\n--b--\n",
+       "[<(text/plain '')><(text/plain '')>(text/plain 'x') mixed]"},
+      {"Content-Type: multipart/mixed; boundary=\"a:b\"\n\n--a:b\nSubject: "
+       "x\n--a:b\n\none\n--a:b--\n",
+       "[(text/plain '')(text/plain 'one') mixed]"},
+      {"Content-Type: multipart/mixed; boundary=\"b--\"\n\n--b--\n\none\n--b----\n",
+       "[(text/plain 'one') mixed]"},
+      {"Content-Type: message/rfc822\n\nno header at all\n", "<(text/plain 'no header at all\n')>"},
       {"Content-Type: message/partial; id=x\n\nb", "(message/partial 'b')"},
       // The same boundary within itself: the first one found belongs to the outside.
       {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; "
@@ -208,6 +217,36 @@ TEST(Parts, HostileTextEndsSoon) {
       (void)parse_parts(text + "\r\n\r\n");
     }
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+}
+
+// Depth multiplies no work: a hundred levels around one text cost about what one does.
+TEST(Parts, DepthCostsNothing) {
+  for (const std::string field : {"multipart/mixed; boundary=b", "message/rfc822; x="}) {
+    std::string text;
+    for (int i = 0; i < 99; ++i)
+      text +=
+          fmt::format("Content-Type: {}{}\r\n\r\n{}", field, i,
+                      field.starts_with("m") && field[1] == 'u' ? fmt::format("--b{}\r\n", i) : "");
+    text += "\r\n";
+    while (text.size() < (1U << 20U)) text += "\r\n";
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(shape_of(text).depth, 99U);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(6));
+  }
+}
+
+TEST(Parts, LinesOfBodies) {
+  const std::string text = crlf(
+      "Content-Type: multipart/mixed; boundary=b\n\nx\n--b\n\none\ntwo\n--b\n\n\n--b\nA: b\n--b\n"
+      "Content-Type: message/rfc822\n\nSubject: x\n\n1\n2\n3\n\n--b--\ny\n");
+  const Part root = parse_parts(text);
+  EXPECT_EQ(root.lines, 21U);
+  ASSERT_EQ(root.children.size(), 4U);
+  EXPECT_EQ(root.children[0].lines, 1U);
+  EXPECT_EQ(root.children[1].lines, 0U);
+  EXPECT_EQ(root.children[2].lines, 0U);
+  EXPECT_EQ(root.children[3].lines, 5U);
+  EXPECT_EQ(root.children[3].children.front().lines, 3U);
 }
 
 TEST(DecodeTransfer, Rows) {
