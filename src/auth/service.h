@@ -92,7 +92,9 @@ class AuthService final : public Authenticator, public Redeemer {
   };
   static net::Awaitable<void> watch(AuthService* self);
   std::optional<std::string> account_of(const std::string& user) const;
+  std::string stamp() const;
   const std::string* hash_of(const std::string& account) const;
+  const std::string* stand_in_for(const std::string& account) const;
   net::Task<bool> check(const std::string& account, std::string password);
   std::string cache_key(const std::string& account, const std::string& password) const;
   std::string make_token(const std::string& account, const Attempt& attempt);
@@ -104,9 +106,6 @@ class AuthService final : public Authenticator, public Redeemer {
   std::function<std::vector<std::string>()> domain_names_;
   const Clock& clock_;
   net::Event stopped_;
-  std::string stamp() const;
-  const std::string* stand_in_for(const std::string& account) const;
-
   std::shared_ptr<const UserFile> users_;
   std::vector<const std::string*> hashes_;  // of users_, for accounts that do not exist
   std::string stamp_;
