@@ -264,29 +264,35 @@ void FakeDns::serve_tcp(int fd) {
     const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
     if (n <= 0) return;
     in.append(buffer.data(), static_cast<std::size_t>(n));
-    if (in.size() < 2) continue;
-    const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(in[0])) << 8U |
-                             static_cast<unsigned char>(in[1]);
-    if (in.size() < size + 2) continue;
-    Fault fault = Fault::none;
-    const std::string reply = answer(std::string_view(in).substr(2, size), Carrier::tcp, &fault);
-    in.erase(0, size + 2);
-    if (reply.empty() && fault == Fault::silent) continue;
-    if (reply.empty()) return;
-    std::string out = number16(reply.size()) + reply;
-    if (fault == Fault::flood) {
-      const std::string other = std::string(60'000, '\x55');
-      std::string noise;
-      while (noise.size() < 10U << 20U) noise += number16(other.size()) + other;
-      out = noise + out;
-    }
-    std::string_view left = out;
-    while (!left.empty()) {
-      const ssize_t sent = ::send(fd, left.data(), left.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      left.remove_prefix(static_cast<std::size_t>(sent));
+    while (in.size() >= 2) {
+      const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(in[0])) << 8U |
+                               static_cast<unsigned char>(in[1]);
+      if (in.size() < size + 2) break;
+      const std::string question = in.substr(2, size);
+      in.erase(0, size + 2);
+      if (!answer_tcp(fd, question)) return;
     }
   }
+}
+
+bool FakeDns::answer_tcp(int fd, const std::string& question) {
+  Fault fault = Fault::none;
+  const std::string reply = answer(question, Carrier::tcp, &fault);
+  if (reply.empty()) return fault == Fault::silent;
+  std::string out = number16(reply.size()) + reply;
+  if (fault == Fault::flood) {
+    const std::string other(60'000, '\x55');
+    std::string noise;
+    while (noise.size() < 10U << 20U) noise += number16(other.size()) + other;
+    out = noise + out;
+  }
+  std::string_view left = out;
+  while (!left.empty()) {
+    const ssize_t sent = ::send(fd, left.data(), left.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    left.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
 }
 
 void FakeDns::run() {

@@ -63,6 +63,7 @@ class FakeDns {
   FakeDns& add(const std::string& name, Record record);
   void run();
   void serve_tcp(int fd);
+  bool answer_tcp(int fd, const std::string& question);
   enum class Carrier { udp, tcp };
   std::string answer(std::string_view question, Carrier carrier, Fault* fault);
 

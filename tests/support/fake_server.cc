@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -211,6 +212,8 @@ void FakeServer::accept() {
     if (waiting[1].revents != 0) return;
     const int fd = ::accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) continue;
+    const int one = 1;  // replies of one line each must not wait for one another
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     const std::size_t number = connections_++;
     ++open_;
     sessions_.emplace_back([this, fd, number] {

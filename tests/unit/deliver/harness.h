@@ -47,13 +47,25 @@ class TransportsTest : public ::testing::Test {
  protected:
   TransportsTest() {
     config_.server.hostname = "me.test";
-    config_.relay.connect_timeout = 300ms;
-    config_.relay.command_timeout = 300ms;
-    config_.relay.data_timeout = 300ms;
+    set_patience(3s);
     config_.relay.private_mx = true;
     dns_.a("smtp.test", "127.0.0.1");
     trust_ = folder_.write("trust.pem", authority_.pem());
     good_ = load("good", {.names = {"smtp.test"}});
+  }
+
+  void set_patience(std::chrono::milliseconds time) {
+    config_.relay.connect_timeout = time;
+    config_.relay.command_timeout = time;
+    config_.relay.data_timeout = time;
+  }
+  // Short where the peer will be silent, long where an answer is only slow.
+  void set_patience(const Dialog& dialog) {
+    bool stalls = false;
+    for (const auto& [stage, acts] : dialog)
+      stalls |=
+          std::ranges::any_of(acts, [](const Act& act) { return act.after == Act::After::stall; });
+    set_patience(stalls ? 120ms : 3s);
   }
 
   std::unique_ptr<net::TlsServer> load(const std::string& name, const test::Authority::Wish& wish) {

@@ -11,6 +11,7 @@ class LmtpTest : public TransportsTest {
     FakeSmtpPeer store(dialog, {.protocol = FakeSmtpPeer::Protocol::lmtp,
                                 .where = {.unix_path = folder_.path() / "lmtp.sock"}});
     store_ = store.address();
+    set_patience(dialog);
     const Attempted attempted = attempt(route::LocalPlan{"bob@me.test", ""}, 3);
     store.stop();
     session_ = store.session();

@@ -56,6 +56,7 @@ TEST_F(MxTest, TheNextHostWhenOneIsIll) {
   dns_.mx("d.test", 10, "one.test").mx("d.test", 20, "two.test");
   for (const Dialog& dialog : ill) {
     serve(dialog);
+    set_patience(dialog);
     const Attempted attempted = go("d.test");
     EXPECT_EQ(kinds(attempted), "D");
     EXPECT_EQ(served(), "1+1");

@@ -120,6 +120,7 @@ TEST_F(SmarthostTest, EveryFaultAtEveryStage) {
     for (Row& row : rows()) {
       SCOPED_TRACE(row.name + (ehlo == kPlain ? ", one by one" : ", pipelined"));
       if (!row.dialog.contains("EHLO")) row.dialog["EHLO"] = {say(ehlo)};
+      set_patience(row.dialog);
       FakeSmtpPeer peer(row.dialog);
       const Attempted attempted = attempt(relay(peer.port()));
       EXPECT_EQ(kinds(attempted), row.kinds);
@@ -150,6 +151,7 @@ TEST_F(SmarthostTest, NobodyListensOrAnswers) {
   EXPECT_THAT(attempted.outcomes[0].reason, HasSubstr("refused"));
 
   const SilentPort silent;
+  set_patience(150ms);
   attempted = attempt(relay(silent.port()));
   EXPECT_EQ(kinds(attempted), "ddd");
   EXPECT_TRUE(attempted.destination_down);
@@ -261,7 +263,7 @@ TEST_F(SmarthostTest, LineEndsAndDots) {
 TEST_F(SmarthostTest, BigBodyAndBodyThatIsGone) {
   std::string big;
   while (big.size() < 2U << 20U) big += ".dots and\nbare line ends\r\n";
-  config_.relay.data_timeout = 10s;
+  set_patience(10s);
   FakeSmtpPeer peer;
   EXPECT_EQ(kinds(attempt(relay(peer.port()), envelope(1), body(big))), "D");
   peer.stop();

@@ -85,7 +85,7 @@ TEST_F(TlsTest, RequiredMeansRequired) {
       {"injected in the same segment",
        {{"STARTTLS", {say("220 go\r\n250-x\r\n250 AUTH PLAIN\r\n")}}}},
       {"half a line injected", {{"STARTTLS", {say("220 go\r\n25")}}}},
-      {"injected before the handshake", {{"handshake", {say("250 AUTH PLAIN\r\n")}}}},
+      {"plaintext instead of a handshake", {{"handshake", {say("250 AUTH PLAIN\r\n")}}}},
       {"handshake stalls", {{"handshake", {stall()}}}},
       {"handshake, gone", {{"handshake", {hang_up()}}}},
       {"handshake, reset", {{"handshake", {reset()}}}},
@@ -97,6 +97,7 @@ TEST_F(TlsTest, RequiredMeansRequired) {
   for (const auto& row : rows) {
     for (const char* level : {"verify", "encrypt"}) {
       SCOPED_TRACE(row.name + ", " + level);
+      set_patience(row.dialog);
       FakeSmtpPeer peer(row.dialog, {.tls = good_.get()});
       const Attempted attempted = attempt(login(peer.port(), level));
       EXPECT_EQ(kinds(attempted), "ddd");
@@ -177,6 +178,7 @@ TEST_F(TlsTest, Logins) {
     SCOPED_TRACE(row.name);
     Dialog dialog = row.dialog;
     dialog["EHLO"] = {say(kLogin)};
+    set_patience(dialog);
     FakeSmtpPeer peer(dialog, {.tls = good_.get()});
     const Attempted attempted = attempt(login(peer.port(), "verify"));
     EXPECT_EQ(kinds(attempted), row.kinds);

@@ -164,23 +164,44 @@ TEST_F(FilterTest, Faults) {
       {"length beyond 64 bits", with_length("99999999999999999999999999")},
       {"length twice", with_length(std::to_string(kHeaders.size()) + "\r\nContent-length: 3")},
   };
+  struct Try {
+    Try(test::TestLoop& loop, const config::Filter& config, const Row& row)
+        : spamd(row.answer), filter(loop.scope(), loop.pool(), config, spamd.address()) {}
+    FakeSpamd spamd;
+    Filter filter;
+    std::optional<Result<Verdict>> verdict;
+    SteadyTime end{};
+    static net::Awaitable<void> go(Try& self, Scan what) {
+      self.verdict.emplace(co_await self.filter.scan(std::move(what)));
+      self.end = Clock::system().steady_now();
+    }
+  };
+  const SteadyTime begin = Clock::system().steady_now();
+  std::vector<std::unique_ptr<Try>> tries;
   for (const Row& row : rows) {
-    SCOPED_TRACE(row.name);
-    FakeSpamd spamd(row.answer);
-    const SteadyTime begin = Clock::system().steady_now();
-    const auto verdict = ask(spamd.address());
-    const auto took = Clock::system().steady_now() - begin;
-    ASSERT_FALSE(verdict) << verdict->headers.substr(0, 100);
-    EXPECT_EQ(
-        verdict.error().kind == ErrorKind::temporary || verdict.error().kind == ErrorKind::timeout,
-        true)
-        << verdict.error().what;
-    EXPECT_LT(verdict.error().what.size(), 400U);
-    if (!row.quick) {
+    tries.push_back(std::make_unique<Try>(loop_, config_, row));
+    loop_.scope().spawn(Try::go(*tries.back(), scan()));
+  }
+  loop_.until([&] {
+    return std::ranges::all_of(tries, [](const auto& one) { return one->verdict.has_value(); });
+  });
+  for (std::size_t i = 0; i < tries.size(); ++i) {
+    SCOPED_TRACE(rows[i].name);
+    const auto& verdict = *tries[i]->verdict;
+    const auto took = tries[i]->end - begin;
+    EXPECT_LT(took, 4s);
+    if (!rows[i].quick) {
       EXPECT_GE(took, 390ms);
     }
-    EXPECT_LT(took, 4s);
+    EXPECT_FALSE(verdict) << verdict->headers.substr(0, 100);
+    if (verdict) continue;
+    EXPECT_TRUE(verdict.error().kind == ErrorKind::temporary ||
+                verdict.error().kind == ErrorKind::timeout)
+        << verdict.error().what;
+    EXPECT_LT(verdict.error().what.size(), 400U);
+    tries[i]->filter.stop();
   }
+  loop_.until([this] { return loop_.scope().running() == 0; });
 }
 
 // It goes or hangs before it has read the request.

@@ -227,8 +227,8 @@ TEST_F(TlsTest, EarlyBytesSpoilTheHandshake) {
     StreamPair pair = make_pair(loop_);
     std::optional<Result<>> at_server, at_client;
     ASSERT_TRUE(loop_.run(pair.b->write(early, soon(1s))));
-    start(loop_, pair.a->start_tls(*server, soon(300ms)), at_server);
-    start(loop_, pair.b->start_tls(*client_, name_, soon(300ms)), at_client);
+    start(loop_, pair.a->start_tls(*server, soon(150ms)), at_server);
+    start(loop_, pair.b->start_tls(*client_, name_, soon(150ms)), at_client);
     loop_.until([&] { return at_server && at_client; });
     EXPECT_FALSE(*at_server);
     EXPECT_FALSE(*at_client);
@@ -239,8 +239,8 @@ TEST_F(TlsTest, EarlyBytesSpoilTheHandshake) {
   StreamPair pair = make_pair(loop_);
   std::optional<Result<>> at_server, at_client;
   ASSERT_TRUE(loop_.run(pair.a->write("250 AUTH PLAIN\r\n", soon(1s))));
-  start(loop_, pair.a->start_tls(*server, soon(300ms)), at_server);
-  start(loop_, pair.b->start_tls(*client_, name_, soon(300ms)), at_client);
+  start(loop_, pair.a->start_tls(*server, soon(150ms)), at_server);
+  start(loop_, pair.b->start_tls(*client_, name_, soon(150ms)), at_client);
   loop_.until([&] { return at_server && at_client; });
   EXPECT_FALSE(*at_client);
   EXPECT_EQ(pair.b->tls(), nullptr);
