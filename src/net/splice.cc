@@ -21,6 +21,7 @@ Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
   while (co_await from->wait_readable(SteadyTime::max())) {
     std::string buffer(kPiece, '\0');  // only while there is something to carry
     const auto n = co_await from->read_some(buffer, Clock::system().steady_now() + kWriteTimeout);
+    if (!n && n.error().kind == ErrorKind::timeout) continue;  // a TLS record without data
     if (!n) break;
     if (!co_await to->write(std::string_view(buffer).substr(0, *n),
                             Clock::system().steady_now() + kWriteTimeout))
