@@ -355,8 +355,14 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
   }
   const auto sent = co_await send_body(client, body);
   if (!sent) {
+    Outcome outcome = deferred(sent.error().what, remote);
+    if (sent.error().kind == ErrorKind::closed) {
+      // Some say "552 too big" as soon as they know, and go.
+      const auto said = co_await client.last_words();
+      if (said && (said->is_transient() || said->is_permanent())) outcome = judge(*said, remote);
+    }
     client.stream().close();  // a message cut short must not be ended by us
-    for_accepted(deferred(sent.error().what, remote));
+    for_accepted(outcome);
     co_return outcomes;
   }
   const auto replies = co_await client.finish();

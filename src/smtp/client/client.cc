@@ -260,6 +260,10 @@ net::Task<std::vector<Reply>> Client::finish() {
   co_return replies;
 }
 
+net::Task<Reply> Client::last_words() {
+  co_return co_await read_reply(std::min<std::chrono::milliseconds>(1s, options_.command_timeout));
+}
+
 net::Task<Reply> Client::reset() {
   co_return co_await command("RSET");
 }

@@ -61,6 +61,8 @@ class Client {
   net::Task<> write(std::string_view piece);
   // One reply; with LMTP one for each recipient that was accepted, or fewer where it broke off.
   net::Task<std::vector<Reply>> finish();
+  // After write() failed: what the server said in the middle of the message before it went.
+  net::Task<Reply> last_words();
   net::Task<Reply> reset();
   net::Awaitable<void> quit();
 
