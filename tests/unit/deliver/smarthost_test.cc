@@ -260,6 +260,31 @@ TEST_F(SmarthostTest, LineEndsAndDots) {
   }
 }
 
+// A server that has its fill in the middle of the message says so and goes.
+TEST_F(SmarthostTest, ARefusalInTheMiddle) {
+  const std::string big(6U << 20U, 'b');
+  const struct {
+    Act act;
+    std::string kind;
+    std::string reason;
+  } rows[] = {
+      {say_and_close("552 5.3.4 too big\r\n"), "F", "552 5.3.4 too big"},
+      {say_and_close("451 4.3.1 no room\r\n"), "d", "451 4.3.1 no room"},
+      {say_and_close("250 2.0.0 taken\r\n"), "d", ""},  // it cannot have
+      {say_and_close("nonsense\r\n"), "d", ""},
+      {hang_up(), "d", ""},
+      {reset(), "d", ""},
+  };
+  for (const auto& row : rows) {
+    FakeSmtpPeer peer(Dialog{{"body", {row.act}}});
+    const Attempted attempted = attempt(relay(peer.port()), envelope(1), body(big));
+    EXPECT_EQ(kinds(attempted), row.kind) << row.act.say;
+    EXPECT_THAT(attempted.outcomes[0].reason, HasSubstr(row.reason));
+    peer.stop();
+    EXPECT_FALSE(peer.session().ended);
+  }
+}
+
 TEST_F(SmarthostTest, BigBodyAndBodyThatIsGone) {
   std::string big;
   while (big.size() < 2U << 20U) big += ".dots and\nbare line ends\r\n";
