@@ -304,14 +304,20 @@ class Precheck {
       if (c == '#') {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (c == '"' || c == '\'') {
+        if (std::string_view("\n=,[{.").find(before_) == text_.npos) {
+          reason = "a quote in the middle of a word";
+          return line_;
+        }
+        before_ = c;
         skip_string(c);
       } else if (u >= 0x7F || (u < 0x20 && std::string_view("\t\r\n").find(c) == text_.npos)) {
         reason = "this character may stand in quotes and in comments only";
         return line_;
-      } else if (c == '[' && open_.empty() && is_line_start() && !has_name()) {
+      } else if (c == '[' && open_.empty() && before_ == '\n' && !has_name()) {
         reason = "a section is opened with its name: [name]";
         return line_;
       } else {
+        if (c != ' ' && c != '\t' && c != '\r') before_ = c;
         if (c == '[' || c == '{') open_ += c;
         if (c == ']' || c == '}') {
           if (!open_.empty() && open_.back() != (c == ']' ? '[' : '{')) {
@@ -344,10 +350,6 @@ class Precheck {
     at_ = std::min(at_ + end.size(), text_.size());
     while (is_long && at_ < text_.size() && text_[at_] == quote) ++at_;  // """a""""
   }
-  bool is_line_start() const {
-    const std::size_t before = text_.substr(0, at_).find_last_not_of(" \t");
-    return before == text_.npos || text_[before] == '\n' || text_[before] == '\xBF';
-  }
   bool has_name() const {
     std::string_view rest = text_.substr(at_ + 1);
     const auto skip_blank = [&] {
@@ -364,7 +366,8 @@ class Precheck {
   std::string_view text_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
-  std::string open_;  // brackets
+  char before_ = '\n';  // the last byte outside of quotes and comments that is not blank
+  std::string open_;    // brackets
 };
 
 void make_absolute(Path& path, const Path& root) {

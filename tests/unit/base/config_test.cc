@@ -65,6 +65,13 @@ TEST(Config, BracketsOfOneKindCloseEachOther) {
         << text;
 }
 
+TEST(Config, AQuoteStandsWhereATextBegins) {
+  for (const char* text :
+       {"\na = 0x\" \xD0\xA4", "\na = \"b\" \"\xD0\xA4\"", "\na\"b = 1", "\na = 1 'b'"})
+    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a quote in the middle of a word") << text;
+  EXPECT_EQ(fault("[ 'smtp' . \"x\" ]\n{").find("a quote"), std::string::npos);
+}
+
 TEST(Config, QuotesAndCommentsMayHoldWhatTheyLike) {
   for (const char* text :
        {"# [!x \xC3\xA4\n[smtp] # [\nbanner = \"[!x] \xC3\xA4\"\n",
