@@ -170,7 +170,8 @@ class Reader {
         else if (comment_.empty())
           comment_ = std::exchange(inside, {});
       } else if (depth > 0 && c == '\\' && at_ + 1 < text_.size()) {
-        inside += text_[++at_];
+        if (const char escaped = text_[++at_]; escaped != '\r' && escaped != '\n')
+          inside += escaped;
       } else if (depth > 0 && c != '\r' && c != '\n') {
         inside += c;
       }

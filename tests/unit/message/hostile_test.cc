@@ -82,22 +82,22 @@ TEST(HostileParts, TakeLinearTimeAndAreBounded) {
   const std::string multipart = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
   const PartRow rows[] = {
       {"nested multiparts", nested_multiparts(10'000), 101, 100},
-      {"nested multiparts, then many lines", nested_multiparts(100) + repeat("\r\n", 1'000'000),
-       101, 100},
+      {"nested multiparts, then many lines", nested_multiparts(100) + repeat("\r\n", 500'000), 101,
+       100},
       {"nested multiparts, then near boundaries",
        nested_multiparts(100) + repeat("--b99x\r\n", 200'000), 101, 100},
       {"nested messages", repeat("Content-Type: message/rfc822\r\n\r\n", 5'000) + "\r\nx\r\n", 101,
        100},
       {"one boundary for all levels", repeat(multipart + "--b\r\n", 10'000), 10'001, 1},
-      {"empty parts", multipart + repeat("--b\r\n", 1'000'000), 10'001, 1},
+      {"empty parts", multipart + repeat("--b\r\n", 200'000), 10'001, 1},
       {"empty parts of a digest",
-       "Content-Type: multipart/digest; boundary=b\r\n\r\n" + repeat("--b\r\n\r\n", 300'000),
-       10'101, 100},
+       "Content-Type: multipart/digest; boundary=b\r\n\r\n" + repeat("--b\r\n\r\n", 50'000), 10'101,
+       100},
       {"a boundary of 10 000 bytes",
        "Content-Type: multipart/mixed; boundary=" + std::string(10'000, 'b') + "\r\n\r\n" +
            repeat("--" + std::string(10'000, 'b') + "x\r\n", 100),
        1, 0},
-      {"header lines", repeat("X-Header: value\r\n", 300'000) + "\r\nbody\r\n", 1, 0},
+      {"header lines", repeat("X-Header: value\r\n", 100'000) + "\r\nbody\r\n", 1, 0},
       {"one long field", "Subject: " + std::string(10U << 20U, 'x') + "\r\n\r\nbody\r\n", 1, 0},
       {"languages", "Content-Language: " + repeat("en,", 300'000) + "\r\n\r\n", 1, 0},
       {"comments", "Content-Type: text/plain" + repeat("(", 1'000'000) + "\r\n\r\n", 1, 0},
@@ -127,9 +127,9 @@ TEST(HostileParameters, TakeLinearTimeAndAreBounded) {
 
 TEST(HostileHeaders, AHeaderInManyPiecesCostsNoMoreThanAWholeOne) {
   const std::string rows[] = {
-      repeat("X-Header: value\r\n", 400'000) + "\r\nbody",
+      repeat("X-Header: value\r\n", 100'000) + "\r\nbody",
       "Subject: " + std::string(8U << 20U, 'x') + "\r\n\r\nbody",
-      "References:" + repeat("\r\n <a@b.example>", 300'000) + "\r\n\r\nbody",
+      "References:" + repeat("\r\n <a@b.example>", 100'000) + "\r\n\r\nbody",
       std::string(12U << 20U, 'x'),  // no field at all
   };
   for (const std::string& text : rows) {

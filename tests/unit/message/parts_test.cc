@@ -109,7 +109,7 @@ TEST(Words, Rows) {
 }
 
 TEST(Addresses, NoLineEndComesOut) {
-  const auto addresses = parse_addresses("\"a\r\nb\" <c\r\n d@[192.0\r\n.2.1]> (e\r\nf)");
+  const auto addresses = parse_addresses("\"a\r\nb\" <c\r\n d@[192.0\r\n.2.1]> (e\r\n\\\nf)");
   ASSERT_EQ(addresses.size(), 1U);
   EXPECT_EQ(addresses[0].name, "ab");
   EXPECT_EQ(addresses[0].host, "[192.0.2.1]");
