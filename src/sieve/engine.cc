@@ -196,7 +196,7 @@ class Precheck {
       } else if (c >= '0' && c <= '9') {
         TRY_OK(check_number());
       } else if (text_.substr(at_).starts_with("text:")) {
-        skip_multiline();
+        TRY_OK(check_multiline(matches));
       } else {
         if (text_.substr(at_).starts_with(":matches")) matches = true;
         if (c == ';' || c == '{') matches = false;
@@ -218,9 +218,21 @@ class Precheck {
     while (at_ < text_.size() && !text_.substr(at_).starts_with(end)) step();
     for (std::size_t i = 0; i < end.size() && at_ < text_.size(); ++i) step();
   }
-  void skip_multiline() { skip_to("\n.\n"); }
   std::unexpected<Error> wrong(std::string_view why) const {
     return fail(ErrorKind::config, fmt::format("{}:{}: {}", file_, line_, why));
+  }
+
+  // "text:" up to a line that is a dot, which may end with LF or CRLF; a pattern may be written so.
+  Result<> check_multiline(bool matches) {
+    int stars = 0;
+    for (; at_ < text_.size(); step()) {
+      const std::string_view rest = text_.substr(at_);
+      if (rest.starts_with("\n.\n") || rest.starts_with("\n.\r\n")) break;
+      stars += rest.front() == '*' ? 1 : 0;
+    }
+    if (matches && stars > kStarsMax) return wrong("a :matches pattern with more than 3 stars");
+    for (int i = 0; i < 3 && at_ < text_.size(); ++i) step();
+    return {};
   }
 
   Result<> check_string(bool matches) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "tests/support/cpu_time.h"
 
 namespace posthorn::sieve {
 namespace {
@@ -67,6 +68,38 @@ TEST(Sieve, FaultsNameTheLine) {
   std::string deep;
   for (int i = 0; i < 40; ++i) deep += "if true {";
   EXPECT_EQ(run(deep, ""), "s:1: nested deeper than 15 levels");
+}
+
+// However it is written, a pattern of many stars is refused or does not count as one: libsieve
+// would need exponential time for it.
+TEST(Sieve, ManyStarsInEveryDisguise) {
+  const std::string pattern = "*a*a*a*a*a*a*a*a*a*a*a*a*b";
+  std::string escaped;
+  for (const char c : pattern) escaped += c == '*' ? std::string("\\*") : std::string(1, c);
+  const std::string subject = "Subject: " + std::string(60, 'a') + "\r\n";
+  for (const std::string& test :
+       {":matches \"subject\" \"" + pattern + "\"", ":MATCHES \"subject\" \"" + pattern + "\"",
+        ":matches \"subject\" \"" + escaped + "\"",
+        ":matches \"subject\" [\"x\", \"" + pattern + "\"]",
+        ":matches \"subject\" text:\n" + pattern + "\n.\n",
+        ":matches \"subject\" text: # c\r\n" + pattern + "\r\n.\r\n",
+        "\"subject\" \"" + pattern + "\" :matches", "\"subject\" :matches \"" + pattern + "\"",
+        ":matches /* ; { */ \"subject\" \"" + pattern + "\"",
+        ":matches # ;\n \"subject\" \"" + pattern + "\""}) {
+    std::string told;
+    const auto took =
+        test::cpu_time([&] { told = run("if header " + test + " { discard; }", subject); });
+    EXPECT_TRUE(told.starts_with("s:") || told == "keep") << test << " gave " << told;
+    EXPECT_LT(took, test::kCpuSecond) << test;
+  }
+}
+
+TEST(Sieve, ATextBlockEndsAtItsDotAlsoWithCrLf) {
+  EXPECT_EQ(run("reject text:\r\nno\r\n.\r\n;\r\nif size :over 3G { discard; }", ""),
+            "s:5: a number over 2147483647");
+  EXPECT_EQ(run("reject text:\nno\n.\n;\nif size :over 3G { discard; }", ""),
+            "s:5: a number over 2147483647");
+  EXPECT_EQ(run("reject text:\nif size :over 3G\n.\n;", "").find("a number"), std::string::npos);
 }
 
 TEST(Sieve, RunsMayFollowOneAnother) {
