@@ -1,4 +1,4 @@
-// Any bytes as a header's value: decoding at most doubles it, and leaves what holds no encoded word
+// Any bytes as a header's value: decoding at most triples it, and leaves what holds no encoded word
 // alone; words that we write come back as their text, also behind what only looks like one.
 #include "message/part.h"
 #include "tests/support/fuzz.h"
@@ -29,17 +29,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace posthorn;
   const std::string_view text = test::text_of(data, size);
   const std::string decoded = message::decode_words(text);
-  test::require(decoded.size() <= 2 * text.size());
+  test::require(decoded.size() <= 3 * text.size());
   if (text.find("=?") == std::string_view::npos) test::require(decoded == text);
 
-  const std::size_t half = text.size() / 2;
-  const std::string first = word(text.substr(0, half)), second = word(text.substr(half));
-  test::require(message::decode_words(first) == text.substr(0, half));
-  test::require(message::decode_words(first + " \r\n\t" + second) == text);
-  test::require(message::decode_words(first + " x " + second) ==
-                std::string(text.substr(0, half)) + " x " + std::string(text.substr(half)));
+  // What is no UTF-8 is replaced on the way, so the words are made of ASCII.
+  std::string plain;
+  for (const char c : text)
+    if (c >= 0x20 && c < 0x7F) plain += c;
+  const std::string one = plain.substr(0, plain.size() / 2), two = plain.substr(one.size());
+  const std::string first = word(one), second = word(two);
+  test::require(message::decode_words(first) == one);
+  test::require(message::decode_words(first + " \r\n\t" + second) == plain);
+  test::require(message::decode_words(first + " x " + second) == one + " x " + two);
   // "=?" alone is no word, and must not hide the ones behind it.
-  test::require(message::decode_words("a=?b " + first) ==
-                "a=?b " + std::string(text.substr(0, half)));
+  test::require(message::decode_words("a=?b " + first) == "a=?b " + one);
   return 0;
 }
