@@ -155,11 +155,13 @@ class FakeFilter final : public filter::Scanner {
  public:
   net::Task<filter::Verdict> scan(filter::Scan) override {
     ++scans;
+    if (gate != nullptr) co_await gate->wait(SteadyTime::max());
     if (is_down) co_return fail(ErrorKind::temporary, "spamd: connection refused");
     co_return filter::Verdict{.spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
   }
   int scans = 0;
   bool is_down = false;
+  net::Event* gate = nullptr;  // scans hang until it is set
 };
 
 inline config::Config config_in(const Path& folder) {

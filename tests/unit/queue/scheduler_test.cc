@@ -506,6 +506,34 @@ TEST_F(FilteredScheduler, DeletedOrHeldWhileItIsScanned) {
   EXPECT_EQ(server().transport.calls_to("ok3@example.org"), 1U);
 }
 
+// The scan fails after the command came: it must not put the message back in line.
+TEST_F(FilteredScheduler, CommandsWhileAScanHangs) {
+  fake_filter_.is_down = true;
+  config_.filter.when_down = "wait";
+  net::Event gate(server().loop.executor());
+  fake_filter_.gate = &gate;
+  const std::string deleted = take(envelope_to({"ok1@example.org"}));
+  const std::string held = take(envelope_to({"ok2@example.org"}));
+  server().settle();
+  EXPECT_EQ(server().ask("delete", deleted).verb, "ok");
+  EXPECT_EQ(server().ask("hold", held).verb, "ok");
+  fake_filter_.gate = nullptr;
+  gate.set();
+  server().settle();
+  EXPECT_EQ(server().size(), 1U);
+  fake_filter_.is_down = false;
+  run_for(5min, 10s);
+  EXPECT_TRUE(server().transport.calls.empty());
+  take(envelope_to({"ok3@example.org"}));
+  server().settle();
+  EXPECT_EQ(server().transport.calls_to("ok3@example.org"), 1U);
+  EXPECT_EQ(server().ask("release", held).verb, "ok");
+  server().settle();
+  EXPECT_EQ(server().transport.calls_to("ok2@example.org"), 1U);
+  EXPECT_EQ(server().size(), 0U);
+  EXPECT_EQ(log_.count("event=coroutine.threw"), 0);
+}
+
 // --- commands
 
 TEST_F(Scheduler, HeldMailStaysUntilItIsReleased) {
