@@ -468,3 +468,82 @@ class Spamd:
     def __exit__(self, *_):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Dns:
+    """A DNS server on a loopback port, over UDP and TCP: answers what it is told, NXDOMAIN for the rest.
+
+    records: {("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"], ("x.test", "MX"): "SERVFAIL" | "DROP"}
+    """
+
+    TYPES = {"A": 1, "CNAME": 5, "MX": 15, "AAAA": 28}
+    CODES = {"SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
+
+    def __init__(self, records=None):
+        self.records = records or {}
+        self.asked = []
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.port = self.udp.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        self.threads = [threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.udp.close()
+        self.tcp.close()
+
+    @staticmethod
+    def name(text):
+        return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".") if label) + b"\0"
+
+    def _answer(self, query, may_cut):
+        end = query.index(b"\0", 12)
+        labels, at = [], 12
+        while at < end:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        name = ".".join(labels).lower()
+        kind = next((k for k, number in self.TYPES.items() if number == int.from_bytes(query[end + 1:end + 3], "big")), "?")
+        self.asked.append((name, kind))
+        question = query[12:end + 5]
+        known = any(key[0] == name for key in self.records)
+        found = self.records.get((name, kind), [] if known else "NXDOMAIN")
+        if found == "DROP":
+            return None
+        if isinstance(found, str):
+            return query[:2] + (0x8180 | self.CODES[found]).to_bytes(2, "big") + b"\0\1\0\0\0\0\0\0" + question
+        answers = b""
+        for item in found:
+            if kind == "MX":
+                data = item[0].to_bytes(2, "big") + self.name(item[1])
+            elif kind in ("A", "AAAA"):
+                data = socket.inet_pton(socket.AF_INET if kind == "A" else socket.AF_INET6, item)
+            else:
+                data = self.name(item)
+            answers += b"\xc0\x0c" + self.TYPES[kind].to_bytes(2, "big") + b"\0\1\0\0\0\1" + len(data).to_bytes(2, "big") + data
+        if may_cut and len(answers) > 400:  # TC: come again over TCP
+            return query[:2] + b"\x83\x80\0\1\0\0\0\0\0\0" + question
+        return query[:2] + b"\x81\x80\0\1" + len(found).to_bytes(2, "big") + b"\0\0\0\0" + question + answers
+
+    def _serve_udp(self):
+        with contextlib.suppress(OSError):
+            while True:
+                query, peer = self.udp.recvfrom(4096)
+                if answer := self._answer(query, True):
+                    self.udp.sendto(answer, peer)
+
+    def _serve_tcp(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.tcp.accept()
+                with connection, contextlib.suppress(OSError, ValueError, IndexError):
+                    connection.settimeout(10)
+                    size = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+                    if answer := self._answer(connection.recv(size, socket.MSG_WAITALL), False):
+                        connection.sendall(len(answer).to_bytes(2, "big") + answer)

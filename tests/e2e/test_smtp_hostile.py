@@ -218,12 +218,20 @@ class Smuggling(WithServer):
         wire.socket.sendall(b"DATA\r\nSubject: too early\r\n\r\nx\r\n.\r\n")
         self.assertRegex(wire.reply(), "^554 5.5.0 ")
         self.assertEqual(wire.reply(), "")
-        before = self.server.log().count("event=smtp.pipelining")
-        wire = self.wire()
-        wire.begin()
-        wire.socket.sendall(b"Subject: s\r\n\r\nx\r\n.\r\nMAIL FROM:<a@elsewhere.test>\r\nQUIT\r\n")
-        wire.reply()
-        wait_until(lambda: self.server.log().count("event=smtp.pipelining") > before)
+        # Behind the final dot who said EHLO may go on (RFC 2920); who said HELO, or just had a message refused for its line
+        # ends, may not.
+        for greeting, text, expected in (("EHLO", b"x\r\n.\r\n", ["250 2.0.0", "250 2.1.0", "221 2.0.0"]), ("HELO", b"x\r\n.\r\n", ["250 2.0.0", "554 5.5.0"]),
+                                         ("EHLO", b"x\n.\r\ny\r\n.\r\n", ["550 5.5.2", "554 5.5.0"])):
+            with self.subTest(greeting=greeting, text=text):
+                before = self.server.log().count("event=smtp.pipelining")
+                wire = self.wire()
+                for command in (f"{greeting} client.test", "MAIL FROM:<a@elsewhere.test>", "RCPT TO:<bob@example.org>", "DATA"):
+                    self.assertRegex(wire.ask(command), "^[23]5")
+                wire.socket.sendall(b"Subject: s\r\n\r\n" + text + b"MAIL FROM:<a@elsewhere.test>\r\nQUIT\r\n")
+                self.assertEqual([wire.reply()[:9] for _ in expected], expected)
+                self.assertEqual(wire.reply(), "")
+                if expected[-1].startswith("554"):
+                    wait_until(lambda before=before: self.server.log().count("event=smtp.pipelining") > before)
 
 
 class Relay(WithServer):
