@@ -24,7 +24,8 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   if (!*answer) co_return co_await refuse_recipient(address, answer->error());
   if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
   for (const std::string& to : (*answer)->recipients)
-    if (seen_.insert(to).second) envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
+    if (seen_.insert(message::to_lower(to)).second)
+      envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
   ++named_;
   co_return Reply{250, "2.1.5", "Ok"};
 }
