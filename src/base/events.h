@@ -16,6 +16,7 @@
   EVENT(role_fenced, "role.fenced", "A role can open only its own files and make only the system calls it needs.") \
   EVENT(role_unfenced, "role.unfenced", "This kernel cannot fence a role in wholly; reason= says what is missing.") \
   EVENT(config_refused, "config.refused", "The configuration has a fault; error= names file, line and reason.") \
+  EVENT(log_dropped, "log.dropped", "The log could not be written for a while; lines= counts what is missing.") \
   EVENT(coroutine_threw, "coroutine.threw", "A session ended by an exception: a bug to report.")   \
   /* connections and TLS */                                                                        \
   EVENT(listener_started, "listener.started", "A port or socket is open.")                         \

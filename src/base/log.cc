@@ -1,11 +1,20 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <fmt/format.h>
+#include <mutex>
+#include <poll.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/events.h"
 
 namespace posthorn::log {
 namespace {
@@ -30,6 +39,66 @@ std::string_view to_string(Level level) {
   }
   return "info";
 }
+
+std::string begin_line(Level level, std::string_view event, std::string_view session,
+                       std::string_view queue) {
+  return fmt::format("ts={} level={} role={} event={} s={} q={}",
+                     format_log_time(Clock::system().now()), to_string(level), role, event, session,
+                     queue);
+}
+
+// Standard output, which may be a pipe that nobody reads for a while, or a full disk. Mail must not
+// wait for it: a line that finds no room is dropped, and how many were is told as soon as one does.
+class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (dropped_ > 0) {
+      const std::string told = (is_torn_ ? "\n" : "") +
+                               begin_line(Level::warning, event::log_dropped.name, "-", "-") +
+                               fmt::format(" lines={}\n", dropped_);
+      if (write_all(told)) dropped_ = 0;
+    }
+    if (dropped_ > 0 || !write_all({line.data(), line.size()})) ++dropped_;
+  }
+  void flush_() override {}
+
+ private:
+  // A pipe that is ready takes this much without waiting (pipe(7)).
+  static constexpr std::size_t kPieceMax = 4096;
+
+  bool write_all(std::string_view bytes) {
+    const std::size_t size = bytes.size();
+    while (!bytes.empty()) {
+      pollfd wait{STDOUT_FILENO, POLLOUT, 0};
+      const bool is_ready = ::poll(&wait, 1, 0) == 1 && (wait.revents & POLLOUT) != 0;
+      const ssize_t n = is_ready ? write_now(bytes.substr(0, kPieceMax)) : 0;
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) {
+        is_torn_ |= bytes.size() < size;
+        return false;
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    is_torn_ = false;
+    return true;
+  }
+
+  // Another role may fill the pipe between the look and the write.
+  static ssize_t write_now(std::string_view piece) {
+    const iovec part{const_cast<char*>(piece.data()), piece.size()};
+    struct stat st{};
+    if (::fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
+      const ssize_t n = ::pwritev2(STDOUT_FILENO, &part, 1, -1, RWF_NOWAIT);
+      if (n >= 0 || errno != EOPNOTSUPP) return n;
+    }
+    return ::write(STDOUT_FILENO, piece.data(), piece.size());
+  }
+
+  std::uint64_t dropped_ = 0;
+  bool is_torn_ = false;  // the last line that was begun lacks its end
+};
 
 // The length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 section
 // 4).
@@ -117,9 +186,7 @@ Logger Logger::with_queue(std::string_view id) const {
 
 void Logger::write(Level level, const Event& event, Fields fields) const {
   if (level < threshold.load(std::memory_order_relaxed)) return;
-  std::string line = fmt::format("ts={} level={} role={} event={} s={} q={}",
-                                 format_log_time(Clock::system().now()), to_string(level), role,
-                                 event.name, session_, queue_);
+  std::string line = begin_line(level, event.name, session_, queue_);
   for (const Field& field : fields) field.append_to(line);
   if (auto* sink = captured.load()) return sink(line);
   if (!backend) start({});
@@ -131,15 +198,13 @@ void start(const Options& options) {
   role = options.role;
   try {  // spdlog reports an unwritable file by an exception; standard output serves then.
     if (options.file.empty() || options.file == "-") {
-      backend = std::make_shared<spdlog::logger>("posthorn",
-                                                 std::make_shared<spdlog::sinks::stdout_sink_mt>());
+      backend = std::make_shared<spdlog::logger>("posthorn", std::make_shared<StandardOutput>());
     } else {
       backend = std::make_shared<spdlog::logger>(
           "posthorn", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
     }
   } catch (const spdlog::spdlog_ex& error) {
-    backend = std::make_shared<spdlog::logger>("posthorn",
-                                               std::make_shared<spdlog::sinks::stdout_sink_mt>());
+    backend = std::make_shared<spdlog::logger>("posthorn", std::make_shared<StandardOutput>());
     fmt::print(stderr, "log: {}\n", error.what());
   }
   backend->set_formatter(

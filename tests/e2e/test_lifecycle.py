@@ -5,6 +5,7 @@ the mail afterwards.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import random
@@ -526,6 +527,40 @@ class Log(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
         finally:
             server.close()
+
+    def test_a_log_pipe_that_nobody_reads_does_not_stop_mail(self):
+        for one_process in (False, True):
+            with self.subTest(one_process=one_process):
+                server = Server(one_process=one_process)
+                process = subprocess.Popen(server.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                try:
+                    server.process = process
+                    for line in process.stdout:
+                        if b"posthorn: ready" in line:
+                            break
+                    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+                    for i in range(20):
+                        server.send(message("Flows", f"marker unread {i} end\r\n"))
+                    for i in range(20):
+                        server.wait_for(f"marker unread {i} end")
+                    # Read again, it tells how much is missing.
+                    os.set_blocking(process.stdout.fileno(), False)
+                    seen = b""
+
+                    def told():
+                        nonlocal seen
+                        with server.smtp():
+                            pass
+                        while piece := process.stdout.read():
+                            seen += piece
+                        return b"event=log.dropped" in seen
+
+                    wait_until(told)
+                    self.assertRegex(seen, rb"level=warning role=\w+ event=log\.dropped s=- q=- lines=[1-9]\d*\n")
+                    self.assertEqual(server.stop(), 0)
+                finally:
+                    server.close()
+                    process.stdout.close()
 
     def test_started_with_nothing_open(self):
         for one_process in (False, True):
