@@ -116,11 +116,12 @@ net::Task<> Session::end_message() {
     co_await commit();
   }
   reset_envelope();
-  // RFC 2920 lets a client that knows PIPELINING go on behind the final dot.
-  if (buffer_.empty() || !is_strict() || !settings_.smtp.forbid_unauthorised_pipelining)
-    co_return Result<>{};
-  if (is_suspect || (!extended_ && !begins_with_quit(buffer_.data())))
+  if (buffer_.empty() || !is_strict() || begins_with_quit(buffer_.data())) co_return Result<>{};
+  // RFC 2920 lets a client that knows PIPELINING go on behind the final dot; few do.
+  if ((is_suspect || !extended_) && settings_.smtp.forbid_unauthorised_pipelining)
     co_return co_await drop("end of data");
+  log_.warn(event::smtp_unauthorised_pipelining,
+            {{"address", stream_->peer().address}, {"after", "end of data"}});
   co_return Result<>{};
 }
 
