@@ -13,11 +13,17 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+bool is_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+}
+
+constexpr std::string_view kMark = "\xEF\xBB\xBF";  // an editor's byte order mark
+
 }  // namespace
 
 UserFile parse_users(std::string_view text, const std::string& path) {
   UserFile file;
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // an editor's byte order mark
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t lf = text.find('\n');
     std::string_view line = text.substr(0, lf);
@@ -26,10 +32,7 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     const std::size_t first = line.find_first_not_of(" \t");
     if (first == std::string_view::npos || line[first] == '#') continue;
     const std::size_t colon = line.find(':');
-    const bool has_control = std::ranges::any_of(line, [](char c) {
-      return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
-    });
-    if (colon == std::string_view::npos || colon == 0 || has_control ||
+    if (colon == std::string_view::npos || colon == 0 || std::ranges::any_of(line, is_control) ||
         line.substr(0, colon).find_first_of(" \t") != std::string_view::npos) {
       file.faults.push_back(fmt::format("{}:{}: the form is user:{{SCHEME}}hash", path, number));
       continue;
@@ -46,6 +49,10 @@ UserFile parse_users(std::string_view text, const std::string& path) {
 std::optional<std::string> edit_users(std::string_view text, std::string_view user,
                                       const std::string* hash) {
   std::string out;
+  if (text.starts_with(kMark)) {
+    out = kMark;
+    text.remove_prefix(kMark.size());
+  }
   bool found = false;
   while (!text.empty()) {
     const std::size_t lf = text.find('\n');
@@ -60,9 +67,15 @@ std::optional<std::string> edit_users(std::string_view text, std::string_view us
     found = true;
     if (hash == nullptr) continue;
     const std::string_view rest = line.substr(colon + 1);
-    const std::size_t end = std::min(rest.find(':'), rest.find_first_of("\r\n"));
-    out += fmt::format("{}{}{}", line.substr(0, colon + 1), *hash,
-                       end == std::string_view::npos ? std::string_view() : rest.substr(end));
+    // The line's end as it was; of the fields behind the hash what would make the line a faulty one
+    // goes, or the new hash would not count.
+    const std::size_t end = rest.find_last_not_of("\r\n") + 1;
+    std::string fields(rest.substr(0, end).substr(std::min(rest.find(':'), end)));
+    std::erase_if(fields, is_control);
+    out += fmt::format("{}{}{}{}", line.substr(0, colon + 1), *hash, fields,
+                       rest.substr(end).ends_with("\r\n") ? "\r\n"
+                       : rest.ends_with('\n')             ? "\n"
+                                                          : "");
   }
   if (found) return out;
   if (hash == nullptr) return std::nullopt;

@@ -91,5 +91,20 @@ TEST(UserFile, EditingKeepsEveryOtherByte) {
     EXPECT_EQ(edit_users(row.before, row.user, row.hash), row.after) << row.before;
 }
 
+TEST(Users, WhatAnEditSetsIsWhatIsRead) {
+  const std::string hash = "{PLAIN}new";
+  for (const char* text :
+       {"u:old\rmore\n", "u:old\r\n", "u:old", "u:old\r", "u:a\rb:1:2\n", "u:a\n",
+        "u:a:1:\x1B:2\r\n", "\xEF\xBB\xBFu:old\nv:x\n", "u:x\r\r\nu:y\n", ""}) {
+    const auto edited = edit_users(text, "u", &hash);
+    ASSERT_TRUE(edited);
+    const UserFile file = parse_users(*edited, "users");
+    EXPECT_EQ(file.hashes.contains("u") ? file.hashes.at("u") : "none", hash) << text;
+  }
+  EXPECT_EQ(edit_users("\xEF\xBB\xBFu:old:1\r\nv:x\r\n", "u", &hash),
+            "\xEF\xBB\xBFu:{PLAIN}new:1\r\nv:x\r\n");
+  EXPECT_EQ(edit_users("\xEF\xBB\xBFu:old\nv:x\n", "u", nullptr), "\xEF\xBB\xBFv:x\n");
+}
+
 }  // namespace
 }  // namespace posthorn::auth
