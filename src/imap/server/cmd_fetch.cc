@@ -1,8 +1,12 @@
-// FETCH and UID FETCH (RFC 3501 section 6.4.5). Flags, dates and sizes come from memory; envelope
-// and structure from the index's cache once they were made; texts from the file, the whole message
-// streamed without holding it.
+// FETCH and UID FETCH (RFC 3501 section 6.4.5). Flags, dates and sizes come from memory; envelope,
+// structure and the places of parts from the index's cache once they were made; texts from the
+// file, streamed from their place without holding them. A message is parsed in the pool, once in
+// its life; for its header alone no more is read than that.
 #include <fmt/format.h>
+#include <unordered_map>
 
+#include "imap/server/fetch_items.h"
+#include "imap/server/part_places.h"
 #include "imap/server/session_impl.h"
 #include "message/part.h"
 #include "store/line_ends.h"
@@ -10,171 +14,55 @@
 namespace posthorn::imap {
 namespace {
 
-constexpr int kCacheEnvelope = 101;  // the version of the form is part of the number
-constexpr int kCacheBody = 102;
-constexpr int kCacheStructure = 103;
+// The version of the form is part of the number.
+constexpr int kCacheEnvelope = 101;
+constexpr int kCacheBody = 104;
+constexpr int kCacheStructure = 105;
+constexpr int kCachePlaces = 106;
 
-struct Section {
-  enum class Kind { all, header, header_fields, header_fields_not, text, mime };
-  std::vector<std::uint32_t> path;
-  Kind kind = Kind::all;
-  std::vector<std::string> fields;
-  bool peek = false;
-  std::optional<std::pair<std::uint64_t, std::uint64_t>> partial;
-  std::string label;  // as it is answered: "BODY[1.HEADER]<0>"
+constexpr std::size_t kPiece = 65'536;
+
+// What is made of a message's text, each once.
+struct Made {
+  std::string envelope, body, structure, places;
 };
 
-struct Items {
-  bool uid = false, flags = false, date = false, size = false, envelope = false, body = false,
-       structure = false;
-  std::vector<Section> sections;
-  bool needs_text() const { return !sections.empty(); }
+Result<Made> make_all(const store::OpenMessage& opened) {
+  TRY(const std::string text,
+      store::CrlfReader(opened.file, 0, opened.size).read_all(opened.wire_size + 1));
+  const message::Part root = message::parse_parts(text);
+  Made made;
+  append_envelope(made.envelope,
+                  message::Headers(std::string_view(text).substr(0, root.body_begin)));
+  append_structure(made.body, root, text, Extended::no);
+  append_structure(made.structure, root, text, Extended::yes);
+  made.places = format_places(places_of(root));
+  return made;
+}
+
+struct Header {
+  std::string text;
+  std::uint64_t body_begin = 0;  // behind the empty line
 };
 
-std::optional<Section> parse_section(Parser& parser, bool peek) {
-  Section section;
-  section.peek = peek;
-  std::string name;
-  while (parser.peek() >= '0' && parser.peek() <= '9') {
-    const auto n = parser.number();
-    if (!n || *n == 0 || *n > 100'000 || section.path.size() >= kNestingMax) return std::nullopt;
-    section.path.push_back(static_cast<std::uint32_t>(*n));
-    name += fmt::format("{}{}", name.empty() ? "" : ".", *n);
-    if (!parser.take('.')) break;
-    if (parser.peek() < '0' || parser.peek() > '9') {
-      name += '.';
-      break;
-    }
+Result<Header> read_header(const store::OpenMessage& opened) {
+  store::CrlfReader reader(opened.file, 0, opened.size);
+  message::HeaderCollector collector;
+  std::string all, piece;
+  while (!collector.is_whole()) {
+    piece.resize(16'384);
+    TRY(const std::size_t n, reader.read(piece));
+    if (n == 0) break;
+    collector.feed(std::string_view(piece).substr(0, n));
+    if (all.size() <= message::kHeaderMax) all.append(piece, 0, n);
   }
-  const bool after_dot = name.ends_with('.');
-  if (section.path.empty() || after_dot) {
-    if (parser.take_word("HEADER.FIELDS.NOT"))
-      section.kind = Section::Kind::header_fields_not;
-    else if (parser.take_word("HEADER.FIELDS"))
-      section.kind = Section::Kind::header_fields;
-    else if (parser.take_word("HEADER"))
-      section.kind = Section::Kind::header;
-    else if (parser.take_word("TEXT"))
-      section.kind = Section::Kind::text;
-    else if (after_dot && parser.take_word("MIME"))
-      section.kind = Section::Kind::mime;
-    else if (after_dot)
-      return std::nullopt;
-  }
-  static constexpr std::string_view kNames[] = {
-      "", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
-  name += kNames[static_cast<std::size_t>(section.kind)];
-  if (section.kind == Section::Kind::header_fields ||
-      section.kind == Section::Kind::header_fields_not) {
-    if (!parser.take_space() || !parser.take('(')) return std::nullopt;
-    name += " (";
-    do {
-      const auto field = parser.astring();
-      if (!field || section.fields.size() >= 1000) return std::nullopt;
-      if (!section.fields.empty()) name += ' ';
-      append_astring(name, *field);
-      section.fields.push_back(*field);
-    } while (parser.take_space());
-    if (!parser.take(')')) return std::nullopt;
-    name += ')';
-  }
-  if (!parser.take(']')) return std::nullopt;
-  section.label = "BODY[" + name + "]";
-  if (parser.take('<')) {
-    const auto begin = parser.number();
-    if (!begin || !parser.take('.')) return std::nullopt;
-    const auto count = parser.number();
-    if (!count || *count == 0 || !parser.take('>')) return std::nullopt;
-    section.partial = {*begin, *count};
-    section.label += fmt::format("<{}>", *begin);
-  }
-  return section;
+  const auto end = message::find_header_end(all, true);
+  all.resize(end->body_begin);
+  return Header{all, end->body_begin};
 }
 
-bool parse_item(Parser& parser, Items& items) {
-  if (parser.take_word("BODY.PEEK[")) {
-    auto section = parse_section(parser, true);
-    if (section) items.sections.push_back(*std::move(section));
-    return section.has_value();
-  }
-  if (parser.take_word("BODY[")) {
-    auto section = parse_section(parser, false);
-    if (section) items.sections.push_back(*std::move(section));
-    return section.has_value();
-  }
-  const auto word = parser.atom();
-  if (!word) return false;
-  const std::string name = upper(*word);
-  const auto add = [&](Section::Kind kind, bool peek, std::string label) {
-    Section section;
-    section.kind = kind;
-    section.peek = peek;
-    section.label = std::move(label);
-    items.sections.push_back(std::move(section));
-  };
-  if (name == "UID")
-    items.uid = true;
-  else if (name == "FLAGS")
-    items.flags = true;
-  else if (name == "INTERNALDATE")
-    items.date = true;
-  else if (name == "RFC822.SIZE")
-    items.size = true;
-  else if (name == "ENVELOPE")
-    items.envelope = true;
-  else if (name == "BODY")
-    items.body = true;
-  else if (name == "BODYSTRUCTURE")
-    items.structure = true;
-  else if (name == "RFC822")
-    add(Section::Kind::all, false, "RFC822");
-  else if (name == "RFC822.HEADER")
-    add(Section::Kind::header, true, "RFC822.HEADER");
-  else if (name == "RFC822.TEXT")
-    add(Section::Kind::text, false, "RFC822.TEXT");
-  else if (name == "ALL")
-    items.flags = items.date = items.size = items.envelope = true;
-  else if (name == "FAST")
-    items.flags = items.date = items.size = true;
-  else if (name == "FULL")
-    items.flags = items.date = items.size = items.envelope = items.body = true;
-  else
-    return false;
-  return true;
-}
-
-std::optional<Items> parse_items(Parser& parser) {
-  Items items;
-  if (!parser.take('(')) {
-    if (!parse_item(parser, items)) return std::nullopt;
-  } else {
-    do {
-      if (!parse_item(parser, items)) return std::nullopt;
-    } while (parser.take_space());
-    if (!parser.take(')')) return std::nullopt;
-  }
-  if (!parser.at_end()) return std::nullopt;
-  return items;
-}
-
-// The part that a path names; a message's own body is its part 1 when it has no parts (RFC 3501
-// section 6.4.5).
-const message::Part* find_part(const message::Part& root, const std::vector<std::uint32_t>& path) {
-  const message::Part* part = &root;
-  for (const std::uint32_t number : path) {
-    const message::Part* holder =
-        part->is_message() && part != &root ? &part->children.front() : part;
-    if (holder->is_multipart()) {
-      if (number > holder->children.size()) return nullptr;
-      part = &holder->children[number - 1];
-    } else if (number == 1 && (part == &root || part->is_message())) {
-      part = part->is_message() && part != &root ? &part->children.front() : holder;
-      if (part == &root) return part;
-    } else {
-      return nullptr;
-    }
-  }
-  return part;
+bool is_of_header(const Section& section) {
+  return section.path.empty() && section.kind != Section::Kind::all;
 }
 
 std::string pick_fields(std::string_view header, const Section& section) {
@@ -189,40 +77,13 @@ std::string pick_fields(std::string_view header, const Section& section) {
   return out + "\r\n";
 }
 
-// nullopt: there is no such part (NIL).
-std::optional<std::string> text_of(std::string_view text, const message::Part& root,
-                                   const Section& section) {
-  const message::Part* part = find_part(root, section.path);
-  if (part == nullptr) return std::nullopt;
-  const bool whole = section.path.empty();
-  const auto slice = [&](std::size_t begin, std::size_t end) {
-    return std::string(text.substr(begin, end - begin));
-  };
-  if (section.kind == Section::Kind::all)
-    return whole ? std::string(text) : slice(part->body_begin, part->body_end);
-  if (section.kind == Section::Kind::mime) return slice(part->header_begin, part->body_begin);
-  // HEADER and TEXT of a part mean the message inside it.
-  const message::Part* inside = whole                ? part
-                                : part->is_message() ? &part->children.front()
-                                                     : nullptr;
-  if (inside == nullptr) return std::nullopt;
-  if (section.kind == Section::Kind::text) return slice(inside->body_begin, inside->body_end);
-  const std::string_view header =
-      text.substr(inside->header_begin, inside->body_begin - inside->header_begin);
-  if (section.kind == Section::Kind::header) return std::string(header);
-  return pick_fields(header, section);
-}
-
-void append_literal(std::string& out, const Section& section, std::string_view text) {
-  if (section.partial) {
-    text = section.partial->first >= text.size()
-               ? std::string_view()
-               : text.substr(static_cast<std::size_t>(section.partial->first));
-    text = text.substr(
-        0, static_cast<std::size_t>(std::min<std::uint64_t>(section.partial->second, text.size())));
-  }
-  out += fmt::format("{} {{{}}}\r\n", section.label, text.size());
-  out += text;
+// <begin.count> of a range; a begin behind its end gives nothing.
+Range64 cut(Range64 range, const Section& section) {
+  if (!section.partial) return range;
+  const std::uint64_t size = range.end - range.begin;
+  const std::uint64_t begin = std::min(section.partial->first, size);
+  const std::uint64_t count = std::min(section.partial->second, size - begin);
+  return {range.begin + begin, range.begin + begin + count};
 }
 
 }  // namespace
@@ -232,15 +93,26 @@ struct FetchRun {
   Session& session;
   Items items;
   Numbers numbers;
-  std::unordered_map<store::Uid, std::string> envelopes, bodies, structures;
+  using Cached = std::unordered_map<store::Uid, std::string>;
+  Cached envelopes{}, bodies{}, structures{}, places{};
+  bool needs_header = false, needs_places = false;
+
+  void look_at_items() {
+    for (const Section& section : items.sections) {
+      const bool is_plain = section.kind == Section::Kind::all && section.path.empty();
+      needs_header |= is_of_header(section);
+      needs_places |= !is_of_header(section) && !is_plain;
+    }
+  }
 
   net::Task<> load_cache(const std::vector<store::Uid>& uids) {
     store::Mailbox& mailbox = session.view_->mailbox();
-    const std::tuple<bool, int, std::unordered_map<store::Uid, std::string>*> kinds[] = {
-        {items.envelope, kCacheEnvelope, &envelopes},
-        {items.body, kCacheBody, &bodies},
-        {items.structure, kCacheStructure, &structures}};
+    const std::tuple<bool, int, Cached*> kinds[] = {{items.envelope, kCacheEnvelope, &envelopes},
+                                                    {items.body, kCacheBody, &bodies},
+                                                    {items.structure, kCacheStructure, &structures},
+                                                    {needs_places, kCachePlaces, &places}};
     for (const auto& [wanted, kind, into] : kinds) {
+      into->clear();
       if (!wanted) continue;
       CO_TRY(auto found, co_await mailbox.cache_get(uids, kind));
       for (store::CacheItem& item : found) (*into)[item.uid] = std::move(item.bytes);
@@ -248,105 +120,161 @@ struct FetchRun {
     co_return Result<>{};
   }
 
-  bool is_streamable() const {
-    return items.sections.size() == 1 && items.sections[0].kind == Section::Kind::all &&
-           items.sections[0].path.empty() && !items.sections[0].partial;
+  bool lacks_cached(store::Uid uid) const {
+    return (items.body && !bodies.contains(uid)) ||
+           (items.structure && !structures.contains(uid)) ||
+           (needs_places && !places.contains(uid));
+  }
+
+  // Everything that the index keeps, made in one go.
+  net::Task<> make_cached(const store::OpenMessage& opened) {
+    CO_TRY(Made made, co_await session.services_.pool.run([&] { return make_all(opened); }));
+    store::Mailbox& mailbox = session.view_->mailbox();
+    const store::Uid uid = opened.uid;
+    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.envelope}}, kCacheEnvelope));
+    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.body}}, kCacheBody));
+    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.structure}}, kCacheStructure));
+    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.places}}, kCachePlaces));
+    envelopes[uid] = std::move(made.envelope);
+    bodies[uid] = std::move(made.body);
+    structures[uid] = std::move(made.structure);
+    places[uid] = std::move(made.places);
+    co_return Result<>{};
   }
 
   net::Task<> one(store::Uid uid) {
     store::Mailbox& mailbox = session.view_->mailbox();
+    if (mailbox.find(uid) == nullptr) co_return Result<>{};  // it went; EXPUNGE will tell
+    std::optional<store::OpenMessage> opened;
+    const bool lacks_envelope = items.envelope && !envelopes.contains(uid);
+    if (!items.sections.empty() || lacks_envelope || lacks_cached(uid)) {
+      CO_TRY(opened, co_await mailbox.open_message(uid));
+      if (!opened) co_return Result<>{};
+    }
+    if (lacks_cached(uid)) CO_TRY_OK(co_await make_cached(*opened));
+    Header header;
+    if (needs_header || (items.envelope && !envelopes.contains(uid))) {
+      CO_TRY(header, co_await session.services_.pool.run([&] { return read_header(*opened); }));
+      if (items.envelope && !envelopes.contains(uid)) {
+        append_envelope(envelopes[uid], message::Headers(header.text));
+        CO_TRY_OK(co_await mailbox.cache_put({{uid, envelopes[uid]}}, kCacheEnvelope));
+      }
+    }
+    // Flags and number as they are now, behind the last wait for the disk.
     const store::Entry* entry = mailbox.find(uid);
     const auto sequence = session.view_->sequence_of(uid);
-    if (entry == nullptr || !sequence)
-      co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
-    std::string out = fmt::format("* {} FETCH (", *sequence);
-    bool first = true;
-    const auto next = [&] {
-      if (!first) out += ' ';
-      first = false;
-    };
-    const auto add = [&](std::string_view text) {
-      next();
-      out += text;
-    };
-    if (items.uid || numbers == Numbers::uid) add(fmt::format("UID {}", uid));
-    if (items.flags) add("FLAGS " + session.format_flags(uid, entry->flags, entry->keywords));
-    if (items.date) add("INTERNALDATE " + format_internal_date(entry->internal_date));
-    if (items.size) add(fmt::format("RFC822.SIZE {}", entry->wire_size));
-    const bool has_envelope = !items.envelope || envelopes.contains(uid);
-    const bool has_body = !items.body || bodies.contains(uid);
-    const bool has_structure = !items.structure || structures.contains(uid);
-    const bool streams = is_streamable();
-    if (!has_envelope || !has_body || !has_structure || (items.needs_text() && !streams)) {
-      CO_TRY(const auto opened, co_await mailbox.open_message(uid));
-      if (!opened) co_return Result<>{};
-      CO_TRY(const std::string text, co_await session.services_.pool.run([&] {
-        return store::CrlfReader(opened->file, 0, opened->size).read_all(opened->wire_size + 1);
-      }));
-      const message::Part root = message::parse_parts(text);
-      CO_TRY_OK(co_await make_missing(uid, text, root, has_envelope, has_body, has_structure));
-      add_made(uid, add);
-      if (!streams) {
-        for (const Section& section : items.sections) {
-          const auto found = text_of(text, root, section);
-          next();
-          if (found)
-            append_literal(out, section, *found);
-          else
-            out += section.label + " NIL";
-        }
-      }
-    } else {
-      add_made(uid, add);
-    }
-    session.out_ += out;
-    if (streams) CO_TRY_OK(co_await stream_whole(uid, first));
+    if (entry == nullptr || !sequence) co_return Result<>{};
+    session.out_ += fmt::format("* {} FETCH (", *sequence);
+    const std::size_t begin = session.out_.size();
+    add_known(uid, *entry);
+    const bool is_first = session.out_.size() == begin;
+    CO_TRY_OK(co_await add_sections(uid, opened, header, is_first));
     session.out_ += ")\r\n";
     co_return co_await session.flush_if_large();
   }
 
-  template <class Add>
-  void add_made(store::Uid uid, Add& add) {
+  void add_known(store::Uid uid, const store::Entry& entry) {
+    std::string& out = session.out_;
+    const auto add = [&](std::string_view text) {
+      if (out.back() != '(') out += ' ';
+      out += text;
+    };
+    if (items.uid || numbers == Numbers::uid) add(fmt::format("UID {}", uid));
+    if (items.flags) add("FLAGS " + session.format_flags(uid, entry.flags, entry.keywords));
+    if (items.date) add("INTERNALDATE " + format_internal_date(entry.internal_date));
+    if (items.size) add(fmt::format("RFC822.SIZE {}", entry.wire_size));
     if (items.envelope) add("ENVELOPE " + envelopes[uid]);
     if (items.body) add("BODY " + bodies[uid]);
     if (items.structure) add("BODYSTRUCTURE " + structures[uid]);
   }
 
-  net::Task<> make_missing(store::Uid uid, std::string_view text, const message::Part& root,
-                           bool has_envelope, bool has_body, bool has_structure) {
-    store::Mailbox& mailbox = session.view_->mailbox();
-    const auto keep = [&](std::string bytes, int kind) {
-      return mailbox.cache_put({{uid, std::move(bytes)}}, kind);
-    };
-    if (!has_envelope) {
-      append_envelope(envelopes[uid], message::Headers(text.substr(0, root.body_begin)));
-      CO_TRY_OK(co_await keep(envelopes[uid], kCacheEnvelope));
-    }
-    if (!has_body) {
-      append_structure(bodies[uid], root, text, Extended::no);
-      CO_TRY_OK(co_await keep(bodies[uid], kCacheBody));
-    }
-    if (!has_structure) {
-      append_structure(structures[uid], root, text, Extended::yes);
-      CO_TRY_OK(co_await keep(structures[uid], kCacheStructure));
+  net::Task<> add_sections(store::Uid uid, const std::optional<store::OpenMessage>& opened,
+                           const Header& header, bool is_first) {
+    std::optional<PartPlace> root;
+    if (needs_places) root = parse_places(places[uid]);
+    for (const Section& section : items.sections) {
+      if (!std::exchange(is_first, false)) session.out_ += ' ';
+      if (section.kind == Section::Kind::header_fields ||
+          section.kind == Section::Kind::header_fields_not) {
+        CO_TRY_OK(co_await add_fields(*opened, header, root, section));
+        continue;
+      }
+      std::optional<Range64> range;
+      if (section.path.empty()) {
+        range = Range64{0, opened->wire_size};
+        if (section.kind == Section::Kind::header) range->end = header.body_begin;
+        if (section.kind == Section::Kind::text) range->begin = header.body_begin;
+      } else if (root) {
+        range = range_of(*root, section);
+      }
+      if (!range) {
+        session.out_ += section.label + " NIL";
+        continue;
+      }
+      const Range64 wanted = cut(*range, section);
+      session.out_ += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
+      CO_TRY_OK(co_await stream(*opened, wanted, section.partial.has_value()));
     }
     co_return Result<>{};
   }
 
-  // BODY[] alone: from the file to the socket, a piece at a time.
-  net::Task<> stream_whole(store::Uid uid, bool first) {
-    CO_TRY(const auto opened, co_await session.view_->mailbox().open_message(uid));
-    if (!opened) {
-      session.out_ += fmt::format("{}{} NIL", first ? "" : " ", items.sections[0].label);
+  net::Task<> add_fields(const store::OpenMessage& opened, const Header& header,
+                         const std::optional<PartPlace>& root, const Section& section) {
+    std::optional<std::string> text;
+    if (section.path.empty()) {
+      text = header.text;
+    } else if (const auto range = root ? range_of(*root, section) : std::nullopt) {
+      CO_TRY(text, co_await session.services_.pool.run([&]() -> Result<std::string> {
+        store::CrlfReader reader(opened.file, 0, opened.size);
+        TRY_OK(reader.skip(range->begin));
+        return reader.read_all(
+            std::min<std::uint64_t>(range->end - range->begin, message::kHeaderMax));
+      }));
+    }
+    if (!text) {
+      session.out_ += section.label + " NIL";
       co_return Result<>{};
     }
-    session.out_ += fmt::format("{}{} {{{}}}\r\n", first ? "" : " ", items.sections[0].label,
-                                opened->wire_size);
-    store::CrlfReader reader(opened->file, 0, opened->size);
-    std::uint64_t left = opened->wire_size;
+    const std::string picked = pick_fields(*text, section);
+    const Range64 wanted = cut({0, picked.size()}, section);
+    session.out_ += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
+    session.out_ +=
+        std::string_view(picked).substr(static_cast<std::size_t>(wanted.begin),
+                                        static_cast<std::size_t>(wanted.end - wanted.begin));
+    co_return Result<>{};
+  }
+
+  // From the file to the socket, a piece at a time.
+  net::Task<> stream(const store::OpenMessage& opened, Range64 wanted, bool is_range) {
+    if (is_range) co_return co_await stream_range(wanted, opened.uid);
+    store::CrlfReader reader(opened.file, 0, opened.size);
+    CO_TRY_OK(co_await session.services_.pool.run([&] { return reader.skip(wanted.begin); }));
+    co_return co_await send(reader, wanted.end - wanted.begin);
+  }
+
+  // A client that fetches a large message in ranges goes on where the last one ended.
+  net::Task<> stream_range(Range64 wanted, store::Uid uid) {
+    auto& resume = session.resume_;
+    if (!resume || resume->uid != uid || resume->at > wanted.begin) {
+      resume = std::make_unique<Session::Resume>();
+      CO_TRY(auto opened, co_await session.view_->mailbox().open_message(uid));
+      // The announced size cannot be kept any more.
+      if (!opened) co_return fail(ErrorKind::protocol, "a message went while it was sent");
+      resume->uid = uid;
+      resume->opened = *std::move(opened);
+      resume->reader = store::CrlfReader(resume->opened.file, 0, resume->opened.size);
+    }
+    CO_TRY(const std::uint64_t passed, co_await session.services_.pool.run([&] {
+      return resume->reader.skip(wanted.begin - resume->at);
+    }));
+    resume->at += passed + (wanted.end - wanted.begin);
+    co_return co_await send(resume->reader, wanted.end - wanted.begin);
+  }
+
+  net::Task<> send(store::CrlfReader& reader, std::uint64_t left) {
     std::string piece;
     while (left > 0) {
-      piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, 65'536)));
+      piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kPiece)));
       CO_TRY(const auto n, co_await session.services_.pool.run([&] { return reader.read(piece); }));
       // The announced size must be kept, whatever happened to the file.
       if (n == 0) co_return fail(ErrorKind::protocol, "a message became shorter while it was sent");
@@ -374,7 +302,8 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
   bool valid = true;
   const auto uids = uids_of(*set, numbers, valid);
   if (!valid && numbers == Numbers::sequence) co_return bad("There is no such message");
-  FetchRun run{*this, *std::move(items), numbers, {}, {}, {}};
+  FetchRun run{*this, *std::move(items), numbers};
+  run.look_at_items();
 
   // RFC 3501: a BODY[] without PEEK sets \Seen, and its flags are told.
   bool sets_seen = false;
@@ -421,9 +350,6 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
       }
       co_return failed(done.error());
     }
-    run.envelopes.clear();
-    run.bodies.clear();
-    run.structures.clear();
   }
   co_return ok("Fetch completed");
 }

@@ -226,6 +226,7 @@ net::Task<> Session::talk() {
     }
     std::string verb = upper(parser.atom().value_or(""));
     if (verb == "APPEND") {
+      resume_.reset();
       CO_TRY_OK(co_await append(*tag, text));
       continue;
     }
@@ -239,6 +240,7 @@ net::Task<> Session::talk() {
     } else if (found->needs_mailbox && !view_) {
       outcome = bad("Select a mailbox first");
     } else {
+      if (!verb.ends_with("FETCH")) resume_.reset();
       outcome = co_await (this->*found->handler)(parser);
       if (view_ && outcome.status != "BAD")
         tell_changes(found->holds_expunge ? store::ExpungeMode::held_back

@@ -3,6 +3,7 @@
 // on when they grow.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "imap/proto/response.h"
 #include "imap/server/session.h"
 #include "net/buffer.h"
+#include "store/line_ends.h"
 
 namespace posthorn::imap {
 
@@ -112,8 +114,17 @@ class Session {
   friend struct FetchRun;
   friend struct SearchRun;
 
+  // Where the last FETCH of a range ended; any other command forgets it.
+  struct Resume {
+    store::Uid uid = 0;
+    store::OpenMessage opened;
+    store::CrlfReader reader;
+    std::uint64_t at = 0;  // wire bytes read so far
+  };
+
   net::StreamPtr stream_;
   const ServerServices& services_;
+  std::unique_ptr<Resume> resume_;
   log::Logger log_;
   net::Scope::Registration registration_;
   net::InBuffer in_;
