@@ -87,6 +87,7 @@ void SocketStream::read_addresses() {
   const int fd = state_->descriptor.native_handle();
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)
     peer_ = peer_from(storage);
+  is_tcp_ = storage.ss_family == AF_INET || storage.ss_family == AF_INET6;
   storage = {};
   length = sizeof storage;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)
@@ -99,6 +100,12 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
   State::Direction& direction = want == Want::read ? state->reading : state->writing;
   const auto type = want == Want::read ? asio::posix::stream_descriptor::wait_read
                                        : asio::posix::stream_descriptor::wait_write;
+  // Who writes in two goes waits for our acknowledgement of the first (Nagle): it must not be
+  // delayed.
+  if (want == Want::read && is_tcp_) {
+    const int one = 1;
+    ::setsockopt(state->descriptor.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+  }
   direction.timed_out = false;
   const std::uint64_t wait = ++direction.waits;
   if (state->closed) co_return fail(ErrorKind::closed, "closed");

@@ -48,6 +48,7 @@ class SocketStream final : public Stream {
   std::optional<TlsInfo> tls_;
   Peer peer_;
   Peer local_;
+  bool is_tcp_ = false;
   unsigned busy_ = 0;
 };
 

@@ -154,6 +154,20 @@ net::Task<std::optional<OpenMessage>> Mailbox::open_message(Uid uid) {
       [this, uid](Changes& changes) { return account_.engine_->open_message(id_, uid, changes); });
 }
 
+net::Task<std::vector<std::optional<OpenMessage>>> Mailbox::open_messages(std::vector<Uid> uids) {
+  using Opened = std::vector<std::optional<OpenMessage>>;
+  if (is_gone_) co_return gone();
+  co_return co_await account_.locked<Opened>([this, &uids](Changes& changes) -> Result<Opened> {
+    Opened opened;
+    opened.reserve(uids.size());
+    for (const Uid uid : uids) {
+      TRY(auto one, account_.engine_->open_message(id_, uid, changes));
+      opened.push_back(std::move(one));
+    }
+    return opened;
+  });
+}
+
 net::Task<> Mailbox::load_sizes(std::vector<Uid> uids) {
   if (is_gone_) co_return gone();
   std::erase_if(uids, [this](Uid uid) {

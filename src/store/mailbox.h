@@ -119,6 +119,8 @@ class Mailbox {
   // nullopt: it is gone (another program removed it: the snapshot and every View learn of it as
   // expunged).
   net::Task<std::optional<OpenMessage>> open_message(Uid uid);
+  // Several at once, in the order of uids; each holds a descriptor.
+  net::Task<std::vector<std::optional<OpenMessage>>> open_messages(std::vector<Uid> uids);
   // Fills wire_size of those among uids whose Entry has 0 (files another program dropped, adopted
   // maildirs).
   net::Task<> load_sizes(std::vector<Uid> uids);

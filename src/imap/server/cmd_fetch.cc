@@ -21,44 +21,64 @@ constexpr int kCacheStructure = 105;
 constexpr int kCachePlaces = 106;
 
 constexpr std::size_t kPiece = 65'536;
+constexpr std::size_t kSmall = 65'536;  // a message that is read whole, with its neighbours
+constexpr std::size_t kTogether = 32;   // messages that are opened and read in one go
 
 // What is made of a message's text, each once.
 struct Made {
   std::string envelope, body, structure, places;
 };
 
-Result<Made> make_all(const store::OpenMessage& opened) {
-  TRY(const std::string text,
-      store::CrlfReader(opened.file, 0, opened.size).read_all(opened.wire_size + 1));
+Made make_all(std::string_view text) {
   const message::Part root = message::parse_parts(text);
   Made made;
-  append_envelope(made.envelope,
-                  message::Headers(std::string_view(text).substr(0, root.body_begin)));
+  append_envelope(made.envelope, message::Headers(text.substr(0, root.body_begin)));
   append_structure(made.body, root, text, Extended::no);
   append_structure(made.structure, root, text, Extended::yes);
   made.places = format_places(places_of(root));
   return made;
 }
 
-struct Header {
-  std::string text;
-  std::uint64_t body_begin = 0;  // behind the empty line
+// What of a message's file a FETCH wants, and has then.
+struct Wanted {
+  bool made = false, header = false, text = false;
+};
+struct Loaded {
+  std::optional<Made> made;
+  std::string header;               // with the empty line
+  std::optional<std::string> text;  // of a small one
 };
 
-Result<Header> read_header(const store::OpenMessage& opened) {
+Result<std::string> read_header(const store::OpenMessage& opened) {
   store::CrlfReader reader(opened.file, 0, opened.size);
   message::HeaderCollector collector;
   std::string all, piece;
   while (!collector.is_whole()) {
-    piece.resize(16'384);
+    piece.resize(std::min<std::size_t>(16'384, static_cast<std::size_t>(opened.wire_size) + 1));
     TRY(const std::size_t n, reader.read(piece));
     if (n == 0) break;
     collector.feed(std::string_view(piece).substr(0, n));
     if (all.size() <= message::kHeaderMax) all.append(piece, 0, n);
   }
-  const auto end = message::find_header_end(all, true);
-  all.resize(end->body_begin);
-  return Header{all, end->body_begin};
+  all.resize(message::find_header_end(all, true)->body_begin);
+  return all;
+}
+
+// Blocks.
+Result<Loaded> load(const store::OpenMessage& opened, Wanted wanted) {
+  Loaded loaded;
+  const bool is_small = opened.wire_size <= kSmall;
+  if (wanted.made || (wanted.text && is_small)) {
+    TRY(std::string text,
+        store::CrlfReader(opened.file, 0, opened.size).read_all(opened.wire_size + 1));
+    if (wanted.made) loaded.made = make_all(text);
+    if (wanted.header)
+      loaded.header = text.substr(0, message::find_header_end(text, true)->body_begin);
+    if (is_small) loaded.text = std::move(text);
+  } else if (wanted.header) {
+    TRY(loaded.header, read_header(opened));
+  }
+  return loaded;
 }
 
 bool is_of_header(const Section& section) {
@@ -95,13 +115,15 @@ struct FetchRun {
   Numbers numbers;
   using Cached = std::unordered_map<store::Uid, std::string>;
   Cached envelopes{}, bodies{}, structures{}, places{};
-  bool needs_header = false, needs_places = false;
+  bool needs_header = false, needs_places = false, needs_text = false;
 
   void look_at_items() {
     for (const Section& section : items.sections) {
       const bool is_plain = section.kind == Section::Kind::all && section.path.empty();
       needs_header |= is_of_header(section);
       needs_places |= !is_of_header(section) && !is_plain;
+      needs_text |=
+          (!is_of_header(section) || section.kind == Section::Kind::text) && !section.partial;
     }
   }
 
@@ -120,55 +142,85 @@ struct FetchRun {
     co_return Result<>{};
   }
 
-  bool lacks_cached(store::Uid uid) const {
-    return (items.body && !bodies.contains(uid)) ||
-           (items.structure && !structures.contains(uid)) ||
-           (needs_places && !places.contains(uid));
+  Wanted wanted_of(store::Uid uid) const {
+    Wanted wanted;
+    const bool lacks_envelope = items.envelope && !envelopes.contains(uid);
+    wanted.made = (items.body && !bodies.contains(uid)) ||
+                  (items.structure && !structures.contains(uid)) ||
+                  (needs_places && !places.contains(uid));
+    wanted.header = needs_header || (lacks_envelope && !wanted.made);
+    wanted.text = needs_text;
+    return wanted;
   }
 
-  // Everything that the index keeps, made in one go.
-  net::Task<> make_cached(const store::OpenMessage& opened) {
-    CO_TRY(Made made, co_await session.services_.pool.run([&] { return make_all(opened); }));
-    store::Mailbox& mailbox = session.view_->mailbox();
-    const store::Uid uid = opened.uid;
-    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.envelope}}, kCacheEnvelope));
-    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.body}}, kCacheBody));
-    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.structure}}, kCacheStructure));
-    CO_TRY_OK(co_await mailbox.cache_put({{uid, made.places}}, kCachePlaces));
-    envelopes[uid] = std::move(made.envelope);
-    bodies[uid] = std::move(made.body);
-    structures[uid] = std::move(made.structure);
-    places[uid] = std::move(made.places);
+  // What was made of the messages goes into the index, of all of them at once.
+  net::Task<> keep(const std::vector<store::Uid>& uids, std::vector<Loaded>& loaded) {
+    std::vector<store::CacheItem> kept[4];
+    for (std::size_t i = 0; i < uids.size(); ++i) {
+      const store::Uid uid = uids[i];
+      if (loaded[i].made) {
+        Made& made = *loaded[i].made;
+        kept[0].push_back({uid, made.envelope});
+        kept[1].push_back({uid, made.body});
+        kept[2].push_back({uid, made.structure});
+        kept[3].push_back({uid, made.places});
+        envelopes[uid] = std::move(made.envelope);
+        bodies[uid] = std::move(made.body);
+        structures[uid] = std::move(made.structure);
+        places[uid] = std::move(made.places);
+      } else if (items.envelope && !envelopes.contains(uid)) {
+        append_envelope(envelopes[uid], message::Headers(loaded[i].header));
+        kept[0].push_back({uid, envelopes[uid]});
+      }
+    }
+    constexpr int kKinds[] = {kCacheEnvelope, kCacheBody, kCacheStructure, kCachePlaces};
+    for (std::size_t i = 0; i < std::size(kKinds); ++i)
+      if (!kept[i].empty())
+        CO_TRY_OK(co_await session.view_->mailbox().cache_put(std::move(kept[i]), kKinds[i]));
     co_return Result<>{};
   }
 
-  net::Task<> one(store::Uid uid) {
+  // Several messages: opened together, read together, told one by one.
+  net::Task<> some(std::vector<store::Uid> uids) {
     store::Mailbox& mailbox = session.view_->mailbox();
-    if (mailbox.find(uid) == nullptr) co_return Result<>{};  // it went; EXPUNGE will tell
-    std::optional<store::OpenMessage> opened;
-    const bool lacks_envelope = items.envelope && !envelopes.contains(uid);
-    if (!items.sections.empty() || lacks_envelope || lacks_cached(uid)) {
-      CO_TRY(opened, co_await mailbox.open_message(uid));
-      if (!opened) co_return Result<>{};
+    std::erase_if(uids, [&](store::Uid uid) { return mailbox.find(uid) == nullptr; });
+    std::vector<Wanted> wanted;
+    bool needs_files = !items.sections.empty();
+    for (const store::Uid uid : uids) {
+      wanted.push_back(wanted_of(uid));
+      needs_files |= wanted.back().made || wanted.back().header;
     }
-    if (lacks_cached(uid)) CO_TRY_OK(co_await make_cached(*opened));
-    Header header;
-    if (needs_header || (items.envelope && !envelopes.contains(uid))) {
-      CO_TRY(header, co_await session.services_.pool.run([&] { return read_header(*opened); }));
-      if (items.envelope && !envelopes.contains(uid)) {
-        append_envelope(envelopes[uid], message::Headers(header.text));
-        CO_TRY_OK(co_await mailbox.cache_put({{uid, envelopes[uid]}}, kCacheEnvelope));
-      }
+    std::vector<std::optional<store::OpenMessage>> opened(uids.size());
+    std::vector<Loaded> loaded(uids.size());
+    if (needs_files) {
+      CO_TRY(opened, co_await mailbox.open_messages(uids));
+      CO_TRY_OK(co_await session.services_.pool.run([&]() -> Result<> {
+        for (std::size_t i = 0; i < uids.size(); ++i)
+          if (opened[i]) {
+            TRY(loaded[i], load(*opened[i], wanted[i]));
+          }
+        return {};
+      }));
+      CO_TRY_OK(co_await keep(uids, loaded));
     }
-    // Flags and number as they are now, behind the last wait for the disk.
-    const store::Entry* entry = mailbox.find(uid);
+    for (std::size_t i = 0; i < uids.size(); ++i) {
+      if (needs_files && !opened[i]) continue;  // it went meanwhile
+      CO_TRY_OK(co_await one(uids[i], opened[i], loaded[i]));
+    }
+    co_return Result<>{};
+  }
+
+  net::Task<> one(store::Uid uid, const std::optional<store::OpenMessage>& opened,
+                  const Loaded& loaded) {
+    const store::Entry* entry = session.view_->mailbox().find(uid);
     const auto sequence = session.view_->sequence_of(uid);
-    if (entry == nullptr || !sequence) co_return Result<>{};
+    if (entry == nullptr || !sequence)
+      co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
     session.out_ += fmt::format("* {} FETCH (", *sequence);
     const std::size_t begin = session.out_.size();
     add_known(uid, *entry);
     const bool is_first = session.out_.size() == begin;
-    CO_TRY_OK(co_await add_sections(uid, opened, header, is_first));
+    CO_TRY_OK(co_await add_sections(uid, opened, loaded, is_first));
     session.out_ += ")\r\n";
     co_return co_await session.flush_if_large();
   }
@@ -189,21 +241,21 @@ struct FetchRun {
   }
 
   net::Task<> add_sections(store::Uid uid, const std::optional<store::OpenMessage>& opened,
-                           const Header& header, bool is_first) {
+                           const Loaded& loaded, bool is_first) {
     std::optional<PartPlace> root;
     if (needs_places) root = parse_places(places[uid]);
     for (const Section& section : items.sections) {
       if (!std::exchange(is_first, false)) session.out_ += ' ';
       if (section.kind == Section::Kind::header_fields ||
           section.kind == Section::Kind::header_fields_not) {
-        CO_TRY_OK(co_await add_fields(*opened, header, root, section));
+        CO_TRY_OK(co_await add_fields(*opened, loaded, root, section));
         continue;
       }
       std::optional<Range64> range;
       if (section.path.empty()) {
         range = Range64{0, opened->wire_size};
-        if (section.kind == Section::Kind::header) range->end = header.body_begin;
-        if (section.kind == Section::Kind::text) range->begin = header.body_begin;
+        if (section.kind == Section::Kind::header) range->end = loaded.header.size();
+        if (section.kind == Section::Kind::text) range->begin = loaded.header.size();
       } else if (root) {
         range = range_of(*root, section);
       }
@@ -213,16 +265,21 @@ struct FetchRun {
       }
       const Range64 wanted = cut(*range, section);
       session.out_ += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
-      CO_TRY_OK(co_await stream(*opened, wanted, section.partial.has_value()));
+      if (loaded.text && wanted.end <= loaded.text->size())
+        session.out_ += std::string_view(*loaded.text)
+                            .substr(static_cast<std::size_t>(wanted.begin),
+                                    static_cast<std::size_t>(wanted.end - wanted.begin));
+      else
+        CO_TRY_OK(co_await stream(*opened, wanted, section.partial.has_value()));
     }
     co_return Result<>{};
   }
 
-  net::Task<> add_fields(const store::OpenMessage& opened, const Header& header,
+  net::Task<> add_fields(const store::OpenMessage& opened, const Loaded& loaded,
                          const std::optional<PartPlace>& root, const Section& section) {
     std::optional<std::string> text;
     if (section.path.empty()) {
-      text = header.text;
+      text = loaded.header;
     } else if (const auto range = root ? range_of(*root, section) : std::nullopt) {
       CO_TRY(text, co_await session.services_.pool.run([&]() -> Result<std::string> {
         store::CrlfReader reader(opened.file, 0, opened.size);
@@ -340,8 +397,11 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
         uids.begin() + static_cast<std::ptrdiff_t>(std::min(uids.size(), begin + kBatch)));
     const auto cached = co_await run.load_cache(batch);
     if (!cached) co_return failed(cached.error());
-    for (const store::Uid uid : batch) {
-      const auto done = co_await run.one(uid);
+    for (std::size_t at = 0; at < batch.size(); at += kTogether) {
+      const std::vector<store::Uid> together(
+          batch.begin() + static_cast<std::ptrdiff_t>(at),
+          batch.begin() + static_cast<std::ptrdiff_t>(std::min(batch.size(), at + kTogether)));
+      const auto done = co_await run.some(together);
       if (done) continue;
       if (done.error().kind == ErrorKind::closed || done.error().kind == ErrorKind::timeout ||
           done.error().kind == ErrorKind::protocol) {

@@ -13,6 +13,7 @@ namespace posthorn::imap {
 namespace {
 
 constexpr std::size_t kKeysMax = 2000;
+constexpr std::size_t kTogether = 64;  // messages that are opened and read in one go
 
 struct Key {
   enum class Kind {
@@ -427,21 +428,54 @@ struct SearchRun {
     return facts;
   }
 
-  net::Task<bool> matches(store::Uid uid, std::uint32_t sequence) {
-    const auto facts = facts_of(uid, sequence);
-    if (!facts) co_return false;
-    const auto quick =
-        evaluate(key, [&](const Key& leaf) { return leaf_from_memory(leaf, *facts); });
-    if (quick) co_return *quick;
-    CO_TRY(const auto opened, co_await session.view_->mailbox().open_message(uid));
-    if (!opened) co_return false;
-    co_return co_await session.services_.pool.run([&]() -> Result<bool> {
-      TRY(const Text text, read_text(*opened, needs_body));
-      return *evaluate(key, [&](const Key& leaf) -> std::optional<bool> {
-        const auto known = leaf_from_memory(leaf, *facts);
-        return known ? *known : text.leaf(leaf);
-      });
+  // Several messages whose files must be asked: opened together and read together.
+  net::Task<std::vector<bool>> read_some(const std::vector<Facts>& facts) {
+    std::vector<store::Uid> uids;
+    for (const Facts& one : facts) uids.push_back(one.entry.uid);
+    CO_TRY(const auto opened, co_await session.view_->mailbox().open_messages(std::move(uids)));
+    co_return co_await session.services_.pool.run([&]() -> Result<std::vector<bool>> {
+      std::vector<bool> good(facts.size());
+      for (std::size_t i = 0; i < facts.size(); ++i) {
+        if (!opened[i]) continue;  // it went meanwhile
+        TRY(const Text text, read_text(*opened[i], needs_body));
+        good[i] = *evaluate(key, [&](const Key& leaf) -> std::optional<bool> {
+          const auto known = leaf_from_memory(leaf, facts[i]);
+          return known ? *known : text.leaf(leaf);
+        });
+      }
+      return good;
     });
+  }
+
+  // Sequence numbers and UIDs of what matches, in order.
+  net::Task<std::vector<std::pair<std::uint32_t, store::Uid>>> all() {
+    std::vector<std::pair<std::uint32_t, store::Uid>> found;
+    std::vector<Facts> open;  // not decided yet; what was decided behind them waits in found
+    for (std::uint32_t sequence = 1; sequence <= session.view_->size(); ++sequence) {
+      const auto facts = facts_of(session.view_->uid_of(sequence), sequence);
+      if (!facts) continue;
+      const auto quick =
+          evaluate(key, [&](const Key& leaf) { return leaf_from_memory(leaf, *facts); });
+      if (quick) {
+        if (*quick) found.emplace_back(sequence, facts->entry.uid);
+        continue;
+      }
+      open.push_back(*facts);
+      if (open.size() < kTogether && sequence < session.view_->size()) continue;
+      CO_TRY_OK(co_await settle(open, found));
+    }
+    if (!open.empty()) CO_TRY_OK(co_await settle(open, found));
+    std::ranges::sort(found);
+    co_return found;
+  }
+
+  net::Task<> settle(std::vector<Facts>& open,
+                     std::vector<std::pair<std::uint32_t, store::Uid>>& found) {
+    CO_TRY(const auto good, co_await read_some(open));
+    for (std::size_t i = 0; i < open.size(); ++i)
+      if (good[i]) found.emplace_back(open[i].sequence, open[i].entry.uid);
+    open.clear();
+    co_return Result<>{};
   }
 };
 
@@ -477,14 +511,11 @@ net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
     }
   }
   SearchRun run{*this, *key, asks_for_body(*key), asks_for_keywords(*key)};
+  const auto matching = co_await run.all();
+  if (!matching) co_return failed(matching.error());
   std::string found;
-  for (std::uint32_t sequence = 1; sequence <= view_->size(); ++sequence) {
-    const store::Uid uid = view_->uid_of(sequence);
-    const auto good = co_await run.matches(uid, sequence);
-    if (!good) co_return failed(good.error());
-    if (*good)
-      fmt::format_to(std::back_inserter(found), " {}", numbers == Numbers::uid ? uid : sequence);
-  }
+  for (const auto& [sequence, uid] : *matching)
+    fmt::format_to(std::back_inserter(found), " {}", numbers == Numbers::uid ? uid : sequence);
   out_ += "* SEARCH" + found + "\r\n";
   co_return ok("Search completed");
 }
