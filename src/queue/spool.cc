@@ -304,7 +304,8 @@ Result<std::vector<Stored>> Spool::recover() {
     }
     auto stored = load(name);
     // What cannot be read now (no descriptor is left, no right to it) may be whole: it stays.
-    if (!stored && stored.error().kind == ErrorKind::permanent)
+    if (!stored &&
+        (stored.error().kind == ErrorKind::permanent || stored.error().kind == ErrorKind::protocol))
       quarantine(name, stored.error().what);
     else if (!stored)
       log_.with_queue(name).error(event::queue_disk_failed, {{"reason", stored.error().what}});

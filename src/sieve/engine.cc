@@ -40,8 +40,12 @@ Run& run_of(void* data) {
 
 std::vector<std::string> flags_of(sieve2_context_t* context) {
   std::vector<std::string> flags;
-  if (char** list = sieve2_getvalue_stringlist(context, name("imapflags")))
-    for (; *list != nullptr; ++list) flags.emplace_back(*list);
+  if (char** list = sieve2_getvalue_stringlist(context, name("flags")))
+    for (; *list != nullptr; ++list) {
+      // RFC 5228 section 2.4.2: "\\\\" in quotes is one backslash; libsieve leaves both.
+      const std::string_view flag = *list;
+      flags.emplace_back(flag.starts_with("\\\\") ? flag.substr(1) : flag);
+    }
   return flags;
 }
 

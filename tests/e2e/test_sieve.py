@@ -10,7 +10,7 @@ from support import Server, Smarthost, message, server_tls, wait_until
 
 SCRIPT = """
 require ["fileinto", "reject", "imap4flags"];
-if header :contains "Subject" "to a folder" { fileinto "Lists.Dev"; }
+if header :contains "Subject" "to a folder" { setflag "\\\\Flagged"; fileinto "Lists.Dev"; }
 elsif header :contains "Subject" "send on and keep" { redirect "team@example.org"; keep; }
 elsif header :contains "Subject" "send away" { redirect "friend@elsewhere.test"; }
 elsif header :contains "Subject" "round and round" { redirect "bob@example.org"; }
@@ -43,6 +43,10 @@ class Sieve(unittest.TestCase):
     def test_into_a_folder_that_is_made(self):
         self.server.send(message("to a folder", "marker folder\r\n"))
         self.server.wait_for("marker folder", folder="Lists.Dev")
+        client = self.server.imap("bob")
+        client.select("Lists.Dev", readonly=True)
+        self.assertEqual(client.search(None, "FLAGGED", "BODY", '"marker folder"')[1], [b"1"])
+        client.logout()
 
     def test_redirect_follows_aliases_and_keeps(self):
         self.server.send(message("send on and keep", "marker sent on\r\n"))

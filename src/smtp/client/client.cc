@@ -102,7 +102,10 @@ net::Task<Reply> Client::start_tls(const net::TlsClient& tls, const std::string&
 }
 
 net::Task<Reply> Client::login(const std::string& user, const std::string& password) {
-  if (extensions_.auth_plain || !extensions_.auth_login)
+  // A password goes only where it was asked for, in a way that was offered.
+  if (!extensions_.auth_plain && !extensions_.auth_login)
+    co_return fail(ErrorKind::temporary, "the server offers neither AUTH PLAIN nor AUTH LOGIN");
+  if (extensions_.auth_plain)
     co_return co_await command("AUTH PLAIN " + auth::plain_response(user, password));
   CO_TRY(auto reply, co_await command("AUTH LOGIN"));
   if (reply.code != 334) co_return reply;

@@ -1,6 +1,5 @@
 // How fast a message's MIME tree is found: a letter, and one with a large attachment.
 #include <benchmark/benchmark.h>
-
 #include <string>
 
 #include "message/part.h"
@@ -26,8 +25,7 @@ BENCHMARK(parse_parts)->Arg(2'000)->Arg(10'000'000);
 
 void decode_base64(benchmark::State& state) {
   const std::string text = letter(1'000'000);
-  for (auto _ : state)
-    benchmark::DoNotOptimize(posthorn::message::decode_transfer(text, "base64"));
+  for (auto _ : state) benchmark::DoNotOptimize(posthorn::message::decode_transfer(text, "base64"));
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
 }
 BENCHMARK(decode_base64);

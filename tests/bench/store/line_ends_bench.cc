@@ -1,6 +1,5 @@
 // How fast a stored file becomes wire text: every BODY[] passes it.
 #include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

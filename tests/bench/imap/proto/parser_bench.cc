@@ -1,6 +1,5 @@
 // How fast a command's sequence set is read: clients send sets of thousands of ranges.
 #include <benchmark/benchmark.h>
-
 #include <string>
 
 #include "imap/proto/parser.h"

@@ -1,6 +1,5 @@
 // How fast the text after DATA is decoded: every byte of every message passes it.
 #include <benchmark/benchmark.h>
-
 #include <string>
 
 #include "smtp/proto/data_decoder.h"
