@@ -45,7 +45,7 @@ class Sieve(unittest.TestCase):
         self.server.wait_for("marker folder", folder="Lists.Dev")
         client = self.server.imap("bob")
         client.select("Lists.Dev", readonly=True)
-        self.assertEqual(client.search(None, "FLAGGED", "BODY", '"marker folder"')[1], [b"1"])
+        self.assertTrue(client.search(None, "FLAGGED", "BODY", '"marker folder"')[1][0])
         client.logout()
 
     def test_redirect_follows_aliases_and_keeps(self):
