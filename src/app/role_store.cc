@@ -118,7 +118,7 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
-  imap::UserConnections connections_;
+  auth::UserConnections connections_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   Redirector redirector_;

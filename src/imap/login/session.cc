@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "auth/hand_over.h"
 #include "auth/proto/sasl.h"
 #include "base/events.h"
 #include "base/ids.h"
 #include "imap/proto/parser.h"
 #include "net/buffer.h"
-#include "net/line_channel.h"
-#include "net/splice.h"
 
 namespace posthorn::imap {
 namespace {
@@ -231,29 +230,19 @@ class Login {
 
   // From here on the store speaks; this role only carries bytes.
   net::Task<> hand_over(const std::string& tag, const auth::Verdict& verdict) {
-    auto connected =
-        co_await net::connect(services_.scope.executor(), services_.store(verdict.account),
-                              Clock::system().steady_now() + 10s);
-    if (!connected) {
-      log_.warn(event::imap_unavailable, {{"reason", connected.error().what}});
+    const auto carried = co_await auth::carry_session(services_.scope, *stream_, in_,
+                                                      services_.store(verdict.account),
+                                                      {.token = verdict.token,
+                                                       .session = session_id_,
+                                                       .service = "imap",
+                                                       .tag = tag,
+                                                       .address = stream_->peer().address,
+                                                       .tls = stream_->tls() != nullptr});
+    if (!carried) {
+      log_.warn(event::imap_unavailable, {{"reason", carried.error().what}});
       co_return co_await say(tag + " NO [UNAVAILABLE] The mailboxes cannot be reached now.\r\n");
     }
-    const net::StreamPtr store = *std::move(connected);
-    const net::Scope::Registration registration(services_.scope, *store);
-    const std::string preface =
-        net::format_message("0", net::Message("session")
-                                     .add("token", verdict.token)
-                                     .add("session", session_id_)
-                                     .add("service", "imap")
-                                     .add("tag", tag)
-                                     .add("address", stream_->peer().address)
-                                     .add("tls", stream_->tls() != nullptr ? "1" : "0"));
-    CO_TRY_OK(co_await store->write(preface + std::string(in_.data()),
-                                    Clock::system().steady_now() + 30s));
-    in_.discard();
-    in_.release();
     over_ = true;
-    co_await net::splice(services_.scope, *stream_, *store);
     co_return Result<>{};
   }
 

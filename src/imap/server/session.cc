@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "imap/server/session_impl.h"
-#include "net/line_channel.h"
 #include "net/timer.h"
 
 namespace posthorn::imap {
@@ -62,20 +61,6 @@ const std::vector<Session::Command>& Session::commands() {
   return table;
 }
 
-UserConnections::Slot::~Slot() {
-  if (connections_ == nullptr) return;
-  const auto found = connections_->counts_.find(account_);
-  if (found != connections_->counts_.end() && --found->second == 0)
-    connections_->counts_.erase(found);
-}
-
-std::optional<UserConnections::Slot> UserConnections::take(const std::string& account) {
-  std::size_t& count = counts_[account];
-  if (count >= per_user_max_) return std::nullopt;
-  ++count;
-  return Slot(*this, account);
-}
-
 Session::Session(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       services_(services),
@@ -106,15 +91,11 @@ net::Awaitable<void> Session::run() {
 // The hand-over: edge's line with the token; who it stands for only lookup knows.
 net::Task<> Session::begin() {
   CO_TRY(const std::string line, co_await read_line(Clock::system().steady_now() + 30s));
-  CO_TRY(const auto preface, net::parse_message(line));
-  const net::Message& message = preface.message;
-  tag_ = message.get("tag");
-  const std::string session(message.get("session"));
-  log_ = log_.with_session(session);
-  if (message.verb != "session" || message.get("service") != "imap")
-    co_return fail(ErrorKind::protocol, "not a session");
-  const auto account =
-      co_await services_.redeemer.redeem(std::string(message.get("token")), "imap", session);
+  CO_TRY(const auth::HandOver what, auth::parse_hand_over(line));
+  tag_ = what.tag;
+  log_ = log_.with_session(what.session);
+  if (what.service != "imap") co_return fail(ErrorKind::protocol, "not a session of IMAP");
+  const auto account = co_await services_.redeemer.redeem(what.token, "imap", what.session);
   if (!account || !*account) {
     log_.warn(event::imap_failed,
               {{"error", account ? std::string("the token is not known") : account.error().what}});
@@ -123,7 +104,7 @@ net::Task<> Session::begin() {
   }
   slot_ = services_.connections.take(**account);
   if (!slot_) {
-    log_.warn(event::imap_limited, {{"account", **account}, {"address", message.get("address")}});
+    log_.warn(event::imap_limited, {{"account", **account}, {"address", what.address}});
     CO_TRY_OK(co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n"));
     co_return fail(ErrorKind::closed, "too many connections");
   }
@@ -135,8 +116,7 @@ net::Task<> Session::begin() {
     co_return ready;
   }
   account_ = *std::move(opened);
-  log_.info(event::imap_opened,
-            {{"account", account_->name()}, {"address", message.get("address")}});
+  log_.info(event::imap_opened, {{"account", account_->name()}, {"address", what.address}});
   co_return co_await answer(
       fmt::format("{} OK [CAPABILITY {}] Logged in\r\n", tag_, capabilities()));
 }

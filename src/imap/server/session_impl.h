@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,7 +131,7 @@ class Session {
   net::InBuffer in_;
   std::string out_;
   std::string tag_;  // of the login command
-  std::optional<UserConnections::Slot> slot_;
+  std::optional<auth::UserConnections::Slot> slot_;
   store::AccountPtr account_;
   store::ViewPtr view_;
   bool stopping_ = false, over_ = false;

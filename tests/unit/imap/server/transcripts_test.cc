@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "imap/server/session.h"
-#include "net/line_channel.h"
 #include "tests/support/transcript.h"
 
 namespace posthorn::imap {
@@ -62,7 +61,7 @@ std::string run(const test::Transcript& transcript, std::size_t piece) {
       scope, pool,
       {.store = config.store, .mail = folder.path(), .hostname = "mx.example.org", .boot_id = "b"});
   FixedRedeemer redeemer;
-  UserConnections connections(config.imap.connections_per_user_max);
+  auth::UserConnections connections(config.imap.connections_per_user_max);
   const ServerServices services{.scope = scope,
                                 .pool = pool,
                                 .accounts = accounts,
@@ -72,15 +71,13 @@ std::string run(const test::Transcript& transcript, std::size_t piece) {
   const test::TranscriptServer server{
       .serve =
           [&](char session, std::shared_ptr<test::Wire> wire) {
-            wire->to_server =
-                net::format_message("0", net::Message("session")
-                                             .add("token", token)
-                                             .add("session", std::string("SESSION") + session)
-                                             .add("service", "imap")
-                                             .add("tag", "a0")
-                                             .add("address", "192.0.2.7")
-                                             .add("tls", "1")) +
-                wire->to_server;
+            wire->to_server = auth::format_hand_over({.token = token,
+                                                      .session = std::string("SESSION") + session,
+                                                      .service = "imap",
+                                                      .tag = "a0",
+                                                      .address = "192.0.2.7",
+                                                      .tls = true}) +
+                              wire->to_server;
             return serve(std::make_unique<test::MemoryStream>(std::move(wire)), services);
           },
       .check = [](const std::string&, const std::string&) { return "no checks here"; }};

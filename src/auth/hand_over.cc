@@ -1,0 +1,57 @@
+#include "auth/hand_over.h"
+
+#include "net/line_channel.h"
+#include "net/splice.h"
+
+namespace posthorn::auth {
+
+std::string format_hand_over(const HandOver& what) {
+  return net::format_message("0", net::Message("session")
+                                      .add("token", what.token)
+                                      .add("session", what.session)
+                                      .add("service", what.service)
+                                      .add("tag", what.tag)
+                                      .add("address", what.address)
+                                      .add("tls", what.tls ? "1" : "0"));
+}
+
+Result<HandOver> parse_hand_over(std::string_view line) {
+  TRY(const auto parsed, net::parse_message(line));
+  const net::Message& message = parsed.message;
+  if (message.verb != "session") return fail(ErrorKind::protocol, "not a session");
+  return HandOver{.token = std::string(message.get("token")),
+                  .session = std::string(message.get("session")),
+                  .service = std::string(message.get("service")),
+                  .tag = std::string(message.get("tag")),
+                  .address = std::string(message.get("address")),
+                  .tls = message.get("tls") == "1"};
+}
+
+net::Task<> carry_session(net::Scope& scope, net::Stream& client, net::InBuffer& in,
+                          net::Address address, const HandOver& what) {
+  CO_TRY(const net::StreamPtr store, co_await net::connect(scope.executor(), std::move(address),
+                                                           Clock::system().steady_now() + 10s));
+  const net::Scope::Registration registration(scope, *store);
+  CO_TRY_OK(co_await store->write(format_hand_over(what) + std::string(in.data()),
+                                  Clock::system().steady_now() + 30s));
+  in.discard();
+  in.release();
+  co_await net::splice(scope, client, *store);
+  co_return Result<>{};
+}
+
+UserConnections::Slot::~Slot() {
+  if (connections_ == nullptr) return;
+  const auto found = connections_->counts_.find(account_);
+  if (found != connections_->counts_.end() && --found->second == 0)
+    connections_->counts_.erase(found);
+}
+
+std::optional<UserConnections::Slot> UserConnections::take(const std::string& account) {
+  std::size_t& count = counts_[account];
+  if (count >= per_user_max_) return std::nullopt;
+  ++count;
+  return Slot(*this, account);
+}
+
+}  // namespace posthorn::auth
