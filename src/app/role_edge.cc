@@ -8,6 +8,7 @@
 #include "net/resolver.h"
 #include "net/timer.h"
 #include "net/tls.h"
+#include "pop3/login/session.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
 
@@ -81,6 +82,7 @@ class Edge final : public Role {
         }});
     serve_imap("imap", imap_);
     serve_imap("imaps", imaps_);
+    start_pop3();
     co_return Result<>{};
   }
 
@@ -118,6 +120,28 @@ class Edge final : public Role {
            [this, &settings](net::StreamPtr stream) {
              return imap::serve_login(std::move(stream), settings, *login_services_);
            });
+  }
+
+  void start_pop3() {
+    const config::Config& config = setup_.config;
+    pop3_ = pop3s_ = {.implicit_tls = false,
+                      .allow_plaintext = config.auth.allow_plaintext,
+                      .line_max = config.pop3.line_max,
+                      .login_timeout = config.limits.login_timeout,
+                      .handshake_timeout = config.tls.handshake_timeout};
+    pop3s_.implicit_tls = true;
+    pop3_services_ = std::make_unique<pop3::LoginServices>(pop3::LoginServices{
+        .scope = scope_,
+        .authenticator = authenticator_,
+        .tls = tls_.get(),
+        .store = [&config](const std::string& account) {
+          return store_socket(config, worker_of(account, config.store.workers), "pop3");
+        }});
+    for (const auto& [name, settings] : {std::pair{"pop3", &pop3_}, {"pop3s", &pop3s_}})
+      listen(name, settings->implicit_tls ? "" : "-ERR [SYS/TEMP] Too many connections\r\n",
+             [this, settings](net::StreamPtr stream) {
+               return pop3::serve_login(std::move(stream), *settings, *pop3_services_);
+             });
   }
 
   void tell_certificate() {
@@ -159,6 +183,8 @@ class Edge final : public Role {
   std::unique_ptr<smtp::ServerServices> services_;
   imap::LoginSettings imap_, imaps_;
   std::unique_ptr<imap::LoginServices> login_services_;
+  pop3::LoginSettings pop3_, pop3s_;
+  std::unique_ptr<pop3::LoginServices> pop3_services_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   log::Logger log_;
 };

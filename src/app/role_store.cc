@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "imap/server/session.h"
 #include "net/listener.h"
+#include "pop3/server/session.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
 #include "store/account.h"
@@ -27,7 +28,8 @@ class StoreRole final : public Role {
                   {.store = setup_.config.store,
                    .mail = setup_.config.paths.mail,
                    .hostname = setup_.config.server.hostname}),
-        connections_(setup_.config.imap.connections_per_user_max),
+        imap_connections_(setup_.config.imap.connections_per_user_max),
+        pop3_connections_(setup_.config.pop3.connections_per_user_max),
         directory_(lookup_),
         queue_(scope_, setup_.config, "queue-store.lmtp.sock"),
         redirector_({.directory = directory_, .queue = queue_, .pool = setup_.pool}),
@@ -48,19 +50,29 @@ class StoreRole final : public Role {
     lmtp_.smtp.message_max += 2U << 20U;
     lmtp_services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = sinks_});
-    imap_services_ =
-        std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = sessions_,
-                                                                    .pool = setup_.pool,
-                                                                    .accounts = accounts_,
-                                                                    .redeemer = redeemer_,
-                                                                    .connections = connections_,
-                                                                    .config = config});
+    imap_services_ = std::make_unique<imap::ServerServices>(
+        imap::ServerServices{.scope = sessions_,
+                             .pool = setup_.pool,
+                             .accounts = accounts_,
+                             .redeemer = redeemer_,
+                             .connections = imap_connections_,
+                             .config = config});
+    pop3_services_ = std::make_unique<pop3::ServerServices>(
+        pop3::ServerServices{.scope = sessions_,
+                             .pool = setup_.pool,
+                             .accounts = accounts_,
+                             .redeemer = redeemer_,
+                             .connections = pop3_connections_,
+                             .config = config});
     listen(scope_, fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
     });
     listen(
         sessions_, fmt::format("store-{}.imap.sock", setup_.worker),
         [this](net::StreamPtr stream) { return imap::serve(std::move(stream), *imap_services_); });
+    listen(
+        sessions_, fmt::format("store-{}.pop3.sock", setup_.worker),
+        [this](net::StreamPtr stream) { return pop3::serve(std::move(stream), *pop3_services_); });
     co_return Result<>{};
   }
 
@@ -118,7 +130,7 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
-  auth::UserConnections connections_;
+  auth::UserConnections imap_connections_, pop3_connections_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   Redirector redirector_;
@@ -126,6 +138,7 @@ class StoreRole final : public Role {
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;
+  std::unique_ptr<pop3::ServerServices> pop3_services_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   log::Logger log_;
 };

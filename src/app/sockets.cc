@@ -68,10 +68,9 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   for (std::size_t worker = 0; worker < config.store.workers; ++worker) {
     inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
     inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
+    inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
   }
-  for (const auto& [name, addresses] : {std::pair{"pop3", &config.listen.pop3},
-                                        {"pop3s", &config.listen.pop3s},
-                                        {"managesieve", &config.listen.managesieve},
+  for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve},
                                         {"http", &config.listen.http},
                                         {"https", &config.listen.https}})
     if (!addresses->empty())
@@ -84,6 +83,8 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
       {"submissions", &config.listen.submissions},
       {"imap", &config.listen.imap},
       {"imaps", &config.listen.imaps},
+      {"pop3", &config.listen.pop3},
+      {"pop3s", &config.listen.pop3s},
       {"lmtp", &config.listen.lmtp},
   };
   for (const auto& [name, addresses] : outside) {

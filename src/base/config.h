@@ -43,8 +43,8 @@ struct Listen {  // addresses "host:port" or "unix:path"; empty list: the servic
   std::vector<std::string> submissions = {"0.0.0.0:465", "[::]:465"};
   std::vector<std::string> imap = {"0.0.0.0:143", "[::]:143"};
   std::vector<std::string> imaps = {"0.0.0.0:993", "[::]:993"};
-  std::vector<std::string> pop3 = {};
-  std::vector<std::string> pop3s = {};
+  std::vector<std::string> pop3 = {"0.0.0.0:110", "[::]:110"};
+  std::vector<std::string> pop3s = {"0.0.0.0:995", "[::]:995"};
   std::vector<std::string> managesieve = {};
   std::vector<std::string> http = {};
   std::vector<std::string> https = {};
@@ -63,7 +63,7 @@ struct Limits {
   std::size_t connections_per_minute_max = 60;  // new ones, an address
   std::vector<std::string> exempt = {"127.0.0.0/8",
                                      "::1/128"};  // from per-address bounds and delays
-  Duration login_timeout = 60s;                   // IMAP: from the greeting to a login
+  Duration login_timeout = 60s;                   // IMAP, POP3: from the greeting to a login
   Duration drain = 10s;
 };
 
@@ -181,6 +181,13 @@ struct Imap {
   std::size_t connections_per_user_max = 50;
 };
 
+struct Pop3 {
+  std::size_t line_max = 8192;  // RFC 2449: 255; a SASL answer may be longer
+  Duration idle_timeout = 10min;
+  std::size_t connections_per_user_max = 15;
+  bool mark_seen = true;  // what was fetched is read, at QUIT
+};
+
 struct Log {
   std::string file = "-";  // "-": standard output
   std::string level = "info";
@@ -212,6 +219,7 @@ struct Config {
   Relay relay;
   Store store;
   Imap imap;
+  Pop3 pop3;
   Log log;
   Edge edge;
   Users users;

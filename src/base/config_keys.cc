@@ -43,8 +43,8 @@ void visit_listen(Listen& c, KeyVisitor& v) {
   v.list("submissions", c.submissions, "Mail from users, TLS from the start.");
   v.list("imap", c.imap, "IMAP, login after STARTTLS.");
   v.list("imaps", c.imaps, "IMAP, TLS from the start.");
-  v.list("pop3", c.pop3, "POP3 with STLS. Not served by this version.");
-  v.list("pop3s", c.pop3s, "POP3, TLS from the start. Not served by this version.");
+  v.list("pop3", c.pop3, "POP3, login after STLS.");
+  v.list("pop3s", c.pop3s, "POP3, TLS from the start.");
   v.list("managesieve", c.managesieve, "ManageSieve. Not served by this version.");
   v.list("http", c.http, "Web pages. Not served by this version.");
   v.list("https", c.https, "Web pages over TLS. Not served by this version.");
@@ -66,7 +66,8 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
   v.count("connections_per_minute_max", c.connections_per_minute_max, 1, 1'000'000,
           "New connections in a minute from one address or /64.");
   v.list("exempt", c.exempt, "Networks that per-address bounds and login delays do not hold for.");
-  v.duration("login_timeout", c.login_timeout, 1s, hours(1), "From an IMAP greeting to the login.");
+  v.duration("login_timeout", c.login_timeout, 1s, hours(1),
+             "From a greeting of IMAP or POP3 to the login.");
   v.duration("drain", c.drain, 0ms, hours(1),
              "How long sessions may finish when the server stops.");
 }
@@ -222,6 +223,16 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
           "Sessions of one user.");
 }
 
+void visit_pop3(Pop3& c, KeyVisitor& v) {
+  v.section("pop3", "POP3. A session sees INBOX as it was at its login; QUIT removes.");
+  v.bytes("line_max", c.line_max, 512, kMiB, "The longest command.");
+  v.duration("idle_timeout", c.idle_timeout, 1s, kDay,
+             "A silent session is ended (RFC 1939: at least 10m).");
+  v.count("connections_per_user_max", c.connections_per_user_max, 1, 100'000,
+          "Sessions of one user.");
+  v.flag("mark_seen", c.mark_seen, "Messages that were fetched are marked as read, at QUIT.");
+}
+
 }  // namespace
 
 void visit_keys(Config& c, KeyVisitor& v) {
@@ -234,6 +245,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_queue(c.queue, c.filter, v);
   visit_relay(c.relay, v);
   visit_store(c.store, c.imap, v);
+  visit_pop3(c.pop3, v);
   v.section("log", "One line, one event, in logfmt.");
   v.text("file", c.log.file, "\"-\": standard output.");
   v.choice("level", c.log.level, {"debug", "info", "warning", "error"},
