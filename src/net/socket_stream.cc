@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -94,6 +95,18 @@ void SocketStream::read_addresses() {
     local_ = peer_from(storage);
 }
 
+namespace {
+
+// Asio uses its record of a closed descriptor again for the next one, and an event that was under
+// way for the old one then wakes the new one's wait. To believe it would be to accuse a client of
+// talking before the greeting, who has not said a word.
+bool is_ready(int fd, bool for_reading) {
+  pollfd one{.fd = fd, .events = static_cast<short>(for_reading ? POLLIN : POLLOUT), .revents = 0};
+  return ::poll(&one, 1, 0) != 0;  // an error of poll() shows at the read or write
+}
+
+}  // namespace
+
 Task<> SocketStream::wait(Want want, SteadyTime deadline) {
   busy_ = 0;
   const std::shared_ptr<State> state = state_;
@@ -124,6 +137,8 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
     // The other direction's deadline cancels both; this one just goes on waiting then.
     std::tie(error) = co_await state->descriptor.async_wait(
         type, asio::experimental::as_tuple(asio::use_awaitable));
+    if (!error && !is_ready(state->descriptor.native_handle(), want == Want::read))
+      error = asio::error::operation_aborted;
   } while (error == asio::error::operation_aborted && !state->closed && !direction.timed_out &&
            !(want == Want::read && state->interruptible && state->interrupted));
   ++direction.waits;

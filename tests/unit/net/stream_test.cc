@@ -11,6 +11,13 @@ namespace {
 using test::FakeServer;
 using test::Wire;
 
+struct Both {
+  static Task<> go(Stream& a, Stream& b) {
+    CO_TRY_OK(co_await a.write("x", soon(1s)));
+    co_return co_await b.write("x", soon(1s));
+  }
+};
+
 class StreamTest : public ::testing::Test {
  protected:
   test::TestLoop loop_;
@@ -57,6 +64,30 @@ TEST_F(StreamTest, EveryOperationHasADeadline) {
       EXPECT_GE(took, time);
       EXPECT_LT(took, time + 2s);
     }
+  }
+}
+
+// An event of a closed connection that is under way must not wake the one that came after it: a
+// client that has not said a word would be told that it talked before the greeting.
+TEST_F(StreamTest, AnEventOfAClosedStreamWakesNoOther) {
+  struct Closes {
+    static Task<> go(Stream& first, StreamPtr& second, StreamPair& fresh, test::TestLoop& loop) {
+      CO_TRY_OK(co_await first.wait_readable(soon(5s)));
+      second.reset();
+      fresh = make_pair(loop);
+      co_return co_await fresh.a->wait_readable(soon(20ms));
+    }
+  };
+  for (int i = 0; i < 20; ++i) {
+    StreamPair first = make_pair(loop_), second = make_pair(loop_), fresh;
+    std::optional<Result<>> waited;
+    start(loop_, Closes::go(*first.a, second.a, fresh, loop_), waited);
+    ASSERT_FALSE(loop_.run(second.b->wait_readable(soon(1ms))));  // it waits by now
+    // Both become readable before the loop looks: one round of it sees both.
+    ASSERT_TRUE(loop_.run(Both::go(*first.b, *second.b)));
+    loop_.until([&] { return waited.has_value(); });
+    ASSERT_FALSE(*waited);
+    EXPECT_EQ(waited->error().kind, ErrorKind::timeout);
   }
 }
 
