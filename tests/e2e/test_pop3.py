@@ -277,7 +277,7 @@ class Mailbox(Base):
         (inbox / "cur" / "1700000000.M1P1.old,S=16,W=19:2,S").write_bytes(b"Subject: 1\n\none\n")
         (inbox / "cur" / "1700000001.M1P1.old,S=16,W=19:2,").write_bytes(b"Subject: 2\n\ntwo\n")
         (inbox / "dovecot-uidlist").write_text("3 V1700000001 N172 Gdaaad6056e5c016b386c000083ecc375\n"
-                                               "170 W19 :1700000000.M1P1.old\n171 W19 :1700000001.M1P1.old\n")
+                                               "170 :1700000000.M1P1.old,S=16,W=19\n171 :1700000001.M1P1.old,S=16,W=19\n")
         if os.geteuid() == 0:
             for path in (inbox.parent, inbox, *inbox.rglob("*")):
                 shutil.chown(path, "vmail", "vmail")
