@@ -82,11 +82,11 @@
   EVENT(pop3_connected, "pop3.connected", "A client connected by POP3.")                           \
   EVENT(pop3_closed, "pop3.closed", "A POP3 client went; reason= says how.")                       \
   EVENT(pop3_injection, "pop3.injection", "A client sent something behind STLS in the clear; the session was ended.") \
-  EVENT(pop3_unavailable, "pop3.unavailable", "A login could not be checked or handed over; the client was told to try later.") \
+  EVENT(pop3_unavailable, "pop3.unavailable", "A login by POP3 could not be checked or handed over; the client was told to try later.") \
   EVENT(pop3_limited, "pop3.limited", "A user has as many sessions open as pop3.connections_per_user_max allows.") \
-  EVENT(pop3_opened, "pop3.opened", "A user's session has begun.")                                 \
-  EVENT(pop3_failed, "pop3.failed", "A command failed because of the server; error= says why.")    \
-  EVENT(pop3_ended, "pop3.ended", "A user's session has ended; retrieved= and removed= count messages.") \
+  EVENT(pop3_opened, "pop3.opened", "A user's POP3 session has begun.")                                 \
+  EVENT(pop3_failed, "pop3.failed", "A POP3 command failed because of the server; error= says why.")    \
+  EVENT(pop3_ended, "pop3.ended", "A user's POP3 session has ended; retrieved= and removed= count messages.") \
   EVENT(store_adopted, "store.adopted", "A maildir without an index was taken over; messages= counts what it holds.") \
   EVENT(store_index_rebuilt, "store.index.rebuilt", "An index was missing or broken and is built anew from the maildirs; UIDs stay.") \
   EVENT(store_index_failed, "store.index.failed", "The index could not be written; the maildir is read again later.") \

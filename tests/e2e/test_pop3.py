@@ -409,7 +409,7 @@ class Mailbox(Base):
             self.assertEqual(len(text), size)
             self.assertTrue(bytes(text).endswith(body))
             if is_plain:
-                self.assertLess(peak() - before, 8 * 1024)
+                self.assertLess(peak() - before, 12 * 1024)
             top = client.many("TOP 1 3")
             self.assertEqual(top[-1], "..line 2 of a long one, with a dot before it")
             self.assertEqual(client.ask("QUIT"), "+OK Bye")
