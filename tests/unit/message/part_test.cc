@@ -98,7 +98,6 @@ TEST(Parts, Structures) {
       {"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: x\n\nb\n",
        "(message/rfc822 'Subject: x\n\nb\n')"},
       {"Content-Type: message/rfc822\n\n", "<(text/plain '')>"},
-<<<<<<< HEAD
       {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n--b\n"
        "Content-Type: message/rfc822\n--b\n\nx\n--b--\n",
        "[<(text/plain '')><(text/plain '')>(text/plain 'x') mixed]"},
@@ -108,8 +107,6 @@ TEST(Parts, Structures) {
       {"Content-Type: multipart/mixed; boundary=\"b--\"\n\n--b--\n\none\n--b----\n",
        "[(text/plain 'one') mixed]"},
       {"Content-Type: message/rfc822\n\nno header at all\n", "<(text/plain 'no header at all\n')>"},
-=======
->>>>>>> e67adba (Quoted-printable forgives blanks behind a soft line break; tests of the MIME tree and of the directory over the line protocol)
       {"Content-Type: message/partial; id=x\n\nb", "(message/partial 'b')"},
       // The same boundary within itself: the first one found belongs to the outside.
       {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; "
@@ -222,7 +219,6 @@ TEST(Parts, HostileTextEndsSoon) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
-<<<<<<< HEAD
 // Depth multiplies no work: a hundred levels around one text cost about what one does.
 TEST(Parts, DepthCostsNothing) {
   for (const std::string field : {"multipart/mixed; boundary=b", "message/rfc822; x="}) {
@@ -253,8 +249,6 @@ TEST(Parts, LinesOfBodies) {
   EXPECT_EQ(root.children[3].children.front().lines, 3U);
 }
 
-=======
->>>>>>> e67adba (Quoted-printable forgives blanks behind a soft line break; tests of the MIME tree and of the directory over the line protocol)
 TEST(DecodeTransfer, Rows) {
   const struct {
     std::string encoding, body, text;
