@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <climits>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -15,24 +14,17 @@
 #include "app/tool_init.h"
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
+#include "app/tool_sendmail.h"
 #include "app/tool_user.h"
 #include "base/events.h"
 
 namespace posthorn::app {
 namespace {
 
-constexpr const char* kDefaultConfig = "/etc/posthorn/conf/posthorn.toml";
-
-Result<config::Config> load_config(const std::string& given) {
-  if (!given.empty()) return config::load(given);
-  const char* from_environment = std::getenv("POSTHORN_CONFIG");
-  return config::load(from_environment != nullptr ? from_environment : kDefaultConfig);
-}
-
 // Runs a command that needs the configuration; says what is wrong with it otherwise.
 template <class F>
 int with_config(const std::string& given, F command) {
-  const auto config = load_config(given);
+  const auto config = find_config(given);
   if (config) return command(*config);
   fmt::print(stderr, "posthorn: {}\n", config.error().what);
   return kExitConfig;
@@ -179,7 +171,7 @@ class CommandLine {
                 [this](const config::Config& config) { return run_postmap(config, postmap_); });
     sub->add_option("-q", postmap_.query,
                     "Print the value of this key; \"-\": keys from standard input");
-    sub->add_option("table", postmap_.table, "[TYPE:]FILE")->required();
+    sub->add_option("table", postmap_.tables, "[TYPE:]FILE, or several")->required();
   }
 
   void add_queue() {
@@ -245,8 +237,17 @@ class CommandLine {
 
 }  // namespace
 
+// Under another program's name it acts as that one: links are all that `cmake --install` adds.
 int run_command_line(int argc, char** argv) {
-  return CommandLine().run(argc, argv);
+  std::vector<std::string> arguments(argv, argv + argc);
+  const std::string name = arguments.empty() ? "" : Path(arguments.front()).filename().string();
+  if (name == "mailq" || name == "newaliases")
+    arguments.insert(arguments.begin() + 1, name == "mailq" ? "-bp" : "-bi");
+  if (name == "sendmail" || name == "mailq" || name == "newaliases") return run_sendmail(arguments);
+  if (name != "postmap") return CommandLine().run(argc, argv);
+  std::vector<char*> words = {argv[0], const_cast<char*>("postmap")};
+  words.insert(words.end(), argv + 1, argv + argc);
+  return CommandLine().run(static_cast<int>(words.size()), words.data());
 }
 
 }  // namespace posthorn::app

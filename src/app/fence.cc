@@ -315,6 +315,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::edge:
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
+      fence.read.emplace_back("/etc/passwd");  // the names of who writes by submit.sock
       break;
     case RoleKind::lookup:
       add_tables(fence.read, config);

@@ -1,4 +1,5 @@
 #include "app/role.h"
+#include "app/sandbox.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"
@@ -63,6 +64,21 @@ class Edge final : public Role {
                              .tls = tls_.get(),
                              .limiter = &limiter_,
                              .resolver = resolver_.get()});
+    programs_ = submission_;
+    programs_.is_for_programs = true;
+    programs_.local_domain = config.server.default_domain.empty() ? config.server.hostname
+                                                                  : config.server.default_domain;
+    program_services_ = std::make_unique<smtp::ServerServices>(
+        smtp::ServerServices{.scope = scope_,
+                             .sinks = sinks_,
+                             .directory = &directory_,
+                             .limiter = &limiter_,
+                             .login_name = [this](std::uint32_t uid) {
+                               return setup_.pool.run([uid] { return find_login_name(uid); });
+                             }});
+    listen("submit.sock", "421 4.7.0 Too many connections\r\n", [this](net::StreamPtr stream) {
+      return smtp::serve(std::move(stream), programs_, *program_services_);
+    });
     serve_smtp("smtp", smtp_);
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
@@ -179,8 +195,8 @@ class Edge final : public Role {
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
   std::unique_ptr<net::TlsServer> tls_;
-  smtp::ServerSettings smtp_, submission_, submissions_, lmtp_;
-  std::unique_ptr<smtp::ServerServices> services_;
+  smtp::ServerSettings smtp_, submission_, submissions_, lmtp_, programs_;
+  std::unique_ptr<smtp::ServerServices> services_, program_services_;
   imap::LoginSettings imap_, imaps_;
   std::unique_ptr<imap::LoginServices> login_services_;
   pop3::LoginSettings pop3_, pop3s_;

@@ -178,7 +178,7 @@ int run_one_process(const config::Config& config) {
     for (const SocketSpec& spec : specs) {
       auto socket = take_socket(inherited, spec.name);
       if (!socket) {
-        TRY(socket, net::bind_socket(spec.address));
+        TRY(socket, net::bind_socket(spec.address, {.mode = spec.mode}));
       }
       sockets[spec.role][spec.worker][spec.name].push_back(*std::move(socket));
     }

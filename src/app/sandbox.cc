@@ -27,6 +27,17 @@ Result<Account> find_account(const std::string& name) {
   return Account{entry.pw_uid, entry.pw_gid};
 }
 
+Result<std::string> find_login_name(uid_t uid) {
+  std::vector<char> buffer(16'384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (const int error = getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+      error != 0 && error != ENOENT)
+    return fail_errno("getpwuid", fmt::format("{}", uid), error);
+  if (found == nullptr) return fmt::format("uid{}", uid);
+  return std::string(entry.pw_name);
+}
+
 Result<> become(const std::string& account) {
   if (geteuid() != 0) return {};
   TRY(const Account to, find_account(account));

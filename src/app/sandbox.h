@@ -19,5 +19,7 @@ struct Account {
   unsigned gid = 0;
 };
 Result<Account> find_account(const std::string& name);
+// The login name of a uid, "uid1234" if it has none. Blocks.
+Result<std::string> find_login_name(uid_t uid);
 
 }  // namespace posthorn::app

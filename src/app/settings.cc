@@ -1,6 +1,7 @@
 #include "app/settings.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,6 +86,20 @@ class Permissions {
 };
 
 }  // namespace
+
+Result<config::Config> find_config(const std::string& given) {
+  if (!given.empty()) return config::load(given);
+  for (const char* name : {"POSTHORN_CONFIG", "POSTHORN_CONF"})
+    if (const char* path = std::getenv(name); path != nullptr && *path != '\0')
+      return config::load(path);
+  const Path second = "/etc/posthorn/posthorn.toml";
+  const auto is_there = [](const Path& path) {
+    const auto info = find_file_info(path);
+    return info && *info;
+  };
+  return config::load(!is_there(kDefaultConfig) && is_there(second) ? second
+                                                                    : Path(kDefaultConfig));
+}
 
 std::vector<std::string> find_setting_faults(const config::Config& config) {
   Settings settings(config);

@@ -10,6 +10,12 @@
 
 namespace posthorn::app {
 
+inline constexpr const char* kDefaultConfig = "/etc/posthorn/conf/posthorn.toml";
+
+// The file that is given, else POSTHORN_CONFIG, POSTHORN_CONF, /etc/posthorn/conf/posthorn.toml,
+// /etc/posthorn/posthorn.toml.
+Result<config::Config> find_config(const std::string& given);
+
 // Each "file:line: reason".
 std::vector<std::string> find_setting_faults(const config::Config& config);
 // Each "path: reason". A key that every account can read, a spool that every account can write or

@@ -70,6 +70,13 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
     inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
   }
+  if (config.submission.programs != "off") {
+    inside("submit.sock", RoleKind::edge, std::nullopt);
+    specs.back().mode = 0666;
+  }
+  // One for each edge; all edges inherit them, each serves its own.
+  for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
+    inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt);
   for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve},
                                         {"http", &config.listen.http},
                                         {"https", &config.listen.https}})

@@ -24,6 +24,7 @@ struct SocketSpec {
   RoleKind role;
   std::size_t worker = 0;               // store: which one; edge workers share theirs
   std::optional<RoleKind> client = {};  // Unix sockets: who may connect; unset: root only (control)
+  mode_t mode = 0600;                   // 0666: every program of this machine
 };
 
 Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);

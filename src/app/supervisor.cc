@@ -98,7 +98,7 @@ class Supervisor {
       return {};
     }
     net::BindOptions options;
-    options.mode = 0600;
+    options.mode = spec.mode;
     TRY(auto socket, net::bind_socket(spec.address, options));
     const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
     if (unix_address != nullptr && geteuid() == 0 && spec.client) {

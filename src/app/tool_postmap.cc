@@ -1,5 +1,6 @@
 #include "app/tool_postmap.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
 
@@ -40,10 +41,10 @@ int query(const maps::TextFile& file, const std::string& key) {
   return status;
 }
 
-}  // namespace
-
-int run_postmap(const config::Config& config, const PostmapOptions& options) {
-  const auto name = maps::parse_table_name(options.table);
+// 0, or 1 after it was told what is wrong; a query's answer is printed.
+int check_table(const config::Config& config, const std::string& table,
+                const std::string& question) {
+  const auto name = maps::parse_table_name(table);
   if (!name) return complain(name.error().what);
   // As postmap does: the path as given; a bare name that is not here is looked for among the
   // instance's tables.
@@ -54,23 +55,31 @@ int run_postmap(const config::Config& config, const PostmapOptions& options) {
   if (!text) return complain(text.error().what);
   if (!*text) return complain(fmt::format("{}: there is no such file", path.native()));
   if (name->type == "regexp") {
-    const auto table = maps::RegexpTable::parse(**text, path.native());
-    if (!table) return complain(table.error().what);
-    return options.query.empty() ? 0 : complain("-q asks text tables only");
+    const auto patterns = maps::RegexpTable::parse(**text, path.native());
+    if (!patterns) return complain(patterns.error().what);
+    return question.empty() ? 0 : complain("-q asks text tables only");
   }
   const maps::TextFile file = maps::parse_text(**text, path.native());
   for (const maps::Finding& warning : file.warnings)
     fmt::print(stderr, "warning: {}\n", warning.text());
   for (const maps::Finding& fault : file.faults) fmt::print(stderr, "{}\n", fault.text());
   if (!file.faults.empty()) return 1;
-  if (!options.query.empty()) return query(file, options.query);
-  const auto running = find_instance(config);
-  if (!running || !*running) {
+  if (!question.empty()) return query(file, question);
+  if (const auto running = find_instance(config); !running || !*running)
     fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(),
                file.entries.size());
-    return 0;
-  }
-  return reload_server(config);
+  return 0;
+}
+
+}  // namespace
+
+int run_postmap(const config::Config& config, const PostmapOptions& options) {
+  int status = 0;
+  for (const std::string& table : options.tables)
+    status = std::max(status, check_table(config, table, options.query));
+  if (status != 0 || !options.query.empty()) return status;
+  const auto running = find_instance(config);
+  return running && *running ? reload_server(config) : 0;
 }
 
 }  // namespace posthorn::app

@@ -2,14 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/config.h"
 
 namespace posthorn::app {
 
 struct PostmapOptions {
-  std::string query;  // -q KEY; "-": keys from standard input
-  std::string table;  // [TYPE:]FILE
+  std::string query;                // -q KEY; "-": keys from standard input
+  std::vector<std::string> tables;  // [TYPE:]FILE
 };
 
 int run_postmap(const config::Config& config, const PostmapOptions& options);

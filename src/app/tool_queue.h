@@ -7,7 +7,7 @@
 
 namespace posthorn::app {
 
-enum class QueueAction { list, show, retry, hold, release, remove };
+enum class QueueAction { list, mailq, show, retry, hold, release, remove };
 
 struct QueueOptions {
   QueueAction action = QueueAction::list;

@@ -89,9 +89,15 @@ struct Smtp {
 
 struct Submission {
   bool require_auth = true;
-  bool require_tls = true;                // before AUTH, on 587
-  bool check_sender = true;               // only addresses that resolve to the user
-  bool hide_client = false;               // leaves the client's address out of Received
+  bool require_tls = true;   // before AUTH, on 587
+  bool check_sender = true;  // only addresses that resolve to the user
+  // What becomes of a From field that names an address its sender may not use: "sender" (a Sender
+  // field tells who it was), "reject" or "off". Only with check_sender.
+  std::string check_from = "sender";
+  bool hide_client = false;  // leaves the client's address out of Received
+  // Programs of this machine, by the socket submit.sock: "local" (to local recipients), "relay" (to
+  // anybody) or "off".
+  std::string programs = "local";
   std::size_t messages_per_hour_max = 0;  // a user; 0: no bound
   std::size_t recipients_per_day_max = 0;
 };

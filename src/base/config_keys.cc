@@ -102,6 +102,12 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.flag("require_tls", s.require_tls, "On the submission port: nothing but STARTTLS before TLS.");
   v.flag("check_sender", s.check_sender,
          "A user may send only as an address that resolves to them.");
+  v.choice("check_from", s.check_from, {"sender", "reject", "off"},
+           "A From field with an address that is not theirs: a Sender field tells who it was, or "
+           "it is refused. Only with check_sender.");
+  v.choice("programs", s.programs, {"local", "relay", "off"},
+           "Programs of this machine (`sendmail`) may write to local recipients, to anybody, or "
+           "not at all.");
   v.flag("hide_client", s.hide_client, "Leaves the user's address out of Received.");
   v.count("messages_per_hour_max", s.messages_per_hour_max, 0, 1'000'000,
           "A user's bound; 0: none.");

@@ -47,18 +47,18 @@ Peer peer_from(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET) {
     const auto* in4 = reinterpret_cast<const sockaddr_in*>(&storage);
     inet_ntop(AF_INET, &in4->sin_addr, text.data(), text.size());
-    peer = {text.data(), ntohs(in4->sin_port), (ntohl(in4->sin_addr.s_addr) >> 24U) == 127};
+    peer = {text.data(), ntohs(in4->sin_port), (ntohl(in4->sin_addr.s_addr) >> 24U) == 127, {}};
   } else if (storage.ss_family == AF_INET6) {
     const auto* in6 = reinterpret_cast<const sockaddr_in6*>(&storage);
     if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
       inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text.data(), text.size());
-      peer = {text.data(), ntohs(in6->sin6_port), in6->sin6_addr.s6_addr[12] == 127};
+      peer = {text.data(), ntohs(in6->sin6_port), in6->sin6_addr.s6_addr[12] == 127, {}};
     } else {
       inet_ntop(AF_INET6, &in6->sin6_addr, text.data(), text.size());
-      peer = {text.data(), ntohs(in6->sin6_port), IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) != 0};
+      peer = {text.data(), ntohs(in6->sin6_port), IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) != 0, {}};
     }
   } else {
-    peer = {"local", 0, true};
+    peer = {"local", 0, true, {}};
   }
   return peer;
 }
@@ -89,6 +89,11 @@ void SocketStream::read_addresses() {
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)
     peer_ = peer_from(storage);
   is_tcp_ = storage.ss_family == AF_INET || storage.ss_family == AF_INET6;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (storage.ss_family == AF_UNIX &&
+      ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0)
+    peer_.uid = credentials.uid;
   storage = {};
   length = sizeof storage;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0)

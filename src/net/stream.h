@@ -4,7 +4,9 @@
 // that serves the connection.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +23,8 @@ struct Peer {
   std::string address;  // "192.0.2.1", "2001:db8::1"; an IPv4-mapped IPv6 address as the IPv4 one;
                         // "local" for Unix
   std::uint16_t port = 0;
-  bool is_loopback = false;  // loopback address or Unix socket
+  bool is_loopback = false;               // loopback address or Unix socket
+  std::optional<std::uint32_t> uid = {};  // Unix: whose process it was that connected (SO_PEERCRED)
 };
 
 struct TlsInfo {
@@ -55,6 +58,12 @@ class Stream {
   virtual void close() = 0;
   // TLS close_notify and half-close, best effort, then close().
   virtual Task<> shut_down(SteadyTime deadline) = 0;
+
+  // Whose connection it is, for who watches it: the session's id, and the account once it is known.
+  virtual void identify(std::string_view session, std::string_view account) {
+    (void)session;
+    (void)account;
+  }
 
   virtual const Peer& peer() const = 0;
   virtual const Peer& local() const = 0;

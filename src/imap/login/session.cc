@@ -29,6 +29,7 @@ class Login {
   net::Awaitable<void> run() {
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
     log_.info(event::imap_connected, {{"address", stream_->peer().address}});
+    stream_->identify(session_id_, "");
     const auto ended = co_await talk();
     if (!ended && ended.error().kind == ErrorKind::timeout)
       (void)co_await say("* BYE Autologout; log in sooner\r\n");
@@ -230,6 +231,7 @@ class Login {
 
   // From here on the store speaks; this role only carries bytes.
   net::Task<> hand_over(const std::string& tag, const auth::Verdict& verdict) {
+    stream_->identify(session_id_, verdict.account);
     const auto carried = co_await auth::carry_session(services_.scope, *stream_, in_,
                                                       services_.store(verdict.account),
                                                       {.token = verdict.token,

@@ -52,6 +52,7 @@ net::Task<> Session::auth(const std::string& argument) {
     say({454, "4.7.0", "Temporary authentication failure"});
   } else if (verdict->outcome == auth::Verdict::Outcome::ok) {
     account_ = verdict->account;
+    stream_->identify(session_id_, account_);
     say({235, "2.7.0", "Authentication successful"});
   } else {
     say({535, "5.7.8", "Authentication credentials invalid"});

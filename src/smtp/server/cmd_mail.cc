@@ -6,7 +6,7 @@ namespace posthorn::smtp {
 std::string Session::with_keyword() const {
   std::string keyword = is_lmtp() ? "LMTP" : extended_ ? "ESMTP" : "SMTP";
   if (extended_ && stream_->tls() != nullptr) keyword += 'S';
-  if (extended_ && !account_.empty()) keyword += 'A';
+  if (extended_ && !account_.empty() && !settings_.is_for_programs) keyword += 'A';
   if (envelope_.smtputf8 && !is_lmtp())
     keyword = "UTF8SMTP" + keyword.substr(keyword.find('P') + 1);
   return keyword;
@@ -20,7 +20,9 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   if (!mail) co_return mail.error();
   if (mail->size > settings_.smtp.message_max)
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
-  if (is_submission() && !account_.empty() && settings_.submission.check_sender) {
+  // A program may send as nobody: what bounces would bounce again (vacation, mailing lists).
+  const bool is_free = is_trusted_ || (settings_.is_for_programs && mail->sender.empty());
+  if (is_submission() && !account_.empty() && !is_free && settings_.submission.check_sender) {
     if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
   }
   reset_envelope();

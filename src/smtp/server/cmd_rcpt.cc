@@ -16,7 +16,10 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     co_return Reply{250, "2.1.5", "Ok"};
   }
   const std::string address = rcpt->address;
-  const auto answer = co_await services_.directory->recipient({address, account_});
+  // A program of this machine has proved who it is, but relays only where the setting says so.
+  const bool may_relay = !settings_.is_for_programs || settings_.submission.programs == "relay";
+  const auto answer =
+      co_await services_.directory->recipient({address, may_relay ? account_ : std::string{}});
   if (!answer) {
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
     co_return kLookupFailed;

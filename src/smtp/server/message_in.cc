@@ -79,7 +79,8 @@ net::Awaitable<void> Session::release_header() {
     if (!headers.has("Message-ID"))
       above += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
   }
-  const std::string held = std::exchange(held_, {});
+  std::string held = std::exchange(held_, {});
+  if (!refusal_) above += co_await check_authors(headers, held);
   if (refusal_) co_return;
   co_await pass_on(above);
   // A header that runs into its body would swallow nothing if an empty line stood between.

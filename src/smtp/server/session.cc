@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/ids.h"
 #include "net/timer.h"
@@ -53,6 +54,7 @@ Session::Session(net::StreamPtr stream, const ServerSettings& settings,
       }) {}
 
 net::Awaitable<void> Session::run() {
+  stream_->identify(session_id_, "");
   if (!settings_.internal)
     log_.info(event::smtp_connected,
               {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
@@ -62,7 +64,9 @@ net::Awaitable<void> Session::run() {
         find_client_name(services_.resolver, stream_->peer().address, client_, soon(2s)));
   }
   if (settings_.implicit_tls && !co_await handshake()) co_return;
-  const Result<> ended = co_await talk();
+  Result<> ended;
+  if (settings_.is_for_programs) ended = co_await find_program();
+  if (ended) ended = co_await talk();
   if (sink_) {
     co_await sink_->abort();
     sink_.reset();
@@ -81,20 +85,23 @@ DialogState Session::state() const {
           .tls = stream_->tls() != nullptr,
           .offers_tls = services_.tls != nullptr,
           .has_auth = services_.authenticator != nullptr && !is_lmtp() &&
-                      (!is_plain_port || settings_.smtp.auth_on_25),
+                      !settings_.is_for_programs && (!is_plain_port || settings_.smtp.auth_on_25),
           .may_auth_plain = settings_.allow_plaintext_auth,
           .authenticated = !account_.empty(),
           .greeted = greeted_,
           .in_mail = in_mail_,
-          .requires_tls = is_submission() && settings_.submission.require_tls,
-          .requires_auth = is_submission() && settings_.submission.require_auth,
+          .requires_tls =
+              is_submission() && !settings_.is_for_programs && settings_.submission.require_tls,
+          .requires_auth =
+              is_submission() && !settings_.is_for_programs && settings_.submission.require_auth,
           .requires_helo = settings_.smtp.require_helo};
 }
 
 std::string_view Session::protocol_name() const {
-  return is_lmtp()         ? "lmtp"
-         : is_submission() ? (settings_.implicit_tls ? "submissions" : "submission")
-                           : "smtp";
+  return is_lmtp()                   ? "lmtp"
+         : settings_.is_for_programs ? "programs"
+         : is_submission()           ? (settings_.implicit_tls ? "submissions" : "submission")
+                                     : "smtp";
 }
 
 net::Task<> Session::handshake() {
@@ -103,6 +110,17 @@ net::Task<> Session::handshake() {
     log_.info(event::tls_failed,
               {{"address", stream_->peer().address}, {"error", done.error().what}});
   co_return done;
+}
+
+// Who connected is known from the kernel, not from what it says.
+net::Task<> Session::find_program() {
+  const auto uid = stream_->peer().uid;
+  if (!uid || !services_.login_name) co_return fail(ErrorKind::protocol, "no peer credentials");
+  is_trusted_ = *uid == 0 || *uid == ::geteuid();
+  CO_TRY(const std::string name, co_await services_.login_name(*uid));
+  account_ = message::to_lower(name) + "@" + settings_.local_domain;
+  stream_->identify(session_id_, account_);
+  co_return Result<>{};
 }
 
 net::Task<> Session::flush() {
@@ -118,7 +136,7 @@ void Session::say(const Reply& reply) {
 }
 
 net::Task<> Session::talk() {
-  if (!settings_.internal && !settings_.implicit_tls) {
+  if (!settings_.internal && !settings_.implicit_tls && !settings_.is_for_programs) {
     // RFC 5321 section 3.1: who talks before the greeting is no mail server. Bytes that are there
     // already tell.
     const auto early = co_await stream_->wait_readable(Clock::system().steady_now() + 1ms);

@@ -7,6 +7,7 @@
 // handshake ends the session.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "auth/authenticator.h"
@@ -32,6 +33,10 @@ struct ServerSettings {
   config::Smtp smtp;
   config::Submission submission;
   bool allow_plaintext_auth = false;
+  // Programs of this machine: the uid of the process that connected is the login, so there is no
+  // other; local_domain completes its name to an address.
+  bool is_for_programs = false;
+  std::string local_domain;
   std::chrono::milliseconds handshake_timeout = 30s;
 };
 
@@ -43,6 +48,8 @@ struct ServerServices {
   const net::TlsServer* tls = nullptr;           // nullptr: no STARTTLS
   auth::Limiter* limiter = nullptr;              // nullptr: users may send as much as they like
   net::Resolver* resolver = nullptr;             // nullptr: clients' names are not looked up
+  // The login name of a uid, for programs of this machine.
+  std::function<net::Task<std::string>(std::uint32_t uid)> login_name = {};
 };
 
 // Serves one connection to its end. Settings and services outlive it.

@@ -49,6 +49,7 @@ class Session {
   // session.cc
   std::string_view protocol_name() const;
   net::Task<> handshake();
+  net::Task<> find_program();
   net::Task<> flush();
   void say(const Reply& reply);
   net::Task<> talk();
@@ -95,6 +96,9 @@ class Session {
   net::Awaitable<void> take_piece(std::string_view piece);
   net::Awaitable<void> pass_on(std::string_view piece);
   net::Awaitable<void> release_header();
+  // authors.cc
+  net::Awaitable<std::string> check_authors(const message::Headers& headers, std::string& held);
+  net::Task<bool> has_foreign_author(const message::Headers& headers, std::string_view field);
   std::string make_received_field() const;
   net::Task<> end_message();
   net::Awaitable<void> commit();
@@ -116,6 +120,7 @@ class Session {
   std::string helo_, account_;
   std::shared_ptr<ClientName> client_;
   bool greeted_ = false, extended_ = false;
+  bool is_trusted_ = false;  // root's program, or the server's own account's: it may use any sender
   message::Origin forwarded_;  // what XFORWARD told
   std::size_t accepted_ = 0, errors_ = 0, junk_ = 0, unknown_ = 0;
 
