@@ -15,6 +15,7 @@
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
 #include "app/tool_sendmail.h"
+#include "app/tool_tap.h"
 #include "app/tool_user.h"
 #include "base/events.h"
 
@@ -80,6 +81,7 @@ class CommandLine {
     add_user();
     add_postmap();
     add_queue();
+    add_tap();
     add_print();
     add_confined();
   }
@@ -202,6 +204,16 @@ class CommandLine {
         ->required();
   }
 
+  void add_tap() {
+    CLI::App* sub =
+        command(app_, "tap", "Live dialogs of the server's connections, without their secrets",
+                [this](const config::Config& config) { return run_tap(config, tap_); });
+    sub->add_option("session", tap_.session, "Only this session (s= in the log)");
+    sub->add_flag("--all", tap_.all, "Every session");
+    sub->add_option("--user", tap_.user, "Only this account's sessions");
+    sub->add_flag("--bodies", tap_.with_bodies, "Messages too, not only their size");
+  }
+
   void add_print() {
     app_.add_subcommand("events", "Every event the log can hold, with its meaning")
         ->callback([this] {
@@ -231,6 +243,7 @@ class CommandLine {
   UserOptions user_;
   PostmapOptions postmap_;
   QueueOptions queue_;
+  TapOptions tap_;
   ConfinedOptions confined_;
   int status_ = 0;
 };

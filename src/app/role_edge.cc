@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "app/sinks.h"
@@ -12,6 +14,7 @@
 #include "pop3/login/session.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
+#include "tap/hub.h"
 
 namespace posthorn::app {
 namespace {
@@ -28,7 +31,8 @@ class Edge final : public Role {
         directory_(lookup_),
         authenticator_(lookup_),
         limiter_(lookup_),
-        sinks_(scope_, setup_.config, "queue-edge.lmtp.sock"),
+        hub_(scope_),
+        sinks_(scope_, setup_.config, "queue-edge.lmtp.sock", &hub_),
         limits_(
             {.connections_max = setup_.config.limits.connections_max,
              .per_address_max = setup_.config.limits.connections_per_address_max,
@@ -79,6 +83,13 @@ class Edge final : public Role {
     listen("submit.sock", "421 4.7.0 Too many connections\r\n", [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), programs_, *program_services_);
     });
+    const std::string taps = fmt::format("tap-{}.sock", setup_.worker);
+    for (File& socket : setup_.sockets[taps]) {
+      listeners_.push_back(std::make_unique<net::Listener>(
+          scope_, std::move(socket), net::Listener::Options{.name = taps, .refusal = {}},
+          [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); }));
+      listeners_.back()->start();
+    }
     serve_smtp("smtp", smtp_);
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
@@ -121,7 +132,10 @@ class Edge final : public Role {
     for (File& socket : setup_.sockets[name]) {
       listeners_.push_back(std::make_unique<net::Listener>(
           scope_, std::move(socket),
-          net::Listener::Options{.name = name, .refusal = refusal, .limits = &limits_}, session));
+          net::Listener::Options{.name = name, .refusal = refusal, .limits = &limits_},
+          [this, name, session](net::StreamPtr stream) {
+            return session(hub_.wrap(std::move(stream), tap::protocol_of(name), name));
+          }));
       listeners_.back()->start();
     }
   }
@@ -192,6 +206,7 @@ class Edge final : public Role {
   auth::RemoteLimiter limiter_;
   auth::Networks exempt_;
   std::unique_ptr<net::Resolver> resolver_;
+  tap::Hub hub_;
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
   std::unique_ptr<net::TlsServer> tls_;

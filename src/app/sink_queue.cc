@@ -11,13 +11,18 @@ namespace {
 // is left over.
 class QueueSink final : public smtp::Sink {
  public:
-  QueueSink(net::Scope& scope, const config::Config& config, const std::string& socket)
-      : scope_(scope), config_(config), socket_(socket) {}
+  QueueSink(net::Scope& scope, const config::Config& config, const std::string& socket,
+            tap::Hub* tap)
+      : scope_(scope), config_(config), socket_(socket), tap_(tap) {}
 
   net::Task<> begin(const message::Envelope& envelope) override {
     const auto deadline = Clock::system().steady_now() + 10s;
     CO_TRY(auto stream,
            co_await net::connect(scope_.executor(), run_socket(config_, socket_), deadline));
+    if (tap_ != nullptr) {
+      stream = tap_->wrap(std::move(stream), tap::Protocol::smtp, "queue", tap::Side::client);
+      stream->identify(envelope.origin.session, envelope.origin.account);
+    }
     client_ = std::make_unique<smtp::Client>(
         std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
     CO_TRY(const auto opened, co_await client_->open());
@@ -59,6 +64,7 @@ class QueueSink final : public smtp::Sink {
   net::Scope& scope_;
   const config::Config& config_;
   std::string socket_;
+  tap::Hub* tap_;
   std::unique_ptr<smtp::Client> client_;
 };
 
@@ -89,7 +95,7 @@ class SpoolSink final : public smtp::Sink {
 }  // namespace
 
 std::unique_ptr<smtp::Sink> QueueSinkFactory::make() {
-  return std::make_unique<QueueSink>(scope_, config_, socket_);
+  return std::make_unique<QueueSink>(scope_, config_, socket_, tap_);
 }
 std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() {
   return std::make_unique<SpoolSink>(queue_);

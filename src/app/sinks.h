@@ -10,20 +10,24 @@
 #include "sieve/engine.h"
 #include "smtp/server/sink.h"
 #include "store/account.h"
+#include "tap/hub.h"
 
 namespace posthorn::app {
 
 class QueueSinkFactory final : public smtp::SinkFactory {
  public:
   // socket: the one of the queue's that this role may use.
-  QueueSinkFactory(net::Scope& scope, const config::Config& config, std::string socket)
-      : scope_(scope), config_(config), socket_(std::move(socket)) {}
+  // tap: who may watch the hand-over.
+  QueueSinkFactory(net::Scope& scope, const config::Config& config, std::string socket,
+                   tap::Hub* tap = nullptr)
+      : scope_(scope), config_(config), socket_(std::move(socket)), tap_(tap) {}
   std::unique_ptr<smtp::Sink> make() override;
 
  private:
   net::Scope& scope_;
   const config::Config& config_;
   std::string socket_;
+  tap::Hub* tap_;
 };
 
 class SpoolSinkFactory final : public smtp::SinkFactory {

@@ -1,0 +1,164 @@
+"""posthorn tap: the live dialogs of sessions that begin and of those that are open, without their secrets.
+
+The watcher is the real command; the sessions are smtplib's and imaplib's.
+"""
+
+import base64
+import contextlib
+import os
+import pathlib
+import smtplib
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import POSTHORN, Server, message, wait_until
+
+
+class Tap:
+    """The command, with what it has printed."""
+
+    def __init__(self, server, *args):
+        self.process = subprocess.Popen([POSTHORN, "tap", *args, "-c", str(server.conf)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.text = ""
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+        self.wait("-- watching")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.text += line.decode()
+
+    def wait(self, what):
+        try:
+            return wait_until(lambda: what in self.text, 20)
+        except AssertionError:
+            raise AssertionError(f"{what!r} was not shown:\n{self.text}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+        self.thread.join(20)
+        self.process.stdout.close()
+
+
+class Taps(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def assertNoSecret(self, text):
+        for user in ("alice", "bob"):
+            password = self.server.password(f"{user}@example.org")
+            self.assertNotIn(password, text)
+            self.assertNotIn(base64.b64encode(password.encode()).decode().rstrip("="), text)
+            self.assertNotIn(base64.b64encode(f"\0{user}@example.org\0{password}".encode()).decode(), text)
+
+    def test_everything(self):
+        with Tap(self.server, "--all") as tap:
+            self.server.submit("alice", message(subject="seen by the tap", body="the body of it\r\n"), ["bob@example.org"])
+            self.server.wait_for("the body of it")
+            for text in (" submissions C: ", "-- TLSv1.3", "AUTH PLAIN [hidden]", "submissions alice@example.org C: mail FROM:<alice@example.org>", "submissions alice@example.org C: rcpt TO:<bob@example.org>",
+                         "submissions alice@example.org S: 354 ", " queue alice@example.org C: LHLO", "imaps C: ", "LOGIN [hidden]", "imaps bob@example.org S: ", "-- closed"):
+                tap.wait(text)
+            tap.wait("BODY.PEEK[]")
+            self.assertRegex(tap.text, r"(?m)^\d\d:\d\d:\d\d\.\d{3} [0-9A-Z]{8} imaps bob@example\.org S: \[\d+ bytes\]$")
+        self.assertNotIn("the body of it", tap.text)
+        self.assertNoSecret(tap.text)
+
+    def test_bodies(self):
+        with Tap(self.server, "--all", "--bodies") as tap:
+            self.server.send(message(body="a body with \x1b[2J in it\r\n"))
+            tap.wait("smtp C: a body with \\x1B[2J in it")
+
+    def test_one_user(self):
+        with Tap(self.server, "--user", "bob") as tap:
+            self.server.imap("alice").logout()
+            client = self.server.imap("bob")
+            client.select()
+            client.logout()
+            tap.wait("imaps bob@example.org C: ")
+            tap.wait(" SELECT ")
+            tap.wait("LOGIN [hidden]")  # also what came before the name was known
+        self.assertNotIn("alice", tap.text)
+        self.assertNoSecret(tap.text)
+
+    def test_sessions_that_are_open(self):
+        client = self.server.imap("bob")
+        client.select()
+        smtp = self.server.smtp()
+        smtp.ehlo()
+        session = wait_until(lambda: self.server.log().rsplit("event=imap.connected s=", 1)[-1][:8])
+        with Tap(self.server, session) as tap, Tap(self.server, "--all") as everything:
+            client.noop()
+            client.noop()
+            tap.wait(" NOOP")
+            smtp.noop()
+            smtp.mail("friend@elsewhere.test")
+            everything.wait("smtp C: mail FROM:<friend@elsewhere.test>")
+            self.assertNotIn("mail FROM", tap.text)
+            smtp.quit()
+            client.logout()
+            tap.wait("-- closed")
+
+    def test_a_password_in_the_middle(self):
+        """Who begins to watch between a challenge and its answer does not see the answer."""
+        secret = base64.b64encode(b"\0alice@example.org\0pw-alice").decode()
+        with smtplib.SMTP_SSL("localhost", self.server.port("submissions"), context=self.server.trust(), timeout=30) as client:
+            client.ehlo()
+            self.assertEqual(client.docmd("AUTH PLAIN")[0], 334)
+            with Tap(self.server, "--all") as tap:
+                self.assertEqual(client.docmd(secret)[0], 235)
+                client.docmd("NOOP")
+                tap.wait("alice@example.org C: NOOP")
+                self.assertNotIn(secret, tap.text)
+                self.assertNoSecret(tap.text)
+
+    def test_a_slow_watcher_loses_lines_and_slows_nothing(self):
+        path = self.server.root / "var/run/tap-0.sock"
+        with socket.socket(socket.AF_UNIX) as watcher:
+            watcher.connect(str(path))
+            watcher.sendall(b"1\twatch\tbodies=1\n")
+            watcher.settimeout(20)
+            self.assertIn(b"-- watching", watcher.recv(100))
+            body = ("x" * 70 + "\r\n") * 60_000
+            self.server.submit("alice", message(body=body + "all of it\r\n"), ["bob@example.org"])
+            self.server.wait_for("all of it")
+            got = b""
+            with contextlib.suppress(TimeoutError):
+                while b"lines lost" not in got:
+                    got = got[-1000:] + watcher.recv(1 << 20)
+            self.assertRegex(got.decode(), r"-- \d+ lines lost: they came faster than they were read\n")
+
+    def test_what_is_no_watch(self):
+        self.assertEqual(self.server.run("tap", check=False).returncode, 1)
+        self.assertEqual(self.server.run("tap", "--all", "--user", "x", check=False).returncode, 1)
+        path = self.server.root / "var/run/tap-0.sock"
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        with socket.socket(socket.AF_UNIX) as watcher:
+            watcher.connect(str(path))
+            watcher.sendall(b"GET / HTTP/1.0\n")
+            watcher.settimeout(20)
+            self.assertEqual(watcher.recv(100), b"-- refused\n")
+
+    def test_it_ends_with_the_server(self):
+        server = Server().start()
+        with Tap(server, "--all") as tap:
+            server.close()
+            self.assertEqual(tap.process.wait(20), 1)
+        self.assertEqual(Server.run(server, "tap", "--all", config=False, check=False).returncode != 0, True)
+
+
+if __name__ == "__main__":
+    unittest.main()
