@@ -4,6 +4,7 @@
 #include <climits>
 #include <fmt/format.h>
 #include <signal.h>
+#include <tuple>
 
 #include "app/control.h"
 #include "app/roles.h"
@@ -16,6 +17,7 @@
 #include "app/tool_queue.h"
 #include "app/tool_sendmail.h"
 #include "app/tool_tap.h"
+#include "app/tool_transfer.h"
 #include "app/tool_user.h"
 #include "base/events.h"
 
@@ -82,6 +84,7 @@ class CommandLine {
     add_postmap();
     add_queue();
     add_tap();
+    add_transfer();
     add_print();
     add_confined();
   }
@@ -204,6 +207,28 @@ class CommandLine {
         ->required();
   }
 
+  void add_transfer() {
+    const auto add = [&](const std::string& name, const std::string& about,
+                         int (*action)(const config::Config&, const TransferOptions&)) {
+      CLI::App* parent = app_.add_subcommand(name, about);
+      parent->require_subcommand(1);
+      for (const auto& [format_name, kind, what] :
+           {std::tuple{"mbox", MailFormat::mbox, "A file; \"-\": standard input or output"},
+            std::tuple{"maildir", MailFormat::maildir, "A folder, with all folders below"}}) {
+        CLI::App* sub = command(*parent, format_name, what,
+                                [this, action, format = kind](const config::Config& config) {
+                                  transfer_.format = format;
+                                  return action(config, transfer_);
+                                });
+        sub->add_option("place", transfer_.place, what)->required();
+        sub->add_option("--user", transfer_.user, "alice@example.org")->required();
+        sub->add_option("--folder", transfer_.folder, "Which of the account's folders");
+      }
+    };
+    add("import", "Take mail into an account, while the server does not run", import_mail);
+    add("export", "Write an account's mail out, while the server does not run", export_mail);
+  }
+
   void add_tap() {
     CLI::App* sub =
         command(app_, "tap", "Live dialogs of the server's connections, without their secrets",
@@ -244,6 +269,7 @@ class CommandLine {
   PostmapOptions postmap_;
   QueueOptions queue_;
   TapOptions tap_;
+  TransferOptions transfer_;
   ConfinedOptions confined_;
   int status_ = 0;
 };

@@ -1,0 +1,171 @@
+"""posthorn import and export: mbox files and maildirs into an account and out again.
+
+Python's mailbox module writes what is imported and reads what was exported; IMAP shows what is in between.
+"""
+
+import email
+import imaplib
+import mailbox
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import POSTHORN, Server, message, wait_until
+
+MBOX = """From carol@far.test Sun Sep  9 01:46:40 2001
+Subject: first
+Status: RO
+X-Status: AF
+X-Keywords: Work
+
+>From the quoted line
+>>From deeper
+From nowhere special
+
+From MAILER-DAEMON Wed Nov  9 11:33:22 2004
+Subject: second
+
+last line
+"""
+
+
+class Transfers(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="posthorn-mbox-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.folder.chmod(0o755)
+        self.server = Server()
+        self.addCleanup(self.server.close)
+
+    def run_tool(self, *args, input=None):
+        done = subprocess.run([POSTHORN, *map(str, args), "-c", str(self.server.conf)], input=input, capture_output=True, timeout=60)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def shown(self, folder="INBOX"):
+        """{subject: (seconds, flags, body)}"""
+        client = self.server.imap()
+        try:
+            self.assertEqual(client.select(folder)[0], "OK", folder)
+            found = {}
+            for part in client.fetch("1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])")[1]:
+                if isinstance(part, tuple):
+                    mail = email.message_from_bytes(part[1])
+                    flags = set(re.search(rb"FLAGS \(([^)]*)\)", part[0])[1].decode().split()) - {"\\Recent"}
+                    found[mail["Subject"]] = (int(time.mktime(imaplib.Internaldate2tuple(part[0]))), flags, mail.get_payload().replace("\r\n", "\n"),
+                                              int(re.search(rb"UID (\d+)", part[0])[1]))
+            return found
+        finally:
+            client.logout()
+
+    def test_mbox_in_and_out(self):
+        (self.folder / "in.mbox").write_text(MBOX)
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "in.mbox", "--user", "bob@example.org", "--folder", "Old.Mail"), (0, "", "2 messages\n"))
+        self.assertEqual(self.run_tool("import", "mbox", "-", "--user", "Bob", input=MBOX.encode())[0], 0)
+        self.server.start()
+        for folder in ("INBOX", "Old.Mail"):
+            found = self.shown(folder)
+            self.assertEqual(found["first"][:3], (1_000_000_000, {"\\Seen", "\\Answered", "\\Flagged", "Work"}, "From the quoted line\n>From deeper\nFrom nowhere special\n"))
+            self.assertEqual(found["second"][:3], (1_100_000_002, set(), "last line\n"))
+        self.server.stop()
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "out.mbox", "--user", "bob@example.org", "--folder", "Old.Mail"), (0, "", "2 messages\n"))
+        text = (self.folder / "out.mbox").read_text()
+        self.assertIn("From MAILER-DAEMON Sun Sep  9 01:46:40 2001\nSubject: first\nStatus: RO\nX-Status: AF\nX-Keywords: Work\n\n>From the quoted line\n>>From deeper\n>From nowhere special\n\n", text)
+        read = mailbox.mbox(self.folder / "out.mbox")
+        self.assertEqual([mail["Subject"] for mail in read], ["first", "second"])
+        self.assertEqual(read[0].get_flags(), "ROFA")
+        read.close()
+        # What was written comes in again as it was.
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "out.mbox", "--user", "alice@example.org")[0], 0)
+        code, again, _ = self.run_tool("export", "mbox", "-", "--user", "alice@example.org")
+        self.assertEqual((code, again), (0, text))
+        self.assertNotEqual(self.run_tool("export", "mbox", self.folder / "out.mbox", "--user", "bob@example.org")[0], 0)  # overwrites nothing
+        (self.folder / "all").mkdir()
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "all", "--user", "bob@example.org")[2], "4 messages\n")
+        self.assertLessEqual({"INBOX.mbox", "Old.Mail.mbox", "Sent.mbox"}, {path.name for path in (self.folder / "all").iterdir()})
+
+    def test_a_maildir_in(self):
+        maildir = mailbox.Maildir(self.folder / "Maildir", create=True)
+        work = maildir.add_folder("Work.2026")
+        for box, subject, flags, when in ((maildir, "inbox one", "S", 1_000_000_000), (maildir, "inbox two", "", 1_100_000_000), (work, "work one", "FR", 1_200_000_000)):
+            mail = mailbox.MaildirMessage(f"Subject: {subject}\n\nbody\n")
+            mail.set_subdir("cur")
+            mail.set_flags(flags)
+            mail.set_date(when)
+            box.add(mail)
+        for folder, _, names in os.walk(self.folder):
+            os.chmod(folder, 0o755)
+            for name in names:
+                os.chmod(pathlib.Path(folder) / name, 0o644)
+        self.assertEqual(self.run_tool("import", "maildir", self.folder / "Maildir", "--user", "bob@example.org"), (0, "", "3 messages\n"))
+        self.server.start()
+        self.assertEqual({key: value[:2] for key, value in self.shown().items()}, {"inbox one": (1_000_000_000, {"\\Seen"}), "inbox two": (1_100_000_000, set())})
+        self.assertEqual(self.shown("Work.2026")["work one"][:2], (1_200_000_000, {"\\Flagged", "\\Answered"}))
+
+    def test_a_maildir_out(self):
+        """Anyone may leave: another server finds files, UIDs, keywords and subscriptions, and so does Posthorn itself."""
+        self.server.start()
+        for number in range(3):
+            self.server.send(message(subject=f"mail {number}", body=f"body {number}\r\n"))
+            self.server.wait_for(f"body {number}")
+        client = self.server.imap()
+        client.create("Work")
+        client.select()
+        client.store("2", "+FLAGS", "(\\Seen $Label)")
+        client.copy("2", "Work")
+        client.store("1", "+FLAGS", "\\Deleted")
+        client.expunge()
+        client.logout()
+        before = self.shown()
+        self.server.stop()
+        out = self.folder / "out"
+        self.assertEqual(self.run_tool("export", "maildir", out, "--user", "bob@example.org"), (0, "", "3 messages\n"))
+        self.assertEqual(sorted(path.name for path in out.iterdir() if path.is_file()), sorted(name for name in (path.name for path in out.iterdir() if path.is_file())
+                                                                                              if name in ("dovecot-uidlist", "dovecot-keywords", "subscriptions") or name.startswith("dovecot-uidvalidity")))
+        self.assertIn("Work", (out / "subscriptions").read_text() + "Work")
+        self.assertRegex((out / "dovecot-uidlist").read_text(), r"^3 V\d+ N\d+ G\w+\n2 :\S+\n3 :\S+\n$")
+        self.assertIn("$Label", (out / "dovecot-keywords").read_text())
+        files = list((out / "cur").iterdir()) + list((out / "new").iterdir())
+        self.assertEqual(len(files), 2)
+        read = mailbox.Maildir(out, create=False)
+        self.assertEqual(sorted(mail["Subject"] for mail in read), ["mail 1", "mail 2"])
+        # Moved in as a Dovecot maildir is: the same UIDs, dates and flags.
+        target = self.server.maildir("bob")
+        owner = target.stat()
+        shutil.rmtree(target)
+        shutil.copytree(out, target)
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", str(target)], check=True)
+        self.server.start()
+        self.assertEqual(self.shown(), before)
+        self.assertEqual(list(self.shown("Work")), ["mail 1"])
+
+    def test_refusals(self):
+        (self.folder / "in.mbox").write_text(MBOX)
+        (self.folder / "text").write_text("Subject: a mail\n\nno mbox\n")
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "text", "--user", "bob@example.org")[0], 1)
+        code, _, error = self.run_tool("import", "mbox", self.folder / "in.mbox", "--user", "nobody@example.org")
+        self.assertEqual(code, 1)
+        self.assertIn("has no mailbox", error)
+        self.assertEqual(self.run_tool("import", "maildir", self.folder, "--user", "bob@example.org")[0], 1)
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "missing", "--user", "bob@example.org")[0], 1)
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "in.mbox", "--user", "bob@example.org", "--folder", "a..b")[0], 64)
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "x", "--user", "bob@example.org", "--folder", "None")[0], 1)
+        self.assertEqual(self.run_tool("export", "maildir", self.folder, "--user", "bob@example.org")[0], 1)  # not empty
+        self.server.start()
+        for args in (("import", "mbox", self.folder / "in.mbox"), ("export", "maildir", self.folder / "new")):
+            code, _, error = self.run_tool(*args, "--user", "bob@example.org")
+            self.assertEqual(code, 75)
+            self.assertIn("posthorn stop", error)
+        self.assertEqual(self.shown(), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
