@@ -296,6 +296,8 @@ class Transfer {
       return complain(EX_TEMPFAIL,
                       "the server runs, and an account has one owner at a time: `posthorn stop` "
                       "first, or use an IMAP client");
+    // Standard output may be the mail's.
+    log::start({.level = log::Level::error, .role = "tool", .file = "/dev/stderr"});
     Result<> ready = prepare();
     if (ready) ready = become(config_.users.store);
     if (!ready) return complain(1, ready.error().what);
