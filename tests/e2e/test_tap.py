@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 import pathlib
+import poplib
 import smtplib
 import socket
 import subprocess
@@ -75,6 +76,21 @@ class Taps(unittest.TestCase):
             tap.wait("BODY.PEEK[]")
             self.assertRegex(tap.text, r"(?m)^\d\d:\d\d:\d\d\.\d{3} [0-9A-Z]{8} imaps bob@example\.org S: \[\d+ bytes\]$")
         self.assertNotIn("the body of it", tap.text)
+        self.assertNoSecret(tap.text)
+
+    def test_pop3(self):
+        with Tap(self.server, "--user", "bob") as tap:
+            self.server.send(message(body="by POP3\r\n"))
+            self.server.wait_for("by POP3")
+            client = poplib.POP3_SSL("localhost", self.server.port("pop3s"), context=self.server.trust(), timeout=30)
+            client.user("bob@example.org")
+            client.pass_(self.server.password("bob@example.org"))
+            client.retr(1)
+            client.quit()
+            for text in ("PASS [hidden]", "pop3s bob@example.org C: RETR 1", "pop3s bob@example.org S: +OK", "pop3s bob@example.org C: QUIT"):
+                tap.wait(text)
+            self.assertRegex(tap.text, r"pop3s bob@example\.org S: \[\d+ bytes\]")
+        self.assertNotIn("by POP3", tap.text)
         self.assertNoSecret(tap.text)
 
     def test_bodies(self):

@@ -31,6 +31,7 @@ class Login {
 
   net::Awaitable<void> run() {
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
+    stream_->identify(session_id_, "");
     log_.info(event::pop3_connected, {{"address", stream_->peer().address}});
     // RFC 1939 section 3: a session that takes too long is closed without a word.
     const auto ended = co_await talk();
@@ -203,6 +204,7 @@ class Login {
 
   // From here on the store speaks; this role only carries bytes.
   net::Task<> hand_over(const auth::Verdict& verdict) {
+    stream_->identify(session_id_, verdict.account);
     const auto carried = co_await auth::carry_session(services_.scope, *stream_, in_,
                                                       services_.store(verdict.account),
                                                       {.token = verdict.token,
