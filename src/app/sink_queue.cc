@@ -2,6 +2,7 @@
 
 #include "app/sinks.h"
 #include "app/sockets.h"
+#include "base/metrics.h"
 #include "smtp/client/client.h"
 
 namespace posthorn::app {
@@ -73,7 +74,10 @@ class SpoolSink final : public smtp::Sink {
   explicit SpoolSink(queue::Queue& queue) : queue_(queue) {}
 
   net::Task<> begin(const message::Envelope& envelope) override {
-    if (queue_.is_full()) co_return fail(ErrorKind::temporary, "the queue is full");
+    if (queue_.is_full()) {
+      metrics::count(metric::limits_hit, "queue_full");
+      co_return fail(ErrorKind::temporary, "the queue is full");
+    }
     writer_ = queue_.begin(envelope);
     co_return Result<>{};
   }

@@ -2,6 +2,7 @@
 
 #include "app/sinks.h"
 #include "base/events.h"
+#include "base/metrics.h"
 #include "maps/table_set.h"
 #include "message/headers.h"
 
@@ -67,8 +68,14 @@ class StoreSink final : public smtp::Sink {
   net::Task<smtp::Committed> commit() override {
     header_.finish();
     smtp::Committed committed;
-    for (std::size_t i = 0; i < recipients_.size(); ++i)
+    for (std::size_t i = 0; i < recipients_.size(); ++i) {
       committed.replies.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
+      const smtp::Reply& reply = committed.replies.back();
+      metrics::count(metric::store_deliveries, reply.text == kDiscarded ? "discarded"
+                                               : reply.is_positive()    ? "stored"
+                                               : reply.code >= 500      ? "rejected"
+                                                                        : "failed");
+    }
     co_return committed;
   }
 
@@ -79,6 +86,8 @@ class StoreSink final : public smtp::Sink {
   }
 
  private:
+  static constexpr std::string_view kDiscarded = "Ok: discarded";
+
   struct One {
     maps::AddressKeys keys;
     store::AccountPtr account;
@@ -170,7 +179,7 @@ class StoreSink final : public smtp::Sink {
     if (targets.empty()) {
       one.delivery->abort();
       log.info(event::store_discarded, {{"to", recipient.address}});
-      co_return smtp::Reply{250, "2.0.0", "Ok: discarded"};
+      co_return smtp::Reply{250, "2.0.0", std::string(kDiscarded)};
     }
     auto placed = co_await one.delivery->commit(targets);
     if (!placed) {

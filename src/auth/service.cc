@@ -11,6 +11,7 @@
 #include "auth/password.h"
 #include "base/events.h"
 #include "base/ids.h"
+#include "base/metrics.h"
 
 namespace posthorn::auth {
 namespace {
@@ -328,6 +329,19 @@ net::Task<bool> AuthService::check(const std::string& account, std::string passw
 }
 
 net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
+  const std::string service = attempt.service == "submission" ? "smtp" : attempt.service;
+  auto verdict = co_await judge(std::move(attempt));
+  metrics::count(metric::authentications, service,
+                 !verdict                                       ? "unavailable"
+                 : verdict->outcome == Verdict::Outcome::ok     ? "ok"
+                 : verdict->outcome == Verdict::Outcome::banned ? "banned"
+                                                                : "refused");
+  if (verdict && verdict->outcome == Verdict::Outcome::banned)
+    metrics::count(metric::limits_hit, "login_failures");
+  co_return verdict;
+}
+
+net::Task<Verdict> AuthService::judge(Attempt attempt) {
   const log::Logger log = log_.with_session(attempt.session);
   const auto account = account_of(attempt.user);
   const Throttle::Who key{attempt.address, account.value_or(attempt.user)};

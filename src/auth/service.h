@@ -86,6 +86,7 @@ class AuthService final : public Authenticator, public Redeemer {
                                                std::string session) override;
 
  private:
+  net::Task<Verdict> judge(Attempt attempt);
   struct Token {
     std::string account, service, session;
     SteadyTime expires;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/events.h"
+#include "base/metrics.h"
 
 namespace posthorn::log {
 namespace {
@@ -60,7 +61,10 @@ class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
                                fmt::format(" lines={}\n", dropped_);
       if (write_all(told)) dropped_ = 0;
     }
-    if (dropped_ > 0 || !write_all({line.data(), line.size()})) ++dropped_;
+    if (dropped_ > 0 || !write_all({line.data(), line.size()})) {
+      ++dropped_;
+      metrics::count(metric::log_dropped);
+    }
   }
   void flush_() override {}
 

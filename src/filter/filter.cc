@@ -1,6 +1,7 @@
 #include "filter/filter.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -257,6 +258,18 @@ net::Task<Verdict> Filter::scan(Scan scan) {
   failures_ = verdict ? 0 : failures_ + 1;
   if (failures_ >= kFailuresMax) open_again_ = Clock::system().steady_now() + kBreak;
   co_return verdict;
+}
+
+net::Task<> Filter::ping(SteadyTime deadline) {
+  CO_TRY(const auto stream, co_await net::connect(scope_.executor(), spamd_, deadline));
+  CO_TRY_OK(co_await stream->write("PING SPAMC/1.5\r\n\r\n", deadline));
+  std::array<char, 64> answer{};
+  const auto n = co_await stream->read_some(answer, deadline);
+  if (!n && n.error().kind == ErrorKind::timeout && running_ > 0) co_return Result<>{};
+  CO_TRY_OK(n);
+  if (!std::string_view(answer.data(), *n).starts_with("SPAMD/"))
+    co_return fail(ErrorKind::temporary, "spamd: a strange answer to PING");
+  co_return Result<>{};
 }
 
 net::Task<Verdict> Filter::ask(const Scan& scan) {

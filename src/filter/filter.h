@@ -51,6 +51,8 @@ class Filter final : public Scanner {
 
   net::Task<Verdict> scan(Scan scan) override;
   static Verdict unscanned(std::string_view why);
+  // Does spamd answer? One that is busy with our scans need not.
+  net::Task<> ping(SteadyTime deadline);
   void stop();
 
  private:

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/events.h"
+#include "base/metrics.h"
 #include "net/socket.h"
 #include "net/timer.h"
 
@@ -125,6 +126,7 @@ void Listener::start() {
 
     // No descriptor left: the reserve takes the next caller's place, who is told to come back.
     static void shed(State& state) {
+      metrics::count(metric::limits_hit, "descriptors");
       const auto now = Clock::system().steady_now();
       if (now - state.warned > 10s) {
         state.warned = now;
@@ -144,6 +146,7 @@ void Listener::start() {
       if (state.options.limits != nullptr) {
         auto taken = state.options.limits->take((*stream)->peer());
         if (!taken) {
+          metrics::count(metric::limits_hit, "connections");
           const auto now = Clock::system().steady_now();
           if (now - state.warned > 1s) {
             state.warned = now;

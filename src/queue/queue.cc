@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/events.h"
+#include "base/metrics.h"
 #include "message/headers.h"
 
 namespace posthorn::queue {
@@ -282,6 +283,7 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
       {spool_.message_path(stored.id), stored.body_offset, stored.body_size, recipient});
   if (stopped_) co_return false;
   if (!verdict) {
+    metrics::count(metric::filter_verdicts, "failed");
     log.warn(event::queue_scan_failed,
              {{"reason", verdict.error().what}, {"try", item->scans + 1}});
     if (++item->scans < config.tries_max || config.when_down == "wait") {
@@ -289,6 +291,13 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
       co_return false;
     }
     verdict = filter::Filter::unscanned("unavailable");
+    metrics::count(metric::filter_verdicts, "unscanned");
+  } else {
+    metrics::count(metric::filter_verdicts, verdict->score.empty() ? "unscanned"
+                                            : verdict->spam        ? "spam"
+                                                                   : "ham");
+    metrics::observe(metric::filter_seconds, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 parts_.clock.steady_now() - begun));
   }
   log.info(event::queue_scanned, {{"spam", verdict->spam ? "yes" : "no"},
                                   {"score", verdict->score},
@@ -462,6 +471,13 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
                     : attempted.takes_notices                            ? Notice::none
                                                                          : Notice::relayed;
     records.push_back(std::move(line));
+    metrics::count(metric::deliveries,
+                   std::holds_alternative<route::LocalPlan>(group.plan)   ? "local"
+                   : std::holds_alternative<route::RelayPlan>(group.plan) ? "relay"
+                                                                          : "mx",
+                   kind == LogRecord::Kind::delivered ? "delivered"
+                   : kind == LogRecord::Kind::failed  ? "failed"
+                                                      : "deferred");
     const log::Event& event = kind == LogRecord::Kind::delivered ? event::queue_delivered
                               : kind == LogRecord::Kind::failed  ? event::queue_failed
                                                                  : event::queue_deferred;
@@ -684,18 +700,24 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
   co_return true;
 }
 
+Queue::Census Queue::census() const {
+  Census census;
+  for (const auto& [key, item] : items_) {
+    const Stored& stored = item->stored;
+    ++(stored.is_held ? census.held : stored.tries > 0 ? census.deferred : census.active);
+    census.oldest = std::max(census.oldest, age(*item));
+  }
+  return census;
+}
+
 net::Awaitable<net::Message> Queue::answer(net::Message request) {
   const std::string id(request.get("id"));
   if (request.verb == "status") {
-    std::size_t held = 0, deferred = 0;
-    for (const auto& [key, item] : items_) {
-      held += item->stored.is_held ? 1 : 0;
-      deferred += !item->stored.is_held && item->stored.tries > 0 ? 1 : 0;
-    }
+    const Census census = this->census();
     co_return net::Message("ok")
         .add("queue.messages", fmt::format("{}", items_.size()))
-        .add("queue.deferred", fmt::format("{}", deferred))
-        .add("queue.held", fmt::format("{}", held));
+        .add("queue.deferred", fmt::format("{}", census.deferred))
+        .add("queue.held", fmt::format("{}", census.held));
   }
   if (request.verb == "list") co_return list(request);
   if (request.verb == "show") co_return co_await show(id);

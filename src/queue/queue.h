@@ -44,6 +44,12 @@ class Queue {
   std::unique_ptr<Spool::Writer> begin(message::Envelope envelope);
   net::Task<std::string> commit(Spool::Writer& writer);  // the queue id
 
+  struct Census {
+    std::size_t active = 0, deferred = 0, held = 0;
+    std::chrono::milliseconds oldest{0};
+  };
+  Census census() const;
+
   // list, show, retry, hold, release, delete, status.
   net::Awaitable<net::Message> answer(net::Message request);
 

@@ -141,6 +141,7 @@ class Accounts {
   net::Awaitable<void> close();
 
   std::size_t size() const { return accounts_.size(); }
+  std::size_t mailboxes_open() const;
   net::BlockingPool& pool() const { return pool_; }
   net::Executor executor() const;
   const Options& options() const { return options_; }

@@ -98,6 +98,12 @@ net::Awaitable<void> Accounts::look_after() {
   looking_after_ = false;
 }
 
+std::size_t Accounts::mailboxes_open() const {
+  std::size_t sum = 0;
+  for (const auto& [name, account] : accounts_) sum += account->open_mailboxes().size();
+  return sum;
+}
+
 net::Awaitable<void> Accounts::close() {
   stop();
   while (!accounts_.empty()) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/events.h"
+#include "base/metrics.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::store {
@@ -81,6 +82,7 @@ Result<> Engine::ensure_open() {
     for (const char* suffix : {"", "-wal", "-shm"}) TRY_OK(disk().remove(Path(file) += suffix));
   TRY_OK(index_.open(disk(), file));
   if (was_opened_ && !index_.is_new()) return {};
+  if (was_opened_) metrics::count(metric::store_index_rebuilt);
   if (was_opened_) log_.warn(event::store_index_rebuilt, {{"path", file.native()}});
   TRY(const std::string boot_id, index_.meta("boot_id"));
   if (!was_opened_) is_same_boot_ = !boot_id.empty() && boot_id == options_.boot_id;

@@ -6,6 +6,7 @@
 #include "auth/proto/sasl.h"
 #include "base/events.h"
 #include "base/ids.h"
+#include "base/metrics.h"
 #include "imap/proto/parser.h"
 #include "net/buffer.h"
 
@@ -27,6 +28,8 @@ class Login {
         registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
 
   net::Awaitable<void> run() {
+    metrics::count(metric::sessions, "imap");
+    const metrics::Open open(metric::sessions_open, "imap");
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
     log_.info(event::imap_connected, {{"address", stream_->peer().address}});
     stream_->identify(session_id_, "");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/metrics.h"
 #include "imap/server/session_impl.h"
 #include "net/timer.h"
 
@@ -75,6 +76,7 @@ std::string Session::capabilities() const {
 }
 
 net::Awaitable<void> Session::run() {
+  const metrics::Open open(metric::store_sessions);
   Result<> ended = co_await begin();
   if (ended) ended = co_await talk();
   if (!ended && ended.error().kind == ErrorKind::timeout) {
@@ -104,6 +106,7 @@ net::Task<> Session::begin() {
   }
   slot_ = services_.connections.take(**account);
   if (!slot_) {
+    metrics::count(metric::limits_hit, "user_sessions");
     log_.warn(event::imap_limited, {{"account", **account}, {"address", what.address}});
     CO_TRY_OK(co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n"));
     co_return fail(ErrorKind::closed, "too many connections");

@@ -1,3 +1,4 @@
+#include "base/metrics.h"
 #include "net/timer.h"
 #include "smtp/server/session_impl.h"
 
@@ -21,6 +22,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   const auto answer =
       co_await services_.directory->recipient({address, may_relay ? account_ : std::string{}});
   if (!answer) {
+    metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
     co_return kLookupFailed;
   }
@@ -35,6 +37,9 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
 
 net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,
                                                 const route::Refusal& refusal) {
+  metrics::count(metric::refusals, refusal.enhanced == "5.1.1"   ? "unknown_recipient"
+                                   : refusal.enhanced == "5.7.1" ? "relaying"
+                                                                 : "other");
   log_.info(event::smtp_rcpt_refused, {{"rcpt", address},
                                        {"from", envelope_.sender},
                                        {"address", stream_->peer().address},

@@ -1,3 +1,4 @@
+#include "base/metrics.h"
 #include "message/received.h"
 #include "smtp/server/session_impl.h"
 
@@ -20,10 +21,13 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   if (services_.limiter != nullptr && is_submission() && !account_.empty()) {
     const auto may = co_await services_.limiter->take({account_, envelope_.recipients.size()});
     if (!may) {
+      metrics::count(metric::refusals, "lookup_failed");
       log_.warn(event::smtp_lookup_failed, {{"reason", may.error().what}});
       co_return kTryAgain;
     }
     if (!*may) {
+      metrics::count(metric::refusals, "rate");
+      metrics::count(metric::limits_hit, "submission_rate");
       log_.warn(event::smtp_rate_refused, {{"account", account_}, {"from", envelope_.sender}});
       co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
     }
@@ -31,6 +35,7 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   sink_ = services_.sinks.make();
   const auto begun = co_await sink_->begin(envelope_);
   if (begun) co_return std::nullopt;
+  if (!settings_.internal) metrics::count(metric::refusals, "queue");
   log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", begun.error().what}});
   sink_.reset();
   co_return kTryAgain;
@@ -110,6 +115,10 @@ net::Task<> Session::end_message() {
       co_await sink_->abort();
       sink_.reset();
     }
+    if (!settings_.internal)
+      metrics::count(metric::refusals, refusal_->enhanced == "5.3.4" ? "too_large"
+                                       : refusal_->code < 500        ? "queue"
+                                                                     : "content");
     log_.info(event::smtp_refused,
               {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(*refusal_)}});
     say_result(*refusal_, {});
@@ -130,6 +139,7 @@ net::Awaitable<void> Session::commit() {
   const auto committed = co_await sink_->commit();
   sink_.reset();
   if (!committed) {
+    if (!settings_.internal) metrics::count(metric::refusals, "queue");
     log_.warn(event::smtp_refused,
               {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
     const bool is_final = committed.error().kind == ErrorKind::permanent;
@@ -138,6 +148,10 @@ net::Awaitable<void> Session::commit() {
   }
   ++accepted_;
   junk_ = 0;
+  if (!settings_.internal)
+    metrics::count(metric::messages_accepted, is_lmtp()         ? "lmtp"
+                                              : is_submission() ? "submission"
+                                                                : "smtp");
   if (!settings_.internal)
     log_.with_queue(committed->queue_id)
         .info(event::smtp_accepted, {{"from", envelope_.sender},

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/ids.h"
+#include "base/metrics.h"
 #include "net/timer.h"
 #include "smtp/server/session_impl.h"
 
@@ -55,6 +56,12 @@ Session::Session(net::StreamPtr stream, const ServerSettings& settings,
 
 net::Awaitable<void> Session::run() {
   stream_->identify(session_id_, "");
+  const std::string_view counted = is_lmtp() ? "lmtp" : is_submission() ? "submission" : "smtp";
+  std::optional<metrics::Open> open;
+  if (!settings_.internal) {
+    metrics::count(metric::sessions, counted);
+    open.emplace(metric::sessions_open, counted);
+  }
   if (!settings_.internal)
     log_.info(event::smtp_connected,
               {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
