@@ -49,6 +49,7 @@ set(THIRD_PARTY_auth OpenSSL::Crypto PkgConfig::ARGON2 PkgConfig::CRYPT)
 set(THIRD_PARTY_filter CURL::libcurl)
 set(THIRD_PARTY_sieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_store SQLite::SQLite3 ICU::uc ICU::i18n OpenSSL::Crypto)
+set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
 set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
 
 # Precompiled headers: a plain one for the sans-I/O folders, one with Asio for the rest. Compiled once each.
@@ -60,7 +61,7 @@ target_precompile_headers(posthorn_pch_std PRIVATE ${POSTHORN_PCH_DIR}/pch_std.h
 add_library(posthorn_pch_asio OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_asio PRIVATE posthorn_flags fmt::fmt)
 target_precompile_headers(posthorn_pch_asio PRIVATE ${POSTHORN_PCH_DIR}/pch_asio.h)
-set(SANS_IO_FOLDERS base message smtp/proto imap/proto pop3/proto auth/proto sieve)
+set(SANS_IO_FOLDERS base message smtp/proto imap/proto pop3/proto auth/proto web/proto sieve)
 
 function(posthorn_pch target)
   set(kind asio)

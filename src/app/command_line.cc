@@ -20,6 +20,7 @@
 #include "app/tool_transfer.h"
 #include "app/tool_user.h"
 #include "base/events.h"
+#include "base/metrics.h"
 
 namespace posthorn::app {
 namespace {
@@ -244,6 +245,12 @@ class CommandLine {
         ->callback([this] {
           for (const log::Event& event : event::all())
             fmt::print("{:<28} {}\n", event.name, event.meaning);
+          status_ = 0;
+        });
+    app_.add_subcommand("metrics", "Everything that /metrics tells, with its meaning")
+        ->callback([this] {
+          for (const metrics::Metric& metric : metrics::kMetrics)
+            fmt::print("{:<40} {}\n", metric.name, metric.about);
           status_ = 0;
         });
     app_.add_subcommand("defaults", "Print the annotated default configuration")->callback([this] {

@@ -331,6 +331,11 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       fence.read.push_back(config.paths.sieve);
       add_folder_of(fence.read, config.paths.sieve / "default.sieve");
       break;
+    case RoleKind::web:
+      add_folder_of(fence.read, config.paths.certificate);
+      if (!config.listen.https.empty()) add_folder_of(fence.read, config.paths.key);
+      if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
+      break;
   }
   return fence;
 }

@@ -39,5 +39,6 @@ std::unique_ptr<Role> make_edge(RoleSetup setup);
 std::unique_ptr<Role> make_lookup(RoleSetup setup);
 std::unique_ptr<Role> make_queue(RoleSetup setup);
 std::unique_ptr<Role> make_store(RoleSetup setup);
+std::unique_ptr<Role> make_web(RoleSetup setup);
 
 }  // namespace posthorn::app

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include "app/report.h"
 #include "app/role.h"
 #include "app/sandbox.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"
+#include "base/metrics.h"
 #include "base/placement.h"
 #include "imap/login/session.h"
 #include "net/listener.h"
@@ -110,6 +112,8 @@ class Edge final : public Role {
     serve_imap("imap", imap_);
     serve_imap("imaps", imaps_);
     start_pop3();
+    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::edge, report_))
+      listeners_.push_back(std::move(listener));
     co_return Result<>{};
   }
 
@@ -197,6 +201,22 @@ class Edge final : public Role {
     }
   }
 
+  static net::Awaitable<std::vector<web::Check>> check(Edge* self) {
+    const auto left = self->tls_->info().not_after - Clock::system().now();
+    const std::string until = "it ends at " + format_log_time(self->tls_->info().not_after);
+    co_return std::vector<web::Check>{{"certificate",
+                                       left <= 0ms                                     ? "red"
+                                       : left < self->setup_.config.tls.expiry_warning ? "warning"
+                                                                                       : "ok",
+                                       until}};
+  }
+  static net::Awaitable<void> measure(Edge* self) {
+    metrics::set(metric::certificate_not_after, std::chrono::duration_cast<std::chrono::seconds>(
+                                                    self->tls_->info().not_after.time_since_epoch())
+                                                    .count());
+    co_return;
+  }
+
   RoleSetup setup_;
   net::Scope scope_;
   net::Event stopped_;
@@ -216,6 +236,8 @@ class Edge final : public Role {
   std::unique_ptr<imap::LoginServices> login_services_;
   pop3::LoginSettings pop3_, pop3s_;
   std::unique_ptr<pop3::LoginServices> pop3_services_;
+  const Report report_{.checks = [this] { return check(this); },
+                       .measure = [this] { return measure(this); }};
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   log::Logger log_;
 };

@@ -1,7 +1,9 @@
+#include "app/report.h"
 #include "app/role.h"
 #include "auth/limiter.h"
 #include "auth/service.h"
 #include "base/events.h"
+#include "base/metrics.h"
 #include "maps/table_set.h"
 #include "net/line_channel.h"
 #include "net/listener.h"
@@ -36,6 +38,8 @@ class Lookup final : public Role {
           [this](net::Message request) { return answer_store(this, std::move(request)); });
     serve("lookup-control.sock",
           [this](net::Message request) { return answer_control(this, std::move(request)); });
+    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::lookup, report_))
+      listeners_.push_back(std::move(listener));
     co_return Result<>{};
   }
 
@@ -115,12 +119,38 @@ class Lookup final : public Role {
     co_return answer;
   }
 
+  static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
+    const auto& faults = self->tables_.faults();
+    if (faults.empty()) co_return std::vector<web::Check>{{"tables", "ok", ""}};
+    co_return std::vector<web::Check>{{"tables", "red", faults.front().text().substr(0, 500)}};
+  }
+  static net::Awaitable<void> measure(Lookup* self) {
+    metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
+    metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size()));
+    co_return;
+  }
+  // For the pages: which domains are ours, as far as they stand in tables that can be listed.
+  static net::Awaitable<std::optional<net::Message>> tell_domains(Lookup* self,
+                                                                  net::Message request) {
+    if (request.verb != "domains") co_return std::nullopt;
+    static constexpr std::size_t kToldMax = 100;
+    net::Message answer("ok");
+    std::size_t told = 0;
+    for (const std::string& domain : self->tables_.current()->domain_names)
+      if (++told <= kToldMax) answer.add("domain", domain);
+    co_return answer;
+  }
+
   RoleSetup setup_;
   net::Scope scope_;
   maps::Reloader tables_;
   route::LocalDirectory directory_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
+  const Report report_{
+      .checks = [this] { return check(this); },
+      .measure = [this] { return measure(this); },
+      .answer = [this](net::Message request) { return tell_domains(this, std::move(request)); }};
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };
 

@@ -1,5 +1,10 @@
+#include <cerrno>
+#include <unistd.h>
+
+#include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
+#include "base/metrics.h"
 #include "base/placement.h"
 #include "deliver/transports.h"
 #include "filter/filter.h"
@@ -68,6 +73,8 @@ class QueueRole final : public Role {
           return queue_->answer(std::move(request));
         });
       });
+    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::queue, report_))
+      listeners_.push_back(std::move(listener));
     co_return Result<>{};
   }
 
@@ -90,6 +97,48 @@ class QueueRole final : public Role {
     listeners_.back()->start();
   }
 
+  static net::Awaitable<std::vector<web::Check>> check(QueueRole* self) {
+    std::vector<web::Check> checks;
+    const bool is_full = self->queue_->is_full();
+    const Path& spool = self->setup_.config.paths.spool;
+    const auto looked = co_await self->setup_.pool.run([&spool]() -> Result<> {
+      if (::access((spool / "incoming").c_str(), R_OK | W_OK | X_OK) != 0)
+        return fail_errno("access", (spool / "incoming").native(), errno);
+      return {};
+    });
+    checks.push_back({"spool", is_full || !looked ? "red" : "ok",
+                      is_full  ? "full: queue.messages_max or queue.free_min is reached"
+                      : looked ? ""
+                               : looked.error().what});
+    if (self->filter_) {
+      const auto alive = co_await self->filter_->ping(Clock::system().steady_now() + 2s);
+      const bool is_needed = self->setup_.config.filter.when_down == "wait";
+      checks.push_back({"spamd",
+                        alive       ? "ok"
+                        : is_needed ? "red"
+                                    : "warning",
+                        alive ? "" : alive.error().what});
+    }
+    co_return checks;
+  }
+  static net::Awaitable<void> measure(QueueRole* self) {
+    const queue::Queue::Census census = self->queue_->census();
+    metrics::set(metric::queue_messages, static_cast<std::int64_t>(census.active), "active");
+    metrics::set(metric::queue_messages, static_cast<std::int64_t>(census.deferred), "deferred");
+    metrics::set(metric::queue_messages, static_cast<std::int64_t>(census.held), "held");
+    metrics::set(metric::queue_oldest,
+                 std::chrono::duration_cast<std::chrono::seconds>(census.oldest).count());
+    const Path corrupt = self->setup_.config.paths.spool / "corrupt";
+    const auto counted = co_await self->setup_.pool.run([&corrupt]() -> Result<std::int64_t> {
+      std::int64_t messages = 0;
+      std::error_code error;
+      for (const auto& entry : std::filesystem::directory_iterator(corrupt, error))
+        if (entry.path().extension() != ".log") ++messages;
+      return messages;
+    });
+    if (counted) metrics::set(metric::queue_messages, *counted, "corrupt");
+  }
+
   RoleSetup setup_;
   net::Scope scope_;
   net::LineChannel lookup_;
@@ -101,6 +150,8 @@ class QueueRole final : public Role {
   std::unique_ptr<SpoolSinkFactory> sinks_;
   smtp::ServerSettings settings_;
   std::unique_ptr<smtp::ServerServices> services_;
+  const Report report_{.checks = [this] { return check(this); },
+                       .measure = [this] { return measure(this); }};
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };
 

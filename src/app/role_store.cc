@@ -1,9 +1,13 @@
+#include <cerrno>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"
+#include "base/metrics.h"
 #include "imap/server/session.h"
 #include "net/listener.h"
 #include "pop3/server/session.h"
@@ -73,6 +77,8 @@ class StoreRole final : public Role {
     listen(
         sessions_, fmt::format("store-{}.pop3.sock", setup_.worker),
         [this](net::StreamPtr stream) { return pop3::serve(std::move(stream), *pop3_services_); });
+    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::store, report_))
+      listeners_.push_back(std::move(listener));
     co_return Result<>{};
   }
 
@@ -123,6 +129,23 @@ class StoreRole final : public Role {
     return {};
   }
 
+  static net::Awaitable<std::vector<web::Check>> check(StoreRole* self) {
+    const Path& mail = self->setup_.config.paths.mail;
+    const auto looked = co_await self->setup_.pool.run([&mail]() -> Result<> {
+      if (::access(mail.c_str(), R_OK | W_OK | X_OK) != 0)
+        return fail_errno("access", mail.native(), errno);
+      return {};
+    });
+    if (looked) co_return std::vector<web::Check>{{"mail", "ok", ""}};
+    co_return std::vector<web::Check>{{"mail", "red", looked.error().what}};
+  }
+  static net::Awaitable<void> measure(StoreRole* self) {
+    metrics::set(metric::store_accounts, static_cast<std::int64_t>(self->accounts_.size()));
+    metrics::set(metric::store_mailboxes,
+                 static_cast<std::int64_t>(self->accounts_.mailboxes_open()));
+    co_return;
+  }
+
   RoleSetup setup_;
   net::Scope scope_;
   net::Scope sessions_;  // users', which end before mail does
@@ -139,6 +162,8 @@ class StoreRole final : public Role {
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;
   std::unique_ptr<pop3::ServerServices> pop3_services_;
+  const Report report_{.checks = [this] { return check(this); },
+                       .measure = [this] { return measure(this); }};
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   log::Logger log_;
 };

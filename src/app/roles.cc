@@ -36,6 +36,8 @@ std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
       return make_queue(std::move(setup));
     case RoleKind::store:
       return make_store(std::move(setup));
+    case RoleKind::web:
+      return make_web(std::move(setup));
   }
   return nullptr;
 }
@@ -180,7 +182,9 @@ int run_one_process(const config::Config& config) {
       if (!socket) {
         TRY(socket, net::bind_socket(spec.address, {.mode = spec.mode}));
       }
-      sockets[spec.role][spec.worker][spec.name].push_back(*std::move(socket));
+      // One edge stands for all its workers here.
+      const std::size_t worker = spec.role == RoleKind::store ? spec.worker : 0;
+      sockets[spec.role][worker][spec.name].push_back(*std::move(socket));
     }
     return sockets;
   };
@@ -196,7 +200,8 @@ int run_one_process(const config::Config& config) {
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
   Process process(config);
-  for (const RoleKind kind : {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge})
+  for (const RoleKind kind :
+       {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
   return process.run([] {
     fmt::print("posthorn: ready\n");

@@ -105,6 +105,7 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   Settings settings(config);
   if (const auto sockets = list_sockets(config); !sockets) settings.add(sockets.error().what);
   settings.expect("limits", "exempt", auth::Networks::parse(config.limits.exempt));
+  settings.expect("web", "metrics_from", auth::Networks::parse(config.web.metrics_from));
   if (!config.filter.spamd.empty())
     settings.expect("filter", "spamd", net::parse_address(config.filter.spamd));
   if (!config.relay.source_address.empty())

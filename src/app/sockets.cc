@@ -19,6 +19,8 @@ std::string_view to_string(RoleKind kind) {
       return "queue";
     case RoleKind::store:
       return "store";
+    case RoleKind::web:
+      return "web";
   }
   return "edge";
 }
@@ -33,12 +35,15 @@ std::string user_of(const config::Config& config, RoleKind role) {
       return config.users.queue;
     case RoleKind::store:
       return config.users.store;
+    case RoleKind::web:
+      return config.users.web;
   }
   return config.users.edge;
 }
 
 std::optional<RoleKind> find_role(std::string_view name) {
-  for (const RoleKind kind : {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store})
+  for (const RoleKind kind :
+       {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store, RoleKind::web})
     if (name == to_string(kind)) return kind;
   return std::nullopt;
 }
@@ -50,6 +55,10 @@ net::Address run_socket(const config::Config& config, std::string_view name) {
 net::Address store_socket(const config::Config& config, std::size_t worker,
                           std::string_view protocol) {
   return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
+}
+
+std::string web_socket(RoleKind role, std::size_t worker) {
+  return fmt::format("{}-{}.web.sock", to_string(role), worker);
 }
 
 Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
@@ -71,15 +80,20 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
   }
   if (config.submission.programs != "off") {
-    inside("submit.sock", RoleKind::edge, std::nullopt);
+    inside("submit.sock", RoleKind::edge, std::nullopt, kAllWorkers);
     specs.back().mode = 0666;
   }
-  // One for each edge; all edges inherit them, each serves its own.
   for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
-    inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt);
-  for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve},
-                                        {"http", &config.listen.http},
-                                        {"https", &config.listen.https}})
+    inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt, worker);
+  if (!config.listen.http.empty() || !config.listen.https.empty()) {
+    inside(web_socket(RoleKind::lookup, 0), RoleKind::lookup, RoleKind::web);
+    inside(web_socket(RoleKind::queue, 0), RoleKind::queue, RoleKind::web);
+    for (std::size_t worker = 0; worker < config.store.workers; ++worker)
+      inside(web_socket(RoleKind::store, worker), RoleKind::store, RoleKind::web, worker);
+    for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
+      inside(web_socket(RoleKind::edge, worker), RoleKind::edge, RoleKind::web, worker);
+  }
+  for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve}})
     if (!addresses->empty())
       return fail(ErrorKind::config,
                   fmt::format("{}: listen.{}: this version does not serve it; leave the list empty",
@@ -93,6 +107,8 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
       {"pop3", &config.listen.pop3},
       {"pop3s", &config.listen.pop3s},
       {"lmtp", &config.listen.lmtp},
+      {"http", &config.listen.http},
+      {"https", &config.listen.https},
   };
   for (const auto& [name, addresses] : outside) {
     for (const std::string& text : *addresses) {
@@ -101,7 +117,8 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
         return fail(ErrorKind::config,
                     fmt::format("{}: listen.{}: {}", config::place_of(config, "listen", name), name,
                                 address.error().what));
-      specs.push_back({std::string(name), *std::move(address), RoleKind::edge, 0, std::nullopt});
+      const RoleKind role = name.starts_with("http") ? RoleKind::web : RoleKind::edge;
+      specs.push_back({std::string(name), *std::move(address), role, kAllWorkers, std::nullopt});
     }
   }
   return specs;

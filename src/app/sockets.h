@@ -12,21 +12,25 @@
 
 namespace posthorn::app {
 
-enum class RoleKind { edge, lookup, queue, store };
+enum class RoleKind { edge, lookup, queue, store, web };
 std::string_view to_string(RoleKind kind);
 std::optional<RoleKind> find_role(std::string_view name);
 // The system account of a role, when the server is started as root.
 std::string user_of(const config::Config& config, RoleKind role);
 
+inline constexpr std::size_t kAllWorkers = static_cast<std::size_t>(-1);  // share it
+
 struct SocketSpec {
   std::string name;  // "smtp", "lookup-edge.sock", "store-0.lmtp.sock"
   net::Address address;
   RoleKind role;
-  std::size_t worker = 0;               // store: which one; edge workers share theirs
+  std::size_t worker = 0;               // which one of the role
   std::optional<RoleKind> client = {};  // Unix sockets: who may connect; unset: root only (control)
   mode_t mode = 0600;                   // 0666: every program of this machine
 };
 
+// Where a role tells the web role how it is: "queue.web.sock", "store-0.web.sock".
+std::string web_socket(RoleKind role, std::size_t worker);
 Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);
 
 // Descriptors that a role was given, by name; a name may have several.

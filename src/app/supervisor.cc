@@ -120,6 +120,8 @@ class Supervisor {
     children_.emplace_back(RoleKind::queue);
     for (std::size_t i = 0; i < config_.edge.workers; ++i)
       children_.emplace_back(RoleKind::edge, i);
+    if (!config_.listen.http.empty() || !config_.listen.https.empty())
+      children_.emplace_back(RoleKind::web);
   }
 
   void start(Child& child) {
@@ -141,7 +143,7 @@ class Supervisor {
     std::vector<const Bound*> mine;
     for (const Bound& bound : bound_)
       if (bound.spec.role == child.role &&
-          (child.role == RoleKind::edge || bound.spec.worker == child.worker))
+          (bound.spec.worker == kAllWorkers || bound.spec.worker == child.worker))
         mine.push_back(&bound);
     std::string names;
     std::vector<int> copies;
@@ -223,7 +225,7 @@ class Supervisor {
         for (const Child& child : children_)
           if (child.pid > 0 && child.role == RoleKind::store && child.is_ready)
             ::kill(child.pid, SIGUSR1);
-        std::erase_if(bound_, [](const Bound& bound) { return bound.spec.role == RoleKind::edge; });
+        std::erase_if(bound_, [](const Bound& bound) { return bound.spec.worker == kAllWorkers; });
         notify_systemd("STOPPING=1");
       }
     }
@@ -282,11 +284,11 @@ class Supervisor {
   }
 
   // In the order of the mail's way, so that nothing arrives for one that has gone: edge, queue,
-  // store, lookup.
+  // store, lookup; the web pages, which ask them all, before them.
   void stop_next() {
     const auto now = Clock::system().steady_now();
     for (const RoleKind role :
-         {RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
+         {RoleKind::web, RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
       bool any = false;
       for (Child& child : children_) {
         if (child.role != role || child.pid <= 0) continue;

@@ -24,6 +24,7 @@ constexpr Port kPorts[] = {
     {587, &config::Listen::submission}, {143, &config::Listen::imap},
     {993, &config::Listen::imaps},      {110, &config::Listen::pop3},
     {995, &config::Listen::pop3s},
+    {80, &config::Listen::http},        {443, &config::Listen::https},
 };
 
 std::string join_address(std::string_view host, int port) {

@@ -194,6 +194,12 @@ struct Pop3 {
   bool mark_seen = true;  // what was fetched is read, at QUIT
 };
 
+struct Web {
+  std::vector<std::string> metrics_from = {"127.0.0.0/8", "::1/128"};
+  Path authority;  // PEM; empty: what the server's certificate ends in, if it is of our own making
+  Duration request_timeout = 10s;
+};
+
 struct Log {
   std::string file = "-";  // "-": standard output
   std::string level = "info";
@@ -208,6 +214,7 @@ struct Users {  // the accounts roles run under when started as root
   std::string lookup = "posthorn-lookup";
   std::string queue = "posthorn-queue";
   std::string store = "vmail";
+  std::string web = "posthorn-web";
 };
 
 struct Config {
@@ -226,6 +233,7 @@ struct Config {
   Store store;
   Imap imap;
   Pop3 pop3;
+  Web web;
   Log log;
   Edge edge;
   Users users;

@@ -46,8 +46,8 @@ void visit_listen(Listen& c, KeyVisitor& v) {
   v.list("pop3", c.pop3, "POP3, login after STLS.");
   v.list("pop3s", c.pop3s, "POP3, TLS from the start.");
   v.list("managesieve", c.managesieve, "ManageSieve. Not served by this version.");
-  v.list("http", c.http, "Web pages. Not served by this version.");
-  v.list("https", c.https, "Web pages over TLS. Not served by this version.");
+  v.list("http", c.http, "Web pages: about this server, health, metrics, autoconfig.");
+  v.list("https", c.https, "The same over TLS.");
   v.list("lmtp", c.lmtp, "An entrance for LMTP that needs no login: keep it on loopback.");
 }
 
@@ -252,6 +252,13 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_relay(c.relay, v);
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
+  v.section("web", "The pages about this server.");
+  v.list("metrics_from", c.web.metrics_from,
+         "Networks that may read /metrics, and the reasons in /health.");
+  v.path("authority", c.web.authority,
+         "PEM: the certificate to download at /ca.crt. Empty: the server's own, if it is signed by "
+         "no authority that everybody knows.");
+  v.duration("request_timeout", c.web.request_timeout, 1s, hours(1), "For a whole request.");
   v.section("log", "One line, one event, in logfmt.");
   v.text("file", c.log.file, "\"-\": standard output.");
   v.choice("level", c.log.level, {"debug", "info", "warning", "error"},
@@ -263,6 +270,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.text("lookup", c.users.lookup, "Reads tables and users.");
   v.text("queue", c.users.queue, "Owns the spool.");
   v.text("store", c.users.store, "Owns the mail.");
+  v.text("web", c.users.web, "Serves the web pages; must be able to read the TLS key for https.");
 }
 
 }  // namespace posthorn::config

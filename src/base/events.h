@@ -97,6 +97,9 @@
   EVENT(store_mailbox_created, "store.mailbox.created", "A mailbox was made.")                      \
   EVENT(store_mailbox_removed, "store.mailbox.removed", "A mailbox and its messages were removed.") \
   EVENT(store_mailbox_renamed, "store.mailbox.renamed", "A mailbox got another name.")              \
+  /* the web pages */                                                                              \
+  EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \
+  EVENT(health_changed, "health.changed", "What /health tells has changed; red= names what is wrong now.") \
   /* end */
 // clang-format on
 

@@ -211,6 +211,28 @@ Result<bool> TlsServer::reload() {
   return changed;
 }
 
+Result<Authority> read_authority(const Path& file) {
+  constexpr std::size_t kFileMax = 1U << 20U;
+  TRY(const auto text, read_file(file, kFileMax));
+  if (!text)
+    return fail(ErrorKind::config, fmt::format("{}: there is no such file", file.native()));
+  const BioPtr in(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  CertificatePtr last;
+  while (CertificatePtr next{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)})
+    last = std::move(next);
+  ERR_clear_error();  // the end of the file is one, too
+  if (!last)
+    return fail(ErrorKind::config, fmt::format("{}: it holds no certificate", file.native()));
+  const BioPtr out(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_X509(out.get(), last.get()) != 1)
+    return fail(ErrorKind::temporary, tls_error("PEM_write_bio_X509"));
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return Authority{.pem = std::string(data, static_cast<std::size_t>(size)),
+                   .is_self_issued = X509_NAME_cmp(X509_get_subject_name(last.get()),
+                                                   X509_get_issuer_name(last.get())) == 0};
+}
+
 CertificateInfo TlsServer::info() const {
   return state_->pairs.front().info;
 }

@@ -26,6 +26,13 @@ struct CertificateInfo {
   WallTime not_after{};
 };
 
+// The last certificate of a PEM file, re-encoded: nothing else of the file comes along.
+struct Authority {
+  std::string pem;
+  bool is_self_issued = false;  // it stands at the end of its chain
+};
+Result<Authority> read_authority(const Path& file);
+
 class TlsServer {
  public:
   // The first pair is the default for a name no pair is for.

@@ -26,8 +26,9 @@ import base64
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POSTHORN = os.environ.get("POSTHORN", str(ROOT / "build" / "dev" / "posthorn"))
 FULL = os.environ.get("POSTHORN_FULL") == "1"
-ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "vmail")
-PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
+ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "vmail")
+PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
+         "http": 80, "https": 443}
 
 
 def wait_until(what, seconds=20.0, step=0.05):

@@ -12,7 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import POSTHORN, Server, message
 
-ROLES = ("edge", "lookup", "queue", "store")
+ROLES = ("edge", "lookup", "queue", "store", "web")
 SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
 
 
@@ -51,7 +51,8 @@ class Fence(unittest.TestCase):
         everything = [cert, domains, script, users, spool, mail, in_spool, in_mail]
         names = "read:/etc/passwd"  # who it is that writes by submit.sock
         everything.append(names)
-        may = {"edge": {cert, names}, "lookup": {domains, users}, "queue": {spool, in_spool}, "store": {mail, in_mail, script}}
+        may = {"edge": {cert, names}, "lookup": {domains, users}, "queue": {spool, in_spool}, "store": {mail, in_mail, script},
+               "web": {cert}}
         for role in ROLES:
             got = self.outcomes(role, *everything, f"read:{self.secret}", "list:/", "list:/tmp",
                                 "write:/tmp/probe", "read:/dev/null", "list:/usr/share")

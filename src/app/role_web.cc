@@ -1,0 +1,303 @@
+#include <algorithm>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/report.h"
+#include "app/role.h"
+#include "auth/service.h"
+#include "base/events.h"
+#include "base/metrics.h"
+#include "net/line_channel.h"
+#include "net/listener.h"
+#include "net/timer.h"
+#include "net/tls.h"
+#include "web/pages.h"
+
+namespace posthorn::app {
+namespace {
+
+constexpr auto kFreshFor = 1s;  // answers of the roles are asked for no more often
+constexpr auto kAnswerWithin = 3s;
+
+// web: the pages about this server, its health and its metrics. It opens no mail, knows no user and
+// asks the other roles only how they are.
+class WebRole final : public Role, private web::Backend {
+ public:
+  explicit WebRole(RoleSetup setup)
+      : setup_(std::move(setup)),
+        scope_(setup_.executor),
+        stopped_(setup_.executor),
+        polled_(setup_.executor),
+        pages_(*this),
+        limits_(
+            {.connections_max = 1000,
+             .per_address_max = setup_.config.limits.connections_per_address_max,
+             .per_minute_max = setup_.config.limits.connections_per_minute_max,
+             .loopback_exempt = false,
+             .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {
+    add_source(RoleKind::lookup, 0);  // the first one, which knows the domains
+    add_source(RoleKind::queue, 0);
+    for (std::size_t i = 0; i < setup_.config.store.workers; ++i) add_source(RoleKind::store, i);
+    for (std::size_t i = 0; i < setup_.config.edge.workers; ++i) add_source(RoleKind::edge, i);
+  }
+
+  net::Task<> start() override {
+    const config::Config& config = setup_.config;
+    CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
+    CO_TRY(operators_, auth::Networks::parse(config.web.metrics_from));
+    if (!config.listen.https.empty()) {
+      CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
+    }
+    CO_TRY_OK(load_authority());
+    fill_settings();
+    http_ = https_ = {.handshake_timeout = config.tls.handshake_timeout,
+                      .request_timeout = config.web.request_timeout};
+    https_.implicit_tls = true;
+    services_ = std::make_unique<web::ServerServices>(
+        web::ServerServices{.scope = scope_, .site = pages_, .tls = tls_.get()});
+    listen("http", http_);
+    listen("https", https_);
+    scope_.spawn(watch_certificates(this));
+    co_return Result<>{};
+  }
+
+  net::Awaitable<void> reload() override {
+    reload_certificates();
+    co_return;
+  }
+
+  net::Awaitable<void> stop() override {
+    for (const auto& listener : listeners_) listener->stop();
+    stopped_.close();
+    polled_.close();
+    for (const auto& source : sources_) source->channel.close();
+    co_await scope_.shut_down(setup_.config.limits.drain);
+    co_await scope_.join();
+  }
+
+ private:
+  // A process that is asked.
+  struct Source {
+    Source(net::Scope& scope, const config::Config& config, RoleKind r, std::size_t w)
+        : role(r), worker(w), channel(scope, run_socket(config, web_socket(r, w))) {}
+    RoleKind role;
+    std::size_t worker;
+    net::LineChannel channel;
+    Result<Told> told = fail(ErrorKind::closed, "not asked yet");
+    std::string pid;
+    metrics::Snapshot last{};  // of that process
+  };
+
+  void add_source(RoleKind role, std::size_t worker) {
+    sources_.push_back(std::make_unique<Source>(scope_, setup_.config, role, worker));
+  }
+
+  void listen(const std::string& name, const web::ServerSettings& settings) {
+    for (File& socket : setup_.sockets[name]) {
+      listeners_.push_back(std::make_unique<net::Listener>(
+          scope_, std::move(socket),
+          net::Listener::Options{.name = name, .refusal = {}, .limits = &limits_},
+          [this, &settings](net::StreamPtr stream) {
+            return web::serve(std::move(stream), settings, *services_);
+          }));
+      listeners_.back()->start();
+    }
+  }
+
+  // The best of a protocol first.
+  void fill_settings() {
+    const config::Config& config = setup_.config;
+    mail_.hostname = config.server.hostname;
+    const auto add = [&](std::string protocol, const std::vector<std::string>& addresses,
+                         web::Security security) {
+      for (const std::string& text : addresses) {
+        const auto address = net::parse_address(text);
+        if (!address) continue;
+        const auto* tcp = std::get_if<net::TcpAddress>(&*address);
+        if (tcp == nullptr) continue;
+        mail_.services.push_back({std::move(protocol), tcp->port, security});
+        return;
+      }
+    };
+    add("imap", config.listen.imaps, web::Security::tls);
+    add("imap", config.listen.imap, web::Security::starttls);
+    add("pop3", config.listen.pop3s, web::Security::tls);
+    add("pop3", config.listen.pop3, web::Security::starttls);
+    add("smtp", config.listen.submissions, web::Security::tls);
+    add("smtp", config.listen.submission, web::Security::starttls);
+    if (!config.server.default_domain.empty()) mail_.domains = {config.server.default_domain};
+  }
+
+  Result<> load_authority() {
+    const config::Config& config = setup_.config;
+    const bool is_named = !config.web.authority.empty();
+    TRY(const auto authority,
+        net::read_authority(is_named ? config.web.authority : config.paths.certificate));
+    mail_.authority_pem = is_named || authority.is_self_issued ? authority.pem : "";
+    return {};
+  }
+
+  void reload_certificates() {
+    // A bad new pair is told of by edge, which has the same files.
+    if (tls_) (void)tls_->reload();
+    (void)load_authority();
+  }
+  static net::Awaitable<void> watch_certificates(WebRole* self) {
+    while (!self->stopped_.is_closed()) {
+      co_await self->stopped_.wait(Clock::system().steady_now() +
+                                   self->setup_.config.tls.reload_interval);
+      if (self->stopped_.is_closed()) co_return;
+      self->reload_certificates();
+      co_await self->learn_domains();
+    }
+  }
+
+  net::Awaitable<void> learn_domains() {
+    const auto answer = co_await sources_.front()->channel.ask(
+        net::Message("domains"), Clock::system().steady_now() + kAnswerWithin);
+    if (!answer || answer->verb != "ok") co_return;
+    std::vector<std::string> domains;
+    for (const std::string_view domain : answer->all("domain")) domains.emplace_back(domain);
+    const std::string& first = setup_.config.server.default_domain;
+    const auto own = std::ranges::find(domains, first);
+    if (own != domains.end()) std::rotate(domains.begin(), own, std::next(own));
+    mail_.domains = std::move(domains);
+  }
+
+  // Asks every role, all at once; whoever comes meanwhile waits for the same answers.
+  net::Awaitable<void> refresh() {
+    const auto is_fresh = [this] {
+      return Clock::system().steady_now() - polled_at_ < kFreshFor && was_polled_;
+    };
+    while (is_polling_ && !polled_.is_closed()) co_await polled_.wait(SteadyTime::max());
+    if (is_fresh() || polled_.is_closed()) co_return;
+    is_polling_ = true;
+    unanswered_ = sources_.size();
+    for (const auto& source : sources_) scope_.spawn(ask(this, source.get()));
+    while (unanswered_ > 0 && !polled_.is_closed()) co_await answered_.wait(SteadyTime::max());
+    is_polling_ = false;
+    was_polled_ = true;
+    polled_at_ = Clock::system().steady_now();
+    polled_.set();
+  }
+
+  static net::Awaitable<void> ask(WebRole* self, Source* source) {
+    source->told =
+        co_await ask_report(source->channel, Clock::system().steady_now() + kAnswerWithin);
+    if (source->told) self->keep_counts(*source);
+    --self->unanswered_;
+    self->answered_.set();
+  }
+
+  // A process that was started anew counts from zero; what the one before had counted stays in
+  // the sum, so that no counter goes back.
+  void keep_counts(Source& source) {
+    if (source.pid != source.told->pid && !source.pid.empty() &&
+        std::ranges::find(gone_, source.pid) == gone_.end()) {
+      gone_.push_back(source.pid);
+      if (gone_.size() > sources_.size() * 2) gone_.erase(gone_.begin());
+      metrics::keep_counters(source.last);
+      metrics::merge(ended_, source.last);
+    }
+    source.pid = source.told->pid;
+    source.last = source.told->metrics;
+  }
+
+  // Backend
+
+  const web::MailSettings& settings() override { return mail_; }
+
+  bool is_operator(const net::Peer& peer) override { return operators_.contains(peer.address); }
+
+  net::Awaitable<std::vector<web::Check>> checks() override {
+    co_await refresh();
+    std::vector<web::Check> checks;
+    for (const auto& source : sources_) {
+      std::string name = fmt::format("role.{}", to_string(source->role));
+      if (source->worker > 0) name += fmt::format("-{}", source->worker);
+      if (source->told)
+        checks.push_back({std::move(name), "ok", ""});
+      else
+        checks.push_back({std::move(name), "red", source->told.error().what});
+    }
+    for (const auto& source : sources_) {
+      if (!source->told) continue;
+      for (const web::Check& check : source->told->checks) {
+        const auto same = std::ranges::find(checks, check.name, &web::Check::name);
+        if (same == checks.end())
+          checks.push_back(check);
+        else if (same->state == "ok" || check.state == "red")  // of several workers the worst
+          *same = check;
+      }
+    }
+    tell_changes(checks);
+    co_return checks;
+  }
+
+  void tell_changes(const std::vector<web::Check>& checks) {
+    std::string red;
+    for (const web::Check& check : checks)
+      if (check.state == "red") red += (red.empty() ? "" : ",") + check.name;
+    if (red == red_) return;
+    red_ = red;
+    if (red.empty())
+      log_.info(event::health_changed, {{"red", "-"}});
+    else
+      log_.warn(event::health_changed, {{"red", red}});
+  }
+
+  net::Awaitable<std::string> metrics() override {
+    co_await refresh();
+    metrics::Snapshot sum = ended_;
+    std::vector<std::string> counted = {std::to_string(getpid())};
+    for (const RoleKind role : {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store})
+      metrics::set(metric::role_up,
+                   std::ranges::count_if(sources_,
+                                         [&](const auto& source) {
+                                           return source->role == role && source->told.has_value();
+                                         }),
+                   to_string(role));
+    metrics::set(metric::role_up, 1, to_string(RoleKind::web));
+    metrics::merge(sum, metrics::read());
+    for (const auto& source : sources_) {
+      // One that does not answer now has still counted what it had.
+      metrics::Snapshot cells = source->last;
+      if (!source->told) metrics::keep_counters(cells);
+      if (std::ranges::find(counted, source->pid) != counted.end()) continue;
+      counted.push_back(source->pid);
+      metrics::merge(sum, cells);
+    }
+    co_return metrics::write_text(sum, POSTHORN_VERSION);
+  }
+
+  RoleSetup setup_;
+  net::Scope scope_;
+  net::Event stopped_;
+  net::Event polled_;
+  net::Event answered_{setup_.executor};
+  std::vector<std::unique_ptr<Source>> sources_;
+  web::Pages pages_;
+  auth::Networks exempt_, operators_;
+  net::ConnectionLimits limits_;
+  std::unique_ptr<net::TlsServer> tls_;
+  web::MailSettings mail_;
+  web::ServerSettings http_, https_;
+  std::unique_ptr<web::ServerServices> services_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::size_t unanswered_ = 0;
+  bool is_polling_ = false;
+  bool was_polled_ = false;
+  SteadyTime polled_at_{};
+  metrics::Snapshot ended_{};
+  std::vector<std::string> gone_;
+  std::string red_;
+  log::Logger log_;
+};
+
+}  // namespace
+
+std::unique_ptr<Role> make_web(RoleSetup setup) {
+  return std::make_unique<WebRole>(std::move(setup));
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,154 @@
+#include "web/pages.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "web/proto/text.h"
+
+namespace posthorn::web {
+namespace {
+
+struct Route {
+  std::string_view method;  // GET stands for HEAD too
+  std::string_view path;
+  enum class Page { start, authority, health, metrics, autoconfig, autodiscover, profile } page;
+};
+constexpr Route kRoutes[] = {
+    {"GET", "/", Route::Page::start},
+    {"GET", "/ca.crt", Route::Page::authority},
+    {"GET", "/health", Route::Page::health},
+    {"GET", "/metrics", Route::Page::metrics},
+    {"GET", "/mail/config-v1.1.xml", Route::Page::autoconfig},
+    {"GET", "/.well-known/autoconfig/mail/config-v1.1.xml", Route::Page::autoconfig},
+    {"POST", "/autodiscover/autodiscover.xml", Route::Page::autodiscover},
+    {"GET", "/posthorn.mobileconfig", Route::Page::profile},
+};
+
+constexpr std::string_view kMethods[] = {"GET",    "HEAD",    "POST",    "PUT",
+                                         "DELETE", "CONNECT", "OPTIONS", "TRACE"};
+
+Response not_allowed(std::string_view allowed) {
+  Response response = make_error(405);
+  response.fields.emplace_back("Allow", allowed == "GET" ? "GET, HEAD" : std::string(allowed));
+  return response;
+}
+
+std::string_view domain_of(std::string_view address) {
+  return address.substr(address.rfind('@') + 1);
+}
+
+}  // namespace
+
+net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& peer) {
+  // RFC 9110 section 9.1: an unknown method is 501, one that the page does not have 405.
+  if (std::ranges::find(kMethods, request.method) == std::end(kMethods)) co_return make_error(501);
+  // Outlook writes the path of its page in several ways.
+  const std::string path =
+      lower(request.path).starts_with("/autodiscover/") ? lower(request.path) : request.path;
+  const auto* const route = std::ranges::find(kRoutes, path, &Route::path);
+  if (route == std::end(kRoutes)) co_return make_error(404);
+  if ((request.method == "HEAD" ? "GET" : request.method) != route->method)
+    co_return not_allowed(route->method);
+  switch (route->page) {
+    case Route::Page::start:
+      co_return Response{.type = "text/html; charset=utf-8",
+                         .body = start_page(backend_.settings())};
+    case Route::Page::authority:
+      co_return authority();
+    case Route::Page::health:
+      co_return co_await health(peer);
+    case Route::Page::metrics:
+      co_return co_await metrics(peer);
+    case Route::Page::autoconfig:
+      co_return autoconfig(request);
+    case Route::Page::autodiscover:
+      co_return autodiscover(request);
+    case Route::Page::profile:
+      co_return profile(request);
+  }
+  co_return make_error(500);
+}
+
+net::Awaitable<Response> Pages::health(const net::Peer& peer) {
+  const std::vector<Check> checks = co_await backend_.checks();
+  const bool is_red = std::ranges::any_of(checks, [](const Check& c) { return c.state == "red"; });
+  co_return Response{
+      .status = is_red ? 503 : 200,
+      .type = "application/json",
+      .body = health_json(checks, backend_.is_operator(peer) ? Details::shown : Details::hidden)};
+}
+
+net::Awaitable<Response> Pages::metrics(const net::Peer& peer) {
+  if (!backend_.is_operator(peer)) co_return make_error(403);
+  co_return Response{.type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                     .body = co_await backend_.metrics()};
+}
+
+Response Pages::authority() {
+  const std::string& pem = backend_.settings().authority_pem;
+  if (pem.empty()) return make_error(404);
+  return {.type = "application/x-x509-ca-cert",
+          .body = pem,
+          .fields = {{"Content-Disposition", "attachment; filename=\"ca.crt\""}}};
+}
+
+Response Pages::autoconfig(const Request& request) {
+  const MailSettings& settings = backend_.settings();
+  const auto is_ours = [&](const std::string& domain) {
+    return std::ranges::find(settings.domains, domain) != settings.domains.end();
+  };
+  std::string domain;
+  if (const auto address = find_parameter(request.query, "emailaddress")) {
+    domain = lower(domain_of(*address));
+    if (!is_plain_address(*address) || !is_ours(domain)) return make_error(404);
+  } else {
+    // Asked as autoconfig.example.org or as example.org itself; by another name, the first domain.
+    domain = lower(request.host.substr(0, request.host.find(':')));
+    if (domain.starts_with("autoconfig.")) domain.erase(0, 11);
+    if (!is_ours(domain)) domain = settings.domains.empty() ? "" : settings.domains.front();
+    if (domain.empty()) return make_error(404);
+  }
+  return {.type = "text/xml; charset=utf-8", .body = autoconfig_xml(settings, domain)};
+}
+
+Response Pages::autodiscover(const Request& request) {
+  const MailSettings& settings = backend_.settings();
+  const auto address = find_autodiscover_address(request.body);
+  const bool is_ours = address && std::ranges::find(settings.domains, lower(domain_of(*address))) !=
+                                      settings.domains.end();
+  return {.type = "text/xml; charset=utf-8",
+          .body = is_ours ? autodiscover_xml(settings, *address) : autodiscover_error_xml()};
+}
+
+Response Pages::profile(const Request& request) {
+  const MailSettings& settings = backend_.settings();
+  const std::string address = find_parameter(request.query, "email").value_or("");
+  if (!address.empty() &&
+      (!is_plain_address(address) ||
+       std::ranges::find(settings.domains, lower(domain_of(address))) == settings.domains.end()))
+    return make_error(404);
+  return {.type = "application/x-apple-aspen-config; charset=utf-8",
+          .body = mobileconfig(settings, address),
+          .fields = {{"Content-Disposition", "attachment; filename=\"posthorn.mobileconfig\""}}};
+}
+
+std::string health_json(const std::vector<Check>& checks, Details details) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::object();
+  bool is_red = false;
+  bool is_warning = false;
+  for (const Check& check : checks) {
+    is_red |= check.state == "red";
+    is_warning |= check.state == "warning";
+    nlohmann::ordered_json entry = {{"state", check.state}};
+    if (details == Details::shown && !check.detail.empty()) entry["detail"] = check.detail;
+    list[check.name] = std::move(entry);
+  }
+  const nlohmann::ordered_json json = {{"status", is_red       ? "red"
+                                                  : is_warning ? "warning"
+                                                               : "ok"},
+                                       {"checks", std::move(list)}};
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace posthorn::web

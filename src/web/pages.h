@@ -1,0 +1,49 @@
+// The pages: which path answers what. Settings and health come from the role through a Backend, so
+// that this folder knows neither tables nor roles. No text of a request goes into a page but the
+// address that was asked for, checked and escaped; the Host field is used for nothing but to guess
+// a domain of ours.
+#pragma once
+
+#include "web/server.h"
+#include "web/settings.h"
+
+namespace posthorn::web {
+
+struct Check {
+  std::string name;    // "role.edge", "spamd", "certificate"
+  std::string state;   // "ok", "warning", "red"
+  std::string detail;  // why, for the operator
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const MailSettings& settings() = 0;
+  virtual net::Awaitable<std::vector<Check>> checks() = 0;
+  virtual net::Awaitable<std::string> metrics() = 0;
+  // Who may read metrics, and the reasons behind a red light.
+  virtual bool is_operator(const net::Peer& peer) = 0;
+};
+
+class Pages final : public Site {
+ public:
+  explicit Pages(Backend& backend) : backend_(backend) {}
+  net::Awaitable<Response> answer(const Request& request, const net::Peer& peer) override;
+
+ private:
+  net::Awaitable<Response> health(const net::Peer& peer);
+  net::Awaitable<Response> metrics(const net::Peer& peer);
+  Response authority();
+  Response autoconfig(const Request& request);
+  Response autodiscover(const Request& request);
+  Response profile(const Request& request);
+
+  Backend& backend_;
+};
+
+// "/", as HTML.
+std::string start_page(const MailSettings& settings);
+enum class Details { shown, hidden };
+std::string health_json(const std::vector<Check>& checks, Details details);
+
+}  // namespace posthorn::web

@@ -1,0 +1,126 @@
+#include "web/proto/text.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace posthorn::web {
+namespace {
+
+// The length of the valid UTF-8 sequence at the front, 0 if there is none (RFC 3629 section 4).
+std::size_t utf8_length(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = at(0);
+  const std::size_t length = lead < 0x80                    ? 1
+                             : lead >= 0xC2 && lead <= 0xDF ? 2
+                             : lead >= 0xE0 && lead <= 0xEF ? 3
+                             : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                            : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((at(i) & 0xC0U) != 0x80) return 0;
+  if ((lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) > 0x9F) ||
+      (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) > 0x8F))
+    return 0;
+  if (lead == 0xEF && at(1) == 0xBF && at(2) >= 0xBE) return 0;  // U+FFFE and U+FFFF
+  return length;
+}
+
+constexpr std::array<std::pair<std::string_view, char>, 5> kEntities = {
+    {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}}};
+
+std::optional<std::string> decode_entities(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    if (text.front() != '&') {
+      out += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    const auto* const found = std::ranges::find_if(
+        kEntities, [&](const auto& entity) { return text.starts_with(entity.first); });
+    if (found == kEntities.end()) return std::nullopt;
+    out += found->second;
+    text.remove_prefix(found->first.size());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string escape_markup(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const char c = text.front();
+    const std::size_t length = utf8_length(text);
+    const auto u = static_cast<unsigned char>(c);
+    const bool is_bad =
+        length == 0 || (u < 0x20 && c != '\t' && c != '\n' && c != '\r') || u == 0x7F;
+    if (is_bad)
+      out += "\xEF\xBF\xBD";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
+bool is_plain_address(std::string_view text) {
+  const std::size_t at = text.find('@');
+  if (at == std::string_view::npos || at == 0 || at > 64 || text.size() > 254) return false;
+  const std::string_view domain = text.substr(at + 1);
+  const auto is_atom = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
+  };
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.';
+  };
+  return !domain.empty() && !domain.starts_with('.') && !domain.ends_with('.') &&
+         domain.find("..") == std::string_view::npos &&
+         std::ranges::all_of(text.substr(0, at), is_atom) && std::ranges::all_of(domain, is_name);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return out;
+}
+
+std::optional<std::string> find_autodiscover_address(std::string_view xml) {
+  // A document type is where entities are declared; comments and CDATA could hide an element from
+  // one reader and show it to another. No honest client sends any of them.
+  if (xml.find("<!") != std::string_view::npos) return std::nullopt;
+  if (xml.find('\0') != std::string_view::npos) return std::nullopt;
+  static constexpr std::string_view kOpen = "<EMailAddress>";
+  static constexpr std::string_view kClose = "</EMailAddress>";
+  const std::size_t open = xml.find(kOpen);
+  if (open == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = xml.substr(open + kOpen.size());
+  const std::size_t close = rest.find('<');
+  if (close == std::string_view::npos || !rest.substr(close).starts_with(kClose))
+    return std::nullopt;
+  if (rest.find(kOpen) != std::string_view::npos) return std::nullopt;
+  std::string_view inner = rest.substr(0, close);
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!inner.empty() && is_space(inner.front())) inner.remove_prefix(1);
+  while (!inner.empty() && is_space(inner.back())) inner.remove_suffix(1);
+  auto address = decode_entities(inner);
+  if (!address || !is_plain_address(*address)) return std::nullopt;
+  return address;
+}
+
+}  // namespace posthorn::web
