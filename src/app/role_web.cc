@@ -132,7 +132,8 @@ class WebRole final : public Role, private web::Backend {
     const config::Config& config = setup_.config;
     const bool is_named = !config.web.authority.empty();
     TRY(const auto authority,
-        net::read_authority(is_named ? config.web.authority : config.paths.certificate));
+        net::read_trust_anchor(is_named ? config.web.authority : config.paths.certificate));
+    mail_.authority_sha256 = authority.sha256;
     mail_.authority_pem = is_named || authority.is_self_issued ? authority.pem : "";
     return {};
   }

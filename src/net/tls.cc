@@ -211,7 +211,7 @@ Result<bool> TlsServer::reload() {
   return changed;
 }
 
-Result<Authority> read_authority(const Path& file) {
+Result<TrustAnchor> read_trust_anchor(const Path& file) {
   constexpr std::size_t kFileMax = 1U << 20U;
   TRY(const auto text, read_file(file, kFileMax));
   if (!text)
@@ -228,9 +228,15 @@ Result<Authority> read_authority(const Path& file) {
     return fail(ErrorKind::temporary, tls_error("PEM_write_bio_X509"));
   char* data = nullptr;
   const long size = BIO_get_mem_data(out.get(), &data);
-  return Authority{.pem = std::string(data, static_cast<std::size_t>(size)),
-                   .is_self_issued = X509_NAME_cmp(X509_get_subject_name(last.get()),
-                                                   X509_get_issuer_name(last.get())) == 0};
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned digest_size = 0;
+  if (X509_digest(last.get(), EVP_sha256(), digest.data(), &digest_size) != 1)
+    return fail(ErrorKind::temporary, tls_error("X509_digest"));
+  return TrustAnchor{
+      .pem = std::string(data, static_cast<std::size_t>(size)),
+      .sha256 = fmt::format("{:02X}", fmt::join(std::span(digest).first(digest_size), ":")),
+      .is_self_issued =
+          X509_NAME_cmp(X509_get_subject_name(last.get()), X509_get_issuer_name(last.get())) == 0};
 }
 
 CertificateInfo TlsServer::info() const {

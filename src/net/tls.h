@@ -27,11 +27,12 @@ struct CertificateInfo {
 };
 
 // The last certificate of a PEM file, re-encoded: nothing else of the file comes along.
-struct Authority {
+struct TrustAnchor {
   std::string pem;
+  std::string sha256;           // "AB:CD:…", to be compared by people
   bool is_self_issued = false;  // it stands at the end of its chain
 };
-Result<Authority> read_authority(const Path& file);
+Result<TrustAnchor> read_trust_anchor(const Path& file);
 
 class TlsServer {
  public:

@@ -474,7 +474,8 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
     metrics::count(metric::deliveries,
                    std::holds_alternative<route::LocalPlan>(group.plan)   ? "local"
                    : std::holds_alternative<route::RelayPlan>(group.plan) ? "relay"
-                                                                          : "mx",
+                   : std::holds_alternative<route::MxPlan>(group.plan)    ? "mx"
+                                                                          : "other",
                    kind == LogRecord::Kind::delivered ? "delivered"
                    : kind == LogRecord::Kind::failed  ? "failed"
                                                       : "deferred");

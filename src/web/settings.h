@@ -21,6 +21,7 @@ struct MailSettings {
   std::vector<std::string> domains;  // ours
   std::vector<Service> services;     // the best one of a protocol first
   std::string authority_pem;         // empty: the certificate comes from an authority all know
+  std::string authority_sha256;      // its fingerprint, "AB:CD:…"
 
   const Service* find(std::string_view protocol) const;
 };

@@ -79,9 +79,11 @@ std::string authority_section(const MailSettings& settings) {
   if (settings.authority_pem.empty()) return {};
   return "<section>\n<h2>Certificate</h2>\n"
          "<p>This server’s certificate does not come from a public authority. Install it once, "
-         "and your programs trust the server. Compare it with your administrator’s first: whoever "
-         "could change this page could change the certificate too.</p>\n"
-         "<p><a class=\"button\" href=\"/ca.crt\">Download the certificate</a></p>\n</section>\n";
+         "and your programs trust the server.</p>\n"
+         "<p><a class=\"button\" href=\"/ca.crt\">Download the certificate</a></p>\n"
+         "<p>Whoever could change this page could change the certificate too: before you trust it, "
+         "ask your administrator for its SHA-256 fingerprint.</p>\n<p><code>" +
+         escape_markup(settings.authority_sha256) + "</code></p>\n</section>\n";
 }
 
 }  // namespace

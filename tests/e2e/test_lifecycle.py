@@ -106,7 +106,7 @@ class Supervision(unittest.TestCase):
 
                 wait_until(sent, 30, 0.2)
                 server.wait_for(marker)
-            self.assertEqual(set(server.roles()), {"edge", "lookup", "queue", "store"})
+            self.assertEqual(set(server.roles()), {"edge", "lookup", "queue", "store", "web"})
 
     def test_a_killed_supervisor_takes_its_roles_along_and_can_be_followed(self):
         server = Server()

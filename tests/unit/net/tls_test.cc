@@ -221,6 +221,25 @@ TEST_F(TlsTest, PairsThatDoNotLoad) {
 
 // CVE-2011-0411 and its like: what a stranger put before the handshake is never read as if it had
 // come through it.
+TEST_F(TlsTest, TheTrustAnchorIsTheEndOfTheChain) {
+  const CertificateFiles leaf = issue("leaf", {.names = {"a.test"}});
+  const std::string leaf_pem = *read_file(leaf.certificate).value();
+  const std::string key_pem = *read_file(leaf.key).value();
+  const auto alone = read_trust_anchor(leaf.certificate);
+  ASSERT_TRUE(alone);
+  EXPECT_FALSE(alone->is_self_issued);
+  // A key in the same file, as some programs want it, never comes along.
+  const auto chain = read_trust_anchor(
+      folder_.write("chain.pem", key_pem + leaf_pem + authority_.pem() + key_pem));
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->is_self_issued);
+  EXPECT_EQ(chain->pem, authority_.pem());
+  EXPECT_EQ(chain->sha256.size(), 95U);
+  EXPECT_NE(chain->sha256, alone->sha256);
+  for (const Path& bad : {leaf.key, folder_.write("junk.pem", "junk"), Path("/nowhere.pem")})
+    EXPECT_FALSE(read_trust_anchor(bad)) << bad;
+}
+
 TEST_F(TlsTest, EarlyBytesSpoilTheHandshake) {
   const auto server = *TlsServer::load({issue("a", {.names = {"a.test"}})});
   for (const std::string early : {"NOOP\r\n", "\x16\x03", "\x16\x03\x01\xFF\xFF", "X"}) {
