@@ -40,6 +40,7 @@ class Session {
       is_last_ = served + 1 == settings_.requests_max;
       if (!co_await serve_one()) break;
     }
+    if (!in_.empty()) co_await drain();
     (void)co_await stream_->shut_down(after(1s));
   }
 
@@ -93,7 +94,12 @@ class Session {
     if (status == 0) co_return false;
     log_.debug(event::http_served, {{"address", stream_->peer().address}, {"status", status}});
     if (!co_await write(make_error(status), Connection::close, Body::whole)) co_return false;
-    // Closed with bytes unread, the kernel would reset the connection and the answer could be lost.
+    co_await drain();
+    co_return false;
+  }
+
+  // Closed with bytes unread, the kernel would reset the connection and the answer could be lost.
+  net::Awaitable<void> drain() {
     const SteadyTime deadline = after(1s);
     for (std::size_t passed = 0; passed < kDrainedMax;) {
       in_.discard();
@@ -101,7 +107,7 @@ class Session {
       if (!filled) break;
       passed += *filled;
     }
-    co_return false;
+    in_.discard();
   }
 
   net::Awaitable<bool> write(const Response& response, Connection connection, Body body) {

@@ -48,6 +48,7 @@ class PagesTest : public ::testing::Test {
     auto wire = std::make_shared<test::Wire>(loop_.executor());
     wire->piece = piece;
     wire->send(bytes);
+    if (client_leaves_) wire->close();
     const ServerServices services{.scope = loop_.scope(), .site = pages_};
     bool is_over = false;
     loop_.scope().spawn(
@@ -61,6 +62,7 @@ class PagesTest : public ::testing::Test {
     is_over = true;
   }
 
+  bool client_leaves_ = false;  // as soon as it has said all
   test::TestLoop loop_;
   FakeBackend backend_;
   Pages pages_{backend_};
@@ -154,6 +156,7 @@ TEST_F(PagesTest, AConnectionServesSeveralRequestsInAnyPieces) {
       "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
       "POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\njunk"
       "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n";
+  client_leaves_ = true;
   std::string first;
   for (const std::size_t piece : {1U, 2U, 3U, 7U, 64U, 10'000U}) {
     std::string answer = talk(bytes, piece);
