@@ -23,8 +23,8 @@ constexpr Port kPorts[] = {
     {25, &config::Listen::smtp},        {465, &config::Listen::submissions},
     {587, &config::Listen::submission}, {143, &config::Listen::imap},
     {993, &config::Listen::imaps},      {110, &config::Listen::pop3},
-    {995, &config::Listen::pop3s},
-    {80, &config::Listen::http},        {443, &config::Listen::https},
+    {995, &config::Listen::pop3s},      {80, &config::Listen::http},
+    {443, &config::Listen::https},
 };
 
 std::string join_address(std::string_view host, int port) {

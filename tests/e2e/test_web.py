@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import plistlib
+import pwd
 import shutil
 import signal
 import smtplib
@@ -381,6 +382,32 @@ class Health(unittest.TestCase):
         server.start()
         status, checks, _ = health(server)
         self.assertEqual((status, checks["certificate"]), (503, "red"))
+
+    def test_every_worker_is_asked(self):
+        with Server(settings={"edge.workers": "2", "store.workers": "2"}) as server:
+            status, checks, _ = health(server)
+            self.assertEqual(status, 200)
+            self.assertLessEqual({"role.edge", "role.edge-1", "role.store", "role.store-1"}, set(checks))
+            before = metrics(server)
+            self.assertEqual([value(before, "posthorn_role_up", role=role) for role in ("edge", "store", "queue")], [2, 2, 1])
+            for i in range(6):  # they share the port: the sum counts, whoever took one
+                server.send(message(str(i), f"marker {i}\r\n"), to=("alice@example.org", "bob@example.org"))
+            for i in range(6):
+                server.wait_for(f"marker {i}")
+                server.wait_for(f"marker {i}", user="alice")
+            time.sleep(1.1)
+            after = metrics(server)
+            self.assertEqual(value(after, "posthorn_sessions_total", protocol="smtp"), 6)
+            self.assertEqual(value(after, "posthorn_store_deliveries_total", result="stored"), 12)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_it_has_an_account_of_its_own(self):
+        with Server(users=()) as server:
+            status = pathlib.Path(f"/proc/{server.roles()['web']}/status").read_text()
+            account = pwd.getpwnam("posthorn-web")
+            self.assertIn("\nUid:\t" + "\t".join([str(account.pw_uid)] * 4) + "\n", status)
+            owners = {path.stat().st_uid for path in (server.root / "var/run").glob("*.web.sock")}
+            self.assertEqual(owners, {account.pw_uid})
 
     def test_no_pages_no_role(self):
         with Server(users=(), settings={"listen.http": "[]", "listen.https": "[]"}) as server:
