@@ -387,8 +387,12 @@ void notify_systemd(std::string_view state) {
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   const File socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return;
-  ::sendto(socket.fd(), state.data(), state.size(), MSG_NOSIGNAL,
-           reinterpret_cast<sockaddr*>(&address),
+  // A few datagrams fit (net.unix.max_dgram_qlen). Who does not read them must not hold up the
+  // supervisor: a sign of life that finds no room is left out, news wait only so long.
+  const timeval limit{.tv_sec = 5, .tv_usec = 0};
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  const int flags = MSG_NOSIGNAL | (state == "WATCHDOG=1" ? MSG_DONTWAIT : 0);
+  ::sendto(socket.fd(), state.data(), state.size(), flags, reinterpret_cast<sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 

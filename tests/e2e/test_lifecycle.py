@@ -236,6 +236,24 @@ class Systemd(unittest.TestCase):
                 finally:
                     server.close()
 
+    def test_a_manager_that_does_not_read_holds_nothing_up(self):
+        server = Server()
+        try:
+            path = str(server.folder / "notify")
+            receiver = self.listen(path)
+            server.start(env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "20000"})
+            receiver.settimeout(0.1)
+            full = wait_until(lambda: b"WATCHDOG=1" in receiver.recv(100, socket.MSG_PEEK))
+            self.assertTrue(full)
+            time.sleep(1)  # a hundred signs of life, of which some ten fit
+            server.send(message("Unread", "marker unread\r\n"))
+            server.wait_for("marker unread")
+            os.kill(server.roles()["edge"], signal.SIGKILL)
+            wait_until(lambda: "event=role.died" in server.log(), 10)
+            self.assertEqual(server.stop(), 0)
+        finally:
+            server.close()
+
     def test_a_watchdog_for_another_process_is_not_fed(self):
         server = Server()
         try:
