@@ -250,7 +250,7 @@ class CommandLine {
     app_.add_subcommand("metrics", "Everything that /metrics tells, with its meaning")
         ->callback([this] {
           for (const metrics::Metric& metric : metrics::kMetrics)
-            fmt::print("{:<40} {}\n", metric.name, metric.about);
+            fmt::print("{}\n", metrics::describe(metric));
           status_ = 0;
         });
     app_.add_subcommand("defaults", "Print the annotated default configuration")->callback([this] {

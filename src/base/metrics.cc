@@ -134,6 +134,14 @@ void keep_counters(Snapshot& snapshot) {
       std::fill_n(snapshot.begin() + static_cast<long>(kStarts[i]), kMetrics[i].cells(), 0);
 }
 
+std::string describe(const Metric& metric) {
+  std::string name(metric.name);
+  if (!metric.first.name.empty())
+    name += fmt::format("{{{}{}{}}}", metric.first.name, metric.second.name.empty() ? "" : ",",
+                        metric.second.name);
+  return fmt::format("{:<46} {:<9}  {}", name, type_name(metric.type), metric.about);
+}
+
 std::string to_line(const Snapshot& snapshot) {
   return fmt::format("{}", fmt::join(snapshot, " "));
 }

@@ -144,6 +144,8 @@ Snapshot read();  // of this process
 void merge(Snapshot& into, const Snapshot& from);
 // Of a process that has ended, what goes on to count: everything but gauges.
 void keep_counters(Snapshot& snapshot);
+// "name{label,label}  type  sentence", for the list that is printed.
+std::string describe(const Metric& metric);
 
 // "0 17 3 …", for the way between roles. The fields must be those of the same program.
 std::string to_line(const Snapshot& snapshot);

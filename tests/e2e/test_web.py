@@ -22,7 +22,7 @@ import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import openmetrics
-from support import Server, Spamd, message, server_tls, wait_until
+from support import ROOT, Server, Spamd, message, server_tls, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
 
@@ -296,7 +296,11 @@ class Numbers(unittest.TestCase):
             self.assertGreater(value(after, "posthorn_certificate_not_after_seconds"), time.time())
             listed = server.run("metrics", config=False).stdout
             families = {line.split(" ")[2] for line in ask(server, "/metrics").text.decode().splitlines() if line.startswith("# TYPE")}
-            self.assertEqual(families - {"posthorn_build"}, {line.split()[0] for line in listed.splitlines()})
+            self.assertEqual(families - {"posthorn_build"}, {line.split()[0].split("{")[0] for line in listed.splitlines()})
+            readme = (ROOT / "README.md").read_text()
+            for line in listed.splitlines():
+                name, labels = (line.split()[0].rstrip("}").split("{") + [""])[:2]
+                self.assertIn(f"| `{name.removeprefix('posthorn_')}` | {labels.replace(',', ', ')} |", readme)
 
             # A role that is started anew takes nothing back.
             edge = server.roles()["edge"]
