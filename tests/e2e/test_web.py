@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import plistlib
+import poplib
 import pwd
 import shutil
 import signal
@@ -157,7 +158,8 @@ class Pages(unittest.TestCase):
         for path in ("/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"):
             root = xml.etree.ElementTree.fromstring(post("alice@example.org", path).text)
             found = {p.findtext(space + "Type"): p.findtext(space + "Port") for p in root.iter(space + "Protocol")}
-            self.assertEqual(found, {"IMAP": str(self.server.port("imaps")), "SMTP": str(self.server.port("submissions"))})
+            self.assertEqual(found, {"IMAP": str(self.server.port("imaps")), "POP3": str(self.server.port("pop3s")),
+                                     "SMTP": str(self.server.port("submissions"))})
         for bad in (post("a@elsewhere.test"), post("&e;", head='<!DOCTYPE x [<!ENTITY e "alice@example.org">]>')):
             self.assertIn(b"<ErrorCode>600<", bad.text)
         self.assertEqual(post("a" * 20000).status, 413)
@@ -263,6 +265,10 @@ class Numbers(unittest.TestCase):
                 server.imap("bob", "wrong")
             server.submit("alice", message("Two", "marker three\r\n"), ["bob@example.org"])
             server.wait_for("marker three")
+            with contextlib.closing(poplib.POP3_SSL("localhost", server.port("pop3s"), context=server.trust(), timeout=30)) as drop:
+                drop.user("alice@example.org")
+                drop.pass_(server.password("alice@example.org"))
+                drop.quit()
             client = server.imap("bob")
             client.select("INBOX")
             time.sleep(1.1)  # what the roles said is not asked for again within a second
@@ -277,6 +283,8 @@ class Numbers(unittest.TestCase):
             self.assertEqual(moved("posthorn_sessions_total", protocol="smtp"), 4)
             self.assertEqual(moved("posthorn_sessions_total", protocol="submission"), 1)
             self.assertGreaterEqual(moved("posthorn_sessions_total", protocol="imap"), 4)
+            self.assertEqual(moved("posthorn_sessions_total", protocol="pop3"), 1)
+            self.assertEqual(moved("posthorn_authentications_total", service="pop3", result="ok"), 1)
             self.assertEqual(moved("posthorn_refusals_total", reason="unknown_recipient"), 1)
             self.assertEqual(moved("posthorn_refusals_total", reason="relaying"), 1)
             self.assertEqual(moved("posthorn_authentications_total", service="imap", result="refused"), 1)

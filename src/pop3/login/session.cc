@@ -6,6 +6,7 @@
 #include "auth/proto/sasl.h"
 #include "base/events.h"
 #include "base/ids.h"
+#include "base/metrics.h"
 #include "net/buffer.h"
 #include "pop3/proto/command.h"
 
@@ -30,6 +31,8 @@ class Login {
         }) {}
 
   net::Awaitable<void> run() {
+    metrics::count(metric::sessions, "pop3");
+    const metrics::Open open(metric::sessions_open, "pop3");
     deadline_ = Clock::system().steady_now() + settings_.login_timeout;
     stream_->identify(session_id_, "");
     log_.info(event::pop3_connected, {{"address", stream_->peer().address}});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/metrics.h"
 #include "pop3/server/session_impl.h"
 
 namespace posthorn::pop3 {
@@ -21,6 +22,7 @@ Session::Session(net::StreamPtr stream, const ServerServices& services)
       }) {}
 
 net::Awaitable<void> Session::run() {
+  const metrics::Open open(metric::store_sessions);
   Result<> ended = co_await begin();
   if (ended) ended = co_await talk();
   (void)co_await flush();
@@ -49,6 +51,7 @@ net::Task<> Session::begin() {
   }
   slot_ = services_.connections.take(**account);
   if (!slot_) {
+    metrics::count(metric::limits_hit, "user_sessions");
     log_.warn(event::pop3_limited, {{"account", **account}, {"address", what.address}});
     // RFC 2449 section 8.1.1: the password was right, the maildrop is in use.
     co_return co_await refuse("[IN-USE] Too many sessions of this user");
