@@ -19,6 +19,7 @@
 #include "app/tool_tap.h"
 #include "app/tool_transfer.h"
 #include "app/tool_user.h"
+#include "app/variables.h"
 #include "base/events.h"
 #include "base/metrics.h"
 
@@ -61,6 +62,11 @@ int serve(const config::Config& config, const ServeOptions& options) {
               .file = config.log.file});
   if (role) return run_role(config, *role, options.worker);
   if (!is_sound(config)) return kExitConfig;
+  if (const auto taken = take_accounts(config); !taken) {
+    log::Logger{}.error(event::config_refused, {{"error", taken.error().what}});
+    fmt::print(stderr, "posthorn: {}\n", taken.error().what);
+    return kExitConfig;
+  }
   if (options.one_process) return run_one_process(config);
   std::error_code error;
   const Path program = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -115,14 +121,15 @@ class CommandLine {
     CLI::App* sub =
         app_.add_subcommand("init", "Make a complete instance below a folder; overwrites nothing");
     sub->add_option("folder", init_.folder, "Where")->required();
-    sub->add_option("--hostname", init_.hostname, "The server's name, mx.example.org")->required();
-    sub->add_option("--domain", init_.domains, "A mail domain; may be given again")->required();
+    sub->add_option("--hostname", init_.hostname, "The server's name, mx.example.org");
+    sub->add_option("--domain", init_.domains, "A mail domain; may be given again");
     sub->add_option("--listen", init_.listen, "The address to listen on (default: all)");
     sub->add_option("--port-base", init_.port_base,
                     "Every port = this + the usual one; for trying out without root")
         ->check(CLI::Range(0, 61'345));
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
-    sub->add_option("--profile", init_.profile, "A set of defaults");
+    sub->add_option("--profile", init_.profile,
+                    "A set of defaults: default, dev, local, test (else POSTHORN_PROFILE)");
     sub->add_option("-c,--config", config_, "Not used here: init makes the configuration");
     sub->callback([this] { status_ = init_instance(init_); });
   }

@@ -71,8 +71,8 @@ void add_folder_of(std::vector<Path>& paths, const Path& file) {
 void add_tables(std::vector<Path>& paths, const config::Config& config) {
   paths.push_back(config.paths.maps);
   const config::Maps& maps = config.maps;
-  for (const auto* names :
-       {&maps.domains, &maps.mailboxes, &maps.aliases, &maps.senders, &maps.transport})
+  for (const auto* names : {&maps.domains, &maps.mailboxes, &maps.aliases, &maps.senders,
+                            &maps.transport, &maps.vusers})
     for (const std::string& name : *names)
       if (const auto table = maps::parse_table_name(name); table && table->type != "static")
         add_folder_of(paths, config.paths.maps / table->rest);
@@ -320,6 +320,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::lookup:
       add_tables(fence.read, config);
       add_folder_of(fence.read, config.paths.users);
+      if (!config.paths.smtp_users.empty()) add_folder_of(fence.read, config.paths.smtp_users);
       break;
     case RoleKind::queue:
       fence.write.push_back(config.paths.spool);

@@ -53,6 +53,7 @@ class Permissions {
   // Nothing that everybody can write may decide what the server does; what is not there is judged
   // by whoever needs it.
   void check_written_by_owner(const Path& path) {
+    if (path.empty()) return;
     const auto st = look(path);
     if (st && (st->st_mode & S_IWOTH) != 0)
       add(path, *st, "every account of this machine can change it", "o-w");
@@ -111,14 +112,17 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   if (!config.relay.source_address.empty())
     settings.expect("relay", "source_address", net::check_literal(config.relay.source_address));
   settings.expect("store", "location", check_location(config));
+  if (config.route.by_local_part && config.server.default_domain.empty())
+    settings.add(fmt::format("{}: server.default_domain: route.by_local_part needs one",
+                             config::place_of(config, "server", "default_domain")));
   return settings.take();
 }
 
 std::vector<std::string> find_permission_faults(const config::Config& config) {
   Permissions permissions;
-  for (const Path& path :
-       {config.file, config.paths.users, config.paths.maps, config.paths.sieve, config.paths.spool,
-        config.paths.mail, config.paths.run, config.paths.key})
+  for (const Path& path : {config.file, config.paths.users, config.paths.smtp_users,
+                           config.paths.maps, config.paths.sieve, config.paths.spool,
+                           config.paths.mail, config.paths.run, config.paths.key})
     permissions.check_written_by_owner(path);
   permissions.check_read_by_owner(config.paths.key);
   permissions.check_owner(config.paths.spool, config.users.queue);

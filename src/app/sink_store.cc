@@ -30,7 +30,7 @@ class StoreSink final : public smtp::Sink {
     envelope_ = envelope;
     for (const message::Recipient& recipient : envelope.recipients) {
       auto& one = recipients_.emplace_back();
-      one.keys = maps::keys_of(recipient.address, parts_.config.maps.recipient_delimiter);
+      one.keys = maps::keys_of(home_of(recipient.address), parts_.config.maps.recipient_delimiter);
       const auto account = co_await parts_.accounts.open(one.keys.untagged);
       if (!account) {
         one.fault = account.error();
@@ -87,6 +87,11 @@ class StoreSink final : public smtp::Sink {
 
  private:
   static constexpr std::string_view kDiscarded = "Ok: discarded";
+  // With route.by_local_part every name has its one home, whatever domain it was written to.
+  std::string home_of(const std::string& address) const {
+    if (!parts_.config.route.by_local_part) return address;
+    return address.substr(0, address.rfind('@')) + "@" + parts_.config.server.default_domain;
+  }
 
   struct One {
     maps::AddressKeys keys;
@@ -119,9 +124,17 @@ class StoreSink final : public smtp::Sink {
       targets.push_back(std::move(target));
     };
     for (const sieve::Action& action : actions) {
-      if (const auto* into = std::get_if<sieve::FileInto>(&action))
+      if (const auto* into = std::get_if<sieve::FileInto>(&action)) {
+        const config::Filter& filter = parts_.config.filter;
+        const bool is_junk = into->mailbox == parts_.config.store.junk;
+        if (is_junk && !filter.spam_to_junk) {
+          add(co_await inbox_of(one), into->flags);
+          continue;
+        }
         add(into->mailbox, into->flags);
-      else if (const auto* keep = std::get_if<sieve::Keep>(&action))
+        if (is_junk && filter.spam_is_read) targets.back().flags |= store::flag::seen;
+      }
+      if (const auto* keep = std::get_if<sieve::Keep>(&action))
         add(co_await inbox_of(one), keep->flags);
     }
     co_return targets;

@@ -334,6 +334,10 @@ Result<> own(const Path& path, const config::Config& config, RoleKind role, mode
   TRY_OK(make_folders(Disk::real(), path, 0711));
   if (geteuid() != 0) return {};
   TRY(const Account account, find_account(user_of(config, role)));
+  // A system's own folder, /var/mail, is shared: one that the role's group may write to stays.
+  struct stat st{};
+  if (::stat(path.c_str(), &st) == 0 && st.st_gid == account.gid && (st.st_mode & S_IWGRP) != 0)
+    return {};
   if (::chown(path.c_str(), account.uid, account.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
     return fail_errno("chown", path.native(), errno);
   return {};

@@ -5,8 +5,8 @@
 
 namespace posthorn::app {
 
-// name: "domains", "mailboxes", "aliases", "relay-sasl", "senders", "transport", "users",
-// "default.sieve".
+// name: "domains", "mailboxes", "aliases", "relay-sasl", "senders", "transport", "vusers", "users",
+// "smtp_users", "default.sieve", and the profiles "default.toml", "dev.toml", ….
 std::string_view template_text(std::string_view name);
 
 }  // namespace posthorn::app

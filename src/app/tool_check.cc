@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/settings.h"
+#include "app/variables.h"
 #include "auth/service.h"
 #include "maps/table_set.h"
 #include "net/tls.h"
@@ -45,10 +46,21 @@ int check_instance(const config::Config& config) {
     for (const std::string& fault : auth::parse_users(**users, config.paths.users.native()).faults)
       check.fault(fault);
   }
+  if (const Path& path = config.paths.smtp_users; !path.empty()) {
+    const auto senders = read_file(path);
+    if (!senders || !*senders)
+      check.fault(fmt::format("{}:1: {}", path.native(),
+                              senders ? "there is no such file" : senders.error().what));
+    else
+      for (const std::string& fault : auth::parse_users(**senders, path.native()).faults)
+        check.fault(fault);
+  }
   check.expect(net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)
     check.expect(sieve::Script::parse(**std::move(text), script.native()));
+  for (const std::string& line : describe_variables(config, config::environment()))
+    fmt::print("{}\n", line);
   if (check.faults() > 0) return 1;
   fmt::print("no faults\n");
   return 0;

@@ -1,6 +1,8 @@
 #include "app/tool_init.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,20 +29,26 @@ constexpr Port kPorts[] = {
     {443, &config::Listen::https},
 };
 
+// What a developer's server sends back.
+constexpr std::string_view kBadDomain =
+    "bad-domain.com error:5.1.1 The domain bad-domain.com takes no mail, by the settings of this "
+    "server\n";
+
 std::string join_address(std::string_view host, int port) {
   return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
                                                   : fmt::format("[{}]:{}", host, port);
 }
 
-config::Config instance_config(const InitOptions& options) {
-  config::Config config;
+Result<config::Config> instance_config(const InitOptions& options) {
+  const std::string name = options.profile + ".toml";
+  TRY(config::Config config, config::read_keys(template_text(name), "profile " + name));
   config.server.hostname = options.hostname;
   config.server.default_domain = options.domains.front();
-  config.server.profile = options.profile;
   config.filter.spamd = options.spamd;
   const int base = options.port_base < 0 ? 0 : options.port_base;
   for (const Port& port : kPorts) {
     auto& list = config.listen.*port.list;
+    if (list.empty()) continue;  // off in this profile
     list.clear();
     if (!options.listen.empty()) {
       list.push_back(join_address(options.listen, base + port.number));
@@ -58,14 +66,22 @@ class Instance {
 
   Result<> make() {
     TRY_OK(check());
-    config::Config config = instance_config(options_);
+    TRY(config::Config config, instance_config(options_));
     TRY_OK(write("conf/posthorn.toml", config::to_toml(config), 0644));
     TRY_OK(write("conf/users", std::string(template_text("users")), 0640, &config.users.lookup));
     std::string domains(template_text("domains"));
     for (const std::string& domain : options_.domains) domains += domain + " .\n";
     TRY_OK(write("maps/domains", domains, 0644));
-    for (const std::string_view table : {"mailboxes", "aliases", "senders", "transport"})
+    for (const std::string_view table : {"mailboxes", "aliases", "senders"})
       TRY_OK(write("maps/" + std::string(table), std::string(template_text(table)), 0644));
+    std::string transport(template_text("transport"));
+    if (config.queue.error_delay > 0s) transport += kBadDomain;
+    TRY_OK(write("maps/transport", transport, 0644));
+    if (config.route.by_local_part)
+      TRY_OK(write("maps/vusers", std::string(template_text("vusers")) + "@ vmail\n", 0644));
+    if (!config.paths.smtp_users.empty())
+      TRY_OK(write("conf/smtp_users", std::string(template_text("smtp_users")), 0640,
+                   &config.users.lookup));
     TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")), 0640,
                  &config.users.lookup));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
@@ -76,10 +92,12 @@ class Instance {
 
  private:
   Result<> check() const {
-    if (options_.profile != "default")
-      return fail(
-          ErrorKind::config,
-          fmt::format("there is no profile \"{}\"; this version has: default", options_.profile));
+    if (template_text(options_.profile + ".toml").empty())
+      return fail(ErrorKind::config,
+                  fmt::format("there is no profile \"{}\"; there are: default, dev, local, test",
+                              options_.profile));
+    if (options_.hostname.empty())
+      return fail(ErrorKind::config, "name the server with --hostname");
     if (options_.domains.empty())
       return fail(ErrorKind::config, "name a mail domain with --domain");
     if (options_.port_base > 65'535 - 4190)
@@ -125,10 +143,35 @@ class Instance {
   Path root_;
 };
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+// What a profile other than the default one needs not be told. A host whose name is its mail
+// domain: --domain alone or --hostname alone is enough.
+void complete(InitOptions& options) {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (options.profile.empty()) options.profile = variable("POSTHORN_PROFILE");
+  if (options.profile.empty()) options.profile = "default";
+  if (options.hostname.empty()) options.hostname = variable("POSTHORN_SERVER_HOSTNAME");
+  if (options.hostname.empty()) options.hostname = variable("OVERRIDE_HOSTNAME");
+  if (options.profile == "default") return;
+  if (options.hostname.empty() && !options.domains.empty())
+    options.hostname = options.domains.front();
+  if (options.hostname.empty())
+    options.hostname = options.profile == "local" ? host_name() : "mail.localhost";
+  if (options.domains.empty()) options.domains.push_back(options.hostname);
+}
+
 }  // namespace
 
 int init_instance(const InitOptions& options) {
   InitOptions absolute = options;
+  complete(absolute);
   absolute.folder = std::filesystem::absolute(options.folder).lexically_normal();
   if (const auto made = Instance(absolute).make(); !made) {
     fmt::print(stderr, "posthorn: {}\n", made.error().what);
@@ -136,7 +179,7 @@ int init_instance(const InitOptions& options) {
   }
   const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
   fmt::print("\nNext:\n  posthorn user add you@{} -c {}\n  posthorn serve -c {}\n",
-             options.domains.front(), conf, conf);
+             absolute.domains.front(), conf, conf);
   return 0;
 }
 

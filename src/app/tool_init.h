@@ -17,7 +17,7 @@ struct InitOptions {
   std::string listen;  // empty: every address
   int port_base = -1;  // -1: the usual ports
   std::string spamd;
-  std::string profile = "default";
+  std::string profile;  // empty: POSTHORN_PROFILE, then "default"
 };
 
 int init_instance(const InitOptions& options);

@@ -172,7 +172,10 @@ class Users {
 
 int run_user_tool(const config::Config& config, const UserOptions& options) {
   Users users(config);
-  const std::string address = message::to_lower(options.address);
+  std::string address = message::to_lower(options.address);
+  if (!address.empty() && address.find('@') == std::string::npos &&
+      !config.server.default_domain.empty())
+    address += "@" + config.server.default_domain;
   Result<> done;
   switch (options.action) {
     case UserAction::add:

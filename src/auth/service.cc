@@ -201,10 +201,15 @@ void AuthService::stop() {
 }
 
 std::string AuthService::stamp() const {
-  const auto info = find_file_info(config_.paths.users);
-  return info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
-                                     (*info)->modified.time_since_epoch().count())
-                       : "-";
+  std::string text;
+  for (const Path* path : {&config_.paths.users, &config_.paths.smtp_users}) {
+    if (path->empty()) continue;
+    const auto info = find_file_info(*path);
+    text += info && *info ? fmt::format("{}:{}:{};", (*info)->inode, (*info)->size,
+                                        (*info)->modified.time_since_epoch().count())
+                          : "-;";
+  }
+  return text;
 }
 
 net::Awaitable<void> AuthService::watch(AuthService* self) {
@@ -224,30 +229,43 @@ net::Awaitable<void> AuthService::watch(AuthService* self) {
   }
 }
 
+AuthService::UsersPtr AuthService::read_users(const Path& path, const Users* before,
+                                              std::vector<std::string>& faults, bool& unread) {
+  const auto text = read_file(path);
+  if (!text) {
+    faults.push_back(fmt::format("{}:1: {}", path.native(), text.error().what));
+    unread = true;
+  } else if (!*text) {
+    faults.push_back(fmt::format("{}:1: there is no such file", path.native()));
+  } else if ((*text)->empty() && before != nullptr && !before->file.hashes.empty()) {
+    // What an editor or a full disk leaves for a moment; it would refuse every login.
+    faults.push_back(fmt::format("{}:1: the file has become empty", path.native()));
+  } else {
+    auto users = std::make_shared<Users>();
+    users->file = parse_users(**text, path.native());
+    faults.insert(faults.end(), users->file.faults.begin(), users->file.faults.end());
+    for (const auto& [name, hash] : users->file.hashes) users->hashes.push_back(&hash);
+    return users;
+  }
+  return nullptr;
+}
+
+// Both files or neither: with a fault in one of them the old ones stay.
 net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
   std::string now = stamp();
   if (!force && now == stamp_) co_return std::vector<std::string>{};
   stamp_ = std::move(now);
-  const std::string path = config_.paths.users.native();
-  const auto text = read_file(config_.paths.users);
   std::vector<std::string> faults;
-  if (!text) {
-    faults.push_back(fmt::format("{}:1: {}", path, text.error().what));
-    stamp_ = "unread";  // it is looked at again without waiting for an edit
-  } else if (!*text) {
-    faults.push_back(fmt::format("{}:1: there is no such file", path));
-  } else if ((*text)->empty() && users_ && !users_->hashes.empty()) {
-    // What an editor or a full disk leaves for a moment; it would refuse every login.
-    faults.push_back(fmt::format("{}:1: the file has become empty", path));
-  } else {
-    auto users = std::make_shared<UserFile>(parse_users(**text, path));
-    faults = users->faults;
-    if (faults.empty()) {
-      users_ = std::move(users);
-      hashes_.clear();
-      for (const auto& [name, hash] : users_->hashes) hashes_.push_back(&hash);
-      cache_.clear();
-    }
+  bool unread = false;
+  auto users = read_users(config_.paths.users, users_.get(), faults, unread);
+  UsersPtr smtp_users;
+  if (!config_.paths.smtp_users.empty())
+    smtp_users = read_users(config_.paths.smtp_users, smtp_users_.get(), faults, unread);
+  if (unread) stamp_ = "unread";  // it is looked at again without waiting for an edit
+  if (faults.empty()) {
+    users_ = std::move(users);
+    smtp_users_ = std::move(smtp_users);
+    cache_.clear();
   }
   for (const std::string& fault : faults) log_.error(event::maps_refused, {{"error", fault}});
   co_return faults;
@@ -266,24 +284,43 @@ std::optional<std::string> AuthService::account_of(const std::string& user) cons
   return domain.empty() ? account : account + "@" + domain;
 }
 
-const std::string* AuthService::hash_of(const std::string& account) const {
-  if (const auto found = users_->hashes.find(account); found != users_->hashes.end())
-    return &found->second;
+// Who sends may be somebody else than who reads (paths.smtp_users).
+const AuthService::UsersPtr& AuthService::users_for(const std::string& service) const {
+  return smtp_users_ && (service == "submission" || service == "smtp") ? smtp_users_ : users_;
+}
+
+const std::string* AuthService::hash_of(const Users& users, const std::string& account) const {
+  const auto& hashes = users.file.hashes;
+  if (const auto found = hashes.find(account); found != hashes.end()) return &found->second;
   // A line without a domain means the default domain's user.
   const std::size_t at = account.rfind('@');
-  if (at == std::string::npos || account_of(account.substr(0, at)) != account) return nullptr;
-  const auto bare = users_->hashes.find(account.substr(0, at));
-  return bare != users_->hashes.end() ? &bare->second : nullptr;
+  if (at != std::string::npos && account_of(account.substr(0, at)) == account)
+    if (const auto bare = hashes.find(account.substr(0, at)); bare != hashes.end())
+      return &bare->second;
+  if (config_.auth.any_user != "one-password" || &users != users_.get() || account == "*")
+    return nullptr;
+  const auto all = hashes.find("*");
+  return all != hashes.end() ? &all->second : nullptr;
 }
 
 // Somebody's hash, always the same for one name: checking it costs what checking a user's costs,
 // whatever scheme the users have, so the time tells nobody who exists.
-const std::string* AuthService::stand_in_for(const std::string& account) const {
-  if (hashes_.empty()) return nullptr;
+const std::string* AuthService::stand_in_for(const Users& users, const std::string& account) const {
+  if (users.hashes.empty()) return nullptr;
   std::size_t number = 0;
   for (const char c : cache_key(account, "").substr(0, 8))
     number = number << 8U | static_cast<unsigned char>(c);
-  return hashes_[number % hashes_.size()];
+  return users.hashes[number % users.hashes.size()];
+}
+
+// auth.any_user: an address of a domain of ours, or of any where any is.
+bool AuthService::is_any_user(const std::string& account) const {
+  if (config_.auth.any_user != "local-part") return false;
+  const std::size_t at = account.rfind('@');
+  if (at == std::string::npos || at == 0 || at + 1 == account.size()) return false;
+  if (config_.route.any_domain != "none" || config_.route.by_local_part) return true;
+  const auto names = domain_names_();
+  return std::ranges::find(names, account.substr(at + 1)) != names.end();
 }
 
 std::string AuthService::cache_key(const std::string& account, const std::string& password) const {
@@ -296,17 +333,24 @@ std::string AuthService::cache_key(const std::string& account, const std::string
   return mac;
 }
 
-net::Task<bool> AuthService::check(const std::string& account, std::string password) {
-  const std::string key = cache_key(account, password);
+net::Task<bool> AuthService::check(const std::string& service, const std::string& account,
+                                   std::string password) {
+  const UsersPtr users = users_for(service);
+  const bool is_smtp = users == smtp_users_;
+  const std::string key = cache_key((is_smtp ? "s" : "u") + account, password);
   if (const auto found = cache_.find(key);
       found != cache_.end() && found->second > clock_.steady_now())
     co_return true;
   if (hashing_ >= 64 * pool_.threads())
     co_return fail(ErrorKind::temporary, "too many logins at once");
-  const std::string* stored = account.empty() ? nullptr : hash_of(account);
+  const std::string* stored = account.empty() ? nullptr : hash_of(*users, account);
   const bool known = stored != nullptr;
-  if (!known) stored = stand_in_for(account);
-  const auto users = users_;
+  if (!known && is_any_user(account)) {
+    const std::string local = account.substr(0, account.rfind('@'));
+    co_return password.size() == local.size() &&
+        CRYPTO_memcmp(lower(password).data(), local.data(), local.size()) == 0;
+  }
+  if (!known) stored = stand_in_for(*users, account);
   ++hashing_;
   const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored, known,
                                         password = std::move(password)]() mutable -> Result<bool> {
@@ -321,7 +365,7 @@ net::Task<bool> AuthService::check(const std::string& account, std::string passw
     return result;
   });
   --hashing_;
-  if (good && *good && config_.auth.cache > 0ms && users == users_) {
+  if (good && *good && config_.auth.cache > 0ms && users == (is_smtp ? smtp_users_ : users_)) {
     if (cache_.size() >= kTableMax) cache_.clear();
     cache_[key] = clock_.steady_now() + config_.auth.cache;
   }
@@ -362,7 +406,8 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
       !attempt.authorization.empty() && account_of(attempt.authorization) != account;
   bool good = false;
   if (attempt.password.size() <= kPasswordMax) {
-    const auto checked = co_await check(account.value_or(""), std::move(attempt.password));
+    const auto checked =
+        co_await check(attempt.service, account.value_or(""), std::move(attempt.password));
     if (!checked && checked.error().kind != ErrorKind::config)
       co_return std::unexpected(checked.error());
     if (!checked) refuse(checked.error().what);

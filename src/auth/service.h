@@ -94,9 +94,19 @@ class AuthService final : public Authenticator, public Redeemer {
   static net::Awaitable<void> watch(AuthService* self);
   std::optional<std::string> account_of(const std::string& user) const;
   std::string stamp() const;
-  const std::string* hash_of(const std::string& account) const;
-  const std::string* stand_in_for(const std::string& account) const;
-  net::Task<bool> check(const std::string& account, std::string password);
+  struct Users {
+    UserFile file;
+    std::vector<const std::string*> hashes;  // of file, for accounts that do not exist
+  };
+  using UsersPtr = std::shared_ptr<const Users>;
+  static UsersPtr read_users(const Path& path, const Users* before,
+                             std::vector<std::string>& faults, bool& unread);
+  const UsersPtr& users_for(const std::string& service) const;
+  const std::string* hash_of(const Users& users, const std::string& account) const;
+  const std::string* stand_in_for(const Users& users, const std::string& account) const;
+  bool is_any_user(const std::string& account) const;
+  net::Task<bool> check(const std::string& service, const std::string& account,
+                        std::string password);
   std::string cache_key(const std::string& account, const std::string& password) const;
   std::string make_token(const std::string& account, const Attempt& attempt);
 
@@ -107,8 +117,8 @@ class AuthService final : public Authenticator, public Redeemer {
   std::function<std::vector<std::string>()> domain_names_;
   const Clock& clock_;
   net::Event stopped_;
-  std::shared_ptr<const UserFile> users_;
-  std::vector<const std::string*> hashes_;  // of users_, for accounts that do not exist
+  UsersPtr users_;
+  UsersPtr smtp_users_;  // nullptr: users_
   std::string stamp_;
   Throttle throttle_;
   std::string secret_;  // keys the cache; new in every process

@@ -10,6 +10,7 @@
 #include <toml++/toml.h>
 
 #include "base/config_keys.h"
+#include "base/environment.h"
 
 namespace posthorn::config {
 namespace {
@@ -58,6 +59,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+}  // namespace
+
 std::string nearest(std::string_view key, const std::set<std::string>& known) {
   std::string best;
   std::size_t best_distance = 1 + key.size() / 2;
@@ -70,6 +73,8 @@ std::string nearest(std::string_view key, const std::set<std::string>& known) {
   }
   return best;
 }
+
+namespace {
 
 // Takes values out of the parsed file; remembers the first fault and every key it was asked for.
 class Reader final : public KeyVisitor {
@@ -219,6 +224,97 @@ class Reader final : public KeyVisitor {
   std::optional<Error> fault_;
   toml::source_index fault_line_ = 0;
 };
+
+// A variable's text as the value that its key wants; what does not fit stays a text, which the
+// Reader then refuses with its reason.
+class Typer final : public KeyVisitor {
+ public:
+  explicit Typer(const Override& given) : given_(given) {}
+  void section(std::string_view name, std::string_view) override { here_ = name == given_.section; }
+  void text(std::string_view key, std::string&, std::string_view) override { put_text(key); }
+  void choice(std::string_view key, std::string&, std::vector<std::string_view>,
+              std::string_view) override {
+    put_text(key);
+  }
+  void path(std::string_view key, Path&, std::string_view) override { put_text(key); }
+  void list(std::string_view key, std::vector<std::string>&, std::string_view) override {
+    if (!is_it(key)) return;
+    toml::array items;
+    std::string_view rest = given_.value;
+    while (!rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      std::string_view item = rest.substr(0, comma);
+      while (item.starts_with(' ')) item.remove_prefix(1);
+      while (item.ends_with(' ')) item.remove_suffix(1);
+      if (!item.empty()) items.push_back(item);
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    table_.insert_or_assign(given_.key, std::move(items));
+  }
+  void flag(std::string_view key, bool&, std::string_view) override {
+    if (!is_it(key)) return;
+    const std::string& v = given_.value;
+    if (v == "true" || v == "1" || v == "yes" || v == "on")
+      table_.insert_or_assign(given_.key, true);
+    else if (v == "false" || v == "0" || v == "no" || v == "off")
+      table_.insert_or_assign(given_.key, false);
+    else
+      put_text(key);
+  }
+  void count(std::string_view key, std::size_t&, std::size_t, std::size_t,
+             std::string_view) override {
+    put_number(key);
+  }
+  void bytes(std::string_view key, Bytes&, Bytes, Bytes, std::string_view) override {
+    put_number(key);
+  }
+  void duration(std::string_view key, Duration&, Duration, Duration, std::string_view) override {
+    put_text(key);
+  }
+  toml::table take() {
+    toml::table root;
+    root.insert_or_assign(given_.section, std::move(table_));
+    return root;
+  }
+
+ private:
+  bool is_it(std::string_view key) const { return here_ && key == given_.key; }
+  void put_text(std::string_view key) {
+    if (is_it(key)) table_.insert_or_assign(given_.key, given_.value);
+  }
+  void put_number(std::string_view key) {
+    if (!is_it(key)) return;
+    std::int64_t number = 0;
+    const std::string& v = given_.value;
+    const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), number);
+    if (error == std::errc{} && end == v.data() + v.size())
+      table_.insert_or_assign(given_.key, number);
+    else
+      put_text(key);
+  }
+
+  const Override& given_;
+  bool here_ = false;
+  toml::table table_;
+};
+
+Result<> apply(Config& config, const Override& given) {
+  Typer typer(given);
+  visit_keys(config, typer);
+  const toml::table table = typer.take();
+  Reader reader(table, given.variable);
+  visit_keys(config, reader);
+  if (reader.fault()) {
+    // There is no line in a variable.
+    const std::string place = given.variable + ":0: ";
+    std::string what = reader.fault()->what;
+    if (what.starts_with(place)) what = given.variable + ": " + what.substr(place.size());
+    return fail(ErrorKind::config, std::move(what));
+  }
+  config.from_environment.push_back(
+      fmt::format("{} sets {}.{}", given.variable, given.section, given.key));
+  return {};
+}
 
 class Printer final : public KeyVisitor {
  public:
@@ -376,7 +472,7 @@ void make_absolute(Path& path, const Path& root) {
 
 }  // namespace
 
-Result<Config> parse(std::string_view text, const Path& file) {
+Result<Config> read_keys(std::string_view text, const Path& file) {
   std::string_view reason;
   if (const std::size_t line = Precheck(text).find_fault(reason); line != 0)
     return fail(ErrorKind::config, fmt::format("{}:{}: {}", file.native(), line, reason));
@@ -390,11 +486,19 @@ Result<Config> parse(std::string_view text, const Path& file) {
   visit_keys(config, reader);
   reader.refuse_unknown();
   if (reader.fault()) return std::unexpected(*reader.fault());
+  return config;
+}
+
+Result<Config> parse(std::string_view text, const Path& file,
+                     const std::vector<Override>& overrides) {
+  TRY(Config config, read_keys(text, file));
+  for (const Override& given : overrides) TRY_OK(apply(config, given));
   config.file = file;
   config.root = std::filesystem::absolute(file).parent_path().parent_path();
-  for (Path* path : {&config.paths.maps, &config.paths.users, &config.paths.sieve,
-                     &config.paths.certificate, &config.paths.key, &config.paths.spool,
-                     &config.paths.mail, &config.paths.run, &config.relay.trust_file})
+  for (Path* path :
+       {&config.paths.maps, &config.paths.users, &config.paths.smtp_users, &config.paths.sieve,
+        &config.paths.certificate, &config.paths.key, &config.paths.spool, &config.paths.mail,
+        &config.paths.run, &config.relay.trust_file})
     make_absolute(*path, config.root);
   return config;
 }
@@ -403,7 +507,8 @@ Result<Config> load(const Path& file) {
   TRY(const auto text, read_file(file, 1U << 20U));
   if (!text)
     return fail(ErrorKind::config, fmt::format("{}:1: there is no such file", file.native()));
-  return parse(*text, std::filesystem::absolute(file));
+  TRY(const auto overrides, find_overrides(environment()));
+  return parse(*text, std::filesystem::absolute(file), overrides);
 }
 
 std::string place_of(const Config& config, std::string_view section, std::string_view key) {

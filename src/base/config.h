@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/result.h"
 
@@ -29,6 +30,7 @@ struct Server {
 struct Paths {  // relative ones count from the folder above the one posthorn.toml lies in
   Path maps = "maps";
   Path users = "conf/users";
+  Path smtp_users;  // empty: users; else who may send, apart from who may read
   Path sieve = "sieve";
   Path certificate = "tls/cert.pem";
   Path key = "tls/key.pem";
@@ -82,6 +84,7 @@ struct Smtp {
   Bytes data_rate_min = 100;  // bytes a second, after a first minute
   bool require_helo = true;
   bool auth_on_25 = false;
+  bool require_auth = false;  // on 25: nobody sends without a login
   bool forbid_unauthorised_pipelining =
       true;                  // on 25: who sends ahead where it must not is dropped
   bool client_names = true;  // PTR names in Received and the log
@@ -103,7 +106,8 @@ struct Submission {
 };
 
 struct Auth {
-  bool allow_plaintext = false;  // logins without TLS
+  bool allow_plaintext = false;   // logins without TLS
+  std::string any_user = "none";  // who has no line in users: "local-part", "one-password"
   std::string default_scheme = "SHA512-CRYPT";
   Duration cache = 30s;           // a verified password is remembered as a keyed digest
   std::size_t failures_max = 20;  // an address, then it is banned
@@ -122,6 +126,14 @@ struct Maps {
   std::vector<std::string> senders = {"text:senders"};
   std::vector<std::string> transport = {"text:transport"};
   std::string relay_sasl = "text:relay-sasl";
+  std::vector<std::string> vusers = {"text:vusers"};
+};
+
+struct Route {                      // what loosens the tables, for test and development servers
+  std::string any_domain = "none";  // "users", "anyone": who may send to domains not in the tables
+  bool any_mailbox = false;
+  bool by_local_part = false;
+  bool bare_names = false;
 };
 
 struct Queue {
@@ -129,6 +141,7 @@ struct Queue {
   Duration retry_max = std::chrono::hours(1);
   Duration warn_after = std::chrono::hours(4);  // "delayed" notice to the sender; 0s: none
   Duration expire_after = std::chrono::hours(5 * 24);
+  Duration error_delay = 0s;  // before mail to an error: transport goes back
   Duration bounce_expire_after = std::chrono::hours(24);
   std::size_t attempts_max = 100;  // at once, in all
   std::size_t attempts_per_destination_max = 20;
@@ -147,6 +160,8 @@ struct Filter {
   Duration retry = 10s;
   std::string when_down = "deliver";  // or "wait"
   bool scan_submissions = false;
+  bool spam_to_junk = true;
+  bool spam_is_read = false;
   std::vector<std::string> headers = {
       "X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
 };
@@ -227,6 +242,7 @@ struct Config {
   Submission submission;
   Auth auth;
   Maps maps;
+  Route route;
   Queue queue;
   Filter filter;
   Relay relay;
@@ -240,11 +256,17 @@ struct Config {
 
   Path file;  // where it was read from
   Path root;  // what relative paths count from
+  // Variables of the environment that took effect: "POSTHORN_SMTP_BANNER sets smtp.banner".
+  std::vector<std::string> from_environment;
 };
 
-// Reads, checks and makes the paths absolute. The error is config with "file:line: reason".
+// Reads, applies the environment, checks and makes the paths absolute. The error is config with
+// "file:line: reason".
 Result<Config> load(const Path& file);
-Result<Config> parse(std::string_view text, const Path& file);
+Result<Config> parse(std::string_view text, const Path& file,
+                     const std::vector<Override>& overrides = {});
+// Its keys only: paths stay as they are written.
+Result<Config> read_keys(std::string_view text, const Path& file);
 // "file:line" of a key, for faults that show only when its value is used; of its section, or just
 // "file", if it stands there with its default.
 std::string place_of(const Config& config, std::string_view section, std::string_view key);

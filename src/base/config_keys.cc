@@ -23,6 +23,8 @@ void visit_paths(Paths& c, KeyVisitor& v) {
   v.section("paths", "Where things lie. Relative paths count from the folder above this file's.");
   v.path("maps", c.maps, "The folder of the tables.");
   v.path("users", c.users, "Accounts and password hashes, in Dovecot's passwd-file form.");
+  v.path("smtp_users", c.smtp_users,
+         "Who may send, in the same form, where that is not who may read. Empty: users.");
   v.path("sieve", c.sieve,
          "The folder of the site's Sieve scripts; default.sieve is run for each message.");
   v.path("certificate", c.certificate,
@@ -94,6 +96,8 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
           "Bytes a second a message must keep up, after a minute; 0: any.");
   v.flag("require_helo", c.require_helo, "MAIL only after EHLO or HELO.");
   v.flag("auth_on_25", c.auth_on_25, "Offer AUTH on the smtp port too (under TLS).");
+  v.flag("require_auth", c.require_auth,
+         "Take mail on the smtp port from logged-in users only. Cuts the server off from others.");
   v.flag("forbid_unauthorised_pipelining", c.forbid_unauthorised_pipelining,
          "Who sends ahead of a reply where it may not is dropped (on the smtp port).");
   v.flag("client_names", c.client_names, "Clients' names (PTR) go into Received.");
@@ -118,6 +122,9 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
 void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.section("auth", "Logins, for every protocol.");
   v.flag("allow_plaintext", c.allow_plaintext, "Logins without TLS. For development on loopback.");
+  v.choice("any_user", c.any_user, {"none", "local-part", "one-password"},
+           "Who has no line in users: nobody gets in, or the password is the part before the @, or "
+           "the line of * is for all. For development.");
   v.choice("default_scheme", c.default_scheme,
            {"SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "ARGON2ID", "ARGON2I"},
            "How `posthorn user` hashes a new password.");
@@ -144,6 +151,22 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.list("transport", m.transport,
          "Domain, then how its mail leaves: smtp:[host]:port, error:text …");
   v.text("relay_sasl", m.relay_sasl, "[host]:port, then user:password.");
+  v.list("vusers", m.vusers,
+         "With route.by_local_part: the part before the @ (or @ for all others), then the account; "
+         "users.store there means the account of that name.");
+}
+
+void visit_route(Route& c, KeyVisitor& v) {
+  v.section("route", "What loosens the tables, for test and development servers.");
+  v.choice("any_domain", c.any_domain, {"none", "users", "anyone"},
+           "Domains that stand in no table are local too, unless maps/transport has an entry for "
+           "them: for mail from nobody, from logged-in users, or from anyone.");
+  v.flag("any_mailbox", c.any_mailbox,
+         "Every name of a local domain has a mailbox, made by its first mail or login.");
+  v.flag("by_local_part", c.by_local_part,
+         "The part before the @ alone says where mail goes, whatever the domain (maps/vusers).");
+  v.flag("bare_names", c.bare_names,
+         "RCPT TO:<user> without a domain means the default domain, for strangers too.");
 }
 
 void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
@@ -155,6 +178,8 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
              "When the sender is told of a delay; 0s: never.");
   v.duration("expire_after", c.expire_after, 1s, 100 * kDay,
              "When a message that cannot be delivered goes back.");
+  v.duration("error_delay", c.error_delay, 0ms, 30 * kDay,
+             "How long mail to an error: transport waits before it goes back.");
   v.duration("bounce_expire_after", c.bounce_expire_after, 1s, 100 * kDay,
              "The same for messages without a sender.");
   v.count("attempts_max", c.attempts_max, 1, 10'000, "Deliveries at once, in all.");
@@ -177,6 +202,9 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
   v.choice("when_down", f.when_down, {"deliver", "wait"},
            "deliver: unscanned, with a header that says so; or wait.");
   v.flag("scan_submissions", f.scan_submissions, "Scan what logged-in users send, too.");
+  v.flag("spam_to_junk", f.spam_to_junk,
+         "Off: mail that the site's script files into the folder for spam stays in the inbox.");
+  v.flag("spam_is_read", f.spam_is_read, "Mail that is filed as spam is marked as read.");
   v.list("headers", f.headers, "The header fields taken from spamd, by their first letters.");
 }
 
@@ -248,6 +276,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_limits(c.tls, c.limits, v);
   visit_smtp(c.smtp, c.submission, v);
   visit_auth(c.auth, c.maps, v);
+  visit_route(c.route, v);
   visit_queue(c.queue, c.filter, v);
   visit_relay(c.relay, v);
   visit_store(c.store, c.imap, v);

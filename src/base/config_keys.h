@@ -3,6 +3,8 @@
 // sentence.
 #pragma once
 
+#include <set>
+
 #include "base/config.h"
 
 namespace posthorn::config {
@@ -25,6 +27,9 @@ class KeyVisitor {
   virtual void duration(std::string_view key, Duration& value, Duration min, Duration max,
                         std::string_view about) = 0;
 };
+
+// The known name that is most like it; empty: none is.
+std::string nearest(std::string_view key, const std::set<std::string>& known);
 
 void visit_keys(Config& config, KeyVisitor& visitor);
 

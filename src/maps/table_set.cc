@@ -36,6 +36,7 @@ class Loader {
     load_list(config_.maps.senders, set_->senders, senders_, false);
     load_list(config_.maps.transport, set_->transport, transport_, false);
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, false);
+    if (config_.route.by_local_part) load_list(config_.maps.vusers, set_->vusers, vusers_, false);
     if (all_text_ && faults_.empty()) cross_check();
     Loaded loaded{nullptr, std::move(faults_), std::move(warnings_)};
     if (loaded.faults.empty()) {
@@ -220,7 +221,8 @@ class Loader {
   const config::Config& config_;
   const TableSet* before_;
   std::shared_ptr<TableSet> set_;
-  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_;
+  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_,
+      vusers_;
   std::set<std::string> local_domains_, local_mailboxes_;
   std::unordered_map<std::string, std::vector<std::string>> alias_values_;
   std::unordered_map<std::string, std::size_t> depths_;
@@ -306,7 +308,7 @@ std::string Reloader::stamp() const {
     }
   };
   for (const auto* names : {&config_.maps.domains, &config_.maps.mailboxes, &config_.maps.aliases,
-                            &config_.maps.senders, &config_.maps.transport})
+                            &config_.maps.senders, &config_.maps.transport, &config_.maps.vusers})
     add(*names);
   add({config_.maps.relay_sasl});
   return text;

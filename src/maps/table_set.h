@@ -25,7 +25,7 @@ struct TableList {
 };
 
 struct TableSet {
-  TableList domains, mailboxes, aliases, senders, transport, relay_sasl;
+  TableList domains, mailboxes, aliases, senders, transport, relay_sasl, vusers;
   // Of text tables, for what needs a look at all: the default domain, checks, postmaster.
   std::vector<std::string> domain_names;
   std::vector<Finding> warnings;

@@ -87,6 +87,7 @@ struct Queue::Item {
   std::shared_ptr<Batch> batch;  // what is recorded next
   std::vector<LogRecord> owed;   // what happened and could not be recorded: goes before it
   bool recording = false;
+  config::Duration wait_max = config::Duration::max();  // a recipient's time comes sooner
   net::Event recorded;
 };
 
@@ -355,6 +356,12 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
     }
     if (!*answer) {
       const route::Refusal& refusal = answer->error();
+      if (age(*item) < refusal.after) {
+        const auto left = refusal.after - age(*item);
+        item->wait_max = std::min(item->wait_max, left);
+        stored.recipients[i].reason = refusal.text;
+        continue;
+      }
       const std::string reason =
           fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
       (void)co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)});
@@ -542,6 +549,7 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
   auto wait = config.retry_first;
   for (std::size_t i = 1; i < stored.tries && wait < config.retry_max; ++i) wait *= 2;
   wait = jitter(std::min<config::Duration>(wait, config.retry_max));
+  wait = std::min<config::Duration>(wait, std::exchange(item->wait_max, config::Duration::max()));
   const auto later = [&] { schedule(item, parts_.clock.steady_now() + wait); };
   // The notice is in the spool before that is written down: a crash between gives two, never none.
   if (!co_await confirm(item)) co_return later();

@@ -17,6 +17,8 @@ struct Refusal {
   int code = 550;
   std::string enhanced;  // "5.1.1"
   std::string text;
+  // Of a plan: not before the message is so old (an error: transport with queue.error_delay).
+  std::chrono::milliseconds after{0};
 };
 
 template <class T>

@@ -23,6 +23,27 @@ std::pair<std::string, std::string> split(const std::string& address) {
   return {address.substr(0, at), address.substr(at + 1)};
 }
 
+// A name that may become a folder's: no address literal, no label that hides.
+bool is_folder_domain(const std::string& domain) {
+  return message::is_domain(domain, message::AddressCharset::ascii);
+}
+
+// "5.1.1 text" or just a text, behind "error:" (Postfix's error(8)).
+Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
+  Refusal refusal{550, "5.1.2", "Mail for this domain is not taken", delay};
+  const std::size_t space = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, space);
+  const bool is_status = word.size() >= 5 && (word[0] == '5' || word[0] == '4') && word[1] == '.' &&
+                         word.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (is_status) {
+    refusal.enhanced = word;
+    refusal.code = word[0] == '4' ? 450 : 550;
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  if (!text.empty()) refusal.text = text;
+  return refusal;
+}
+
 bool is_postmaster(const std::string& local) {
   return message::to_lower(local) == "postmaster";
 }
@@ -45,17 +66,55 @@ net::Task<std::string> LocalDirectory::complete(const Set& set, std::string addr
 }
 
 net::Task<bool> LocalDirectory::is_local_domain(const Set& set, const std::string& domain) const {
+  CO_TRY(const bool listed, co_await is_in_domains(set, domain));
+  if (listed || config_.route.any_domain == "none" || !is_folder_domain(domain)) co_return listed;
+  CO_TRY(const bool leaves, co_await has_transport(set, message::to_lower(domain)));
+  co_return !leaves;
+}
+
+net::Task<bool> LocalDirectory::is_in_domains(const Set& set, const std::string& domain) const {
   if (domain.empty()) co_return false;
   CO_TRY(const auto found, co_await set->domains.find(message::to_lower(domain)));
   co_return found.has_value();
 }
 
+// transport(5): the domain, its parents as ".parent", then "*".
+net::Task<bool> LocalDirectory::has_transport(const Set& set, const std::string& domain) const {
+  std::vector<std::string> keys = {domain};
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    keys.push_back(domain.substr(dot));
+  keys.emplace_back("*");
+  for (const std::string& key : keys) {
+    CO_TRY(const auto found, co_await set->transport.find(key));
+    if (found) co_return true;
+  }
+  co_return false;
+}
+
+net::Task<std::optional<std::string>> LocalDirectory::find_vuser(const Set& set,
+                                                                 const AddressKeys& keys) const {
+  if (!config_.route.by_local_part) co_return std::nullopt;
+  const std::string untagged = split(keys.untagged).first;
+  for (const std::string& key : {split(keys.full).first, untagged, std::string("@")}) {
+    CO_TRY(auto value, co_await set->vusers.find(key));
+    if (!value) continue;
+    // "@ vmail": each name has its own mailbox, which belongs to that system account.
+    if (*value == config_.users.store || *value == ".") co_return untagged;
+    co_return value;
+  }
+  co_return std::nullopt;
+}
+
 net::Task<bool> LocalDirectory::has_mailbox(const Set& set, const AddressKeys& keys) const {
   CO_TRY(const auto full, co_await set->mailboxes.find(keys.full));
   if (full) co_return true;
-  if (keys.untagged == keys.full) co_return false;
-  CO_TRY(const auto untagged, co_await set->mailboxes.find(keys.untagged));
-  co_return untagged.has_value();
+  if (keys.untagged != keys.full) {
+    CO_TRY(const auto untagged, co_await set->mailboxes.find(keys.untagged));
+    if (untagged) co_return true;
+  }
+  CO_TRY(const auto vuser, co_await find_vuser(set, keys));
+  co_return vuser && *vuser == split(keys.untagged).first;
 }
 
 // An account whose name has a tag in it is somebody of its own.
@@ -98,8 +157,12 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
   if (!value) {
     CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
     if (mailbox) co_return take(address);
-    CO_TRY(value, co_await set->aliases.find(keys.domain));
+    CO_TRY(value, co_await find_vuser(set, keys));
+    if (!value) {
+      CO_TRY(value, co_await set->aliases.find(keys.domain));
+    }
   }
+  if (!value && config_.route.any_mailbox) co_return take(address);
   if (!value) co_return Out(std::unexpected(unknown_user(original)));
   // Back at an address that is being expanded: its own mailbox is meant ("bob: bob, archive").
   if (!walk.visited.insert(keys.full).second) {
@@ -107,17 +170,24 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
     if (mailbox) co_return take(address);
     co_return Out{};
   }
-  for (std::string target : maps::split_list(*value)) {
+  co_return co_await expand_targets(set, *value, keep_tag ? keys.tag : "", keys.full, walk, depth);
+}
+
+net::Task<std::expected<void, Refusal>> LocalDirectory::expand_targets(
+    const Set& set, const std::string& value, const std::string& tag, const std::string& from,
+    Walk& walk, std::size_t depth) const {
+  using Out = std::expected<void, Refusal>;
+  for (std::string target : maps::split_list(value)) {
     CO_TRY(target, co_await complete(set, target));
     // A pattern's value may be made of what a stranger wrote.
     if (const auto parsed = message::parse_mailbox_address(target);
         !parsed || parsed->domain.empty())
       co_return fail(
           ErrorKind::config,
-          fmt::format("the alias {} leads to \"{}\", which is no address", keys.full, target));
-    if (keep_tag) {
+          fmt::format("the alias {} leads to \"{}\", which is no address", from, target));
+    if (!tag.empty()) {
       const auto [name, at_domain] = split(target);
-      target = name + config_.maps.recipient_delimiter.substr(0, 1) + keys.tag + "@" + at_domain;
+      target = name + config_.maps.recipient_delimiter.substr(0, 1) + tag + "@" + at_domain;
     }
     CO_TRY(const auto done, co_await expand(set, target, walk, depth + 1));
     if (!done) co_return done;
@@ -132,14 +202,23 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
   if (!parsed)
     co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
   const bool bare_postmaster = parsed->domain.empty() && is_postmaster(parsed->local);
-  if (parsed->domain.empty() && !bare_postmaster && question.account.empty())
+  if (parsed->domain.empty() && !bare_postmaster && question.account.empty() &&
+      !config_.route.bare_names)
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
   CO_TRY(std::string address, co_await complete(set, question.address));
   if (bare_postmaster && !config_.server.postmaster.empty()) address = config_.server.postmaster;
   if (bare_postmaster && address == question.address && !set->domain_names.empty())
     address += "@" + set->domain_names.front();
+  if (config_.route.any_domain == "users" && question.account.empty() && !bare_postmaster) {
+    CO_TRY(const bool listed, co_await is_in_domains(set, split(address).second));
+    if (!listed) co_return Out(std::unexpected(relay_denied(question.address)));
+  }
+  CO_TRY(bool is_local, co_await is_local_domain(set, split(address).second));
+  if (is_local && config_.route.by_local_part) {
+    CO_TRY(address, co_await complete(set, split(address).first));
+    CO_TRY(is_local, co_await is_local_domain(set, split(address).second));
+  }
   const auto [local, domain] = split(address);
-  CO_TRY(const bool is_local, co_await is_local_domain(set, domain));
   if (!is_local && question.account.empty() && !bare_postmaster)
     co_return Out(std::unexpected(relay_denied(question.address)));
   if (domain.empty())
@@ -201,14 +280,18 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
 Answer<Plan> LocalDirectory::plan(std::string address) {
   using Out = std::expected<Plan, Refusal>;
   const Set set = tables_.current();
-  const AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
+  AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   CO_TRY(const bool local, co_await is_local_domain(set, domain));
   if (!local) co_return co_await relay_plan(set, keys, address);
+  if (config_.route.by_local_part) {
+    CO_TRY(const std::string at_home, co_await complete(set, split(address).first));
+    keys = maps::keys_of(at_home, config_.maps.recipient_delimiter);
+  }
   CO_TRY(const auto full, co_await set->mailboxes.find(keys.full));
   if (full) co_return Out(LocalPlan{keys.full, ""});
   CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
-  if (mailbox) co_return Out(LocalPlan{keys.untagged, keys.tag});
+  if (mailbox || config_.route.any_mailbox) co_return Out(LocalPlan{keys.untagged, keys.tag});
   co_return Out(std::unexpected(unknown_user(address)));  // it was there when the message came
 }
 
@@ -226,9 +309,9 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
     CO_TRY(const auto value, co_await set->transport.find(key));
     if (!value) continue;
     if (value->starts_with("error:")) {
-      std::string text = value->substr(6);
-      co_return Out(std::unexpected(
-          Refusal{550, "5.1.2", text.empty() ? "Mail for this domain is not taken" : text}));
+      Refusal refusal = parse_error(std::string_view(*value).substr(6), config_.queue.error_delay);
+      if (refusal.code < 500) co_return fail(ErrorKind::temporary, refusal.text);
+      co_return Out(std::unexpected(std::move(refusal)));
     }
     if (value->starts_with("smtp:") && value->size() > 5) {
       CO_TRY(auto plan, co_await smarthost(set, value->substr(5)));

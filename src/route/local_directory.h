@@ -26,6 +26,15 @@ class LocalDirectory final : public Directory {
 
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
+  net::Task<bool> is_in_domains(const Set& set, const std::string& domain) const;
+  net::Task<bool> has_transport(const Set& set, const std::string& domain) const;
+  // maps/vusers: what a local part stands for; the address itself, another, or nothing.
+  net::Task<std::optional<std::string>> find_vuser(const Set& set,
+                                                   const maps::AddressKeys& keys) const;
+  net::Task<std::expected<void, Refusal>> expand_targets(const Set& set, const std::string& value,
+                                                         const std::string& tag,
+                                                         const std::string& from, Walk& walk,
+                                                         std::size_t depth) const;
   net::Task<bool> has_mailbox(const Set& set, const maps::AddressKeys& keys) const;
   net::Task<bool> is_own(const Set& set, const std::string& account,
                          const maps::AddressKeys& keys) const;

@@ -18,6 +18,12 @@ int parse_code(std::string_view text) {
   return code;
 }
 
+std::chrono::milliseconds parse_time(std::string_view text) {
+  std::int64_t count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return std::chrono::milliseconds(count);
+}
+
 // ok, refused or anything else, which means that the tables could not be asked.
 Result<std::expected<void, Refusal>> outcome_of(const net::Message& answer) {
   if (answer.verb == "ok" || answer.verb == "local" || answer.verb == "relay" ||
@@ -26,7 +32,7 @@ Result<std::expected<void, Refusal>> outcome_of(const net::Message& answer) {
   if (answer.verb == "refused")
     return std::expected<void, Refusal>(
         std::unexpect, Refusal{parse_code(answer.get("code")), std::string(answer.get("enhanced")),
-                               std::string(answer.get("text"))});
+                               std::string(answer.get("text")), parse_time(answer.get("after"))});
   return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));
 }
 
@@ -34,7 +40,8 @@ net::Message refused(const Refusal& refusal) {
   return net::Message("refused")
       .add("code", fmt::format("{}", refusal.code))
       .add("enhanced", refusal.enhanced)
-      .add("text", refusal.text);
+      .add("text", refusal.text)
+      .add("after", fmt::format("{}", refusal.after.count()));
 }
 
 net::Message temporary(const Error& error) {

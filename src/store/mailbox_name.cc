@@ -227,6 +227,36 @@ bool is_below(std::string_view name, std::string_view above) {
          name[above.size()] == kSeparator;
 }
 
+namespace {
+
+// No component may lead out of the root, hide, or mean something to another program. What a name
+// may hold besides (RFC 5321 atext and quoted text) stands as %xx, so that two names never meet.
+Result<std::string> folder_part(std::string_view value, bool may_escape) {
+  const auto refuse = [&](std::string_view why) {
+    return fail(ErrorKind::permanent, "\"" + std::string(value) + "\" " + std::string(why));
+  };
+  std::string part;
+  for (const char c : value) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool is_fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                         c == '+' || c == '=' || c == '-' || (c == '@' && may_escape);
+    const bool leads = c == '.' && part.empty();
+    if (is_fine && !leads) {
+      part += c;
+      continue;
+    }
+    if (!may_escape || u < 0x20 || u == 0x7F || (c >= 'A' && c <= 'Z'))
+      return refuse("has a character that no folder name may have");
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    part += '%';
+    part += kDigits[u >> 4U];
+    part += kDigits[u & 15U];
+  }
+  return part;
+}
+
+}  // namespace
+
 Result<Path> account_path(const Path& root, std::string_view location, std::string_view account) {
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorKind::permanent, "account " + std::string(account) + ": " + std::string(why));
@@ -244,16 +274,9 @@ Result<Path> account_path(const Path& root, std::string_view location, std::stri
                                       {"{account}", account}}) {
       if (!location.substr(i).starts_with(name)) continue;
       if (value.empty()) return refuse("has no part for " + std::string(name));
-      // No component may lead out of the root, hide, or mean something to another program.
-      for (const char c : value) {
-        const bool is_fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-                             c == '_' || c == '+' || c == '=' || c == '-' ||
-                             (c == '@' && name.starts_with("{a"));
-        if (!is_fine) return refuse("has a character that no folder name may have");
-      }
-      if (value.front() == '.') return refuse("begins with a dot");
-      if (value.size() > kFolderNameMax) return refuse("is too long");
-      text += value;
+      TRY(const std::string part, folder_part(value, name != "{domain}"));
+      if (part.size() > kFolderNameMax) return refuse("is too long");
+      text += part;
       i += name.size();
       replaced = true;
       break;

@@ -25,7 +25,9 @@ import base64
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POSTHORN = os.environ.get("POSTHORN", str(ROOT / "build" / "dev" / "posthorn"))
-FULL = os.environ.get("POSTHORN_FULL") == "1"
+# Taken out of the environment: the server refuses POSTHORN_ names that are no settings of its own.
+FULL = os.environ.pop("POSTHORN_FULL", "") == "1"
+KEEP = os.environ.pop("POSTHORN_KEEP", "") != ""
 ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "vmail")
 PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
          "http": 80, "https": 443}
@@ -78,7 +80,7 @@ class Server:
     """One Posthorn, made by `posthorn init`, run by `posthorn serve`."""
 
     def __init__(self, domains=("example.org",), users=("alice", "bob"), spamd="", settings=None, one_process=False,
-                 mx="mx.example.org"):
+                 mx="mx.example.org", profile=None, env=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-e2e-"))
         self.folder.chmod(0o711)
         self.root = self.folder / "srv"
@@ -86,9 +88,12 @@ class Server:
         self.one_process = one_process
         self.process = None
         self.log_path = self.folder / "log"
+        self.env = {**os.environ, **{name: str(value).replace("{folder}", str(self.folder)) for name, value in (env or {}).items()}}
         args = ["init", str(self.root), "--hostname", mx, "--listen", "127.0.0.1", "--port-base", str(self.base)]
         for domain in domains:
             args += ["--domain", domain]
+        if profile:
+            args += ["--profile", profile]
         if spamd:
             args += ["--spamd", spamd]
         self.run(*args, config=False)
@@ -102,7 +107,7 @@ class Server:
 
     def run(self, *args, config=True, check=True, input=None):
         command = [POSTHORN, *args] + (["-c", str(self.conf)] if config else [])
-        done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=60, env=self.env)
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -156,7 +161,7 @@ class Server:
         log = open(self.log_path, "ab")
         command = [*launcher, *self.command()]
         before = self.log_path.stat().st_size
-        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **popen)
+        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **{"env": self.env, **popen})
         log.close()
 
         def ready():
@@ -197,7 +202,7 @@ class Server:
                     raise AssertionError(f"{mark} in the log\n" + self.log()[-8000:])
         finally:
             self.kill()
-            if sys.exc_info()[0] is None or not os.environ.get("POSTHORN_KEEP"):
+            if sys.exc_info()[0] is None or not KEEP:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):

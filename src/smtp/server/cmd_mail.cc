@@ -23,7 +23,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
   // A program may send as nobody: what bounces would bounce again (vacation, mailing lists).
   const bool is_free = is_trusted_ || (settings_.is_for_programs && mail->sender.empty());
-  if (is_submission() && !account_.empty() && !is_free && settings_.submission.check_sender) {
+  if (!account_.empty() && !is_free && settings_.submission.check_sender) {
     if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
   }
   reset_envelope();

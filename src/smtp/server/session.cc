@@ -99,8 +99,9 @@ DialogState Session::state() const {
           .in_mail = in_mail_,
           .requires_tls =
               is_submission() && !settings_.is_for_programs && settings_.submission.require_tls,
-          .requires_auth =
-              is_submission() && !settings_.is_for_programs && settings_.submission.require_auth,
+          .requires_auth = (is_submission() && !settings_.is_for_programs &&
+                            settings_.submission.require_auth) ||
+                           (is_plain_port && settings_.smtp.require_auth),
           .requires_helo = settings_.smtp.require_helo};
 }
 

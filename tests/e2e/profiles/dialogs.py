@@ -1,0 +1,68 @@
+"""What the profiles' tests speak with: telnet-like dialogs over a socket or through `openssl s_client`."""
+
+import pathlib
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+
+class Dialog:
+    """A line at a time, as a person types them."""
+
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), 30)
+        self.lines = self.socket.makefile("rb")
+
+    def read(self):
+        """One reply, all its lines, without the line ends."""
+        reply = []
+        while True:
+            line = self.lines.readline()
+            assert line, f"the server hung up after {reply}"
+            assert line.endswith(b"\r\n"), line
+            reply.append(line[:-2].decode())
+            if reply[-1][3:4] != "-":
+                return "\n".join(reply)
+
+    def send(self, line):
+        self.socket.sendall(line.encode() + b"\r\n")
+
+    def say(self, line):
+        self.send(line)
+        return self.read()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class OpenSsl(Dialog):
+    """`openssl s_client -crlf -quiet`, as the recipes call it."""
+
+    def __init__(self, port, ca, starttls=None):
+        command = ["openssl", "s_client", "-crlf", "-quiet", "-verify_return_error", "-CAfile", str(ca), "-servername", "localhost",
+                   "-connect", f"localhost:{port}"]
+        if starttls:
+            command += ["-starttls", starttls]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.lines = self.process.stdout
+
+    def send(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
