@@ -128,6 +128,8 @@ class CommandLine {
                     "Every port = this + the usual one; for trying out without root")
         ->check(CLI::Range(0, 61'345));
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
+    sub->add_option("--from-dms", init_.dms_folder,
+                    "docker-mailserver's config folder: its accounts, aliases and relays");
     sub->add_option("--profile", init_.profile,
                     "A set of defaults: default, dev, local, test (else POSTHORN_PROFILE)");
     sub->add_option("-c,--config", config_, "Not used here: init makes the configuration");
@@ -292,6 +294,13 @@ class CommandLine {
 
 // Under another program's name it acts as that one: links are all that `cmake --install` adds.
 int run_command_line(int argc, char** argv) {
+  // A value in a file is read once, by whoever may read it; the roles inherit it.
+  config::Variables variables = config::environment();
+  if (const auto resolved = config::resolve_files(variables, "POSTHORN_"); !resolved) {
+    fmt::print(stderr, "posthorn: {}\n", resolved.error().what);
+    return kExitConfig;
+  }
+  config::adopt_environment(variables);
   std::vector<std::string> arguments(argv, argv + argc);
   const std::string name = arguments.empty() ? "" : Path(arguments.front()).filename().string();
   if (name == "mailq" || name == "newaliases")

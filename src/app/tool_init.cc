@@ -1,5 +1,6 @@
 #include "app/tool_init.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -68,13 +69,19 @@ class Instance {
     TRY_OK(check());
     TRY(config::Config config, instance_config(options_));
     TRY_OK(write("conf/posthorn.toml", config::to_toml(config), 0644));
-    TRY_OK(write("conf/users", std::string(template_text("users")), 0640, &config.users.lookup));
+    const DmsFiles& from = options_.dms;
+    TRY_OK(write("conf/users", std::string(template_text("users")) + from.users, 0640,
+                 &config.users.lookup));
     std::string domains(template_text("domains"));
     for (const std::string& domain : options_.domains) domains += domain + " .\n";
     TRY_OK(write("maps/domains", domains, 0644));
     for (const std::string_view table : {"mailboxes", "aliases", "senders"})
-      TRY_OK(write("maps/" + std::string(table), std::string(template_text(table)), 0644));
-    std::string transport(template_text("transport"));
+      TRY_OK(write("maps/" + std::string(table),
+                   std::string(template_text(table)) + (table == "mailboxes" ? from.mailboxes
+                                                        : table == "aliases" ? from.aliases
+                                                                             : ""),
+                   0644));
+    std::string transport = std::string(template_text("transport"));
     if (config.queue.error_delay > 0s) transport += kBadDomain;
     TRY_OK(write("maps/transport", transport, 0644));
     if (config.route.by_local_part)
@@ -82,8 +89,8 @@ class Instance {
     if (!config.paths.smtp_users.empty())
       TRY_OK(write("conf/smtp_users", std::string(template_text("smtp_users")), 0640,
                    &config.users.lookup));
-    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")), 0640,
-                 &config.users.lookup));
+    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")) + from.relay_sasl,
+                 0640, &config.users.lookup));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
     TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
@@ -171,6 +178,18 @@ void complete(InitOptions& options) {
 
 int init_instance(const InitOptions& options) {
   InitOptions absolute = options;
+  if (!options.dms_folder.empty()) {
+    auto read = read_dms_files(options.dms_folder);
+    if (!read) {
+      fmt::print(stderr, "posthorn: {}\n", read.error().what);
+      return 1;
+    }
+    absolute.dms = *std::move(read);
+    for (const std::string& what : absolute.dms.left_out) fmt::print("left out {}\n", what);
+    for (const std::string& domain : absolute.dms.domains)
+      if (std::ranges::find(absolute.domains, domain) == absolute.domains.end())
+        absolute.domains.push_back(domain);
+  }
   complete(absolute);
   absolute.folder = std::filesystem::absolute(options.folder).lexically_normal();
   if (const auto made = Instance(absolute).make(); !made) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/dms_files.h"
 #include "base/file.h"
 #include "base/result.h"
 
@@ -17,6 +18,8 @@ struct InitOptions {
   std::string listen;  // empty: every address
   int port_base = -1;  // -1: the usual ports
   std::string spamd;
+  Path dms_folder;  // docker-mailserver's config folder, whose accounts and aliases are taken over
+  DmsFiles dms;     // what was read there
   std::string profile;  // empty: POSTHORN_PROFILE, then "default"
 };
 

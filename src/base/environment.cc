@@ -1,6 +1,6 @@
 #include "base/environment.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <set>
@@ -93,6 +93,19 @@ class Names final : public KeyVisitor {
   std::map<std::string, std::pair<std::string, std::string>> names_;
 };
 
+// A key without its section, or the most alike.
+std::string near_name(std::string_view name, const Names& keys) {
+  const std::string word(name.substr(kPrefix.size()));
+  std::set<std::string> known;
+  for (const auto& [variable, key] : keys.names()) {
+    if (upper(key.second) == word) return variable;
+    known.insert(variable.substr(kPrefix.size()));
+  }
+  for (const std::string_view own : kOwn) known.emplace(own.substr(kPrefix.size()));
+  const std::string near = nearest(word, known);
+  return near.empty() ? near : fmt::format("{}{}", kPrefix, near);
+}
+
 std::string value_of(const Variables& variables, std::string_view name) {
   const auto found = variables.find(std::string(name));
   return found == variables.end() ? std::string() : found->second;
@@ -135,14 +148,12 @@ Result<std::vector<Override>> find_overrides(const Variables& variables) {
   Config config;
   Names keys;
   visit_keys(config, keys);
-  std::set<std::string> known(std::begin(kOwn), std::end(kOwn));
-  for (const auto& [name, key] : keys.names()) known.insert(name);
   for (const auto& [name, value] : variables) {
     if (!name.starts_with(kPrefix)) continue;
     if (const auto key = keys.names().find(name); key != keys.names().end()) {
       found.push_back({name, key->second.first, key->second.second, value});
-    } else if (!known.contains(name)) {
-      const std::string near = nearest(name, known);
+    } else if (std::find(std::begin(kOwn), std::end(kOwn), name) == std::end(kOwn)) {
+      const std::string near = near_name(name, keys);
       return fail(ErrorKind::config,
                   fmt::format("the environment's {} is no setting{}", name,
                               near.empty() ? "" : fmt::format(", did you mean {}?", near)));

@@ -80,7 +80,7 @@ class Server:
     """One Posthorn, made by `posthorn init`, run by `posthorn serve`."""
 
     def __init__(self, domains=("example.org",), users=("alice", "bob"), spamd="", settings=None, one_process=False,
-                 mx="mx.example.org", profile=None, env=None):
+                 mx="mx.example.org", profile=None, env=None, init=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-e2e-"))
         self.folder.chmod(0o711)
         self.root = self.folder / "srv"
@@ -96,7 +96,7 @@ class Server:
             args += ["--profile", profile]
         if spamd:
             args += ["--spamd", spamd]
-        self.run(*args, config=False)
+        self.init_output = self.run(*args, *init, config=False).stdout
         self.conf = self.root / "conf" / "posthorn.toml"
         for section_key, value in (settings or {}).items():
             self.set(section_key, value)

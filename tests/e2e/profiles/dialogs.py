@@ -4,6 +4,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -54,15 +55,16 @@ class OpenSsl(Dialog):
             command += ["-starttls", starttls]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.lines = self.process.stdout
+        self.watch = threading.Timer(60, self.process.kill)  # a server that says nothing ends the test, too
+        self.watch.start()
 
     def send(self, line):
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
     def close(self):
+        self.watch.cancel()
         self.process.stdin.close()
-        try:
-            self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.process.stdout.close()
+        self.process.kill()  # with -quiet it does not end with its input
+        self.process.wait(20)
+        self.process.stdout.close()

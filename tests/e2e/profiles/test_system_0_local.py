@@ -95,7 +95,6 @@ class LocalMailAgent(unittest.TestCase):
 
     def test_starttls_on_25(self):
         with OpenSsl(self.server.port("smtp"), self.ca, starttls="smtp") as dialog:
-            self.assertRegex(dialog.read(), r"^250 ")  # the end of s_client's own EHLO
             dialog.say("EHLO client")
             self.deliver(dialog, "marker-starttls")
         self.mail_of("tutu", "marker-starttls")

@@ -1,0 +1,25 @@
+// The files of docker-mailserver's config folder as the tables of this server: accounts with their
+// hashes, aliases, and the logins and places of relays. What has no counterpart is named, not
+// guessed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace posthorn::app {
+
+struct DmsFiles {
+  std::vector<std::string> domains;
+  // Lines to be added to the tables of these names.
+  std::string users, mailboxes, aliases, relay_sasl;
+  std::vector<std::string> left_out;  // "file:line: reason"
+};
+
+// postfix-accounts.cf, postfix-virtual.cf, postfix-sasl-password.cf, postfix-relaymap.cf; each may
+// be missing, but not all.
+Result<DmsFiles> read_dms_files(const Path& folder);
+
+}  // namespace posthorn::app

@@ -1,0 +1,165 @@
+"""System 3, docker-mailserver's introduction: the table of ports and TLS, and a server that its environment configures."""
+
+import imaplib
+import pathlib
+import smtplib
+import subprocess
+import tempfile
+import unittest
+
+from dialogs import Dialog, OpenSsl
+from support import Server, Smarthost, message
+
+
+class Ports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+        cls.ca = cls.server.root / "tls/cert.pem"
+
+    def test_25_takes_mail_in_the_clear_and_offers_starttls(self):
+        with Dialog("127.0.0.1", self.server.port("smtp")) as dialog:
+            dialog.read()
+            extensions = dialog.say("EHLO client")
+            self.assertIn("STARTTLS", extensions)
+            self.assertNotIn("AUTH", extensions)
+            self.assertRegex(dialog.say("MAIL FROM:<a@elsewhere.test>"), r"^250 ")
+            self.assertRegex(dialog.say("RCPT TO:<bob@example.org>"), r"^250 ")
+        with OpenSsl(self.server.port("smtp"), self.ca, starttls="smtp") as dialog:
+            self.assertRegex(dialog.say("EHLO client"), r"^250-")
+
+    def test_587_does_nothing_without_starttls_nor_without_a_login(self):
+        with Dialog("127.0.0.1", self.server.port("submission")) as dialog:
+            dialog.read()
+            self.assertNotIn("AUTH", dialog.say("EHLO client"))
+            self.assertRegex(dialog.say("MAIL FROM:<alice@example.org>"), r"^530 5\.7\.0 Must issue a STARTTLS command first")
+            self.assertRegex(dialog.say("AUTH PLAIN AGEAYg=="), r"^538 5\.7\.11 ")
+        with OpenSsl(self.server.port("submission"), self.ca, starttls="smtp") as dialog:
+            self.assertIn("AUTH PLAIN", dialog.say("EHLO client"))
+            self.assertRegex(dialog.say("MAIL FROM:<alice@example.org>"), r"^530 5\.7\.0 Authentication required")
+
+    def test_465_has_tls_from_the_start_and_wants_a_login(self):
+        with OpenSsl(self.server.port("submissions"), self.ca) as dialog:
+            self.assertRegex(dialog.read(), r"^220 mx\.example\.org ESMTP")
+            dialog.say("EHLO client")
+            self.assertRegex(dialog.say("MAIL FROM:<alice@example.org>"), r"^530 5\.7\.0 Authentication required")
+
+    def test_143_takes_no_login_before_starttls(self):
+        client = imaplib.IMAP4("127.0.0.1", self.server.port("imap"), timeout=30)
+        self.assertIn("LOGINDISABLED", client.capabilities)
+        with self.assertRaises(imaplib.IMAP4.error):
+            client.login("bob@example.org", "pw-bob")
+        client.shutdown()
+
+    def test_993_has_tls_from_the_start(self):
+        self.server.imap("bob").logout()
+
+
+class Environment(unittest.TestCase):
+    def server(self, **env):
+        server = Server(env=env)
+        self.addCleanup(server.close)
+        return server
+
+    def test_any_key_by_its_variable(self):
+        server = self.server(POSTHORN_SMTP_BANNER="Hello from outside", POSTHORN_SMTP_MESSAGE_MAX="1MB",
+                             POSTHORN_SUBMISSION_CHECK_SENDER="0", POSTHORN_STORE_ALSO_CREATE="Bills, Letters").start()
+        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+            self.assertEqual(dialog.read(), "220 mx.example.org Hello from outside")
+            self.assertIn("SIZE 1048576", dialog.say("EHLO client"))
+        client = server.imap("bob")
+        self.assertIn(b"Letters", b" ".join(client.list()[1]))
+        client.logout()
+        told = server.run("check").stdout
+        self.assertIn("POSTHORN_SMTP_BANNER sets smtp.banner\n", told)
+        self.assertIn("POSTHORN_STORE_ALSO_CREATE sets store.also_create\n", told)
+
+    def test_a_value_from_a_file(self):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("From a file\n")
+            file.flush()
+            pathlib.Path(file.name).chmod(0o600)  # the roles could not read it
+            server = self.server(POSTHORN_SMTP_BANNER__FILE=file.name).start()
+            with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+                self.assertEqual(dialog.read(), "220 mx.example.org From a file")
+
+    def test_a_misspelt_variable_is_an_error_that_names_the_near_one(self):
+        server = self.server()
+        for name, near in (("POSTHORN_SMTP_BANER", "POSTHORN_SMTP_BANNER"), ("POSTHORN_RELAYHOST", "POSTHORN_RELAY_RELAYHOST")):
+            server.env[name] = "x"
+            for command in ("check", "serve"):
+                done = server.run(command, check=False)
+                self.assertEqual(done.returncode, 78 if command == "serve" else done.returncode)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(f"the environment's {name} is no setting, did you mean {near}?", done.stderr)
+            del server.env[name]
+
+    def test_a_value_out_of_range_names_the_variable(self):
+        server = self.server()
+        for name, value, reason in (("POSTHORN_SMTP_RECIPIENTS_MAX", "3", "recipients_max is 3, must be"),
+                                    ("POSTHORN_SMTP_REQUIRE_HELO", "perhaps", "require_helo must be"),
+                                    ("POSTHORN_RELAY_TLS", "some", "tls is \"some\"")):
+            server.env[name] = value
+            done = server.run("check", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"{name}: {reason}", done.stderr)
+            del server.env[name]
+
+    def test_a_file_that_is_not_there(self):
+        server = self.server()
+        server.env["POSTHORN_SMTP_BANNER__FILE"] = "/nowhere/banner"
+        self.assertIn("POSTHORN_SMTP_BANNER__FILE: there is no file /nowhere/banner", server.run("check", check=False).stderr)
+
+    def test_docker_mailservers_names(self):
+        server = self.server(OVERRIDE_HOSTNAME="mail.override.test", SPOOF_PROTECTION="0", POSTMASTER_ADDRESS="alice@example.org",
+                             SA_TAG2="6.31", MOVE_SPAM_TO_JUNK="1").start()
+        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+            self.assertRegex(dialog.read(), r"^220 mail\.override\.test ESMTP")
+        with smtplib.SMTP_SSL("localhost", server.port("submissions"), context=server.trust(), timeout=30) as client:
+            client.login("alice@example.org", "pw-alice")
+            self.assertEqual(client.mail("anybody@elsewhere.test")[0], 250)
+        server.send(message("To the master", "marker postmaster\r\n"), to=["postmaster"])
+        server.wait_for("marker postmaster", "alice")
+        told = server.run("check").stdout
+        self.assertIn("SPOOF_PROTECTION sets submission.check_sender\n", told)
+        self.assertIn("SA_TAG2 changes nothing: ", told)
+
+    def test_relay_by_variables(self):
+        with Smarthost(user="relay-user", password="relay:pass") as smarthost:
+            server = self.server(RELAY_HOST="127.0.0.1", RELAY_PORT=smarthost.port, RELAY_USER="relay-user", RELAY_PASSWORD="relay:pass",
+                                 POSTHORN_RELAY_TLS="none").start()
+            server.submit("alice", message("Out", "marker relay\r\n", to="friend@elsewhere.test"), ["friend@elsewhere.test"])
+            sender, to, _, _, account = smarthost.wait_for("marker relay")
+            self.assertEqual((to, account), (["friend@elsewhere.test"], "relay-user"))
+            self.assertNotIn("relay:pass", server.log())
+
+
+class ConfigFiles(unittest.TestCase):
+    def test_accounts_aliases_and_relay_logins_of_docker_mailserver(self):
+        with tempfile.TemporaryDirectory() as folder:
+            dms = pathlib.Path(folder)
+            # openssl passwd -6 -salt saltsalt secret-a
+            hashed = subprocess.run(["openssl", "passwd", "-6", "-salt", "saltsalt", "secret-a"], capture_output=True, text=True, check=True)
+            (dms / "postfix-accounts.cf").write_text(f"anna@one.test|{{SHA512-CRYPT}}{hashed.stdout.strip()}\n# a comment\n"
+                                                     f"ben@two.test|{{SHA512-CRYPT}}{hashed.stdout.strip()}|userdb_quota_rule=*:storage=5M\n")
+            (dms / "postfix-virtual.cf").write_text("info@one.test anna@one.test\nteam@two.test anna@one.test,ben@two.test\n@two.test ben@two.test\n")
+            (dms / "postfix-sasl-password.cf").write_text("[smtp.relay.test]:587 me:pass\n")
+            (dms / "postfix-relaymap.cf").write_text("@three.test [smtp.relay.test]:587\n")
+            server = Server(domains=("one.test",), users=(), mx="mx.one.test", init=("--from-dms", folder))
+            self.addCleanup(server.close)
+            server.start()
+            server.send(message("Info", "marker team\r\n"), to=["team@two.test"])
+            server.send(message("Info", "marker any\r\n"), to=["whoever@two.test"])
+            server.password = lambda address: "secret-a"
+            server.wait_for("marker team", "anna@one.test")
+            server.wait_for("marker team", "ben@two.test")
+            server.wait_for("marker any", "ben@two.test")
+            self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
+            self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
+            self.assertEqual(server.run("check").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,191 @@
+"""System 4, the test container: one login to send with, others to read with, accounts from the environment."""
+
+import base64
+import imaplib
+import pathlib
+import shutil
+import smtplib
+import subprocess
+import tempfile
+import unittest
+
+from dialogs import Dialog, OpenSsl
+from support import Server, message, wait_until
+
+PASSWORDS = {"SMTP_PASSWD": "send-secret", "IMAP_PASSWD": "read-secret"}
+
+
+class Reader:
+    def login(self, user, password="read-secret", tls=True):
+        if tls:
+            client = imaplib.IMAP4_SSL("localhost", self.server.port("imaps"), ssl_context=self.server.trust(), timeout=30)
+        else:
+            client = imaplib.IMAP4("127.0.0.1", self.server.port("imap"), timeout=30)
+        client.login(user, password)
+        return client
+
+    def wait_for(self, user, marker):
+        def look():
+            client = self.login(user)
+            try:
+                client.select("INBOX", readonly=True)
+                numbers = client.search(None, "ALL")[1][0].split()
+                return next((raw for raw in (client.fetch(n, "(BODY.PEEK[])")[1][0][1] for n in numbers) if marker.encode() in raw), None)
+            finally:
+                client.logout()
+        return wait_until(look, 20, 0.3)
+
+    def send(self, to, marker, user="sender", password="send-secret"):
+        with smtplib.SMTP("localhost", self.server.port("smtp"), timeout=30) as client:
+            client.starttls(context=self.server.trust())
+            client.login(user, password)
+            client.sendmail("app@test.test", [to], message(marker, marker + "\r\n", "app@test.test", to))
+
+
+class TestContainer(Reader, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(domains=("localhost.test",), users=(), mx="localhost.test", profile="test",
+                            env={"SMTP_USER": "sender", "IMAP_USER1": "Anna", "IMAP_USER2": "berta", **PASSWORDS})
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+
+    def test_sends_with_one_login_and_reads_with_another(self):
+        self.send("anna@test.test", "marker apart")
+        self.assertIn(b"Subject: marker apart", self.wait_for("anna", "marker apart"))
+        with self.assertRaises(smtplib.SMTPAuthenticationError):
+            self.send("anna@test.test", "marker never", "anna", "read-secret")
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.login("sender", "send-secret")
+
+    def test_only_authenticated_mail_is_taken(self):
+        with OpenSsl(self.server.port("smtp"), self.server.root / "tls/cert.pem", starttls="smtp") as dialog:
+            self.assertRegex(dialog.say("EHLO client"), r"\n250-AUTH PLAIN LOGIN\n")
+            self.assertRegex(dialog.say("MAIL FROM:<a@b.test>"), r"^530 5\.7\.0 Authentication required")
+            initial = base64.b64encode(b"\0sender\0send-secret").decode()
+            self.assertRegex(dialog.say(f"AUTH PLAIN {initial}"), r"^235 2\.7\.0 ")
+            self.assertRegex(dialog.say("MAIL FROM:<a@b.test>"), r"^250 ")
+            self.assertRegex(dialog.say("RCPT TO:<anna@wherever.test>"), r"^250 ")
+
+    def test_routes_by_the_local_part_whatever_the_domain(self):
+        for i, domain in enumerate(("test.test", "localhost.test", "another.example")):
+            self.send(f"Berta@{domain}", f"marker domain {i}")
+        for i in range(3):
+            self.wait_for("berta", f"marker domain {i}")
+
+    def test_the_catch_all_line_takes_every_name(self):
+        self.send("carla@test.test", "marker catch-all")
+        self.wait_for("carla", "marker catch-all")
+
+    def test_a_table_line_leads_to_another_account(self):
+        self.server.append_map("vusers", "sales\tanna\n")
+        self.server.run("reload")
+        self.send("sales@test.test", "marker sales")
+        self.wait_for("anna", "marker sales")
+
+    def test_an_unknown_name_is_refused_without_a_catch_all(self):
+        table = (self.server.root / "maps/vusers").read_text()
+        self.addCleanup(self.server.run, "reload")
+        self.addCleanup(self.server.write_map, "vusers", table)
+        self.server.write_map("vusers", "".join(line + "\n" for line in table.splitlines() if not line.startswith("@")))
+        self.server.run("reload")
+        with self.assertRaises(smtplib.SMTPRecipientsRefused) as refused:
+            self.send("nobody@test.test", "marker nobody")
+        self.assertEqual(next(iter(refused.exception.recipients.values()))[0], 550)
+
+    def test_one_password_for_all_readers_and_any_case_of_the_name(self):
+        for user in ("anna", "ANNA", "Anna@localhost.test", "somebody.else"):
+            self.login(user).logout()
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.login("anna", "send-secret")
+
+    def test_plaintext_login_is_allowed_and_tls_offered(self):
+        client = self.login("anna", tls=False)
+        client.logout()
+        client = imaplib.IMAP4("127.0.0.1", self.server.port("imap"), timeout=30)
+        self.assertIn("STARTTLS", client.capabilities)
+        client.logout()
+
+    def test_an_authorization_id_equal_to_the_user(self):
+        with Dialog("127.0.0.1", self.server.port("smtp")) as dialog:
+            dialog.read()
+            dialog.say("EHLO client")
+            other = base64.b64encode(b"anna\0sender\0send-secret").decode()
+            self.assertRegex(dialog.say(f"AUTH PLAIN {other}"), r"^535 ")
+            same = base64.b64encode(b"sender\0sender\0send-secret").decode()
+            self.assertRegex(dialog.say(f"AUTH PLAIN {same}"), r"^235 ")
+
+    def test_the_certificate_names_localhost_and_the_loopback_address(self):
+        text = subprocess.run(["openssl", "x509", "-in", str(self.server.root / "tls/cert.pem"), "-noout", "-ext", "subjectAltName"],
+                              capture_output=True, text=True, check=True).stdout
+        self.assertIn("DNS:localhost", text)
+        self.assertIn("IP Address:127.0.0.1", text)
+        self.assertEqual((self.server.root / "tls/key.pem").stat().st_mode & 0o007, 0)
+
+    def test_the_home_is_a_folder_of_the_user(self):
+        self.send("anna@test.test", "marker home")
+        self.wait_for("anna", "marker home")
+        self.assertTrue((self.server.root / "var/mail/anna/cur").is_dir())
+
+    def test_msmtp_sends(self):
+        with tempfile.TemporaryDirectory() as folder:
+            rc = pathlib.Path(folder) / "msmtprc"
+            rc.write_text(f"account default\nhost localhost\nport {self.server.port('smtp')}\nfrom app@test.test\nauth plain\n"
+                          f"user sender\npassword send-secret\ntls on\ntls_starttls on\ntls_trust_file {self.server.root}/tls/cert.pem\n")
+            rc.chmod(0o600)
+            done = subprocess.run(["msmtp", "-C", str(rc), "berta@test.test"], input=message("marker msmtp", "marker msmtp\r\n"),
+                                  capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.wait_for("berta", "marker msmtp")
+
+    @unittest.skipUnless(shutil.which("mutt"), "mutt is not installed")
+    def test_mutt_sends_with_starttls_forced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            rc = pathlib.Path(folder) / "muttrc"
+            rc.write_text(f'set smtp_url="smtp://sender:send-secret@localhost:{self.server.port("smtp")}"\nset ssl_force_tls=yes\n'
+                          f'set ssl_starttls=yes\nset certificate_file="{self.server.root}/tls/cert.pem"\nset from="app@test.test"\n'
+                          f'set folder="imaps://anna:read-secret@localhost:{self.server.port("imaps")}"\nset spoolfile="+INBOX"\n'
+                          'set mail_check=60\nunset record\nset copy=no\nset ssl_verify_host=no\n')
+            done = subprocess.run(["mutt", "-n", "-F", str(rc), "-s", "marker mutt", "anna@test.test"], input="marker mutt\n", text=True,
+                                  capture_output=True, timeout=60, env={"HOME": folder, "PATH": "/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"})
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.wait_for("anna", "marker mutt")
+
+    def test_no_password_stays_in_the_roles_environment_or_log(self):
+        for role, pid in self.server.roles().items():
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+            for secret in PASSWORDS.values():
+                self.assertNotIn(secret.encode(), environment, role)
+        for secret in PASSWORDS.values():
+            self.assertNotIn(secret, self.server.log())
+
+    def test_check_tells_what_took_effect(self):
+        told = self.server.run("check").stdout
+        for name in ("SMTP_USER", "IMAP_USER1", "IMAP_USER2", "IMAP_PASSWD"):
+            self.assertIn(name + " ", told)
+        for secret in PASSWORDS.values():
+            self.assertNotIn(secret, told)
+
+    def test_a_restart_keeps_accounts_and_changes_a_password(self):
+        users = (self.server.root / "conf/users").read_text()
+        self.server.stop()
+        self.server.start()
+        self.assertEqual((self.server.root / "conf/users").read_text(), users)
+
+
+class Secrets(Reader, unittest.TestCase):
+    def test_accounts_from_a_folder_of_secrets(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {"su": "mailer\n", "sp": "s3nd\n", "iu": "dora", "iu2": "emil\n", "ip": "r3ad"}.items():
+                (pathlib.Path(folder) / name).write_text(text)
+            env = {"POSTHORN_SECRETS": folder, "SMTP_USER_SECRET": "su", "SMTP_PASSWD_SECRET": "sp", "IMAP_USER_SECRET": "iu",
+                   "IMAP_USER2_SECRET": "iu2", "IMAP_PASSWD_SECRET": "ip", "LANG": "C.UTF-8", "TZ": "Europe/Paris"}
+            with Server(domains=("localhost.test",), users=(), mx="localhost.test", profile="test", env=env) as self.server:
+                self.send("dora@x.test", "marker secret", "mailer", "s3nd")
+                for user in ("dora", "emil"):
+                    self.login(user, "r3ad").logout()
+                self.assertIn("dora", (self.server.root / "maps/vusers").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
