@@ -66,6 +66,8 @@ class FakeDirectory final : public route::Directory {
     if (address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
     if (address.starts_with("refused"))
       co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+    if (address.starts_with("comesback"))
+      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "Not taken", 10s}));
     if (address.ends_with("@example.org")) co_return Out(route::LocalPlan{address, ""});
     if (address.ends_with("@relay.test")) {
       route::RelayPlan relay;

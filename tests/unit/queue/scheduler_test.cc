@@ -441,6 +441,19 @@ class FilteredScheduler : public Scheduler {
   FilteredScheduler() { filter_ = &fake_filter_; }
 };
 
+TEST_F(Scheduler, APlanThatComesBackLaterDoes) {
+  take(envelope_to({"comesback@bad.test", "ok@example.org"}));
+  server().settle();
+  EXPECT_EQ(server().transport.calls.size(), 1U);  // the other one does not wait
+  EXPECT_TRUE(notices().empty());
+  server().step(9s);
+  EXPECT_TRUE(notices().empty());
+  server().step(2s);
+  ASSERT_EQ(notices().size(), 1U);
+  EXPECT_NE(notices()[0].find("Diagnostic-Code: smtp; 550 5.1.1 Not taken\r\n"), std::string::npos);
+  EXPECT_EQ(server().size(), 0U);
+}
+
 TEST_F(FilteredScheduler, WaitMeansWait) {
   config_.filter.when_down = "wait";
   config_.filter.tries_max = 3;

@@ -514,7 +514,7 @@ TEST_F(Lasting, AccountsCloseWhenIdleAndOpenAgain) {
   Process process(folder_.path());
   process.account();
   EXPECT_EQ(process.accounts().size(), 1U);
-  EXPECT_FALSE(process.task(process.accounts().open("../evil@example.org")));
+  EXPECT_FALSE(process.task(process.accounts().open("evil\n@example.org")));
   EXPECT_FALSE(process.task(process.accounts().open("Upper@example.org")));
   EXPECT_EQ(process.accounts().size(), 1U);
   process.close();

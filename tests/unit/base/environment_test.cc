@@ -1,0 +1,121 @@
+// Proves that every key has its variable, that a misspelt one is told with the near one, and that
+// values from files and secrets arrive whole and only where they belong.
+#include "base/environment.h"
+
+#include <gtest/gtest.h>
+
+#include "base/config.h"
+#include "tests/support/temp_folder.h"
+
+namespace posthorn::config {
+namespace {
+
+Result<Config> with(const Variables& variables) {
+  TRY(const auto overrides, find_overrides(variables));
+  return parse("[smtp]\nbanner = \"of the file\"\n", "/srv/conf/posthorn.toml", overrides);
+}
+std::string fault(const Variables& variables) {
+  const auto config = with(variables);
+  return config ? "" : config.error().what;
+}
+
+TEST(Environment, SetsKeysOfEveryKind) {
+  const auto config = with({{"POSTHORN_SMTP_BANNER", "of the environment"},
+                            {"POSTHORN_SMTP_AUTH_ON_25", "yes"},
+                            {"POSTHORN_SMTP_REQUIRE_HELO", "0"},
+                            {"POSTHORN_SMTP_HOPS_MAX", "77"},
+                            {"POSTHORN_SMTP_MESSAGE_MAX", "2MB"},
+                            {"POSTHORN_SMTP_LINE_MAX", "5000"},
+                            {"POSTHORN_QUEUE_RETRY_FIRST", "7s"},
+                            {"POSTHORN_LISTEN_SMTP", "127.0.0.1:2525, [::1]:2525"},
+                            {"POSTHORN_LISTEN_IMAP", ""},
+                            {"POSTHORN_RELAY_TLS", "may"},
+                            {"POSTHORN_PATHS_MAIL", "post"},
+                            {"POSTHORN_USERS_EDGE", "nobody"},
+                            {"POSTHORN_CONFIG", "/elsewhere"},
+                            {"HOME", "/root"}});
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->smtp.banner, "of the environment");
+  EXPECT_TRUE(config->smtp.auth_on_25);
+  EXPECT_FALSE(config->smtp.require_helo);
+  EXPECT_EQ(config->smtp.hops_max, 77U);
+  EXPECT_EQ(config->smtp.message_max, 2U << 20U);
+  EXPECT_EQ(config->smtp.line_max, 5000U);
+  EXPECT_EQ(config->queue.retry_first, 7s);
+  EXPECT_EQ(config->listen.smtp, (std::vector<std::string>{"127.0.0.1:2525", "[::1]:2525"}));
+  EXPECT_TRUE(config->listen.imap.empty());
+  EXPECT_EQ(config->relay.tls, "may");
+  EXPECT_EQ(config->paths.mail, "/srv/post");
+  EXPECT_EQ(config->users.edge, "nobody");
+  EXPECT_EQ(config->from_environment.size(), 12U);
+  EXPECT_EQ(with({})->smtp.banner, "of the file");
+}
+
+TEST(Environment, FaultsNameTheVariable) {
+  EXPECT_EQ(fault({{"POSTHORN_SMTP_BANER", "x"}}),
+            "the environment's POSTHORN_SMTP_BANER is no setting, did you mean "
+            "POSTHORN_SMTP_BANNER?");
+  EXPECT_EQ(fault({{"POSTHORN_RELAYHOST", "x"}}),
+            "the environment's POSTHORN_RELAYHOST is no setting, did you mean "
+            "POSTHORN_RELAY_RELAYHOST?");
+  EXPECT_EQ(fault({{"POSTHORN_XXXXXXXXXXXXXXXXXXXXXXXX", "x"}}),
+            "the environment's POSTHORN_XXXXXXXXXXXXXXXXXXXXXXXX is no setting");
+  EXPECT_EQ(fault({{"POSTHORN_SMTP_HOPS_MAX", "1"}}),
+            "POSTHORN_SMTP_HOPS_MAX: hops_max is 1, must be 10 to 1000");
+  EXPECT_EQ(fault({{"POSTHORN_AUTH_BAN", "10"}}),
+            "POSTHORN_AUTH_BAN: ban must be a time, as \"30s\" (ms, s, m, h, d)");
+  EXPECT_NE(fault({{"POSTHORN_SMTP_AUTH_ON_25", "maybe"}}), "");
+}
+
+TEST(Environment, NamesOfOthers) {
+  const auto config = with({{"OVERRIDE_HOSTNAME", "mail.example.org"},
+                            {"SPOOF_PROTECTION", "0"},
+                            {"RELAY_HOST", "smtp.example.org"},
+                            {"RELAY_PORT", "587"},
+                            {"POSTMASTER_ADDRESS", ""}});
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->server.hostname, "mail.example.org");
+  EXPECT_FALSE(config->submission.check_sender);
+  EXPECT_EQ(config->relay.relayhost, "[smtp.example.org]:587");
+  EXPECT_EQ(config->server.postmaster, "");
+  EXPECT_EQ(with({{"RELAY_HOST", "h"}})->relay.relayhost, "[h]:25");
+  EXPECT_EQ(with({{"RELAY_HOST", "h"}, {"POSTHORN_RELAY_RELAYHOST", "own"}})->relay.relayhost,
+            "own");
+  EXPECT_EQ(find_idle_variables({{"SA_KILL", "10"}, {"SPAM_SUBJECT", ""}}).size(), 1U);
+}
+
+TEST(Environment, ValuesFromFiles) {
+  const test::TempFolder folder;
+  const Path file = folder.write("banner", "two words\r\n\n");
+  Variables variables = {{"POSTHORN_SMTP_BANNER__FILE", file.native()}, {"OTHER__FILE", "/none"}};
+  ASSERT_TRUE(resolve_files(variables, "POSTHORN_"));
+  EXPECT_EQ(variables,
+            (Variables{{"POSTHORN_SMTP_BANNER", "two words"}, {"OTHER__FILE", "/none"}}));
+  variables = {{"POSTHORN_A__FILE", file.native()}, {"POSTHORN_A", "x"}};
+  EXPECT_EQ(resolve_files(variables, "POSTHORN_").error().what,
+            "the environment holds both POSTHORN_A and POSTHORN_A__FILE");
+  variables = {{"POSTHORN_A__FILE", "/nowhere/file"}};
+  EXPECT_EQ(resolve_files(variables, "POSTHORN_").error().what,
+            "POSTHORN_A__FILE: there is no file /nowhere/file");
+}
+
+TEST(Environment, Secrets) {
+  const test::TempFolder folder;
+  (void)folder.write("pw", "s3cret\n");
+  Variables variables = {{"POSTHORN_SECRETS", folder.path().native()},
+                         {"SMTP_PASSWD_SECRET", "pw"},
+                         {"IMAP_USER_SECRET", "pw"},
+                         {"IMAP_PASSWD_SECRET", "gone"},
+                         {"IMAP_PASSWD", "given"}};
+  ASSERT_TRUE(resolve_secrets(variables));
+  EXPECT_EQ(variables["SMTP_PASSWD"], "s3cret");
+  EXPECT_EQ(variables["IMAP_USER1"], "s3cret");
+  EXPECT_EQ(variables["IMAP_PASSWD"], "given");
+  variables.erase("IMAP_PASSWD");
+  EXPECT_FALSE(resolve_secrets(variables));
+  variables["IMAP_PASSWD_SECRET"] = "../pw";
+  EXPECT_FALSE(resolve_secrets(variables));
+}
+
+}  // namespace
+}  // namespace posthorn::config
