@@ -11,6 +11,7 @@
 
 #include "base/config_keys.h"
 #include "base/environment.h"
+#include "base/toml_precheck.h"
 
 namespace posthorn::config {
 namespace {
@@ -382,90 +383,6 @@ class Printer final : public KeyVisitor {
       "faults.\n";
 };
 
-// toml++ 3.3 ends the process, or worse, on three kinds of text instead of telling the fault: a
-// section that is opened without a name ("[", "[!x]"), a list that a } closes, and characters
-// outside of quotes and comments that TOML has no use for there. They are looked for first. Knows
-// of the language what it needs: where quotes, comments and brackets begin and end.
-class Precheck {
- public:
-  explicit Precheck(std::string_view text) : text_(text) {
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
-  }
-
-  // The fault's line, with the reason; 0: none was found.
-  std::size_t find_fault(std::string_view& reason) {
-    while (at_ < text_.size()) {
-      const char c = text_[at_];
-      const auto u = static_cast<unsigned char>(c);
-      if (c == '#') {
-        at_ = std::min(text_.find('\n', at_), text_.size());
-      } else if (c == '"' || c == '\'') {
-        if (std::string_view("\n=,[{.").find(before_) == text_.npos) {
-          reason = "a quote in the middle of a word";
-          return line_;
-        }
-        before_ = c;
-        skip_string(c);
-      } else if (u >= 0x7F || (u < 0x20 && std::string_view("\t\r\n").find(c) == text_.npos)) {
-        reason = "this character may stand in quotes and in comments only";
-        return line_;
-      } else if (c == '[' && open_.empty() && before_ == '\n' && !has_name()) {
-        reason = "a section is opened with its name: [name]";
-        return line_;
-      } else {
-        if (c != ' ' && c != '\t' && c != '\r') before_ = c;
-        if (c == '[' || c == '{') open_ += c;
-        if (c == ']' || c == '}') {
-          if (!open_.empty() && open_.back() != (c == ']' ? '[' : '{')) {
-            reason = "a bracket closes another kind of bracket";
-            return line_;
-          }
-          if (!open_.empty()) open_.pop_back();
-        }
-        step();
-      }
-    }
-    return 0;
-  }
-
- private:
-  void step() {
-    if (text_[at_] == '\n') ++line_;
-    ++at_;
-  }
-  void skip_string(char quote) {
-    const std::string triple(3, quote);
-    const bool is_long = text_.substr(at_).starts_with(triple);
-    const std::string_view end = is_long ? triple : std::string_view(triple).substr(0, 1);
-    at_ += end.size();
-    while (at_ < text_.size() && !text_.substr(at_).starts_with(end)) {
-      if (!is_long && text_[at_] == '\n') return;
-      if (quote == '"' && text_[at_] == '\\' && at_ + 1 < text_.size()) step();
-      step();
-    }
-    at_ = std::min(at_ + end.size(), text_.size());
-    while (is_long && at_ < text_.size() && text_[at_] == quote) ++at_;  // """a""""
-  }
-  bool has_name() const {
-    std::string_view rest = text_.substr(at_ + 1);
-    const auto skip_blank = [&] {
-      rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    };
-    skip_blank();
-    if (rest.starts_with('[')) rest.remove_prefix(1);
-    skip_blank();
-    const char c = rest.empty() ? '\0' : rest.front();
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && std::string_view("-_\"'").find(c) != text_.npos);
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  std::size_t line_ = 1;
-  char before_ = '\n';  // the last byte outside of quotes and comments that is not blank
-  std::string open_;    // brackets
-};
-
 void make_absolute(Path& path, const Path& root) {
   if (!path.empty() && path.is_relative()) path = (root / path).lexically_normal();
 }
@@ -474,7 +391,7 @@ void make_absolute(Path& path, const Path& root) {
 
 Result<Config> read_keys(std::string_view text, const Path& file) {
   std::string_view reason;
-  if (const std::size_t line = Precheck(text).find_fault(reason); line != 0)
+  if (const std::size_t line = find_toml_fault(text, reason); line != 0)
     return fail(ErrorKind::config, fmt::format("{}:{}: {}", file.native(), line, reason));
   const toml::parse_result parsed = toml::parse(text, file.native());
   if (!parsed)

@@ -1,0 +1,56 @@
+// Proves what is taken over from docker-mailserver's files, and that the rest is told, not guessed.
+#include "app/dms_files.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/temp_folder.h"
+
+namespace posthorn::app {
+namespace {
+
+TEST(DmsFiles, BecomeTables) {
+  const test::TempFolder folder;
+  (void)folder.write("postfix-accounts.cf",
+                     "# accounts\r\n"
+                     "Anna@One.test|{SHA512-CRYPT}$6$abc$def\r\n"
+                     "ben@two.test|{PLAIN}x|userdb_quota_rule=*:storage=5M\n"
+                     "anna@one.test|{PLAIN}again\n"
+                     "nothing\n"
+                     "no-domain|{PLAIN}x\n"
+                     "evil@one.test|{PLAIN}a\tb\x01\n");
+  (void)folder.write(
+      "postfix-virtual.cf",
+      "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\nbare x@y\n");
+  (void)folder.write("postfix-sasl-password.cf",
+                     "[smtp.relay.test]:587 me:pass\n@one.test other:pass\n");
+  (void)folder.write("postfix-relaymap.cf", "@one.test [smtp.relay.test]:587\n");
+  (void)folder.write("postfix-regexp.cf", "/^test/ anna@one.test\n");
+  (void)folder.write("dovecot-quotas.cf", " \n");
+  const auto files = read_dms_files(folder.path());
+  ASSERT_TRUE(files) << files.error().what;
+  EXPECT_EQ(files->domains, (std::vector<std::string>{"one.test", "two.test", "three.test"}));
+  EXPECT_EQ(files->users, "anna@one.test:{SHA512-CRYPT}$6$abc$def\nben@two.test:{PLAIN}x\n");
+  EXPECT_EQ(files->mailboxes, "anna@one.test anna\nben@two.test ben\n");
+  EXPECT_EQ(files->aliases,
+            "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\n");
+  EXPECT_EQ(files->relay_sasl, "[smtp.relay.test]:587 me:pass\n");
+  std::vector<std::string> places;
+  for (const std::string& text : files->left_out) {
+    const std::string rest = text.substr(folder.path().native().size() + 1);
+    places.push_back(rest.substr(0, rest.find(": ")));
+  }
+  EXPECT_EQ(places,
+            (std::vector<std::string>{
+                "postfix-accounts.cf:3", "postfix-accounts.cf:4", "postfix-accounts.cf:5",
+                "postfix-accounts.cf:6", "postfix-accounts.cf:7", "postfix-virtual.cf:3",
+                "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1", "postfix-regexp.cf"}));
+}
+
+TEST(DmsFiles, AFolderWithNoneOfThemIsAMistake) {
+  const test::TempFolder folder;
+  EXPECT_FALSE(read_dms_files(folder.path()));
+  EXPECT_FALSE(read_dms_files(folder.path() / "nowhere"));
+}
+
+}  // namespace
+}  // namespace posthorn::app
