@@ -12,6 +12,7 @@
 #include "auth/user_file.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::app {
 namespace {
@@ -79,9 +80,9 @@ class Users {
     if (!edited) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
     TRY_OK(set_mailbox(address, false));
     TRY_OK(write(config_.paths.users, *edited));
-    const std::size_t at = address.rfind('@');
+    const auto path = store::account_path(config_.paths.mail, config_.store.location, address);
     fmt::print("{} is no account any more; its mail stays in {}\n", address,
-               (config_.paths.mail / address.substr(at + 1) / address.substr(0, at)).native());
+               path ? path->native() : config_.paths.mail.native());
     return {};
   }
 

@@ -1,6 +1,6 @@
 // conf/users: accounts in Dovecot's passwd-file form,
-// user:{SCHEME}hash:uid:gid:gecos:home:shell:extra. Only the first two fields are used; what else a
-// line holds is kept when it is edited.
+// user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Only the
+// first two fields are used; what else a line holds is kept when it is edited.
 #pragma once
 
 #include <map>

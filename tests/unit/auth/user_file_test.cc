@@ -106,5 +106,18 @@ TEST(Users, WhatAnEditSetsIsWhatIsRead) {
   EXPECT_EQ(edit_users("\xEF\xBB\xBFu:old\nv:x\n", "u", nullptr), "\xEF\xBB\xBFv:x\n");
 }
 
+TEST(UserFile, ATablesForm) {
+  const std::string text = "mailer\t$6$salt$hash\nother   {PLAIN}x\r\n";
+  const UserFile file = parse_users(text, "users");
+  EXPECT_TRUE(file.faults.empty());
+  EXPECT_EQ(file.hashes.at("mailer"), "$6$salt$hash");
+  EXPECT_EQ(file.hashes.at("other"), "{PLAIN}x");
+  const std::string hash = "{PLAIN}new";
+  EXPECT_EQ(edit_users(text, "Mailer", &hash), "mailer\t{PLAIN}new\nother   {PLAIN}x\r\n");
+  EXPECT_EQ(edit_users(text, "other", nullptr), "mailer\t$6$salt$hash\n");
+  for (const std::string bad : {"two words:{PLAIN}x\n", "user hash\n", "user \n", " {PLAIN}x\n"})
+    EXPECT_EQ(parse_users(bad, "users").faults.size(), 1U) << bad;
+}
+
 }  // namespace
 }  // namespace posthorn::auth
