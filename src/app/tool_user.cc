@@ -174,7 +174,7 @@ class Users {
 int run_user_tool(const config::Config& config, const UserOptions& options) {
   Users users(config);
   std::string address = message::to_lower(options.address);
-  if (!address.empty() && address.find('@') == std::string::npos &&
+  if (config.route.bare_names && !address.empty() && address.find('@') == std::string::npos &&
       !config.server.default_domain.empty())
     address += "@" + config.server.default_domain;
   Result<> done;

@@ -122,7 +122,7 @@ Result<> apply_test_accounts(const config::Config& config, const config::Variabl
       continue;
     }
     TRY(auto vusers, EditedFile::open(config.paths.maps / "vusers"));
-    vusers.set_entry(message::to_lower(parsed->local), config.users.store, true);
+    vusers.set_entry(message::to_lower(parsed->local), "vmail", true);
     TRY_OK(vusers.save());
   }
   return {};

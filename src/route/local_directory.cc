@@ -100,7 +100,7 @@ net::Task<std::optional<std::string>> LocalDirectory::find_vuser(const Set& set,
     CO_TRY(auto value, co_await set->vusers.find(key));
     if (!value) continue;
     // "@ vmail": each name has its own mailbox, which belongs to that system account.
-    if (*value == config_.users.store || *value == ".") co_return untagged;
+    if (*value == config_.users.store || *value == "vmail" || *value == ".") co_return untagged;
     co_return value;
   }
   co_return std::nullopt;

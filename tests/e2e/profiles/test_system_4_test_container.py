@@ -166,7 +166,7 @@ class TestContainer(Reader, unittest.TestCase):
         for secret in PASSWORDS.values():
             self.assertNotIn(secret, told)
 
-    def test_a_restart_keeps_accounts_and_changes_a_password(self):
+    def test_a_restart_keeps_the_accounts_as_they_are(self):
         users = (self.server.root / "conf/users").read_text()
         self.server.stop()
         self.server.start()
@@ -185,6 +185,12 @@ class Secrets(Reader, unittest.TestCase):
                 for user in ("dora", "emil"):
                     self.login(user, "r3ad").logout()
                 self.assertIn("dora", (self.server.root / "maps/vusers").read_text())
+                (pathlib.Path(folder) / "ip").write_text("changed")
+                self.server.stop()
+                self.server.start()
+                self.login("dora", "changed").logout()
+                with self.assertRaises(imaplib.IMAP4.error):
+                    self.login("dora", "r3ad")
 
 
 if __name__ == "__main__":
