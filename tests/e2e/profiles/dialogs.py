@@ -27,6 +27,16 @@ class Dialog:
             if reply[-1][3:4] != "-":
                 return "\n".join(reply)
 
+    def read_block(self):
+        """The lines up to a single dot, as POP3's multi-line answers have them."""
+        lines = []
+        while True:
+            line = self.lines.readline()
+            assert line.endswith(b"\r\n"), line
+            if line == b".\r\n":
+                return lines
+            lines.append(line[:-2].decode())
+
     def send(self, line):
         self.socket.sendall(line.encode() + b"\r\n")
 

@@ -2,6 +2,7 @@
 
 import base64
 import imaplib
+import re
 import smtplib
 import unittest
 
@@ -113,6 +114,45 @@ class LocalMailAgent(unittest.TestCase):
             self.deliver(dialog, "marker-place")
         self.mail_of("tutu", "marker-place")
         self.assertTrue((self.server.folder / "mail/tutu/cur").is_dir())
+
+    def pop3_session(self, dialog, user):
+        self.assertRegex(dialog.read(), r"^\+OK ")
+        self.assertRegex(dialog.say(f"USER {user}"), r"^\+OK")
+        self.assertRegex(dialog.say(f"PASS {user}"), r"^\+OK")
+        count, size = map(int, re.fullmatch(r"\+OK (\d+) (\d+)", dialog.say("STAT")).groups())
+        self.assertRegex(dialog.say("LIST"), r"^\+OK")
+        sizes = [int(line.split()[1]) for line in dialog.read_block()]
+        self.assertEqual((len(sizes), sum(sizes)), (count, size))
+        texts = []
+        for number, expected in enumerate(sizes, 1):
+            self.assertRegex(dialog.say(f"RETR {number}"), r"^\+OK")
+            lines = dialog.read_block()
+            self.assertEqual(sum(len(line.encode()) + 2 - (line.startswith(".")) for line in lines), expected)
+            texts.append("\n".join(lines))
+        self.assertRegex(dialog.say("QUIT"), r"^\+OK")
+        return texts
+
+    def test_pop3_dialog_by_bare_name_sees_what_smtp_delivered(self):
+        self.server.add_user("titi", "titi")
+        with self.smtp() as dialog:
+            dialog.read()
+            dialog.say("EHLO client")
+            self.deliver(dialog, "marker-pop3", to="RCPT TO: <titi@pouet.com>")
+        self.mail_of("titi", "marker-pop3")
+        with Dialog("127.0.0.1", self.server.port("pop3")) as dialog:
+            texts = self.pop3_session(dialog, "titi")
+        self.assertEqual(len(texts), 1)
+        self.assertIn("body marker-pop3", texts[0])
+
+    def test_openssl_session_on_995(self):
+        self.server.add_user("tata", "tata")
+        with self.smtp() as dialog:
+            dialog.read()
+            dialog.say("EHLO client")
+            self.deliver(dialog, "marker-995", to="RCPT TO: <tata@pouet.com>")
+        self.mail_of("tata", "marker-995")
+        with OpenSsl(self.server.port("pop3s"), self.ca) as dialog:
+            self.assertIn("body marker-995", self.pop3_session(dialog, "tata")[0])
 
     def test_readers_log_in_in_the_clear_by_bare_name(self):
         client = imaplib.IMAP4("127.0.0.1", self.server.port("imap"), timeout=30)

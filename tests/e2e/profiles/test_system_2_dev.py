@@ -2,6 +2,7 @@
 
 import email
 import imaplib
+import poplib
 import smtplib
 import subprocess
 import time
@@ -82,6 +83,16 @@ class DevServer(unittest.TestCase):
         for marker in ("marker plain", "marker starttls", "marker 587", "marker 465"):
             self.wait_for("two@b.test", marker)
         self.login("two@b.test", tls=False).logout()
+
+    def test_pop3_for_any_address_with_and_without_tls(self):
+        self.send("one@a.test", "pop@b.test", "marker pop")
+        self.wait_for("pop@b.test", "marker pop")
+        for client in (poplib.POP3("127.0.0.1", self.server.port("pop3"), timeout=30),
+                       poplib.POP3_SSL("localhost", self.server.port("pop3s"), context=self.server.trust(), timeout=30)):
+            client.user("pop@b.test")
+            client.pass_("pop")
+            self.assertIn(b"marker pop", b"\n".join(client.retr(1)[1]))
+            client.quit()
 
     def test_any_sender(self):
         with smtplib.SMTP("localhost", self.server.port("smtp"), timeout=30) as client:

@@ -2,6 +2,7 @@
 
 import imaplib
 import pathlib
+import poplib
 import smtplib
 import subprocess
 import tempfile
@@ -52,6 +53,22 @@ class Ports(unittest.TestCase):
         with self.assertRaises(imaplib.IMAP4.error):
             client.login("bob@example.org", "pw-bob")
         client.shutdown()
+
+    def test_110_takes_no_login_before_stls_and_995_has_tls_from_the_start(self):
+        client = poplib.POP3("localhost", self.server.port("pop3"), timeout=30)
+        with self.assertRaises(poplib.error_proto):
+            client.user("bob@example.org")
+            client.pass_("pw-bob")
+        client.close()
+        client = poplib.POP3("localhost", self.server.port("pop3"), timeout=30)
+        client.stls(context=self.server.trust())
+        client.user("bob@example.org")
+        self.assertTrue(client.pass_("pw-bob").startswith(b"+OK"))
+        client.quit()
+        client = poplib.POP3_SSL("localhost", self.server.port("pop3s"), context=self.server.trust(), timeout=30)
+        client.user("bob@example.org")
+        self.assertTrue(client.pass_("pw-bob").startswith(b"+OK"))
+        client.quit()
 
     def test_993_has_tls_from_the_start(self):
         self.server.imap("bob").logout()
