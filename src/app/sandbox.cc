@@ -1,16 +1,44 @@
 #include "app/sandbox.h"
 
+#include <array>
 #include <cerrno>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <vector>
 
 namespace posthorn::app {
+namespace {
+
+using CapabilitySets =
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;  // capget(2), low half first
+
+// A change from root takes every capability along; one between two other accounts takes none, so it
+// is done by hand.
+Result<> drop_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const CapabilitySets none{};
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (::syscall(SYS_capset, &header, none.data()) != 0) return fail_errno("capset", "", errno);
+  return {};
+}
+
+}  // namespace
+
+bool may_change_account() {
+  if (geteuid() == 0) return true;  // and if a capability is missing, the change fails loudly
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  CapabilitySets sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return false;
+  constexpr unsigned kNeeded = (1U << CAP_SETUID) | (1U << CAP_SETGID);
+  return (sets[0].effective & kNeeded) == kNeeded;
+}
 
 Result<Account> find_account(const std::string& name) {
   std::vector<char> buffer(16'384);
@@ -39,11 +67,12 @@ Result<std::string> find_login_name(uid_t uid) {
 }
 
 Result<> become(const std::string& account) {
-  if (geteuid() != 0) return {};
+  if (!may_change_account()) return {};
   TRY(const Account to, find_account(account));
   if (initgroups(account.c_str(), to.gid) != 0) return fail_errno("initgroups", account, errno);
   if (setresgid(to.gid, to.gid, to.gid) != 0) return fail_errno("setresgid", account, errno);
   if (setresuid(to.uid, to.uid, to.uid) != 0) return fail_errno("setresuid", account, errno);
+  TRY_OK(drop_capabilities());
   // Cannot come back: if it could, the drop did not hold.
   if (to.uid != 0 && setuid(0) == 0) return fail(ErrorKind::permanent, "the privileges came back");
   return {};

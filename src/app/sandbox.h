@@ -8,8 +8,11 @@
 
 namespace posthorn::app {
 
-// Started as root: takes uid, gid and groups of the account. Otherwise: nothing to give up but new
-// privileges.
+// Root, or an account that was given CAP_SETUID and CAP_SETGID (as deploy/systemd does): roles get
+// accounts of their own.
+bool may_change_account();
+// Takes uid, gid and groups of the account, and gives up every capability. Where accounts cannot be
+// changed there is nothing to give up but new privileges.
 Result<> become(const std::string& account);
 // No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard
 // limit.

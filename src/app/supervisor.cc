@@ -98,13 +98,15 @@ class Supervisor {
       return {};
     }
     net::BindOptions options;
-    options.mode = spec.mode;
+    // Who may connect is decided by the socket file's group: exactly the one client role's. Its
+    // owner is whoever runs the supervisor, which needs no CAP_CHOWN for a group it belongs to.
+    const bool has_client = spec.client && may_change_account();
+    options.mode = has_client ? 0660 : spec.mode;
     TRY(auto socket, net::bind_socket(spec.address, options));
     const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
-    if (unix_address != nullptr && geteuid() == 0 && spec.client) {
-      // Who may connect is decided by the socket file's owner: exactly the one client role.
+    if (unix_address != nullptr && has_client) {
       TRY(const Account client, find_account(user_of(config_, *spec.client)));
-      if (::chown(unix_address->path.c_str(), client.uid, client.gid) != 0)
+      if (::chown(unix_address->path.c_str(), static_cast<uid_t>(-1), client.gid) != 0)
         return fail_errno("chown", unix_address->path.native(), errno);
     }
     log_.debug(event::listener_started,
@@ -332,11 +334,14 @@ class Supervisor {
 
 Result<> own(const Path& path, const config::Config& config, RoleKind role, mode_t mode) {
   TRY_OK(make_folders(Disk::real(), path, 0711));
-  if (geteuid() != 0) return {};
+  if (!may_change_account()) return {};
   TRY(const Account account, find_account(user_of(config, role)));
-  // A system's own folder, /var/mail, is shared: one that the role's group may write to stays.
   struct stat st{};
-  if (::stat(path.c_str(), &st) == 0 && st.st_gid == account.gid && (st.st_mode & S_IWGRP) != 0)
+  if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path.native(), errno);
+  // A system's own folder, /var/mail, is shared: one that the role's group may write to stays.
+  if (st.st_gid == account.gid && (st.st_mode & S_IWGRP) != 0) return {};
+  // Already as it should be: a supervisor that is not root may not change it, and need not.
+  if (st.st_uid == account.uid && st.st_gid == account.gid && (st.st_mode & 07777U) == mode)
     return {};
   if (::chown(path.c_str(), account.uid, account.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
     return fail_errno("chown", path.native(), errno);
