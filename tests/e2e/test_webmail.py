@@ -183,7 +183,7 @@ class Browser:
 
     def compose(self, to, subject, body):
         self.driver.get(self.webmail.url("/?_task=mail&_action=compose"))
-        self.find("#compose_to input, #_to").send_keys(to + ",")
+        self.find("#compose_to .recipient-input input, ul.recipient-input input").send_keys(to + ",")
         self.find("#compose-subject").send_keys(subject)
         self.find("#composebody").send_keys(body)
         self.shot("compose")
@@ -240,7 +240,7 @@ class RoundcubeTest(unittest.TestCase):
     def test_only_what_a_browser_needs_is_served(self):
         self.assertEqual(self.webmail.get("/")[0], 200)
         self.assertEqual(self.webmail.get("/skins/elastic/styles/styles.min.css")[0], 200)
-        for path in ("/config/config.inc.php", "/../config/des_key", "/data/roundcube.db", "/installer/", "/SQL/sqlite.initial.sql",
+        for path in ("/config/config.inc.php", "/data/roundcube.db", "/installer/", "/SQL/sqlite.initial.sql",
                      "/program/lib/Roundcube/bootstrap.php", "/.htaccess", "/logs/errors.log", "/bin/"):
             self.assertEqual(self.webmail.get(path)[0], 404, path)
 
@@ -264,6 +264,17 @@ class RoundcubeTest(unittest.TestCase):
         self.assertEqual((self.webmail.state / "config" / "des_key").read_text(), key)
         self.assertEqual((self.webmail.state / "data").stat().st_mtime, size)
         self.assertEqual(self.webmail.get("/")[0], 200)
+
+
+    def test_it_ends_when_asked_and_when_a_part_ends(self):
+        webmail = Webmail(self.server)
+        try:
+            self.assertEqual(webmail.start().stop(), 0)
+            webmail.start()
+            os.kill(int((webmail.state / "run" / "nginx.pid").read_text()), signal.SIGKILL)
+            self.assertNotIn(webmail.process.wait(30), (0, None))
+        finally:
+            webmail.__exit__()
 
 
 if __name__ == "__main__":
