@@ -127,6 +127,9 @@ class CommandLine {
     sub->add_option("--port-base", init_.port_base,
                     "Every port = this + the usual one; for trying out without root")
         ->check(CLI::Range(0, 61'345));
+    sub->add_option("--mail", init_.mail, "The maildirs (default: var/mail below the folder)");
+    sub->add_option("--spool", init_.spool, "The queue (default: var/spool below the folder)");
+    sub->add_option("--run", init_.run, "The sockets (default: var/run below the folder)");
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
     sub->add_option("--from-dms", init_.dms_folder,
                     "docker-mailserver's config folder: its accounts, aliases and relays");

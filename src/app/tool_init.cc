@@ -46,6 +46,9 @@ Result<config::Config> instance_config(const InitOptions& options) {
   config.server.hostname = options.hostname;
   config.server.default_domain = options.domains.front();
   config.filter.spamd = options.spamd;
+  if (!options.mail.empty()) config.paths.mail = options.mail;
+  if (!options.spool.empty()) config.paths.spool = options.spool;
+  if (!options.run.empty()) config.paths.run = options.run;
   const int base = options.port_base < 0 ? 0 : options.port_base;
   for (const Port& port : kPorts) {
     auto& list = config.listen.*port.list;

@@ -21,6 +21,8 @@ struct InitOptions {
   Path dms_folder;  // docker-mailserver's config folder, whose accounts and aliases are taken over
   DmsFiles dms;     // what was read there
   std::string profile;  // empty: POSTHORN_PROFILE, then "default"
+  // Elsewhere than below the folder, as packages and containers have it. Empty: as in [paths].
+  Path mail, spool, run;
 };
 
 int init_instance(const InitOptions& options);

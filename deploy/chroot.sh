@@ -1,0 +1,71 @@
+# Sourced by tests that need a clean Debian 12: a chroot made by debootstrap, cached below build/chroot, and a copy of it
+# for each test. Commands in the copy run in their own namespaces (network, mounts, processes, host name): the usual ports are free,
+# nothing stays mounted, and no process outlives its command.
+#   chroot_make NAME             a fresh copy; sets $root. Returns 77 (skipped) if no mirror can be reached.
+#   chroot_install PACKAGE…      apt-get install with the host's network; what is downloaded is kept for the next time
+#   chroot_run COMMAND…          without the outer network
+#   chroot_end                   removes the copy
+chroot_cache=${POSTHORN_CHROOTS:-$PWD/build/chroot}
+chroot_mirror=${POSTHORN_MIRROR:-http://deb.debian.org/debian}
+chroot_suite=bookworm
+skipped=77
+
+chroot_make() {
+  if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+    echo "SKIPPED: a chroot needs root and debootstrap (scripts/setup --full)"
+    return $skipped
+  fi
+  if ! unshare --net --mount --pid --uts --fork true 2>/dev/null; then
+    echo "SKIPPED: no namespaces may be made here"
+    return $skipped
+  fi
+  mkdir -p "$chroot_cache"
+  exec 8>"$chroot_cache/lock"
+  flock 8
+  if [ ! -e "$chroot_cache/base.done" ]; then
+    rm -rf --one-file-system "$chroot_cache/base"
+    echo "a Debian $chroot_suite below $chroot_cache/base, once: a minute or two"
+    if ! timeout 900 debootstrap --variant=minbase --include=iproute2,ca-certificates "$chroot_suite" "$chroot_cache/base" "$chroot_mirror" >"$chroot_cache/debootstrap.log" 2>&1; then
+      tail -n 5 "$chroot_cache/debootstrap.log"
+      echo "SKIPPED: debootstrap could not reach $chroot_mirror"
+      return $skipped
+    fi
+    cp /etc/resolv.conf "$chroot_cache/base/etc/resolv.conf"
+    # The same state of the archive as the host's: what is built here runs there.
+    rm -f "$chroot_cache/base/etc/apt/sources.list"
+    for place in debian:$chroot_suite debian:$chroot_suite-updates debian-security:$chroot_suite-security; do
+      echo "deb ${chroot_mirror%/debian}/${place%%:*} ${place#*:} main" >>"$chroot_cache/base/etc/apt/sources.list"
+    done
+    chroot "$chroot_cache/base" apt-get update -qq || return 1
+    touch "$chroot_cache/base.done"
+  fi
+  root=$chroot_cache/$1
+  rm -rf --one-file-system "$root"
+  cp -a --reflink=auto "$chroot_cache/base" "$root"
+  flock -u 8
+}
+
+chroot_command() { # NET COMMAND…
+  local net=$1
+  shift
+  unshare $net --mount --pid --uts --fork --kill-child bash -c '
+    root=$1
+    shift
+    hostname "$(cat "$root/etc/hostname")"
+    [ -z "'"$net"'" ] || ip link set lo up
+    mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" || exit 1
+    exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root \
+      DEBIAN_FRONTEND=noninteractive "$@"' chroot "$root" "$@" </dev/null
+}
+
+chroot_run() { chroot_command --net "$@"; }
+
+chroot_install() {
+  local status=0
+  timeout 900 bash -c "$(declare -f chroot_command); root='$root'; chroot_command '' \"\$@\"" run \
+    apt-get install -y -qq --no-install-recommends -o APT::Keep-Downloaded-Packages=true "$@" || status=$?
+  cp -n "$root"/var/cache/apt/archives/*.deb "$chroot_cache/base/var/cache/apt/archives/" 2>/dev/null
+  return $status
+}
+
+chroot_end() { rm -rf --one-file-system "$root"; }
