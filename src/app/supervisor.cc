@@ -381,7 +381,7 @@ Result<std::optional<int>> find_instance(const config::Config& config) {
   std::array<char, 32> text{};
   const ssize_t n = ::pread(file.fd(), text.data(), text.size() - 1, 0);
   const int pid = n > 0 ? std::atoi(text.data()) : 0;
-  if (pid <= 1) return fail(ErrorKind::temporary, fmt::format("{} holds no pid", path.native()));
+  if (pid <= 0) return fail(ErrorKind::temporary, fmt::format("{} holds no pid", path.native()));
   return pid;
 }
 
