@@ -98,20 +98,26 @@ class Supervisor {
       return {};
     }
     net::BindOptions options;
-    // Who may connect is decided by the socket file's group: exactly the one client role's. Its
-    // owner is whoever runs the supervisor, which needs no CAP_CHOWN for a group it belongs to.
-    const bool has_client = spec.client && may_change_account();
-    options.mode = has_client ? 0660 : spec.mode;
+    options.mode = spec.mode;
     TRY(auto socket, net::bind_socket(spec.address, options));
     const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
-    if (unix_address != nullptr && has_client) {
-      TRY(const Account client, find_account(user_of(config_, *spec.client)));
-      if (::chown(unix_address->path.c_str(), static_cast<uid_t>(-1), client.gid) != 0)
-        return fail_errno("chown", unix_address->path.native(), errno);
-    }
+    if (unix_address != nullptr && spec.client && may_change_account())
+      TRY_OK(open_to(unix_address->path, *spec.client));
     log_.debug(event::listener_started,
                {{"name", spec.name}, {"address", net::to_string(spec.address)}});
     bound_.push_back({std::move(spec), std::move(socket)});
+    return {};
+  }
+
+  // Who may connect is decided by the socket file's owner: exactly the one client role. A
+  // supervisor that may not give files away belongs to the roles' groups, and opens it to the
+  // group.
+  Result<> open_to(const Path& path, RoleKind client) const {
+    TRY(const Account account, find_account(user_of(config_, client)));
+    if (::chown(path.c_str(), account.uid, account.gid) == 0) return {};
+    if (errno != EPERM || ::chown(path.c_str(), static_cast<uid_t>(-1), account.gid) != 0 ||
+        ::chmod(path.c_str(), 0660) != 0)
+      return fail_errno("chown", path.native(), errno);
     return {};
   }
 
