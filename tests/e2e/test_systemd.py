@@ -14,6 +14,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import test_webmail
 from support import POSTHORN, ROOT, Server, message
 
 UNITS = ROOT / "deploy" / "systemd"
@@ -86,8 +87,11 @@ class UnderTheUnit(unittest.TestCase):
     def launcher(self, unit, filtered=True):
         capabilities = ",".join("+" + name.removeprefix("CAP_").lower() for name in unit.get("CapabilityBoundingSet").split())
         self.assertEqual(unit.get("AmbientCapabilities"), unit.get("CapabilityBoundingSet"))
+        groups = ["--clear-groups"]
+        if "SupplementaryGroups" in unit.values:
+            groups = ["--groups", unit.get("SupplementaryGroups").replace(" ", ",")]
         command = ["setpriv", "--reuid", unit.get("User"), "--regid", unit.get("Group"),
-                   "--groups", unit.get("SupplementaryGroups").replace(" ", ","), "--bounding-set", "-all," + capabilities,
+                   *groups, "--bounding-set", "-all," + capabilities,
                    "--inh-caps", "-all," + capabilities, "--ambient-caps", "-all," + capabilities, "--no-new-privs", "--"]
         if filtered:
             families = " ".join(map(str, unit.families()))
@@ -132,6 +136,16 @@ class UnderTheUnit(unittest.TestCase):
 
     def test_the_activated_unit_is_enough(self):
         self.run_under("posthorn-activated.service", filtered=not SANITIZED)
+
+    @unittest.skipIf(test_webmail.MISSING, "scripts/setup --full installs the webmail")
+    def test_the_webmail_unit_is_enough(self):
+        server = Server()
+        self.addCleanup(server.close)
+        server.start()
+        with test_webmail.Webmail(server, self.launcher(Unit("posthorn-webmail.service"))) as webmail:
+            status, page = webmail.get("/")
+            self.assertEqual(status, 200, webmail.log())
+            self.assertIn("rcmloginuser", page)
 
     def test_the_sockets_have_names_that_the_server_knows(self):
         services = re.findall(r'^(\w+) = \["', (ROOT / "conf" / "posthorn.toml").read_text(), re.M)

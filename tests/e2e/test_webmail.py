@@ -39,7 +39,7 @@ except ImportError as error:
 class Webmail:
     """deploy/roundcube in a folder of its own, as www-data when the test is root."""
 
-    def __init__(self, server, **options):
+    def __init__(self, server, launcher=None, **options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-webmail-"))
         self.port = free_port()
         self.process = None
@@ -56,6 +56,7 @@ class Webmail:
             for path in (self.folder, *self.folder.iterdir()):
                 os.chown(path, account.pw_uid, account.pw_gid)
             self.become = ["setpriv", "--reuid", "www-data", "--regid", "www-data", "--clear-groups", "--"]
+        self.become = launcher or self.become
         self.setup = [*self.become, str(scripts / "setup"), str(self.state), "--cert", str(self.folder / "cert.pem"),
                       "--key", str(self.folder / "key.pem"), "--listen", f"127.0.0.1:{self.port}",
                       "--imap", f"localhost:{server.port('imaps')}", "--smtp", f"localhost:{server.port('submissions')}"]
@@ -266,11 +267,21 @@ class RoundcubeTest(unittest.TestCase):
         self.assertEqual(self.webmail.get("/")[0], 200)
 
 
-    def test_it_ends_when_asked_and_when_a_part_ends(self):
+    def test_it_takes_a_renewed_certificate_and_ends_when_asked_or_when_a_part_ends(self):
         webmail = Webmail(self.server)
         try:
             self.assertEqual(webmail.start().stop(), 0)
+            renewed = webmail.folder / "renewed"
+            renewed.mkdir()
+            server_tls(renewed)
+            for name in ("cert", "key"):
+                (renewed / f"localhost.{name}.pem").rename(renewed / f"{name}.pem")
             webmail.start()
+            first = ssl.get_server_certificate(("localhost", webmail.port))
+            for name in ("cert.pem", "key.pem"):  # renewed
+                (webmail.folder / name).write_bytes((renewed / name).read_bytes())
+            webmail.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: ssl.get_server_certificate(("localhost", webmail.port)) != first)
             os.kill(int((webmail.state / "run" / "nginx.pid").read_text()), signal.SIGKILL)
             self.assertNotIn(webmail.process.wait(30), (0, None))
         finally:
