@@ -54,6 +54,7 @@ chroot_command() { # NET COMMAND…
     hostname "$(cat "$root/etc/hostname")"
     [ -z "'"$net"'" ] || ip link set lo up
     mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" || exit 1
+    mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts" 2>/dev/null
     exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root \
       DEBIAN_FRONTEND=noninteractive "$@"' chroot "$root" "$@" </dev/null
 }
