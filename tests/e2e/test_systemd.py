@@ -152,6 +152,9 @@ class UnderTheUnit(unittest.TestCase):
         names = [Unit(path.name).get("FileDescriptorName") for path in sorted(UNITS.glob("*.socket"))]
         self.assertTrue(names)
         self.assertLessEqual(set(names), set(services))
+        # One that is on by default and has no socket would have to be bound without the right to.
+        for name in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"):
+            self.assertIn(name, names)
         required = Unit("posthorn-activated.service").get("Sockets").split()
         self.assertEqual(sorted(required), sorted(f"posthorn-{name}.socket" for name in names))
 
