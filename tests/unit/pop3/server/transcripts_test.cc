@@ -23,7 +23,7 @@ class FixedRedeemer final : public auth::Redeemer {
                                                std::string) override {
     if (token == "stale" || service != "pop3") co_return std::nullopt;
     if (token == "down") co_return fail(ErrorKind::temporary, "lookup is away");
-    if (token == "odd") co_return "../alice@example.org";
+    if (token == "odd") co_return "alice@../example.org";
     co_return "alice@example.org";
   }
 };
