@@ -48,8 +48,8 @@ struct Listen {  // addresses "host:port" or "unix:path"; empty list: the servic
   std::vector<std::string> pop3 = {"0.0.0.0:110", "[::]:110"};
   std::vector<std::string> pop3s = {"0.0.0.0:995", "[::]:995"};
   std::vector<std::string> managesieve = {};
-  std::vector<std::string> http = {};
-  std::vector<std::string> https = {};
+  std::vector<std::string> http = {"0.0.0.0:80", "[::]:80"};
+  std::vector<std::string> https = {"0.0.0.0:443", "[::]:443"};
   std::vector<std::string> lmtp = {};  // a TCP entrance for LMTP besides the role's own socket
 };
 

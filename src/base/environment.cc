@@ -18,7 +18,7 @@ constexpr std::uint64_t kValueMax = 64U << 10U;
 
 // POSTHORN_ names that are no keys.
 constexpr std::string_view kOwn[] = {"POSTHORN_CONFIG", "POSTHORN_PROFILE", "POSTHORN_SECRETS",
-                                     "POSTHORN_READY_FD"};
+                                     "POSTHORN_READY_FD", "POSTHORN_CONF"};
 
 struct Known {
   std::string_view name, section, key;
