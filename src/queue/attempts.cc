@@ -1,0 +1,215 @@
+// The attempts of one round: who goes where, as much at once as there is room for, and what came of
+// it.
+#include <fmt/format.h>
+
+#include "base/events.h"
+#include "base/metrics.h"
+#include "queue/item.h"
+
+namespace posthorn::queue {
+namespace {
+
+constexpr std::size_t kDestinationsMax = 4096;
+
+std::string key_of(const route::Plan& plan) {
+  if (const auto* local = std::get_if<route::LocalPlan>(&plan)) return "local:" + local->account;
+  if (const auto* mx = std::get_if<route::MxPlan>(&plan)) return "mx:" + mx->domain;
+  const auto& relay = std::get<route::RelayPlan>(plan);
+  return fmt::format("relay:{}:{}", relay.host, relay.port);
+}
+
+// All local deliveries are one destination as far as crowding goes.
+std::string crowd_of(const std::string& key) {
+  return key.starts_with("local:") ? "local" : key;
+}
+
+}  // namespace
+
+// Each waiting recipient's plan, grouped by destination. What could not be asked waits; what cannot
+// go is failed.
+net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
+  std::list<Group> groups;
+  std::map<std::string, Group*> by_key;
+  Stored& stored = item->stored;
+  for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
+    if (stored.recipients[i].state != RecipientState::waiting) continue;
+    const auto answer = co_await parts_.directory.plan(stored.envelope.recipients[i].address);
+    if (!answer) {
+      stored.recipients[i].reason = answer.error().what;
+      continue;
+    }
+    if (!*answer) {
+      const route::Refusal& refusal = answer->error();
+      if (age(*item) < refusal.after) {
+        const auto left = refusal.after - age(*item);
+        item->wait_max = std::min(item->wait_max, left);
+        stored.recipients[i].reason = refusal.text;
+        continue;
+      }
+      const std::string reason =
+          fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
+      (void)co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)});
+      stored.recipients[i] = {RecipientState::failed, reason, Notice::none};
+      continue;
+    }
+    const std::string key = key_of(**answer);
+    const auto [at, is_new] = by_key.emplace(key, nullptr);
+    if (is_new) at->second = &groups.emplace_back(Group{**answer, key, {}});
+    at->second->recipients.push_back(i);
+  }
+  co_return groups;
+}
+
+net::Awaitable<void> Queue::try_recipients(const ItemPtr& item) {
+  if (!item->in_round || item->forced) {
+    item->groups = co_await plan(item);
+    item->in_round = true;
+  }
+  while (true) {
+    const bool started = start_groups(item);
+    if (item->running > 0)
+      co_await item->ended.wait(SteadyTime::max());
+    else if (!started)
+      break;
+  }
+  if (item->deleted || stopped_) co_return;
+  if (!item->groups.empty() && !item->stored.is_held) {
+    park(item);  // not the end of the round: there was just no room
+    co_return;
+  }
+  item->groups.clear();
+  item->in_round = item->forced = false;
+  co_await finish(item);
+}
+
+// Begins what there is room for; false: nothing.
+bool Queue::start_groups(const ItemPtr& item) {
+  const config::Queue& config = parts_.config.queue;
+  const SteadyTime now = parts_.clock.steady_now();
+  bool started = false;
+  for (auto group = item->groups.begin(); group != item->groups.end();) {
+    if (stopped_ || item->deleted || item->stored.is_held) break;
+    const std::string crowd = crowd_of(group->key);
+    const auto known = destinations_.find(crowd);
+    const Destination destination = known == destinations_.end() ? Destination{} : known->second;
+    if (destination.down_until > now && item->stored.tries > 0 && !item->forced) {
+      group = item->groups.erase(group);  // tried by others a moment ago: it has had its turn
+      continue;
+    }
+    const bool all_busy = attempting_ >= config.attempts_max;
+    if (all_busy || destination.running >= config.attempts_per_destination_max) {
+      item->crowd = all_busy ? "" : crowd;
+      if (all_busy) break;
+      ++group;
+      continue;
+    }
+    if (destinations_.size() >= kDestinationsMax)
+      std::erase_if(destinations_, [&](const auto& entry) {
+        return entry.second.running == 0 && entry.second.down_until <= now;
+      });
+    ++destinations_[crowd].running;
+    ++attempting_;
+    ++item->running;
+    started = true;
+    Group next = std::move(*group);
+    group = item->groups.erase(group);
+    parts_.scope.spawn(run_group(this, item, std::move(next)));
+  }
+  return started;
+}
+
+net::Awaitable<void> Queue::run_group(Queue* self, ItemPtr item, Group group) {
+  co_await self->attempt(item, group);
+  const config::Queue& config = self->parts_.config.queue;
+  const std::string crowd = crowd_of(group.key);
+  Destination& destination = self->destinations_[crowd];
+  --destination.running;
+  --self->attempting_;
+  --item->running;
+  self->wake_parked(crowd, config.attempts_per_destination_max - destination.running);
+  self->wake_parked("", config.attempts_max - self->attempting_);
+  if (destination.running == 0 && destination.backoff == 0ms) self->destinations_.erase(crowd);
+  item->ended.set();
+}
+
+net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
+  Stored& stored = item->stored;
+  message::Envelope envelope = stored.envelope;
+  envelope.recipients.clear();
+  for (const std::size_t i : group.recipients)
+    envelope.recipients.push_back(stored.envelope.recipients[i]);
+  const deliver::Body body{spool_.message_path(stored.id), stored.body_offset, stored.body_size,
+                           stored.headers};
+  const SteadyTime begun = parts_.clock.steady_now();
+  const auto attempted =
+      co_await parts_.transport.attempt(group.plan, std::move(envelope), body, stored.id);
+  const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
+  note_destination(group.key, attempted, log);
+  std::vector<LogRecord> records;
+  for (std::size_t n = 0; n < group.recipients.size() && n < attempted.outcomes.size(); ++n) {
+    const std::size_t i = group.recipients[n];
+    const deliver::Outcome& outcome = attempted.outcomes[n];
+    // A login that is refused is ours to mend: nobody's mail fails because of it.
+    const bool failed = outcome.kind == deliver::Outcome::Kind::failed && !attempted.login_refused;
+    const auto kind = outcome.kind == deliver::Outcome::Kind::delivered ? LogRecord::Kind::delivered
+                      : failed                                          ? LogRecord::Kind::failed
+                                                                        : LogRecord::Kind::deferred;
+    LogRecord line = make_record(kind, i, outcome.reason);
+    const message::Notify& wish = stored.envelope.recipients[i].notify;
+    if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
+        !stored.envelope.sender.empty())
+      line.notice = std::holds_alternative<route::LocalPlan>(group.plan) ? Notice::delivered
+                    : attempted.takes_notices                            ? Notice::none
+                                                                         : Notice::relayed;
+    records.push_back(std::move(line));
+    metrics::count(metric::deliveries,
+                   std::holds_alternative<route::LocalPlan>(group.plan)   ? "local"
+                   : std::holds_alternative<route::RelayPlan>(group.plan) ? "relay"
+                   : std::holds_alternative<route::MxPlan>(group.plan)    ? "mx"
+                                                                          : "other",
+                   kind == LogRecord::Kind::delivered ? "delivered"
+                   : kind == LogRecord::Kind::failed  ? "failed"
+                                                      : "deferred");
+    const log::Event& event = kind == LogRecord::Kind::delivered ? event::queue_delivered
+                              : kind == LogRecord::Kind::failed  ? event::queue_failed
+                                                                 : event::queue_deferred;
+    const log::Fields fields = {{"to", stored.envelope.recipients[i].address},
+                                {"relay", outcome.remote.empty() ? group.key : outcome.remote},
+                                {"reply", outcome.reason},
+                                {"ms", parts_.clock.steady_now() - begun}};
+    if (kind == LogRecord::Kind::deferred)
+      log.warn(event, fields);
+    else
+      log.info(event, fields);
+  }
+  // Not recorded, it is still known here: only a crash before the next record makes a duplicate.
+  (void)co_await record(item, records);
+  for (const LogRecord& line : records) {
+    RecipientStatus& recipient = stored.recipients[line.recipient];
+    recipient.reason = line.text;
+    recipient.notice = line.notice;
+    if (line.kind == LogRecord::Kind::delivered) recipient.state = RecipientState::delivered;
+    if (line.kind == LogRecord::Kind::failed) recipient.state = RecipientState::failed;
+  }
+}
+
+// What an attempt says about its destination, for others that go there.
+void Queue::note_destination(const std::string& key, const deliver::Attempted& attempted,
+                             const log::Logger& log) {
+  Destination& destination = destinations_[crowd_of(key)];
+  const SteadyTime now = parts_.clock.steady_now();
+  destination.backoff = !attempted.destination_down
+                            ? 0ms
+                            : std::clamp<std::chrono::milliseconds>(
+                                  destination.backoff * 2,
+                                  std::min<config::Duration>(1s, parts_.config.queue.retry_first),
+                                  parts_.config.queue.retry_first);
+  destination.down_until = attempted.destination_down ? now + destination.backoff : SteadyTime{};
+  if (!attempted.login_refused || now <= login_alarm_) return;
+  login_alarm_ = now + 1min;
+  log.error(event::relay_login_refused,
+            {{"relay", key},
+             {"reason", attempted.outcomes.empty() ? "" : attempted.outcomes.front().reason}});
+}
+
+}  // namespace posthorn::queue

@@ -1,0 +1,141 @@
+// What senders are told (RFC 3461, RFC 3464): failures, delays and successes. A notice is a message
+// of its own, in the spool before anything says that it was sent.
+#include "base/events.h"
+#include "message/headers.h"
+#include "queue/item.h"
+
+namespace posthorn::queue {
+namespace {
+
+constexpr std::size_t kReturnedMax = 50'000;
+constexpr std::size_t kNoticeRowsMax = 500;  // recipients in one notice
+
+}  // namespace
+
+// RFC 3461 section 5.2: the notices of success that were asked for. The text goes back as its
+// header only (section 4.3).
+net::Awaitable<bool> Queue::confirm(const ItemPtr& item) {
+  Stored& stored = item->stored;
+  for (const auto& [notice, kind] : {std::pair{Notice::delivered, message::Dsn::Kind::delivered},
+                                     std::pair{Notice::relayed, message::Dsn::Kind::relayed}}) {
+    std::vector<std::size_t> due;
+    for (std::size_t i = 0; i < stored.recipients.size(); ++i)
+      if (stored.recipients[i].notice == notice) due.push_back(i);
+    if (due.empty()) continue;
+    if (!co_await notify(item, kind, due)) co_return false;
+    std::vector<LogRecord> records;
+    for (const std::size_t i : due) {
+      stored.recipients[i].notice = Notice::none;
+      records.push_back(make_record(LogRecord::Kind::notified, i));
+    }
+    (void)co_await record(item, std::move(records));
+  }
+  co_return true;
+}
+
+net::Task<std::string> Queue::returned_text(const Stored& stored, bool whole) {
+  co_return co_await parts_.pool.run([&]() -> Result<std::string> {
+    TRY(const File file, parts_.disk.open(spool_.message_path(stored.id), OpenMode::read));
+    std::string text(
+        static_cast<std::size_t>(std::min<std::uint64_t>(stored.body_size, kReturnedMax)), '\0');
+    TRY(const auto n, read_at(file, text, stored.body_offset));
+    text.resize(n);
+    if (whole && n == stored.body_size) return text;
+    if (const auto end = message::find_header_end(text, true)) text.resize(end->header_size);
+    return text;
+  });
+}
+
+// Notices to the sender about these recipients, in the spool when this returns true. Never for the
+// null sender.
+net::Awaitable<bool> Queue::notify(const ItemPtr& item, message::Dsn::Kind kind,
+                                   std::vector<std::size_t> recipients) {
+  const Stored& stored = item->stored;
+  std::erase_if(recipients, [&](std::size_t i) {
+    const message::Notify& wish = stored.envelope.recipients[i].notify;
+    return wish.never || (kind == message::Dsn::Kind::failed    ? !wish.failure
+                          : kind == message::Dsn::Kind::delayed ? !wish.delay
+                                                                : !wish.success);
+  });
+  if (recipients.empty()) co_return true;
+  if (stored.envelope.sender.empty()) {
+    log_.with_queue(stored.id)
+        .with_session(stored.envelope.origin.session)
+        .warn(event::queue_bounce_dropped,
+              {{"to", stored.envelope.recipients[recipients.front()].address},
+               {"reason", stored.recipients[recipients.front()].reason}});
+    co_return true;
+  }
+  for (std::span<const std::size_t> rest(recipients); !rest.empty();) {
+    const std::size_t some = std::min(rest.size(), kNoticeRowsMax);
+    if (!co_await notify_some(item, kind, rest.first(some))) co_return false;
+    rest = rest.subspan(some);
+  }
+  co_return true;
+}
+
+net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind kind,
+                                        std::span<const std::size_t> recipients) {
+  const Stored& stored = item->stored;
+  const bool failed = kind == message::Dsn::Kind::failed;
+  const bool good = kind == message::Dsn::Kind::delivered || kind == message::Dsn::Kind::relayed;
+  const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
+  message::Dsn dsn;
+  dsn.kind = kind;
+  for (const std::size_t i : recipients) {
+    const std::string& reason = stored.recipients[i].reason;
+    message::DsnRecipient one{.recipient = stored.envelope.recipients[i],
+                              .status = failed ? "5.4.7"
+                                        : good ? "2.0.0"
+                                               : "4.4.7",
+                              .diagnostic = {},
+                              .remote = {},
+                              .reason = reason};
+    // "550 5.1.1 text" is what a server said.
+    const char first = good ? '2' : reason.starts_with('5') ? '5' : '4';
+    if (reason.size() > 4 && reason[0] == first && reason[3] == ' ') {
+      one.diagnostic = reason;
+      const std::string status = reason.substr(4, reason.find(' ', 4) - 4);
+      if (first != '4' && status.size() >= 5 && status[0] == first && status[1] == '.')
+        one.status = status;
+      else if (failed && first == '5')
+        one.status = "5.0.0";
+    }
+    dsn.recipients.push_back(std::move(one));
+  }
+  dsn.hostname = parts_.config.server.hostname;
+  dsn.envelope = stored.envelope;
+  dsn.arrived = stored.arrived;
+  dsn.now = parts_.clock.now();
+  dsn.retry_until = dsn.now + (parts_.config.queue.expire_after - age(*item));
+  dsn.is_whole =
+      failed &&
+      (stored.envelope.ret == message::Ret::full ||
+       (stored.envelope.ret == message::Ret::unset && !parts_.config.queue.bounce_headers_only));
+  const auto returned = co_await returned_text(stored, dsn.is_whole);
+  if (returned) dsn.returned = *returned;
+  dsn.is_whole = dsn.is_whole && returned && returned->size() == stored.body_size;
+  message::Envelope envelope;
+  envelope.recipients.push_back(
+      {stored.envelope.sender,
+       {},
+       {.never = true, .success = false, .failure = false, .delay = false}});
+  envelope.eight_bit = true;
+  envelope.origin.session = stored.envelope.origin.session;
+  Spool::Writer writer(spool_, std::move(envelope), parts_.clock.now(), true);
+  const std::string text = message::make_dsn(dsn);
+  const auto written = co_await writer.write(text);
+  const auto committed = written ? co_await writer.commit() : std::unexpected(written.error());
+  if (!committed) {
+    log.error(event::queue_disk_failed, {{"reason", committed.error().what}});
+    co_return false;
+  }
+  log.info(failed ? event::queue_bounced
+           : good ? event::queue_confirmed
+                  : event::queue_warned,
+           {{"to", stored.envelope.sender}, {"bounce", committed->id}});
+  add(*committed, true);
+  co_return true;
+}
+
+}  // namespace posthorn::queue
