@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/migrations.h"
 #include "base/assert.h"
 #include "maps/table.h"
 
@@ -74,9 +75,9 @@ void add_tables(std::vector<Path>& paths, const config::Config& config) {
   for (const auto* names : {&maps.domains, &maps.mailboxes, &maps.aliases, &maps.senders,
                             &maps.transport, &maps.vusers})
     for (const std::string& name : *names)
-      if (const auto table = maps::parse_table_name(name); table && table->type != "static")
+      if (const auto table = maps::parse_table_name(name); table && table->is_file())
         add_folder_of(paths, config.paths.maps / table->rest);
-  if (const auto table = maps::parse_table_name(maps.relay_sasl); table)
+  if (const auto table = maps::parse_table_name(maps.relay_sasl); table && table->is_file())
     add_folder_of(paths, config.paths.maps / table->rest);
 }
 
@@ -321,6 +322,12 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_tables(fence.read, config);
       add_folder_of(fence.read, config.paths.users);
       if (!config.paths.smtp_users.empty()) add_folder_of(fence.read, config.paths.smtp_users);
+      if (uses_pgsql(config)) {
+        for (const Path& file : maps::find_pgsql_files(config.pgsql))
+          add_folder_of(fence.read, file);
+        fence.read.emplace_back("/etc/passwd");  // libpq's default user is the account's name
+        if (!maps::is_pgsql_local(config.pgsql)) fence.outward = Outward::internet;
+      }
       break;
     case RoleKind::queue:
       fence.write.push_back(config.paths.spool);

@@ -1,3 +1,4 @@
+#include "app/migrations.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "auth/limiter.h"
@@ -19,16 +20,23 @@ class Lookup final : public Role {
   explicit Lookup(RoleSetup setup)
       : setup_(std::move(setup)),
         scope_(setup_.executor),
-        tables_(scope_, setup_.pool, setup_.config),
+        database_(uses_pgsql(setup_.config)
+                      ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, migrations())
+                      : nullptr),
+        users_(database_.get(), maps::Question::users),
+        tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
         directory_(setup_.config, tables_),
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
     CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
+    if (database_) CO_TRY_OK(co_await database_->start());
     CO_TRY_OK(co_await tables_.start());
-    auth_ =
-        std::make_unique<auth::AuthService>(scope_, setup_.pool, setup_.config, std::move(exempt),
-                                            [this] { return tables_.current()->domain_names; });
+    auth_ = std::make_unique<auth::AuthService>(
+        scope_, setup_.pool, setup_.config, std::move(exempt),
+        [this] { return tables_.current()->local_domains(); }, Clock::system(),
+        auth::Sources{setup_.config.auth.users == "pgsql" ? &users_ : nullptr,
+                      [this](std::string domain) { return has_domain(this, std::move(domain)); }});
     CO_TRY_OK(co_await auth_->start());
     serve("lookup-edge.sock",
           [this](net::Message request) { return answer_edge(this, std::move(request)); });
@@ -51,6 +59,7 @@ class Lookup final : public Role {
   net::Awaitable<void> stop() override {
     for (const auto& listener : listeners_) listener->stop();
     tables_.stop();
+    if (database_) database_->stop();
     if (auth_) auth_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
     co_await scope_.join();
@@ -105,6 +114,7 @@ class Lookup final : public Role {
       net::Message answer("ok");
       answer.add("tables.generation", std::to_string(self->tables_.generation()));
       answer.add("tables.faults", std::to_string(self->tables_.faults().size()));
+      if (self->database_) answer.add("database", self->database_->is_up() ? "up" : "down");
       co_return answer;
     }
     if (request.verb != "reload") co_return not_for_you();
@@ -117,6 +127,15 @@ class Lookup final : public Role {
     for (const maps::Finding& finding : self->tables_.current()->warnings)
       answer.add("warning", finding.text());
     co_return answer;
+  }
+
+  static net::Task<bool> has_domain(Lookup* self, std::string domain) {
+    const auto set = self->tables_.current();
+    const std::uint64_t before = set->old_answers();
+    CO_TRY(const auto found, co_await set->domains.find(std::move(domain)));
+    if (!found && set->old_answers() != before)
+      co_return fail(ErrorKind::temporary, "PostgreSQL cannot be asked for the domain");
+    co_return found.has_value();
   }
 
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
@@ -136,13 +155,15 @@ class Lookup final : public Role {
     static constexpr std::size_t kToldMax = 100;
     net::Message answer("ok");
     std::size_t told = 0;
-    for (const std::string& domain : self->tables_.current()->domain_names)
+    for (const std::string& domain : self->tables_.current()->local_domains())
       if (++told <= kToldMax) answer.add("domain", domain);
     co_return answer;
   }
 
   RoleSetup setup_;
   net::Scope scope_;
+  std::unique_ptr<maps::Pgsql> database_;
+  maps::PgsqlTable users_;
   maps::Reloader tables_;
   route::LocalDirectory directory_;
   auth::SubmissionLimits limits_;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/migrations.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "auth/service.h"
@@ -61,7 +62,7 @@ class Permissions {
   void check_read_by_owner(const Path& path) {
     const auto st = look(path);
     if (st && (st->st_mode & S_IROTH) != 0)
-      add(path, *st, "every account of this machine can read this key", "o-r");
+      add(path, *st, "every account of this machine can read this secret", "o-r");
   }
   void check_owner(const Path& path, const std::string& account) {
     const auto st = look(path);
@@ -115,6 +116,12 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   if (config.route.by_local_part && config.server.default_domain.empty())
     settings.add(fmt::format("{}: server.default_domain: route.by_local_part needs one",
                              config::place_of(config, "server", "default_domain")));
+  if (uses_pgsql(config) || !config.pgsql.conninfo.empty()) {
+    Result<> conninfo;
+    if (auto why = maps::find_conninfo_fault(config.pgsql))
+      conninfo = fail(ErrorKind::config, *std::move(why));
+    settings.expect("pgsql", "conninfo", conninfo);
+  }
   return settings.take();
 }
 
@@ -125,6 +132,10 @@ std::vector<std::string> find_permission_faults(const config::Config& config) {
                            config.paths.mail, config.paths.run, config.paths.key})
     permissions.check_written_by_owner(path);
   permissions.check_read_by_owner(config.paths.key);
+  if (!config.pgsql.password_file.empty()) {
+    permissions.check_written_by_owner(config.pgsql.password_file);
+    permissions.check_read_by_owner(config.pgsql.password_file);
+  }
   permissions.check_owner(config.paths.spool, config.users.queue);
   return permissions.take();
 }

@@ -174,13 +174,14 @@ bool Networks::contains(const std::string& address) const {
 
 AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
                          Networks exempt, std::function<std::vector<std::string>()> domain_names,
-                         const Clock& clock)
+                         const Clock& clock, Sources sources)
     : scope_(scope),
       pool_(pool),
       config_(config),
       exempt_(std::move(exempt)),
       domain_names_(std::move(domain_names)),
       clock_(clock),
+      sources_(std::move(sources)),
       stopped_(scope.executor()),
       throttle_(config.auth, clock),
       secret_(random_bytes(32)) {}
@@ -189,6 +190,11 @@ net::Task<> AuthService::start() {
   for (const std::string& warning : exempt_.warnings())
     log_.warn(event::maps_warning,
               {{"error", fmt::format("{}:1: limits.exempt: {}", config_.file.native(), warning)}});
+  if (sources_.users != nullptr) {
+    CO_TRY(stand_in_, co_await pool_.run([scheme = config_.auth.default_scheme] {
+      return hash_password(scheme, random_hex(16));
+    }));
+  }
   const auto faults = co_await reload(true);
   if (!faults.empty())
     co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
@@ -203,7 +209,7 @@ void AuthService::stop() {
 std::string AuthService::stamp() const {
   std::string text;
   for (const Path* path : {&config_.paths.users, &config_.paths.smtp_users}) {
-    if (path->empty()) continue;
+    if (path->empty() || (path == &config_.paths.users && sources_.users != nullptr)) continue;
     const auto info = find_file_info(*path);
     text += info && *info ? fmt::format("{}:{}:{};", (*info)->inode, (*info)->size,
                                         (*info)->modified.time_since_epoch().count())
@@ -257,7 +263,9 @@ net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
   stamp_ = std::move(now);
   std::vector<std::string> faults;
   bool unread = false;
-  auto users = read_users(config_.paths.users, users_.get(), faults, unread);
+  auto users = sources_.users != nullptr
+                   ? (users_ ? users_ : std::make_shared<const Users>())
+                   : read_users(config_.paths.users, users_.get(), faults, unread);
   UsersPtr smtp_users;
   if (!config_.paths.smtp_users.empty())
     smtp_users = read_users(config_.paths.smtp_users, smtp_users_.get(), faults, unread);
@@ -303,29 +311,54 @@ const std::string* AuthService::hash_of(const Users& users, const std::string& a
   return all != hashes.end() ? &all->second : nullptr;
 }
 
+net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
+                                                             std::string account) const {
+  if (sources_.users == nullptr || users != users_) {
+    const std::string* hash = hash_of(*users, account);
+    if (hash == nullptr) co_return std::nullopt;
+    co_return *hash;
+  }
+  // As with the file, a colon ends the login's field.
+  if (account.find(':') != std::string::npos) co_return std::nullopt;
+  CO_TRY(auto hash, co_await sources_.users->find(account));
+  const std::size_t at = account.rfind('@');
+  if (!hash && at != std::string::npos && account_of(account.substr(0, at)) == account) {
+    CO_TRY(hash, co_await sources_.users->find(account.substr(0, at)));
+  }
+  if (!hash && config_.auth.any_user == "one-password" && account != "*") {
+    CO_TRY(hash, co_await sources_.users->find("*"));
+  }
+  co_return hash;
+}
+
 // Somebody's hash, always the same for one name: checking it costs what checking a user's costs,
 // whatever scheme the users have, so the time tells nobody who exists.
 const std::string* AuthService::stand_in_for(const Users& users, const std::string& account) const {
+  if (sources_.users != nullptr && &users == users_.get()) return &stand_in_;
   if (users.hashes.empty()) return nullptr;
   std::size_t number = 0;
-  for (const char c : cache_key(account, "").substr(0, 8))
+  for (const char c : cache_key(account, "", "").substr(0, 8))
     number = number << 8U | static_cast<unsigned char>(c);
   return users.hashes[number % users.hashes.size()];
 }
 
 // auth.any_user: an address of a domain of ours, or of any where any is.
-bool AuthService::is_any_user(const std::string& account) const {
-  if (config_.auth.any_user != "local-part") return false;
+net::Task<bool> AuthService::is_any_user(std::string account) const {
+  if (config_.auth.any_user != "local-part") co_return false;
   const std::size_t at = account.rfind('@');
-  if (at == std::string::npos || at == 0 || at + 1 == account.size()) return false;
-  if (config_.route.any_domain != "none" || config_.route.by_local_part) return true;
+  if (at == std::string::npos || at == 0 || at + 1 == account.size()) co_return false;
+  if (config_.route.any_domain != "none" || config_.route.by_local_part) co_return true;
+  if (sources_.has_domain) co_return co_await sources_.has_domain(account.substr(at + 1));
   const auto names = domain_names_();
-  return std::ranges::find(names, account.substr(at + 1)) != names.end();
+  co_return std::ranges::find(names, account.substr(at + 1)) != names.end();
 }
 
-std::string AuthService::cache_key(const std::string& account, const std::string& password) const {
+// With the hash: a password that was changed is not remembered.
+std::string AuthService::cache_key(const std::string& account, const std::string& password,
+                                   std::string_view hash) const {
   std::string mac(32, '\0');
-  const std::string text = account + '\0' + password;
+  std::string text = account + '\0' + password + '\0';
+  text += hash;
   unsigned size = 0;
   HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(),
@@ -337,22 +370,29 @@ net::Task<bool> AuthService::check(const std::string& service, const std::string
                                    std::string password) {
   const UsersPtr users = users_for(service);
   const bool is_smtp = users == smtp_users_;
-  const std::string key = cache_key((is_smtp ? "s" : "u") + account, password);
+  std::optional<std::string> stored;
+  if (!account.empty()) {
+    CO_TRY(stored, co_await find_hash(users, account));
+  }
+  const bool known = stored.has_value();
+  const std::string key =
+      cache_key((is_smtp ? "s" : "u") + account, password, stored.value_or(""));
   if (const auto found = cache_.find(key);
       found != cache_.end() && found->second > clock_.steady_now())
     co_return true;
   if (hashing_ >= 64 * pool_.threads())
     co_return fail(ErrorKind::temporary, "too many logins at once");
-  const std::string* stored = account.empty() ? nullptr : hash_of(*users, account);
-  const bool known = stored != nullptr;
-  if (!known && is_any_user(account)) {
-    const std::string local = account.substr(0, account.rfind('@'));
-    co_return password.size() == local.size() &&
-        CRYPTO_memcmp(lower(password).data(), local.data(), local.size()) == 0;
+  if (!known) {
+    CO_TRY(const bool any, co_await is_any_user(account));
+    if (any) {
+      const std::string local = account.substr(0, account.rfind('@'));
+      co_return password.size() == local.size() &&
+          CRYPTO_memcmp(lower(password).data(), local.data(), local.size()) == 0;
+    }
+    if (const std::string* other = stand_in_for(*users, account)) stored = *other;
   }
-  if (!known) stored = stand_in_for(*users, account);
   ++hashing_;
-  const auto good = co_await pool_.run([hash = stored == nullptr ? std::string() : *stored, known,
+  const auto good = co_await pool_.run([hash = stored.value_or(""), known,
                                         password = std::move(password)]() mutable -> Result<bool> {
     Result<bool> result = false;
     if (known)

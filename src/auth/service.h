@@ -12,6 +12,7 @@
 #include "auth/user_file.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "maps/table.h"
 #include "net/blocking_pool.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
@@ -70,12 +71,20 @@ class Networks {
   std::vector<std::string> warnings_;
 };
 
+// What is asked anew for each login, because it does not stand in a file that was read.
+struct Sources {
+  // A login, then its {SCHEME}hash; asked instead of the file paths.users. It lives longer.
+  const maps::Table* users = nullptr;
+  // Is the domain ours? Without it the domain names decide.
+  std::function<net::Task<bool>(std::string)> has_domain = {};
+};
+
 class AuthService final : public Authenticator, public Redeemer {
  public:
   // domain_names gives the local domains of now, for logins that name none.
   AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
               Networks exempt, std::function<std::vector<std::string>()> domain_names,
-              const Clock& clock = Clock::system());
+              const Clock& clock = Clock::system(), Sources sources = {});
 
   net::Task<> start();
   net::Awaitable<std::vector<std::string>> reload(bool force);  // faults, "file:line: reason"
@@ -103,11 +112,13 @@ class AuthService final : public Authenticator, public Redeemer {
                              std::vector<std::string>& faults, bool& unread);
   const UsersPtr& users_for(const std::string& service) const;
   const std::string* hash_of(const Users& users, const std::string& account) const;
+  net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
   const std::string* stand_in_for(const Users& users, const std::string& account) const;
-  bool is_any_user(const std::string& account) const;
+  net::Task<bool> is_any_user(std::string account) const;
   net::Task<bool> check(const std::string& service, const std::string& account,
                         std::string password);
-  std::string cache_key(const std::string& account, const std::string& password) const;
+  std::string cache_key(const std::string& account, const std::string& password,
+                        std::string_view hash) const;
   std::string make_token(const std::string& account, const Attempt& attempt);
 
   net::Scope& scope_;
@@ -116,7 +127,9 @@ class AuthService final : public Authenticator, public Redeemer {
   Networks exempt_;
   std::function<std::vector<std::string>()> domain_names_;
   const Clock& clock_;
+  Sources sources_;
   net::Event stopped_;
+  std::string stand_in_;  // with sources_.users: the hash of nobody
   UsersPtr users_;
   UsersPtr smtp_users_;  // nullptr: users_
   std::string stamp_;

@@ -415,7 +415,7 @@ Result<Config> parse(std::string_view text, const Path& file,
   for (Path* path :
        {&config.paths.maps, &config.paths.users, &config.paths.smtp_users, &config.paths.sieve,
         &config.paths.certificate, &config.paths.key, &config.paths.spool, &config.paths.mail,
-        &config.paths.run, &config.relay.trust_file})
+        &config.paths.run, &config.relay.trust_file, &config.pgsql.password_file})
     make_absolute(*path, config.root);
   return config;
 }

@@ -113,6 +113,7 @@ struct Auth {
   std::size_t failures_max = 20;  // an address, then it is banned
   Duration ban = 10min;
   Duration token_life = 10s;
+  std::string users = "text";  // paths.users; or "pgsql": the table users
 };
 
 struct Maps {
@@ -134,6 +135,17 @@ struct Route {                      // what loosens the tables, for test and dev
   bool any_mailbox = false;
   bool by_local_part = false;
   bool bare_names = false;
+};
+
+struct Pgsql {
+  std::string conninfo;         // libpq's: "host=/run/postgresql dbname=posthorn user=posthorn"
+  Path password_file;           // its first line; empty: libpq's own ways (passfile=, PGPASSFILE)
+  std::size_t connections = 4;  // at most, besides the one that listens
+  Duration timeout = 3s;        // to connect, and for a question with all its waiting
+  Duration retry_max = 10s;     // between attempts to connect
+  Duration cache = 5min;        // how long an answer counts while changes are told of
+  Bytes cache_size = 32U << 20U;
+  Duration last_good = 1h;  // how long an answer counts while nothing can be asked
 };
 
 struct Queue {
@@ -243,6 +255,7 @@ struct Config {
   Auth auth;
   Maps maps;
   Route route;
+  Pgsql pgsql;
   Queue queue;
   Filter filter;
   Relay relay;

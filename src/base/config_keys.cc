@@ -135,7 +135,10 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.duration("ban", c.ban, 0ms, 365 * kDay, "For how long.");
   v.duration("token_life", c.token_life, 1s, 5min,
              "Between a login and its hand-over to the store.");
-  v.section("maps", "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, static.");
+  v.choice("users", c.users, {"text", "pgsql"},
+           "Where accounts are: the file paths.users, or PostgreSQL's table users.");
+  v.section("maps",
+            "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, static, pgsql.");
   v.duration("poll_interval", m.poll_interval, 100ms, hours(1),
              "How often files are looked at; an edit is live when it looks the same twice.");
   v.count("expansion_max", m.expansion_max, 1, 1'000'000,
@@ -167,6 +170,30 @@ void visit_route(Route& c, KeyVisitor& v) {
          "The part before the @ alone says where mail goes, whatever the domain (maps/vusers).");
   v.flag("bare_names", c.bare_names,
          "RCPT TO:<user> without a domain means the default domain, for strangers too.");
+}
+
+void visit_pgsql(Pgsql& c, KeyVisitor& v) {
+  v.section("pgsql",
+            "PostgreSQL, where maps or auth.users name pgsql. `posthorn migrate` makes the "
+            "tables.");
+  v.text("conninfo", c.conninfo,
+         "Where it is, as libpq reads it: \"host=/run/postgresql dbname=posthorn user=posthorn\". "
+         "No password here.");
+  v.path(
+      "password_file", c.password_file,
+      "A file with the password as its first line, mode 0640. Empty: none is needed, or passfile= "
+      "is given.");
+  v.count("connections", c.connections, 1, 100,
+          "Connections at most, besides one that hears of changes.");
+  v.duration("timeout", c.timeout, 100ms, 1min,
+             "For a connection, and for an answer. After it the question is put off.");
+  v.duration("retry_max", c.retry_max, 100ms, hours(1),
+             "The longest wait before a lost database is tried again.");
+  v.duration("cache", c.cache, 0ms, kDay,
+             "How long an answer is kept. A change in the tables makes it void at once.");
+  v.bytes("cache_size", c.cache_size, 64 * kKiB, kGiB, "The room for kept answers.");
+  v.duration("last_good", c.last_good, 0ms, 30 * kDay,
+             "How long the last answer counts while the database cannot be asked; 0s: not at all.");
 }
 
 void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
@@ -277,6 +304,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_smtp(c.smtp, c.submission, v);
   visit_auth(c.auth, c.maps, v);
   visit_route(c.route, v);
+  visit_pgsql(c.pgsql, v);
   visit_queue(c.queue, c.filter, v);
   visit_relay(c.relay, v);
   visit_store(c.store, c.imap, v);

@@ -40,6 +40,9 @@
   EVENT(maps_loaded, "maps.loaded", "A set of tables is in use; generation= counts them.")         \
   EVENT(maps_refused, "maps.refused", "A table has a fault; the tables of before stay in use.")    \
   EVENT(maps_warning, "maps.warning", "A table has something odd that does not hinder its use.")   \
+  EVENT(maps_database_up, "maps.database.up", "PostgreSQL answers.")                                \
+  EVENT(maps_database_down, "maps.database.down", "PostgreSQL cannot be asked; last good answers count, anything else is put off.") \
+  EVENT(maps_database_schema, "maps.database.schema", "The database's tables are not those of this version; error= says what to do.") \
   /* logins */                                                                                      \
   EVENT(auth_succeeded, "auth.succeeded", "A user logged in.")                                     \
   EVENT(auth_failed, "auth.failed", "A login was refused; reason= says why, never the password.")  \

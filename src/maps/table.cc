@@ -100,6 +100,11 @@ net::Task<std::optional<std::string>> TextTable::find(std::string key) const {
   co_return entries_[found->second].value;
 }
 
+net::Task<std::optional<std::string>> TextTable::find_first() const {
+  if (entries_.empty()) co_return std::nullopt;
+  co_return entries_.front().key;
+}
+
 struct RegexpTable::Rule {
   enum class Kind { match, begin_if, end_if };
   Kind kind = Kind::match;
@@ -295,10 +300,16 @@ Result<TableName> parse_table_name(std::string_view name) {
   for (const std::string_view text : {"text", "hash", "lmdb", "texthash", "btree", "cdb", "dbm"})
     if (type == text) return TableName{"text", rest};
   if (type == "regexp" || type == "static") return TableName{type, rest};
+  if (type == "pgsql") {
+    if (rest.empty()) return TableName{type, rest};
+    return fail(ErrorKind::config,
+                "pgsql: stands alone; which table is meant is known, and [pgsql] says where it is");
+  }
   return fail(
       ErrorKind::config,
-      fmt::format("unknown table type {}: (known: text hash lmdb texthash btree regexp static)",
-                  type));
+      fmt::format(
+          "unknown table type {}: (known: text hash lmdb texthash btree regexp static pgsql)",
+          type));
 }
 
 }  // namespace posthorn::maps

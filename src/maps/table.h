@@ -22,6 +22,8 @@ class Table {
   // key in lower case, as the caller wants it looked up: full address, address without tag,
   // "@domain", domain.
   virtual net::Task<std::optional<std::string>> find(std::string key) const = 0;
+  // The key that was written first, of a table that has such a thing.
+  virtual net::Task<std::optional<std::string>> find_first() const { co_return std::nullopt; }
 };
 
 // A fault or warning in a file: "maps/aliases:3: reason".
@@ -50,6 +52,7 @@ class TextTable final : public Table {
  public:
   explicit TextTable(std::vector<Entry> entries);
   net::Task<std::optional<std::string>> find(std::string key) const override;
+  net::Task<std::optional<std::string>> find_first() const override;
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
@@ -83,8 +86,9 @@ class StaticTable final : public Table {
 
 // "text:name", "hash:name" …: the type, and the file below folder.
 struct TableName {
-  std::string type;  // "text", "regexp", "static"
-  std::string rest;  // file name or static value
+  std::string type;  // "text", "regexp", "static", "pgsql"
+  std::string rest;  // file name or static value; of pgsql nothing
+  bool is_file() const { return type == "text" || type == "regexp"; }
 };
 Result<TableName> parse_table_name(std::string_view name);
 

@@ -26,17 +26,21 @@ std::string lower(std::string_view text) {
 
 class Loader {
  public:
-  Loader(const config::Config& config, const TableSet* before)
-      : config_(config), before_(before), set_(std::make_shared<TableSet>()) {}
+  Loader(const config::Config& config, const TableSet* before, Pgsql* database)
+      : config_(config), before_(before), database_(database), set_(std::make_shared<TableSet>()) {
+    set_->database = database;
+  }
 
   Loaded load() {
-    load_list(config_.maps.domains, set_->domains, domains_, true);
-    load_list(config_.maps.mailboxes, set_->mailboxes, mailboxes_, true);
-    load_list(config_.maps.aliases, set_->aliases, aliases_, false);
-    load_list(config_.maps.senders, set_->senders, senders_, false);
-    load_list(config_.maps.transport, set_->transport, transport_, false);
-    load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, false);
-    if (config_.route.by_local_part) load_list(config_.maps.vusers, set_->vusers, vusers_, false);
+    load_list(config_.maps.domains, set_->domains, domains_, Question::domains);
+    load_list(config_.maps.mailboxes, set_->mailboxes, mailboxes_, Question::mailboxes);
+    load_list(config_.maps.aliases, set_->aliases, aliases_, Question::aliases);
+    load_list(config_.maps.senders, set_->senders, senders_, Question::senders);
+    load_list(config_.maps.transport, set_->transport, transport_, Question::transport);
+    load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
+    if (config_.route.by_local_part)
+      load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
+    if (faults_.empty()) check_values();
     if (all_text_ && faults_.empty()) cross_check();
     Loaded loaded{nullptr, std::move(faults_), std::move(warnings_)};
     if (loaded.faults.empty()) {
@@ -50,7 +54,10 @@ class Loader {
 
  private:
   void load_list(const std::vector<std::string>& names, TableList& list,
-                 std::vector<TextSource>& sources, bool required) {
+                 std::vector<TextSource>& sources, Question question) {
+    const bool required = question == Question::domains || question == Question::mailboxes;
+    // What cannot be listed cannot be checked against the others.
+    const bool is_checked = required || question == Question::aliases;
     for (const std::string& name : names) {
       if (name.empty()) continue;
       const auto parsed = parse_table_name(name);
@@ -58,9 +65,13 @@ class Loader {
         faults_.push_back({config_.file.native() + ":1", parsed.error().what});
         continue;
       }
+      if (parsed->type != "text" && is_checked) all_text_ = false;
       if (parsed->type == "static") {
         list.tables.push_back(std::make_unique<StaticTable>(parsed->rest));
-        all_text_ = false;
+        continue;
+      }
+      if (parsed->type == "pgsql") {
+        list.tables.push_back(std::make_unique<PgsqlTable>(database_, question));
         continue;
       }
       const Path path = config_.paths.maps / parsed->rest;
@@ -71,7 +82,6 @@ class Loader {
         if (required || had_entries(path.native()))
           faults_.push_back({path.native() + ":1", "there is no such file"});
       } else if (parsed->type == "regexp") {
-        all_text_ = false;
         auto table = RegexpTable::parse(**text, path.native());
         if (table)
           list.tables.push_back(*std::move(table));
@@ -118,6 +128,10 @@ class Loader {
         alias_values_.emplace(entry.key, split_list(entry.value));
     for (const TextSource& source : aliases_)
       for (const Entry& entry : source.entries) check_alias(source, entry);
+  }
+
+  // What needs no other table.
+  void check_values() {
     for (const TextSource& source : transport_)
       for (const Entry& entry : source.entries)
         if (!entry.value.starts_with("smtp:") && !entry.value.starts_with("error:") &&
@@ -220,6 +234,7 @@ class Loader {
 
   const config::Config& config_;
   const TableSet* before_;
+  Pgsql* database_;
   std::shared_ptr<TableSet> set_;
   std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_,
       vusers_;
@@ -240,8 +255,16 @@ net::Task<std::optional<std::string>> TableList::find(std::string key) const {
   co_return std::nullopt;
 }
 
-Loaded load_tables(const config::Config& config, const TableSet* before) {
-  return Loader(config, before).load();
+std::vector<std::string> TableSet::local_domains() const {
+  std::vector<std::string> names = domain_names;
+  if (database == nullptr) return names;
+  for (const std::string& name : database->domain_names())
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  return names;
+}
+
+Loaded load_tables(const config::Config& config, const TableSet* before, Pgsql* database) {
+  return Loader(config, before, database).load();
 }
 
 std::vector<std::string> split_list(std::string_view value) {
@@ -281,10 +304,11 @@ AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
 }
 
 Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
-                   std::shared_ptr<const TableSet> first)
+                   std::shared_ptr<const TableSet> first, Pgsql* database)
     : scope_(scope),
       pool_(pool),
       config_(config),
+      database_(database),
       stopped_(scope.executor()),
       current_(std::move(first)) {}
 
@@ -294,7 +318,7 @@ std::string Reloader::stamp() const {
   const auto add = [&](const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       const auto parsed = parse_table_name(name);
-      if (!parsed || parsed->type == "static") continue;
+      if (!parsed || !parsed->is_file()) continue;
       // What a symbolic link leads to may be edited too.
       std::error_code ignored;
       const Path path = config_.paths.maps / parsed->rest;
@@ -333,7 +357,7 @@ net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
   const std::uint64_t number = ++started_;
   const auto before = current_;
   const auto done = co_await pool_.run([this, &loaded, &before]() -> Result<> {
-    loaded = load_tables(config_, before.get());
+    loaded = load_tables(config_, before.get(), database_);
     return {};
   });
   // A load that began later has read newer files.

@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "maps/pgsql.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
@@ -26,8 +27,13 @@ struct TableList {
 
 struct TableSet {
   TableList domains, mailboxes, aliases, senders, transport, relay_sasl, vusers;
-  // Of text tables, for what needs a look at all: the default domain, checks, postmaster.
-  std::vector<std::string> domain_names;
+  std::vector<std::string> domain_names;  // of text tables
+  const Pgsql* database = nullptr;
+  // The local domains as far as they can be listed; of PostgreSQL's the first two.
+  std::vector<std::string> local_domains() const;
+  // When this has grown over a question, answers were given from memory because PostgreSQL could
+  // not be asked: they are good enough to take mail by, not to refuse it by.
+  std::uint64_t old_answers() const { return database != nullptr ? database->old_answers() : 0; }
   std::vector<Finding> warnings;
   std::map<std::string, std::size_t> entry_counts;  // of each text file, by its path
 };
@@ -40,7 +46,9 @@ struct Loaded {
 // Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown
 // domains. before: the set in use; a file that had entries in it and now is gone or has no byte is
 // a fault, being what a full disk or a careless script leaves.
-Loaded load_tables(const config::Config& config, const TableSet* before = nullptr);
+// database: what pgsql: asks.
+Loaded load_tables(const config::Config& config, const TableSet* before = nullptr,
+                   Pgsql* database = nullptr);
 
 // "a@x, b@y c@z": the addresses of a value; a comma or space in quotes parts nothing.
 std::vector<std::string> split_list(std::string_view value);
@@ -53,7 +61,7 @@ class Reloader {
  public:
   // first: what is in use before anything was loaded.
   Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
-           std::shared_ptr<const TableSet> first = nullptr);
+           std::shared_ptr<const TableSet> first = nullptr, Pgsql* database = nullptr);
   // The first load; a fault is a config Error with every finding on a line of its own.
   net::Task<> start();
   // Looks at the files and loads them if anything changed (or force). The outcome's faults are
@@ -71,6 +79,7 @@ class Reloader {
   net::Scope& scope_;
   net::BlockingPool& pool_;
   const config::Config& config_;
+  Pgsql* database_;
   net::Event stopped_;
   std::shared_ptr<const TableSet> current_;
   std::uint64_t generation_ = 0;

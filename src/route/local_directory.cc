@@ -61,7 +61,8 @@ net::Task<std::string> LocalDirectory::complete(const Set& set, std::string addr
   const auto parsed = message::parse_mailbox_address(address);
   if (parsed ? !parsed->domain.empty() : address.find('@') != std::string::npos) co_return address;
   std::string domain = config_.server.default_domain;
-  if (domain.empty() && set->domain_names.size() == 1) domain = set->domain_names.front();
+  if (const auto names = set->local_domains(); domain.empty() && names.size() == 1)
+    domain = names.front();
   co_return domain.empty() ? address : address + "@" + domain;
 }
 
@@ -195,9 +196,34 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand_targets(
   co_return Out{};
 }
 
+// A refusal that rests on answers from before PostgreSQL was lost is put off: what is missing in
+// them may be there by now.
+template <class T>
+Answer<T> LocalDirectory::sure(Set set, Answer<T> asked) {
+  const std::uint64_t before = set->old_answers();
+  auto answer = co_await std::move(asked);
+  if (answer && !*answer && set->old_answers() != before)
+    co_return fail(ErrorKind::temporary, "PostgreSQL cannot be asked, and a refusal must be sure");
+  co_return answer;
+}
+
 Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
-  using Out = std::expected<Expansion, Refusal>;
   const Set set = tables_.current();
+  return sure(set, find_recipient(set, std::move(question)));
+}
+
+Answer<void> LocalDirectory::sender(std::string account, std::string address) {
+  const Set set = tables_.current();
+  return sure(set, find_sender(set, std::move(account), std::move(address)));
+}
+
+Answer<Plan> LocalDirectory::plan(std::string address) {
+  const Set set = tables_.current();
+  return sure(set, find_plan(set, std::move(address)));
+}
+
+Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion question) const {
+  using Out = std::expected<Expansion, Refusal>;
   const auto parsed = message::parse_mailbox_address(question.address);
   if (!parsed)
     co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
@@ -207,8 +233,8 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
   CO_TRY(std::string address, co_await complete(set, question.address));
   if (bare_postmaster && !config_.server.postmaster.empty()) address = config_.server.postmaster;
-  if (bare_postmaster && address == question.address && !set->domain_names.empty())
-    address += "@" + set->domain_names.front();
+  if (bare_postmaster && address == question.address)
+    if (const auto names = set->local_domains(); !names.empty()) address += "@" + names.front();
   if (config_.route.any_domain == "users" && question.account.empty() && !bare_postmaster) {
     CO_TRY(const bool listed, co_await is_in_domains(set, split(address).second));
     if (!listed) co_return Out(std::unexpected(relay_denied(question.address)));
@@ -229,11 +255,10 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
     // RFC 5321 section 4.5.1: postmaster is always there. Configured, else whoever has the first
     // mailbox of the server.
     std::string to = config_.server.postmaster;
-    if (to.empty() && !set->mailboxes.tables.empty())
-      if (const auto* table =
-              dynamic_cast<const maps::TextTable*>(set->mailboxes.tables.front().get());
-          table != nullptr && !table->entries().empty())
-        to = table->entries().front().key;
+    if (to.empty() && !set->mailboxes.tables.empty()) {
+      CO_TRY(const auto first, co_await set->mailboxes.tables.front()->find_first());
+      if (first) to = *first;
+    }
     if (!to.empty()) {
       walk = {};
       CO_TRY(done, co_await expand(set, to, walk, 0));
@@ -245,9 +270,8 @@ Answer<Expansion> LocalDirectory::recipient(RecipientQuestion question) {
   co_return Out(Expansion{std::move(walk.found)});
 }
 
-Answer<void> LocalDirectory::sender(std::string account, std::string address) {
+Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::string address) const {
   using Out = std::expected<void, Refusal>;
-  const Set set = tables_.current();
   const Refusal refusal{
       553, "5.7.1",
       fmt::format("<{}>: Sender address rejected: not owned by user {}", address, account)};
@@ -277,9 +301,8 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   co_return Out(std::unexpected(refusal));
 }
 
-Answer<Plan> LocalDirectory::plan(std::string address) {
+Answer<Plan> LocalDirectory::find_plan(Set set, std::string address) const {
   using Out = std::expected<Plan, Refusal>;
-  const Set set = tables_.current();
   AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   CO_TRY(const bool local, co_await is_local_domain(set, domain));

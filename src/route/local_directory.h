@@ -24,6 +24,11 @@ class LocalDirectory final : public Directory {
   using Set = std::shared_ptr<const maps::TableSet>;
   struct Walk;
 
+  template <class T>
+  static Answer<T> sure(Set set, Answer<T> asked);
+  Answer<Expansion> find_recipient(Set set, RecipientQuestion question) const;
+  Answer<void> find_sender(Set set, std::string account, std::string address) const;
+  Answer<Plan> find_plan(Set set, std::string address) const;
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
   net::Task<bool> is_in_domains(const Set& set, const std::string& domain) const;

@@ -498,7 +498,7 @@ class Refusals(unittest.TestCase):
         self.addCleanup(server.close)
         for path, mode, what in (("var/spool", 0o777, "can change it"), ("var/mail", 0o707, "can change it"), ("maps", 0o777, "can change it"),
                                  ("conf/posthorn.toml", 0o666, "can change it"), ("conf/users", 0o666, "can change it"),
-                                 ("tls/key.pem", 0o644, "can read this key"), ("sieve", 0o777, "can change it")):
+                                 ("tls/key.pem", 0o644, "can read this secret"), ("sieve", 0o777, "can change it")):
             with self.subTest(path):
                 place = server.root / path
                 good = place.stat().st_mode & 0o7777

@@ -1,0 +1,17 @@
+// The files of migrations/, embedded by the build in the order of their numbers, and whether this
+// configuration needs them.
+#pragma once
+
+#include <span>
+
+#include "base/config.h"
+#include "maps/pgsql_schema.h"
+
+namespace posthorn::app {
+
+std::span<const maps::Migration> migrations();
+
+// Does a table or the logins come from PostgreSQL?
+bool uses_pgsql(const config::Config& config);
+
+}  // namespace posthorn::app

@@ -1,0 +1,314 @@
+#include "maps/pgsql.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/events.h"
+
+namespace posthorn::maps {
+namespace {
+
+constexpr std::size_t kWaitingMax = 10'000;
+constexpr std::size_t kKeyMax = 2048;
+constexpr auto kBackOffFirst = 250ms;
+constexpr auto kHeartbeat = 10s;  // a listening connection that is silent is asked
+
+// PostgreSQL's texts are UTF-8 without NUL: any other key is in no table, and is not asked for.
+bool may_be_key(std::string_view key) {
+  if (key.empty() || key.size() > kKeyMax) return false;
+  for (std::size_t i = 0; i < key.size();) {
+    const auto lead = static_cast<unsigned char>(key[i]);
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xC2 ? 0
+                               : lead < 0xE0 ? 2
+                               : lead < 0xF0 ? 3
+                               : lead < 0xF5 ? 4
+                                             : 0;
+    if (lead == 0 || length == 0 || i + length > key.size()) return false;
+    for (std::size_t k = 1; k < length; ++k)
+      if ((static_cast<unsigned char>(key[i + k]) & 0xC0U) != 0x80) return false;
+    const auto second = static_cast<unsigned char>(length > 1 ? key[i + 1] : 0);
+    // RFC 3629 section 4: no overlong form, no surrogate, nothing above U+10FFFF.
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+      return false;
+    i += length;
+  }
+  return true;
+}
+
+std::string cache_key(Question question, std::string_view key) {
+  return static_cast<char>('a' + static_cast<int>(question)) + std::string(key);
+}
+
+// Who may log in or send as whom: an answer that a change made void is not kept even as the last
+// good one, or who was shut out would come in again when the database is down.
+bool decides_access(Question question) {
+  return question == Question::users || question == Question::senders;
+}
+
+}  // namespace
+
+// Counts one who waits, for as long as he does.
+struct Pgsql::Leave {
+  explicit Leave(std::size_t& count) : count_(count) { ++count_; }
+  ~Leave() { --count_; }
+  Leave(const Leave&) = delete;
+  Leave& operator=(const Leave&) = delete;
+  std::size_t& count_;
+};
+
+Pgsql::Pgsql(net::Scope& scope, const config::Pgsql& config, std::span<const Migration> migrations,
+             const Clock& clock)
+    : scope_(scope),
+      config_(config),
+      migrations_(migrations),
+      clock_(clock),
+      threads_(config.connections + 1),
+      stopped_(scope.executor()),
+      freed_(scope.executor()),
+      retry_(scope.executor()),
+      cache_(config.cache_size),
+      back_off_(kBackOffFirst) {}
+
+Pgsql::~Pgsql() {
+  threads_.join();
+}
+
+net::Task<> Pgsql::start() {
+  auto first = co_await listen_once(true);
+  if (!first && first.error().kind == ErrorKind::config) co_return first;
+  scope_.spawn(listen(this));
+  co_return Result<>{};
+}
+
+void Pgsql::stop() {
+  stopping_ = true;
+  stopped_.close();
+  freed_.close();
+  retry_.close();
+  if (watch_ != nullptr) watch_->release();
+}
+
+net::Task<std::optional<std::string>> Pgsql::find(Question question, std::string key) {
+  if (!may_be_key(key)) co_return std::nullopt;
+  const std::string name = cache_key(question, key);
+  const std::uint64_t generation = generations_[static_cast<std::size_t>(question)];
+  const CachedAnswer* cached = cache_.find(name);
+  if (cached != nullptr && listening_ && cached->generation == generation &&
+      clock_.steady_now() - cached->asked < config_.cache)
+    co_return cached->value;
+  auto rows = co_await ask(find_query(question, std::move(key)));
+  auto found = rows ? read_found(question, *rows) : std::unexpected(rows.error());
+  if (found) {
+    cache_.put(name, {*found, clock_.steady_now(), generation});
+    co_return *std::move(found);
+  }
+  cached = cache_.find(name);
+  // "No such user" is said only by a database that says it now.
+  if (cached == nullptr || clock_.steady_now() - cached->asked > config_.last_good ||
+      (question == Question::users && !cached->value))
+    co_return fail(ErrorKind::temporary, found.error().what);
+  ++old_answers_;
+  co_return cached->value;
+}
+
+net::Task<std::optional<std::string>> Pgsql::find_first(Question question) {
+  CO_TRY(const auto rows, co_await ask(first_query(question, 1)));
+  if (rows.empty() || rows.front().empty()) co_return std::nullopt;
+  co_return rows.front().front();
+}
+
+net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
+  const SteadyTime deadline = Clock::system().steady_now() + config_.timeout;
+  while (true) {
+    CO_TRY(ConnectionPtr connection, co_await acquire(deadline));
+    const bool used = connection->is_used();
+    const bool was_up = up_;
+    auto rows = co_await threads_.run(
+        [raw = connection.get(), &query]() -> Result<PgsqlRows> { return raw->ask(query); });
+    const bool broken = connection->is_broken();
+    give_back(std::move(connection));
+    if (rows) {
+      mark_up();
+      co_return rows;
+    }
+    // A connection from before the server's restart ends here; a new one is tried at once.
+    if (broken && used && rows.error().kind != ErrorKind::timeout && !stopping_) {
+      open_ -= idle_.size();
+      idle_.clear();
+      continue;
+    }
+    if (was_up || broken) mark_down(rows.error());
+    co_return rows;
+  }
+}
+
+net::Task<Pgsql::ConnectionPtr> Pgsql::acquire(SteadyTime deadline) {
+  if (waiting_ >= kWaitingMax)
+    co_return fail(ErrorKind::temporary, "PostgreSQL: too many questions wait");
+  const Leave leave(waiting_);
+  while (!stopping_) {
+    if (!idle_.empty()) {
+      ConnectionPtr connection = std::move(idle_.front());
+      idle_.pop_front();
+      co_return connection;
+    }
+    if (open_ < config_.connections && clock_.steady_now() >= retry_at_) {
+      ++open_;
+      auto opened = co_await open();
+      if (opened) co_return *std::move(opened);
+      --open_;
+      freed_.set();
+      retry_at_ = clock_.steady_now() + back_off_;
+      back_off_ = std::min<std::chrono::milliseconds>(2 * back_off_, config_.retry_max);
+      // Out of connections is not down: one of those that are held will come free.
+      if (open_ == 0) {
+        mark_down(opened.error());
+        co_return std::unexpected(opened.error());
+      }
+    } else if (open_ == 0) {
+      co_return fail(ErrorKind::temporary, "PostgreSQL cannot be reached; it is tried again soon");
+    } else if (!co_await freed_.wait(deadline)) {
+      co_return fail(ErrorKind::timeout,
+                     fmt::format("PostgreSQL: all {} connections are at work", open_));
+    }
+  }
+  co_return fail(ErrorKind::closed, "the server is stopping");
+}
+
+net::Task<Pgsql::ConnectionPtr> Pgsql::open() {
+  co_return co_await threads_.run(
+      [this] { return PgsqlConnection::open(config_, config_.timeout); });
+}
+
+void Pgsql::give_back(ConnectionPtr connection) {
+  if (connection->is_broken() || stopping_) {
+    connection.reset();
+    --open_;
+  } else {
+    idle_.push_back(std::move(connection));
+  }
+  freed_.set();
+}
+
+void Pgsql::mark_up() {
+  retry_at_ = {};
+  back_off_ = kBackOffFirst;
+  if (!up_) {
+    log_.info(event::maps_database_up, {});
+    retry_.set();  // the listening connection need not wait for its turn
+  }
+  up_ = true;
+  told_down_ = false;
+}
+
+void Pgsql::mark_down(const Error& error) {
+  if (up_ || !told_down_) log_.warn(event::maps_database_down, {{"error", error.what}});
+  up_ = false;
+  told_down_ = true;
+}
+
+void Pgsql::begin_generation(Question question) {
+  ++generations_[static_cast<std::size_t>(question)];
+  if (decides_access(question)) cache_.erase_if_begins(cache_key(question, ""));
+}
+
+net::Awaitable<void> Pgsql::listen(Pgsql* self) {
+  auto wait = kBackOffFirst;
+  while (!self->stopping_) {
+    const SteadyTime begun = Clock::system().steady_now();
+    const auto ended = co_await self->listen_once(false);
+    self->listening_ = false;
+    if (self->stopping_) break;
+    if (!ended && ended.error().kind != ErrorKind::config) {
+      self->mark_down(ended.error());
+    } else if (!ended &&
+               std::exchange(self->schema_fault_, ended.error().what) != ended.error().what) {
+      // Told once; what the tables still answer counts.
+      self->log_.error(event::maps_database_schema, {{"error", ended.error().what}});
+    }
+    const bool held = Clock::system().steady_now() - begun > 2 * self->config_.timeout;
+    wait = held ? kBackOffFirst
+                : std::min<std::chrono::milliseconds>(2 * wait, self->config_.retry_max);
+    co_await self->retry_.wait(Clock::system().steady_now() + wait);
+  }
+}
+
+// first: only looks whether the schema is right, and ends.
+net::Task<> Pgsql::listen_once(bool first) {
+  auto opened = co_await open();
+  if (!opened) {
+    if (first) mark_down(opened.error());
+    co_return std::unexpected(opened.error());
+  }
+  const ConnectionPtr connection = *std::move(opened);
+  const auto fault = co_await threads_.run(
+      [raw = connection.get(), this] { return find_schema_fault(*raw, migrations_); });
+  if (!fault) co_return std::unexpected(fault.error());
+  if (*fault) co_return fail(ErrorKind::config, "PostgreSQL: " + **fault);
+  CO_TRY_OK(co_await take_domain_names(*connection));
+  if (first || stopping_) co_return Result<>{};
+  CO_TRY_OK(
+      co_await threads_.run([raw = connection.get()] { return raw->execute("LISTEN posthorn"); }));
+  // What changed before this connection listened was not heard of.
+  for (const PgsqlTableShape& shape : kPgsqlTables) begin_generation(shape.question);
+  CO_TRY_OK(co_await take_domain_names(*connection));
+  listening_ = true;
+  mark_up();
+  auto ended = co_await follow(*connection);
+  listening_ = false;
+  co_return ended;
+}
+
+net::Task<> Pgsql::follow(PgsqlConnection& connection) {
+  while (!stopping_) {
+    Result<> heard;
+    {
+      net::SocketWatch watch(scope_.executor(), connection.socket());
+      watch_ = &watch;
+      heard = co_await watch.wait(net::SocketWatch::Want::read,
+                                  Clock::system().steady_now() + kHeartbeat);
+      watch_ = nullptr;
+    }
+    if (stopping_) break;
+    if (!heard && heard.error().kind != ErrorKind::timeout) co_return heard;
+    if (!heard)
+      CO_TRY_OK(
+          co_await threads_.run([raw = &connection] { return raw->ask({"SELECT 1", {}, 1}); }));
+    CO_TRY_OK(co_await hear(connection));
+  }
+  co_return Result<>{};
+}
+
+net::Task<> Pgsql::hear(PgsqlConnection& connection) {
+  CO_TRY(const auto tables,
+         co_await threads_.run([raw = &connection] { return raw->take_notifications(); }));
+  for (const std::string& table : tables)
+    if (const auto question = find_question(table)) begin_generation(*question);
+  if (std::ranges::find(tables, "domains") != tables.end())
+    CO_TRY_OK(co_await take_domain_names(connection));
+  co_return Result<>{};
+}
+
+net::Task<> Pgsql::take_domain_names(PgsqlConnection& connection) {
+  CO_TRY(const auto rows, co_await threads_.run([raw = &connection] {
+    return raw->ask(first_query(Question::domains, 2));
+  }));
+  domain_names_.clear();
+  for (const PgsqlRow& row : rows) domain_names_.push_back(row.front());
+  co_return Result<>{};
+}
+
+net::Task<std::optional<std::string>> PgsqlTable::find(std::string key) const {
+  if (database_ == nullptr)
+    co_return fail(ErrorKind::config, "pgsql: tables are asked by the running server only");
+  co_return co_await database_->find(question_, std::move(key));
+}
+
+net::Task<std::optional<std::string>> PgsqlTable::find_first() const {
+  if (database_ == nullptr) co_return std::nullopt;
+  co_return co_await database_->find_first(question_);
+}
+
+}  // namespace posthorn::maps

@@ -1,0 +1,98 @@
+// Pgsql: the questions of tables and logins, answered by PostgreSQL. Lives on a role's own thread;
+// the connections work on threads of their own, a bounded number of them. While a listening
+// connection holds, answers are kept and a changed table makes its answers void at once
+// (NOTIFY). While the database cannot be asked, the last good answers count for a set time, and
+// what is not among them is a temporary Error, never "not there".
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <span>
+
+#include "base/log.h"
+#include "maps/answer_cache.h"
+#include "maps/pgsql_connection.h"
+#include "maps/pgsql_schema.h"
+#include "maps/table.h"
+#include "net/blocking_pool.h"
+#include "net/scope.h"
+#include "net/socket_wait.h"
+#include "net/timer.h"
+
+namespace posthorn::maps {
+
+class Pgsql {
+ public:
+  Pgsql(net::Scope& scope, const config::Pgsql& config, std::span<const Migration> migrations,
+        const Clock& clock = Clock::system());
+  ~Pgsql();
+
+  // A database that is down is waited for; one with another schema is a config Error.
+  net::Task<> start();
+  void stop();
+
+  net::Task<std::optional<std::string>> find(Question question, std::string key);
+  net::Task<std::optional<std::string>> find_first(Question question);
+
+  // The first two domains, as far as known.
+  const std::vector<std::string>& domain_names() const { return domain_names_; }
+  // Counts the answers given from memory because the database could not be asked. A refusal made
+  // of such answers is no refusal.
+  std::uint64_t old_answers() const { return old_answers_; }
+  bool is_up() const { return up_; }
+  bool is_listening() const { return listening_; }
+  std::size_t connections() const { return open_; }
+  const AnswerCache& cache() const { return cache_; }
+
+ private:
+  using ConnectionPtr = std::unique_ptr<PgsqlConnection>;
+  struct Leave;
+
+  net::Task<PgsqlRows> ask(PgsqlQuery query);
+  net::Task<ConnectionPtr> acquire(SteadyTime deadline);
+  net::Task<ConnectionPtr> open();
+  void give_back(ConnectionPtr connection);
+  void mark_up();
+  void mark_down(const Error& error);
+  void begin_generation(Question question);
+  static net::Awaitable<void> listen(Pgsql* self);
+  net::Task<> listen_once(bool first);
+  net::Task<> follow(PgsqlConnection& connection);
+  net::Task<> take_domain_names(PgsqlConnection& connection);
+  net::Task<> hear(PgsqlConnection& connection);
+
+  net::Scope& scope_;
+  const config::Pgsql& config_;
+  std::span<const Migration> migrations_;
+  const Clock& clock_;
+  net::BlockingPool threads_;
+  net::Event stopped_, freed_, retry_;
+  AnswerCache cache_;
+  std::array<std::uint64_t, kQuestions> generations_{};
+  std::deque<ConnectionPtr> idle_;
+  std::size_t open_ = 0;     // idle, at work, being opened
+  std::size_t waiting_ = 0;  // for a connection
+  SteadyTime retry_at_{};    // before it no connection is tried
+  std::chrono::milliseconds back_off_;
+  net::SocketWatch* watch_ = nullptr;
+  std::vector<std::string> domain_names_;
+  std::string schema_fault_;
+  std::uint64_t old_answers_ = 0;
+  bool up_ = false, told_down_ = false, listening_ = false, stopping_ = false;
+  log::Logger log_;
+};
+
+// One of them, as a table. database: lives longer; nullptr: cannot be asked.
+class PgsqlTable final : public Table {
+ public:
+  PgsqlTable(Pgsql* database, Question question) : database_(database), question_(question) {}
+  net::Task<std::optional<std::string>> find(std::string key) const override;
+  net::Task<std::optional<std::string>> find_first() const override;
+
+ private:
+  Pgsql* database_;
+  Question question_;
+};
+
+}  // namespace posthorn::maps
