@@ -10,12 +10,14 @@
 #include "app/roles.h"
 #include "app/settings.h"
 #include "app/supervisor.h"
+#include "app/tool_address.h"
 #include "app/tool_check.h"
 #include "app/tool_confined.h"
 #include "app/tool_init.h"
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
 #include "app/tool_sendmail.h"
+#include "app/tool_tables.h"
 #include "app/tool_tap.h"
 #include "app/tool_transfer.h"
 #include "app/tool_user.h"
@@ -88,6 +90,8 @@ class CommandLine {
     add_serve();
     add_control();
     add_user();
+    add_addresses();
+    add_tables();
     add_postmap();
     add_queue();
     add_tap();
@@ -161,7 +165,7 @@ class CommandLine {
   }
 
   void add_user() {
-    CLI::App* user = app_.add_subcommand("user", "Accounts: conf/users and maps/mailboxes in step");
+    CLI::App* user = app_.add_subcommand("user", "Accounts: logins and mailboxes in step");
     user->require_subcommand(1);
     const auto add = [&](const std::string& name, const std::string& about, UserAction action,
                          bool has_password) {
@@ -181,6 +185,57 @@ class CommandLine {
     add("passwd", "A new password", UserAction::passwd, true);
     add("remove", "No account any more; its mail stays where it is", UserAction::remove, false);
     add("list", "All accounts", UserAction::list, false);
+  }
+
+  void add_addresses() {
+    CLI::App* alias = app_.add_subcommand("alias", "Where mail for other names goes");
+    alias->require_subcommand(1);
+    CLI::App* domain = app_.add_subcommand("domain", "The domains that are ours");
+    domain->require_subcommand(1);
+    const auto add = [&](CLI::App* parent, const std::string& name, const std::string& about,
+                         AddressAction action) {
+      return command(*parent, name, about, [this, action](const config::Config& config) {
+        address_.action = action;
+        return run_address_tool(config, address_);
+      });
+    };
+    CLI::App* sub =
+        add(alias, "add", "A new alias, or more targets of one", AddressAction::alias_add);
+    sub->add_option("address", address_.name, "team@example.org, @example.org")->required();
+    sub->add_option("target", address_.targets, "Addresses")->required();
+    sub =
+        add(alias, "remove", "An alias, or only these targets of it", AddressAction::alias_remove);
+    sub->add_option("address", address_.name, "team@example.org, @example.org")->required();
+    sub->add_option("target", address_.targets, "Addresses; none: all");
+    add(alias, "list", "All aliases", AddressAction::alias_list);
+    add(domain, "add", "Another domain", AddressAction::domain_add)
+        ->add_option("domain", address_.name, "example.org")
+        ->required();
+    add(domain, "remove", "A domain without mailboxes and aliases", AddressAction::domain_remove)
+        ->add_option("domain", address_.name, "example.org")
+        ->required();
+    add(domain, "list", "All domains", AddressAction::domain_list);
+  }
+
+  void add_tables() {
+    command(app_, "migrate", "Bring PostgreSQL's tables to this version; run again it does nothing",
+            run_migrate);
+    CLI::App* tables =
+        app_.add_subcommand("tables", "Tables and accounts, in files and in PostgreSQL");
+    tables->require_subcommand(1);
+    const auto add = [&](const std::string& name, const std::string& about, auto run) {
+      CLI::App* sub = command(*tables, name, about, [this, run](const config::Config& config) {
+        return run(config, tables_);
+      });
+      sub->add_option("from", tables_.from, "text or pgsql")
+          ->required()
+          ->check(CLI::IsMember({"text", "pgsql"}));
+      sub->add_option("to", tables_.to, "pgsql or text")
+          ->required()
+          ->check(CLI::IsMember({"text", "pgsql"}));
+    };
+    add("copy", "Make all of TO what FROM is", copy_tables);
+    add("diff", "What copy would change; exit status 1 if anything", diff_tables);
   }
 
   void add_postmap() {
@@ -285,6 +340,8 @@ class CommandLine {
   InitOptions init_;
   ServeOptions serve_;
   UserOptions user_;
+  AddressOptions address_;
+  TablesOptions tables_;
   PostmapOptions postmap_;
   QueueOptions queue_;
   TapOptions tap_;

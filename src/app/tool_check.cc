@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "app/migrations.h"
 #include "app/settings.h"
+#include "app/table_store.h"
 #include "app/variables.h"
 #include "auth/service.h"
 #include "maps/table_set.h"
@@ -29,6 +31,17 @@ class Check {
   int faults_ = 0;
 };
 
+void check_users(Check& check, const Path& path) {
+  const auto users = read_file(path);
+  if (!users || !*users) {
+    check.fault(fmt::format("{}:1: {}", path.native(),
+                            users ? "there is no such file" : users.error().what));
+    return;
+  }
+  for (const std::string& fault : auth::parse_users(**users, path.native()).faults)
+    check.fault(fault);
+}
+
 }  // namespace
 
 int check_instance(const config::Config& config) {
@@ -38,23 +51,9 @@ int check_instance(const config::Config& config) {
   const maps::Loaded tables = maps::load_tables(config);
   for (const maps::Finding& finding : tables.faults) check.fault(finding.text());
   for (const maps::Finding& finding : tables.warnings) check.warn(finding.text());
-  const auto users = read_file(config.paths.users);
-  if (!users || !*users) {
-    check.fault(fmt::format("{}:1: {}", config.paths.users.native(),
-                            users ? "there is no such file" : users.error().what));
-  } else {
-    for (const std::string& fault : auth::parse_users(**users, config.paths.users.native()).faults)
-      check.fault(fault);
-  }
-  if (const Path& path = config.paths.smtp_users; !path.empty()) {
-    const auto senders = read_file(path);
-    if (!senders || !*senders)
-      check.fault(fmt::format("{}:1: {}", path.native(),
-                              senders ? "there is no such file" : senders.error().what));
-    else
-      for (const std::string& fault : auth::parse_users(**senders, path.native()).faults)
-        check.fault(fault);
-  }
+  if (uses_pgsql(config)) check.expect(open_for_tool(config, Schema::checked));
+  if (config.auth.users == "text") check_users(check, config.paths.users);
+  if (!config.paths.smtp_users.empty()) check_users(check, config.paths.smtp_users);
   check.expect(net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)

@@ -1,16 +1,15 @@
 #include "app/tool_user.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "app/control.h"
 #include "app/supervisor.h"
+#include "app/table_store.h"
 #include "auth/password.h"
-#include "auth/user_file.h"
-#include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "store/mailbox_name.h"
 
@@ -55,31 +54,34 @@ Result<std::string> read_password(bool from_stdin) {
 
 class Users {
  public:
-  explicit Users(const config::Config& config)
-      : config_(config), mailboxes_(config.paths.maps / "mailboxes") {}
+  explicit Users(const config::Config& config) : config_(config), stores_(config) {}
 
-  Result<> add(const std::string& address, bool from_stdin, const std::string& scheme) {
+  Result<> add(const std::string& address, const UserOptions& options) {
+    TRY_OK(open());
     TRY_OK(check_address(address));
-    TRY(const auto text, read(config_.paths.users));
-    if (auth::parse_users(text, "").hashes.contains(address))
-      return fail(ErrorKind::permanent, fmt::format("{} is there already", address));
-    TRY_OK(set_password(text, address, from_stdin, scheme));
-    return set_mailbox(address, true);
+    TRY(const auto known, users_->find(address));
+    if (known) return fail(ErrorKind::permanent, fmt::format("{} is there already", address));
+    TRY_OK(set_password(address, options));
+    TRY(const auto mailbox, mailboxes_->find(address));
+    if (!mailbox) TRY_OK(mailboxes_->set(address, address.substr(0, address.rfind('@'))));
+    return stores_.commit();
   }
 
-  Result<> passwd(const std::string& address, bool from_stdin, const std::string& scheme) {
-    TRY(const auto text, read(config_.paths.users));
-    if (!auth::parse_users(text, "").hashes.contains(address))
-      return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
-    return set_password(text, address, from_stdin, scheme);
+  Result<> passwd(const std::string& address, const UserOptions& options) {
+    TRY_OK(open());
+    TRY(const auto known, users_->find(address));
+    if (!known) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    TRY_OK(set_password(address, options));
+    return stores_.commit();
   }
 
   Result<> remove(const std::string& address) {
-    TRY(const auto text, read(config_.paths.users));
-    const auto edited = auth::edit_users(text, address, nullptr);
-    if (!edited) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
-    TRY_OK(set_mailbox(address, false));
-    TRY_OK(write(config_.paths.users, *edited));
+    TRY_OK(open());
+    TRY(const auto known, users_->find(address));
+    if (!known) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    TRY_OK(mailboxes_->remove(address));
+    TRY_OK(users_->remove(address));
+    TRY_OK(stores_.commit());
     const auto path = store::account_path(config_.paths.mail, config_.store.location, address);
     fmt::print("{} is no account any more; its mail stays in {}\n", address,
                path ? path->native() : config_.paths.mail.native());
@@ -87,13 +89,23 @@ class Users {
   }
 
   Result<> list() {
-    TRY(const auto text, read(config_.paths.users));
-    for (const auto& [user, hash] : auth::parse_users(text, "").hashes) fmt::print("{}\n", user);
+    TRY_OK(open());
+    TRY(auto rows, users_->list());
+    std::ranges::sort(rows);
+    for (const auto& [user, hash] : rows) fmt::print("{}\n", user);
     return {};
   }
 
+  bool has_text() const { return stores_.has_text(); }
+
  private:
-  Result<> check_address(const std::string& address) const {
+  Result<> open() {
+    TRY(users_, stores_.open(maps::Question::users));
+    TRY(mailboxes_, stores_.open(maps::Question::mailboxes));
+    return {};
+  }
+
+  Result<> check_address(const std::string& address) {
     const auto parsed = message::parse_mailbox_address(address);
     if (!parsed || parsed->domain.empty())
       return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
@@ -108,65 +120,24 @@ class Users {
       return fail(ErrorKind::permanent,
                   fmt::format("{}: the name must not begin with a dot or hold the tag's delimiter",
                               address));
-    TRY(const auto domains, read(config_.paths.maps / "domains"));
-    for (const maps::Entry& entry : maps::parse_text(domains, "").entries)
-      if (entry.key == parsed->domain) return {};
-    return fail(ErrorKind::permanent, fmt::format("the domain {} is not in {}", parsed->domain,
-                                                  (config_.paths.maps / "domains").native()));
+    TRY(const auto domains, stores_.open(maps::Question::domains));
+    TRY(const auto domain, domains->find(parsed->domain));
+    if (domain) return {};
+    return fail(ErrorKind::permanent,
+                fmt::format("the domain {} is not in {}", parsed->domain, domains->place()));
   }
 
-  static Result<std::string> read(const Path& path) {
-    TRY(auto text, read_file(path));
-    if (!text)
-      return fail(ErrorKind::config, fmt::format("{}: there is no such file", path.native()));
-    return *std::move(text);
-  }
-
-  // Keeps owner and mode: a role reads the file.
-  static Result<> write(const Path& path, const std::string& text) {
-    struct stat st{};
-    if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path.native(), errno);
-    const Path made = path.native() + ".edit";
-    (void)Disk::real().remove(made);
-    TRY_OK(replace_file(Disk::real(), made, text, st.st_mode & 07777U));
-    if (geteuid() == 0 && ::chown(made.c_str(), st.st_uid, st.st_gid) != 0)
-      return fail_errno("chown", made.native(), errno);
-    TRY_OK(Disk::real().rename(made, path));
-    return Disk::real().sync_folder(path.parent_path());
-  }
-
-  Result<> set_password(const std::string& text, const std::string& address, bool from_stdin,
-                        const std::string& scheme) {
-    TRY(const auto password, read_password(from_stdin));
+  Result<> set_password(const std::string& address, const UserOptions& options) {
+    TRY(const auto password, read_password(options.password_stdin));
     TRY(const auto hash,
-        auth::hash_password(scheme.empty() ? config_.auth.default_scheme : scheme, password));
-    const auto edited = auth::edit_users(text, address, &hash);
-    return write(config_.paths.users, *edited);
-  }
-
-  Result<> set_mailbox(const std::string& address, bool there) {
-    TRY(std::string text, read(mailboxes_));
-    std::string edited;
-    bool found = false;
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      const std::size_t lf = rest.find('\n');
-      const std::string_view line = rest.substr(0, lf == std::string_view::npos ? lf : lf + 1);
-      rest.remove_prefix(line.size());
-      const bool is_it =
-          message::to_lower(line.substr(0, line.find_first_of(" \t\r\n"))) == address;
-      found |= is_it;
-      if (!is_it || there) edited += line;
-    }
-    if (there && !found) {
-      if (!edited.empty() && !edited.ends_with('\n')) edited += '\n';
-      edited += fmt::format("{} {}\n", address, address.substr(0, address.rfind('@')));
-    }
-    return edited == text ? Result<>{} : write(mailboxes_, edited);
+        auth::hash_password(options.scheme.empty() ? config_.auth.default_scheme : options.scheme,
+                            password));
+    return users_->set(address, hash);
   }
 
   const config::Config& config_;
-  Path mailboxes_;
+  Stores stores_;
+  std::unique_ptr<TableStore> users_, mailboxes_;
 };
 
 }  // namespace
@@ -180,10 +151,10 @@ int run_user_tool(const config::Config& config, const UserOptions& options) {
   Result<> done;
   switch (options.action) {
     case UserAction::add:
-      done = users.add(address, options.password_stdin, options.scheme);
+      done = users.add(address, options);
       break;
     case UserAction::passwd:
-      done = users.passwd(address, options.password_stdin, options.scheme);
+      done = users.passwd(address, options);
       break;
     case UserAction::remove:
       done = users.remove(address);
@@ -193,7 +164,8 @@ int run_user_tool(const config::Config& config, const UserOptions& options) {
       break;
   }
   if (!done) return complain(done.error().what);
-  if (options.action == UserAction::list) return 0;
+  // PostgreSQL tells the server itself.
+  if (options.action == UserAction::list || !users.has_text()) return 0;
   const auto running = find_instance(config);
   if (running && *running) return reload_server(config);
   return 0;

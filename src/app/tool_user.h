@@ -1,4 +1,5 @@
-// `posthorn user …`: keeps conf/users and maps/mailboxes in step.
+// `posthorn user …`: keeps accounts and mailboxes in step, in the files or in PostgreSQL, whichever
+// the configuration names.
 #pragma once
 
 #include <string>

@@ -1,0 +1,297 @@
+#include "app/table_store.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <unordered_map>
+
+#include "app/migrations.h"
+#include "auth/user_file.h"
+#include "maps/table.h"
+#include "maps/text_edit.h"
+
+namespace posthorn::app {
+namespace {
+
+using maps::Question;
+
+constexpr std::uint64_t kFileMax = 256U << 20U;
+constexpr std::size_t kRowsMax = 10'000'000;
+constexpr auto kToolTime = 10min;
+
+Result<std::string> read(const Path& path) {
+  TRY(auto text, read_file(path, kFileMax));
+  return text ? *std::move(text) : std::string();
+}
+
+// Keeps owner and mode: a role reads the file.
+Result<> write(const Path& path, const std::string& text) {
+  struct stat st{};
+  const bool is_new = ::stat(path.c_str(), &st) != 0;
+  if (is_new && errno != ENOENT) return fail_errno("stat", path.native(), errno);
+  const Path made = path.native() + ".edit";
+  (void)Disk::real().remove(made);
+  TRY_OK(replace_file(Disk::real(), made, text, is_new ? 0640 : st.st_mode & 07777U));
+  if (!is_new && geteuid() == 0 && ::chown(made.c_str(), st.st_uid, st.st_gid) != 0)
+    return fail_errno("chown", made.native(), errno);
+  TRY_OK(Disk::real().rename(made, path));
+  return Disk::real().sync_folder(path.parent_path());
+}
+
+// What makes one list of rows another.
+std::vector<maps::TextChange> changes_between(const std::vector<KeyValue>& from,
+                                              const std::vector<KeyValue>& to) {
+  std::unordered_map<std::string, std::string> had(from.begin(), from.end());
+  std::set<std::string> kept;
+  std::vector<maps::TextChange> changes;
+  for (const auto& [key, value] : to) {
+    kept.insert(key);
+    const auto found = had.find(key);
+    if (found == had.end() || found->second != value) changes.push_back({key, value});
+  }
+  for (const auto& [key, value] : from)
+    if (!kept.contains(key)) changes.push_back({key, std::nullopt});
+  return changes;
+}
+
+std::string first_fault(const std::vector<maps::Finding>& faults) {
+  return faults.front().text();
+}
+
+class TextStore final : public TableStore {
+ public:
+  explicit TextStore(Path path) : path_(std::move(path)) {}
+  std::string place() const override { return path_.native(); }
+  bool is_text() const override { return true; }
+
+  Result<std::vector<KeyValue>> list() override {
+    TRY(const auto text, read(path_));
+    auto file = maps::parse_text(text, path_.native());
+    if (!file.faults.empty()) return fail(ErrorKind::config, first_fault(file.faults));
+    std::vector<KeyValue> rows;
+    for (maps::Entry& entry : file.entries)
+      rows.emplace_back(std::move(entry.key), std::move(entry.value));
+    return rows;
+  }
+  Result<std::optional<std::string>> find(const std::string& key) override {
+    TRY(const auto rows, list());
+    for (const auto& [name, value] : rows)
+      if (name == key) return value;
+    return std::nullopt;
+  }
+  Result<> set(const std::string& key, const std::string& value) override {
+    return change({{key, value}});
+  }
+  Result<bool> remove(const std::string& key) override {
+    TRY(const auto there, find(key));
+    if (!there) return false;
+    TRY_OK(change({{key, std::nullopt}}));
+    return true;
+  }
+  Result<> replace_all(const std::vector<KeyValue>& rows) override {
+    TRY(const auto before, list());
+    return change(changes_between(before, rows));
+  }
+
+ private:
+  Result<> change(const std::vector<maps::TextChange>& changes) const {
+    TRY(const auto text, read(path_));
+    TRY(const auto edited, maps::edit_text(text, changes));
+    return edited == text ? Result<>{} : write(path_, edited);
+  }
+
+  Path path_;
+};
+
+// conf/users.
+class UserStore final : public TableStore {
+ public:
+  explicit UserStore(Path path) : path_(std::move(path)) {}
+  std::string place() const override { return path_.native(); }
+  bool is_text() const override { return true; }
+
+  Result<std::vector<KeyValue>> list() override {
+    TRY(const auto text, read(path_));
+    const auto file = auth::parse_users(text, path_.native());
+    if (!file.faults.empty()) return fail(ErrorKind::config, file.faults.front());
+    return std::vector<KeyValue>(file.hashes.begin(), file.hashes.end());
+  }
+  Result<std::optional<std::string>> find(const std::string& key) override {
+    TRY(const auto text, read(path_));
+    const auto hashes = auth::parse_users(text, path_.native()).hashes;
+    const auto found = hashes.find(key);
+    if (found == hashes.end()) return std::nullopt;
+    return found->second;
+  }
+  Result<> set(const std::string& key, const std::string& value) override {
+    return change({{key, value}});
+  }
+  Result<bool> remove(const std::string& key) override {
+    TRY(const auto there, find(key));
+    if (!there) return false;
+    TRY_OK(change({{key, std::nullopt}}));
+    return true;
+  }
+  Result<> replace_all(const std::vector<KeyValue>& rows) override {
+    TRY(const auto before, list());
+    return change(changes_between(before, rows));
+  }
+
+ private:
+  Result<> change(const std::vector<maps::TextChange>& changes) const {
+    TRY(const std::string text, read(path_));
+    std::string edited = text;
+    for (const maps::TextChange& change : changes) {
+      // A field ends at a colon, a line at its end: such a login could not be read back.
+      if (change.key.empty() || change.key.starts_with('#') ||
+          change.key.find_first_of(std::string_view(": \t\r\n\0", 6)) != std::string::npos ||
+          (change.value &&
+           change.value->find_first_of(std::string_view(":\r\n\0", 4)) != std::string::npos))
+        return fail(ErrorKind::permanent, fmt::format("\"{}\": the users file cannot hold it",
+                                                      change.key.substr(0, 200)));
+      if (auto next = auth::edit_users(edited, change.key, change.value ? &*change.value : nullptr))
+        edited = *std::move(next);
+    }
+    return edited == text ? Result<>{} : write(path_, edited);
+  }
+
+  Path path_;
+};
+
+class PgsqlStore final : public TableStore {
+ public:
+  PgsqlStore(maps::PgsqlConnection& connection, Question question)
+      : connection_(connection), shape_(maps::shape_of(question)), question_(question) {}
+  std::string place() const override { return fmt::format("posthorn.{}", shape_.name); }
+  bool is_text() const override { return false; }
+
+  Result<std::vector<KeyValue>> list() override {
+    TRY(auto rows,
+        connection_.ask({sql("SELECT {1}, {2} FROM posthorn.{0} ORDER BY id"), {}, kRowsMax}));
+    std::vector<KeyValue> found;
+    found.reserve(rows.size());
+    for (maps::PgsqlRow& row : rows) found.emplace_back(std::move(row[0]), std::move(row[1]));
+    return found;
+  }
+  Result<std::optional<std::string>> find(const std::string& key) override {
+    TRY(const auto rows, connection_.ask(maps::find_query(question_, key)));
+    return maps::read_found(question_, rows);
+  }
+  Result<> set(const std::string& key, const std::string& value) override {
+    TRY_OK(connection_.ask({sql("INSERT INTO posthorn.{0} ({1}, {2}) VALUES ($1, $2) "
+                                "ON CONFLICT ({1}) DO UPDATE SET {2} = excluded.{2}"),
+                            {key, value},
+                            0}));
+    return {};
+  }
+  Result<bool> remove(const std::string& key) override {
+    TRY(const auto rows,
+        connection_.ask({sql("DELETE FROM posthorn.{0} WHERE {1} = $1 RETURNING 1"), {key}, 1}));
+    return !rows.empty();
+  }
+  Result<> replace_all(const std::vector<KeyValue>& rows) override {
+    TRY_OK(connection_.execute(sql("DELETE FROM posthorn.{0}")));
+    return connection_.copy_in(sql("COPY posthorn.{0} ({1}, {2}) FROM STDIN"), rows);
+  }
+
+ private:
+  std::string sql(fmt::string_view form) const {
+    return fmt::format(fmt::runtime(form), shape_.name, shape_.key, shape_.value);
+  }
+
+  maps::PgsqlConnection& connection_;
+  const maps::PgsqlTableShape& shape_;
+  Question question_;
+};
+
+std::vector<std::string> names_of(const config::Config& config, Question question) {
+  switch (question) {
+    case Question::domains:
+      return config.maps.domains;
+    case Question::mailboxes:
+      return config.maps.mailboxes;
+    case Question::aliases:
+      return config.maps.aliases;
+    case Question::senders:
+      return config.maps.senders;
+    case Question::transport:
+      return config.maps.transport;
+    case Question::relay_sasl:
+      return {config.maps.relay_sasl};
+    case Question::vusers:
+      return config.maps.vusers;
+    case Question::users:
+      return {config.auth.users + ":users"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Config& config,
+                                                             Schema schema) {
+  if (config.pgsql.conninfo.empty() && !uses_pgsql(config))
+    return fail(ErrorKind::config,
+                fmt::format("{}: pgsql.conninfo says nothing of where PostgreSQL is",
+                            config::place_of(config, "pgsql", "conninfo")));
+  TRY(auto connection, maps::PgsqlConnection::open(
+                           config.pgsql, std::max<config::Duration>(config.pgsql.timeout, 10s)));
+  connection->set_time(kToolTime);
+  TRY_OK(connection->execute("SET statement_timeout = 0"));
+  if (schema == Schema::any) return connection;
+  TRY(const auto fault, maps::find_schema_fault(*connection, migrations()));
+  if (fault) return fail(ErrorKind::config, *fault);
+  return connection;
+}
+
+Backend Stores::backend_of(Question question) const {
+  for (const std::string& name : names_of(config_, question)) {
+    if (name.starts_with("pgsql:")) return Backend::pgsql;
+    if (const auto parsed = maps::parse_table_name(name); parsed && parsed->type == "text")
+      return Backend::text;
+  }
+  return Backend::text;
+}
+
+Result<std::unique_ptr<TableStore>> Stores::open(Question question) {
+  return open(question, backend_of(question));
+}
+
+Result<std::unique_ptr<TableStore>> Stores::open(Question question, Backend backend) {
+  std::unique_ptr<TableStore> made;
+  if (backend == Backend::pgsql) {
+    TRY(maps::PgsqlConnection * used, connection());
+    made = std::make_unique<PgsqlStore>(*used, question);
+    return made;
+  }
+  has_text_ = true;
+  if (question == Question::users) {
+    made = std::make_unique<UserStore>(config_.paths.users);
+    return made;
+  }
+  // Of several files the first; where none is named, the one of the usual name.
+  Path path = config_.paths.maps / maps::shape_of(question).file;
+  for (const std::string& name : names_of(config_, question))
+    if (const auto parsed = maps::parse_table_name(name); parsed && parsed->type == "text") {
+      path = config_.paths.maps / parsed->rest;
+      break;
+    }
+  made = std::make_unique<TextStore>(path);
+  return made;
+}
+
+Result<maps::PgsqlConnection*> Stores::connection() {
+  if (!connection_) {
+    TRY(connection_, open_for_tool(config_, Schema::checked));
+    TRY_OK(connection_->execute("BEGIN"));
+  }
+  return connection_.get();
+}
+
+Result<> Stores::commit() {
+  return connection_ ? connection_->execute("COMMIT; BEGIN") : Result<>{};
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,29 @@
+// `posthorn alias …` and `posthorn domain …`: edit the tables aliases and domains, in the files or
+// in PostgreSQL, whichever the configuration names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+
+namespace posthorn::app {
+
+enum class AddressAction {
+  alias_add,
+  alias_remove,
+  alias_list,
+  domain_add,
+  domain_remove,
+  domain_list
+};
+
+struct AddressOptions {
+  AddressAction action = AddressAction::alias_list;
+  std::string name;                  // of an alias: the address or @domain
+  std::vector<std::string> targets;  // remove: none means all
+};
+
+int run_address_tool(const config::Config& config, const AddressOptions& options);
+
+}  // namespace posthorn::app

@@ -1,0 +1,93 @@
+#include "maps/text_edit.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unordered_map>
+
+namespace posthorn::maps {
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\v\f";
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+bool is_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+}
+
+Result<> check(const TextChange& change) {
+  const auto refuse = [&](std::string_view why) {
+    return fail(ErrorKind::permanent,
+                fmt::format("\"{}\": a text table cannot hold {}", change.key.substr(0, 200), why));
+  };
+  if (change.key.empty() || change.key.front() == '#' ||
+      change.key.find_first_of(kSpace) != std::string::npos ||
+      std::ranges::any_of(change.key, is_control))
+    return refuse("such a key");
+  if (!change.value) return {};
+  if (change.value->empty() || std::ranges::any_of(*change.value, is_control) ||
+      kSpace.find(change.value->front()) != std::string_view::npos ||
+      kSpace.find(change.value->back()) != std::string_view::npos)
+    return refuse("such a value");
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> edit_text(std::string_view text, std::span<const TextChange> changes) {
+  struct State {
+    const TextChange* change;
+    bool written;
+  };
+  std::unordered_map<std::string, State> wanted;
+  for (const TextChange& change : changes) {
+    TRY_OK(check(change));
+    wanted[lower(change.key)] = {&change, false};
+  }
+  std::string out;
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    out = text.substr(0, 3);
+    text.remove_prefix(3);
+  }
+  bool is_dropping = false;  // the lines that continue an entry which was changed
+  bool has_entry = false;    // before it, a line that begins with white space is an entry
+  while (!text.empty()) {
+    const std::size_t lf = text.find('\n');
+    const std::string_view line = text.substr(0, lf == std::string_view::npos ? lf : lf + 1);
+    text.remove_prefix(line.size());
+    const std::size_t begin = line.find_first_not_of(" \t\r\v\f\n");
+    if (begin == std::string_view::npos || line[begin] == '#') {
+      out += line;
+      continue;
+    }
+    if (begin > 0 && has_entry) {
+      if (!is_dropping) out += line;
+      continue;
+    }
+    has_entry = true;
+    const std::size_t end = std::min(line.find_first_of(" \t\r\v\f\n", begin), line.size());
+    const auto found = wanted.find(lower(line.substr(begin, end - begin)));
+    is_dropping = found != wanted.end();
+    if (!is_dropping) {
+      out += line;
+    } else if (found->second.change->value && !found->second.written) {
+      out += fmt::format("{} {}\n", found->first, *found->second.change->value);
+      found->second.written = true;
+    }
+  }
+  for (const TextChange& change : changes) {
+    State& state = wanted[lower(change.key)];
+    if (!state.change->value || state.written) continue;
+    if (!out.empty() && !out.ends_with('\n')) out += '\n';
+    out += fmt::format("{} {}\n", lower(change.key), *state.change->value);
+    state.written = true;
+  }
+  return out;
+}
+
+}  // namespace posthorn::maps
