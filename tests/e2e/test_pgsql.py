@@ -268,14 +268,15 @@ class Outage(unittest.TestCase):
         self.postgres.sql(
             "ALTER TABLE posthorn.aliases RENAME TO old;"
             "CREATE VIEW posthorn.aliases AS SELECT 'many@example.org' AS address, 'bob@example.org' AS targets FROM generate_series(1, 1000000)"
-            " UNION ALL SELECT 'long@example.org', repeat('x', 5000000)")
+            " UNION ALL SELECT 'long@example.org', repeat('x', 5000000);"
+            "GRANT SELECT ON posthorn.aliases TO mail")
         lookup = self.server.roles()["lookup"]
 
         def memory():
             return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{lookup}/status").read_text())[1])
 
         before = memory()
-        self.assertIn(self.send("many@example.org"), (250, 451))
+        self.assertEqual(self.send("many@example.org"), 250)
         self.assertEqual(self.send("long@example.org"), 451)
         self.assertEqual(self.server.roles()["lookup"], lookup)
         self.assertLess(memory() - before, 100_000)
