@@ -7,6 +7,7 @@ import imaplib
 import os
 import pathlib
 import re
+import shutil
 import smtplib
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from postgres import Postgres
-from support import Server, Smarthost, message, server_tls, wait_until
+from support import POSTHORN, Server, Smarthost, message, server_tls, wait_until
 
 TABLES = ("domains", "mailboxes", "aliases", "senders", "transport")
 
@@ -280,6 +281,164 @@ class Outage(unittest.TestCase):
         self.assertEqual(self.send("long@example.org"), 451)
         self.assertEqual(self.server.roles()["lookup"], lookup)
         self.assertLess(memory() - before, 100_000)
+
+
+class Tools(unittest.TestCase):
+    """The operator's commands; no server runs unless a test starts it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres().start()
+        cls.addClassCleanup(cls.postgres.close)
+
+    def setUp(self):
+        with contextlib.suppress(AssertionError):
+            self.postgres.sql("DROP SCHEMA posthorn CASCADE")
+        self.server = Server(users=("alice", "bob"))
+        self.addCleanup(self.server.close)
+        self.server.set("pgsql.conninfo", f'"{self.postgres.conninfo()}"')
+
+    def run_tool(self, *args, input=None):
+        done = self.server.run(*args, check=False, input=input)
+        return done.returncode, done.stdout, done.stderr
+
+    def use_pgsql(self):
+        use_pgsql(self.server, self.postgres.conninfo())
+
+    def test_migrate(self):
+        self.use_pgsql()
+        code, _, error = self.run_tool("check")
+        self.assertEqual(code, 1)
+        self.assertIn("lacks 0001_tables; run: posthorn migrate", error)
+        with self.assertRaisesRegex(AssertionError, "posthorn migrate"):
+            self.server.start()
+        self.server.kill()
+        two = [subprocess.Popen([POSTHORN, "migrate", "-c",
+                                 str(self.server.conf)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        texts = [process.communicate(timeout=60)[0] for process in two]
+        self.assertEqual([process.returncode for process in two], [0, 0])
+        self.assertEqual("".join(texts).count("applied 0001_tables\n"), 1, texts)
+        self.assertEqual("".join(texts).count("nothing to do"), 1, texts)
+        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0001_tables is applied\n"))
+        self.assertEqual(self.run_tool("check")[0], 0)
+        self.postgres.sql("INSERT INTO posthorn.migrations VALUES (2, '0002_of_tomorrow')")
+        for command in (("migrate",), ("check",), ("user", "list")):
+            code, _, error = self.run_tool(*command)
+            self.assertNotEqual(code, 0)
+            self.assertIn("newer", error)
+
+    def test_copy_and_diff_both_ways(self):
+        self.server.run("migrate")
+        self.server.append_map("domains", "second.test .\n")
+        self.server.append_map("aliases", "# the team\nteam@example.org  alice@example.org,\n   bob@example.org\n@second.test bob@example.org\n"
+                                          "o'hara@example.org bob@example.org\n\\n@example.org bob@example.org\n")
+        self.server.append_map("senders", "@second.test alice@example.org\n")
+        self.server.append_map("transport", "bad.test error:no such place \\ here\n")
+        self.server.append_map("relay-sasl", "[hub.test]:587 api:se:cr\\et\n")
+        code, text, _ = self.run_tool("tables", "diff", "text", "pgsql")
+        self.assertEqual(code, 1)
+        self.assertIn("+aliases team@example.org alice@example.org, bob@example.org\n", text)
+        self.assertIn("+users alice@example.org (hidden)\n", text)
+        self.assertNotIn("cr\\et", text)
+        self.assertEqual(self.run_tool("tables", "copy", "text", "pgsql")[0], 0)
+        self.assertEqual(self.run_tool("tables", "diff", "text", "pgsql")[:2], (0, ""))
+        self.assertEqual(self.run_tool("tables", "diff", "pgsql", "text")[:2], (0, ""))
+        self.assertEqual(self.postgres.sql("SELECT address FROM posthorn.aliases ORDER BY id"),
+                         ["team@example.org", "@second.test", "o'hara@example.org", "\\n@example.org"])
+        # Other rows, then back into the files, whose comments stay.
+        self.postgres.sql("UPDATE posthorn.aliases SET targets = 'bob@example.org' WHERE address = 'team@example.org';"
+                          "DELETE FROM posthorn.aliases WHERE address = '@second.test';"
+                          "INSERT INTO posthorn.aliases (address, targets) VALUES ('new@example.org', 'alice@example.org')")
+        code, text, _ = self.run_tool("tables", "diff", "pgsql", "text")
+        self.assertEqual((code, sorted(text.splitlines())), (1, [
+            "+aliases new@example.org alice@example.org", "+aliases team@example.org bob@example.org", "-aliases @second.test bob@example.org",
+            "-aliases team@example.org alice@example.org, bob@example.org"]))
+        modes = {path: path.stat().st_mode for path in (self.server.root / "maps").iterdir()}
+        self.assertEqual(self.run_tool("tables", "copy", "pgsql", "text")[0], 0)
+        self.assertEqual({path: path.stat().st_mode for path in (self.server.root / "maps").iterdir()}, modes)
+        self.assertEqual(self.run_tool("tables", "diff", "pgsql", "text")[:2], (0, ""))
+        aliases = (self.server.root / "maps/aliases").read_text()
+        self.assertIn("# the team\nteam@example.org bob@example.org\n", aliases)
+        self.assertNotIn("@second.test", aliases)
+        self.assertEqual(self.run_tool("check")[0], 0)
+        # All or nothing: a row that PostgreSQL refuses takes back the whole copy.
+        self.server.append_map("mailboxes", "stray@nowhere.test x\n")
+        self.server.append_map("senders", "x@example.org alice@example.org\n")
+        code, _, error = self.run_tool("tables", "copy", "text", "pgsql")
+        self.assertEqual(code, 2)
+        self.assertIn("nowhere.test", error)
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM posthorn.senders"), ["1"])
+
+    def test_the_same_commands_on_either(self):
+        self.server.run("migrate")
+        said = []
+        for backend in ("text", "pgsql"):
+            if backend == "pgsql":
+                # The same beginning.
+                self.server.run("tables", "copy", "text", "pgsql")
+                self.use_pgsql()
+            said.append(list(self.walk()))
+            self.assertEqual(self.run_tool("check")[0], 0)
+        places = [[re.sub(r"/\S*/maps/|posthorn\.", "", str(answer)) for answer in answers] for answers in said]
+        self.assertEqual(places[0], places[1])
+
+    def walk(self):
+        """What each command answers; in the end all is as it was."""
+        tool = self.run_tool
+        steps = [
+            (0, "domain", "list"), (0, "domain", "add", "New.test"), (1, "domain", "add", "new.test"), (1, "domain", "add", "no domain"),
+            (0, "domain", "list"), (1, "user", "add", "x@unknown.test", "--password-stdin"), (0, "user", "add", "Carol@new.test", "--password-stdin"),
+            (1, "user", "add", "carol@new.test", "--password-stdin"), (1, "user", "add", "'; DROP TABLE posthorn.users;--@new.test", "--password-stdin"),
+            (0, "user", "list"), (0, "user", "passwd", "carol@new.test", "--password-stdin"), (1, "user", "passwd", "dora@new.test", "--password-stdin"),
+            (0, "alias", "add", "info@new.test", "carol@new.test"), (0, "alias", "add", "Info@new.test", "you@far.test", "carol@new.test"),
+            (1, "alias", "add", "info@new.test", "nobody@new.test"), (1, "alias", "add", "info@unknown.test", "carol@new.test"),
+            (1, "alias", "add", "info", "carol@new.test"), (1, "alias", "add", "info@new.test", "carol"), (0, "alias", "add", "@new.test", "info@new.test"),
+            (0, "alias", "list"), (1, "domain", "remove", "new.test"), (0, "alias", "remove", "info@new.test", "you@far.test"),
+            (1, "alias", "remove", "info@new.test", "you@far.test"), (0, "alias", "list"), (0, "alias", "remove", "@new.test"),
+            (0, "alias", "remove", "info@new.test"), (1, "alias", "remove", "info@new.test"), (0, "user", "remove", "carol@new.test"),
+            (1, "user", "remove", "carol@new.test"), (0, "user", "list"), (0, "domain", "remove", "new.test"), (1, "domain", "remove", "new.test"),
+            (0, "domain", "list"), (0, "alias", "list"),
+        ]
+        for code, *args in steps:
+            answer = tool(*args, input="secret\n" if "--password-stdin" in args else None)
+            self.assertEqual(answer[0], code, (args, answer))
+            yield args, answer
+
+    def test_a_password_over_tcp(self):
+        secret = "s3same' \\ x"
+        self.postgres.sql("ALTER ROLE mail PASSWORD '" + secret.replace("'", "''") + "'")
+        hba = self.postgres.data / "pg_hba.conf"
+        before = hba.read_text()
+        self.addCleanup(lambda: (hba.write_text(before), self.postgres.sql("SELECT pg_reload_conf()")))
+        hba.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        self.postgres.sql("SELECT pg_reload_conf()")
+        conninfo = f"host=127.0.0.1 port={self.postgres.port} user=mail dbname=mail sslmode=disable"
+        use_pgsql(self.server, conninfo)
+        code, _, error = self.run_tool("migrate")
+        self.assertEqual(code, 2)
+        self.assertIn("password", error)
+        password = self.server.root / "conf" / "pgsql-password"
+        password.write_text(secret + "\n")
+        password.chmod(0o640)
+        if os.geteuid() == 0:
+            shutil.chown(password, "root", "posthorn-lookup")
+        self.server.set("pgsql.password_file", '"conf/pgsql-password"')
+        self.server.run("migrate")
+        self.server.run("tables", "copy", "text", "pgsql")
+        self.server.start()
+        self.server.imap("bob").logout()
+        self.assertNotIn("s3same", self.server.log())
+        self.server.stop()
+        password.chmod(0o644)
+        code, _, error = self.run_tool("check")
+        self.assertEqual(code, 1)
+        self.assertIn("can read this secret", error)
+        password.chmod(0o640)
+        self.server.set("pgsql.conninfo", f'"{conninfo} password=s3same"')
+        code, text, error = self.run_tool("check")
+        self.assertEqual(code, 1)
+        self.assertIn("password_file", error)
+        self.assertNotIn("s3same", text + error)
 
 
 if __name__ == "__main__":
