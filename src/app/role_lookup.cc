@@ -52,6 +52,7 @@ class Lookup final : public Role {
   }
 
   net::Awaitable<void> reload() override {
+    if (database_) database_->forget();
     (void)co_await tables_.reload(true);
     (void)co_await auth_->reload(true);
   }
@@ -118,6 +119,7 @@ class Lookup final : public Role {
       co_return answer;
     }
     if (request.verb != "reload") co_return not_for_you();
+    if (self->database_) self->database_->forget();
     const auto faults = co_await self->tables_.reload(true);
     const auto user_faults = co_await self->auth_->reload(true);
     net::Message answer(faults.empty() && user_faults.empty() ? "ok" : "refused");

@@ -6,6 +6,7 @@
 
 #include "app/control.h"
 #include "app/supervisor.h"
+#include "app/table_store.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 
@@ -41,9 +42,39 @@ int query(const maps::TextFile& file, const std::string& key) {
   return status;
 }
 
+// "pgsql:aliases".
+int query_pgsql(const config::Config& config, std::string_view name, const std::string& query) {
+  const auto question = maps::find_question(name);
+  if (!question) return complain("name a table: pgsql:domains, pgsql:aliases …");
+  Stores stores(config);
+  const auto table = stores.open(*question, Backend::pgsql);
+  if (!table) return complain(table.error().what);
+  if (query.empty()) {
+    fmt::print("{}: its changes are live without a command\n", (*table)->place());
+    return 0;
+  }
+  int status = 1;
+  const auto ask = [&](const std::string& key, std::string_view front) -> Result<> {
+    TRY(const auto value, (*table)->find(message::to_lower(key)));
+    if (!value) return {};
+    fmt::print("{}{}\n", front, *value);
+    status = 0;
+    return {};
+  };
+  Result<> done;
+  if (query != "-") {
+    done = ask(query, "");
+  } else {
+    for (std::string line; done && std::getline(std::cin, line);) done = ask(line, line + "\t");
+  }
+  return done ? status : complain(done.error().what);
+}
+
 // 0, or 1 after it was told what is wrong; a query's answer is printed.
 int check_table(const config::Config& config, const std::string& table,
                 const std::string& question) {
+  if (table.starts_with("pgsql:"))
+    return query_pgsql(config, std::string_view(table).substr(6), question);
   const auto name = maps::parse_table_name(table);
   if (!name) return complain(name.error().what);
   // As postmap does: the path as given; a bare name that is not here is looked for among the

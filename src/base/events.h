@@ -42,6 +42,7 @@
   EVENT(maps_warning, "maps.warning", "A table has something odd that does not hinder its use.")   \
   EVENT(maps_database_up, "maps.database.up", "PostgreSQL answers.")                                \
   EVENT(maps_database_down, "maps.database.down", "PostgreSQL cannot be asked; last good answers count, anything else is put off.") \
+  EVENT(maps_database_fault, "maps.database.fault", "PostgreSQL refused a question; error= says why. Told once.") \
   EVENT(maps_database_schema, "maps.database.schema", "The database's tables are not those of this version; error= says what to do.") \
   /* logins */                                                                                      \
   EVENT(auth_succeeded, "auth.succeeded", "A user logged in.")                                     \

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kWaitingMax = 10'000;
 constexpr std::size_t kKeyMax = 2048;
+constexpr std::size_t kFaultsMax = 16;  // told of until the next connection
 constexpr auto kBackOffFirst = 250ms;
 constexpr auto kHeartbeat = 10s;  // a listening connection that is silent is asked
 
@@ -124,7 +125,6 @@ net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
   while (true) {
     CO_TRY(ConnectionPtr connection, co_await acquire(deadline));
     const bool used = connection->is_used();
-    const bool was_up = up_;
     auto rows = co_await threads_.run(
         [raw = connection.get(), &query]() -> Result<PgsqlRows> { return raw->ask(query); });
     const bool broken = connection->is_broken();
@@ -139,7 +139,10 @@ net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
       idle_.clear();
       continue;
     }
-    if (was_up || broken) mark_down(rows.error());
+    if (broken)
+      mark_down(rows.error());
+    else if (told_faults_.size() < kFaultsMax && told_faults_.insert(rows.error().what).second)
+      log_.error(event::maps_database_fault, {{"error", rows.error().what}});
     co_return rows;
   }
 }
@@ -209,6 +212,10 @@ void Pgsql::mark_down(const Error& error) {
   told_down_ = true;
 }
 
+void Pgsql::forget() {
+  for (const PgsqlTableShape& shape : kPgsqlTables) begin_generation(shape.question);
+}
+
 void Pgsql::begin_generation(Question question) {
   ++generations_[static_cast<std::size_t>(question)];
   if (decides_access(question)) cache_.erase_if_begins(cache_key(question, ""));
@@ -252,7 +259,8 @@ net::Task<> Pgsql::listen_once(bool first) {
   CO_TRY_OK(
       co_await threads_.run([raw = connection.get()] { return raw->execute("LISTEN posthorn"); }));
   // What changed before this connection listened was not heard of.
-  for (const PgsqlTableShape& shape : kPgsqlTables) begin_generation(shape.question);
+  forget();
+  told_faults_.clear();
   CO_TRY_OK(co_await take_domain_names(*connection));
   listening_ = true;
   mark_up();

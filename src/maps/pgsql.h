@@ -8,6 +8,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <set>
 #include <span>
 
 #include "base/log.h"
@@ -31,6 +32,8 @@ class Pgsql {
   // A database that is down is waited for; one with another schema is a config Error.
   net::Task<> start();
   void stop();
+  // Every answer is asked for anew, as after a change in every table.
+  void forget();
 
   net::Task<std::optional<std::string>> find(Question question, std::string key);
   net::Task<std::optional<std::string>> find_first(Question question);
@@ -78,6 +81,7 @@ class Pgsql {
   net::SocketWatch* watch_ = nullptr;
   std::vector<std::string> domain_names_;
   std::string schema_fault_;
+  std::set<std::string> told_faults_;
   std::uint64_t old_answers_ = 0;
   bool up_ = false, told_down_ = false, listening_ = false, stopping_ = false;
   log::Logger log_;

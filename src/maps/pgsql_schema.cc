@@ -112,9 +112,12 @@ Result<> migrate(PgsqlConnection& connection, std::span<const Migration> migrati
                  const std::function<void(const Migration&)>& told) {
   // Held until the connection ends, so also when this program is killed.
   TRY_OK(connection.execute(fmt::format("SELECT pg_advisory_lock({})", kLock)));
+  // Who may not make a schema may have been given one.
+  TRY(const auto schema, connection.ask({"SELECT to_regnamespace('posthorn') IS NOT NULL", {}, 1}));
+  if (schema.empty() || schema.front().front() != "t")
+    TRY_OK(connection.execute("CREATE SCHEMA posthorn"));
   TRY_OK(
       connection.execute("SET client_min_messages = warning;"
-                         "CREATE SCHEMA IF NOT EXISTS posthorn;"
                          "CREATE TABLE IF NOT EXISTS posthorn.migrations (number int PRIMARY KEY, "
                          "name text NOT NULL, applied timestamptz NOT NULL DEFAULT now())"));
   TRY(const auto applied, read_applied(connection));

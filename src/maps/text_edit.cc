@@ -8,6 +8,7 @@ namespace posthorn::maps {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\v\f";
+constexpr std::string_view kMark = "\xEF\xBB\xBF";  // an editor's byte order mark
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -50,10 +51,8 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
     wanted[lower(change.key)] = {&change, false};
   }
   std::string out;
-  if (text.starts_with("\xEF\xBB\xBF")) {
-    out = text.substr(0, 3);
-    text.remove_prefix(3);
-  }
+  const bool is_marked = text.starts_with(kMark);
+  if (is_marked) text.remove_prefix(kMark.size());
   bool is_dropping = false;  // the lines that continue an entry which was changed
   bool has_entry = false;    // before it, a line that begins with white space is an entry
   while (!text.empty()) {
@@ -87,6 +86,8 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
     out += fmt::format("{} {}\n", lower(change.key), *state.change->value);
     state.written = true;
   }
+  // A key that begins like a mark would lose that at the file's beginning.
+  if (is_marked || out.starts_with(kMark)) out.insert(0, kMark);
   return out;
 }
 

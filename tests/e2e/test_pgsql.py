@@ -358,6 +358,10 @@ class Tools(unittest.TestCase):
         self.assertEqual({path: path.stat().st_mode for path in (self.server.root / "maps").iterdir()}, modes)
         self.assertEqual(self.run_tool("tables", "diff", "pgsql", "text")[:2], (0, ""))
         aliases = (self.server.root / "maps/aliases").read_text()
+        self.assertEqual(self.run_tool("postmap", "-q", "New@example.org", "pgsql:aliases")[:2], (0, "alice@example.org\n"))
+        self.assertEqual(self.run_tool("postmap", "-q", "-", "pgsql:aliases", input="x@example.org\nnew@example.org\n")[:2],
+                         (0, "new@example.org\talice@example.org\n"))
+        self.assertEqual(self.run_tool("postmap", "-q", "x", "pgsql:aliases")[0], 1)
         self.assertIn("# the team\nteam@example.org bob@example.org\n", aliases)
         self.assertNotIn("@second.test", aliases)
         self.assertEqual(self.run_tool("check")[0], 0)

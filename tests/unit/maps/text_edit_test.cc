@@ -39,6 +39,11 @@ TEST(TextEdit, Rows) {
        {"a", "1"},
        "\xEF\xBB\xBF"
        "a 1\n"},
+      {"a 0\n\xEF\xBB\xBF"
+       "b 1\n",
+       {"a", std::nullopt},
+       "\xEF\xBB\xBF\xEF\xBB\xBF"
+       "b 1\n"},
       {"a 0\r\nb 1\r\n", {"b", "2"}, "a 0\r\nb 2\n"},
       {"", {"a b", "1"}, "ERROR"},
       {"", {"#a", "1"}, "ERROR"},
