@@ -58,6 +58,8 @@ int check_instance(const config::Config& config) {
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)
     check.expect(sieve::Script::parse(**std::move(text), script.native()));
+  for (const std::string& fault : find_variable_faults(config, config::environment()))
+    check.fault(fault);
   for (const std::string& line : describe_variables(config, config::environment()))
     fmt::print("{}\n", line);
   if (check.faults() > 0) return 1;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/table_store.h"
 #include "auth/password.h"
 #include "auth/user_file.h"
 #include "maps/table.h"
@@ -128,9 +129,42 @@ Result<> apply_test_accounts(const config::Config& config, const config::Variabl
   return {};
 }
 
+bool is_given(const config::Variables& variables, std::string_view name) {
+  for (const std::string_view suffix : {"", "__FILE", "_SECRET"})
+    if (!value_of(variables, fmt::format("{}{}", name, suffix)).empty()) return true;
+  return false;
+}
+
 }  // namespace
 
+std::vector<std::string> find_variable_faults(const config::Config& config,
+                                              const config::Variables& variables) {
+  using maps::Question;
+  std::vector<std::string> faults;
+  const Stores stores(config);
+  const auto expect_text = [&](std::string_view name, Question question, std::string_view key) {
+    if (is_given(variables, name) && stores.backend_of(question) == Backend::pgsql)
+      faults.push_back(
+          fmt::format("{}: {} asks PostgreSQL, where the environment makes no "
+                      "accounts; unset it and write the row there",
+                      name, key));
+  };
+  if (!config.relay.relayhost.empty())
+    expect_text("RELAY_USER", Question::relay_sasl, "maps.relay_sasl");
+  if (config.server.profile != "test") return faults;
+  if (config.paths.smtp_users.empty()) expect_text("SMTP_USER", Question::users, "auth.users");
+  expect_text("IMAP_PASSWD", Question::users, "auth.users");
+  for (const std::string_view name : {"IMAP_USER", "IMAP_USER1", "IMAP_USER2"})
+    if (config.route.by_local_part)
+      expect_text(name, Question::vusers, "maps.vusers");
+    else
+      expect_text(name, Question::mailboxes, "maps.mailboxes");
+  return faults;
+}
+
 Result<> apply_accounts(const config::Config& config, const config::Variables& variables) {
+  if (const auto faults = find_variable_faults(config, variables); !faults.empty())
+    return fail(ErrorKind::config, faults.front());
   const std::string user = value_of(variables, "RELAY_USER");
   const std::string password = value_of(variables, "RELAY_PASSWORD");
   if (!user.empty() && !password.empty() && !config.relay.relayhost.empty()) {

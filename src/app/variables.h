@@ -15,6 +15,9 @@ namespace posthorn::app {
 // What the environment says and what becomes of it, a sentence each; no passwords in them.
 std::vector<std::string> describe_variables(const config::Config& config,
                                             const config::Variables& variables);
+// Accounts that cannot be made, because their table is not a file: each with what to do.
+std::vector<std::string> find_variable_faults(const config::Config& config,
+                                              const config::Variables& variables);
 // Edits conf/users, conf/smtp_users, maps/mailboxes, maps/vusers and maps/relay-sasl where they do
 // not say the same already.
 Result<> apply_accounts(const config::Config& config, const config::Variables& variables);

@@ -375,8 +375,7 @@ net::Task<bool> AuthService::check(const std::string& service, const std::string
     CO_TRY(stored, co_await find_hash(users, account));
   }
   const bool known = stored.has_value();
-  const std::string key =
-      cache_key((is_smtp ? "s" : "u") + account, password, stored.value_or(""));
+  const std::string key = cache_key((is_smtp ? "s" : "u") + account, password, stored.value_or(""));
   if (const auto found = cache_.find(key);
       found != cache_.end() && found->second > clock_.steady_now())
     co_return true;

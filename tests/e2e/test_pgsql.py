@@ -335,8 +335,10 @@ class Tools(unittest.TestCase):
         self.server.append_map("senders", "@second.test alice@example.org\n")
         self.server.append_map("transport", "bad.test error:no such place \\ here\n")
         self.server.append_map("relay-sasl", "[hub.test]:587 api:se:cr\\et\n")
+        self.server.write_map("vusers", "sales alice\n@ vmail\n")
         code, text, _ = self.run_tool("tables", "diff", "text", "pgsql")
         self.assertEqual(code, 1)
+        self.assertIn("+vusers sales alice\n", text)
         self.assertIn("+aliases team@example.org alice@example.org, bob@example.org\n", text)
         self.assertIn("+users alice@example.org (hidden)\n", text)
         self.assertNotIn("cr\\et", text)
@@ -345,6 +347,7 @@ class Tools(unittest.TestCase):
         self.assertEqual(self.run_tool("tables", "diff", "pgsql", "text")[:2], (0, ""))
         self.assertEqual(self.postgres.sql("SELECT address FROM posthorn.aliases ORDER BY id"),
                          ["team@example.org", "@second.test", "o'hara@example.org", "\\n@example.org"])
+        self.assertEqual(self.postgres.sql("SELECT name, account FROM posthorn.vusers ORDER BY id"), ["sales|alice", "@|vmail"])
         # Other rows, then back into the files, whose comments stay.
         self.postgres.sql("UPDATE posthorn.aliases SET targets = 'bob@example.org' WHERE address = 'team@example.org';"
                           "DELETE FROM posthorn.aliases WHERE address = '@second.test';"

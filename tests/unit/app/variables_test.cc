@@ -96,5 +96,24 @@ TEST_F(VariablesTest, WhatIsToldHoldsNoSecret) {
   }
 }
 
+TEST_F(VariablesTest, TablesInPostgreSqlAreNotTheEnvironments) {
+  config.relay.relayhost = "[h]:25";
+  config.maps.relay_sasl = "pgsql:relay_sasl";
+  EXPECT_TRUE(find_variable_faults(config, {{"IMAP_USER1", "alice"}}).empty());
+  const auto faults = find_variable_faults(config, {{"RELAY_USER__FILE", "/x"}});
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_TRUE(faults.front().starts_with("RELAY_USER: maps.relay_sasl asks PostgreSQL"));
+  const auto done = apply_accounts(config, {{"RELAY_USER", "u"}, {"RELAY_PASSWORD", "p"}});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, ErrorKind::config);
+  EXPECT_EQ(read("relay-sasl"), "# logins\n[h]:25 old:old\n[x]:1 a:b");
+  config.auth.users = "pgsql";
+  config.maps.vusers = {"pgsql:vusers"};
+  EXPECT_EQ(find_variable_faults(
+                config, {{"SMTP_USER", "s"}, {"IMAP_PASSWD", "p"}, {"IMAP_USER1_SECRET", "a"}})
+                .size(),
+            2U);  // who sends stands in a file of its own
+}
+
 }  // namespace
 }  // namespace posthorn::app
