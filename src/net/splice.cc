@@ -18,7 +18,11 @@ struct Pair {
 };
 
 Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
-  while (co_await from->wait_readable(SteadyTime::max())) {
+  while (true) {
+    const auto ready = co_await from->wait_readable(SteadyTime::max());
+    // Who read from it before is told of a stop so; carrying goes on.
+    if (!ready && ready.error().kind == ErrorKind::temporary) continue;
+    if (!ready) break;
     std::string buffer(kPiece, '\0');  // only while there is something to carry
     const auto n = co_await from->read_some(buffer, Clock::system().steady_now() + kWriteTimeout);
     if (!n && n.error().kind == ErrorKind::timeout) continue;  // a TLS record without data

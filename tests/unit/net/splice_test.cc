@@ -10,7 +10,7 @@ namespace {
 
 class SpliceTest : public ::testing::Test {
  protected:
-  SpliceTest() : left_(make_pair(loop_, 4096)), right_(make_pair(loop_, 4096)) {
+  SpliceTest() : left_(make_pair(loop_, 4096)), right_(make_pair(loop_, 4096)), spliced_(*left_.b) {
     loop_.scope().spawn(join(loop_.scope(), std::move(left_.b), std::move(right_.a), &over_));
   }
   ~SpliceTest() override {
@@ -28,6 +28,7 @@ class SpliceTest : public ::testing::Test {
   test::TestLoop loop_;
   bool over_ = false;
   StreamPair left_, right_;
+  Stream& spliced_;  // left's peer
 };
 
 TEST_F(SpliceTest, BothDirections) {
@@ -43,6 +44,17 @@ TEST_F(SpliceTest, BothDirections) {
   EXPECT_TRUE(at_left->value() == back);
   EXPECT_TRUE(at_right->value() == there);
   EXPECT_FALSE(over_);
+}
+
+// A stop interrupts who waits for a command; what is spliced by then goes on until it ends by
+// itself.
+TEST_F(SpliceTest, AnInterruptEndsNothing) {
+  for (const std::string text : {"RETR 1\r\n", "QUIT\r\n"}) {
+    spliced_.interrupt();
+    loop_.idle(20ms);
+    ASSERT_TRUE(loop_.run(left().write(text, soon(1s))));
+    EXPECT_EQ(loop_.run(read_exactly(right(), text.size(), soon(1s))).value_or("lost"), text);
+  }
 }
 
 // A client that has said all and waits for the answer, which takes its time.
