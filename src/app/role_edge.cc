@@ -96,22 +96,18 @@ class Edge final : public Role {
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
     serve_smtp("lmtp", lmtp_);
-    imap_ = imaps_ = {.implicit_tls = false,
-                      .allow_plaintext = config.auth.allow_plaintext,
-                      .line_max = config.imap.login_line_max,
-                      .login_timeout = config.limits.login_timeout,
-                      .handshake_timeout = config.tls.handshake_timeout};
-    imaps_.implicit_tls = true;
-    login_services_ = std::make_unique<imap::LoginServices>(imap::LoginServices{
+    login_services_ = std::make_unique<auth::LoginServices>(auth::LoginServices{
         .scope = scope_,
         .authenticator = authenticator_,
         .tls = tls_.get(),
-        .store = [&config](const std::string& account) {
-          return store_socket(config, worker_of(account, config.store.workers), "imap");
+        .store = [&config](const std::string& account, std::string_view service) {
+          return store_socket(config, worker_of(account, config.store.workers), service);
         }});
-    serve_imap("imap", imap_);
-    serve_imap("imaps", imaps_);
-    start_pop3();
+    imap_ = login_settings(config.imap.login_line_max);
+    pop3_ = login_settings(config.pop3.line_max);
+    serve_logins({"imap", "imaps"}, imap_, imap::serve_login, "* BYE Too many connections\r\n");
+    serve_logins({"pop3", "pop3s"}, pop3_, pop3::serve_login,
+                 "-ERR [SYS/TEMP] Too many connections\r\n");
     for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::edge, report_))
       listeners_.push_back(std::move(listener));
     co_return Result<>{};
@@ -149,33 +145,33 @@ class Edge final : public Role {
              return smtp::serve(std::move(stream), settings, *services_);
            });
   }
-  void serve_imap(const std::string& name, const imap::LoginSettings& settings) {
-    listen(name, settings.implicit_tls ? "" : "* BYE Too many connections\r\n",
-           [this, &settings](net::StreamPtr stream) {
-             return imap::serve_login(std::move(stream), settings, *login_services_);
-           });
-  }
 
-  void start_pop3() {
+  // A protocol with a login on its two ports; the second one begins with TLS.
+  struct LoginPorts {
+    auth::LoginSettings plain, tls;
+  };
+  LoginPorts login_settings(std::size_t line_max) const {
     const config::Config& config = setup_.config;
-    pop3_ = pop3s_ = {.implicit_tls = false,
-                      .allow_plaintext = config.auth.allow_plaintext,
-                      .line_max = config.pop3.line_max,
-                      .login_timeout = config.limits.login_timeout,
-                      .handshake_timeout = config.tls.handshake_timeout};
-    pop3s_.implicit_tls = true;
-    pop3_services_ = std::make_unique<pop3::LoginServices>(pop3::LoginServices{
-        .scope = scope_,
-        .authenticator = authenticator_,
-        .tls = tls_.get(),
-        .store = [&config](const std::string& account) {
-          return store_socket(config, worker_of(account, config.store.workers), "pop3");
-        }});
-    for (const auto& [name, settings] : {std::pair{"pop3", &pop3_}, {"pop3s", &pop3s_}})
-      listen(name, settings->implicit_tls ? "" : "-ERR [SYS/TEMP] Too many connections\r\n",
-             [this, settings](net::StreamPtr stream) {
-               return pop3::serve_login(std::move(stream), *settings, *pop3_services_);
-             });
+    LoginPorts ports;
+    ports.plain = {.implicit_tls = false,
+                   .allow_plaintext = config.auth.allow_plaintext,
+                   .line_max = line_max,
+                   .login_timeout = config.limits.login_timeout,
+                   .handshake_timeout = config.tls.handshake_timeout};
+    ports.tls = ports.plain;
+    ports.tls.implicit_tls = true;
+    return ports;
+  }
+  using ServeLogin = net::Awaitable<void> (*)(net::StreamPtr, const auth::LoginSettings&,
+                                              const auth::LoginServices&);
+  void serve_logins(const std::pair<std::string, std::string>& names, const LoginPorts& ports,
+                    ServeLogin serve, const std::string& refusal) {
+    listen(names.first, refusal, [this, &ports, serve](net::StreamPtr stream) {
+      return serve(std::move(stream), ports.plain, *login_services_);
+    });
+    listen(names.second, "", [this, &ports, serve](net::StreamPtr stream) {
+      return serve(std::move(stream), ports.tls, *login_services_);
+    });
   }
 
   void tell_certificate() {
@@ -232,10 +228,8 @@ class Edge final : public Role {
   std::unique_ptr<net::TlsServer> tls_;
   smtp::ServerSettings smtp_, submission_, submissions_, lmtp_, programs_;
   std::unique_ptr<smtp::ServerServices> services_, program_services_;
-  imap::LoginSettings imap_, imaps_;
-  std::unique_ptr<imap::LoginServices> login_services_;
-  pop3::LoginSettings pop3_, pop3s_;
-  std::unique_ptr<pop3::LoginServices> pop3_services_;
+  LoginPorts imap_, pop3_;
+  std::unique_ptr<auth::LoginServices> login_services_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
   std::vector<std::unique_ptr<net::Listener>> listeners_;

@@ -38,6 +38,12 @@ SaslStep SaslServer::start(std::string_view mechanism, std::optional<std::string
   return Challenge{mechanism_ == "PLAIN" ? "" : encode_base64("Username:")};
 }
 
+SaslStep SaslServer::start(std::string_view argument) {
+  const std::size_t space = argument.find(' ');
+  if (space == std::string_view::npos) return start(argument, std::nullopt);
+  return start(argument.substr(0, space), argument.substr(space + 1));
+}
+
 SaslStep SaslServer::feed(std::string_view line) {
   if (line == "*") return SaslFailure::cancelled;
   if (line.size() > kSaslLineMax) return SaslFailure::too_long;

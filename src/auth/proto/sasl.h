@@ -30,6 +30,8 @@ class SaslServer {
  public:
   // mechanism in any case; initial: as given ("=" is the empty response); nullopt: none was given.
   SaslStep start(std::string_view mechanism, std::optional<std::string_view> initial);
+  // "MECHANISM" or "MECHANISM initial", as AUTH has them in SMTP and POP3.
+  SaslStep start(std::string_view argument);
   // The client's next line; "*" cancels.
   SaslStep feed(std::string_view line);
   const std::string& mechanism() const { return mechanism_; }

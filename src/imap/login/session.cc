@@ -2,117 +2,60 @@
 
 #include <fmt/format.h>
 
-#include "auth/hand_over.h"
-#include "auth/proto/sasl.h"
 #include "base/events.h"
-#include "base/ids.h"
-#include "base/metrics.h"
 #include "imap/proto/parser.h"
-#include "net/buffer.h"
 
 namespace posthorn::imap {
 namespace {
 
 constexpr std::uint64_t kLiteralMax = 4096;
-constexpr int kBadMax = 10;
-constexpr int kFailedMax = 5;
+constexpr std::string_view kUseTls = " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n";
+
+const auth::LoginWords kWords{.service = "imap",
+                              .line_too_long = "* BYE Line too long\r\n",
+                              .stopping = "* BYE The server is stopping\r\n",
+                              .timed_out = "* BYE Autologout; log in sooner\r\n",
+                              .ended = "logout",
+                              .connected = event::imap_connected,
+                              .closed = event::imap_closed,
+                              .injection = event::imap_injection,
+                              .unavailable = event::imap_unavailable};
 
 class Login {
  public:
-  Login(net::StreamPtr stream, const LoginSettings& settings, const LoginServices& services)
-      : stream_(std::move(stream)),
-        settings_(settings),
-        services_(services),
-        session_id_(make_session_id()),
-        log_(log::Logger{}.with_session(session_id_)),
-        registration_(services.scope, *stream_, [this] { stopping_ = true; }) {}
+  Login(net::StreamPtr stream, const auth::LoginSettings& settings,
+        const auth::LoginServices& services)
+      : settings_(settings), client_(std::move(stream), settings, services, kWords) {}
 
   net::Awaitable<void> run() {
-    metrics::count(metric::sessions, "imap");
-    const metrics::Open open(metric::sessions_open, "imap");
-    deadline_ = Clock::system().steady_now() + settings_.login_timeout;
-    log_.info(event::imap_connected, {{"address", stream_->peer().address}});
-    stream_->identify(session_id_, "");
-    const auto ended = co_await talk();
-    if (!ended && ended.error().kind == ErrorKind::timeout)
-      (void)co_await say("* BYE Autologout; log in sooner\r\n");
-    (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
-    log_.info(event::imap_closed, {{"address", stream_->peer().address},
-                                   {"reason", ended ? std::string("logout") : ended.error().what}});
+    co_await client_.run([this] { return talk(); });
   }
 
  private:
-  net::Task<> say(std::string text) {
-    co_return co_await stream_->write(text, Clock::system().steady_now() + 30s);
-  }
-  bool may_login() const { return stream_->tls() != nullptr || settings_.allow_plaintext; }
+  net::Task<> say(std::string text) { return client_.say(std::move(text)); }
 
   std::string capabilities() const {
     std::string text = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE";
-    if (services_.tls != nullptr && stream_->tls() == nullptr) text += " STARTTLS";
-    text += may_login() ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED";
+    if (client_.offers_tls()) text += " STARTTLS";
+    text += client_.may_login() ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED";
     return text;
   }
 
-  net::Task<> handshake() {
-    auto done = co_await stream_->start_tls(
-        *services_.tls, Clock::system().steady_now() + settings_.handshake_timeout);
-    if (done) co_return done;
-    log_.info(event::tls_failed,
-              {{"address", stream_->peer().address}, {"error", done.error().what}});
-    // Also after a timeout: no goodbye can be said over half a handshake.
-    co_return fail(ErrorKind::closed, "no TLS");
-  }
-
   net::Task<> talk() {
-    if (settings_.implicit_tls) CO_TRY_OK(co_await handshake());
     CO_TRY_OK(
         co_await say(fmt::format("* OK [CAPABILITY {}] Posthorn ready.\r\n", capabilities())));
-    while (!over_) {
+    while (!client_.is_over()) {
       CO_TRY(const std::string command, co_await read_command());
       CO_TRY_OK(co_await answer(command));
     }
     co_return Result<>{};
   }
 
-  // A line, at most line_max; longer ones end the session.
-  net::Task<std::string> read_line() {
-    while (true) {
-      if (const auto line = in_.take_line()) {
-        if (line->size() <= settings_.line_max) co_return std::string(*line);
-        (void)co_await say("* BYE Line too long\r\n");
-        co_return fail(ErrorKind::protocol, "a line too long");
-      }
-      if (in_.data().size() > settings_.line_max) {
-        (void)co_await say("* BYE Line too long\r\n");
-        co_return fail(ErrorKind::protocol, "a line too long");
-      }
-      in_.release();
-      if (in_.empty()) CO_TRY_OK(co_await wait_for_command());
-      CO_TRY_OK(co_await in_.fill(*stream_, deadline_, 4096));
-    }
-  }
-
-  // In short waits, so that a stop is noticed.
-  net::Task<> wait_for_command() {
-    while (true) {
-      const auto ready = co_await stream_->wait_readable(
-          std::min(deadline_, Clock::system().steady_now() + 500ms));
-      if (ready) co_return ready;
-      if (ready.error().kind != ErrorKind::timeout || Clock::system().steady_now() >= deadline_)
-        co_return ready;
-      if (stopping_) {
-        (void)co_await say("* BYE The server is stopping\r\n");
-        co_return fail(ErrorKind::closed, "the server is stopping");
-      }
-    }
-  }
-
   // A command with its literals, each small.
   net::Task<std::string> read_command() {
     std::string command;
     while (true) {
-      CO_TRY(const std::string line, co_await read_line());
+      CO_TRY(const std::string line, co_await client_.read_line());
       command += line;
       const auto mark = find_literal_mark(line);
       if (!mark) co_return command;
@@ -122,18 +65,15 @@ class Login {
       }
       command += "\r\n";
       if (mark->synchronizing) CO_TRY_OK(co_await say("+ OK\r\n"));
-      while (in_.data().size() < mark->size)
-        CO_TRY_OK(co_await in_.fill(*stream_, deadline_, 4096));
-      command += in_.data().substr(0, static_cast<std::size_t>(mark->size));
-      in_.consume(static_cast<std::size_t>(mark->size));
+      CO_TRY(const std::string literal,
+             co_await client_.read_bytes(static_cast<std::size_t>(mark->size)));
+      command += literal;
     }
   }
 
   net::Task<> bad(const std::string& tag, std::string_view text) {
-    if (++bad_ >= kBadMax) {
-      over_ = true;
-      co_return co_await say("* BYE Too many errors\r\n");
-    }
+    client_.count_bad();
+    if (client_.is_over()) co_return co_await say("* BYE Too many errors\r\n");
     co_return co_await say(fmt::format("{} BAD {}\r\n", tag, text));
   }
 
@@ -149,7 +89,7 @@ class Login {
     if (equals(*verb, "NOOP") && parser.at_end())
       co_return co_await say(*tag + " OK NOOP completed.\r\n");
     if (equals(*verb, "LOGOUT") && parser.at_end()) {
-      over_ = true;
+      client_.end();
       co_return co_await say("* BYE Logging out\r\n" + *tag + " OK Logout completed.\r\n");
     }
     if (equals(*verb, "ID"))
@@ -161,18 +101,9 @@ class Login {
   }
 
   net::Task<> starttls(const std::string& tag) {
-    if (stream_->tls() != nullptr) co_return co_await bad(tag, "TLS is active already");
-    if (services_.tls == nullptr) co_return co_await bad(tag, "TLS is not available");
-    if (!in_.empty()) {
-      // Bytes behind STARTTLS in the clear (CVE-2021-33515): whoever put them there must not be
-      // answered inside TLS.
-      log_.warn(event::imap_injection, {{"address", stream_->peer().address}});
-      over_ = true;
-      co_return fail(ErrorKind::protocol, "bytes behind STARTTLS");
-    }
-    CO_TRY_OK(co_await say(tag + " OK Begin TLS negotiation now.\r\n"));
-    if (!in_.empty()) co_return fail(ErrorKind::protocol, "bytes behind STARTTLS");
-    co_return co_await handshake();
+    if (client_.has_tls()) co_return co_await bad(tag, "TLS is active already");
+    if (!client_.offers_tls()) co_return co_await bad(tag, "TLS is not available");
+    co_return co_await client_.start_tls(tag + " OK Begin TLS negotiation now.\r\n");
   }
 
   net::Task<> login(const std::string& tag, Parser& parser) {
@@ -190,83 +121,48 @@ class Login {
     std::optional<std::string> mechanism;
     if (parser.take_space()) mechanism = parser.atom();
     if (!mechanism) co_return co_await bad(tag, "AUTHENTICATE needs a mechanism");
-    if (!may_login()) co_return co_await say(tag + " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n");
+    if (!client_.may_login()) co_return co_await say(tag + std::string(kUseTls));
     auth::SaslServer sasl;
-    auth::SaslStep step = parser.take_space() ? sasl.start(*mechanism, parser.rest())
-                                              : sasl.start(*mechanism, std::nullopt);
-    while (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
-      CO_TRY_OK(co_await say("+ " + challenge->line + "\r\n"));
-      CO_TRY(const std::string line, co_await read_line());
-      step = sasl.feed(line);
-    }
-    if (const auto* failure = std::get_if<auth::SaslFailure>(&step)) {
+    auth::SaslStep first = parser.take_space() ? sasl.start(*mechanism, parser.rest())
+                                               : sasl.start(*mechanism, std::nullopt);
+    CO_TRY(auth::Exchanged exchanged, co_await client_.exchange(sasl, std::move(first)));
+    if (const auto* failure = std::get_if<auth::SaslFailure>(&exchanged)) {
       if (*failure == auth::SaslFailure::unknown_mechanism)
         co_return co_await say(tag + " NO Unknown mechanism.\r\n");
       co_return co_await bad(tag, "The exchange was cancelled or has a fault");
     }
-    co_return co_await check(tag, std::get<auth::Credentials>(std::move(step)), sasl.mechanism());
+    co_return co_await check(tag, std::get<auth::Credentials>(std::move(exchanged)),
+                             sasl.mechanism());
   }
 
   net::Task<> check(const std::string& tag, auth::Credentials credentials,
                     const std::string& mechanism) {
-    if (!may_login()) co_return co_await say(tag + " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n");
-    const auto verdict = co_await services_.authenticator.authenticate(
-        {.service = "imap",
-         .mechanism = mechanism,
-         .user = std::move(credentials.user),
-         .authorization = std::move(credentials.authorization),
-         .password = std::move(credentials.password),
-         .address = stream_->peer().address,
-         .session = session_id_,
-         .tls = stream_->tls() != nullptr});
-    if (!verdict) {
-      log_.warn(event::imap_unavailable, {{"reason", verdict.error().what}});
-      co_return co_await say(tag + " NO [UNAVAILABLE] The login cannot be checked now.\r\n");
+    if (!client_.may_login()) co_return co_await say(tag + std::string(kUseTls));
+    constexpr std::string_view kWrong =
+        " NO [AUTHENTICATIONFAILED] The user name or the password is wrong.\r\n";
+    switch (co_await client_.log_in(std::move(credentials), mechanism, tag)) {
+      case auth::LoginOutcome::refused:
+        co_return co_await say(fmt::format("{}{}", tag, kWrong));
+      case auth::LoginOutcome::refused_last:
+        co_return co_await say(fmt::format("* BYE Too many failures\r\n{}{}", tag, kWrong));
+      case auth::LoginOutcome::not_checked:
+        co_return co_await say(tag + " NO [UNAVAILABLE] The login cannot be checked now.\r\n");
+      case auth::LoginOutcome::not_carried:
+        co_return co_await say(tag + " NO [UNAVAILABLE] The mailboxes cannot be reached now.\r\n");
+      case auth::LoginOutcome::carried:
+        break;
     }
-    if (verdict->outcome != auth::Verdict::Outcome::ok) {
-      if (++failed_ >= kFailedMax) over_ = true;
-      co_return co_await say(
-          fmt::format("{}{} NO [AUTHENTICATIONFAILED] The user name or the password is wrong.\r\n",
-                      over_ ? "* BYE Too many failures\r\n" : "", tag));
-    }
-    co_return co_await hand_over(tag, *verdict);
-  }
-
-  // From here on the store speaks; this role only carries bytes.
-  net::Task<> hand_over(const std::string& tag, const auth::Verdict& verdict) {
-    stream_->identify(session_id_, verdict.account);
-    const auto carried = co_await auth::carry_session(services_.scope, *stream_, in_,
-                                                      services_.store(verdict.account),
-                                                      {.token = verdict.token,
-                                                       .session = session_id_,
-                                                       .service = "imap",
-                                                       .tag = tag,
-                                                       .address = stream_->peer().address,
-                                                       .tls = stream_->tls() != nullptr});
-    if (!carried) {
-      log_.warn(event::imap_unavailable, {{"reason", carried.error().what}});
-      co_return co_await say(tag + " NO [UNAVAILABLE] The mailboxes cannot be reached now.\r\n");
-    }
-    over_ = true;
     co_return Result<>{};
   }
 
-  net::StreamPtr stream_;
-  const LoginSettings& settings_;
-  const LoginServices& services_;
-  std::string session_id_;
-  log::Logger log_;
-  net::Scope::Registration registration_;
-  net::InBuffer in_;
-  SteadyTime deadline_{};
-  bool over_ = false, stopping_ = false;
-  int bad_ = 0, failed_ = 0;
+  const auth::LoginSettings& settings_;
+  auth::LoginConnection client_;
 };
 
 }  // namespace
 
-net::Awaitable<void> serve_login(net::StreamPtr stream, const LoginSettings& settings,
-                                 const LoginServices& services) {
+net::Awaitable<void> serve_login(net::StreamPtr stream, const auth::LoginSettings& settings,
+                                 const auth::LoginServices& services) {
   Login login(std::move(stream), settings, services);
   co_await login.run();
 }

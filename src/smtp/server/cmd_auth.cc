@@ -1,26 +1,15 @@
-#include "auth/proto/sasl.h"
+#include "auth/sasl_exchange.h"
 #include "smtp/server/session_impl.h"
 
 namespace posthorn::smtp {
 
 net::Task<> Session::auth(const std::string& argument) {
-  const std::size_t space = argument.find(' ');
-  const std::string mechanism = argument.substr(0, space);
   auth::SaslServer sasl;
-  auth::SaslStep step = space == std::string::npos
-                            ? sasl.start(mechanism, std::nullopt)
-                            : sasl.start(mechanism, std::string_view(argument).substr(space + 1));
-  while (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
-    out_ += "334 " + challenge->line + "\r\n";
-    CO_TRY_OK(co_await flush());
-    CO_TRY(const auto line, co_await read_auth_line());
-    if (!line) {
-      say({500, "5.5.6", "Authentication exchange line is too long"});
-      co_return Result<>{};
-    }
-    step = sasl.feed(*line);
-  }
-  if (const auto* failure = std::get_if<auth::SaslFailure>(&step)) {
+  CO_TRY(auth::Exchanged exchanged,
+         co_await auth::finish_exchange(
+             sasl, sasl.start(argument),
+             [this](const std::string& challenge) { return ask_client(challenge); }));
+  if (const auto* failure = std::get_if<auth::SaslFailure>(&exchanged)) {
     switch (*failure) {
       case auth::SaslFailure::unknown_mechanism:
         say({504, "5.5.4", "Unrecognized authentication type"});
@@ -37,7 +26,7 @@ net::Task<> Session::auth(const std::string& argument) {
     }
     co_return Result<>{};
   }
-  auto& credentials = std::get<auth::Credentials>(step);
+  auto& credentials = std::get<auth::Credentials>(exchanged);
   const auto verdict = co_await services_.authenticator->authenticate(
       {.service = is_submission() ? "submission" : "smtp",
        .mechanism = sasl.mechanism(),
@@ -60,9 +49,10 @@ net::Task<> Session::auth(const std::string& argument) {
   co_return Result<>{};
 }
 
-// A line of the exchange, longer than a command may be; nullopt: over the limit, the rest
-// dropped.
-net::Task<std::optional<std::string>> Session::read_auth_line() {
+// The answer may be longer than a command; nullopt: over the limit, the rest dropped.
+net::Task<std::optional<std::string>> Session::ask_client(std::string challenge) {
+  out_ += "334 " + challenge + "\r\n";
+  CO_TRY_OK(co_await flush());
   const SteadyTime deadline = soon(settings_.smtp.command_timeout);
   bool too_long = false;
   while (true) {

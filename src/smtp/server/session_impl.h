@@ -69,7 +69,7 @@ class Session {
 
   // cmd_auth.cc
   net::Task<> auth(const std::string& argument);
-  net::Task<std::optional<std::string>> read_auth_line();
+  net::Task<std::optional<std::string>> ask_client(std::string challenge);
 
   // cmd_mail.cc
   std::string with_keyword() const;

@@ -27,17 +27,18 @@ TEST_P(Transcripts, InPieces) {
   const test::Certificate certificate;
   const auto tls = net::TlsServer::load({{certificate.cert(), certificate.key()}});
   ASSERT_TRUE(tls) << tls.error().what;
-  LoginSettings settings;
+  auth::LoginSettings settings;
   settings.allow_plaintext = transcript.settings.count("plaintext") != 0;
   for (const std::size_t piece : test::piece_sizes(transcript)) {
     asio::io_context context;
     net::Scope scope(context.get_executor());
     FixedLogins logins;
-    const LoginServices services{
-        .scope = scope,
-        .authenticator = logins,
-        .tls = tls->get(),
-        .store = [](const std::string&) { return net::UnixAddress{"/nowhere/store.sock"}; }};
+    const auth::LoginServices services{.scope = scope,
+                                       .authenticator = logins,
+                                       .tls = tls->get(),
+                                       .store = [](const std::string&, std::string_view) {
+                                         return net::UnixAddress{"/nowhere/store.sock"};
+                                       }};
     const test::TranscriptServer server{
         .serve =
             [&](char, std::shared_ptr<test::Wire> wire) {

@@ -29,7 +29,7 @@ TEST_P(Transcripts, InPieces) {
   const test::Certificate certificate;
   const auto tls = net::TlsServer::load({{certificate.cert(), certificate.key()}});
   ASSERT_TRUE(tls) << tls.error().what;
-  LoginSettings settings;
+  auth::LoginSettings settings;
   settings.allow_plaintext = transcript.settings.contains("plaintext");
   if (transcript.settings.contains("timeout_ms"))
     settings.login_timeout =
@@ -38,11 +38,13 @@ TEST_P(Transcripts, InPieces) {
     asio::io_context context;
     net::Scope scope(context.get_executor());
     FixedLogins logins;
-    const LoginServices services{
+    const auth::LoginServices services{
         .scope = scope,
         .authenticator = logins,
         .tls = transcript.settings.contains("without_tls") ? nullptr : tls->get(),
-        .store = [](const std::string&) { return net::UnixAddress{"/nowhere/store.sock"}; }};
+        .store = [](const std::string&, std::string_view) {
+          return net::UnixAddress{"/nowhere/store.sock"};
+        }};
     const test::TranscriptServer server{
         .serve =
             [&](char, std::shared_ptr<test::Wire> wire) {

@@ -1,0 +1,160 @@
+#include "auth/login.h"
+
+#include "auth/hand_over.h"
+#include "base/events.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+
+namespace posthorn::auth {
+namespace {
+
+constexpr int kBadMax = 10;
+constexpr int kFailedMax = 5;
+constexpr std::size_t kPiece = 4096;
+
+SteadyTime soon(std::chrono::milliseconds time) {
+  return Clock::system().steady_now() + time;
+}
+
+}  // namespace
+
+LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& settings,
+                                 const LoginServices& services, const LoginWords& words)
+    : stream_(std::move(stream)),
+      settings_(settings),
+      services_(services),
+      words_(words),
+      session_id_(make_session_id()),
+      log_(log::Logger{}.with_session(session_id_)),
+      registration_(services.scope, *stream_, [this] {
+        stopping_ = true;
+        stream_->interrupt();
+      }) {}
+
+net::Awaitable<void> LoginConnection::run(const std::function<net::Task<>()>& talk) {
+  metrics::count(metric::sessions, words_.service);
+  const metrics::Open open(metric::sessions_open, words_.service);
+  deadline_ = soon(settings_.login_timeout);
+  stream_->identify(session_id_, "");
+  log_.info(words_.connected, {{"address", stream_->peer().address}});
+  Result<> ended;
+  if (settings_.implicit_tls) ended = co_await handshake();
+  if (ended) ended = co_await talk();
+  if (!ended && ended.error().kind == ErrorKind::timeout)
+    (void)co_await say(std::string(words_.timed_out));
+  (void)co_await stream_->shut_down(soon(1s));
+  log_.info(words_.closed, {{"address", stream_->peer().address},
+                            {"reason", ended ? std::string(words_.ended) : ended.error().what}});
+}
+
+net::Task<> LoginConnection::say(std::string text) {
+  if (text.empty()) co_return Result<>{};
+  co_return co_await stream_->write(text, soon(30s));
+}
+
+net::Task<std::string> LoginConnection::read_line() {
+  while (true) {
+    const auto line = in_.take_line();
+    if (line && line->size() <= settings_.line_max) co_return std::string(*line);
+    if (line || in_.data().size() > settings_.line_max) {
+      (void)co_await say(std::string(words_.line_too_long));
+      co_return fail(ErrorKind::protocol, "a line too long");
+    }
+    in_.release();
+    if (in_.empty()) CO_TRY_OK(co_await wait_for_input());
+    CO_TRY_OK(co_await in_.fill(*stream_, deadline_, kPiece));
+  }
+}
+
+net::Task<std::string> LoginConnection::read_bytes(std::size_t count) {
+  while (in_.data().size() < count) CO_TRY_OK(co_await in_.fill(*stream_, deadline_, kPiece));
+  std::string bytes(in_.data().substr(0, count));
+  in_.consume(count);
+  co_return bytes;
+}
+
+net::Task<> LoginConnection::wait_for_input() {
+  while (true) {
+    const auto ready = co_await stream_->wait_readable(deadline_);
+    if (stopping_) {
+      (void)co_await say(std::string(words_.stopping));
+      co_return fail(ErrorKind::closed, "the server is stopping");
+    }
+    if (ready || ready.error().kind != ErrorKind::temporary) co_return ready;  // or interrupted
+  }
+}
+
+net::Task<> LoginConnection::handshake() {
+  auto done = co_await stream_->start_tls(*services_.tls, soon(settings_.handshake_timeout));
+  if (done) co_return done;
+  log_.info(event::tls_failed,
+            {{"address", stream_->peer().address}, {"error", done.error().what}});
+  // Also after a timeout: no goodbye can be said over half a handshake.
+  co_return fail(ErrorKind::closed, "no TLS");
+}
+
+net::Task<> LoginConnection::start_tls(std::string go_ahead) {
+  if (!in_.empty()) {
+    // Bytes behind the command in the clear (CVE-2021-33515): whoever put them there must not be
+    // answered inside TLS.
+    log_.warn(words_.injection, {{"address", stream_->peer().address}});
+    co_return fail(ErrorKind::protocol, "bytes ahead of the TLS handshake");
+  }
+  CO_TRY_OK(co_await say(std::move(go_ahead)));
+  co_return co_await handshake();
+}
+
+net::Task<std::optional<std::string>> LoginConnection::ask(std::string challenge) {
+  CO_TRY_OK(co_await say("+ " + challenge + "\r\n"));
+  CO_TRY(std::string line, co_await read_line());
+  co_return line;
+}
+
+net::Task<Exchanged> LoginConnection::exchange(SaslServer& sasl, SaslStep step) {
+  co_return co_await finish_exchange(
+      sasl, std::move(step), [this](const std::string& challenge) { return ask(challenge); });
+}
+
+net::Awaitable<LoginOutcome> LoginConnection::log_in(Credentials credentials, std::string mechanism,
+                                                     std::string tag) {
+  const auto verdict = co_await services_.authenticator.authenticate(
+      {.service = std::string(words_.service),
+       .mechanism = std::move(mechanism),
+       .user = std::move(credentials.user),
+       .authorization = std::move(credentials.authorization),
+       .password = std::move(credentials.password),
+       .address = stream_->peer().address,
+       .session = session_id_,
+       .tls = has_tls()});
+  if (!verdict) {
+    log_.warn(words_.unavailable, {{"reason", verdict.error().what}});
+    co_return LoginOutcome::not_checked;
+  }
+  if (verdict->outcome != Verdict::Outcome::ok) {
+    if (++failed_ < kFailedMax) co_return LoginOutcome::refused;
+    over_ = true;
+    co_return LoginOutcome::refused_last;
+  }
+  // From here on the store speaks; this role only carries bytes.
+  stream_->identify(session_id_, verdict->account);
+  const auto carried = co_await carry_session(services_.scope, *stream_, in_,
+                                              services_.store(verdict->account, words_.service),
+                                              {.token = verdict->token,
+                                               .session = session_id_,
+                                               .service = std::string(words_.service),
+                                               .tag = std::move(tag),
+                                               .address = stream_->peer().address,
+                                               .tls = has_tls()});
+  if (!carried) {
+    log_.warn(words_.unavailable, {{"reason", carried.error().what}});
+    co_return LoginOutcome::not_carried;
+  }
+  over_ = true;
+  co_return LoginOutcome::carried;
+}
+
+void LoginConnection::count_bad() {
+  if (++bad_ >= kBadMax) over_ = true;
+}
+
+}  // namespace posthorn::auth
