@@ -32,8 +32,8 @@ class StoreRole final : public Role {
                   {.store = setup_.config.store,
                    .mail = setup_.config.paths.mail,
                    .hostname = setup_.config.server.hostname}),
-        imap_connections_(setup_.config.imap.connections_per_user_max),
-        pop3_connections_(setup_.config.pop3.connections_per_user_max),
+        imap_(redeemer_, "imap", setup_.config.imap.connections_per_user_max),
+        pop3_(redeemer_, "pop3", setup_.config.pop3.connections_per_user_max),
         directory_(lookup_),
         queue_(scope_, setup_.config, "queue-store.lmtp.sock"),
         redirector_({.directory = directory_, .queue = queue_, .pool = setup_.pool}),
@@ -58,16 +58,14 @@ class StoreRole final : public Role {
         imap::ServerServices{.scope = sessions_,
                              .pool = setup_.pool,
                              .accounts = accounts_,
-                             .redeemer = redeemer_,
-                             .connections = imap_connections_,
+                             .admission = imap_,
                              .config = config});
     pop3_services_ = std::make_unique<pop3::ServerServices>(
         pop3::ServerServices{.scope = sessions_,
                              .pool = setup_.pool,
                              .accounts = accounts_,
-                             .redeemer = redeemer_,
-                             .connections = pop3_connections_,
-                             .config = config});
+                             .admission = pop3_,
+                             .config = config.pop3});
     listen(scope_, fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
     });
@@ -153,7 +151,7 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
-  auth::UserConnections imap_connections_, pop3_connections_;
+  auth::Admission imap_, pop3_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   Redirector redirector_;

@@ -1,5 +1,6 @@
 #include "auth/hand_over.h"
 
+#include "base/metrics.h"
 #include "net/line_channel.h"
 #include "net/splice.h"
 
@@ -52,6 +53,24 @@ std::optional<UserConnections::Slot> UserConnections::take(const std::string& ac
   if (count >= per_user_max_) return std::nullopt;
   ++count;
   return Slot(*this, account);
+}
+
+net::Task<Admission::Answer> Admission::admit(HandOver what, log::Logger log, Events events) {
+  if (what.service != service_)
+    co_return fail(ErrorKind::protocol, "not a session of " + service_);
+  const auto account = co_await redeemer_.redeem(what.token, service_, what.session);
+  if (!account || !*account) {
+    log.warn(events.not_known,
+             {{"error", account ? std::string("the token is not known") : account.error().what}});
+    co_return Answer(std::unexpected(Refused::not_known));
+  }
+  auto slot = connections_.take(**account);
+  if (!slot) {
+    metrics::count(metric::limits_hit, "user_sessions");
+    log.warn(events.too_many, {{"account", **account}, {"address", what.address}});
+    co_return Answer(std::unexpected(Refused::too_many));
+  }
+  co_return Answer(Admitted{.account = **account, .slot = *std::move(slot)});
 }
 
 }  // namespace posthorn::auth

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "auth/authenticator.h"
+#include "base/log.h"
 #include "net/buffer.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -36,7 +38,7 @@ Result<HandOver> parse_hand_over(std::string_view line);
 net::Task<> carry_session(net::Scope& scope, net::Stream& client, net::InBuffer& in,
                           net::Address store, const HandOver& what);
 
-// The store's side: how many sessions each user has in this worker; one over the bound is refused.
+// How many sessions each user has in this worker; one over the bound is refused.
 class UserConnections {
  public:
   explicit UserConnections(std::size_t per_user_max) : per_user_max_(per_user_max) {}
@@ -64,6 +66,33 @@ class UserConnections {
  private:
   std::size_t per_user_max_;
   std::map<std::string, std::size_t, std::less<>> counts_;
+};
+
+// The store's side, one for each protocol: whose session it is that was handed over, and whether
+// there is room for it.
+class Admission {
+ public:
+  Admission(Redeemer& redeemer, std::string service, std::size_t per_user_max)
+      : redeemer_(redeemer), service_(std::move(service)), connections_(per_user_max) {}
+
+  struct Admitted {
+    std::string account;
+    UserConnections::Slot slot;  // held until the session ends
+  };
+  enum class Refused { not_known, too_many };  // not_known: or it could not be asked
+  using Answer = std::expected<Admitted, Refused>;
+  // What a protocol calls the two, in the log.
+  struct Events {
+    const log::Event& not_known;
+    const log::Event& too_many;
+  };
+  // An Error: it is no session of this service; nobody is there who would understand an answer.
+  net::Task<Answer> admit(HandOver what, log::Logger log, Events events);
+
+ private:
+  Redeemer& redeemer_;
+  std::string service_;
+  UserConnections connections_;
 };
 
 }  // namespace posthorn::auth

@@ -36,6 +36,9 @@ struct Wire {
 
 class MemoryStream final : public net::Stream {
  public:
+  // What a Wire whose connection begins inside TLS holds.
+  static inline const net::TlsInfo kTls{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
+
   explicit MemoryStream(std::shared_ptr<Wire> wire, std::string address = "192.0.2.7")
       : wire_(std::move(wire)) {
     peer_.address = std::move(address);
@@ -61,7 +64,7 @@ class MemoryStream final : public net::Stream {
   net::Task<> start_tls(const net::TlsServer&, SteadyTime) override {
     if (wire_->handshake_fails || !wire_->to_server.empty())
       co_return fail(ErrorKind::protocol, "no TLS hello");
-    wire_->tls = net::TlsInfo{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
+    wire_->tls = kTls;
     co_return Result<>{};
   }
   net::Task<> start_tls(const net::TlsClient&, const std::string&, SteadyTime) override {

@@ -176,6 +176,7 @@ class Run {
       settle();
       const std::size_t space = line.text.find(' ');
       const std::string name = line.text.substr(0, space);
+      if (!server_.check) return "no checks here";
       return server_.check(
           name, space == std::string::npos ? std::string{} : line.text.substr(space + 1));
     }
@@ -278,8 +279,8 @@ std::vector<std::filesystem::path> transcripts_in(const std::string& folder) {
   return files;
 }
 
-std::string test_name(const std::filesystem::path& file) {
-  std::string name = file.stem().string();
+std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& file) {
+  std::string name = file.param.stem().string();
   std::ranges::replace_if(
       name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
@@ -291,11 +292,13 @@ std::string run_transcript(asio::io_context& context, net::Scope& scope,
   return Run(context, scope, transcript, server, piece).all();
 }
 
-std::vector<std::size_t> piece_sizes(const Transcript& transcript) {
-  const auto whole = std::numeric_limits<std::size_t>::max();
-  const auto asked = transcript.settings.find("pieces");
-  if (asked != transcript.settings.end() && asked->second == "whole") return {whole};
-  return {1, 2, 3, 5, 7, 16, whole};
+void run_in_pieces(const Transcript& transcript,
+                   const std::function<std::string(std::size_t piece)>& run) {
+  constexpr auto kWhole = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> pieces = {1, 2, 3, 5, 7, 16, kWhole};
+  if (transcript.setting("pieces") == "whole") pieces = {kWhole};
+  for (const std::size_t piece : pieces)
+    EXPECT_EQ(run(piece), "") << (piece == kWhole ? "whole" : fmt::format("in pieces of {}", piece));
 }
 
 }  // namespace posthorn::test

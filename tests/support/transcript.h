@@ -18,6 +18,7 @@
 #include <asio/io_context.hpp>
 #include <filesystem>
 #include <functional>
+#include <gtest/gtest.h>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,19 +39,25 @@ struct Transcript {
   std::vector<Line> lines;
 
   static Transcript read(const std::filesystem::path& file);
+  bool has(const std::string& setting) const { return settings.contains(setting); }
+  std::string setting(const std::string& setting, const std::string& otherwise = {}) const {
+    return has(setting) ? settings.at(setting) : otherwise;
+  }
 };
 
 // The transcripts of tests/transcripts/<folder>, in the order of their names.
 std::vector<std::filesystem::path> transcripts_in(const std::string& folder);
-// A file's name as gtest takes it.
-std::string test_name(const std::filesystem::path& file);
+// A test for each of them: TEST_P(Transcripts, …) with GetParam() as the file, named after it.
+class TranscriptTest : public ::testing::TestWithParam<std::filesystem::path> {};
+std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& file);
 
 struct TranscriptServer {
   // Serves one connection; called when session 'A' or 'B' first speaks or listens. It may put bytes
   // onto the wire before anything else (a hand-over's first line).
   std::function<net::Awaitable<void>(char session, std::shared_ptr<Wire> wire)> serve;
-  // Checks a "= name value" line; the text of what is wrong, or nothing.
-  std::function<std::string(const std::string& name, const std::string& value)> check;
+  // Checks a "= name value" line; the text of what is wrong, or nothing. Without it there are no
+  // such lines.
+  std::function<std::string(const std::string& name, const std::string& value)> check = {};
 };
 
 // Runs it with the client's bytes in pieces of that size; the text of what is wrong, or nothing.
@@ -59,7 +66,9 @@ std::string run_transcript(asio::io_context& context, net::Scope& scope,
                            const Transcript& transcript, const TranscriptServer& server,
                            std::size_t piece);
 
-// 1, 2, 3, 5, 7, 16 bytes and whole; "@ pieces whole" leaves only the last.
-std::vector<std::size_t> piece_sizes(const Transcript& transcript);
+// Runs it with each size: 1, 2, 3, 5, 7, 16 bytes and whole; "@ pieces whole" leaves only the last.
+// What run says is wrong fails the test.
+void run_in_pieces(const Transcript& transcript,
+                   const std::function<std::string(std::size_t piece)>& run);
 
 }  // namespace posthorn::test

@@ -96,25 +96,21 @@ net::Task<> Session::begin() {
   CO_TRY(const auth::HandOver what, auth::parse_hand_over(line));
   tag_ = what.tag;
   log_ = log_.with_session(what.session);
-  if (what.service != "imap") co_return fail(ErrorKind::protocol, "not a session of IMAP");
-  const auto account = co_await services_.redeemer.redeem(what.token, "imap", what.session);
-  if (!account || !*account) {
-    log_.warn(event::imap_failed,
-              {{"error", account ? std::string("the token is not known") : account.error().what}});
-    CO_TRY_OK(co_await answer(tag_ + " NO [UNAVAILABLE] The login could not be handed over.\r\n"));
-    co_return fail(ErrorKind::closed, "no account");
+  CO_TRY(auto admitted,
+         co_await services_.admission.admit(what, log_, {event::imap_failed, event::imap_limited}));
+  if (!admitted) {
+    const bool is_known = admitted.error() == auth::Admission::Refused::too_many;
+    CO_TRY_OK(co_await answer(
+        tag_ + (is_known ? " NO [LIMIT] Too many connections of this user\r\n"
+                         : " NO [UNAVAILABLE] The login could not be handed over.\r\n")));
+    co_return fail(ErrorKind::closed, "not admitted");
   }
-  slot_ = services_.connections.take(**account);
-  if (!slot_) {
-    metrics::count(metric::limits_hit, "user_sessions");
-    log_.warn(event::imap_limited, {{"account", **account}, {"address", what.address}});
-    CO_TRY_OK(co_await answer(tag_ + " NO [LIMIT] Too many connections of this user\r\n"));
-    co_return fail(ErrorKind::closed, "too many connections");
-  }
-  auto opened = co_await services_.accounts.open(**account);
+  slot_ = std::move(admitted->slot);
+  const std::string& account = admitted->account;
+  auto opened = co_await services_.accounts.open(account);
   Result<> ready = opened ? co_await (*opened)->ensure_defaults() : std::unexpected(opened.error());
   if (!ready) {
-    log_.error(event::imap_failed, {{"account", **account}, {"error", ready.error().what}});
+    log_.error(event::imap_failed, {{"account", account}, {"error", ready.error().what}});
     CO_TRY_OK(co_await answer(tag_ + " NO [UNAVAILABLE] The mailboxes cannot be opened now.\r\n"));
     co_return ready;
   }

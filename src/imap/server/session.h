@@ -2,7 +2,6 @@
 // a token.
 #pragma once
 
-#include "auth/authenticator.h"
 #include "auth/hand_over.h"
 #include "base/config.h"
 #include "net/blocking_pool.h"
@@ -16,8 +15,7 @@ struct ServerServices {
   net::Scope& scope;
   net::BlockingPool& pool;
   store::Accounts& accounts;
-  auth::Redeemer& redeemer;
-  auth::UserConnections& connections;
+  auth::Admission& admission;
   const config::Config& config;
 };
 

@@ -207,7 +207,7 @@ net::Task<> Session::update() {
   for (const Item& item : items_) {
     if (item.is_deleted)
       deleted.push_back(item.uid);
-    else if (item.is_retrieved && services_.config.pop3.mark_seen)
+    else if (item.is_retrieved && services_.config.mark_seen)
       read.uids.push_back(item.uid);
   }
   if (!deleted.empty()) {

@@ -42,23 +42,19 @@ net::Task<> Session::begin() {
   CO_TRY(const std::string line, co_await read_line());
   CO_TRY(const auth::HandOver what, auth::parse_hand_over(line));
   log_ = log_.with_session(what.session);
-  if (what.service != "pop3") co_return fail(ErrorKind::protocol, "not a session of POP3");
-  const auto account = co_await services_.redeemer.redeem(what.token, "pop3", what.session);
-  if (!account || !*account) {
-    log_.warn(event::pop3_failed,
-              {{"error", account ? std::string("the token is not known") : account.error().what}});
-    co_return co_await refuse("[SYS/TEMP] The login could not be handed over");
+  CO_TRY(auto admitted,
+         co_await services_.admission.admit(what, log_, {event::pop3_failed, event::pop3_limited}));
+  if (!admitted) {
+    // RFC 2449 section 8.1.1: IN-USE says that the password was right.
+    co_return co_await refuse(admitted.error() == auth::Admission::Refused::too_many
+                                  ? "[IN-USE] Too many sessions of this user"
+                                  : "[SYS/TEMP] The login could not be handed over");
   }
-  slot_ = services_.connections.take(**account);
-  if (!slot_) {
-    metrics::count(metric::limits_hit, "user_sessions");
-    log_.warn(event::pop3_limited, {{"account", **account}, {"address", what.address}});
-    // RFC 2449 section 8.1.1: the password was right, the maildrop is in use.
-    co_return co_await refuse("[IN-USE] Too many sessions of this user");
-  }
-  const auto opened = co_await open_inbox(**account);
+  slot_ = std::move(admitted->slot);
+  const std::string& account = admitted->account;
+  const auto opened = co_await open_inbox(account);
   if (!opened) {
-    log_.error(event::pop3_failed, {{"account", **account}, {"error", opened.error().what}});
+    log_.error(event::pop3_failed, {{"account", account}, {"error", opened.error().what}});
     // RFC 3206: PERM needs a person, TEMP only time.
     co_return co_await refuse(opened.error().kind == ErrorKind::permanent
                                   ? "[SYS/PERM] The mailbox cannot be opened"
@@ -128,7 +124,7 @@ net::Task<> Session::flush_if_large() {
 }
 
 net::Task<std::string> Session::read_line() {
-  const config::Pop3& config = services_.config.pop3;
+  const config::Pop3& config = services_.config;
   // RFC 1939 section 3: the time counts from command to command, and at its end nothing is said.
   const SteadyTime deadline = Clock::system().steady_now() + config.idle_timeout;
   while (true) {

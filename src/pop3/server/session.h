@@ -3,7 +3,6 @@
 // message unless the client said QUIT.
 #pragma once
 
-#include "auth/authenticator.h"
 #include "auth/hand_over.h"
 #include "base/config.h"
 #include "net/blocking_pool.h"
@@ -17,9 +16,8 @@ struct ServerServices {
   net::Scope& scope;
   net::BlockingPool& pool;
   store::Accounts& accounts;
-  auth::Redeemer& redeemer;
-  auth::UserConnections& connections;
-  const config::Config& config;
+  auth::Admission& admission;
+  const config::Pop3& config;
 };
 
 net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services);

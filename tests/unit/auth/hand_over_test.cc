@@ -1,6 +1,7 @@
 #include "auth/hand_over.h"
 
-#include <gtest/gtest.h>
+#include "base/events.h"
+#include "tests/support/test_loop.h"
 
 namespace posthorn::auth {
 namespace {
@@ -45,6 +46,51 @@ TEST(UserConnections, GiveTheirPlaceBack) {
   EXPECT_FALSE(connections.take("a"));
   first = std::nullopt;
   EXPECT_TRUE(connections.take("a"));
+}
+
+class OneToken final : public Redeemer {
+ public:
+  net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
+                                               std::string session) override {
+    if (token == "down") co_return fail(ErrorKind::temporary, "lookup is away");
+    if (token != "good" || service != "imap" || session != "S1") co_return std::nullopt;
+    co_return "alice@example.org";
+  }
+};
+
+TEST(Admission, KnowsTokenServiceAndBound) {
+  test::TestLoop loop;
+  OneToken redeemer;
+  Admission admission(redeemer, "imap", 1);
+  const auto ask = [&](const std::string& token, const std::string& service) {
+    return loop.run(admission.admit({.token = token,
+                                     .session = "S1",
+                                     .service = service,
+                                     .tag = {},
+                                     .address = "192.0.2.7",
+                                     .tls = true},
+                                    {}, {event::imap_failed, event::imap_limited}));
+  };
+  const auto other = ask("good", "pop3");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, ErrorKind::protocol);
+  for (const char* token : {"down", "guessed"}) {
+    const auto refused = ask(token, "imap");
+    ASSERT_TRUE(refused);
+    ASSERT_FALSE(*refused);
+    EXPECT_EQ(refused->error(), Admission::Refused::not_known);
+  }
+  {
+    const auto first = ask("good", "imap");
+    ASSERT_TRUE(first && *first);
+    EXPECT_EQ((*first)->account, "alice@example.org");
+    const auto second = ask("good", "imap");
+    ASSERT_TRUE(second);
+    ASSERT_FALSE(*second);
+    EXPECT_EQ(second->error(), Admission::Refused::too_many);
+  }
+  const auto again = ask("good", "imap");  // the first one's place is free again
+  EXPECT_TRUE(again && *again);
 }
 
 }  // namespace

@@ -1,65 +1,21 @@
-// POP3 up to the login, dialog by dialog (tests/transcripts/pop3/login). The store is not there: a
-// login that is right ends with SYS/TEMP.
-#include <asio/io_context.hpp>
-#include <gtest/gtest.h>
-
+// POP3 up to the login, dialog by dialog (tests/transcripts/pop3/login). A login that is right ends
+// with SYS/TEMP.
 #include "pop3/login/session.h"
-#include "tests/support/certificate.h"
-#include "tests/support/transcript.h"
+#include "tests/support/fixed_logins.h"
+#include "tests/support/login_transcripts.h"
 
 namespace posthorn::pop3 {
 namespace {
 
-class FixedLogins final : public auth::Authenticator {
- public:
-  net::Task<auth::Verdict> authenticate(auth::Attempt attempt) override {
-    if (attempt.service != "pop3") co_return auth::Verdict{};
-    if (attempt.user == "down") co_return fail(ErrorKind::temporary, "the user file is away");
-    if ((attempt.user == "alice" || attempt.user == "alice@example.org") &&
-        attempt.password == "two words ")
-      co_return auth::Verdict{auth::Verdict::Outcome::ok, "alice@example.org", "token"};
-    co_return auth::Verdict{};
-  }
-};
-
-class Transcripts : public ::testing::TestWithParam<std::filesystem::path> {};
+using Transcripts = test::TranscriptTest;
 
 TEST_P(Transcripts, InPieces) {
-  const auto transcript = test::Transcript::read(GetParam());
-  const test::Certificate certificate;
-  const auto tls = net::TlsServer::load({{certificate.cert(), certificate.key()}});
-  ASSERT_TRUE(tls) << tls.error().what;
-  auth::LoginSettings settings;
-  settings.allow_plaintext = transcript.settings.contains("plaintext");
-  if (transcript.settings.contains("timeout_ms"))
-    settings.login_timeout =
-        std::chrono::milliseconds(std::stoi(transcript.settings.at("timeout_ms")));
-  for (const std::size_t piece : test::piece_sizes(transcript)) {
-    asio::io_context context;
-    net::Scope scope(context.get_executor());
-    FixedLogins logins;
-    const auth::LoginServices services{
-        .scope = scope,
-        .authenticator = logins,
-        .tls = transcript.settings.contains("without_tls") ? nullptr : tls->get(),
-        .store = [](const std::string&, std::string_view) {
-          return net::UnixAddress{"/nowhere/store.sock"};
-        }};
-    const test::TranscriptServer server{
-        .serve =
-            [&](char, std::shared_ptr<test::Wire> wire) {
-              if (transcript.settings.contains("tls"))
-                wire->tls = net::TlsInfo{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
-              return serve_login(std::make_unique<test::MemoryStream>(std::move(wire)), settings,
-                                 services);
-            },
-        .check = [](const std::string&, const std::string&) { return "no checks here"; }};
-    EXPECT_EQ(test::run_transcript(context, scope, transcript, server, piece), "");
-  }
+  test::FixedLogins logins({"pop3"}, "two words ", {"alice", "alice@example.org"});
+  test::run_login_transcript(GetParam(), logins, serve_login);
 }
 
 INSTANTIATE_TEST_SUITE_P(Pop3, Transcripts, ::testing::ValuesIn(test::transcripts_in("pop3/login")),
-                         [](const auto& info) { return test::test_name(info.param); });
+                         test::test_name);
 
 }  // namespace
 }  // namespace posthorn::pop3

@@ -1,32 +1,19 @@
-// POP3 after the login, dialog by dialog (tests/transcripts/pop3/session), over a real store in a
-// temporary folder. What a dialog says of its INBOX:
+// POP3 after the login, dialog by dialog (tests/transcripts/pop3/session). What a dialog says of its
+// INBOX:
 //
 //   = file cur/1.a.h:2, text    there is such a message file (before the session, or while it runs)
 //   = gone cur/1.a.h:2,         another program removes it
 //   = uidlist text              dovecot-uidlist
 //   = files cur/1.a.h:2,S …     these are in cur/ and new/ now, in order, and no others
-#include <asio/io_context.hpp>
 #include <fstream>
-#include <gtest/gtest.h>
 
 #include "pop3/server/session.h"
-#include "tests/support/temp_folder.h"
-#include "tests/support/transcript.h"
+#include "tests/support/session_transcripts.h"
 
 namespace posthorn::pop3 {
 namespace {
 
-// Every token is alice's; "stale" is nobody's.
-class FixedRedeemer final : public auth::Redeemer {
- public:
-  net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
-                                               std::string) override {
-    if (token == "stale" || service != "pop3") co_return std::nullopt;
-    if (token == "down") co_return fail(ErrorKind::temporary, "lookup is away");
-    if (token == "odd") co_return "alice@../example.org";
-    co_return "alice@example.org";
-  }
-};
+using Transcripts = test::TranscriptTest;
 
 class Inbox {
  public:
@@ -65,72 +52,29 @@ class Inbox {
   Path path_;
 };
 
-class Transcripts : public ::testing::TestWithParam<std::filesystem::path> {};
-
-std::string run(const test::Transcript& transcript, std::size_t piece) {
-  const auto setting = [&](const char* name) {
-    const auto found = transcript.settings.find(name);
-    return found == transcript.settings.end() ? std::string{} : found->second;
-  };
-  config::Config config;
-  if (!setting("per_user").empty())
-    config.pop3.connections_per_user_max = std::stoul(setting("per_user"));
-  if (!setting("idle_ms").empty())
-    config.pop3.idle_timeout = std::chrono::milliseconds(std::stoi(setting("idle_ms")));
-  config.pop3.mark_seen = setting("mark_seen") != "no";
-  const std::string token = setting("token").empty() ? "good" : setting("token");
-
-  const test::TempFolder folder;
-  const Inbox inbox(folder.path() / "example.org/alice");
-  asio::io_context context;
-  net::Scope scope(context.get_executor());
-  net::BlockingPool pool(2);
-  store::Accounts accounts(
-      scope, pool,
-      {.store = config.store, .mail = folder.path(), .hostname = "mx.example.org", .boot_id = "b"});
-  FixedRedeemer redeemer;
-  auth::UserConnections connections(config.pop3.connections_per_user_max);
-  const ServerServices services{.scope = scope,
-                                .pool = pool,
-                                .accounts = accounts,
-                                .redeemer = redeemer,
-                                .connections = connections,
-                                .config = config};
-  const test::TranscriptServer server{
-      .serve =
-          [&](char session, std::shared_ptr<test::Wire> wire) {
-            wire->to_server =
-                auth::format_hand_over(
-                    {.token = token,
-                     .session = std::string("SESSION") + session,
-                     .service = setting("service").empty() ? "pop3" : setting("service"),
-                     .tag = {},
-                     .address = "192.0.2.7",
-                     .tls = true}) +
-                wire->to_server;
-            return serve(std::make_unique<test::MemoryStream>(std::move(wire)), services);
-          },
-      .check = [&](const std::string& name,
-                   const std::string& value) { return inbox.check(name, value); }};
-  std::string wrong = test::run_transcript(context, scope, transcript, server, piece);
-  accounts.stop();
-  scope.spawn(accounts.close());
-  for (int i = 0; i < 1000 && scope.running() > 0; ++i) {
-    context.restart();
-    context.run_for(std::chrono::milliseconds(10));
-  }
-  return wrong;
-}
-
 TEST_P(Transcripts, InPieces) {
   const auto transcript = test::Transcript::read(GetParam());
-  for (const std::size_t piece : test::piece_sizes(transcript))
-    EXPECT_EQ(run(transcript, piece), "") << "in pieces of " << piece;
+  config::Pop3 config;
+  if (transcript.has("idle_ms"))
+    config.idle_timeout = std::chrono::milliseconds(std::stoi(transcript.setting("idle_ms")));
+  config.mark_seen = transcript.setting("mark_seen") != "no";
+  test::run_in_pieces(transcript, [&](std::size_t piece) {
+    const test::TempFolder folder;
+    const Inbox inbox(folder.path() / "example.org/alice");
+    return test::run_session_transcript(
+        {.transcript = transcript,
+         .service = "pop3",
+         .tag = {},
+         .mail = folder.path(),
+         .check = [&](const std::string& name,
+                      const std::string& value) { return inbox.check(name, value); }},
+        piece, config, serve);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Pop3, Transcripts,
                          ::testing::ValuesIn(test::transcripts_in("pop3/session")),
-                         [](const auto& info) { return test::test_name(info.param); });
+                         test::test_name);
 
 }  // namespace
 }  // namespace posthorn::pop3

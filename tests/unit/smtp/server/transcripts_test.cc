@@ -1,14 +1,12 @@
 // The server engine, dialog by dialog (tests/transcripts/smtp, lmtp): the edge's side towards
 // strangers and users, and the side between our roles. The directory, the logins and the sink are
 // stand-ins with a few fixed answers.
-#include <asio/io_context.hpp>
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include "message/headers.h"
-#include "net/tls.h"
 #include "smtp/server/session.h"
-#include "tests/support/certificate.h"
+#include "tests/support/fixed_logins.h"
+#include "tests/support/tls_server.h"
 #include "tests/support/transcript.h"
 
 namespace posthorn::smtp {
@@ -45,17 +43,6 @@ class FixedDirectory final : public route::Directory {
   }
   route::Answer<route::Plan> plan(std::string) override {
     co_return fail(ErrorKind::temporary, "not asked here");
-  }
-};
-
-// alice@example.org with "secret"; "down" cannot be asked.
-class FixedLogins final : public auth::Authenticator {
- public:
-  net::Task<auth::Verdict> authenticate(auth::Attempt attempt) override {
-    if (attempt.user == "down") co_return fail(ErrorKind::temporary, "the user file is away");
-    if (attempt.user == "alice@example.org" && attempt.password == "secret")
-      co_return auth::Verdict{auth::Verdict::Outcome::ok, attempt.user, "token"};
-    co_return auth::Verdict{};
   }
 };
 
@@ -112,13 +99,10 @@ class KeepingSinks final : public SinkFactory {
   std::vector<Accepted> kept;
 };
 
-class Transcripts : public ::testing::TestWithParam<std::filesystem::path> {};
+using Transcripts = test::TranscriptTest;
 
 ServerSettings settings_of(const test::Transcript& transcript) {
-  const auto setting = [&](const char* name) {
-    const auto found = transcript.settings.find(name);
-    return found == transcript.settings.end() ? std::string{} : found->second;
-  };
+  const auto setting = [&](const char* name) { return transcript.setting(name); };
   ServerSettings settings{.hostname = "mx.example.org"};
   const std::string protocol = setting("protocol");
   if (protocol == "submission") settings.protocol = Protocol::submission;
@@ -181,41 +165,37 @@ std::string check(const std::vector<Accepted>& kept, const std::string& name,
 TEST_P(Transcripts, InPieces) {
   const auto transcript = test::Transcript::read(GetParam());
   const ServerSettings settings = settings_of(transcript);
-  const test::Certificate certificate;
-  const auto tls = net::TlsServer::load({{certificate.cert(), certificate.key()}});
-  ASSERT_TRUE(tls) << tls.error().what;
-  for (const std::size_t piece : test::piece_sizes(transcript)) {
+  const auto tls = test::make_tls_server();
+  test::run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;
     net::Scope scope(context.get_executor());
     KeepingSinks sinks;
     FixedDirectory directory;
-    FixedLogins logins;
+    test::FixedLogins logins({"smtp", "submission"}, "secret");
     FixedLimiter limiter;
-    const bool asks = transcript.settings.count("everyone") == 0;
     const ServerServices services{.scope = scope,
                                   .sinks = sinks,
-                                  .directory = asks ? &directory : nullptr,
+                                  .directory = transcript.has("everyone") ? nullptr : &directory,
                                   .authenticator = &logins,
-                                  .tls = tls->get(),
+                                  .tls = tls.get(),
                                   .limiter = &limiter};
     const test::TranscriptServer server{
         .serve =
             [&](char, std::shared_ptr<test::Wire> wire) {
-              if (transcript.settings.count("tls") != 0)
-                wire->tls = net::TlsInfo{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
+              if (transcript.has("tls")) wire->tls = test::MemoryStream::kTls;
               return serve(std::make_unique<test::MemoryStream>(std::move(wire)), settings,
                            services);
             },
         .check = [&](const std::string& name,
                      const std::string& value) { return check(sinks.kept, name, value); }};
-    EXPECT_EQ(test::run_transcript(context, scope, transcript, server, piece), "");
-  }
+    return test::run_transcript(context, scope, transcript, server, piece);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Smtp, Transcripts, ::testing::ValuesIn(test::transcripts_in("smtp")),
-                         [](const auto& info) { return test::test_name(info.param); });
+                         test::test_name);
 INSTANTIATE_TEST_SUITE_P(Lmtp, Transcripts, ::testing::ValuesIn(test::transcripts_in("lmtp")),
-                         [](const auto& info) { return test::test_name(info.param); });
+                         test::test_name);
 
 }  // namespace
 }  // namespace posthorn::smtp

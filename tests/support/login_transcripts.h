@@ -1,0 +1,45 @@
+// Dialogs up to the login, for every protocol that has one at the edge. The store is not there: a
+// login that is right ends with the protocol's word for that.
+//
+//   @ tls yes           the connection begins inside TLS
+//   @ without_tls yes   the server has no certificate
+//   @ plaintext yes     a password may come in the clear
+//   @ timeout_ms 60     the time up to the login
+#pragma once
+
+#include "auth/login.h"
+#include "tests/support/tls_server.h"
+#include "tests/support/transcript.h"
+
+namespace posthorn::test {
+
+using ServeLogin = net::Awaitable<void> (*)(net::StreamPtr, const auth::LoginSettings&,
+                                            const auth::LoginServices&);
+
+inline void run_login_transcript(const std::filesystem::path& file, auth::Authenticator& logins,
+                                 ServeLogin serve) {
+  const auto transcript = Transcript::read(file);
+  const auto tls = make_tls_server();
+  auth::LoginSettings settings;
+  settings.allow_plaintext = transcript.has("plaintext");
+  if (transcript.has("timeout_ms"))
+    settings.login_timeout = std::chrono::milliseconds(std::stoi(transcript.setting("timeout_ms")));
+  run_in_pieces(transcript, [&](std::size_t piece) {
+    asio::io_context context;
+    net::Scope scope(context.get_executor());
+    const auth::LoginServices services{
+        .scope = scope,
+        .authenticator = logins,
+        .tls = transcript.has("without_tls") ? nullptr : tls.get(),
+        .store = [](const std::string&, std::string_view) {
+          return net::UnixAddress{"/nowhere/store.sock"};
+        }};
+    const TranscriptServer server{.serve = [&](char, std::shared_ptr<Wire> wire) {
+      if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
+      return serve(std::make_unique<MemoryStream>(std::move(wire)), settings, services);
+    }};
+    return run_transcript(context, scope, transcript, server, piece);
+  });
+}
+
+}  // namespace posthorn::test
