@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kUserMax = 512;
 constexpr std::size_t kPasswordMax = 4096;
 constexpr std::size_t kTableMax = 100'000;
+constexpr auto kTryWaitMax = 20s;  // for others of the same address to be checked
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -97,6 +98,29 @@ bool Throttle::is_banned(const Who& who) {
     if (const Entry* entry = find_current(key); entry && entry->failures >= config_.failures_max)
       return true;
   return false;
+}
+
+std::optional<Throttle::Try> Throttle::begin(const Who& who) {
+  const std::string address = address_key(who.address);
+  if (known_.find(address + account_key(who.account)) != nullptr) return Try();
+  std::vector<std::string> keys = {address, network_key(who)};
+  for (const std::string& key : keys) {
+    const Entry* entry = find_current(key);
+    const auto others = in_flight_.find(key);
+    if ((entry ? entry->failures : 0) + (others != in_flight_.end() ? others->second : 0) >=
+        config_.failures_max)
+      return std::nullopt;
+  }
+  for (const std::string& key : keys) ++in_flight_[key];
+  return Try(this, std::move(keys));
+}
+
+void Throttle::Try::end() {
+  Throttle* throttle = std::exchange(throttle_, nullptr);
+  if (throttle == nullptr) return;
+  for (const std::string& key : keys_)
+    if (const auto found = throttle->in_flight_.find(key); --found->second == 0)
+      throttle->in_flight_.erase(found);
 }
 
 std::chrono::milliseconds Throttle::fail(const Who& who) {
@@ -184,6 +208,7 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       sources_(std::move(sources)),
       stopped_(scope.executor()),
       throttle_(config.auth, clock),
+      try_ended_(scope.executor()),
       secret_(random_bytes(32)) {}
 
 net::Task<> AuthService::start() {
@@ -204,6 +229,7 @@ net::Task<> AuthService::start() {
 
 void AuthService::stop() {
   stopped_.close();
+  try_ended_.close();
 }
 
 std::string AuthService::stamp() const {
@@ -424,6 +450,22 @@ net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
   co_return verdict;
 }
 
+// nullopt: banned. As many wait as there are connections, and each for as long as the checks before
+// its own take; a whole office that connects at once gets in, a burst of guesses gets its limit.
+net::Task<std::optional<Throttle::Try>> AuthService::begin_try(Throttle::Who who) {
+  const SteadyTime deadline = Clock::system().steady_now() + kTryWaitMax;
+  while (!throttle_.is_banned(who)) {
+    if (auto begun = throttle_.begin(who)) co_return begun;
+    if (waiting_ >= 64 * pool_.threads() || try_ended_.is_closed())
+      co_return fail(ErrorKind::temporary, "too many logins at once");
+    ++waiting_;
+    const bool is_woken = co_await try_ended_.wait(deadline);
+    --waiting_;
+    if (!is_woken) co_return fail(ErrorKind::temporary, "too many logins at once");
+  }
+  co_return std::nullopt;
+}
+
 net::Task<Verdict> AuthService::judge(Attempt attempt) {
   const log::Logger log = log_.with_session(attempt.session);
   const auto account = account_of(attempt.user);
@@ -436,24 +478,35 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
                                   {"address", attempt.address},
                                   {"reason", reason}});
   };
-  if (throttled && throttle_.is_banned(key)) {
-    refuse("banned");
-    co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
+  std::optional<Throttle::Try> begun;
+  if (throttled) {
+    CO_TRY(begun, co_await begin_try(key));
+    if (!begun) {
+      refuse("banned");
+      co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
+    }
   }
   // RFC 4616: an authorization id equal to the user is allowed; acting for another is not.
   const bool acts_for_other =
       !attempt.authorization.empty() && account_of(attempt.authorization) != account;
+  const auto ended = [&] {  // only when its outcome counts, so that no other slips in between
+    if (begun) begun->end();
+    try_ended_.set();
+  };
   bool good = false;
   if (attempt.password.size() <= kPasswordMax) {
     const auto checked =
         co_await check(attempt.service, account.value_or(""), std::move(attempt.password));
-    if (!checked && checked.error().kind != ErrorKind::config)
+    if (!checked && checked.error().kind != ErrorKind::config) {
+      ended();
       co_return std::unexpected(checked.error());
+    }
     if (!checked) refuse(checked.error().what);
     good = checked && *checked && account && !acts_for_other;
   }
   if (good) {
     if (throttled) throttle_.succeed(key);
+    ended();
     log.info(event::auth_succeeded, {{"account", *account},
                                      {"service", attempt.service},
                                      {"mechanism", attempt.mechanism},
@@ -463,8 +516,9 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
                       .token = make_token(*account, attempt)};
   }
   refuse(acts_for_other ? "authorization id" : "credentials");
-  if (throttled)
-    if (const auto wait = throttle_.fail(key); wait > 0ms) co_await net::sleep(wait);
+  const auto wait = throttled ? throttle_.fail(key) : 0ms;
+  ended();
+  if (wait > 0ms) co_await net::sleep(wait);
   co_return Verdict{.outcome = Verdict::Outcome::refused, .account = {}, .token = {}};
 }
 

@@ -6,7 +6,10 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "auth/authenticator.h"
 #include "auth/user_file.h"
@@ -28,8 +31,31 @@ class Throttle {
   struct Who {
     std::string address, account;
   };
+  // A try whose password is being checked. While it lives it counts as a failure, or a burst of
+  // connections would get a guess each before the first of them is known to be wrong.
+  class Try {
+   public:
+    Try() = default;
+    Try(Throttle* throttle, std::vector<std::string> keys)
+        : throttle_(throttle), keys_(std::move(keys)) {}
+    Try(Try&& other) noexcept
+        : throttle_(std::exchange(other.throttle_, nullptr)), keys_(std::move(other.keys_)) {}
+    Try& operator=(Try&& other) noexcept {
+      std::swap(throttle_, other.throttle_);
+      keys_.swap(other.keys_);
+      return *this;
+    }
+    ~Try() { end(); }
+    void end();
+
+   private:
+    Throttle* throttle_ = nullptr;
+    std::vector<std::string> keys_;
+  };
   Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
   bool is_banned(const Who& who);
+  // nullopt: all that are left before the ban are being tried; one of them has to end first.
+  std::optional<Try> begin(const Who& who);
   std::chrono::milliseconds fail(const Who& who);  // how long to wait before the answer
   void succeed(const Who& who);
   std::size_t size() const { return failures_.order.size() + known_.order.size(); }
@@ -52,6 +78,7 @@ class Throttle {
   const config::Auth& config_;
   const Clock& clock_;
   Lru failures_, known_;
+  std::unordered_map<std::string, std::size_t> in_flight_;  // by the keys of failures_
 };
 
 // "127.0.0.0/8", "::1/128"; an IPv4-mapped IPv6 address is the IPv4 address.
@@ -96,6 +123,7 @@ class AuthService final : public Authenticator, public Redeemer {
 
  private:
   net::Task<Verdict> judge(Attempt attempt);
+  net::Task<std::optional<Throttle::Try>> begin_try(Throttle::Who who);
   struct Token {
     std::string account, service, session;
     SteadyTime expires;
@@ -134,7 +162,9 @@ class AuthService final : public Authenticator, public Redeemer {
   UsersPtr smtp_users_;  // nullptr: users_
   std::string stamp_;
   Throttle throttle_;
-  std::string secret_;  // keys the cache; new in every process
+  net::Event try_ended_;
+  std::size_t waiting_ = 0;  // for a try of theirs to end
+  std::string secret_;       // keys the cache; new in every process
   std::unordered_map<std::string, SteadyTime> cache_;
   std::unordered_map<std::string, Token> tokens_;
   std::size_t hashing_ = 0;

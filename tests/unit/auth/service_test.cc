@@ -4,6 +4,8 @@
 // half read.
 #include "auth/service.h"
 
+#include <fmt/format.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <thread>
 
@@ -141,6 +143,67 @@ TEST_F(ServiceTest, BanAndTheKnownPair) {
   EXPECT_EQ(login(attempt("bare", "good", "198.51.100.7")).outcome, Outcome::ok);
   clock.advance(10min + 1s);
   EXPECT_EQ(login(attempt("bare", "good", "192.0.2.7")).outcome, Outcome::ok);
+}
+
+struct Burst {
+  int ok = 0, refused = 0, banned = 0, failed = 0, done = 0;
+  static net::Awaitable<void> one(AuthService* self, Attempt what, Burst* tally) {
+    const auto verdict = co_await self->authenticate(std::move(what));
+    if (!verdict)
+      ++tally->failed;
+    else if (verdict->outcome == Outcome::ok)
+      ++tally->ok;
+    else
+      ++(verdict->outcome == Outcome::banned ? tally->banned : tally->refused);
+    ++tally->done;
+  }
+};
+
+// A hash that takes its time, so that all of a burst are there before the first is judged.
+constexpr std::string_view kSlowHash =
+    "{BLF-CRYPT}$2b$05$CCCCCCCCCCCCCCCCCCCCC.pIKrLVkBX9/OvQMSygY1pWEVn72t6na";
+
+TEST_F(ServiceTest, ABurstGetsNoMoreGuessesThanTheLimit) {
+  write(fmt::format("alice@example.test:{0}\nbob@example.test:{0}\n", kSlowHash));
+  start();
+  const auto burst = [&](int count, const std::function<Attempt(int)>& make) {
+    Burst tally;
+    for (int i = 0; i < count; ++i) loop.scope().spawn(Burst::one(service.get(), make(i), &tally));
+    loop.until([&] { return tally.done == count; });
+    EXPECT_EQ(tally.failed, 0);
+    return tally;
+  };
+  // One address, many accounts.
+  Burst tally =
+      burst(50, [](int i) { return attempt("user" + std::to_string(i), "wrong", "192.0.2.9"); });
+  EXPECT_EQ(tally.refused, 3);
+  EXPECT_EQ(tally.banned, 47);
+  // One account, the addresses of one network; and one IPv6 network's.
+  tally = burst(50, [](int i) {
+    return attempt("alice", "wrong" + std::to_string(i), fmt::format("198.51.100.{}", i));
+  });
+  EXPECT_EQ(tally.refused, 3);
+  tally = burst(50, [](int i) { return attempt("bob", "x", fmt::format("2001:db8::{:x}", i)); });
+  EXPECT_EQ(tally.refused, 3);
+  EXPECT_EQ(tally.banned, 47);
+  // The right password at the end of a burst of wrong ones does not get in.
+  clock.advance(10min + 1s);
+  tally = burst(30, [](int i) { return attempt("alice", i < 29 ? "no" : "secret", "192.0.2.9"); });
+  EXPECT_EQ(tally.ok, 0);
+}
+
+TEST_F(ServiceTest, ABurstOfGoodLoginsGetsIn) {
+  config.auth.cache = 0ms;
+  std::string users;
+  for (int i = 0; i < 60; ++i) users += fmt::format("user{}@example.test:{}\n", i, kSlowHash);
+  write(users);
+  start();
+  Burst tally;
+  for (int i = 0; i < 60; ++i)  // a whole office behind one address
+    loop.scope().spawn(
+        Burst::one(service.get(), attempt(fmt::format("user{}", i), "secret"), &tally));
+  loop.until([&] { return tally.done == 60; });
+  EXPECT_EQ(tally.ok, 60);
 }
 
 TEST_F(ServiceTest, ExemptAddressesAreNeverBanned) {
