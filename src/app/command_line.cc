@@ -293,8 +293,8 @@ class CommandLine {
         sub->add_option("--folder", transfer_.folder, "Which of the account's folders");
       }
     };
-    add("import", "Take mail into an account, while the server does not run", import_mail);
-    add("export", "Write an account's mail out, while the server does not run", export_mail);
+    add("import", "Take mail into an account, of a server that runs or does not", import_mail);
+    add("export", "Write an account's mail out, of a server that runs or does not", export_mail);
   }
 
   void add_tap() {

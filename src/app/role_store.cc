@@ -5,6 +5,7 @@
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
+#include "app/transfer_desk.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -75,6 +76,9 @@ class StoreRole final : public Role {
     listen(
         sessions_, fmt::format("store-{}.pop3.sock", setup_.worker),
         [this](net::StreamPtr stream) { return pop3::serve(std::move(stream), *pop3_services_); });
+    listen(
+        scope_, fmt::format("store-{}.control.sock", setup_.worker),
+        [this](net::StreamPtr stream) { return serve_desk(accounts_, scope_, std::move(stream)); });
     for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::store, report_))
       listeners_.push_back(std::move(listener));
     co_return Result<>{};

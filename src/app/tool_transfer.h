@@ -1,7 +1,7 @@
 // `posthorn import` and `posthorn export`: mail from mbox files and maildirs into an account, and
-// out again, so that anyone may leave. They work on the account themselves, as the store does, and
-// so only while the server does not run: an account has one owner at a time. While it runs they
-// refuse; an IMAP client does the same then.
+// out again, so that anyone may leave. An account has one owner at a time: while the server runs
+// its store does it for them, and sessions see the mail come; else they are the store themselves.
+// Nothing is half-made: an import shows when all of it is on disk, an export when it is whole.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct TransferOptions {
   std::string folder;  // empty: INBOX; export: every folder, where place is a folder
 };
 
-// Exit status: 0; 75 while the server runs; 1, and what was done until then is kept.
+// Exit status: 0; 75: nothing was done, try again later; 1.
 int import_mail(const config::Config& config, const TransferOptions& options);
 int export_mail(const config::Config& config, const TransferOptions& options);
 

@@ -67,6 +67,8 @@
   EVENT(relay_login_refused, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
   /* the store */                                                                                   \
   EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
+  EVENT(store_imported, "store.imported", "posthorn import put messages= into an account.")        \
+  EVENT(store_exported, "store.exported", "posthorn export read an account, or one mailbox of it.") \
   EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away.")                \
   EVENT(sieve_redirected, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
   EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \

@@ -182,6 +182,22 @@ net::Task<> Account::ensure_defaults() {
       [this](Changes& changes) { return engine_->ensure_defaults(changes); });
 }
 
+net::Task<std::vector<bool>> Account::take_uidvalidity(std::vector<Origin> origins) {
+  co_return co_await locked<std::vector<bool>>([&, this](Changes& changes) {
+    std::vector<std::pair<std::string, std::uint32_t>> wanted;
+    for (const Origin& origin : origins) wanted.emplace_back(origin.mailbox, origin.uidvalidity);
+    return engine_->take_uidvalidity(wanted, changes);
+  });
+}
+
+net::Task<> Account::raise_uidnext(std::vector<Origin> origins) {
+  co_return co_await locked<void>([&, this](Changes& changes) -> Result<> {
+    for (const Origin& origin : origins)
+      TRY_OK(engine_->raise_uidnext(origin.mailbox, origin.uidnext, changes));
+    return {};
+  });
+}
+
 net::Task<std::optional<MailboxStatus>> Account::status(std::string mailbox) {
   const auto name = check_mailbox_name(mailbox);
   if (!name) co_return std::nullopt;
@@ -272,7 +288,7 @@ net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
   for (const Append& append : appends) {
     if (append.delivery->staged_.empty())
       co_return fail(ErrorKind::permanent, "the delivery has ended");
-    append.delivery->converter_.finish(append.delivery->buffer_);
+    if (!append.delivery->is_settled_) append.delivery->converter_.finish(append.delivery->buffer_);
     if (!has_room_for(append.delivery->size())) {
       end_all();
       co_return fail(ErrorKind::permanent, "the message is too large");
@@ -284,6 +300,7 @@ net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
     for (const Append& append : appends) {
       if (append.delivery == last) continue;
       last = append.delivery;
+      if (last->is_settled_) continue;
       TRY_OK(last->write_out());
       if (append.target.internal_date)
         TRY_OK(disk().set_modified(last->staged_, *append.target.internal_date));

@@ -67,6 +67,16 @@ class Account : public std::enable_shared_from_this<Account> {
     Target target;
   };
   net::Task<std::vector<Placed>> commit(std::vector<Append> appends);
+  // An import into mailboxes that never held a message: they take on the UIDVALIDITY that their
+  // messages had elsewhere, so that no client fetches them anew. Gives which of them did.
+  struct Origin {
+    std::string mailbox;
+    std::uint32_t uidvalidity = 0;
+    Uid uidnext = 1;
+  };
+  net::Task<std::vector<bool>> take_uidvalidity(std::vector<Origin> origins);
+  // The end of such an import: UIDs that were used up elsewhere are not given again.
+  net::Task<> raise_uidnext(std::vector<Origin> origins);
   // May this much more be stored? The place of quotas; today always yes.
   bool has_room_for(std::uint64_t size) const;
 

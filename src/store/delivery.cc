@@ -19,15 +19,15 @@ Delivery::~Delivery() {
 void Delivery::abort() {
   // A name that was never made is not looked for; removing one is short enough for the role's
   // thread.
-  const bool is_made = file_.is_open();
   file_.close();
-  if (is_made && !staged_.empty()) (void)account_->disk().remove(staged_);
+  if (is_made_ && !staged_.empty()) (void)account_->disk().remove(staged_);
   staged_.clear();
 }
 
 Result<> Delivery::write_out() {
   if (!file_.is_open()) {
     TRY(file_, account_->disk().open(staged_, OpenMode::create));
+    is_made_ = true;
   }
   TRY_OK(account_->disk().write(file_, buffer_));
   buffer_.clear();
@@ -39,13 +39,29 @@ net::Task<> Delivery::flush() {
 }
 
 net::Task<> Delivery::write(std::string_view wire_bytes) {
-  if (staged_.empty()) co_return fail(ErrorKind::permanent, "the delivery has ended");
+  if (staged_.empty() || is_settled_)
+    co_return fail(ErrorKind::permanent, "the delivery has ended");
   while (!wire_bytes.empty()) {
     const std::string_view piece = wire_bytes.substr(0, kPieceMax);
     wire_bytes.remove_prefix(piece.size());
     converter_.feed(piece, buffer_);
     if (buffer_.size() >= kPieceMax) CO_TRY_OK(co_await flush());
   }
+  co_return Result<>{};
+}
+
+net::Task<> Delivery::settle(std::optional<WallTime> date) {
+  if (staged_.empty() || is_settled_)
+    co_return fail(ErrorKind::permanent, "the delivery has ended");
+  converter_.finish(buffer_);
+  CO_TRY_OK(co_await account_->pool().run([this, date]() -> Result<> {
+    TRY_OK(write_out());
+    if (date) TRY_OK(account_->disk().set_modified(staged_, *date));
+    return account_->disk().sync(file_);
+  }));
+  file_.close();
+  buffer_.shrink_to_fit();
+  is_settled_ = true;
   co_return Result<>{};
 }
 

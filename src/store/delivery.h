@@ -34,6 +34,7 @@ struct Target {
   std::optional<WallTime>
       internal_date;    // nullopt: now. Applies to the message, so to all targets alike.
   bool create = false;  // make (and subscribe) the mailbox if it is missing (Sieve's :create)
+  Uid uid = 0;          // this one, if none as high was given out yet (an import); 0: the next
 };
 
 class Delivery {
@@ -55,6 +56,9 @@ class Delivery {
   };
   net::Task<Staged> reread();
   void abort();
+  // All of it was written: on disk, dated, and the descriptor closed. For many that wait together
+  // for one commit.
+  net::Task<> settle(std::optional<WallTime> date);
 
   std::uint64_t size() const { return converter_.size(); }
   std::uint64_t wire_size() const { return converter_.wire_size(); }
@@ -71,6 +75,8 @@ class Delivery {
   std::string base_;  // time.MusecPpidQn.host
   LfConverter converter_;
   std::string buffer_;
+  bool is_made_ = false;
+  bool is_settled_ = false;
 };
 using DeliveryPtr = std::unique_ptr<Delivery>;
 

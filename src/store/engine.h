@@ -129,6 +129,11 @@ class Engine {
   Result<> cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind);
   Result<Mailbox::Vanished> vanished_since(std::int64_t id, ModSeq modseq);
 
+  // See Account. The names are made if they are missing.
+  Result<std::vector<bool>> take_uidvalidity(
+      const std::vector<std::pair<std::string, std::uint32_t>>& wanted, Changes& changes);
+  Result<> raise_uidnext(std::string_view name, Uid uidnext, Changes& changes);
+
   // Puts each item into its target; each folder is synced once for all groups.
   void commit(std::vector<CommitGroup>& groups, Changes& changes);
 

@@ -54,6 +54,7 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     PlacedFile file{
         .group = &group, .item = &item, .mailbox = state->row.id, .path = {}, .row = {}};
     Entry& entry = file.row.entry;
+    entry.uid = item.target->uid;  // a wish: engine_uids.cc decides
     entry.flags = item.target->flags & flag::all_imap;
     entry.keywords = *bits;
     entry.size = static_cast<std::uint32_t>(item.size);

@@ -276,6 +276,7 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
     // A target that has no room for one more keyword still takes the message.
     const auto bits = keyword_bits(to, names, true, changes);
     MessageRow copy = *row;
+    copy.entry.uid = 0;  // its UID is the other mailbox's
     copy.entry.keywords = bits ? bits->value_or(0) : 0;
     copy.file.base = entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size)
                                           : unique_.make(now());

@@ -170,6 +170,50 @@ Result<> Engine::lease(State& state, Uid end) {
   return {};
 }
 
+// Only values below all that this account has now: one that stood here before a removal would bring
+// back UIDs that clients know for other messages.
+Result<std::vector<bool>> Engine::take_uidvalidity(
+    const std::vector<std::pair<std::string, std::uint32_t>>& wanted, Changes& changes) {
+  std::vector<bool> taken;
+  std::uint32_t lowest = 0xFFFF'FFFFU;
+  for (const auto& [name, value] : wanted) {
+    TRY_OK(create(name, changes));
+  }
+  TRY(const auto names, mailbox_names());
+  for (const std::string& name : names) {
+    TRY(const State* state, find(name, changes));
+    if (state != nullptr) lowest = std::min(lowest, state->row.uidvalidity);
+  }
+  for (const auto& [name, value] : wanted) {
+    TRY(State * state, find(name, changes));
+    if (state != nullptr) TRY_OK(sync(*state, RefreshMode::quick, changes));
+    const bool may_take =
+        state != nullptr && state->row.uidnext == 1 && value != 0 && value < lowest;
+    taken.push_back(may_take);
+    if (!may_take) continue;
+    const Path path = state->path;
+    TRY_OK(
+        replace_file(disk(), path / kUidListName, format_uidlist_header(value, 1, random_hex(16))));
+    TRY(auto transaction, index_.begin());
+    forget(name, changes);
+    TRY_OK(transaction.commit());
+    TRY_OK(adopt(name, path, changes));
+  }
+  return taken;
+}
+
+Result<> Engine::raise_uidnext(std::string_view name, Uid uidnext, Changes& changes) {
+  TRY(State * state, find(name, changes));
+  if (state == nullptr || state->row.uidnext >= uidnext || uidnext > 0xFFFF'0000U) return {};
+  TRY(auto transaction, index_.begin());
+  if (uidnext > state->leased) TRY_OK(lease(*state, uidnext + kLeaseBlock));
+  state->row.uidnext = uidnext;
+  state->accept_from = uidnext;
+  TRY_OK(finish(*state, transaction));
+  change_of(*state, changes);
+  return {};
+}
+
 // Gives each row its UID: the one that the uidlist has for its file, else the next. Rows stand in
 // the order in which new UIDs are to be given; afterwards they are sorted by UID.
 Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows) {
@@ -210,13 +254,18 @@ Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows) {
       fresh.push_back(&row);
     }
   }
-  if (fresh.size() >= 0xFFFF'FF00U - state.row.uidnext)
+  if (fresh.size() >= 0xFFFF'0000U - std::min<Uid>(state.row.uidnext, 0xFFFF'0000U))
     return fail(ErrorKind::permanent, state.path.native() + ": no UID is left");
-  const Uid end = state.row.uidnext + static_cast<Uid>(fresh.size());
+  // A wish for a UID is heard only above all that were given out.
+  Uid end = state.row.uidnext;
+  for (MessageRow* row : fresh) {
+    if (row->entry.uid < end || row->entry.uid >= 0xFFFF'0000U) row->entry.uid = end;
+    end = row->entry.uid + 1;
+  }
   if (!must_rewrite && end > state.leased) TRY_OK(lease(state, end + kLeaseBlock));
   std::string lines;
   for (MessageRow* row : fresh) {
-    row->entry.uid = state.row.uidnext++;
+    state.row.uidnext = row->entry.uid + 1;
     append_uidlist_line(row->entry.uid, row->file.base, lines);
   }
   std::ranges::sort(rows, {}, [](const MessageRow& row) { return row.entry.uid; });

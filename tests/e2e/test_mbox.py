@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,11 +163,107 @@ class Transfers(unittest.TestCase):
         self.assertEqual(self.run_tool("export", "mbox", self.folder / "x", "--user", "bob@example.org", "--folder", "None")[0], 1)
         self.assertEqual(self.run_tool("export", "maildir", self.folder, "--user", "bob@example.org")[0], 1)  # not empty
         self.server.start()
-        for args in (("import", "mbox", self.folder / "in.mbox"), ("export", "maildir", self.folder / "new")):
-            code, _, error = self.run_tool(*args, "--user", "bob@example.org")
-            self.assertEqual(code, 75)
-            self.assertIn("posthorn stop", error)
         self.assertEqual(self.shown(), {})
+
+    def watcher(self, folder="INBOX"):
+        client = self.server.imap()
+        self.addCleanup(client.shutdown)
+        self.assertEqual(client.select(folder)[0], "OK")
+        return client
+
+    def staged(self, user="bob"):
+        """What lies in tmp/, on its way."""
+        return [path for path in self.server.maildir(user).joinpath("tmp").iterdir()]
+
+    def test_in_and_out_of_a_running_server(self):
+        """The store does it: every session sees what comes, and what a program writes out meanwhile is whole."""
+        self.server.start()
+        (self.folder / "in.mbox").write_text(MBOX)
+        watchers = [self.watcher(), self.watcher()]
+        self.assertEqual(self.run_tool("import", "mbox", self.folder / "in.mbox", "--user", "bob@example.org"), (0, "", "2 messages\n"))
+        for client in watchers:
+            self.assertEqual(wait_until(lambda: client.noop()[0] == "OK" and client.response("EXISTS")[1])[-1], b"2")
+        self.assertEqual(self.run_tool("import", "mbox", "-", "--user", "Bob", "--folder", "Old.Mail", input=MBOX.encode())[0], 0)
+        for folder in ("INBOX", "Old.Mail"):
+            found = self.shown(folder)
+            self.assertEqual(found["first"][:3], (1_000_000_000, {"\\Seen", "\\Answered", "\\Flagged", "Work"}, "From the quoted line\n>From deeper\nFrom nowhere special\n"))
+            self.assertEqual(found["second"][:3], (1_100_000_002, set(), "last line\n"))
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "live.mbox", "--user", "bob@example.org"), (0, "", "2 messages\n"))
+        (self.folder / "all").mkdir()
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "all", "--user", "bob@example.org")[2], "4 messages\n")
+        self.assertEqual(self.run_tool("export", "maildir", self.folder / "Maildir", "--user", "bob@example.org"), (0, "", "4 messages\n"))
+        self.server.send(message(subject="later", body="later\r\n"))
+        self.server.wait_for("later")
+        self.server.stop()
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "stopped.mbox", "--user", "bob@example.org"), (0, "", "3 messages\n"))
+        live = (self.folder / "live.mbox").read_text()
+        self.assertTrue((self.folder / "stopped.mbox").read_text().startswith(live))
+        self.assertEqual((self.folder / "all" / "INBOX.mbox").read_text(), live)
+        read = mailbox.Maildir(self.folder / "Maildir", create=False)
+        self.assertEqual(sorted(mail["Subject"] for mail in read), ["first", "second"])
+        self.assertEqual([path.name for path in self.folder.iterdir() if "partial" in path.name], [])
+
+    def test_a_dovecot_maildir_keeps_its_uids(self):
+        """Into folders that never held a message: UIDVALIDITY, UIDs with their gaps, and the next UID."""
+        maildir = mailbox.Maildir(self.folder / "Maildir", create=True)
+        for box, validity, next_uid, uids in ((maildir, 1234, 41, (3, 7, 40)), (maildir.add_folder("Work"), 1300, 100, (5,))):
+            place = pathlib.Path(box._path)
+            lines = [f"3 V{validity} N{next_uid} Gabcdef0123456789"]
+            for uid in uids:
+                name = f"1000000{uid:03}.M1P1.far"
+                (place / "cur" / f"{name}:2,Sa").write_text(f"Subject: mail {uid}\n\nbody {uid}\n")
+                os.utime(place / "cur" / f"{name}:2,Sa", (1_000_000_000 + uid,) * 2)
+                lines.append(f"{uid} :{name}")
+            (place / "dovecot-uidlist").write_text("\n".join(lines) + "\n")
+            (place / "dovecot-keywords").write_text("0 $Label\n")
+        for folder, _, names in os.walk(self.folder):
+            os.chmod(folder, 0o755)
+        self.server.start()
+        for _ in range(2):
+            self.assertEqual(self.run_tool("import", "maildir", self.folder / "Maildir", "--user", "bob@example.org"), (0, "", "4 messages\n"))
+            client = self.server.imap()
+            self.assertEqual(client.status("INBOX", "(UIDVALIDITY UIDNEXT)")[1], [b"INBOX (UIDVALIDITY 1234 UIDNEXT %d)" % (41 if _ == 0 else 44)])
+            self.assertEqual(client.status("Work", "(UIDVALIDITY UIDNEXT)")[1], [b"Work (UIDVALIDITY 1300 UIDNEXT %d)" % (100 if _ == 0 else 101)])
+            client.select("INBOX")
+            self.assertEqual(client.uid("search", "KEYWORD", "$Label")[1], [b"3 7 40" if _ == 0 else b"3 7 40 41 42 43"])  # a second time they are new ones
+            client.logout()
+        self.server.stop()
+        self.server.start()
+        found = self.shown()
+        self.assertEqual({subject: value[3] for subject, value in found.items()}, {"mail 3": 41, "mail 7": 42, "mail 40": 43})
+        self.assertEqual(found["mail 7"][:2], (1_000_000_007, {"\\Seen", "$Label"}))
+
+    def test_an_end_in_the_midst_leaves_nothing(self):
+        """The command ends before its input does: no message shows, no file stays; and so when the store ends."""
+        self.server.start()
+        watcher = self.watcher()
+        end_store = lambda: os.kill(self.server.roles()["store"], signal.SIGKILL)
+        for end in (None, end_store):
+            tool = subprocess.Popen([POSTHORN, "import", "mbox", "-", "--user", "bob@example.org", "-c", str(self.server.conf)], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            tool.stdin.write(MBOX.encode() * 20)
+            tool.stdin.flush()
+            wait_until(lambda: len(self.staged()) >= 20)
+            if end:
+                end()
+                tool.stdin.close()
+                self.assertEqual(tool.wait(30), 75, tool.stderr.read())
+            else:
+                tool.kill()
+                tool.wait(30)
+                tool.stdin.close()
+                wait_until(lambda: not self.staged())
+                self.assertEqual(watcher.noop()[0], "OK")
+            tool.stderr.close()
+            wait_until(lambda: self.server.roles().get("store"))
+            self.assertEqual(wait_until(lambda: self.shown_or_none()), {"none": True})
+        # An export that is ended leaves no file of that name.
+        self.assertEqual(self.run_tool("export", "mbox", self.folder / "none" / "x.mbox", "--user", "bob@example.org")[0], 1)
+
+    def shown_or_none(self):
+        try:
+            return self.shown() or {"none": True}
+        except (OSError, imaplib.IMAP4.error, AssertionError):
+            return None  # the store starts again
 
 
 if __name__ == "__main__":

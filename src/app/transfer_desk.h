@@ -1,0 +1,64 @@
+// TransferDesk: what `posthorn import` and `posthorn export` ask an account for, over the store's
+// control socket or, when no server runs, in the command's own process. One desk a connection: what
+// it holds ends with it, so a command that dies leaves nothing behind. Messages come in piece by
+// piece, each is staged on disk, and only `commit` puts them all into their folders.
+//
+//   open user=                          the account; to be asked first
+//   folders after=                      name=…, up to 500, in order
+//   create name=   subscribe name=
+//   piece bytes=                        wire bytes (CRLF) of the next message
+//   stage mailbox= date= flags= keyword=… uid=      that message is whole
+//   origin mailbox= uidvalidity= uidnext=           where the staged ones come from
+//   commit                              messages=; none is in a folder before, all are behind it
+//   settle                              all UIDs are given and written down
+//   list mailbox= after=                up to 200 messages: "uid flags date size" in message=
+//   words mailbox= uid=                 keyword=…
+//   read mailbox= uid= offset=          bytes= (LF lines); empty at the end, "gone" when expunged
+#pragma once
+
+#include "net/line_channel.h"
+#include "store/account.h"
+
+namespace posthorn::app {
+
+inline constexpr std::size_t kDeskPieceMax = 24'000;  // escaped it still fits a line
+
+class TransferDesk {
+ public:
+  explicit TransferDesk(store::Accounts& accounts) : accounts_(accounts) {}
+  // One question at a time. An answer that is not "ok" tells why in error=.
+  net::Awaitable<net::Message> answer(net::Message request);
+  // What was staged and not committed goes.
+  net::Awaitable<void> clear();
+
+ private:
+  struct Staged {
+    store::DeliveryPtr delivery;
+    store::Target target;
+  };
+  net::Task<net::Message> work(const net::Message& request);
+  net::Task<net::Message> open(std::string user);
+  net::Task<net::Message> folders(std::string after);
+  net::Task<net::Message> piece(std::string bytes);
+  net::Task<net::Message> stage(const net::Message& request);
+  net::Task<net::Message> commit();
+  net::Task<> settle();
+  net::Task<> look_at(std::string mailbox);
+  net::Task<net::Message> list(std::string mailbox, store::Uid after);
+  net::Task<net::Message> words(std::string mailbox, store::Uid uid);
+  net::Task<net::Message> read(std::string mailbox, store::Uid uid, std::uint64_t offset);
+
+  store::Accounts& accounts_;
+  store::AccountPtr account_;
+  store::DeliveryPtr incoming_;
+  std::vector<Staged> staged_;
+  std::vector<store::Account::Origin> origins_;
+  store::ViewPtr view_;
+  std::optional<store::OpenMessage> reading_;
+  bool is_busy_ = false;
+};
+
+net::Awaitable<void> serve_desk(store::Accounts& accounts, net::Scope& scope,
+                                net::StreamPtr stream);
+
+}  // namespace posthorn::app
