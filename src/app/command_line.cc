@@ -301,9 +301,9 @@ class CommandLine {
     CLI::App* sub =
         command(app_, "tap", "Live dialogs of the server's connections, without their secrets",
                 [this](const config::Config& config) { return run_tap(config, tap_); });
-    sub->add_option("session", tap_.session, "Only this session (s= in the log)");
+    sub->add_option("session", tap_.session, "Only this session or queue id (s= or q= in the log)");
     sub->add_flag("--all", tap_.all, "Every session");
-    sub->add_option("--user", tap_.user, "Only this account's sessions");
+    sub->add_option("--user", tap_.user, "Only this account's sessions and what it sends");
     sub->add_flag("--bodies", tap_.with_bodies, "Messages too, not only their size");
   }
 

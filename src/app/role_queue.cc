@@ -12,6 +12,7 @@
 #include "queue/queue.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
+#include "tap/hub.h"
 
 namespace posthorn::app {
 namespace {
@@ -22,6 +23,7 @@ class QueueRole final : public Role {
   explicit QueueRole(RoleSetup setup)
       : setup_(std::move(setup)),
         scope_(setup_.executor),
+        hub_(scope_),
         lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")),
         directory_(lookup_) {}
 
@@ -38,6 +40,12 @@ class QueueRole final : public Role {
         [&config](const std::string& account) {
           return store_socket(config, worker_of(account, config.store.workers), "lmtp");
         });
+    transports_->set_watch([this](net::StreamPtr stream, const deliver::Transports::Whose& whose) {
+      return hub_.wrap_client(std::move(stream), whose.service, whose.queue_id, whose.sender);
+    });
+    for (File& socket : setup_.sockets["tap-queue.sock"])
+      listen(std::move(socket), "tap-queue.sock",
+             [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
     if (!config.filter.spamd.empty()) {
       CO_TRY(auto spamd, net::parse_address(config.filter.spamd));
       filter_ =
@@ -141,6 +149,7 @@ class QueueRole final : public Role {
 
   RoleSetup setup_;
   net::Scope scope_;
+  tap::Hub hub_;
   net::LineChannel lookup_;
   route::RemoteDirectory directory_;
   std::unique_ptr<net::Resolver> resolver_;

@@ -21,8 +21,8 @@ class QueueSink final : public smtp::Sink {
     CO_TRY(auto stream,
            co_await net::connect(scope_.executor(), run_socket(config_, socket_), deadline));
     if (tap_ != nullptr) {
-      stream = tap_->wrap(std::move(stream), tap::Protocol::smtp, "queue", tap::Side::client);
-      stream->identify(envelope.origin.session, envelope.origin.account);
+      stream = tap_->wrap_client(std::move(stream), "queue", envelope.origin.session,
+                                 envelope.origin.account);
     }
     client_ = std::make_unique<smtp::Client>(
         std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});

@@ -86,6 +86,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   }
   for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
     inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt, worker);
+  inside("tap-queue.sock", RoleKind::queue, std::nullopt);
   if (!config.listen.http.empty() || !config.listen.https.empty()) {
     inside(web_socket(RoleKind::lookup, 0), RoleKind::lookup, RoleKind::web);
     inside(web_socket(RoleKind::queue, 0), RoleKind::queue, RoleKind::web);

@@ -1,5 +1,6 @@
 #include "app/tool_tap.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
@@ -43,11 +44,17 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-// Whole lines, so that those of two edges do not mix.
+constexpr std::string_view kWatching = "-- watching\n";
+
+// Whole lines, so that those of two roles do not mix.
 class Printer {
  public:
   bool feed(std::string_view bytes) {
     text_ += bytes;
+    if (!has_begun_ && text_.starts_with(kWatching)) {  // said once, when all of them do
+      text_.erase(0, kWatching.size());
+      has_begun_ = true;
+    }
     const std::size_t end = text_.rfind('\n');
     if (end == std::string::npos) return true;
     const bool done = write_all(STDOUT_FILENO, std::string_view(text_).substr(0, end + 1));
@@ -55,8 +62,11 @@ class Printer {
     return done;
   }
 
+  bool has_begun() const { return has_begun_; }
+
  private:
   std::string text_;
+  bool has_begun_ = false;
 };
 
 }  // namespace
@@ -76,25 +86,33 @@ int run_tap(const config::Config& config, const TapOptions& options) {
   }
   if (!options.session.empty()) watch.add("session", options.session);
   if (options.with_bodies) watch.add("bodies", "1");
+  std::vector<Path> places = {config.paths.run / "tap-queue.sock"};
+  for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
+    places.push_back(config.paths.run / fmt::format("tap-{}.sock", worker));
   std::vector<File> sockets;
   std::vector<pollfd> waits;
-  std::vector<Printer> printers(config.edge.workers);
-  for (std::size_t worker = 0; worker < config.edge.workers; ++worker) {
-    auto socket = connect_to(config.paths.run / fmt::format("tap-{}.sock", worker));
+  std::vector<Printer> printers(places.size());
+  for (const Path& place : places) {
+    auto socket = connect_to(place);
     if (!socket) return complain(socket.error().what);
     if (!write_all(socket->fd(), net::format_message("1", watch)))
-      return complain("the edge closed the connection");
+      return complain("the server closed the connection");
     waits.push_back({socket->fd(), POLLIN, 0});
     sockets.push_back(*std::move(socket));
   }
+  bool has_begun = false;
   std::array<char, 64 * 1024> buffer{};
   while (true) {
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return 1;
     for (std::size_t i = 0; i < waits.size(); ++i) {
       if (waits[i].revents == 0) continue;
       const ssize_t n = ::read(waits[i].fd, buffer.data(), buffer.size());
-      if (n <= 0) return complain("the edge ended");
+      if (n <= 0) return complain("the server ended");
       if (!printers[i].feed({buffer.data(), static_cast<std::size_t>(n)})) return 0;
+      if (!has_begun && std::ranges::all_of(printers, &Printer::has_begun)) {
+        has_begun = true;
+        if (!write_all(STDOUT_FILENO, kWatching)) return 0;
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 // `posthorn tap`: prints the dialogs of the running server's connections as they pass, by the
-// control socket of each edge. Ends with Ctrl-C, or when the server does.
+// control sockets of each edge and of the queue. Ends with Ctrl-C, or when the server does.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace posthorn::app {
 struct TapOptions {
   bool all = false;
   std::string user;     // alice@example.org
-  std::string session;  // as in the log, "s="
+  std::string session;  // as in the log, "s=", or a queue id, "q="
   bool with_bodies = false;
 };
 

@@ -92,25 +92,32 @@ smtp::ClientOptions Transports::client_options(bool lmtp) const {
 
 net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelope envelope,
                                               Body body, std::string queue_id) {
-  (void)queue_id;
+  Whose whose{.service = "lmtp",
+              .queue_id = std::move(queue_id),
+              .sender = message::to_lower(
+                  envelope.origin.account.empty() ? envelope.sender : envelope.origin.account)};
   envelope.declared_size = body.size + body.prefix.size();
   if (const auto* local = std::get_if<route::LocalPlan>(&plan))
-    co_return co_await deliver_local(*local, envelope, body);
-  const auto way = co_await find_way(plan);
+    co_return co_await deliver_local(*local, envelope, body, std::move(whose));
+  auto way = co_await find_way(plan);
   if (!way) {
     Attempted attempted = all(envelope, deferred(way.error().what));
     attempted.destination_down = true;
     co_return attempted;
   }
   if (!*way) co_return all(envelope, way->error());
+  whose.service = std::holds_alternative<route::MxPlan>(plan) ? "mx" : "relay";
+  (*way)->whose = std::move(whose);
   co_return co_await deliver_remote(**way, envelope, body);
 }
 
 net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan,
-                                                    message::Envelope& envelope, const Body& body) {
+                                                    message::Envelope& envelope, const Body& body,
+                                                    Whose whose) {
   auto stream = co_await net::connect(scope_.executor(), store_address_(plan.account),
                                       Clock::system().steady_now() + 10s);
   if (!stream) co_return all(envelope, deferred(stream.error().what));
+  if (watch_) stream = watch_(*std::move(stream), whose);
   smtp::Client client(*std::move(stream), client_options(true));
   const net::Scope::Registration registration(scope_, client.stream());
   const auto opened = co_await client.open();
@@ -270,6 +277,7 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     failed_with(deferred(stream.error().what, remote));
     co_return Tried::failed;
   }
+  if (watch_) stream = watch_(*std::move(stream), way.whose);
   smtp::Client client(*std::move(stream), client_options(false));
   const net::Scope::Registration registration(scope_, client.stream());
   const auto ready = co_await prepare(client, way, host, attempted);

@@ -24,6 +24,15 @@ class Transports final : public Transport {
              std::unique_ptr<net::TlsClient> trusting,
              std::function<net::Address(const std::string& account)> store_address);
 
+  // Whose connection it is: a queue id and the sender.
+  struct Whose {
+    std::string service;  // "lmtp", "relay", "mx"
+    std::string queue_id, sender;
+  };
+  using Watch = std::function<net::StreamPtr(net::StreamPtr stream, const Whose& whose)>;
+  // Puts something around every connection that looks on.
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
+
   net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body,
                                     std::string queue_id) override;
 
@@ -36,10 +45,11 @@ class Transports final : public Transport {
   struct Way {
     std::vector<Host> hosts;
     std::string tls, user, password;
+    Whose whose = {};
   };
 
   net::Awaitable<Attempted> deliver_local(const route::LocalPlan& plan, message::Envelope& envelope,
-                                          const Body& body);
+                                          const Body& body, Whose whose);
   net::Awaitable<Attempted> deliver_remote(const Way& way, message::Envelope& envelope,
                                            const Body& body);
   net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
@@ -67,6 +77,7 @@ class Transports final : public Transport {
   net::Resolver& resolver_;
   std::unique_ptr<net::TlsClient> verifying_, trusting_;
   std::function<net::Address(const std::string&)> store_address_;
+  Watch watch_;
   log::Logger log_;
 };
 

@@ -36,8 +36,14 @@ class TapStream final : public net::Stream {
         stream_(std::move(stream)),
         protocol_(protocol),
         service_(std::move(service)),
-        side_(side) {
-    if (hub_.is_watched()) note("connected from " + stream_->peer().address);
+        side_(side) {}
+  void begin() {
+    if (!hub_.is_watched()) return;
+    const net::Peer& peer = stream_->peer();
+    note(side_ == Side::server
+             ? "connected from " + peer.address
+             : fmt::format("connected to {}{}", peer.address,
+                           peer.port == 0 ? "" : fmt::format(" port {}", peer.port)));
   }
   ~TapStream() override {
     if (hub_.is_watched()) note("closed");
@@ -136,8 +142,20 @@ void TapStream::identify(std::string_view session, std::string_view account) {
   recent_.clear();
 }
 
-net::StreamPtr Hub::wrap(net::StreamPtr stream, Protocol protocol, std::string service, Side side) {
-  return std::make_unique<TapStream>(*this, std::move(stream), protocol, std::move(service), side);
+net::StreamPtr Hub::wrap(net::StreamPtr stream, Protocol protocol, std::string service) {
+  auto tapped = std::make_unique<TapStream>(*this, std::move(stream), protocol, std::move(service),
+                                            Side::server);
+  tapped->begin();
+  return tapped;
+}
+
+net::StreamPtr Hub::wrap_client(net::StreamPtr stream, std::string service,
+                                std::string_view session, std::string_view account) {
+  auto tapped = std::make_unique<TapStream>(*this, std::move(stream), Protocol::smtp,
+                                            std::move(service), Side::client);
+  tapped->identify(session, account);
+  tapped->begin();
+  return tapped;
 }
 
 bool Hub::has_user_watcher() const {

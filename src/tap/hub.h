@@ -28,8 +28,10 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   // service: as the listener is named, "imaps". The hub outlives the stream.
-  net::StreamPtr wrap(net::StreamPtr stream, Protocol protocol, std::string service,
-                      Side side = Side::server);
+  net::StreamPtr wrap(net::StreamPtr stream, Protocol protocol, std::string service);
+  // A connection that the role makes: whose it is, is known from the start.
+  net::StreamPtr wrap_client(net::StreamPtr stream, std::string service, std::string_view session,
+                             std::string_view account);
   // One watcher, to its end.
   net::Awaitable<void> serve(net::StreamPtr stream);
   bool is_watched() const { return !watchers_.empty(); }
