@@ -14,6 +14,7 @@ pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 find_library(SIEVE2_LIBRARY sieve REQUIRED)
+find_library(RE2_LIBRARY re2 REQUIRED)
 
 # Flags that every object gets, whoever wrote it.
 add_library(posthorn_flags INTERFACE)
@@ -47,7 +48,7 @@ set(THIRD_PARTY_net OpenSSL::SSL OpenSSL::Crypto PkgConfig::CARES Threads::Threa
 set(THIRD_PARTY_message ICU::uc ICU::i18n ICU::data)
 set(THIRD_PARTY_imap_proto ICU::uc)
 set(THIRD_PARTY_auth OpenSSL::Crypto PkgConfig::ARGON2 PkgConfig::CRYPT)
-set(THIRD_PARTY_maps PkgConfig::PQ)
+set(THIRD_PARTY_maps PkgConfig::PQ ${RE2_LIBRARY})
 set(THIRD_PARTY_filter CURL::libcurl)
 set(THIRD_PARTY_sieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_store SQLite::SQLite3 ICU::uc ICU::i18n OpenSSL::Crypto)

@@ -7,7 +7,7 @@
 #include "app/control.h"
 #include "app/supervisor.h"
 #include "app/table_store.h"
-#include "maps/table.h"
+#include "maps/regexp_table.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::app {
@@ -18,28 +18,30 @@ int complain(std::string_view what) {
   return 1;
 }
 
-const std::string* find(const maps::TextFile& file, std::string_view key) {
-  const std::string wanted = message::to_lower(key);
-  for (const maps::Entry& entry : file.entries)
-    if (entry.key == wanted) return &entry.value;
-  return nullptr;
+// The answer to each key asked for, or with "-" to each line of the input, as postmap -q prints it:
+// 1 when there was none. find: Result<std::optional<std::string>>(key in lower case).
+int answer(const std::string& query, const auto& find) {
+  int status = 1;
+  const auto ask = [&](const std::string& key, std::string_view front) -> Result<> {
+    TRY(const auto value, find(message::to_lower(key)));
+    if (!value) return {};
+    fmt::print("{}{}\n", front, *value);
+    status = 0;
+    return {};
+  };
+  Result<> done;
+  if (query != "-") {
+    done = ask(query, "");
+  } else {
+    for (std::string line; done && std::getline(std::cin, line);) done = ask(line, line + "\t");
+  }
+  return done ? status : complain(done.error().what);
 }
 
-int query(const maps::TextFile& file, const std::string& key) {
-  if (key != "-") {
-    const std::string* value = find(file, key);
-    if (value == nullptr) return 1;
-    fmt::print("{}\n", *value);
-    return 0;
-  }
-  int status = 1;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (const std::string* value = find(file, line)) {
-      fmt::print("{}\t{}\n", line, *value);
-      status = 0;
-    }
-  }
-  return status;
+maps::Found find_in(const maps::TextFile& file, std::string_view key) {
+  const auto found = std::ranges::find(file.entries, key, &maps::Entry::key);
+  if (found == file.entries.end()) return std::nullopt;
+  return found->value;
 }
 
 // "pgsql:aliases".
@@ -53,21 +55,7 @@ int query_pgsql(const config::Config& config, std::string_view name, const std::
     fmt::print("{}: its changes are live without a command\n", (*table)->place());
     return 0;
   }
-  int status = 1;
-  const auto ask = [&](const std::string& key, std::string_view front) -> Result<> {
-    TRY(const auto value, (*table)->find(message::to_lower(key)));
-    if (!value) return {};
-    fmt::print("{}{}\n", front, *value);
-    status = 0;
-    return {};
-  };
-  Result<> done;
-  if (query != "-") {
-    done = ask(query, "");
-  } else {
-    for (std::string line; done && std::getline(std::cin, line);) done = ask(line, line + "\t");
-  }
-  return done ? status : complain(done.error().what);
+  return answer(query, [&](const std::string& key) { return (*table)->find(key); });
 }
 
 // 0, or 1 after it was told what is wrong; a query's answer is printed.
@@ -85,17 +73,21 @@ int check_table(const config::Config& config, const std::string& table,
   const auto text = read_file(path);
   if (!text) return complain(text.error().what);
   if (!*text) return complain(fmt::format("{}: there is no such file", path.native()));
-  if (name->type == "regexp") {
-    const auto patterns = maps::RegexpTable::parse(**text, path.native());
+  if (name->has_patterns()) {
+    const auto patterns =
+        maps::RegexpTable::parse(**text, path.native(), maps::RegexpTable::syntax_of(*name));
     if (!patterns) return complain(patterns.error().what);
-    return question.empty() ? 0 : complain("-q asks text tables only");
+    if (question.empty()) return 0;
+    return answer(question,
+                  [&](const std::string& key) { return maps::Found((*patterns)->answer(key)); });
   }
   const maps::TextFile file = maps::parse_text(**text, path.native());
   for (const maps::Finding& warning : file.warnings)
     fmt::print(stderr, "warning: {}\n", warning.text());
   for (const maps::Finding& fault : file.faults) fmt::print(stderr, "{}\n", fault.text());
   if (!file.faults.empty()) return 1;
-  if (!question.empty()) return query(file, question);
+  if (!question.empty())
+    return answer(question, [&](const std::string& key) { return find_in(file, key); });
   if (const auto running = find_instance(config); !running || !*running)
     fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(),
                file.entries.size());

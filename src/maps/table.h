@@ -60,21 +60,6 @@ class TextTable final : public Table {
   std::unordered_map<std::string, std::size_t> index_;
 };
 
-// "/pattern/flags value" lines (regexp_table(5), POSIX extended), in order; $1 … in the value. "!"
-// negates; "if /pattern/flags" to "endif" is looked at only where the pattern holds.
-class RegexpTable final : public Table {
- public:
-  static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path);
-  ~RegexpTable() override;
-  net::Task<std::optional<std::string>> find(std::string key) const override;
-
- private:
-  struct Rule;
-  static Result<> read_pattern(std::string_view& rest, Rule& rule);
-  std::vector<std::unique_ptr<Rule>> rules_;
-  RegexpTable();
-};
-
 class StaticTable final : public Table {
  public:
   explicit StaticTable(std::string value) : value_(std::move(value)) {}
@@ -86,9 +71,10 @@ class StaticTable final : public Table {
 
 // "text:name", "hash:name" …: the type, and the file below folder.
 struct TableName {
-  std::string type;  // "text", "regexp", "static", "pgsql"
+  std::string type;  // "text", "regexp", "pcre", "static", "pgsql"
   std::string rest;  // file name or static value; of pgsql nothing
-  bool is_file() const { return type == "text" || type == "regexp"; }
+  bool has_patterns() const { return type == "regexp" || type == "pcre"; }
+  bool is_file() const { return type == "text" || has_patterns(); }
 };
 Result<TableName> parse_table_name(std::string_view name);
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/events.h"
+#include "maps/regexp_table.h"
 
 namespace posthorn::maps {
 namespace {
@@ -81,8 +82,8 @@ class Loader {
       } else if (!*text) {
         if (required || had_entries(path.native()))
           faults_.push_back({path.native() + ":1", "there is no such file"});
-      } else if (parsed->type == "regexp") {
-        auto table = RegexpTable::parse(**text, path.native());
+      } else if (parsed->has_patterns()) {
+        auto table = RegexpTable::parse(**text, path.native(), RegexpTable::syntax_of(*parsed));
         if (table)
           list.tables.push_back(*std::move(table));
         else

@@ -4,18 +4,12 @@
 #include <fmt/format.h>
 #include <unordered_map>
 
+#include "maps/text_lines.h"
+
 namespace posthorn::maps {
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\v\f";
 constexpr std::string_view kMark = "\xEF\xBB\xBF";  // an editor's byte order mark
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 bool is_control(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;

@@ -236,6 +236,14 @@ class Postmap(unittest.TestCase):
                 self.assertEqual(self.ask("-q", absent, name), (1, "", ""), (prefix, absent))
         self.assertEqual(sorted(re.split(r"[,\s]+", self.ask("-q", "team@example.org", self.table)[1].strip())), ["alice@example.org", "bob@example.org"])
 
+    def test_questions_of_patterns(self):
+        patterns = self.server.folder / "patterns"
+        patterns.write_text("/^(.+)-(owner|request)@example\\.org$/ $1@example.org\n")
+        for kind in ("regexp", "pcre"):
+            self.assertEqual(self.ask("-q", "Team-Owner@example.org", f"{kind}:{patterns}"), (0, "team@example.org\n", ""))
+            self.assertEqual(self.ask("-q", "team@example.org", f"{kind}:{patterns}"), (1, "", ""))
+            self.assertEqual(self.ask(f"{kind}:{patterns}")[0], 0)
+
     def test_questions_from_standard_input(self):
         code, text, _ = self.ask("-q", "-", self.table, input="nobody\nupper@example.org\n@example.net\n")
         self.assertEqual((code, text), (0, "upper@example.org\tone   two\n@example.net\tbob@example.org\n"))

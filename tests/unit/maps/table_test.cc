@@ -1,10 +1,9 @@
 // Proves that tables are read as Postfix reads them: comments, continuations, duplicates, any line
 // ends, odd and hostile files, each fault with file and line; pattern tables with their flags,
 // negation, if and substitution; and that no pattern can hold the server for long.
-#include "maps/table.h"
-
 #include <gtest/gtest.h>
 
+#include "maps/regexp_table.h"
 #include "maps/table_set.h"
 #include "tests/support/test_loop.h"
 
@@ -162,6 +161,11 @@ TEST(Regexp, FaultsSayWhere) {
       {"/a/ v\0"s, "t:1: "},
       {"/(a*)*\\1/ v", "t:1: "},
       {"/((a{1,255}){1,255}){1,255}/ v", "t:1: "},
+      {"/(?=a)b/ v", "t:1: "},
+      {"/\\<a/ v", "t:1: "},
+      {"/[[=a=]]/ v", "t:1: "},
+      {"/a/x v", "t:1: "},
+      {"/\xff/ v", "t:1: "},
       {"/a{99999}/ v", "t:1: "},
   };
   for (const auto& row : rows) {
@@ -177,7 +181,8 @@ TEST_F(TableTest, NoPatternTakesForEver) {
                               std::string(126, 'a') + "@" + std::string(127, 'a')};
   for (const std::string pattern :
        {"/^(a+)+$/ v", "/^(a*)*b$/ v", "/(a|aa)+$/ v", "/^(.*)*(.*)*(.*)*x$/ v",
-        "/(.*)(.*)(.*)(.*)(.*)x/ v", "/^(([a-z])+.)+[A-Z]([a-z])+$/ v", "/(a?){90}a{90}x/ v"}) {
+        "/(.*)(.*)(.*)(.*)(.*)x/ v", "/^(([a-z])+.)+[A-Z]([a-z])+$/ v", "/(a?){90}a{90}x/ v",
+        "/(\\ba?){90}/ v", "/^((((((a*)+)+)+)+)+)+/ v"}) {
     const auto table = RegexpTable::parse(pattern, "t");
     ASSERT_TRUE(table) << pattern << table.error().what;
     for (const std::string& key : keys) {
@@ -185,6 +190,24 @@ TEST_F(TableTest, NoPatternTakesForEver) {
       (void)ask(**table, key);
       EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2)) << pattern;
     }
+  }
+}
+
+TEST_F(TableTest, PerlPatterns) {
+  const struct {
+    std::string table, key, expected;
+  } rows[] = {
+      {R"(/^(\w+?)\d*@x$/ $1)", "bob42@x", "bob"},
+      {R"(/^(?:a|b)(\S+)@x$/ $1)", "bob@x", "ob"},
+      {"/^A@X$/ v", "a@x", "v"},
+      {"/^A@X$/i v", "a@x", "-"},
+      {"/a|ab/ [v]", "ab", "[v]"},
+      {"/^(a|ab)(c|bcd)?/ $1", "abcd", "a"},  // the first that fits, not the longest
+  };
+  for (const auto& row : rows) {
+    const auto table = RegexpTable::parse(row.table, "t", RegexpTable::Syntax::perl);
+    ASSERT_TRUE(table) << row.table << ": " << table.error().what;
+    EXPECT_EQ(ask(**table, row.key), row.expected) << row.table << " asked " << row.key;
   }
 }
 

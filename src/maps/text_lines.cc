@@ -1,0 +1,48 @@
+#include "maps/text_lines.h"
+
+#include <algorithm>
+
+namespace posthorn::maps {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u < 0x20 && c != '\t') || u == 0x7F;
+  });
+}
+
+std::vector<LogicalLine> logical_lines(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // an editor's byte order mark
+  std::vector<LogicalLine> lines;
+  std::size_t number = 0;
+  while (!text.empty()) {
+    const std::size_t lf = text.find('\n');
+    std::string_view line = text.substr(0, lf);
+    text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
+    ++number;
+    const std::string_view content = trim(line);
+    if (content.empty() || content.front() == '#') continue;
+    if (kSpace.find(line.front()) != std::string_view::npos && !lines.empty()) {
+      lines.back().text += ' ';
+      lines.back().text += content;
+    } else {
+      lines.push_back({std::string(content), number});
+    }
+  }
+  return lines;
+}
+
+}  // namespace posthorn::maps

@@ -1,0 +1,27 @@
+// The lines of Postfix's text tables (postmap(5)): comments, empty lines and continuations.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace posthorn::maps {
+
+inline constexpr std::string_view kSpace = " \t\r\v\f";
+
+std::string lower(std::string_view text);  // ASCII
+std::string_view trim(std::string_view text);
+
+// Also a CR inside a line: what looks like two lines would be one entry.
+bool has_control(std::string_view text);
+
+struct LogicalLine {
+  std::string text;
+  std::size_t number = 0;  // of its first line, from 1
+};
+
+// Lines with their continuations joined; comments and empty lines are gone, also between
+// continuations.
+std::vector<LogicalLine> logical_lines(std::string_view text);
+
+}  // namespace posthorn::maps
