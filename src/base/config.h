@@ -71,6 +71,7 @@ struct Limits {
 
 struct Smtp {
   std::string banner = "ESMTP Posthorn";
+  std::string replies = "postfix";  // whose words good replies are in: "postfix", "exim"
   Bytes message_max = 50U << 20U;
   std::size_t recipients_max = 1000;
   std::size_t line_max = 1U << 20U;  // a text line in DATA

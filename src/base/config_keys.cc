@@ -77,6 +77,8 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
 void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.section("smtp", "SMTP, on every port.");
   v.text("banner", c.banner, "What follows the host name in the greeting.");
+  v.choice("replies", c.replies, {"postfix", "exim"},
+           "Whose words the replies are in, for programs that were written against one of them.");
   v.bytes("message_max", c.message_max, kKiB, 2 * kGiB, "The largest message (announced by SIZE).");
   v.count("recipients_max", c.recipients_max, 100, 100'000,
           "Recipients of a message (RFC 5321: at least 100).");

@@ -20,7 +20,8 @@ net::Task<> Session::data() {
     co_await reset();
     co_return Result<>{};
   }
-  out_ += "354 End data with <CR><LF>.<CR><LF>\r\n";
+  out_ += is_like_exim() ? "354 Enter message, ending with \".\" on a line by itself\r\n"
+                         : "354 End data with <CR><LF>.<CR><LF>\r\n";
   CO_TRY_OK(co_await flush());
   DataDecoder decoder(settings_.smtp.line_max);
   const SteadyTime begun = Clock::system().steady_now();

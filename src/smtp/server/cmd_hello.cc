@@ -10,13 +10,15 @@ Reply Session::hello(const Command& command) {
   helo_ = command.argument;
   greeted_ = true;
   extended_ = command.verb != Verb::helo;
-  if (!extended_) return {250, "", settings_.hostname};
   std::string text = settings_.hostname;
+  if (is_like_exim()) text += fmt::format(" Hello {} [{}]", helo_, stream_->peer().address);
+  if (!extended_) return {250, "", text};
   text += "\nPIPELINING";
   text += fmt::format("\nSIZE {}", settings_.smtp.message_max);
   if (services_.tls != nullptr && stream_->tls() == nullptr) text += "\nSTARTTLS";
   if (offers_auth(state())) text += "\nAUTH PLAIN LOGIN";
-  text += "\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING";
+  if (!is_like_exim()) text += "\nENHANCEDSTATUSCODES";
+  text += "\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING";
   if (settings_.internal) text += "\nXFORWARD NAME ADDR PROTO HELO IDENT";
   return {250, "", text};
 }

@@ -46,7 +46,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
                         .protocol = with_keyword(),
                         .account = account_};
   }
-  co_return Reply{250, "2.1.0", "Ok"};
+  co_return is_like_exim() ? Reply{250, "", "OK"} : Reply{250, "2.1.0", "Ok"};
 }
 
 // RFC 6409 section 6.1: a user may not speak for others.

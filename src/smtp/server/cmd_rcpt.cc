@@ -32,7 +32,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     if (seen_.insert(message::to_lower(to)).second)
       envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
   ++named_;
-  co_return Reply{250, "2.1.5", "Ok"};
+  co_return is_like_exim() ? Reply{250, "", "Accepted"} : Reply{250, "2.1.5", "Ok"};
 }
 
 net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,

@@ -160,6 +160,7 @@ net::Awaitable<void> Session::commit() {
                                      {"size", size_},
                                      {"account", account_},
                                      {"ms", Clock::system().steady_now() - begun_}});
+  if (is_like_exim()) co_return say({250, "", "OK id=" + committed->queue_id});
   say_result(Reply{250, "2.0.0",
                    committed->queue_id.empty() ? "Ok" : "Ok: queued as " + committed->queue_id},
              committed->replies);

@@ -258,7 +258,8 @@ net::Task<> Session::answer(const std::string& line) {
       junk();
       break;
     case Verb::quit:
-      say({221, "2.0.0", "Bye"});
+      say(is_like_exim() ? Reply{221, "", settings_.hostname + " closing connection"}
+                         : Reply{221, "2.0.0", "Bye"});
       over_ = true;
       break;
     case Verb::vrfy:

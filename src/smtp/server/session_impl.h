@@ -41,6 +41,11 @@ class Session {
     return Clock::system().steady_now() + time;
   }
   bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
+  // Good replies in Exim's words, without enhanced status codes: for programs written against it.
+  bool is_like_exim() const {
+    return settings_.smtp.replies == "exim" && !settings_.internal && !is_lmtp() &&
+           !settings_.is_for_programs;
+  }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }
   // Strangers' port: what Postfix calls forbidding unauthorised pipelining holds here.
   bool is_strict() const { return settings_.protocol == Protocol::smtp && !settings_.internal; }

@@ -111,6 +111,7 @@ ServerSettings settings_of(const test::Transcript& transcript) {
   settings.allow_plaintext_auth = setting("plaintext_auth") == "yes";
   if (setting("auth_on_25") == "yes") settings.smtp.auth_on_25 = true;
   if (const auto text = setting("check_from"); !text.empty()) settings.submission.check_from = text;
+  if (const auto text = setting("replies"); !text.empty()) settings.smtp.replies = text;
   if (setting("require_auth") == "no") settings.submission.require_auth = false;
   if (const auto text = setting("message_max"); !text.empty())
     settings.smtp.message_max = std::stoull(text);
