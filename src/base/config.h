@@ -208,6 +208,7 @@ struct Store {
 };
 
 struct Imap {
+  std::string separator = ".";  // between the levels of a mailbox' name, as clients see it: "." "/"
   std::size_t line_max = 65'536;
   std::size_t login_line_max = 8192;
   Duration idle_timeout = 30min;

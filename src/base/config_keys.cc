@@ -276,6 +276,8 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.duration("rescan", c.rescan, 100ms, hours(1),
              "How often an open mailbox looks for files that others changed.");
   v.section("imap", "IMAP.");
+  v.choice("separator", i.separator, {".", "/"},
+           "Between the levels of a folder's name, as clients see it.");
   v.bytes("line_max", i.line_max, kKiB, 16 * kMiB, "The longest command, without literals.");
   v.bytes("login_line_max", i.login_line_max, 512, kMiB, "The longest command before the login.");
   v.duration("idle_timeout", i.idle_timeout, 1min, kDay,

@@ -104,10 +104,12 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
   if (!pattern) co_return bad("LIST needs a reference and a pattern");
   if (parser.take_space() && !parser.take_word("RETURN (")) co_return bad("Unknown option");
   if (pattern->empty() && !only_special) {
-    out_ += "* LIST (\\Noselect) \".\" \"\"\r\n";  // the question for the separator
+    // The question for the separator.
+    out_ += fmt::format("* LIST (\\Noselect) \"{}\" \"\"\r\n", services_.config.imap.separator);
     co_return ok("List completed");
   }
-  const auto wanted = decode_mutf7(*reference + *pattern);
+  auto wanted = decode_mutf7(*reference + *pattern);
+  if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
   for (const store::MailboxInfo& info : *mailboxes) {
@@ -119,7 +121,8 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
     if (!info.is_selectable) attributes += " \\Noselect";
     if (info.use != store::SpecialUse::none)
       attributes += " " + std::string(store::to_string(info.use));
-    out_ += fmt::format("* LIST ({}) \".\" {}\r\n", attributes, format_mailbox(info.name));
+    out_ += fmt::format("* LIST ({}) \"{}\" {}\r\n", attributes, services_.config.imap.separator,
+                        format_mailbox(other_separator(info.name)));
   }
   co_return ok("List completed");
 }
@@ -129,13 +132,15 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
   if (parser.take_space()) reference = parser.astring();
   if (reference && parser.take_space()) pattern = parser.list_mailbox();
   if (!pattern) co_return bad("LSUB needs a reference and a pattern");
-  const auto wanted = decode_mutf7(*reference + *pattern);
+  auto wanted = decode_mutf7(*reference + *pattern);
+  if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
   for (const store::MailboxInfo& info : *mailboxes) {
     if (!info.is_subscribed || !wanted || !list_matches(*wanted, info.name, '.')) continue;
-    out_ += fmt::format("* LSUB ({}) \".\" {}\r\n", info.is_selectable ? "" : "\\Noselect",
-                        format_mailbox(info.name));
+    out_ +=
+        fmt::format("* LSUB ({}) \"{}\" {}\r\n", info.is_selectable ? "" : "\\Noselect",
+                    services_.config.imap.separator, format_mailbox(other_separator(info.name)));
   }
   co_return ok("Lsub completed");
 }
@@ -178,7 +183,7 @@ net::Awaitable<Outcome> Session::tell_status(std::string mailbox, std::vector<st
       co_return bad("Unknown status item");
     values += fmt::format("{}{} {}", values.empty() ? "" : " ", item, value);
   }
-  out_ += fmt::format("* STATUS {} ({})\r\n", format_mailbox(mailbox), values);
+  out_ += fmt::format("* STATUS {} ({})\r\n", format_mailbox(other_separator(mailbox)), values);
   co_return ok("Status completed");
 }
 

@@ -38,7 +38,7 @@ net::Awaitable<Outcome> Session::enable(Parser& parser) {
 
 net::Awaitable<Outcome> Session::name_space(Parser& parser) {
   if (!parser.at_end()) co_return bad("No argument is allowed");
-  out_ += "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n";
+  out_ += fmt::format("* NAMESPACE ((\"\" \"{}\")) NIL NIL\r\n", services_.config.imap.separator);
   co_return ok("Namespace completed");
 }
 

@@ -265,11 +265,19 @@ Outcome Session::name_outcome(store::NameResult result, bool try_create) {
   return bad("?");
 }
 
+std::string Session::other_separator(std::string name) const {
+  if (services_.config.imap.separator != "/") return name;
+  for (char& c : name)
+    if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
+  return name;
+}
+
 std::optional<std::string> Session::mailbox_name(Parser& parser) {
   const auto raw = parser.astring();
   if (!raw) return std::nullopt;
   auto name = decode_mutf7(*raw);
   if (!name) return std::string("\x01");  // a name that cannot be: the store says CANNOT
+  name = other_separator(*std::move(name));
   if (name->size() > 1 && name->ends_with('.'))
     name->pop_back();  // RFC 3501 section 6.3.3: "the name may end with the separator"
   if (equals(*name, "INBOX")) return "INBOX";

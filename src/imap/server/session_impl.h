@@ -62,6 +62,9 @@ class Session {
   SteadyTime write_deadline() const { return Clock::system().steady_now() + 10min; }
   Outcome failed(const Error& error);
   static Outcome name_outcome(store::NameResult result, bool try_create);
+  // Between a client's name of a mailbox and the store's, both ways: levels are separated by a dot
+  // there, and by imap.separator here. The other of the two characters is part of no name.
+  std::string other_separator(std::string name) const;
   std::optional<std::string> mailbox_name(Parser& parser);
   std::vector<store::Uid> uids_of(const SequenceSet& set, Numbers numbers, bool& valid) const;
 

@@ -12,6 +12,7 @@ TEST_P(Transcripts, InPieces) {
   config::Config config;
   if (transcript.has("message_max"))
     config.smtp.message_max = std::stoull(transcript.setting("message_max"));
+  config.imap.separator = transcript.setting("separator", config.imap.separator);
   test::run_in_pieces(transcript, [&](std::size_t piece) {
     const test::TempFolder folder;
     return test::run_session_transcript(
