@@ -16,12 +16,18 @@ struct Service {
   Security security = Security::tls;
 };
 
+// Who may log in: who has an account; anybody, with the part before the @ as password
+// (auth.any_user); anybody, with the password that all share.
+enum class Logins { accounts, local_part, one_password };
+
 struct MailSettings {
   std::string hostname;              // of the server, in its certificate
   std::vector<std::string> domains;  // ours
   std::vector<Service> services;     // the best one of a protocol first
   std::string authority_pem;         // empty: the certificate comes from an authority all know
   std::string authority_sha256;      // its fingerprint, "AB:CD:…"
+  Logins logins = Logins::accounts;
+  bool has_plaintext_logins = false;  // also without TLS
 
   const Service* find(std::string_view protocol) const;
 };

@@ -75,6 +75,28 @@ std::string service_table(const MailSettings& settings) {
          rows + "</tbody>\n</table>\n";
 }
 
+std::string user_and_password(const MailSettings& settings, const std::string& example) {
+  std::string text = "<li>User name: ";
+  text += settings.logins == Logins::local_part ? "any address of any domain"
+                                                : "your whole mail address";
+  text += fmt::format(", as <code>{}</code></li>\n<li>Password: ", escape_markup(example));
+  switch (settings.logins) {
+    case Logins::accounts:
+      text += "the one of your mail account";
+      break;
+    case Logins::local_part:
+      text += "the part before the @; the mailbox is made at once";
+      break;
+    case Logins::one_password:
+      text += "the one that this server has for everybody";
+      break;
+  }
+  text += "</li>\n";
+  if (settings.has_plaintext_logins)
+    text += "<li>Encryption is offered and not required: a server for development</li>\n";
+  return text;
+}
+
 std::string authority_section(const MailSettings& settings) {
   if (settings.authority_pem.empty()) return {};
   return "<section>\n<h2>Certificate</h2>\n"
@@ -102,10 +124,9 @@ std::string start_page(const MailSettings& settings) {
   text += fmt::format(
       "<section>\n<h2>Settings for your mail program</h2>\n"
       "<ul>\n<li>Server, for receiving and for sending: <code>{0}</code></li>\n"
-      "<li>User name: your whole mail address, as <code>{1}</code></li>\n"
-      "<li>Password: the one of your mail account</li>\n</ul>\n{2}"
+      "{1}</ul>\n{2}"
       "<p>Where a service stands twice, take the first that your program knows.</p>\n</section>\n",
-      host, escape_markup(example), service_table(settings));
+      host, user_and_password(settings, example), service_table(settings));
   text += authority_section(settings);
   text += fmt::format(
       "<section>\n<h2>iPhone and iPad</h2>\n"

@@ -84,6 +84,19 @@ TEST_F(PagesTest, WithoutAnAuthorityNoneIsOffered) {
   EXPECT_EQ(ask("GET", "/").body.find("/ca.crt"), std::string::npos);
 }
 
+TEST_F(PagesTest, TheStartPageSaysWhoMayLogIn) {
+  const auto page = [&] { return ask("GET", "/").body; };
+  EXPECT_TRUE(page().contains("Password: the one of your mail account"));
+  EXPECT_FALSE(page().contains("not required"));
+  backend_.mail.logins = Logins::local_part;
+  backend_.mail.has_plaintext_logins = true;
+  EXPECT_TRUE(page().contains("any address of any domain"));
+  EXPECT_TRUE(page().contains("the part before the @"));
+  EXPECT_TRUE(page().contains("not required"));
+  backend_.mail.logins = Logins::one_password;
+  EXPECT_TRUE(page().contains("for everybody"));
+}
+
 TEST_F(PagesTest, HealthIsRedWhenOneLightIs) {
   EXPECT_EQ(ask("GET", "/health").status, 200);
   backend_.lights[1] = {"spamd", "warning", "slow"};
