@@ -1,6 +1,7 @@
 #include "app/dms_files.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <set>
 
@@ -32,10 +33,25 @@ class Reader {
       if (text && text->find_first_not_of(" \t\r\n") != std::string::npos)
         files_.left_out.push_back(fmt::format("{}: this server has no counterpart", at(other)));
     }
+    leave_out_scripts();
     return std::move(files_);
   }
 
  private:
+  // before.dovecot.sieve, after.dovecot.sieve and the users' own.
+  void leave_out_scripts() {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, error))
+      if (const std::string name = entry.path().filename().native();
+          name.ends_with(".dovecot.sieve"))
+        names.push_back(name);
+    std::ranges::sort(names);
+    for (const std::string& name : names)
+      files_.left_out.push_back(
+          fmt::format("{}: there is one script for the site here, sieve/default.sieve", at(name)));
+  }
+
   Result<std::optional<std::string>> take(const std::string& name) const {
     return read_file(folder_ / name);
   }
