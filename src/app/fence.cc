@@ -316,7 +316,9 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::edge:
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
-      fence.read.emplace_back("/etc/passwd");  // the names of who writes by submit.sock
+      // The names of who writes by submit.sock. Where accounts of the machine are what it is about,
+      // also of those that are made while the server runs, in a new file of that name.
+      fence.read.emplace_back(config.store.unix_users ? "/etc" : "/etc/passwd");
       break;
     case RoleKind::lookup:
       add_tables(fence.read, config);
@@ -336,6 +338,8 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       break;
     case RoleKind::store:
       fence.write.push_back(config.paths.mail);
+      // passwd, which useradd replaces by a new file.
+      if (config.store.unix_users) fence.read.emplace_back("/etc");
       fence.read.push_back(config.paths.sieve);
       add_folder_of(fence.read, config.paths.sieve / "default.sieve");
       break;

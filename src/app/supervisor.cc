@@ -363,7 +363,8 @@ int supervise(const config::Config& config, const Path& program) {
 Result<> prepare_folders(const config::Config& config) {
   TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
   TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
-  return own(config.paths.mail, config, RoleKind::store, 0700);
+  // Unix users pass through it to their own.
+  return own(config.paths.mail, config, RoleKind::store, config.store.unix_users ? 0711 : 0700);
 }
 
 Result<File> take_instance_lock(const config::Config& config) {

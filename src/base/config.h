@@ -197,6 +197,7 @@ struct Store {
   std::size_t workers = 1;
   std::size_t threads = 4;
   std::string location = "{domain}/{user}";  // below paths.mail; {user} is the local part
+  bool unix_users = false;                   // share a maildir with the Unix account of its name
   std::string drafts = "Drafts";             // empty: not created
   std::string sent = "Sent";
   std::string trash = "Trash";

@@ -265,6 +265,9 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.count("threads", c.threads, 1, 64, "Threads of a process for disk work.");
   v.text("location", c.location,
          "An account's maildir below paths.mail: {domain}, {user} (the local part), {address}.");
+  v.flag("unix_users", c.unix_users,
+         "The Unix account of a user's name reads and changes the maildir with programs of its own "
+         "(mutt, mail): by access control lists, which the file system must have.");
   v.text("drafts", c.drafts, "The folder for drafts, made at the first login. Empty: none.");
   v.text("sent", c.sent, "The folder for sent mail.");
   v.text("trash", c.trash, "The folder for deleted mail.");

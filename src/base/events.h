@@ -99,7 +99,8 @@
   EVENT(store_uidvalidity_changed, "store.uidvalidity.changed", "A mailbox lost its UIDs or another program gave it new ones; clients fetch it anew.") \
   EVENT(store_uids_skipped, "store.uids.skipped", "After a power cut a block of UIDs is left out, so that none is given twice.") \
   EVENT(store_uidlist_torn, "store.uidlist.torn", "A dovecot-uidlist had damaged lines; it was written anew.") \
-  EVENT(store_junk_ignored, "store.junk.ignored", "Something in a maildir is no message (link, folder, odd name) and is passed over.") \
+  EVENT(store_junk_ignored, "store.junk.ignored", "Something in a maildir is no message (link, folder, odd name, not ours to read) and is passed over.") \
+  EVENT(store_share_failed, "store.share.failed", "A maildir could not be shared with the Unix account of its name, which cannot read it now (store.unix_users).") \
   EVENT(store_mailbox_created, "store.mailbox.created", "A mailbox was made.")                      \
   EVENT(store_mailbox_removed, "store.mailbox.removed", "A mailbox and its messages were removed.") \
   EVENT(store_mailbox_renamed, "store.mailbox.renamed", "A mailbox got another name.")              \

@@ -21,6 +21,7 @@ Account::Account(Accounts& accounts, std::string name, Path path)
       names_(std::make_unique<UniqueNames>(accounts.options().hostname)) {
   const Accounts::Options& options = accounts.options();
   engine_ = std::make_unique<Engine>(Engine::Options{.path = path_,
+                                                     .account = name_,
                                                      .store = options.store,
                                                      .disk = options.disk,
                                                      .clock = options.clock,

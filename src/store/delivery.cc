@@ -1,6 +1,7 @@
 #include "store/delivery.h"
 
 #include "store/account.h"
+#include "store/sharing.h"
 
 namespace posthorn::store {
 namespace {
@@ -28,6 +29,7 @@ Result<> Delivery::write_out() {
   if (!file_.is_open()) {
     TRY(file_, account_->disk().open(staged_, OpenMode::create));
     is_made_ = true;
+    if (account_->settings().unix_users) TRY_OK(share_file(file_));
   }
   TRY_OK(account_->disk().write(file_, buffer_));
   buffer_.clear();

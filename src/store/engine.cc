@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "store/mailbox_name.h"
+#include "store/sharing.h"
 
 namespace posthorn::store {
 namespace {
@@ -55,7 +56,27 @@ Result<> Engine::open() {
       return fail(ErrorKind::temporary, path.native() + " is not a folder");
   }
   TRY_OK(ensure_open());
-  return clean_up();
+  TRY_OK(clean_up());
+  if (options_.store.unix_users) share_all();
+  return {};
+}
+
+// A maildir that cannot be shared is served all the same.
+void Engine::share(const Path& maildir) {
+  if (!unix_user_) return;
+  if (const auto shared = share_maildir(maildir, *unix_user_); !shared)
+    log_.warn(event::store_share_failed, {{"error", shared.error().what}});
+}
+
+void Engine::share_all() {
+  const auto user = find_unix_user(options_.account);
+  if (!user) log_.warn(event::store_share_failed, {{"error", user.error().what}});
+  unix_user_ = user.value_or(std::nullopt);
+  if (!unix_user_) return;
+  const auto names = mailbox_names();
+  if (!names) log_.warn(event::store_share_failed, {{"error", names.error().what}});
+  if (names)
+    for (const std::string& name : *names) share(folder_path(name));
 }
 
 // What a crash left: files staged long ago, mailboxes that were being removed or made.
@@ -69,8 +90,16 @@ Result<> Engine::clean_up() {
   }
   TRY(const auto folders, list_folders(options_.path));
   for (const std::string& name : folders)
-    if (name.starts_with("..posthorn-")) TRY_OK(remove_tree(disk(), options_.path / name));
+    if (name.starts_with("..posthorn-")) remove_aside(options_.path / name);
   return {};
+}
+
+// What a mailbox that was removed leaves lies aside; what cannot be removed is no reason to keep
+// the account from its mail.
+void Engine::remove_aside(const Path& aside) {
+  const Planted planted = options_.store.unix_users ? Planted::possible : Planted::no;
+  if (const auto removed = remove_tree(disk(), aside, planted); !removed)
+    log_.warn(event::store_failed, {{"error", removed.error().what}});
 }
 
 Result<> Engine::ensure_open() {

@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,7 @@ class Engine {
  public:
   struct Options {
     Path path;
+    std::string account;  // whose it is, for store.unix_users
     config::Store store;
     Disk* disk = &Disk::real();
     const Clock* clock = &Clock::system();
@@ -183,6 +185,9 @@ class Engine {
   // Saves and commits; if that fails, the folders are read again at the next look.
   Result<> finish(State& state, Database::Transaction& transaction);
   Result<> clean_up();
+  void remove_aside(const Path& aside);
+  void share_all();
+  void share(const Path& maildir);
 
   // engine_uids.cc
   Result<std::uint32_t> make_uidvalidity();
@@ -201,7 +206,7 @@ class Engine {
   static Difference compare(const FolderScan& found, const std::vector<MessageRow>& rows);
   Result<> take_difference(State& state, Difference& difference, Changes& changes);
   Result<std::vector<MessageRow>> read_new_files(State& state, Difference& difference);
-  void log_junk(const FolderScan& found);
+  void log_junk(const std::string& path);
 
   // engine_keywords.cc
   Result<> read_keywords(State& state, Changes* changes);
@@ -248,6 +253,7 @@ class Engine {
   std::map<std::int64_t, std::string> names_;  // id -> key of states_
   UniqueNames unique_;
   std::set<std::string> junk_logged_;
+  std::optional<uid_t> unix_user_;  // who shares the maildirs
 };
 
 }  // namespace posthorn::store

@@ -5,6 +5,7 @@
 #include "base/events.h"
 #include "store/engine.h"
 #include "store/line_ends.h"
+#include "store/sharing.h"
 
 namespace posthorn::store {
 namespace {
@@ -227,6 +228,7 @@ Result<> Engine::copy_file(const Path& from, const Path& to, std::int64_t intern
   const auto copy = [&]() -> Result<> {
     TRY(const auto source, disk().open(from, OpenMode::read));
     TRY(const auto target, disk().open(staged, OpenMode::create));
+    if (options_.store.unix_users) TRY_OK(share_file(target));
     std::string buffer(1U << 16U, '\0');
     for (std::uint64_t at = 0;;) {
       TRY(const std::size_t n, read_at(source, buffer, at));

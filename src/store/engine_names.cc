@@ -97,6 +97,7 @@ Result<NameResult> Engine::make_mailbox(std::string_view name, Changes& changes)
   TRY_OK(disk().make_folder(path));
   // cur/ comes last: without it the folder is no mailbox yet.
   for (const char* part : {"tmp", "new", "cur"}) TRY_OK(disk().make_folder(path / part));
+  share(path);
   TRY(const auto marker, find_file_info(path / "maildirfolder"));
   if (!marker) TRY_OK(disk().open(path / "maildirfolder", OpenMode::append));
   TRY_OK(disk().sync_folder(path));
@@ -138,8 +139,7 @@ Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
   forget(*checked, changes);
   TRY_OK(transaction.commit());
   log_.info(event::store_mailbox_removed, {{"path", path.native()}});
-  if (const auto removed = remove_tree(disk(), aside); !removed)
-    log_.warn(event::store_failed, {{"error", removed.error().what}});
+  remove_aside(aside);
   return NameResult::done;
 }
 

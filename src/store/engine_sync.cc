@@ -2,6 +2,7 @@
 // what a crash left.
 #include <algorithm>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/events.h"
 #include "store/engine.h"
@@ -79,7 +80,7 @@ Result<> Engine::sync(State& state, RefreshMode mode, Changes& changes) {
       break;
   }
   state.verify_at.reset();
-  log_junk(found);
+  for (const std::string& path : found.junk) log_junk(path);
   state.row.in_new = found.in_new;
   state.row.in_cur = found.in_cur;
   auto taken = take_difference(state, difference, changes);
@@ -181,6 +182,11 @@ Result<std::vector<MessageRow>> Engine::read_new_files(State& state, Difference&
       continue;
     }
     if (!S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) > 0xFFFF'FFFFU / 2) continue;
+    // A Unix user's program made it for that user alone: here it would only stand in the way.
+    if (options_.store.unix_users && ::access(path.c_str(), R_OK) != 0) {
+      log_junk(path.native());
+      continue;
+    }
     if (row.file.base.size() > kBaseMax) {
       row.file.base = unique_.make(now());
       TRY_OK(disk().rename(path, row.file.path_in(state.path)));
@@ -249,12 +255,10 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
   return {};
 }
 
-void Engine::log_junk(const FolderScan& found) {
+void Engine::log_junk(const std::string& path) {
   constexpr std::size_t kLoggedMax = 1000;
-  for (const std::string& path : found.junk) {
-    if (junk_logged_.size() >= kLoggedMax) return;
-    if (junk_logged_.insert(path).second) log_.warn(event::store_junk_ignored, {{"path", path}});
-  }
+  if (junk_logged_.size() < kLoggedMax && junk_logged_.insert(path).second)
+    log_.warn(event::store_junk_ignored, {{"path", path}});
 }
 
 Result<> Engine::claim(std::int64_t id, Uid first_recent, Changes& changes) {

@@ -140,7 +140,7 @@ Result<std::vector<std::string>> list_names(const Path& path) {
   return names;
 }
 
-Result<> remove_tree(Disk& disk, const Path& path, int depth) {
+Result<> remove_tree(Disk& disk, const Path& path, Planted planted, int depth) {
   if (depth > kDepthOfTreeMax)
     return fail(ErrorKind::permanent, "remove " + path.native() + ": too deep");
   std::vector<std::pair<std::string, bool>> entries;
@@ -148,8 +148,10 @@ Result<> remove_tree(Disk& disk, const Path& path, int depth) {
     entries.emplace_back(name, kind_of(folder, entry) == DT_DIR);
   }));
   for (const auto& [name, is_folder] : entries) {
-    if (is_folder) {
-      TRY_OK(remove_tree(disk, path / name, depth + 1));
+    if (is_folder && planted == Planted::possible && depth > 0) {
+      TRY_OK(disk.remove_folder(path / name));
+    } else if (is_folder) {
+      TRY_OK(remove_tree(disk, path / name, planted, depth + 1));
     } else {
       TRY_OK(disk.remove(path / name));
     }

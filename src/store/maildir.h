@@ -43,7 +43,9 @@ Result<std::optional<FileLocation>> find_message_file(const Path& maildir, std::
 Result<std::vector<std::string>> list_folders(const Path& path);
 Result<std::vector<std::string>> list_names(const Path& path);
 // Removes a folder and all in it; links are removed, not followed. Depth and number are bounded by
-// the disk.
-Result<> remove_tree(Disk& disk, const Path& path, int depth = 0);
+// the disk. Where another account may have made folders in new/, cur/ and tmp/, they are removed
+// when they are empty and never entered: their owner could put a link in their place meanwhile.
+enum class Planted { no, possible };
+Result<> remove_tree(Disk& disk, const Path& path, Planted planted = Planted::no, int depth = 0);
 
 }  // namespace posthorn::store
