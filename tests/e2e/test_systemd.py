@@ -14,7 +14,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import test_webmail
+import webmail as roundcube
 from support import POSTHORN, ROOT, Server, message
 
 UNITS = ROOT / "deploy" / "systemd"
@@ -137,12 +137,12 @@ class UnderTheUnit(unittest.TestCase):
     def test_the_activated_unit_is_enough(self):
         self.run_under("posthorn-activated.service", filtered=not SANITIZED)
 
-    @unittest.skipIf(test_webmail.MISSING, "scripts/setup --full installs the webmail")
+    @unittest.skipIf(roundcube.MISSING, "scripts/setup --full installs the webmail")
     def test_the_webmail_unit_is_enough(self):
         server = Server()
         self.addCleanup(server.close)
         server.start()
-        with test_webmail.Webmail(server, self.launcher(Unit("posthorn-webmail.service"))) as webmail:
+        with roundcube.Webmail(server, self.launcher(Unit("posthorn-webmail.service"))) as webmail:
             status, page = webmail.get("/")
             self.assertEqual(status, 200, webmail.log())
             self.assertIn("rcmloginuser", page)

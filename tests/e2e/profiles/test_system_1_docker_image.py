@@ -3,13 +3,18 @@
 import os
 import pathlib
 import re
+import shutil
 import smtplib
+import socket
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
-from dialogs import OpenSsl
-from support import Server, Smarthost, Spamd, message, server_tls, wait_until
+import programs
+from dialogs import Dialog, OpenSsl
+import openmetrics
+from support import ROOT, Server, Smarthost, Spamd, message, server_tls, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
@@ -78,6 +83,36 @@ class DockerImage(unittest.TestCase):
         self.server.wait_for("marker catch-all", self.user("adam"))
         self.server.wait_for("marker exact", self.user("bob"))
         self.assertFalse(any(b"marker exact" in raw for raw in self.server.fetch_all(self.user("adam"))))
+
+    def test_domains_and_mailboxes_with_whatever_value(self):
+        """example1.com .  and  adam@example1.com adam"""
+        self.server.append_map("domains", "example2.com .\nexample3.com anything\n")
+        self.server.append_map("mailboxes", "zoe@example2.com zoe\nzoe@example3.com somebody.else\n")
+        self.server.add_user("zoe@example2.com")
+        self.server.append_map("aliases", "zoe@example3.com zoe@example2.com\n")
+        self.server.run("reload")
+        for domain in ("example2.com", "example3.com"):
+            self.server.send(message("Domain", f"marker in {domain}\r\n"), to=[f"zoe@{domain}"])
+            self.server.wait_for(f"marker in {domain}", "zoe@example2.com")
+
+    def test_postmap_where_the_tables_lie_with_braces(self):
+        """cd /etc/postfix; postmap {aliases,domains,mailboxes,relay-sasl}"""
+        links = programs.links(self.server)
+        self.server.append_map("aliases", "brace@example.com adam@example.com\n")
+        done = subprocess.run(["bash", "-c", f"cd {self.server.root}/maps; postmap {{aliases,domains,mailboxes,relay-sasl}}"], capture_output=True, text=True,
+                              timeout=60, env={**self.server.env, "PATH": f"{links}:{os.environ['PATH']}", "POSTHORN_CONF": str(self.server.conf)})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.server.send(message("New", "marker brace\r\n"), to=["brace@example.com"])
+        self.server.wait_for("marker brace", self.user("adam"))
+        self.server.append_map("aliases", "broken@example.com\n")  # a fault: the tables of before stay
+        self.addCleanup(self.server.run, "reload")
+        self.addCleanup(self.server.write_map, "aliases", (self.server.root / "maps/aliases").read_text().replace("broken@example.com\n", ""))
+        done = subprocess.run([str(links / "postmap"), "aliases"], capture_output=True, text=True, timeout=60, cwd=self.server.root / "maps",
+                              env={**self.server.env, "POSTHORN_CONF": str(self.server.conf)})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout + done.stderr, r"aliases:\d+: ")
+        self.server.send(message("Old", "marker still\r\n"), to=["brace@example.com"])
+        self.server.wait_for("marker still", self.user("adam"))
 
     def test_postmap_of_each_table_makes_it_live(self):
         self.server.append_map("aliases", "new@example.com adam@example.com\n")
@@ -149,6 +184,26 @@ class DockerImage(unittest.TestCase):
 
     # The server
 
+    def test_every_service_speaks_tls_with_the_certificate(self):
+        for service, starttls, greeting in (("submissions", None, "220 "), ("imaps", None, "* OK "), ("pop3s", None, "+OK"), ("smtp", "smtp", None),
+                                            ("submission", "smtp", None), ("imap", "imap", None), ("pop3", "pop3", None)):
+            with self.subTest(service), OpenSsl(self.server.port(service), self.ca, starttls=starttls) as dialog:
+                if greeting:
+                    self.assertTrue(dialog.lines.readline().decode().startswith(greeting))
+                else:  # openssl has taken the greeting
+                    dialog.send("a CAPABILITY" if service == "imap" else "CAPA" if service == "pop3" else "EHLO client")
+                    self.assertRegex(dialog.lines.readline().decode(), r"^(\* CAPABILITY |\+OK|250-)")
+
+    def test_the_metrics_count_what_happened(self):
+        self.server.send(message("Count", "marker metrics\r\n"), to=[self.user("bob")])
+        self.server.wait_for("marker metrics", self.user("bob"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.port('http')}/metrics", timeout=30) as answer:
+            samples = openmetrics.read(answer.read().decode())
+        total = lambda name: sum(number for (sample, _), number in samples.items() if sample == f"posthorn_{name}")
+        for name in ("sessions_total", "messages_accepted_total", "deliveries_total", "filter_verdicts_total", "authentications_total"):
+            self.assertGreater(total(name), 0, name)
+        self.assertEqual(set(number for (sample, _), number in samples.items() if sample == "posthorn_role_up"), {1.0})
+
     def test_no_service_takes_a_password_without_tls(self):
         with smtplib.SMTP("localhost", self.server.port("submission"), timeout=30) as client:
             client.ehlo()
@@ -164,6 +219,64 @@ class DockerImage(unittest.TestCase):
 
     def test_one_verb_reloads(self):
         self.assertEqual(self.server.run("reload").returncode, 0)
+
+
+class Counterparts(unittest.TestCase):
+    """What stood in main.cf, master.cf and Dovecot's files."""
+
+    def test_certificate_and_key_where_they_lay_and_services_on_and_off(self):
+        server = Server(env={"POSTHORN_PATHS_CERTIFICATE": "{folder}/etc/ssl/cert.pem", "POSTHORN_PATHS_KEY": "{folder}/etc/ssl/key.pem",
+                             "POSTHORN_SERVER_HOSTNAME": "mail.main-cf.test", "POSTHORN_LISTEN_POP3": "", "POSTHORN_LISTEN_POP3S": "",
+                             "POSTHORN_STORE_LOCATION": "{domain}/{user}/Maildir", "POSTHORN_STORE_SENT": "Sent Messages"})
+        self.addCleanup(server.close)
+        folder = server.folder / "etc/ssl"
+        folder.mkdir(parents=True)
+        _, cert = server_tls(folder)
+        cert.rename(folder / "cert.pem")
+        (folder / "localhost.key.pem").rename(folder / "key.pem")
+        if os.geteuid() == 0:
+            shutil.chown(folder / "key.pem", group="posthorn-edge")
+            (folder / "key.pem").chmod(0o640)
+        server.start()
+        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+            self.assertRegex(dialog.read(), r"^220 mail\.main-cf\.test ESMTP")
+        with OpenSsl(server.port("submissions"), folder / "cert.pem") as dialog:
+            self.assertRegex(dialog.read(), "^220 ")
+        for service in ("pop3", "pop3s"):
+            with socket.socket() as probe:
+                self.assertNotEqual(probe.connect_ex(("127.0.0.1", server.port(service))), 0, service)
+        server.send(message("Place", "marker place\r\n"))
+        wait_until(lambda: list((server.root / "var/mail/example.org/bob/Maildir/new").glob("*")))
+        shutil.copy(folder / "cert.pem", server.root / "tls/cert.pem")  # whom the clients trust
+        client = server.imap()
+        self.assertIn("Sent Messages", b" ".join(client.list()[1]).decode())
+        client.logout()
+
+    def test_restart_by_two_verbs(self):
+        with Server() as server:
+            self.assertEqual(server.run("stop").returncode, 0)
+            self.assertEqual(server.process.wait(60), 0)
+            server.process = None
+            server.start()
+            server.send(message("Again", "marker again\r\n"))
+            server.wait_for("marker again")
+            self.assertRegex(server.run("status").stdout, r"(?i)running")
+
+    def test_each_setting_that_the_readme_sends_people_to_is_there(self):
+        text = (ROOT / "README.md").read_text()
+        table = text[text.index("## Where the settings of Postfix and Dovecot went"):].split("\n## ")[0]
+        known, section = set(), ""
+        for line in (ROOT / "conf/posthorn.toml").read_text().splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif " = " in line and not line.startswith("#"):
+                known.add(f"{section}.{line.split(' = ')[0]}")
+        named = set(re.findall(r"`([a-z0-9]+\.[a-z0-9_]+)`", table))
+        self.assertGreater(len(named), 15)
+        self.assertEqual({name for name in named if not name.endswith((".cf", ".conf", ".sieve"))} - known, set())
+        for file in ("main.cf", "master.cf", "10-auth.conf", "10-logging.conf", "10-mail.conf", "10-master.conf", "10-ssl.conf", "15-mailboxes.conf",
+                     "20-lmtp.conf", "90-plugin.conf", "90-sieve.conf", "auth-passwdfile.conf.ext", "dovecot.conf"):
+            self.assertIn(file, table)
 
 
 class SpamSettings(unittest.TestCase):

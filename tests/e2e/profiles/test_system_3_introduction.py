@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from dialogs import Dialog, OpenSsl
-from support import Server, Smarthost, message
+from support import Dns, Server, Smarthost, Spamd, message
 
 
 class Ports(unittest.TestCase):
@@ -79,6 +79,56 @@ class Environment(unittest.TestCase):
         server = Server(env=env)
         self.addCleanup(server.close)
         return server
+
+    def test_the_delivery_chain_with_the_filter_on_reception(self):
+        """Transfer, filter and delivery in one chain; the users of one are the users of the other."""
+        with Spamd() as spamd:
+            server = Server(spamd=spamd.address)
+            self.addCleanup(server.close)
+            server.start()
+            server.send(message("In", "marker chain\r\n"))
+            self.assertIn(b"X-Spam-", server.wait_for("marker chain"))
+            server.submit("alice", message("Own", "marker own\r\n"), ["bob@example.org"])
+            server.wait_for("marker own")
+            server.stop()
+
+    def test_mail_leaves_by_port_25_of_the_mx_without_a_relay(self):
+        with Smarthost(require_auth=False) as mx, Dns({("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"]}) as dns:
+            server = self.server(POSTHORN_RELAY_RESOLVER=dns.address, POSTHORN_RELAY_MX_PORT=mx.port, POSTHORN_RELAY_PRIVATE_MX="yes").start()
+            server.submit("alice", message("Out", "marker mx\r\n", to="friend@far.test"), ["friend@far.test"])
+            self.assertEqual(mx.wait_for("marker mx")[:2], ("alice@example.org", ["friend@far.test"]))
+        self.assertIn("mx_port = 25\n", server.conf.read_text())  # unless told otherwise
+
+    def test_the_default_relay_host(self):
+        with Smarthost(require_auth=False) as smarthost:
+            server = self.server(DEFAULT_RELAY_HOST=f"[127.0.0.1]:{smarthost.port}", POSTHORN_RELAY_TLS="none").start()
+            server.submit("alice", message("Out", "marker default relay\r\n", to="friend@far.test"), ["friend@far.test"])
+            smarthost.wait_for("marker default relay")
+
+    def test_pop3_is_optional(self):
+        server = self.server(POSTHORN_LISTEN_POP3="", POSTHORN_LISTEN_POP3S="").start()
+        for service in ("pop3", "pop3s"):
+            with self.assertRaises(ConnectionRefusedError):
+                Dialog("127.0.0.1", server.port(service))
+        server.imap("bob").logout()
+
+    def test_looser_tls_by_an_environment_file(self):
+        """mailserver.env, read by a shell as `docker run --env-file` reads it."""
+        server = self.server()
+        file = server.folder / "mailserver.env"
+        file.write_text("# looser, for a network of one's own\nPOSTHORN_AUTH_ALLOW_PLAINTEXT=yes\nPOSTHORN_SUBMISSION_REQUIRE_TLS=no\n")
+        server.start(launcher=("sh", "-c", 'set -a; . "$0"; exec "$@"', str(file)))
+        with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as client:
+            client.login("alice@example.org", "pw-alice")
+            client.sendmail("alice@example.org", ["bob@example.org"], message("Clear", "marker clear\r\n"))
+        server.wait_for("marker clear")
+        client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=30)
+        client.login("bob@example.org", "pw-bob")
+        client.logout()
+        client = poplib.POP3("127.0.0.1", server.port("pop3"), timeout=30)
+        client.user("bob@example.org")
+        client.pass_("pw-bob")
+        client.quit()
 
     def test_any_key_by_its_variable(self):
         server = self.server(POSTHORN_SMTP_BANNER="Hello from outside", POSTHORN_SMTP_MESSAGE_MAX="1MB",
@@ -164,6 +214,10 @@ class ConfigFiles(unittest.TestCase):
             (dms / "postfix-virtual.cf").write_text("info@one.test anna@one.test\nteam@two.test anna@one.test,ben@two.test\n@two.test ben@two.test\n")
             (dms / "postfix-sasl-password.cf").write_text("[smtp.relay.test]:587 me:pass\n")
             (dms / "postfix-relaymap.cf").write_text("@three.test [smtp.relay.test]:587\n")
+            (dms / "postfix-regexp.cf").write_text("/^test[0-9]@one.test/ anna@one.test\n")
+            (dms / "dovecot-quotas.cf").write_text("anna@one.test:5M\n")
+            (dms / "before.dovecot.sieve").write_text("keep;\n")
+            (dms / "anna@one.test.dovecot.sieve").write_text("keep;\n")
             server = Server(domains=("one.test",), users=(), mx="mx.one.test", init=("--from-dms", folder))
             self.addCleanup(server.close)
             server.start()
@@ -175,7 +229,16 @@ class ConfigFiles(unittest.TestCase):
             server.wait_for("marker any", "ben@two.test")
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
             self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
+            for name in ("postfix-regexp.cf", "dovecot-quotas.cf", "before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
+                self.assertRegex(server.init_output, rf"(?m)^left out .*{name}: ")
             self.assertEqual(server.run("check").returncode, 0)
+            # setup email add, setup email list, setup alias add
+            server.add_user("carl@one.test", "secret-a")
+            self.assertIn("carl@one.test", server.run("user", "list").stdout)
+            server.append_map("aliases", "all@one.test carl@one.test,anna@one.test\n")
+            server.run("reload")
+            server.send(message("All", "marker all\r\n"), to=["all@one.test"])
+            server.wait_for("marker all", "carl@one.test")
 
 
 if __name__ == "__main__":

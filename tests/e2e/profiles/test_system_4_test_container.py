@@ -1,16 +1,23 @@
 """System 4, the test container: one login to send with, others to read with, accounts from the environment."""
 
 import base64
+import contextlib
 import imaplib
+import os
 import pathlib
+import re
 import shutil
+import signal
 import smtplib
+import ssl
 import subprocess
 import tempfile
 import unittest
 
+import programs
 from dialogs import Dialog, OpenSsl
-from support import Server, message, wait_until
+from support import POSTHORN, Server, message, wait_until
+from test_tap import Tap
 
 PASSWORDS = {"SMTP_PASSWD": "send-secret", "IMAP_PASSWD": "read-secret"}
 
@@ -138,18 +145,89 @@ class TestContainer(Reader, unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         self.wait_for("berta", "marker msmtp")
 
+    def muttrc(self, user):
+        """The seed's configuration; its certificate is verified, host name and all."""
+        return (f'set smtp_url="smtp://sender:send-secret@localhost:{self.server.port("smtp")}"\nset ssl_force_tls=yes\nset ssl_starttls=yes\n'
+                f'set certificate_file="{self.server.root}/tls/cert.pem"\nset ssl_ca_certificates_file="{self.server.root}/tls/cert.pem"\n'
+                f'set folder="imaps://{user}:read-secret@localhost:{self.server.port("imaps")}/"\n'
+                f'set spoolfile="imaps://{user}:read-secret@localhost:{self.server.port("imaps")}/INBOX"\n'
+                'set mail_check=60\nset from="app@test.test"\nunset record\nset copy=no\nset delete=yes\nset quit=yes\nset wait_key=no\n')
+
     @unittest.skipUnless(shutil.which("mutt"), "mutt is not installed")
-    def test_mutt_sends_with_starttls_forced(self):
+    def test_mutt_sends_with_starttls_forced_and_reads_by_imaps(self):
         with tempfile.TemporaryDirectory() as folder:
             rc = pathlib.Path(folder) / "muttrc"
-            rc.write_text(f'set smtp_url="smtp://sender:send-secret@localhost:{self.server.port("smtp")}"\nset ssl_force_tls=yes\n'
-                          f'set ssl_starttls=yes\nset certificate_file="{self.server.root}/tls/cert.pem"\nset from="app@test.test"\n'
-                          f'set folder="imaps://anna:read-secret@localhost:{self.server.port("imaps")}"\nset spoolfile="+INBOX"\n'
-                          'set mail_check=60\nunset record\nset copy=no\nset ssl_verify_host=no\n')
-            done = subprocess.run(["mutt", "-n", "-F", str(rc), "-s", "marker mutt", "anna@test.test"], input="marker mutt\n", text=True,
+            rc.write_text(self.muttrc("mutt.reader"))
+            done = subprocess.run(["mutt", "-n", "-F", str(rc), "-s", "marker mutt", "mutt.reader@test.test"], input="text by mutt\n", text=True,
                                   capture_output=True, timeout=60, env={"HOME": folder, "PATH": "/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"})
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.wait_for("anna", "marker mutt")
+            self.wait_for("mutt.reader", "marker mutt")
+            shown = programs.mutt(["\n", "i", "F$", "q"], self.muttrc("mutt.reader"), home=folder)
+        self.assertIn("text by mutt", shown)
+        client = self.login("mutt.reader")
+        client.select("INBOX", readonly=True)
+        told = client.fetch("1", "(FLAGS)")[1][0].decode()
+        client.logout()
+        self.assertIn("\\Seen", told)
+        self.assertIn("\\Flagged", told)
+
+    def test_the_separator_of_the_namespace(self):
+        client = self.login("anna")
+        self.assertEqual(client.namespace()[1], [b'(("" "/")) NIL NIL'])
+        self.assertEqual(client.create("Work/2026")[0], "OK")
+        self.assertIn(b'(\\HasNoChildren) "/" Work/2026', client.list()[1])
+        client.logout()
+
+    def test_the_tables_of_the_keys_folder(self):
+        """smtp_passwd: a name, a tab, a hash as `smtpctl encrypt` makes it; vusers: a name, a tab, an account."""
+        hashed = subprocess.run(["openssl", "passwd", "-6", "by-smtpctl"], capture_output=True, text=True, check=True).stdout.strip()
+        with open(self.server.root / "conf/smtp_users", "a") as table:
+            table.write(f"second\t{hashed}\n")
+        self.server.append_map("vusers", "tabbed\tberta\n")
+        self.server.run("reload")
+        self.send("tabbed@test.test", "marker tab", "second", "by-smtpctl")
+        self.wait_for("berta", "marker tab")
+
+    def test_no_part_is_root_and_the_mail_is_the_stores(self):
+        self.send("anna@test.test", "marker owner")
+        self.wait_for("anna", "marker owner")
+        if os.geteuid() != 0:
+            self.skipTest("the server was not started as root")
+        for role, pid in self.server.roles().items():
+            uids = re.search(r"(?m)^Uid:\s+(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text())[1].split()
+            self.assertNotIn("0", uids, role)
+        self.assertEqual((self.server.root / "var/mail/anna/cur").owner(), "vmail")
+
+    def test_a_part_that_dies_is_started_again(self):
+        before = self.server.roles()
+        for role in ("store", "edge"):
+            os.kill(before[role], signal.SIGKILL)
+        wait_until(lambda: all(self.server.roles().get(role, before[role]) != before[role] for role in ("store", "edge")), 30)
+
+        def lives():
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                self.send("anna@test.test", "marker revived")
+                return True
+
+        wait_until(lives, 30)
+        wait_until(lambda: self.wait_for("anna", "marker revived"), 30)
+
+    def test_trace_all(self):
+        with Tap(self.server, "--all") as tap:
+            self.send("anna@test.test", "marker trace")
+            for text in ("smtp C: AUTH PLAIN [hidden]", "C: mail FROM:<app@test.test>", "C: rcpt TO:<anna@test.test>"):
+                tap.wait(text)
+        self.assertNotIn("send-secret", tap.text)
+
+    def test_it_runs_with_openssl_3(self):
+        self.assertRegex(subprocess.run(["ldd", POSTHORN], capture_output=True, text=True, check=True).stdout, r"libssl\.so\.3 ")
+        with contextlib.closing(Dialog("127.0.0.1", self.server.port("smtp"))) as dialog:
+            self.assertRegex(dialog.read(), "^220 ")
+        context = self.server.trust()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with smtplib.SMTP("localhost", self.server.port("smtp"), timeout=30) as client:
+            client.starttls(context=context)
+            self.assertEqual(client.sock.version(), "TLSv1.3")
 
     def test_no_password_stays_in_the_roles_environment_or_log(self):
         for role, pid in self.server.roles().items():
@@ -171,6 +249,24 @@ class TestContainer(Reader, unittest.TestCase):
         self.server.stop()
         self.server.start()
         self.assertEqual((self.server.root / "conf/users").read_text(), users)
+
+
+class Queue(unittest.TestCase):
+    def test_show_queue_and_schedule_all(self):
+        """smtpctl show queue, smtpctl schedule all."""
+        with Server(domains=("localhost.test",), users=(), mx="localhost.test", profile="test",
+                    env={"SMTP_USER": "sender", "IMAP_USER1": "anna", **PASSWORDS, "POSTHORN_QUEUE_RETRY_FIRST": "1h"}) as server:
+            stone = server.root / "var/mail/stuck"
+            stone.write_text("where the maildir belongs\n")
+            with smtplib.SMTP("localhost", server.port("smtp"), timeout=30) as client:
+                client.login("sender", "send-secret")
+                client.sendmail("app@test.test", ["stuck@far.test"], message("Wait", "marker queue\r\n"))
+            wait_until(lambda: "deferred" in server.run("queue", "list").stdout)
+            self.assertRegex(server.run("queue", "list").stdout, r"<app@test\.test>\n +to <stuck(@[a-z.]+)?>: ")
+            stone.unlink()
+            self.assertEqual(server.run("queue", "retry", "--all").returncode, 0)
+            wait_until(lambda: [file for file in (server.root / "var/mail/stuck").glob("new/*") if "marker queue" in file.read_text()])
+            wait_until(lambda: "stuck" not in server.run("queue", "list").stdout)
 
 
 class Secrets(Reader, unittest.TestCase):
