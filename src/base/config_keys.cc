@@ -139,8 +139,9 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
              "Between a login and its hand-over to the store.");
   v.choice("users", c.users, {"text", "pgsql"},
            "Where accounts are: the file paths.users, or PostgreSQL's table users.");
-  v.section("maps",
-            "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, pcre, static, pgsql.");
+  v.section(
+      "maps",
+      "The tables. Types: text (also hash, lmdb, texthash, btree), regexp, pcre, static, pgsql.");
   v.duration("poll_interval", m.poll_interval, 100ms, hours(1),
              "How often files are looked at; an edit is live when it looks the same twice.");
   v.count("expansion_max", m.expansion_max, 1, 1'000'000,
