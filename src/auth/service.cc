@@ -207,6 +207,7 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       clock_(clock),
       sources_(std::move(sources)),
       stopped_(scope.executor()),
+      retry_(config.maps.poll_interval),
       throttle_(config.auth, clock),
       try_ended_(scope.executor()),
       secret_(random_bytes(32)) {}
@@ -253,7 +254,10 @@ net::Awaitable<void> AuthService::watch(AuthService* self) {
     co_await self->stopped_.wait(Clock::system().steady_now() + pause);
     if (self->stopped_.is_closed()) break;
     const std::string now = self->stamp();
-    if (now != self->stamp_ && now == seen) (void)co_await self->reload(false);
+    if (now != self->stamp_ && now == seen)
+      (void)self->load(false);
+    else if (now == self->stamp_ && self->retry_.is_due(Clock::system().steady_now()))
+      (void)self->load(true);  // what could not be read has no new stamp
     seen = now;
     const SteadyTime time = self->clock_.steady_now();
     std::erase_if(self->tokens_, [&](const auto& item) { return item.second.expires < time; });
@@ -269,6 +273,7 @@ AuthService::UsersPtr AuthService::read_users(const Path& path, const Users* bef
     unread = true;
   } else if (!*text) {
     faults.push_back(fmt::format("{}:1: there is no such file", path.native()));
+    unread = true;
   } else if ((*text)->empty() && before != nullptr && !before->file.hashes.empty()) {
     // What an editor or a full disk leaves for a moment; it would refuse every login.
     faults.push_back(fmt::format("{}:1: the file has become empty", path.native()));
@@ -284,9 +289,12 @@ AuthService::UsersPtr AuthService::read_users(const Path& path, const Users* bef
 
 // Both files or neither: with a fault in one of them the old ones stay.
 net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
-  std::string now = stamp();
-  if (!force && now == stamp_) co_return std::vector<std::string>{};
-  stamp_ = std::move(now);
+  if (!force && stamp() == stamp_) co_return std::vector<std::string>{};
+  co_return load(false);
+}
+
+std::vector<std::string> AuthService::load(bool is_again) {
+  stamp_ = stamp();
   std::vector<std::string> faults;
   bool unread = false;
   auto users = sources_.users != nullptr
@@ -295,14 +303,17 @@ net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
   UsersPtr smtp_users;
   if (!config_.paths.smtp_users.empty())
     smtp_users = read_users(config_.paths.smtp_users, smtp_users_.get(), faults, unread);
-  if (unread) stamp_ = "unread";  // it is looked at again without waiting for an edit
+  if (!is_again || !unread) retry_.succeed();
+  if (unread) retry_.fail(Clock::system().steady_now());
   if (faults.empty()) {
     users_ = std::move(users);
     smtp_users_ = std::move(smtp_users);
     cache_.clear();
   }
-  for (const std::string& fault : faults) log_.error(event::maps_refused, {{"error", fault}});
-  co_return faults;
+  if (!is_again || faults != told_)
+    for (const std::string& fault : faults) log_.error(event::maps_refused, {{"error", fault}});
+  told_ = faults;
+  return faults;
 }
 
 // The canonical account of what a client typed; nullopt: no account could be meant.

@@ -13,6 +13,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/user_file.h"
+#include "base/backoff.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "maps/table.h"
@@ -131,6 +132,7 @@ class AuthService final : public Authenticator, public Redeemer {
   static net::Awaitable<void> watch(AuthService* self);
   std::optional<std::string> account_of(const std::string& user) const;
   std::string stamp() const;
+  std::vector<std::string> load(bool is_again);
   struct Users {
     UserFile file;
     std::vector<const std::string*> hashes;  // of file, for accounts that do not exist
@@ -158,6 +160,8 @@ class AuthService final : public Authenticator, public Redeemer {
   Sources sources_;
   net::Event stopped_;
   std::string stand_in_;  // with sources_.users: the hash of nobody
+  Backoff retry_;
+  std::vector<std::string> told_;  // faults
   UsersPtr users_;
   UsersPtr smtp_users_;  // nullptr: users_
   std::string stamp_;

@@ -31,6 +31,7 @@ struct Finding {
   std::string where;  // "path:line"
   std::string reason;
   std::string text() const { return where + ": " + reason; }
+  bool operator==(const Finding&) const = default;
 };
 
 struct Entry {

@@ -43,7 +43,7 @@ class Loader {
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
     if (faults_.empty()) check_values();
     if (all_text_ && faults_.empty()) cross_check();
-    Loaded loaded{nullptr, std::move(faults_), std::move(warnings_)};
+    Loaded loaded{nullptr, std::move(faults_), std::move(warnings_), unread_};
     if (loaded.faults.empty()) {
       for (const TextSource& source : domains_)
         for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
@@ -79,9 +79,12 @@ class Loader {
       const auto text = read_file(path, kFileMax);
       if (!text) {
         faults_.push_back({path.native() + ":1", text.error().what});
+        unread_ = true;
       } else if (!*text) {
-        if (required || had_entries(path.native()))
+        if (required || had_entries(path.native())) {
           faults_.push_back({path.native() + ":1", "there is no such file"});
+          unread_ = true;
+        }
       } else if (parsed->has_patterns()) {
         auto table = RegexpTable::parse(**text, path.native(), RegexpTable::syntax_of(*parsed));
         if (table)
@@ -244,6 +247,7 @@ class Loader {
   std::unordered_map<std::string, std::size_t> depths_;
   std::vector<Finding> faults_, warnings_;
   bool all_text_ = true;
+  bool unread_ = false;
 };
 
 }  // namespace
@@ -311,7 +315,8 @@ Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Con
       config_(config),
       database_(database),
       stopped_(scope.executor()),
-      current_(std::move(first)) {}
+      current_(std::move(first)),
+      retry_(config.maps.poll_interval) {}
 
 // What changes when a file is edited, replaced, made or removed. A few stat calls.
 std::string Reloader::stamp() const {
@@ -351,9 +356,12 @@ net::Task<> Reloader::start() {
 }
 
 net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
-  std::string now = stamp();
-  if (!force && now == stamp_) co_return faults_;
-  stamp_ = std::move(now);
+  if (!force && stamp() == stamp_) co_return faults_;
+  co_return co_await load(Why::asked);
+}
+
+net::Awaitable<std::vector<Finding>> Reloader::load(Why why) {
+  stamp_ = stamp();
   Loaded loaded;
   const std::uint64_t number = ++started_;
   const auto before = current_;
@@ -367,15 +375,19 @@ net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
   if (!done) {
     loaded.set = nullptr;
     loaded.faults.push_back({config_.paths.maps.native() + ":1", done.error().what});
+    loaded.unread = true;
   }
+  if (why != Why::again || !loaded.unread) retry_.succeed();
+  if (loaded.unread) retry_.fail(Clock::system().steady_now());
   for (const Finding& warning : loaded.warnings)
     log_.warn(event::maps_warning, {{"error", warning.text()}});
+  const bool is_told = why == Why::again && faults_ == loaded.faults;
   faults_ = loaded.faults;
   if (loaded.set) {
     current_ = std::move(loaded.set);
     ++generation_;
     log_.info(event::maps_loaded, {{"generation", generation_}});
-  } else {
+  } else if (!is_told) {
     for (const Finding& finding : faults_)
       log_.error(event::maps_refused, {{"error", finding.text()}});
   }
@@ -396,7 +408,10 @@ net::Awaitable<void> Reloader::watch(Reloader* self) {
     co_await self->stopped_.wait(Clock::system().steady_now() + pause);
     if (self->stopped_.is_closed()) break;
     const std::string now = self->stamp();
-    if (now != self->stamp_ && now == seen) (void)co_await self->reload(false);
+    if (now != self->stamp_ && now == seen)
+      (void)co_await self->load(Why::changed);
+    else if (now == self->stamp_ && self->retry_.is_due(Clock::system().steady_now()))
+      (void)co_await self->load(Why::again);  // what could not be read has no new stamp
     seen = now;
   }
 }

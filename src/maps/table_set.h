@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "maps/pgsql.h"
@@ -42,6 +43,7 @@ struct Loaded {
   std::shared_ptr<const TableSet> set;  // nullptr: faults says why
   std::vector<Finding> faults;
   std::vector<Finding> warnings;
+  bool unread = false;  // something could not be read or was not there: that may pass by itself
 };
 // Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown
 // domains. before: the set in use; a file that had entries in it and now is gone or has no byte is
@@ -74,6 +76,8 @@ class Reloader {
 
  private:
   static net::Awaitable<void> watch(Reloader* self);
+  enum class Why { asked, changed, again };
+  net::Awaitable<std::vector<Finding>> load(Why why);
   std::string stamp() const;
 
   net::Scope& scope_;
@@ -86,6 +90,7 @@ class Reloader {
   std::uint64_t started_ = 0, adopted_ = 0;  // loads, by number
   std::string stamp_;
   std::vector<Finding> faults_;
+  Backoff retry_;
   log::Logger log_;
 };
 

@@ -9,8 +9,10 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
+#include "base/backoff.h"
 #include "net/tls_error.h"
 
 namespace posthorn::net {
@@ -82,6 +84,7 @@ std::string lower(std::string_view text) {
 struct Stamp {
   std::uint64_t inode = 0, size = 0;
   WallTime modified{};
+  mode_t mode = 0;
   bool operator==(const Stamp&) const = default;
 };
 
@@ -90,7 +93,7 @@ Stamp stamp_of(const Path& path) {
   const Path target = std::filesystem::canonical(path, error);  // certbot's live/ holds links
   const auto info = find_file_info(error ? path : target);
   if (!info || !*info) return {};
-  return {(*info)->inode, (*info)->size, (*info)->modified};
+  return {(*info)->inode, (*info)->size, (*info)->modified, (*info)->mode};
 }
 
 struct Pair {
@@ -98,6 +101,8 @@ struct Pair {
   Stamp certificate_stamp, key_stamp;
   ContextPtr context;
   CertificateInfo info;
+  Backoff retry{1s};
+  std::string told;  // why the files of now are not in use
 };
 
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
@@ -106,6 +111,11 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
     return fail(ErrorKind::config,
                 fmt::format("{}:1: {}", path.native(), tls_error("cannot be used")));
   };
+  // As at the start: a key that every account of the machine can read is nobody's proof any more.
+  if ((stamp_of(files.key).mode & S_IROTH) != 0)
+    return fail(ErrorKind::config,
+                fmt::format("{}:1: every account of this machine can read this key; chmod o-r {}",
+                            files.key.native(), files.key.native()));
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
     return wrong(files.certificate);
@@ -193,21 +203,33 @@ Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles>
 
 Result<bool> TlsServer::reload() {
   bool changed = false;
+  std::optional<Error> fault;
+  const SteadyTime now = Clock::system().steady_now();
   for (Pair& pair : state_->pairs) {
     const Stamp certificate = stamp_of(pair.files.certificate);
     const Stamp key = stamp_of(pair.files.key);
-    if (certificate == pair.certificate_stamp && key == pair.key_stamp) continue;
-    // Remembered even if it is bad, so that a fault is told once and not every second.
+    const bool same = certificate == pair.certificate_stamp && key == pair.key_stamp;
+    // What could not be read a moment ago may be readable now without looking any different.
+    if (same && !pair.retry.is_due(now)) continue;
     pair.certificate_stamp = certificate;
     pair.key_stamp = key;
     CertificateInfo info;
-    TRY(auto context, load_pair(pair.files, info));
-    SSL_CTX_set_tlsext_servername_callback(context.get(), choose_by_name);
-    SSL_CTX_set_tlsext_servername_arg(context.get(), this);
-    pair.context = std::move(context);
+    auto context = load_pair(pair.files, info);
+    if (!same || context) pair.retry.succeed();
+    if (!context) {
+      pair.retry.fail(now);
+      // Told once and not at every look.
+      if (!same || context.error().what != pair.told) fault = context.error();
+      pair.told = context.error().what;
+      continue;
+    }
+    SSL_CTX_set_tlsext_servername_callback(context->get(), choose_by_name);
+    SSL_CTX_set_tlsext_servername_arg(context->get(), this);
+    pair.context = *std::move(context);
     pair.info = std::move(info);
     changed = true;
   }
+  if (fault) return std::unexpected(*std::move(fault));
   return changed;
 }
 

@@ -40,8 +40,8 @@ class TlsServer {
   static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs);
   ~TlsServer();
 
-  // Reads the files again if they changed; true: a new pair is in use. On an error the old ones
-  // stay.
+  // Reads the files again if they changed, and with back-off those it could not use; true: a new
+  // pair is in use. On an error, told once, the old ones stay.
   Result<bool> reload();
   CertificateInfo info() const;                 // of the default pair
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own

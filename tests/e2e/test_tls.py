@@ -130,6 +130,15 @@ class Swap(unittest.TestCase):
         self.assertEqual(certificate_at(self.server), self.first)
         self.assertNotEqual(other, self.first)
 
+    def test_a_key_that_everybody_can_read_is_refused_as_at_the_start(self):
+        second = self.pairs.make("second.test")
+        self.put(self.pairs.cert("second.test"), "cert.pem")
+        self.put(self.pairs.key("second.test"), "key.pem", 0o644)
+        wait_until(lambda: "every account of this machine can read this key" in self.server.log())
+        self.assertEqual(certificate_at(self.server), self.first)
+        (self.tls / "key.pem").chmod(0o640)
+        wait_until(lambda: certificate_at(self.server) == second, 5)
+
     def test_many_connections_during_swaps_all_succeed(self):
         ders = [self.first]
         failures, shown, over = [], set(), threading.Event()

@@ -89,7 +89,7 @@ net::CertificateFiles Authority::issue(const TempFolder& folder, const std::stri
                                        const Wish& wish) const {
   const net::SelfSigned pair = issue(wish);
   return {folder.write(name + ".pem", pair.certificate_pem),
-          folder.write(name + ".key", pair.key_pem)};
+          folder.write_secret(name + ".key", pair.key_pem)};
 }
 
 }  // namespace posthorn::test

@@ -28,6 +28,12 @@ class TempFolder {
     std::ofstream(path_ / name, std::ios::binary) << text;
     return path_ / name;
   }
+  // What others of the machine may not read, as a key.
+  Path write_secret(const std::string& name, std::string_view text) const {
+    const Path path = write(name, text);
+    std::filesystem::permissions(path, std::filesystem::perms(0600));
+    return path;
+  }
 
  private:
   Path path_;

@@ -12,7 +12,7 @@ inline std::unique_ptr<net::TlsServer> make_tls_server() {
   const TempFolder folder;
   const auto pair = net::make_self_signed({"mx.example.org"}, {"127.0.0.1"});
   return net::TlsServer::load({{folder.write("cert.pem", pair.value().certificate_pem),
-                                folder.write("key.pem", pair.value().key_pem)}})
+                                folder.write_secret("key.pem", pair.value().key_pem)}})
       .value();
 }
 

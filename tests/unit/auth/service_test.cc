@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <thread>
 
+#include "tests/support/leased.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
@@ -293,6 +294,19 @@ TEST_F(ServiceTest, AnEditedFileIsLiveSoon) {
     ASSERT_LT(Clock::system().steady_now(), end);
     loop.idle(20ms);
   }
+}
+
+TEST_F(ServiceTest, WhatCouldNotBeReadIsTriedAgain) {
+  config.auth.failures_max = 1000;
+  start({"192.0.2.0/24"});
+  write("dora@example.test:{PLAIN}good\n");
+  {
+    const test::Leased leased(config.paths.users);
+    if (!leased.is_held()) GTEST_SKIP() << "no leases on this file system";
+    EXPECT_FALSE(loop.wait(service->reload(true)).empty());
+    EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
+  }
+  loop.until([this] { return login(attempt("dora", "good")).outcome == Outcome::ok; }, 5s);
 }
 
 TEST_F(ServiceTest, NobodyStartsWithAFaultyFile) {

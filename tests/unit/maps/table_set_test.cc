@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "tests/support/leased.h"
 #include "tests/support/tables.h"
 #include "tests/support/test_loop.h"
 
@@ -253,6 +254,36 @@ TEST_F(ReloadTest, AFileThatIsBeingWrittenIsNotReadHalf) {
     EXPECT_EQ(reloader.generation(), 1U);
   }
   loop.until([this] { return reloader.generation() == 2; }, 5s);
+}
+
+// A file that cannot be read for a while looks the same when that has passed.
+TEST_F(ReloadTest, WhatCouldNotBeReadIsTriedAgain) {
+  ASSERT_TRUE(loop.run(reloader.start()));
+  files.write("mailboxes", "alice@example.test ok\ncarol@example.test ok\n");
+  {
+    const test::Leased leased(files.path("mailboxes"));
+    if (!leased.is_held()) GTEST_SKIP() << "no leases on this file system";
+    loop.until([this] { return !reloader.faults().empty(); });
+    loop.idle(200ms);
+    EXPECT_EQ(lookup("alice@example.test"), "ok");
+    EXPECT_FALSE(reloader.faults().empty());
+  }
+  loop.until([this] { return reloader.generation() == 2; }, 5s);
+  EXPECT_TRUE(reloader.faults().empty());
+  EXPECT_EQ(lookup("carol@example.test"), "ok");
+  loop.idle(300ms);
+  EXPECT_EQ(reloader.generation(), 2U);  // and then no more
+}
+
+TEST_F(ReloadTest, AFileThatComesBackTheSameIsSeen) {
+  files.write("aliases", "info@example.test alice@example.test\n");
+  ASSERT_TRUE(loop.run(reloader.start()));
+  files.write("aliases", "info@example.test bob@example.test\n");
+  std::filesystem::rename(files.path("aliases"), files.path("away"));
+  EXPECT_FALSE(loop.wait(reloader.reload(true)).empty());
+  std::filesystem::rename(files.path("away"), files.path("aliases"));
+  loop.until([this] { return reloader.faults().empty(); }, 5s);
+  EXPECT_EQ(reloader.generation(), 2U);
 }
 
 // The set in use always has alice, and is of one generation: mailboxes and aliases carry its

@@ -27,8 +27,8 @@ TEST_F(StreamTest, EveryOperationHasADeadline) {
   const auto client = *TlsClient::make(TlsClient::Verify::none);
   const auto pem = *make_self_signed({"a.test"}, {});
   const test::TempFolder folder;
-  const auto server =
-      *TlsServer::load({{folder.write("c", pem.certificate_pem), folder.write("k", pem.key_pem)}});
+  const auto server = *TlsServer::load(
+      {{folder.write("c", pem.certificate_pem), folder.write_secret("k", pem.key_pem)}});
   const std::string name_of_peer = "a.test";
   const std::string big(8U << 20U, 'x');
   std::string buffer(10, '\0');

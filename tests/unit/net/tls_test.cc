@@ -4,6 +4,7 @@
 
 #include "tests/support/certificates.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/no_more_files.h"
 #include "tests/unit/net/pair.h"
 
 namespace posthorn::net {
@@ -119,7 +120,7 @@ TEST_F(TlsTest, WhatTheClientRefuses) {
   const auto foreign = stranger.issue(folder_, "foreign", {.names = {"a.test"}});
   const auto alone = *make_self_signed({"a.test"}, {});
   const CertificateFiles self{folder_.write("self.pem", alone.certificate_pem),
-                              folder_.write("self.key", alone.key_pem)};
+                              folder_.write_secret("self.key", alone.key_pem)};
   const struct {
     std::string name;
     CertificateFiles files;
@@ -202,6 +203,42 @@ TEST_F(TlsTest, LiveSwap) {
 
   replace(files.certificate, fresh.certificate_pem);
   EXPECT_EQ(server->reload(), true);
+}
+
+// What passes by itself needs no new file to be tried again.
+TEST_F(TlsTest, WhatCouldNotBeReadIsTriedAgain) {
+  const CertificateFiles files = issue("live", {.names = {"old.test"}});
+  const auto server = *TlsServer::load({files});
+  const SelfSigned fresh = authority_.issue({.names = {"new.test"}});
+  ASSERT_TRUE(replace_file(Disk::real(), files.certificate, fresh.certificate_pem));
+  ASSERT_TRUE(replace_file(Disk::real(), files.key, fresh.key_pem));
+  {
+    const test::NoMoreFiles full;
+    EXPECT_FALSE(server->reload());
+    EXPECT_EQ(server->reload(), false);
+  }
+  EXPECT_EQ(server->info().names, std::vector<std::string>{"old.test"});
+  loop_.until([&] { return server->reload().value_or(false); }, 5s);
+  EXPECT_EQ(server->info().names, std::vector<std::string>{"new.test"});
+  EXPECT_EQ(server->reload(), false);
+}
+
+TEST_F(TlsTest, AKeyThatEverybodyCanReadIsRefused) {
+  const CertificateFiles files = issue("live", {.names = {"old.test"}});
+  const auto server = *TlsServer::load({files});
+  const SelfSigned fresh = authority_.issue({.names = {"new.test"}});
+  ASSERT_TRUE(replace_file(Disk::real(), files.certificate, fresh.certificate_pem));
+  ASSERT_TRUE(replace_file(Disk::real(), files.key, fresh.key_pem, 0644));
+  const auto refused = server->reload();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::config);
+  EXPECT_THAT(refused.error().what, HasSubstr("can read this key; chmod o-r "));
+  EXPECT_EQ(server->reload(), false);
+  EXPECT_EQ(server->info().names, std::vector<std::string>{"old.test"});
+  EXPECT_FALSE(TlsServer::load({files}));
+  std::filesystem::permissions(files.key, std::filesystem::perms(0640));
+  EXPECT_EQ(server->reload(), true);
+  EXPECT_EQ(server->info().names, std::vector<std::string>{"new.test"});
 }
 
 TEST_F(TlsTest, PairsThatDoNotLoad) {
