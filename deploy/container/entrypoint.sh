@@ -27,7 +27,7 @@ take_certificate() {
   install -d -m 0755 /etc/posthorn/tls
   # The server's own certificate, then who signed it: that is what a client is shown.
   { cat "$cert"; [ -z "$ca" ] || { echo; cat "$ca"; }; } >/etc/posthorn/tls/cert.pem.new
-  install -m 0640 -o root -g posthorn-edge "$key" /etc/posthorn/tls/key.pem
+  install -m 0640 -o root -g posthorn-tls "$key" /etc/posthorn/tls/key.pem
   mv /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem
   chmod 0644 /etc/posthorn/tls/cert.pem
   [ -z "$ca" ] || install -m 0644 "$ca" /etc/posthorn/tls/ca.pem

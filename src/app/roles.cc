@@ -157,7 +157,8 @@ class Process {
 
 int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   auto sockets = take_inherited_sockets();
-  Result<> result = sockets ? become(user_of(config, kind)) : std::unexpected(sockets.error());
+  Result<> result = sockets ? become(user_of(config, kind), key_group_of(config, kind))
+                            : std::unexpected(sockets.error());
   if (result) result = restrict_process();
   if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.

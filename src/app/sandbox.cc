@@ -1,5 +1,6 @@
 #include "app/sandbox.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
@@ -29,6 +30,20 @@ Result<> drop_capabilities() {
   return {};
 }
 
+Result<> take_groups(const std::string& account, gid_t own, const KeyGroup& key_group) {
+  if (initgroups(account.c_str(), own) != 0) return fail_errno("initgroups", account, errno);
+  if (key_group.name.empty()) return {};
+  TRY(const auto key_gid, find_group(key_group.name));
+  if (!key_gid || *key_gid == own) return {};
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, getgroups(0, nullptr))));
+  if (getgroups(static_cast<int>(groups.size()), groups.data()) < 0)
+    return fail_errno("getgroups", account, errno);
+  std::erase(groups, *key_gid);
+  if (key_group.is_member) groups.push_back(*key_gid);
+  if (setgroups(groups.size(), groups.data()) != 0) return fail_errno("setgroups", account, errno);
+  return {};
+}
+
 }  // namespace
 
 bool may_change_account() {
@@ -55,6 +70,17 @@ Result<Account> find_account(const std::string& name) {
   return Account{entry.pw_uid, entry.pw_gid};
 }
 
+Result<std::optional<unsigned>> find_group(const std::string& name) {
+  std::vector<char> buffer(65'536);
+  group entry{};
+  group* found = nullptr;
+  if (const int error = getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+      error != 0 && error != ENOENT)
+    return fail_errno("getgrnam", name, error);
+  if (found == nullptr) return std::nullopt;
+  return entry.gr_gid;
+}
+
 Result<std::string> find_login_name(uid_t uid) {
   std::vector<char> buffer(16'384);
   passwd entry{};
@@ -66,10 +92,10 @@ Result<std::string> find_login_name(uid_t uid) {
   return std::string(entry.pw_name);
 }
 
-Result<> become(const std::string& account) {
+Result<> become(const std::string& account, const KeyGroup& key_group) {
   if (!may_change_account()) return {};
   TRY(const Account to, find_account(account));
-  if (initgroups(account.c_str(), to.gid) != 0) return fail_errno("initgroups", account, errno);
+  TRY_OK(take_groups(account, to.gid, key_group));
   if (setresgid(to.gid, to.gid, to.gid) != 0) return fail_errno("setresgid", account, errno);
   if (setresuid(to.uid, to.uid, to.uid) != 0) return fail_errno("setresuid", account, errno);
   TRY_OK(drop_capabilities());

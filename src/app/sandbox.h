@@ -2,6 +2,7 @@
 // good.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -11,9 +12,14 @@ namespace posthorn::app {
 // Root, or an account that was given CAP_SETUID and CAP_SETGID (as deploy/systemd does): roles get
 // accounts of their own.
 bool may_change_account();
+// Who may read the TLS key is a group of its own: an account's group would open its sockets, too.
+struct KeyGroup {
+  std::string name;        // one that does not exist is nobody's
+  bool is_member = false;  // whatever the account's own groups are
+};
 // Takes uid, gid and groups of the account, and gives up every capability. Where accounts cannot be
 // changed there is nothing to give up but new privileges.
-Result<> become(const std::string& account);
+Result<> become(const std::string& account, const KeyGroup& key_group = {});
 // No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard
 // limit.
 Result<> restrict_process();
@@ -22,6 +28,7 @@ struct Account {
   unsigned gid = 0;
 };
 Result<Account> find_account(const std::string& name);
+Result<std::optional<unsigned>> find_group(const std::string& name);
 // The login name of a uid, "uid1234" if it has none. Blocks.
 Result<std::string> find_login_name(uid_t uid);
 

@@ -41,6 +41,12 @@ std::string user_of(const config::Config& config, RoleKind role) {
   return config.users.edge;
 }
 
+KeyGroup key_group_of(const config::Config& config, RoleKind role) {
+  return {.name = config.users.tls_group,
+          .is_member =
+              role == RoleKind::edge || (role == RoleKind::web && !config.listen.https.empty())};
+}
+
 std::optional<RoleKind> find_role(std::string_view name) {
   for (const RoleKind kind :
        {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store, RoleKind::web})

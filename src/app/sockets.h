@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/sandbox.h"
 #include "base/config.h"
 #include "net/socket.h"
 
@@ -17,6 +18,8 @@ std::string_view to_string(RoleKind kind);
 std::optional<RoleKind> find_role(std::string_view name);
 // The system account of a role, when the server is started as root.
 std::string user_of(const config::Config& config, RoleKind role);
+// edge reads the TLS key, and web if it serves https.
+KeyGroup key_group_of(const config::Config& config, RoleKind role);
 
 inline constexpr std::size_t kAllWorkers = static_cast<std::size_t>(-1);  // share it
 

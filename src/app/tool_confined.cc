@@ -85,7 +85,7 @@ int run_confined(const config::Config& config, const ConfinedOptions& options) {
   const auto role = find_role(options.role);
   Result<> done;
   if (!role) done = fail(ErrorKind::config, "there is no role of that name");
-  if (done) done = become(user_of(config, *role));
+  if (done) done = become(user_of(config, *role), key_group_of(config, *role));
   if (done) done = restrict_process();
   if (!done) {
     fmt::print(stderr, "posthorn: {}\n", done.error().what);

@@ -73,8 +73,9 @@ class Instance {
     TRY(config::Config config, instance_config(options_));
     TRY_OK(write("conf/posthorn.toml", config::to_toml(config), 0644));
     const DmsFiles& from = options_.dms;
-    TRY_OK(write("conf/users", std::string(template_text("users")) + from.users, 0640,
-                 &config.users.lookup));
+    TRY(const auto lookup_group, group_of(config.users.lookup));
+    TRY_OK(
+        write("conf/users", std::string(template_text("users")) + from.users, 0640, lookup_group));
     std::string domains(template_text("domains"));
     for (const std::string& domain : options_.domains) domains += domain + " .\n";
     TRY_OK(write("maps/domains", domains, 0644));
@@ -90,10 +91,10 @@ class Instance {
     if (config.route.by_local_part)
       TRY_OK(write("maps/vusers", std::string(template_text("vusers")) + "@ vmail\n", 0644));
     if (!config.paths.smtp_users.empty())
-      TRY_OK(write("conf/smtp_users", std::string(template_text("smtp_users")), 0640,
-                   &config.users.lookup));
+      TRY_OK(
+          write("conf/smtp_users", std::string(template_text("smtp_users")), 0640, lookup_group));
     TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")) + from.relay_sasl,
-                 0640, &config.users.lookup));
+                 0640, lookup_group));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
     TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
@@ -117,9 +118,16 @@ class Instance {
     return {};
   }
 
+  // nullopt: who is not root makes files of his own.
+  static Result<std::optional<unsigned>> group_of(const std::string& account) {
+    if (geteuid() != 0) return std::nullopt;
+    TRY(const Account found, find_account(account));
+    return found.gid;
+  }
+
   // A file that is there stays as it is, and that is said: init run twice changes nothing.
   Result<> write(const std::string& name, const std::string& text, mode_t mode,
-                 const std::string* group = nullptr) {
+                 std::optional<unsigned> group = {}) {
     const Path path = root_ / name;
     TRY_OK(make_folders(Disk::real(), path.parent_path(), 0755));
     TRY(const auto there, find_file_info(path));
@@ -128,11 +136,8 @@ class Instance {
       return {};
     }
     TRY_OK(replace_file(Disk::real(), path, text, mode));
-    if (group != nullptr && geteuid() == 0) {
-      TRY(const Account account, find_account(*group));
-      if (::chown(path.c_str(), 0, account.gid) != 0)
-        return fail_errno("chown", path.native(), errno);
-    }
+    if (group && ::chown(path.c_str(), 0, *group) != 0)
+      return fail_errno("chown", path.native(), errno);
     fmt::print("made     {}\n", path.native());
     return {};
   }
@@ -145,7 +150,12 @@ class Instance {
       return {};
     }
     TRY(const auto pair, net::make_self_signed({options_.hostname, "localhost"}, {"127.0.0.1"}));
-    TRY_OK(write("tls/key.pem", pair.key_pem, 0640, &config.users.edge));
+    TRY(auto readers, group_of(config.users.edge));
+    if (readers) {
+      TRY(const auto key_group, find_group(config.users.tls_group));
+      if (key_group) readers = key_group;
+    }
+    TRY_OK(write("tls/key.pem", pair.key_pem, 0640, readers));
     return write("tls/cert.pem", pair.certificate_pem, 0644);
   }
 

@@ -245,6 +245,7 @@ struct Users {  // the accounts roles run under when started as root
   std::string queue = "posthorn-queue";
   std::string store = "vmail";
   std::string web = "posthorn-web";
+  std::string tls_group = "posthorn-tls";
 };
 
 struct Config {

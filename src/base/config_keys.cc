@@ -335,7 +335,10 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.text("lookup", c.users.lookup, "Reads tables and users.");
   v.text("queue", c.users.queue, "Owns the spool.");
   v.text("store", c.users.store, "Owns the mail.");
-  v.text("web", c.users.web, "Serves the web pages; must be able to read the TLS key for https.");
+  v.text("web", c.users.web, "Serves the web pages, and reads the TLS key if it does so by https.");
+  v.text("tls_group", c.users.tls_group,
+         "The group that may read the TLS key. Roles that use it are given it, others lose it; one "
+         "that does not exist changes nothing.");
 }
 
 }  // namespace posthorn::config

@@ -5,6 +5,8 @@ and a path it may open has the same mode, so that it is the fence that is seen a
 processes are looked at through /proc.
 """
 
+import grp
+import os
 import pathlib
 import sys
 import unittest
@@ -61,6 +63,18 @@ class Fence(unittest.TestCase):
             for what in (f"read:{self.secret}", "list:/", "list:/tmp", "write:/tmp/probe"):
                 self.assertEqual(got[what], "EACCES", (role, what))
             self.assertEqual((got["read:/dev/null"], got["list:/usr/share"]), ("ok", "ok"), role)
+
+    @unittest.skipUnless(os.geteuid() == 0, "roles have accounts of their own only under root")
+    def test_the_key_is_for_who_shows_the_certificate(self):
+        key = f"read:{self.server.root}/tls/key.pem"
+        self.assertEqual((self.server.root / "tls/key.pem").stat().st_gid, grp.getgrnam("posthorn-tls").gr_gid,
+                         "scripts/setup --accounts makes the group")
+        conf = self.server.conf.read_text()
+        self.addCleanup(self.server.conf.write_text, conf)
+        for https, readers in (('["127.0.0.1:1"]', ("edge", "web")), ("[]", ("edge",))):
+            self.server.set("listen.https", https)
+            for role in ROLES:
+                self.assertEqual(self.outcomes(role, key)[key], "ok" if role in readers else "EACCES", (role, https))
 
     def test_a_certificate_behind_links_is_open_with_its_folder(self):
         self.needs_landlock()
