@@ -187,6 +187,8 @@ struct Relay {
   std::string resolver;        // "127.0.0.1:53"; empty: /etc/resolv.conf
   std::uint16_t mx_port = 25;
   std::string source_address;
+  bool disable_mime_output_conversion = false;
+  std::string signed_eight_bit = "send";
   bool private_mx = false;  // may an MX be a private or loopback address
   Duration connect_timeout = 30s;
   Duration command_timeout = 5min;

@@ -254,6 +254,11 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   v.text("source_address", c.source_address,
          "The local address to connect from; hosts of the other family are passed over.");
   v.flag("private_mx", c.private_mx, "Deliver to MX hosts with private or loopback addresses.");
+  v.flag("disable_mime_output_conversion", c.disable_mime_output_conversion,
+         "Send 8-bit messages as they are to servers without 8BITMIME, as for DKIM's sake; else "
+         "their parts become quoted-printable or base64.");
+  v.choice("signed_eight_bit", c.signed_eight_bit, {"send", "bounce"},
+           "A signed part cannot be converted: sent as it is, or the mail goes back (5.6.3).");
   v.duration("connect_timeout", c.connect_timeout, 1s, hours(1), "For a connection.");
   v.duration("command_timeout", c.command_timeout, 1s, hours(1), "For the reply to a command.");
   v.duration("data_timeout", c.data_timeout, 1s, hours(10), "For the reply after the message.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <span>
 
 #include "base/events.h"
 #include "message/mailbox_address.h"
@@ -61,6 +62,15 @@ bool is_private(const std::string& address) {
 
 bool is_ipv6(const std::string& literal) {
   return literal.find(':') != std::string::npos;
+}
+
+Result<std::string> read_whole(const Body& body) {
+  TRY(const File file, Disk::real().open(body.file, OpenMode::read));
+  std::string text = body.prefix;
+  text.resize(body.prefix.size() + body.size);
+  TRY(const auto n, read_at(file, std::span(text).subspan(body.prefix.size()), body.offset));
+  if (n < body.size) return fail(ErrorKind::temporary, "the spool file is shorter than it was");
+  return text;
 }
 
 bool is_literal(const std::string& text) {
@@ -321,19 +331,64 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
       deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }
 
-net::Task<> Transports::send_body(smtp::Client& client, const Body& body) {
-  CO_TRY_OK(co_await client.write(body.prefix));
-  std::uint64_t done = 0;
+// RFC 6152 section 3, RFC 6531 section 3.5: what a server that offers less can be sent.
+net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
+    const smtp::Extensions& offered, message::Envelope& envelope, const Body& body,
+    const std::string& remote) {
+  const bool converts = !offered.eight_bit && !config_.relay.disable_mime_output_conversion;
+  const bool needs_ascii_header = envelope.smtputf8 && !offered.smtputf8;
+  if (!converts && !needs_ascii_header) co_return message::SevenBit{};
+  auto plan = co_await pool_.run([&body]() -> Result<message::SevenBit> {
+    TRY(const std::string text, read_whole(body));
+    return message::plan_seven_bit(text);
+  });
+  if (!plan) co_return std::unexpected(deferred(plan.error().what, remote));
+  if (needs_ascii_header && plan->has_eight_bit_header)
+    co_return std::unexpected(
+        failed({550, "5.6.7", "The next server does not take a header in UTF-8"}, remote));
+  if (!converts) co_return message::SevenBit{};
+  if (plan->has_signed_part && config_.relay.signed_eight_bit == "bounce")
+    co_return std::unexpected(failed(
+        {554, "5.6.3", "The next server does not take 8-bit mail, and a signed part must stay"},
+        remote));
+  if (plan->is_changed) envelope.declared_size = 0;  // not known before it was sent
+  co_return *std::move(plan);
+}
+
+net::Task<> Transports::send_body(smtp::Client& client, const Body& body,
+                                  const message::SevenBit& plan) {
   auto file = co_await pool_.run([&] { return Disk::real().open(body.file, OpenMode::read); });
   if (!file) co_return std::unexpected(file.error());
-  std::string piece;
-  while (done < body.size) {
-    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, body.size - done)));
-    CO_TRY(const auto n,
-           co_await pool_.run([&] { return read_at(*file, piece, body.offset + done); }));
-    if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
-    CO_TRY_OK(co_await client.write(std::string_view(piece).substr(0, n)));
-    done += n;
+  std::vector<message::SevenBit::Segment> segments = plan.segments;
+  if (segments.empty())
+    segments.push_back({{}, message::Conversion::copy, 0, body.prefix.size() + body.size});
+  std::string buffer, out;
+  for (const auto& [text, conversion, begin, end] : segments) {
+    CO_TRY_OK(co_await client.write(text));
+    if (conversion == message::Conversion::drop) continue;
+    message::SevenBitEncoder encoder(conversion);
+    for (std::uint64_t at = begin; at < end;) {
+      std::string_view piece =
+          std::string_view(body.prefix).substr(std::min(at, body.prefix.size()));
+      piece = piece.substr(0, end - at);
+      if (piece.empty()) {
+        buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, end - at)));
+        const std::uint64_t place = body.offset + at - body.prefix.size();
+        CO_TRY(const auto n, co_await pool_.run([&] { return read_at(*file, buffer, place); }));
+        if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
+        piece = std::string_view(buffer).substr(0, n);
+      }
+      at += piece.size();
+      if (conversion != message::Conversion::copy) {
+        out.clear();
+        encoder.feed(piece, out);
+        piece = out;
+      }
+      CO_TRY_OK(co_await client.write(piece));
+    }
+    out.clear();
+    encoder.finish(out);
+    CO_TRY_OK(co_await client.write(out));
   }
   co_return Result<>{};
 }
@@ -342,6 +397,12 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
                                                       message::Envelope& envelope, const Body& body,
                                                       const std::string& remote, bool lmtp) {
   const std::size_t count = envelope.recipients.size();
+  message::SevenBit plan;
+  if (!lmtp) {
+    auto fitted = co_await fit(client.extensions(), envelope, body, remote);
+    if (!fitted) co_return std::vector<Outcome>(count, fitted.error());
+    plan = *std::move(fitted);
+  }
   const auto begun = co_await client.begin(envelope);
   if (!begun || begun->broken) client.stream().close();
   if (!begun) co_return std::vector<Outcome>(count, deferred(begun.error().what, remote));
@@ -361,7 +422,7 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
     for_accepted(refused);
     co_return outcomes;
   }
-  const auto sent = co_await send_body(client, body);
+  const auto sent = co_await send_body(client, body, plan);
   if (!sent) {
     Outcome outcome = deferred(sent.error().what, remote);
     if (sent.error().kind == ErrorKind::closed) {

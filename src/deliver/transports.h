@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "deliver/attempt.h"
+#include "message/seven_bit.h"
 #include "net/blocking_pool.h"
 #include "net/resolver.h"
 #include "net/scope.h"
@@ -68,7 +69,11 @@ class Transports final : public Transport {
                                                   const Host& host, Attempted& attempted);
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
                                             const Body& body, const std::string& remote, bool lmtp);
-  net::Task<> send_body(smtp::Client& client, const Body& body);
+  net::Awaitable<std::expected<message::SevenBit, Outcome>> fit(const smtp::Extensions& offered,
+                                                                message::Envelope& envelope,
+                                                                const Body& body,
+                                                                const std::string& remote);
+  net::Task<> send_body(smtp::Client& client, const Body& body, const message::SevenBit& plan);
   smtp::ClientOptions client_options(bool lmtp) const;
 
   net::Scope& scope_;
