@@ -120,7 +120,7 @@ net::Awaitable<net::Message> Queue::change(std::string verb, std::string id) {
     if (!item->busy) {
       item->busy = true;  // nobody else begins with it now
       due_.erase({item->when, id});
-      const auto removed = co_await parts_.pool.run([&] { return spool_.remove(id); });
+      const auto removed = co_await spool_.remove(id);
       item->busy = false;
       if (!removed) {
         item->deleted = false;

@@ -177,7 +177,7 @@ net::Awaitable<void> Queue::work(Queue* self, ItemPtr item) {
       co_await self->pass_filter(item))
     co_await self->try_recipients(item);
   if (item->deleted) {
-    if (co_await self->parts_.pool.run([&] { return self->spool_.remove(item->stored.id); }))
+    if (co_await self->spool_.remove(item->stored.id))
       self->forget(item);
     else
       self->schedule(item, self->parts_.clock.steady_now() + self->parts_.config.queue.retry_first);
@@ -313,7 +313,7 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
     records.push_back(make_record(LogRecord::Kind::bounced, i));
   }
   if (waiting.empty()) {
-    const auto removed = co_await parts_.pool.run([&] { return spool_.remove(stored.id); });
+    const auto removed = co_await spool_.remove(stored.id);
     if (!removed) {
       log.error(event::queue_disk_failed, {{"reason", removed.error().what}});
       co_return later();

@@ -426,12 +426,15 @@ Result<> Spool::append(const std::string& id, const std::vector<LogRecord>& reco
   return {};
 }
 
-Result<> Spool::remove(const std::string& id) {
-  TRY_OK(disk_.remove(active_ / id));
-  TRY_OK(disk_.remove(active_ / (id + ".log")));
+net::Task<> Spool::remove(std::string id) {
+  CO_TRY_OK(co_await pool_.run([&] { return disk_.remove(active_ / id); }));
+  // A disk may bring back the one name and not the other: without its log the message would be
+  // nobody's yet.
+  CO_TRY_OK(co_await active_sync_.sync());
+  CO_TRY_OK(co_await pool_.run([&] { return disk_.remove(active_ / (id + ".log")); }));
   const std::scoped_lock lock(broken_lock_);
   broken_logs_.erase(id);
-  return {};
+  co_return Result<>{};
 }
 
 bool Spool::is_full(const config::Queue& config) const {

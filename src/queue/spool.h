@@ -13,10 +13,11 @@
 //                    follows from it
 //   corrupt/...      what could not be understood          kept for a human; the others go on
 //
-// A message goes when all recipients are done: its log first says so, then both files are removed,
-// the log last; a log without its message is removed at the next start. A log that could not be
-// written or synced, or that has a damaged line, is never appended to again: what of it is whole
-// goes into a new file with the next record.
+// A message goes when all recipients are done: its log first says so, then the message is removed,
+// the folder synced (together with those of others), and the log removed last; a log without its
+// message is removed at the next start. A log that could not be written or synced, or that has a
+// damaged line, is never appended to again: what of it is whole goes into a new file with the next
+// record.
 //
 // A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <size of the text, 12 digits>
 // <checksum of the text, 16 hex digits> <checksum of all this and the envelope, 16 hex digits>\n",
@@ -126,8 +127,10 @@ class Spool {
   Path message_path(const std::string& id) const { return active_ / id; }
   // Appends to the message's log and syncs it. Blocks; one at a time for each message.
   Result<> append(const std::string& id, const std::vector<LogRecord>& records);
+  // Gone for good when this is done, whatever happens to the power: what is finished is not sent
+  // again.
+  net::Task<> remove(std::string id);
   // Blocks.
-  Result<> remove(const std::string& id);
   Result<std::optional<Stored>> read(const std::string& id);
   bool is_full(const config::Queue& config) const;
   // Reads the text and compares it with its checksum; false: damaged. Blocks.

@@ -787,7 +787,7 @@ TEST_F(Scheduler, NewMailIsNotBehindAllTheOldToTheSamePlace) {
   server().settle(600);
   EXPECT_EQ(server().transport.calls.size(), 2U);
   for (int i = 0; i < 3; ++i) take(envelope_to({"new@relay.test"}));
-  server().settle();
+  server().settle(300);
   server().transport.stuck.clear();
   server().transport.open("relay.test");
   server().settle(1500);
