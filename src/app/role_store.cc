@@ -55,18 +55,18 @@ class StoreRole final : public Role {
     lmtp_.smtp.message_max += 2U << 20U;
     lmtp_services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = sinks_});
-    imap_services_ = std::make_unique<imap::ServerServices>(
-        imap::ServerServices{.scope = sessions_,
-                             .pool = setup_.pool,
-                             .accounts = accounts_,
-                             .admission = imap_,
-                             .config = config});
-    pop3_services_ = std::make_unique<pop3::ServerServices>(
-        pop3::ServerServices{.scope = sessions_,
-                             .pool = setup_.pool,
-                             .accounts = accounts_,
-                             .admission = pop3_,
-                             .config = config.pop3});
+    imap_services_ =
+        std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = sessions_,
+                                                                    .pool = setup_.pool,
+                                                                    .accounts = accounts_,
+                                                                    .admission = imap_,
+                                                                    .config = config});
+    pop3_services_ =
+        std::make_unique<pop3::ServerServices>(pop3::ServerServices{.scope = sessions_,
+                                                                    .pool = setup_.pool,
+                                                                    .accounts = accounts_,
+                                                                    .admission = pop3_,
+                                                                    .config = config.pop3});
     listen(scope_, fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
     });

@@ -56,8 +56,7 @@ std::optional<UserConnections::Slot> UserConnections::take(const std::string& ac
 }
 
 net::Task<Admission::Answer> Admission::admit(HandOver what, log::Logger log, Events events) {
-  if (what.service != service_)
-    co_return fail(ErrorKind::protocol, "not a session of " + service_);
+  if (what.service != service_) co_return fail(ErrorKind::protocol, "not a session of " + service_);
   const auto account = co_await redeemer_.redeem(what.token, service_, what.session);
   if (!account || !*account) {
     log.warn(events.not_known,

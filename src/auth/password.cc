@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "auth/proto/base64.h"
+#include "base/ascii.h"
 #include "base/ids.h"
 
 namespace posthorn::auth {
@@ -142,8 +143,7 @@ struct Scheme {
 
 Scheme scheme_of(std::string_view stored) {
   Scheme scheme;
-  for (const char c : stored.substr(1, stored.find('}') - 1))
-    scheme.name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  scheme.name = to_upper(stored.substr(1, stored.find('}') - 1));
   for (const std::string_view suffix : {".HEX", ".B64", ".BASE64"}) {
     if (!scheme.name.ends_with(suffix)) continue;
     scheme.name.resize(scheme.name.size() - suffix.size());

@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace posthorn::auth {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 bool is_control(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
@@ -52,7 +47,8 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     }
     const std::string_view rest = line.substr(place->value);
     // A {PLAIN} password may hold no colon, as with Dovecot.
-    if (!file.hashes.emplace(lower(line.substr(0, place->key_size)), rest.substr(0, rest.find(':')))
+    if (!file.hashes
+             .emplace(to_lower(line.substr(0, place->key_size)), rest.substr(0, rest.find(':')))
              .second)
       file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number,
                                         line.substr(0, place->key_size)));
@@ -73,7 +69,8 @@ std::optional<std::string> edit_users(std::string_view text, std::string_view us
     const std::string_view line = text.substr(0, lf == std::string_view::npos ? lf : lf + 1);
     text.remove_prefix(line.size());
     const auto place = find_value(line.substr(0, line.find_last_not_of("\r\n") + 1));
-    if (line.starts_with('#') || !place || lower(line.substr(0, place->key_size)) != lower(user)) {
+    if (line.starts_with('#') || !place ||
+        to_lower(line.substr(0, place->key_size)) != to_lower(user)) {
       out += line;
       continue;
     }

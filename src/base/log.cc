@@ -16,6 +16,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "base/utf8.h"
 
 namespace posthorn::log {
 namespace {
@@ -104,25 +105,6 @@ class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
   bool is_torn_ = false;  // the last line that was begun lacks its end
 };
 
-// The length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 section
-// 4).
-std::size_t utf8_sequence(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = at(0);
-  std::size_t length = 0;
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
-  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
-  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((at(i) & 0xC0U) != 0x80) return 0;
-  if ((lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) > 0x9F) ||
-      (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) > 0x8F))
-    return 0;
-  return length;
-}
-
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value) {
@@ -142,10 +124,8 @@ std::string escape(std::string_view value) {
   while (!value.empty()) {
     const char c = value.front();
     const auto u = static_cast<unsigned char>(c);
-    const std::size_t length = utf8_sequence(value);
-    // C1 controls (U+0080 to U+009F) move a terminal's cursor as ESC does.
-    const bool control = u < 0x20 || u == 0x7F ||
-                         (length == 2 && u == 0xC2 && static_cast<unsigned char>(value[1]) < 0xA0);
+    const std::size_t length = utf8_length(value);
+    const bool control = u < 0x20 || u == 0x7F || is_c1_control(value);
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::message {
@@ -105,12 +106,6 @@ class Converters {
 Converters& converters() {
   thread_local Converters kept;
   return kept;
-}
-
-bool is_ascii(std::string_view text) {
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) >= 0x80) return false;
-  return true;
 }
 
 std::optional<std::string> convert(std::string_view bytes, UConverter* from, UConverter* to) {

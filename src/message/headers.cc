@@ -1,5 +1,7 @@
 #include "message/headers.h"
 
+#include "base/ascii.h"
+
 namespace posthorn::message {
 namespace {
 
@@ -16,17 +18,6 @@ std::size_t field_name_length(std::string_view line) {
 }
 
 }  // namespace
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto fold = [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
-    if (fold(a[i]) != fold(b[i])) return false;
-  }
-  return true;
-}
 
 std::string unfold(std::string_view value) {
   std::string out;

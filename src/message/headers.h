@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace posthorn::message {
 
 inline constexpr std::size_t kHeaderMax = 10U << 20U;
@@ -41,7 +43,7 @@ class Headers {
 
 // Line ends of folding removed (RFC 5322 section 2.2.3), outer white space trimmed.
 std::string unfold(std::string_view value);
-bool equals_ignoring_case(std::string_view a, std::string_view b);
+using posthorn::equals_ignoring_case;
 
 // The length of the header block at the front of text, with the empty line behind it; nullopt: it
 // is not whole yet. body_begin: where the body begins (behind the empty line, or at the first line

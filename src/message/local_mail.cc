@@ -4,6 +4,7 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "message/address.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
@@ -13,10 +14,6 @@ namespace {
 
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-bool is_ascii(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) & 0x80U); });
-}
 
 // Every kind of line end to CRLF; no line is left open.
 void append_wire(std::string_view text, std::string& out) {

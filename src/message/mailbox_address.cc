@@ -1,5 +1,7 @@
 #include "message/mailbox_address.h"
 
+#include "base/utf8.h"
+
 namespace posthorn::message {
 namespace {
 
@@ -25,29 +27,10 @@ bool is_dot_string(std::string_view text, AddressCharset charset) {
 
 // Valid UTF-8 without what hides or breaks lines; the charset check of a whole address.
 bool is_clean_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    std::size_t length = 1;
-    if (lead >= 0xC2 && lead <= 0xDF)
-      length = 2;
-    else if (lead >= 0xE0 && lead <= 0xEF)
-      length = 3;
-    else if (lead >= 0xF0 && lead <= 0xF4)
-      length = 4;
-    else if (lead >= 0x80)
-      return false;
-    if (i + length > text.size()) return false;
-    for (std::size_t j = 1; j < length; ++j)
-      if ((static_cast<unsigned char>(text[i + j]) & 0xC0U) != 0x80) return false;
-    if (lead == 0xE0 && static_cast<unsigned char>(text[i + 1]) < 0xA0) return false;
-    if (lead == 0xF0 && static_cast<unsigned char>(text[i + 1]) < 0x90) return false;
-    if (lead == 0xF4 && static_cast<unsigned char>(text[i + 1]) > 0x8F) return false;
-    if (lead == 0xED && static_cast<unsigned char>(text[i + 1]) > 0x9F) return false;
-    if (lead == 0xF0 && static_cast<unsigned char>(text[i + 1]) < 0x90) return false;
-    if (lead == 0xF4 && static_cast<unsigned char>(text[i + 1]) > 0x8F) return false;
-    if (lead == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0)
-      return false;  // C1 controls
-    i += length;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || is_c1_control(text)) return false;
+    text.remove_prefix(length);
   }
   return true;
 }
@@ -144,13 +127,6 @@ std::string format_mailbox_address(const MailboxAddress& address) {
     out += '"';
   }
   return address.domain.empty() ? out : out + "@" + address.domain;
-}
-
-std::string to_lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 }  // namespace posthorn::message

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
+
 namespace posthorn::message {
 
 struct MailboxAddress {
@@ -23,7 +25,6 @@ std::optional<MailboxAddress> parse_mailbox_address(std::string_view text,
 std::string format_mailbox_address(const MailboxAddress& address);
 // RFC 5321 Domain: letters, digits and hyphens in labels, or UTF-8 labels; no final dot.
 bool is_domain(std::string_view text, AddressCharset charset = AddressCharset::utf8);
-// ASCII letters only: what the tables are keyed by.
-std::string to_lower(std::string_view text);
+using posthorn::to_lower;  // what the tables are keyed by
 
 }  // namespace posthorn::message

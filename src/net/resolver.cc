@@ -13,6 +13,7 @@
 #include <random>
 #include <unordered_map>
 
+#include "base/ascii.h"
 #include "net/timer.h"
 
 namespace posthorn::net {
@@ -152,8 +153,7 @@ class AresResolver final : public Resolver {
   };
 
   static std::string canonical(std::string name) {
-    for (char& c : name)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    name = to_lower(name);
     if (name.ends_with('.')) name.pop_back();
     return name;
   }

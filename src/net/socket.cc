@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <asio/posix/stream_descriptor.hpp>
 #include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "net/socket_stream.h"
 
 namespace posthorn::net {
@@ -86,8 +86,8 @@ Result<Address> parse_address(std::string_view text) {
   if (colon == std::string_view::npos) return wrong();
   TcpAddress tcp;
   const std::string_view digits = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), tcp.port);
-  if (error != std::errc{} || end != digits.data() + digits.size() || tcp.port == 0) return wrong();
+  tcp.port = to_number<std::uint16_t>(digits).value_or(0);
+  if (tcp.port == 0) return wrong();
   std::string_view host = text.substr(0, colon);
   if (host == "localhost") host = "127.0.0.1";
   if (host.starts_with('[') && host.ends_with(']')) {

@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include "base/ascii.h"
 #include "base/assert.h"
 #include "base/backoff.h"
 #include "net/tls_error.h"
@@ -71,13 +72,6 @@ CertificateInfo read_info(X509* certificate) {
   }
   GENERAL_NAMES_free(names);
   return info;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 // Tells a changed file by what a rename or a write changes.
@@ -155,14 +149,14 @@ struct TlsServer::State {
 
   // RFC 6066: the certificate whose name fits: exactly, then by wildcard, then the default.
   const Pair& choose(std::string_view name) const {
-    const std::string wanted = lower(name);
+    const std::string wanted = to_lower(name);
     const std::size_t dot = wanted.find('.');
     const std::string wildcard = dot == std::string::npos ? "" : "*" + wanted.substr(dot);
     const Pair* by_wildcard = nullptr;
     for (const Pair& pair : pairs) {
       for (const std::string& candidate : pair.info.names) {
-        if (lower(candidate) == wanted) return pair;
-        if (by_wildcard == nullptr && !wildcard.empty() && lower(candidate) == wildcard)
+        if (to_lower(candidate) == wanted) return pair;
+        if (by_wildcard == nullptr && !wildcard.empty() && to_lower(candidate) == wildcard)
           by_wildcard = &pair;
       }
     }

@@ -1,9 +1,10 @@
 #include "route/local_directory.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <set>
+
+#include "base/ascii.h"
 
 namespace posthorn::route {
 namespace {
@@ -403,9 +404,8 @@ std::optional<NextHop> parse_next_hop(std::string_view text) {
   if (hop.host.empty()) return std::nullopt;
   if (!port.empty()) {
     port.remove_prefix(1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), hop.port);
-    if (error != std::errc{} || end != port.data() + port.size() || hop.port == 0)
-      return std::nullopt;
+    hop.port = to_number<std::uint16_t>(port).value_or(0);
+    if (hop.port == 0) return std::nullopt;
   }
   return hop;
 }

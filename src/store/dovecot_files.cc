@@ -1,9 +1,10 @@
 #include "store/dovecot_files.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+#include "message/mutf7.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::store {
@@ -45,13 +46,12 @@ std::vector<std::string> parse_keywords(std::string_view text) {
     const std::string_view line = take_line(text);
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos) continue;
-    std::size_t bit = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + space, bit);
-    if (error != std::errc() || end != line.data() + space || bit >= kKeywordLettersMax) continue;
+    const auto bit = to_number<std::size_t>(line.substr(0, space));
+    if (!bit || *bit >= kKeywordLettersMax) continue;
     const std::string_view name = line.substr(space + 1);
     if (!is_keyword(name)) continue;
-    if (names.size() <= bit) names.resize(bit + 1);
-    names[bit] = name;
+    if (names.size() <= *bit) names.resize(*bit + 1);
+    names[*bit] = name;
   }
   return names;
 }
@@ -88,7 +88,7 @@ Subscriptions parse_subscriptions(std::string_view text) {
     const std::string_view line = take_line(text);
     if (line.empty()) continue;
     const std::string plain = out.is_version_2 ? unescape_tabbed(line) : std::string(line);
-    auto utf8 = utf7_to_utf8(plain);
+    auto utf8 = message::decode_mutf7(plain);
     // Dovecot writes UTF-8 itself when it is told to (mailbox_list_utf8).
     const auto name = check_mailbox_name(utf8 ? *utf8 : plain);
     if (name && std::ranges::find(out.names, *name) == out.names.end()) out.names.push_back(*name);
@@ -99,7 +99,7 @@ Subscriptions parse_subscriptions(std::string_view text) {
 std::string format_subscriptions(const Subscriptions& subscriptions) {
   std::string out = subscriptions.is_version_2 ? "V\t2\n\n" : "";
   for (const std::string& name : subscriptions.names) {
-    std::string line = utf8_to_utf7(name).value_or("");
+    std::string line = message::encode_mutf7(name).value_or("");
     if (subscriptions.is_version_2) std::ranges::replace(line, kSeparator, '\t');
     out += line;
     out += '\n';
@@ -109,11 +109,8 @@ std::string format_subscriptions(const Subscriptions& subscriptions) {
 
 std::optional<std::uint32_t> parse_uidvalidity(std::string_view hex) {
   while (!hex.empty() && (hex.back() == '\n' || hex.back() == '\r')) hex.remove_suffix(1);
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
-  if (error != std::errc() || end != hex.data() + hex.size() || hex.size() != 8)
-    return std::nullopt;
-  return value;
+  if (hex.size() != 8) return std::nullopt;
+  return to_number<std::uint32_t>(hex, 16);
 }
 
 std::string format_uidvalidity(std::uint32_t value) {

@@ -26,10 +26,6 @@ std::string folder_of(std::string_view checked_name);
 // convert back).
 std::optional<std::string> name_of_folder(std::string_view folder);
 
-// RFC 3501 section 5.1.3. nullopt: not valid (also a text that is not in its one canonical form).
-std::optional<std::string> utf7_to_utf8(std::string_view utf7);
-std::optional<std::string> utf8_to_utf7(std::string_view utf8);
-
 // The level above, "" if there is none.
 std::string_view parent_of(std::string_view name);
 // Is name below the other ("Work.2026" below "Work")?

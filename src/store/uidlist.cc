@@ -1,18 +1,12 @@
 #include "store/uidlist.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
+
+#include "base/ascii.h"
 
 namespace posthorn::store {
 namespace {
-
-std::optional<std::uint32_t> to_number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
 
 std::string_view take_word(std::string_view& text) {
   const std::size_t space = std::min(text.find(' '), text.size());
@@ -27,14 +21,14 @@ bool parse_header(std::string_view line, UidList& list, bool& is_old) {
   std::optional<std::uint32_t> next;
   if (version == "1") {
     is_old = true;
-    validity = to_number(take_word(line));
-    next = to_number(take_word(line));
+    validity = to_number<std::uint32_t>(take_word(line));
+    next = to_number<std::uint32_t>(take_word(line));
   } else if (version == "3") {
     while (!line.empty()) {
       const std::string_view word = take_word(line);
       if (word.empty()) continue;
-      if (word.front() == 'V') validity = to_number(word.substr(1));
-      if (word.front() == 'N') next = to_number(word.substr(1));
+      if (word.front() == 'V') validity = to_number<std::uint32_t>(word.substr(1));
+      if (word.front() == 'N') next = to_number<std::uint32_t>(word.substr(1));
       if (word.front() == 'G') list.guid = word.substr(1, 64);
     }
   }
@@ -47,7 +41,7 @@ bool parse_header(std::string_view line, UidList& list, bool& is_old) {
 bool parse_line(std::string_view line, bool is_old, UidList::Line& out) {
   const std::size_t space = line.find(' ');
   if (space == std::string_view::npos) return false;
-  const auto uid = to_number(line.substr(0, space));
+  const auto uid = to_number<std::uint32_t>(line.substr(0, space));
   if (!uid || *uid == 0) return false;
   std::string_view rest = line.substr(space + 1);
   if (!is_old) {

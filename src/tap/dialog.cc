@@ -1,10 +1,12 @@
 #include "tap/dialog.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <initializer_list>
 #include <optional>
+
+#include "base/ascii.h"
+#include "base/utf8.h"
 
 namespace posthorn::tap {
 namespace {
@@ -41,11 +43,8 @@ std::string mechanism_of(std::string_view arguments) {
 }
 
 std::optional<std::uint64_t> to_count(std::string_view digits) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size() || value > kCountMax)
-    return std::nullopt;
-  return value;
+  const auto value = to_number<std::uint64_t>(digits);
+  return value && *value <= kCountMax ? value : std::nullopt;
 }
 
 struct LiteralMark {
@@ -66,19 +65,14 @@ std::optional<LiteralMark> literal_mark(std::string_view line) {
   return LiteralMark{*size, waits};
 }
 
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  const std::size_t n = lead >= 0xC2 && lead < 0xE0   ? 2
-                        : lead >= 0xE0 && lead < 0xF0 ? 3
-                        : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                      : 0;
-  if (n == 0 || n > text.size()) return 0;
-  for (std::size_t i = 1; i < n; ++i)
-    if ((byte(i) & 0xC0U) != 0x80U) return 0;
-  if (lead == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
-  if (lead == 0xE2 && byte(1) == 0x80 && (byte(2) >= 0xA8 && byte(2) <= 0xAE)) return 0;
-  return n;
+// 0: a terminal must not be shown it.
+std::size_t printable_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  if (first < 0x20 || first == 0x7F || is_c1_control(text)) return 0;
+  // U+2028 to U+202E: line ends, and marks that turn the direction of what follows.
+  if (text.starts_with("\xE2\x80") && text.size() > 2 && text[2] >= '\xA8' && text[2] <= '\xAE')
+    return 0;
+  return utf8_length(text);
 }
 
 }  // namespace
@@ -89,7 +83,7 @@ std::string make_printable(std::string_view text) {
   text = text.substr(0, kShownMax);
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const std::size_t n = c < 0x80 ? (c >= 0x20 && c != 0x7F ? 1 : 0) : utf8_length(text.substr(i));
+    const std::size_t n = printable_length(text.substr(i));
     if (n == 0)
       out += fmt::format("\\x{:02X}", c);
     else

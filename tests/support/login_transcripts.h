@@ -27,13 +27,12 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
   run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;
     net::Scope scope(context.get_executor());
-    const auth::LoginServices services{
-        .scope = scope,
-        .authenticator = logins,
-        .tls = transcript.has("without_tls") ? nullptr : tls.get(),
-        .store = [](const std::string&, std::string_view) {
-          return net::UnixAddress{"/nowhere/store.sock"};
-        }};
+    const auth::LoginServices services{.scope = scope,
+                                       .authenticator = logins,
+                                       .tls = transcript.has("without_tls") ? nullptr : tls.get(),
+                                       .store = [](const std::string&, std::string_view) {
+                                         return net::UnixAddress{"/nowhere/store.sock"};
+                                       }};
     const TranscriptServer server{.serve = [&](char, std::shared_ptr<Wire> wire) {
       if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
       return serve(std::make_unique<MemoryStream>(std::move(wire)), settings, services);

@@ -48,12 +48,10 @@ std::string run_session_transcript(const SessionDialog& dialog, std::size_t piec
       scope, pool,
       {.store = {}, .mail = dialog.mail, .hostname = "mx.example.org", .boot_id = "b"});
   FixedRedeemer redeemer;
-  auth::Admission admission(redeemer, dialog.service, std::stoul(transcript.setting("per_user", "20")));
-  const Services services{.scope = scope,
-                          .pool = pool,
-                          .accounts = accounts,
-                          .admission = admission,
-                          .config = config};
+  auth::Admission admission(redeemer, dialog.service,
+                            std::stoul(transcript.setting("per_user", "20")));
+  const Services services{
+      .scope = scope, .pool = pool, .accounts = accounts, .admission = admission, .config = config};
   const TranscriptServer server{
       .serve =
           [&](char session, std::shared_ptr<Wire> wire) {

@@ -298,7 +298,8 @@ void run_in_pieces(const Transcript& transcript,
   std::vector<std::size_t> pieces = {1, 2, 3, 5, 7, 16, kWhole};
   if (transcript.setting("pieces") == "whole") pieces = {kWhole};
   for (const std::size_t piece : pieces)
-    EXPECT_EQ(run(piece), "") << (piece == kWhole ? "whole" : fmt::format("in pieces of {}", piece));
+    EXPECT_EQ(run(piece), "") << (piece == kWhole ? "whole"
+                                                  : fmt::format("in pieces of {}", piece));
 }
 
 }  // namespace posthorn::test

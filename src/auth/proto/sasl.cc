@@ -1,6 +1,10 @@
 #include "auth/proto/sasl.h"
 
+#include <algorithm>
+
 #include "auth/proto/base64.h"
+#include "base/ascii.h"
+#include "base/utf8.h"
 
 namespace posthorn::auth {
 namespace {
@@ -8,31 +12,16 @@ namespace {
 // RFC 4616 section 2: names are UTF-8 without NUL; a control character in one is an attack on a log
 // or a protocol behind us. Passwords are bytes: old clients send them in charsets of their own.
 bool is_name(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) {
-      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
-    };
-    const unsigned lead = byte(i);
-    const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (lead < 0x20 || lead == 0x7F || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4) return false;
-    for (std::size_t j = 1; j < size; ++j)
-      if ((byte(i + j) & 0xC0U) != 0x80) return false;
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-      return false;
-    i += size;
-  }
-  return true;
+  return is_utf8(text) && std::ranges::none_of(text, [](char c) {
+           return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+         });
 }
 
 }  // namespace
 
 SaslStep SaslServer::start(std::string_view mechanism, std::optional<std::string_view> initial) {
-  mechanism_.clear();
+  mechanism_ = to_upper(mechanism);
   user_.reset();
-  for (const char c : mechanism)
-    mechanism_ += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   if (mechanism_ != "PLAIN" && mechanism_ != "LOGIN") return SaslFailure::unknown_mechanism;
   if (initial) return *initial == "=" ? take("") : feed(*initial);
   return Challenge{mechanism_ == "PLAIN" ? "" : encode_base64("Username:")};

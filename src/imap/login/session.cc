@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "imap/proto/parser.h"
 
@@ -83,20 +84,21 @@ class Login {
     if (!tag || !parser.take_space()) co_return co_await bad("*", "A tag and a command are needed");
     const auto verb = parser.atom();
     if (!verb) co_return co_await bad(*tag, "A command is needed");
-    if (equals(*verb, "CAPABILITY") && parser.at_end())
+    if (equals_ignoring_case(*verb, "CAPABILITY") && parser.at_end())
       co_return co_await say(
           fmt::format("* CAPABILITY {}\r\n{} OK Capability completed.\r\n", capabilities(), *tag));
-    if (equals(*verb, "NOOP") && parser.at_end())
+    if (equals_ignoring_case(*verb, "NOOP") && parser.at_end())
       co_return co_await say(*tag + " OK NOOP completed.\r\n");
-    if (equals(*verb, "LOGOUT") && parser.at_end()) {
+    if (equals_ignoring_case(*verb, "LOGOUT") && parser.at_end()) {
       client_.end();
       co_return co_await say("* BYE Logging out\r\n" + *tag + " OK Logout completed.\r\n");
     }
-    if (equals(*verb, "ID"))
+    if (equals_ignoring_case(*verb, "ID"))
       co_return co_await say("* ID (\"name\" \"Posthorn\")\r\n" + *tag + " OK ID completed.\r\n");
-    if (equals(*verb, "STARTTLS") && parser.at_end()) co_return co_await starttls(*tag);
-    if (equals(*verb, "LOGIN")) co_return co_await login(*tag, parser);
-    if (equals(*verb, "AUTHENTICATE")) co_return co_await authenticate(*tag, parser);
+    if (equals_ignoring_case(*verb, "STARTTLS") && parser.at_end())
+      co_return co_await starttls(*tag);
+    if (equals_ignoring_case(*verb, "LOGIN")) co_return co_await login(*tag, parser);
+    if (equals_ignoring_case(*verb, "AUTHENTICATE")) co_return co_await authenticate(*tag, parser);
     co_return co_await bad(*tag, "Not a command before the login");
   }
 

@@ -4,16 +4,14 @@
 #include <charconv>
 #include <chrono>
 
+#include "base/ascii.h"
+
 namespace posthorn::imap {
 namespace {
 
 bool is_atom_char(char c) {
   const auto u = static_cast<unsigned char>(c);
   return u > 0x20 && u < 0x7F && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
-}
-
-char fold(char c) {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
 constexpr std::string_view kMonths[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
@@ -35,7 +33,7 @@ std::optional<std::int64_t> parse_day(std::string_view text) {
       year < 0)
     return std::nullopt;
   for (unsigned month = 0; month < 12; ++month) {
-    if (!equals(text.substr(first + 1, 3), kMonths[month])) continue;
+    if (!equals_ignoring_case(text.substr(first + 1, 3), kMonths[month])) continue;
     const auto date = std::chrono::year(year) / std::chrono::month(month + 1) /
                       std::chrono::day(static_cast<unsigned>(day));
     if (day < 1 || !date.ok()) return std::nullopt;
@@ -44,72 +42,7 @@ std::optional<std::int64_t> parse_day(std::string_view text) {
   return std::nullopt;
 }
 
-constexpr std::string_view kMutf7 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
-
-void append_utf8(std::string& out, char32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0U | c >> 6U);
-    out += static_cast<char>(0x80U | (c & 0x3FU));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0U | c >> 12U);
-    out += static_cast<char>(0x80U | (c >> 6U & 0x3FU));
-    out += static_cast<char>(0x80U | (c & 0x3FU));
-  } else {
-    out += static_cast<char>(0xF0U | c >> 18U);
-    out += static_cast<char>(0x80U | (c >> 12U & 0x3FU));
-    out += static_cast<char>(0x80U | (c >> 6U & 0x3FU));
-    out += static_cast<char>(0x80U | (c & 0x3FU));
-  }
-}
-
-// The base64 run between & and -: UTF-16BE units, whole, with zero padding bits and paired
-// surrogates.
-bool decode_run(std::string_view run, std::string& out) {
-  std::uint32_t bits = 0;
-  int count = 0;
-  std::vector<std::uint16_t> units;
-  for (const char c : run) {
-    const std::size_t value = kMutf7.find(c);
-    if (value == std::string_view::npos) return false;
-    bits = bits << 6U | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 16) {
-      count -= 16;
-      units.push_back(static_cast<std::uint16_t>(bits >> count & 0xFFFFU));
-      bits &= (1U << count) - 1U;
-    }
-  }
-  if (count >= 6 || bits != 0 || units.empty()) return false;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    char32_t c = units[i];
-    if (c >= 0xD800 && c < 0xDC00) {
-      if (i + 1 == units.size() || units[i + 1] < 0xDC00 || units[i + 1] > 0xDFFF) return false;
-      c = 0x10000 + ((c - 0xD800) << 10U) + (units[++i] - 0xDC00U);
-    } else if (c >= 0xDC00 && c <= 0xDFFF) {
-      return false;
-    } else if (c >= 0x20 && c < 0x7F) {
-      return false;  // what can stand for itself must
-    }
-    if (c < 0x20 || c == 0x7F) return false;
-    append_utf8(out, c);
-  }
-  return true;
-}
-
 }  // namespace
-
-bool equals(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return fold(x) == fold(y); });
-}
-
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = fold(c);
-  return out;
-}
 
 std::optional<LiteralMark> find_literal_mark(std::string_view line) {
   if (!line.ends_with('}')) return std::nullopt;
@@ -157,7 +90,7 @@ bool Parser::take(char c) {
 }
 
 bool Parser::take_word(std::string_view word) {
-  if (!equals(text_.substr(at_, word.size()), word)) return false;
+  if (!equals_ignoring_case(text_.substr(at_, word.size()), word)) return false;
   at_ += word.size();
   return true;
 }
@@ -303,72 +236,6 @@ std::optional<std::int64_t> Parser::date_time() {
   }
   at_ = begin;
   return std::nullopt;
-}
-
-std::optional<std::string> decode_mutf7(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto u = static_cast<unsigned char>(text[i]);
-    if (u < 0x20 || u >= 0x7F) return std::nullopt;
-    if (text[i] != '&') {
-      out += text[i];
-      continue;
-    }
-    const std::size_t end = text.find('-', i);
-    if (end == std::string_view::npos) return std::nullopt;
-    if (end == i + 1)
-      out += '&';
-    else if (!decode_run(text.substr(i + 1, end - i - 1), out))
-      return std::nullopt;
-    i = end;
-  }
-  return out;
-}
-
-std::string encode_mutf7(std::string_view utf8) {
-  std::string out;
-  std::vector<std::uint16_t> units;
-  const auto flush = [&] {
-    if (units.empty()) return;
-    out += '&';
-    std::uint32_t bits = 0;
-    int count = 0;
-    for (const std::uint16_t unit : units) {
-      bits = bits << 16U | unit;
-      count += 16;
-      while (count >= 6) {
-        count -= 6;
-        out += kMutf7[bits >> count & 63U];
-      }
-      bits &= (1U << count) - 1U;
-    }
-    if (count > 0) out += kMutf7[bits << (6 - count) & 63U];
-    out += '-';
-    units.clear();
-  };
-  for (std::size_t i = 0; i < utf8.size();) {
-    const auto u = static_cast<unsigned char>(utf8[i]);
-    if (u < 0x80) {
-      flush();
-      out += utf8[i];
-      if (u == '&') out += '-';
-      ++i;
-      continue;
-    }
-    const std::size_t length = u >= 0xF0 ? 4 : u >= 0xE0 ? 3 : 2;
-    char32_t c = u & (0xFFU >> (length + 1));
-    for (std::size_t j = 1; j < length && i + j < utf8.size(); ++j)
-      c = c << 6U | (static_cast<unsigned char>(utf8[i + j]) & 0x3FU);
-    if (c >= 0x10000) {
-      units.push_back(static_cast<std::uint16_t>(0xD800U + ((c - 0x10000U) >> 10U)));
-      units.push_back(static_cast<std::uint16_t>(0xDC00U + ((c - 0x10000U) & 0x3FFU)));
-    } else {
-      units.push_back(static_cast<std::uint16_t>(c));
-    }
-    i += length;
-  }
-  flush();
-  return out;
 }
 
 bool list_matches(std::string_view pattern, std::string_view name, char separator) {

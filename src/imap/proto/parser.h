@@ -56,15 +56,8 @@ class Parser {
   std::size_t at_ = 0;
 };
 
-// Mailbox names on the wire are modified UTF-7 (RFC 3501 section 5.1.3); nullopt: not that.
-std::optional<std::string> decode_mutf7(std::string_view text);
-std::string encode_mutf7(std::string_view utf8);
-
 // RFC 3501 section 6.3.8: "*" matches anything, "%" anything but the separator. Linear in the
 // product of the lengths.
 bool list_matches(std::string_view pattern, std::string_view name, char separator);
-
-bool equals(std::string_view a, std::string_view b);  // ASCII, in any case
-std::string upper(std::string_view text);
 
 }  // namespace posthorn::imap

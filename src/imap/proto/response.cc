@@ -4,8 +4,10 @@
 #include <chrono>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "imap/proto/parser.h"
 #include "message/address.h"
+#include "message/mutf7.h"
 
 namespace posthorn::imap {
 namespace {
@@ -51,7 +53,7 @@ void append_parameters(std::string& out, const message::Parameters& parameters) 
   for (const auto& [name, value] : parameters) {
     if (!first) out += ' ';
     first = false;
-    append_string(out, upper(name));
+    append_string(out, to_upper(name));
     out += ' ';
     append_string(out, value);
   }
@@ -116,7 +118,7 @@ void append_nstring(std::string& out, const std::optional<std::string>& text) {
 void append_astring(std::string& out, std::string_view text) {
   // NIL as an atom would be read as no string at all.
   const bool is_atom =
-      !text.empty() && !equals(text, "NIL") && std::ranges::all_of(text, [](char c) {
+      !text.empty() && !equals_ignoring_case(text, "NIL") && std::ranges::all_of(text, [](char c) {
         return c > ' ' && c < 0x7F &&
                std::string_view("(){%*\"\\").find(c) == std::string_view::npos;
       });
@@ -128,7 +130,7 @@ void append_astring(std::string& out, std::string_view text) {
 
 std::string format_mailbox(std::string_view utf8) {
   std::string out;
-  append_astring(out, encode_mutf7(utf8));
+  append_astring(out, message::encode_mutf7(utf8).value_or(""));
   return out;
 }
 
@@ -175,7 +177,7 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   if (part.is_multipart()) {
     for (const message::Part& child : part.children) append_structure(out, child, text, extended);
     out += ' ';
-    append_string(out, upper(part.subtype));
+    append_string(out, to_upper(part.subtype));
     if (extended == Extended::yes) {
       out += ' ';
       append_parameters(out, part.parameters);
@@ -188,9 +190,9 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   // empty one.
   const bool opaque = part.type == "multipart" ||
                       (part.type == "message" && part.subtype == "rfc822" && !part.is_message());
-  append_string(out, opaque ? "TEXT" : upper(part.type));
+  append_string(out, opaque ? "TEXT" : to_upper(part.type));
   out += ' ';
-  append_string(out, opaque ? "PLAIN" : upper(part.subtype));
+  append_string(out, opaque ? "PLAIN" : to_upper(part.subtype));
   out += ' ';
   // RFC 2045 section 5.2: what names no charset is in US-ASCII.
   if (part.type == "text" && part.subtype == "plain" && part.parameters.empty())
@@ -202,7 +204,7 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   out += ' ';
   append_nstring(out, part.description);
   out += ' ';
-  append_string(out, upper(part.encoding));
+  append_string(out, to_upper(part.encoding));
   out += fmt::format(" {}", part.body_end - part.body_begin);
   if (part.is_message()) {
     const message::Part& inner = part.children.front();

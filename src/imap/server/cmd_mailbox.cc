@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "imap/server/session_impl.h"
+#include "message/mutf7.h"
 
 namespace posthorn::imap {
 
@@ -92,7 +94,8 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
   if (parser.take('(')) {
     while (!parser.take(')')) {
       const auto option = parser.atom();
-      if (!option || !equals(*option, "SPECIAL-USE")) co_return bad("Unknown selection option");
+      if (!option || !equals_ignoring_case(*option, "SPECIAL-USE"))
+        co_return bad("Unknown selection option");
       only_special = true;
       (void)parser.take_space();
     }
@@ -108,13 +111,13 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
     out_ += fmt::format("* LIST (\\Noselect) \"{}\" \"\"\r\n", services_.config.imap.separator);
     co_return ok("List completed");
   }
-  auto wanted = decode_mutf7(*reference + *pattern);
+  auto wanted = message::decode_mutf7(*reference + *pattern);
   if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
   for (const store::MailboxInfo& info : *mailboxes) {
     if (!wanted || (!list_matches(*wanted, info.name, '.') &&
-                    !(info.name == "INBOX" && list_matches(upper(*wanted), "INBOX", '.'))))
+                    !(info.name == "INBOX" && list_matches(to_upper(*wanted), "INBOX", '.'))))
       continue;
     if (only_special && info.use == store::SpecialUse::none) continue;
     std::string attributes = info.has_children ? "\\HasChildren" : "\\HasNoChildren";
@@ -132,7 +135,7 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
   if (parser.take_space()) reference = parser.astring();
   if (reference && parser.take_space()) pattern = parser.list_mailbox();
   if (!pattern) co_return bad("LSUB needs a reference and a pattern");
-  auto wanted = decode_mutf7(*reference + *pattern);
+  auto wanted = message::decode_mutf7(*reference + *pattern);
   if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
@@ -154,7 +157,7 @@ net::Awaitable<Outcome> Session::status(Parser& parser) {
   do {
     const auto item = parser.atom();
     if (!item) co_return bad("STATUS needs items");
-    items.push_back(upper(*item));
+    items.push_back(to_upper(*item));
   } while (parser.take_space());
   if (!parser.take(')')) co_return bad("STATUS needs items");
   co_return co_await tell_status(*name, items);

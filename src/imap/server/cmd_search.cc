@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "imap/server/session_impl.h"
 #include "message/charset.h"
 #include "message/part.h"
@@ -98,7 +99,7 @@ class KeyParser {
       return sequence(Kind::sequence);
     const auto word = parser_.atom();
     if (!word) return std::nullopt;
-    const std::string name = upper(*word);
+    const std::string name = to_upper(*word);
     if (auto key = flag_key(name)) return key;
     if (name == "ALL") return make(Kind::all);
     if (name == "NEW") return make(Kind::is_new);
@@ -342,8 +343,9 @@ class Text {
     const std::string text = message::decode_transfer(
         std::string_view(wire_).substr(part.body_begin, part.body_end - part.body_begin),
         part.encoding);
-    const auto charset = std::ranges::find_if(
-        part.parameters, [](const auto& parameter) { return equals(parameter.first, "charset"); });
+    const auto charset = std::ranges::find_if(part.parameters, [](const auto& parameter) {
+      return equals_ignoring_case(parameter.first, "charset");
+    });
     if (charset != part.parameters.end())
       if (const auto converted = message::to_utf8(text, charset->second))
         return holds(*converted, needle);
@@ -376,7 +378,7 @@ Result<Text> read_text(const store::OpenMessage& opened, bool needs_body) {
 // Search texts from the command's charset to folded UTF-8.
 bool fold_texts(Key& key, const std::string& charset) {
   if (key.kind == Key::Kind::keyword || key.kind == Key::Kind::no_keyword) {
-    key.text = upper(key.text);
+    key.text = to_upper(key.text);
   } else if (!key.text.empty()) {
     const auto utf8 = message::to_utf8(key.text, charset);
     if (!utf8) return false;
@@ -424,7 +426,7 @@ struct SearchRun {
     Facts facts{*entry, sequence, session.view_->is_recent(uid), {}};
     if (!needs_keywords) return facts;
     for (const std::string_view name : mailbox.keyword_names(entry->keywords))
-      facts.keywords.push_back(upper(name));
+      facts.keywords.push_back(to_upper(name));
     return facts;
   }
 

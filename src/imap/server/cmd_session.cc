@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "imap/server/session_impl.h"
 
 namespace posthorn::imap {
@@ -54,7 +55,8 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
             : std::nullopt;
   while (!over_) {
     if (const auto line = in_.take_line())
-      co_return equals(*line, "DONE") ? ok("Idle completed") : bad("DONE was expected");
+      co_return equals_ignoring_case(*line, "DONE") ? ok("Idle completed")
+                                                    : bad("DONE was expected");
     if (stopping_) {
       out_ += "* BYE The server is stopping\r\n";
       (void)co_await flush();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "imap/proto/response.h"
 
 namespace posthorn::imap {
@@ -80,7 +81,7 @@ bool parse_item(Parser& parser, Items& items) {
   }
   const auto word = parser.atom();
   if (!word) return false;
-  const std::string name = upper(*word);
+  const std::string name = to_upper(*word);
   const auto add = [&](Section::Kind kind, bool peek, std::string label) {
     Section section;
     section.kind = kind;

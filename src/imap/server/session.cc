@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/metrics.h"
 #include "imap/server/session_impl.h"
+#include "message/mutf7.h"
 #include "net/timer.h"
 
 namespace posthorn::imap {
@@ -203,13 +205,13 @@ net::Task<> Session::talk() {
       CO_TRY_OK(co_await finish("*", bad("A tag and a command are needed")));
       continue;
     }
-    std::string verb = upper(parser.atom().value_or(""));
+    std::string verb = to_upper(parser.atom().value_or(""));
     if (verb == "APPEND") {
       resume_.reset();
       CO_TRY_OK(co_await append(*tag, text));
       continue;
     }
-    if (verb == "UID" && parser.take_space()) verb += " " + upper(parser.atom().value_or(""));
+    if (verb == "UID" && parser.take_space()) verb += " " + to_upper(parser.atom().value_or(""));
     const Command* found = nullptr;
     for (const Command& command : commands())
       if (command.name == verb) found = &command;
@@ -275,12 +277,12 @@ std::string Session::other_separator(std::string name) const {
 std::optional<std::string> Session::mailbox_name(Parser& parser) {
   const auto raw = parser.astring();
   if (!raw) return std::nullopt;
-  auto name = decode_mutf7(*raw);
+  auto name = message::decode_mutf7(*raw);
   if (!name) return std::string("\x01");  // a name that cannot be: the store says CANNOT
   name = other_separator(*std::move(name));
   if (name->size() > 1 && name->ends_with('.'))
     name->pop_back();  // RFC 3501 section 6.3.3: "the name may end with the separator"
-  if (equals(*name, "INBOX")) return "INBOX";
+  if (equals_ignoring_case(*name, "INBOX")) return "INBOX";
   return name;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
+
 namespace posthorn::pop3 {
 namespace {
 
@@ -32,14 +34,6 @@ constexpr CommandRule kRules[] = {
     // RFC 6856 section 2: in the AUTHORIZATION state only.
     {"UTF8", Verb::utf8, kBefore, Shape::none, kNoArgument},
 };
-
-char upper(char c) {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
-
-bool is_named(std::string_view word, std::string_view name) {
-  return std::ranges::equal(word, name, [](char a, char b) { return upper(a) == b; });
-}
 
 // Digits up to a space or the end. More than 64 bits are the largest number: no message has it.
 std::optional<std::uint64_t> take_number(std::string_view& rest) {
@@ -84,7 +78,7 @@ std::expected<Command, Fault> parse_command(std::string_view line, State state) 
   const std::size_t space = line.find(' ');
   const std::string_view word = line.substr(0, space);
   const auto* rule = std::ranges::find_if(
-      kRules, [&](const CommandRule& known) { return is_named(word, known.name); });
+      kRules, [&](const CommandRule& known) { return equals_ignoring_case(word, known.name); });
   if (rule == std::end(kRules)) return std::unexpected(Fault{"Unknown command"});
   if ((rule->states & static_cast<unsigned>(state)) == 0)
     return std::unexpected(

@@ -4,6 +4,7 @@
 
 #include "auth/proto/base64.h"
 #include "auth/proto/sasl.h"
+#include "base/ascii.h"
 #include "message/headers.h"
 #include "smtp/proto/command.h"
 
@@ -15,12 +16,6 @@ constexpr std::size_t kOutMax = 65'536;
 
 SteadyTime after(std::chrono::milliseconds time) {
   return Clock::system().steady_now() + time;
-}
-
-bool is_utf8(std::string_view text) {
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) >= 0x80) return true;
-  return false;
 }
 
 }  // namespace
@@ -154,9 +149,9 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   last_ = '\n';
   accepted_ = 0;
   const message::Origin& origin = envelope.origin;
-  bool needs_utf8 = is_utf8(envelope.sender);
+  bool needs_utf8 = !is_ascii(envelope.sender);
   for (const message::Recipient& recipient : envelope.recipients)
-    needs_utf8 |= is_utf8(recipient.address);
+    needs_utf8 |= !is_ascii(recipient.address);
   if (needs_utf8 && !extensions_.smtputf8) {
     // RFC 6531 section 3.5: such an address cannot go to a server that does not know it.
     begun.mail = {550, "5.6.7", "The next server does not take addresses in UTF-8"};

@@ -1,7 +1,8 @@
 #include "smtp/proto/command.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/ascii.h"
 
 namespace posthorn::smtp {
 namespace {
@@ -19,32 +20,8 @@ constexpr Name kVerbs[] = {
     {"XFORWARD", Verb::xforward},
 };
 
-bool equals(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto upper = [](char c) {
-      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    };
-    if (upper(a[i]) != upper(b[i])) return false;
-  }
-  return true;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 Reply syntax(std::string text) {
   return Reply{501, "5.5.4", std::move(text)};
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 // "FROM:<a@b> SIZE=3": the path between the angle brackets and the parameters behind it.
@@ -55,7 +32,8 @@ struct PathAndParameters {
 
 std::expected<PathAndParameters, Reply> split_path(std::string_view argument,
                                                    std::string_view keyword) {
-  if (argument.size() <= keyword.size() || !equals(argument.substr(0, keyword.size()), keyword))
+  if (argument.size() <= keyword.size() ||
+      !equals_ignoring_case(argument.substr(0, keyword.size()), keyword))
     return std::unexpected(
         syntax(std::string("Syntax: ") +
                (keyword == "FROM:" ? "MAIL FROM:<address>" : "RCPT TO:<address>")));
@@ -108,7 +86,7 @@ std::expected<Command, Reply> parse_command(std::string_view line) {
   const std::size_t space = line.find(' ');
   const std::string_view word = line.substr(0, space);
   for (const Name& name : kVerbs)
-    if (equals(word, name.text))
+    if (equals_ignoring_case(word, name.text))
       return Command{name.verb,
                      std::string(space == std::string_view::npos ? std::string_view()
                                                                  : trim(line.substr(space)))};
@@ -120,25 +98,25 @@ std::expected<MailCommand, Reply> parse_mail(std::string_view argument) {
   if (!parts) return std::unexpected(parts.error());
   MailCommand mail;
   for (const auto& [name, value] : parts->parameters) {
-    if (equals(name, "SIZE")) {
-      const auto size = parse_number(value);
+    if (equals_ignoring_case(name, "SIZE")) {
+      const auto size = to_number<std::uint64_t>(value);
       if (!size) return std::unexpected(syntax("SIZE needs a number"));
       mail.size = *size;
-    } else if (equals(name, "BODY")) {
-      if (!equals(value, "7BIT") && !equals(value, "8BITMIME"))
+    } else if (equals_ignoring_case(name, "BODY")) {
+      if (!equals_ignoring_case(value, "7BIT") && !equals_ignoring_case(value, "8BITMIME"))
         return std::unexpected(syntax("BODY is 7BIT or 8BITMIME"));
-      mail.eight_bit = equals(value, "8BITMIME");
-    } else if (equals(name, "SMTPUTF8") && value.empty()) {
+      mail.eight_bit = equals_ignoring_case(value, "8BITMIME");
+    } else if (equals_ignoring_case(name, "SMTPUTF8") && value.empty()) {
       mail.smtputf8 = true;
-    } else if (equals(name, "AUTH")) {
+    } else if (equals_ignoring_case(name, "AUTH")) {
       const auto decoded = decode_xtext(value);
       if (!decoded) return std::unexpected(syntax("AUTH needs xtext"));
       mail.auth = *decoded;
-    } else if (equals(name, "RET")) {
-      if (!equals(value, "FULL") && !equals(value, "HDRS"))
+    } else if (equals_ignoring_case(name, "RET")) {
+      if (!equals_ignoring_case(value, "FULL") && !equals_ignoring_case(value, "HDRS"))
         return std::unexpected(syntax("RET is FULL or HDRS"));
-      mail.ret = equals(value, "FULL") ? message::Ret::full : message::Ret::headers;
-    } else if (equals(name, "ENVID")) {
+      mail.ret = equals_ignoring_case(value, "FULL") ? message::Ret::full : message::Ret::headers;
+    } else if (equals_ignoring_case(name, "ENVID")) {
       const auto decoded = decode_xtext(value);
       if (!decoded || decoded->size() > 100)
         return std::unexpected(syntax("ENVID needs xtext to 100 characters"));
@@ -162,20 +140,20 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
   if (!parts) return std::unexpected(parts.error());
   RcptCommand rcpt;
   for (const auto& [name, value] : parts->parameters) {
-    if (equals(name, "NOTIFY")) {
+    if (equals_ignoring_case(name, "NOTIFY")) {
       rcpt.notify = {.never = false, .success = false, .failure = false, .delay = false};
       std::string_view words = value;
       std::size_t count = 0;
       while (true) {
         const std::size_t comma = words.find(',');
         const std::string_view word = words.substr(0, comma);
-        if (equals(word, "NEVER"))
+        if (equals_ignoring_case(word, "NEVER"))
           rcpt.notify.never = true;
-        else if (equals(word, "SUCCESS"))
+        else if (equals_ignoring_case(word, "SUCCESS"))
           rcpt.notify.success = true;
-        else if (equals(word, "FAILURE"))
+        else if (equals_ignoring_case(word, "FAILURE"))
           rcpt.notify.failure = true;
-        else if (equals(word, "DELAY"))
+        else if (equals_ignoring_case(word, "DELAY"))
           rcpt.notify.delay = true;
         else
           return std::unexpected(syntax("NOTIFY is NEVER or a list of SUCCESS, FAILURE, DELAY"));
@@ -186,7 +164,7 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
       // RFC 3461 section 4.1: NEVER stands alone.
       if (rcpt.notify.never && count > 1)
         return std::unexpected(syntax("NOTIFY=NEVER stands alone"));
-    } else if (equals(name, "ORCPT")) {
+    } else if (equals_ignoring_case(name, "ORCPT")) {
       const std::size_t semicolon = value.find(';');
       const auto decoded = semicolon == std::string_view::npos
                                ? std::nullopt
@@ -218,11 +196,11 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
 
 std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument) {
   const std::size_t space = argument.find(' ');
-  const auto size = parse_number(argument.substr(0, space));
+  const auto size = to_number<std::uint64_t>(argument.substr(0, space));
   if (!size) return std::unexpected(syntax("Syntax: BDAT size [LAST]"));
   BdatCommand bdat{.size = *size};
   if (space != std::string_view::npos) {
-    if (!equals(trim(argument.substr(space)), "LAST"))
+    if (!equals_ignoring_case(trim(argument.substr(space)), "LAST"))
       return std::unexpected(syntax("Syntax: BDAT size [LAST]"));
     bdat.last = true;
   }

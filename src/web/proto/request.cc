@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
+
 namespace posthorn::web {
 namespace {
 
@@ -24,19 +26,6 @@ bool is_token(std::string_view text) {
     return is_letter(c) || is_digit(c) ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   });
-}
-
-bool is_same(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 // RFC 9110 section 7.2, without user information: "host", "host:80", "[::1]:80".
@@ -63,7 +52,7 @@ bool is_host(std::string_view text) {
 bool has_token(std::string_view list, std::string_view token) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
-    if (is_same(trim(list.substr(0, comma)), token)) return true;
+    if (equals_ignoring_case(trim(list.substr(0, comma)), token)) return true;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return false;
@@ -80,7 +69,7 @@ struct Seen {
 int take_target(std::string_view target, Request& request, Seen& seen) {
   // RFC 9112 section 3.2.2: the absolute form; its host goes before the Host field.
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!is_same(target.substr(0, scheme.size()), scheme)) continue;
+    if (!equals_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const std::size_t end = std::min(target.find_first_of("/?"), target.size());
     if (end == 0 || !is_host(target.substr(0, end))) return 400;
@@ -133,23 +122,23 @@ int take_field(std::string_view line, Request& request, Seen& seen, bool& has_ho
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = trim(line.substr(colon + 1));
   if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; })) return 400;
-  if (is_same(name, "host")) {
+  if (equals_ignoring_case(name, "host")) {
     if (has_host || !is_host(value)) return 400;  // RFC 9112 section 3.2
     has_host = true;
     if (!seen.host) request.host = value;
-  } else if (is_same(name, "transfer-encoding")) {
+  } else if (equals_ignoring_case(name, "transfer-encoding")) {
     return 501;  // RFC 9112 section 6.1: not understood, and never guessed at
-  } else if (is_same(name, "content-length")) {
+  } else if (equals_ignoring_case(name, "content-length")) {
     if (seen.length || value.empty() || !std::ranges::all_of(value, is_digit)) return 400;
     seen.length = true;
     const auto [end, error] =
         std::from_chars(value.data(), value.data() + value.size(), request.body_size);
     if (error != std::errc{} || request.body_size > kBodyMax) return 413;
-  } else if (is_same(name, "connection")) {
+  } else if (equals_ignoring_case(name, "connection")) {
     seen.is_closed |= has_token(value, "close");
     seen.is_kept |= has_token(value, "keep-alive");
-  } else if (is_same(name, "expect")) {
-    if (!is_same(value, "100-continue")) return 417;
+  } else if (equals_ignoring_case(name, "expect")) {
+    if (!equals_ignoring_case(value, "100-continue")) return 417;
     request.expects_continue = true;
   }
   return 0;

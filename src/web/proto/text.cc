@@ -4,26 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace posthorn::web {
 namespace {
 
-// The length of the valid UTF-8 sequence at the front, 0 if there is none (RFC 3629 section 4).
-std::size_t utf8_length(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = at(0);
-  const std::size_t length = lead < 0x80                    ? 1
-                             : lead >= 0xC2 && lead <= 0xDF ? 2
-                             : lead >= 0xE0 && lead <= 0xEF ? 3
-                             : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((at(i) & 0xC0U) != 0x80) return 0;
-  if ((lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) > 0x9F) ||
-      (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) > 0x8F))
-    return 0;
-  if (lead == 0xEF && at(1) == 0xBF && at(2) >= 0xBE) return 0;  // U+FFFE and U+FFFF
-  return length;
+// XML 1.0 section 2.2 has no U+FFFE and no U+FFFF.
+std::size_t markup_length(std::string_view text) {
+  return text.starts_with("\xEF\xBF\xBE") || text.starts_with("\xEF\xBF\xBF") ? 0
+                                                                              : utf8_length(text);
 }
 
 constexpr std::array<std::pair<std::string_view, char>, 5> kEntities = {
@@ -53,7 +42,7 @@ std::string escape_markup(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const char c = text.front();
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = markup_length(text);
     const auto u = static_cast<unsigned char>(c);
     const bool is_bad =
         length == 0 || (u < 0x20 && c != '\t' && c != '\n' && c != '\r') || u == 0x7F;

@@ -66,17 +66,6 @@ TEST(MailboxName, WhatMayBeOneAndWhatNot) {
   EXPECT_FALSE(check_mailbox_name(deep + ".a"));
 }
 
-TEST(MailboxName, ModifiedUtf7HasOneFormOnly) {
-  EXPECT_EQ(utf8_to_utf7("Entwürfe"), "Entw&APw-rfe");
-  EXPECT_EQ(utf8_to_utf7("~peter/mail/台北/日本語"), "~peter/mail/&U,BTFw-/&ZeVnLIqe-");
-  EXPECT_EQ(utf7_to_utf8("~peter/mail/&U,BTFw-/&ZeVnLIqe-"), "~peter/mail/台北/日本語");
-  EXPECT_EQ(utf8_to_utf7("a&b"), "a&-b");
-  EXPECT_EQ(utf7_to_utf8("a&-b"), "a&b");
-  for (const char* bad : {"&", "&AAA", "&AAA-", "&AG8-", "&A-", "&APw-&APw-", "&2AA-", "&3gA-",
-                          "&APx-", "x\xc3\xbc", "&U,BTFw-&ZeVnLIqe-", "&=-", "tab\t"})
-    EXPECT_FALSE(utf7_to_utf8(bad)) << bad;
-}
-
 TEST(MailboxName, FoldersThatAreNoMailboxes) {
   for (const char* folder : {".", "..", "", "cur", "..x", ".a..b", ".INBOX", ".inbox", ".&",
                              "..posthorn-removed-00", ".Entw\xc3\xbcrfe"})

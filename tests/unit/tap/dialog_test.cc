@@ -89,6 +89,10 @@ TEST(Tap, BegunInTheMiddle) {
 TEST(Tap, PrintableWhateverComes) {
   EXPECT_EQ(make_printable("a\x1B[2J\x7F\xC2\x9Bz\xFF"), "a\\x1B[2J\\x7F\\xC2\\x9Bz\\xFF");
   EXPECT_EQ(make_printable("žluť \xE2\x80\xAE"), "žluť \\xE2\\x80\\xAE");
+  // Not UTF-8: an overlong form, a surrogate, beyond U+10FFFF.
+  EXPECT_EQ(make_printable("\xE0\x80\x80"), "\\xE0\\x80\\x80");
+  EXPECT_EQ(make_printable("\xED\xA0\x80"), "\\xED\\xA0\\x80");
+  EXPECT_EQ(make_printable("\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");
   EXPECT_EQ(make_printable(std::string(1001, 'x')), std::string(1000, 'x') + " [1 bytes more]");
 }
 

@@ -1,5 +1,5 @@
-// POP3 after the login, dialog by dialog (tests/transcripts/pop3/session). What a dialog says of its
-// INBOX:
+// POP3 after the login, dialog by dialog (tests/transcripts/pop3/session). What a dialog says of
+// its INBOX:
 //
 //   = file cur/1.a.h:2, text    there is such a message file (before the session, or while it runs)
 //   = gone cur/1.a.h:2,         another program removes it
