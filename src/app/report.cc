@@ -26,24 +26,13 @@ net::Awaitable<net::Message> answer_report(const Report* report, net::Message re
 
 }  // namespace
 
-std::vector<std::unique_ptr<net::Listener>> serve_report(net::Scope& scope, SocketMap& sockets,
-                                                         RoleKind role, const Report& report) {
-  std::vector<std::unique_ptr<net::Listener>> listeners;
+void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const Report& report) {
   const std::string prefix = std::string(to_string(role)) + "-";
-  for (auto& [name, files] : sockets) {
-    if (!name.starts_with(prefix) || !name.ends_with(".web.sock")) continue;
-    for (File& socket : files) {
-      listeners.push_back(std::make_unique<net::Listener>(
-          scope, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
-          [&scope, &report](net::StreamPtr stream) {
-            return net::serve_lines(scope, std::move(stream), [&report](net::Message request) {
-              return answer_report(&report, std::move(request));
-            });
-          }));
-      listeners.back()->start();
-    }
-  }
-  return listeners;
+  for (const std::string& name : listeners.names())
+    if (name.starts_with(prefix) && name.ends_with(".web.sock"))
+      listeners.answer(scope, name, [&report](net::Message request) {
+        return answer_report(&report, std::move(request));
+      });
 }
 
 net::Task<Told> ask_report(net::LineChannel& channel, SteadyTime deadline) {

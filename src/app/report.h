@@ -3,12 +3,9 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 
-#include "app/sockets.h"
+#include "app/listeners.h"
 #include "base/metrics.h"
-#include "net/line_channel.h"
-#include "net/listener.h"
 #include "web/pages.h"
 
 namespace posthorn::app {
@@ -21,10 +18,9 @@ struct Report {
   std::function<net::Awaitable<std::optional<net::Message>>(net::Message)> answer = {};
 };
 
-// Listens on the role's sockets for the web role, of all workers that are in this process; none if
+// Answers on the role's sockets for the web role, of all workers that are in this process; none if
 // there is no web role. The report outlives the scope.
-std::vector<std::unique_ptr<net::Listener>> serve_report(net::Scope& scope, SocketMap& sockets,
-                                                         RoleKind role, const Report& report);
+void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const Report& report);
 
 struct Told {  // by one process
   std::string pid;

@@ -7,9 +7,7 @@
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
-#include "base/placement.h"
 #include "imap/login/session.h"
-#include "net/listener.h"
 #include "net/resolver.h"
 #include "net/timer.h"
 #include "net/tls.h"
@@ -86,12 +84,8 @@ class Edge final : public Role {
       return smtp::serve(std::move(stream), programs_, *program_services_);
     });
     const std::string taps = fmt::format("tap-{}.sock", setup_.worker);
-    for (File& socket : setup_.sockets[taps]) {
-      listeners_.push_back(std::make_unique<net::Listener>(
-          scope_, std::move(socket), net::Listener::Options{.name = taps, .refusal = {}},
-          [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); }));
-      listeners_.back()->start();
-    }
+    listeners_.serve(scope_, {.name = taps},
+                     [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
     serve_smtp("smtp", smtp_);
     serve_smtp("submission", submission_);
     serve_smtp("submissions", submissions_);
@@ -101,15 +95,14 @@ class Edge final : public Role {
         .authenticator = authenticator_,
         .tls = tls_.get(),
         .store = [&config](const std::string& account, std::string_view service) {
-          return store_socket(config, worker_of(account, config.store.workers), service);
+          return store_socket(config, account, service);
         }});
     imap_ = login_settings(config.imap.login_line_max);
     pop3_ = login_settings(config.pop3.line_max);
     serve_logins({"imap", "imaps"}, imap_, imap::serve_login, "* BYE Too many connections\r\n");
     serve_logins({"pop3", "pop3s"}, pop3_, pop3::serve_login,
                  "-ERR [SYS/TEMP] Too many connections\r\n");
-    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::edge, report_))
-      listeners_.push_back(std::move(listener));
+    serve_report(scope_, listeners_, RoleKind::edge, report_);
     co_return Result<>{};
   }
 
@@ -119,7 +112,7 @@ class Edge final : public Role {
   }
 
   net::Awaitable<void> stop() override {
-    for (const auto& listener : listeners_) listener->stop();
+    listeners_.stop();
     stopped_.close();
     co_await scope_.shut_down(setup_.config.limits.drain);
     lookup_.close();
@@ -129,15 +122,10 @@ class Edge final : public Role {
  private:
   void listen(const std::string& name, const std::string& refusal,
               const net::Listener::Session& session) {
-    for (File& socket : setup_.sockets[name]) {
-      listeners_.push_back(std::make_unique<net::Listener>(
-          scope_, std::move(socket),
-          net::Listener::Options{.name = name, .refusal = refusal, .limits = &limits_},
-          [this, name, session](net::StreamPtr stream) {
-            return session(hub_.wrap(std::move(stream), tap::protocol_of(name), name));
-          }));
-      listeners_.back()->start();
-    }
+    listeners_.serve(scope_, {.name = name, .refusal = refusal, .limits = &limits_},
+                     [this, name, session](net::StreamPtr stream) {
+                       return session(hub_.wrap(std::move(stream), tap::protocol_of(name), name));
+                     });
   }
   void serve_smtp(const std::string& name, const smtp::ServerSettings& settings) {
     listen(name, settings.implicit_tls ? "" : "421 4.7.0 Too many connections\r\n",
@@ -232,7 +220,7 @@ class Edge final : public Role {
   std::unique_ptr<auth::LoginServices> login_services_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Listeners listeners_{setup_.sockets};
   log::Logger log_;
 };
 

@@ -7,7 +7,6 @@
 #include "base/metrics.h"
 #include "maps/table_set.h"
 #include "net/line_channel.h"
-#include "net/listener.h"
 #include "route/local_directory.h"
 
 namespace posthorn::app {
@@ -38,16 +37,19 @@ class Lookup final : public Role {
         auth::Sources{setup_.config.auth.users == "pgsql" ? &users_ : nullptr,
                       [this](std::string domain) { return has_domain(this, std::move(domain)); }});
     CO_TRY_OK(co_await auth_->start());
-    serve("lookup-edge.sock",
-          [this](net::Message request) { return answer_edge(this, std::move(request)); });
-    serve("lookup-queue.sock",
-          [this](net::Message request) { return answer_queue(this, std::move(request)); });
-    serve("lookup-store.sock",
-          [this](net::Message request) { return answer_store(this, std::move(request)); });
-    serve("lookup-control.sock",
-          [this](net::Message request) { return answer_control(this, std::move(request)); });
-    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::lookup, report_))
-      listeners_.push_back(std::move(listener));
+    listeners_.answer(scope_, "lookup-edge.sock", [this](net::Message request) {
+      return answer_edge(this, std::move(request));
+    });
+    listeners_.answer(scope_, "lookup-queue.sock", [this](net::Message request) {
+      return answer_queue(this, std::move(request));
+    });
+    listeners_.answer(scope_, "lookup-store.sock", [this](net::Message request) {
+      return answer_store(this, std::move(request));
+    });
+    listeners_.answer(scope_, "lookup-control.sock", [this](net::Message request) {
+      return answer_control(this, std::move(request));
+    });
+    serve_report(scope_, listeners_, RoleKind::lookup, report_);
     co_return Result<>{};
   }
 
@@ -58,7 +60,7 @@ class Lookup final : public Role {
   }
 
   net::Awaitable<void> stop() override {
-    for (const auto& listener : listeners_) listener->stop();
+    listeners_.stop();
     tables_.stop();
     if (database_) database_->stop();
     if (auth_) auth_->stop();
@@ -67,18 +69,6 @@ class Lookup final : public Role {
   }
 
  private:
-  void serve(const std::string& name, net::LineHandler handler) {
-    for (File& socket : setup_.sockets[name]) {
-      auto listener = std::make_unique<net::Listener>(
-          scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
-          [this, handler](net::StreamPtr stream) {
-            return net::serve_lines(scope_, std::move(stream), handler);
-          });
-      listener->start();
-      listeners_.push_back(std::move(listener));
-    }
-  }
-
   static net::Message not_for_you() {
     return net::Message("temporary").add("error", "not a question for this socket");
   }
@@ -174,7 +164,7 @@ class Lookup final : public Role {
       .checks = [this] { return check(this); },
       .measure = [this] { return measure(this); },
       .answer = [this](net::Message request) { return tell_domains(this, std::move(request)); }};
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Listeners listeners_{setup_.sockets};
 };
 
 }  // namespace

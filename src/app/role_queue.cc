@@ -5,10 +5,8 @@
 #include "app/role.h"
 #include "app/sinks.h"
 #include "base/metrics.h"
-#include "base/placement.h"
 #include "deliver/transports.h"
 #include "filter/filter.h"
-#include "net/listener.h"
 #include "queue/queue.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
@@ -37,15 +35,12 @@ class QueueRole final : public Role {
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));
     transports_ = std::make_unique<deliver::Transports>(
         scope_, setup_.pool, config, *resolver_, std::move(verifying), std::move(trusting),
-        [&config](const std::string& account) {
-          return store_socket(config, worker_of(account, config.store.workers), "lmtp");
-        });
+        [&config](const std::string& account) { return store_socket(config, account, "lmtp"); });
     transports_->set_watch([this](net::StreamPtr stream, const deliver::Transports::Whose& whose) {
       return hub_.wrap_client(std::move(stream), whose.service, whose.queue_id, whose.sender);
     });
-    for (File& socket : setup_.sockets["tap-queue.sock"])
-      listen(std::move(socket), "tap-queue.sock",
-             [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
+    listeners_.serve(scope_, {.name = "tap-queue.sock"},
+                     [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
     if (!config.filter.spamd.empty()) {
       CO_TRY(auto spamd, net::parse_address(config.filter.spamd));
       filter_ =
@@ -70,26 +65,20 @@ class QueueRole final : public Role {
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
     services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = *sinks_});
-    for (const std::string name : {"queue-edge.lmtp.sock", "queue-store.lmtp.sock"})
-      for (File& socket : setup_.sockets[name])
-        listen(std::move(socket), name, [this](net::StreamPtr stream) {
-          return smtp::serve(std::move(stream), settings_, *services_);
-        });
-    for (File& socket : setup_.sockets["queue-control.sock"])
-      listen(std::move(socket), "queue-control.sock", [this](net::StreamPtr stream) {
-        return net::serve_lines(scope_, std::move(stream), [this](net::Message request) {
-          return queue_->answer(std::move(request));
-        });
+    for (const char* name : {"queue-edge.lmtp.sock", "queue-store.lmtp.sock"})
+      listeners_.serve(scope_, {.name = name}, [this](net::StreamPtr stream) {
+        return smtp::serve(std::move(stream), settings_, *services_);
       });
-    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::queue, report_))
-      listeners_.push_back(std::move(listener));
+    listeners_.answer(scope_, "queue-control.sock",
+                      [this](net::Message request) { return queue_->answer(std::move(request)); });
+    serve_report(scope_, listeners_, RoleKind::queue, report_);
     co_return Result<>{};
   }
 
   net::Awaitable<void> reload() override { co_return; }
 
   net::Awaitable<void> stop() override {
-    for (const auto& listener : listeners_) listener->stop();
+    listeners_.stop();
     if (queue_) queue_->stop();
     if (filter_) filter_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -98,13 +87,6 @@ class QueueRole final : public Role {
   }
 
  private:
-  void listen(File socket, const std::string& name, net::Listener::Session session) {
-    listeners_.push_back(std::make_unique<net::Listener>(
-        scope_, std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
-        std::move(session)));
-    listeners_.back()->start();
-  }
-
   static net::Awaitable<std::vector<web::Check>> check(QueueRole* self) {
     std::vector<web::Check> checks;
     const bool is_full = self->queue_->is_full();
@@ -161,7 +143,7 @@ class QueueRole final : public Role {
   std::unique_ptr<smtp::ServerServices> services_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Listeners listeners_{setup_.sockets};
 };
 
 }  // namespace

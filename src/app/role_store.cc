@@ -10,7 +10,6 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "imap/server/session.h"
-#include "net/listener.h"
 #include "pop3/server/session.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
@@ -67,20 +66,20 @@ class StoreRole final : public Role {
                                                                     .accounts = accounts_,
                                                                     .admission = pop3_,
                                                                     .config = config.pop3});
-    listen(scope_, fmt::format("store-{}.lmtp.sock", setup_.worker), [this](net::StreamPtr stream) {
+    const std::string own = fmt::format("store-{}", setup_.worker);
+    listeners_.serve(scope_, {.name = own + ".lmtp.sock"}, [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
     });
-    listen(
-        sessions_, fmt::format("store-{}.imap.sock", setup_.worker),
-        [this](net::StreamPtr stream) { return imap::serve(std::move(stream), *imap_services_); });
-    listen(
-        sessions_, fmt::format("store-{}.pop3.sock", setup_.worker),
-        [this](net::StreamPtr stream) { return pop3::serve(std::move(stream), *pop3_services_); });
-    listen(
-        scope_, fmt::format("store-{}.control.sock", setup_.worker),
-        [this](net::StreamPtr stream) { return serve_desk(accounts_, scope_, std::move(stream)); });
-    for (auto& listener : serve_report(scope_, setup_.sockets, RoleKind::store, report_))
-      listeners_.push_back(std::move(listener));
+    listeners_.serve(sessions_, {.name = own + ".imap.sock"}, [this](net::StreamPtr stream) {
+      return imap::serve(std::move(stream), *imap_services_);
+    });
+    listeners_.serve(sessions_, {.name = own + ".pop3.sock"}, [this](net::StreamPtr stream) {
+      return pop3::serve(std::move(stream), *pop3_services_);
+    });
+    listeners_.serve(scope_, {.name = own + ".control.sock"}, [this](net::StreamPtr stream) {
+      return serve_desk(accounts_, scope_, std::move(stream));
+    });
+    serve_report(scope_, listeners_, RoleKind::store, report_);
     co_return Result<>{};
   }
 
@@ -94,7 +93,7 @@ class StoreRole final : public Role {
   void end_sessions() override { scope_.spawn(end_sessions(this)); }
 
   net::Awaitable<void> stop() override {
-    for (const auto& listener : listeners_) listener->stop();
+    listeners_.stop();
     accounts_.stop();
     co_await sessions_.shut_down(setup_.config.limits.drain);
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -107,14 +106,6 @@ class StoreRole final : public Role {
  private:
   static net::Awaitable<void> end_sessions(StoreRole* self) {
     co_await self->sessions_.shut_down(self->setup_.config.limits.drain);
-  }
-
-  void listen(net::Scope& scope, const std::string& name, const net::Listener::Session& session) {
-    for (File& socket : setup_.sockets[name]) {
-      listeners_.push_back(std::make_unique<net::Listener>(
-          scope, std::move(socket), net::Listener::Options{.name = name, .refusal = {}}, session));
-      listeners_.back()->start();
-    }
   }
 
   // A script with a fault keeps the one of before; at the start it keeps the server from starting.
@@ -166,7 +157,7 @@ class StoreRole final : public Role {
   std::unique_ptr<pop3::ServerServices> pop3_services_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Listeners listeners_{setup_.sockets};
   log::Logger log_;
 };
 

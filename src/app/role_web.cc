@@ -8,7 +8,6 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "net/line_channel.h"
-#include "net/listener.h"
 #include "net/timer.h"
 #include "net/tls.h"
 #include "web/pages.h"
@@ -55,8 +54,11 @@ class WebRole final : public Role, private web::Backend {
     https_.implicit_tls = true;
     services_ = std::make_unique<web::ServerServices>(
         web::ServerServices{.scope = scope_, .site = pages_, .tls = tls_.get()});
-    listen("http", http_);
-    listen("https", https_);
+    for (const auto& [name, settings] : {std::pair{"http", &http_}, {"https", &https_}})
+      listeners_.serve(scope_, {.name = name, .limits = &limits_},
+                       [this, settings](net::StreamPtr stream) {
+                         return web::serve(std::move(stream), *settings, *services_);
+                       });
     scope_.spawn(watch_certificates(this));
     co_return Result<>{};
   }
@@ -67,7 +69,7 @@ class WebRole final : public Role, private web::Backend {
   }
 
   net::Awaitable<void> stop() override {
-    for (const auto& listener : listeners_) listener->stop();
+    listeners_.stop();
     stopped_.close();
     polled_.close();
     for (const auto& source : sources_) source->channel.close();
@@ -90,18 +92,6 @@ class WebRole final : public Role, private web::Backend {
 
   void add_source(RoleKind role, std::size_t worker) {
     sources_.push_back(std::make_unique<Source>(scope_, setup_.config, role, worker));
-  }
-
-  void listen(const std::string& name, const web::ServerSettings& settings) {
-    for (File& socket : setup_.sockets[name]) {
-      listeners_.push_back(std::make_unique<net::Listener>(
-          scope_, std::move(socket),
-          net::Listener::Options{.name = name, .refusal = {}, .limits = &limits_},
-          [this, &settings](net::StreamPtr stream) {
-            return web::serve(std::move(stream), settings, *services_);
-          }));
-      listeners_.back()->start();
-    }
   }
 
   // The best of a protocol first.
@@ -287,7 +277,7 @@ class WebRole final : public Role, private web::Backend {
   web::MailSettings mail_;
   web::ServerSettings http_, https_;
   std::unique_ptr<web::ServerServices> services_;
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Listeners listeners_{setup_.sockets};
   std::size_t unanswered_ = 0;
   bool is_polling_ = false;
   bool was_polled_ = false;

@@ -1,11 +1,13 @@
 #include "app/sockets.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/placement.h"
 
 namespace posthorn::app {
 
@@ -61,6 +63,11 @@ net::Address run_socket(const config::Config& config, std::string_view name) {
 net::Address store_socket(const config::Config& config, std::size_t worker,
                           std::string_view protocol) {
   return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
+}
+
+net::Address store_socket(const config::Config& config, std::string_view account,
+                          std::string_view protocol) {
+  return store_socket(config, worker_of(account, config.store.workers), protocol);
 }
 
 std::string web_socket(RoleKind role, std::size_t worker) {
@@ -140,11 +147,8 @@ Result<SocketMap> take_inherited_sockets() {
   const char* pid_text = std::getenv("LISTEN_PID");
   if (count_text == nullptr || pid_text == nullptr || std::atol(pid_text) != getpid())
     return sockets;
-  int count = 0;
-  const std::string_view digits = count_text;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{} ||
-      count < 0)
-    return fail(ErrorKind::config, "LISTEN_FDS is not a number");
+  const int count = to_number<int>(count_text).value_or(-1);
+  if (count < 0) return fail(ErrorKind::config, "LISTEN_FDS is not a number");
   std::string_view names = names_text == nullptr ? "" : names_text;
   for (int fd = kFirst; fd < kFirst + count; ++fd) {
     const std::size_t colon = names.find(':');

@@ -58,8 +58,9 @@ class ConnectionLimits {
 class Listener {
  public:
   struct Options {
-    std::string name;     // for the log: "smtp", "imaps"
-    std::string refusal;  // what a peer over a limit is told: "421 4.7.0 Too many connections\r\n"
+    std::string name;  // for the log: "smtp", "imaps"
+    std::string refusal =
+        {};  // what a peer over a limit is told: "421 4.7.0 Too many connections\r\n"
     ConnectionLimits* limits = nullptr;
   };
   // session owns the stream; it is spawned in the scope.
