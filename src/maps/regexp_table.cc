@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include "base/ascii.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -150,7 +151,7 @@ Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
     if (has_control(line.text)) return wrong("a control character: is this a text file?");
     std::string_view rest = line.text;
     auto rule = std::make_unique<Rule>();
-    const std::string word = lower(rest.substr(0, rest.find_first_of(kSpace)));
+    const std::string word = to_lower(rest.substr(0, rest.find_first_of(kSpace)));
     if (word == "endif") {
       if (open.empty()) return wrong("an endif without its if");
       rule->kind = Rule::Kind::end_if;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -21,7 +22,7 @@ TextFile parse_text(std::string_view text, const std::string& path) {
                                                 line.text.substr(0, 80))});
       continue;
     }
-    Entry entry{lower(line.text.substr(0, space)),
+    Entry entry{to_lower(line.text.substr(0, space)),
                 std::string(trim(std::string_view(line.text).substr(space))), line.number};
     const auto [at, is_new] = lines_of.emplace(entry.key, line.number);
     if (!is_new) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "maps/regexp_table.h"
 
@@ -17,13 +18,6 @@ struct TextSource {
   std::string path;
   std::vector<Entry> entries;
 };
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 class Loader {
  public:
@@ -282,18 +276,18 @@ std::vector<std::string> split_list(std::string_view value) {
     if (c == '"') quoted = !quoted;
     if (quoted && c == '\\' && i + 1 < value.size()) item += value[i++];
     if (!quoted && (c == ',' || c == ' ' || c == '\t')) {
-      if (!item.empty()) items.push_back(lower(std::exchange(item, {})));
+      if (!item.empty()) items.push_back(to_lower(std::exchange(item, {})));
     } else {
       item += value[i];
     }
   }
-  if (!item.empty()) items.push_back(lower(item));
+  if (!item.empty()) items.push_back(to_lower(item));
   return items;
 }
 
 AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
   AddressKeys keys;
-  keys.full = lower(address);
+  keys.full = to_lower(address);
   const std::size_t at = keys.full.rfind('@');
   const std::size_t local_end = at == std::string::npos ? keys.full.size() : at;
   keys.domain = at == std::string::npos ? "" : keys.full.substr(at);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unordered_map>
 
+#include "base/ascii.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -42,7 +43,7 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
   std::unordered_map<std::string, State> wanted;
   for (const TextChange& change : changes) {
     TRY_OK(check(change));
-    wanted[lower(change.key)] = {&change, false};
+    wanted[to_lower(change.key)] = {&change, false};
   }
   std::string out;
   const bool is_marked = text.starts_with(kMark);
@@ -64,7 +65,7 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
     }
     has_entry = true;
     const std::size_t end = std::min(line.find_first_of(" \t\r\v\f\n", begin), line.size());
-    const auto found = wanted.find(lower(line.substr(begin, end - begin)));
+    const auto found = wanted.find(to_lower(line.substr(begin, end - begin)));
     is_dropping = found != wanted.end();
     if (!is_dropping) {
       out += line;
@@ -74,10 +75,10 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
     }
   }
   for (const TextChange& change : changes) {
-    State& state = wanted[lower(change.key)];
+    State& state = wanted[to_lower(change.key)];
     if (!state.change->value || state.written) continue;
     if (!out.empty() && !out.ends_with('\n')) out += '\n';
-    out += fmt::format("{} {}\n", lower(change.key), *state.change->value);
+    out += fmt::format("{} {}\n", to_lower(change.key), *state.change->value);
     state.written = true;
   }
   // A key that begins like a mark would lose that at the file's beginning.

@@ -9,7 +9,6 @@ namespace posthorn::maps {
 
 inline constexpr std::string_view kSpace = " \t\r\v\f";
 
-std::string lower(std::string_view text);  // ASCII
 std::string_view trim(std::string_view text);
 
 // Also a CR inside a line: what looks like two lines would be one entry.
