@@ -43,6 +43,7 @@ class Edge final : public Role {
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
+    CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
     CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
     if (config.smtp.client_names) {
       CO_TRY(resolver_, net::Resolver::make(setup_.executor,
@@ -60,14 +61,16 @@ class Edge final : public Role {
     submission_.protocol = submissions_.protocol = smtp::Protocol::submission;
     submissions_.implicit_tls = true;
     lmtp_.protocol = smtp::Protocol::lmtp;
-    services_ = std::make_unique<smtp::ServerServices>(
-        smtp::ServerServices{.scope = scope_,
-                             .sinks = sinks_,
-                             .directory = &directory_,
-                             .authenticator = &authenticator_,
-                             .tls = tls_.get(),
-                             .limiter = &limiter_,
-                             .resolver = resolver_.get()});
+    services_ = std::make_unique<smtp::ServerServices>(smtp::ServerServices{
+        .scope = scope_,
+        .sinks = sinks_,
+        .directory = &directory_,
+        .authenticator = &authenticator_,
+        .tls = tls_.get(),
+        .limiter = &limiter_,
+        .resolver = resolver_.get(),
+        .login_name = {},
+        .may_relay = [this](const std::string& address) { return relay_from_.contains(address); }});
     programs_ = submission_;
     programs_.is_for_programs = true;
     programs_.local_domain = config.server.default_domain.empty() ? config.server.hostname
@@ -208,7 +211,7 @@ class Edge final : public Role {
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;
   auth::RemoteLimiter limiter_;
-  auth::Networks exempt_;
+  auth::Networks exempt_, relay_from_;
   std::unique_ptr<net::Resolver> resolver_;
   tap::Hub hub_;
   QueueSinkFactory sinks_;

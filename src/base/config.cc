@@ -6,6 +6,7 @@
 #define TOML_EXCEPTIONS 0
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 #include <toml++/toml.h>
 
@@ -93,6 +94,12 @@ class Reader final : public KeyVisitor {
   }
   void text(std::string_view key, std::string& value, std::string_view) override {
     if (const toml::node* node = find(key)) take_string(key, *node, value);
+  }
+  void score(std::string_view key, std::string& value, std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr || !take_string(key, *node, value) || value.empty()) return;
+    if (!parse_score(value))
+      refuse(*node, fmt::format("{} is \"{}\", must be a number or empty", key, value));
   }
   void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
               std::string_view) override {
@@ -388,6 +395,17 @@ void make_absolute(Path& path, const Path& root) {
 }
 
 }  // namespace
+
+std::optional<double> parse_score(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  double value = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
+  if (text.empty() || error != std::errc{} || end != last || !std::isfinite(value))
+    return std::nullopt;
+  return value;
+}
 
 Result<Config> read_keys(std::string_view text, const Path& file) {
   std::string_view reason;

@@ -89,6 +89,7 @@ struct Smtp {
   bool forbid_unauthorised_pipelining =
       true;                  // on 25: who sends ahead where it must not is dropped
   bool client_names = true;  // PTR names in Received and the log
+  std::vector<std::string> relay_from = {};
 };
 
 struct Submission {
@@ -175,6 +176,10 @@ struct Filter {
   bool scan_submissions = false;
   bool spam_to_junk = true;
   bool spam_is_read = false;
+  std::string spam_subject;  // put in front of the Subject of spam
+  std::string spam_score;    // numbers; empty: spamd's own, always, never
+  std::string headers_score;
+  std::string discard_score;
   std::vector<std::string> headers = {
       "X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
 };
@@ -278,6 +283,9 @@ struct Config {
   // Variables of the environment that took effect: "POSTHORN_SMTP_BANNER sets smtp.banner".
   std::vector<std::string> from_environment;
 };
+
+// "6.31", "-999", "5"; nullopt: no number.
+std::optional<double> parse_score(std::string_view text);
 
 // Reads, applies the environment, checks and makes the paths absolute. The error is config with
 // "file:line: reason".

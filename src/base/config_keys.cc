@@ -100,6 +100,9 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.flag("auth_on_25", c.auth_on_25, "Offer AUTH on the smtp port too (under TLS).");
   v.flag("require_auth", c.require_auth,
          "Take mail on the smtp port from logged-in users only. Cuts the server off from others.");
+  v.list("relay_from", c.relay_from,
+         "Networks that may send to anybody on the smtp port without a login, as Postfix's "
+         "mynetworks. Whoever gets into one of them can send as anyone.");
   v.flag("forbid_unauthorised_pipelining", c.forbid_unauthorised_pipelining,
          "Who sends ahead of a reply where it may not is dropped (on the smtp port).");
   v.flag("client_names", c.client_names, "Clients' names (PTR) go into Received.");
@@ -235,6 +238,15 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
   v.flag("spam_to_junk", f.spam_to_junk,
          "Off: mail that the site's script files into the folder for spam stays in the inbox.");
   v.flag("spam_is_read", f.spam_is_read, "Mail that is filed as spam is marked as read.");
+  v.text("spam_subject", f.spam_subject,
+         "What is put in front of the Subject of spam, \"***SPAM***\". Empty: nothing. It breaks "
+         "DKIM signatures.");
+  v.score("spam_score", f.spam_score,
+          "The score from which on mail is spam, \"6.31\". Empty: as spamd says.");
+  v.score("headers_score", f.headers_score,
+          "The score from which on spamd's header fields are added. Empty: always.");
+  v.score("discard_score", f.discard_score,
+          "The score from which on spam is thrown away, and logged; nobody is told. Empty: never.");
   v.list("headers", f.headers, "The header fields taken from spamd, by their first letters.");
 }
 

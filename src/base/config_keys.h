@@ -14,6 +14,10 @@ class KeyVisitor {
   virtual ~KeyVisitor() = default;
   virtual void section(std::string_view name, std::string_view about) = 0;
   virtual void text(std::string_view key, std::string& value, std::string_view about) = 0;
+  // A number as text; empty: not set.
+  virtual void score(std::string_view key, std::string& value, std::string_view about) {
+    text(key, value, about);
+  }
   virtual void choice(std::string_view key, std::string& value,
                       std::vector<std::string_view> allowed, std::string_view about) = 0;
   virtual void path(std::string_view key, Path& value, std::string_view about) = 0;

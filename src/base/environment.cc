@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/config_keys.h"
+#include "base/other_names.h"
 
 namespace posthorn::config {
 namespace {
@@ -19,30 +20,6 @@ constexpr std::uint64_t kValueMax = 64U << 10U;
 // POSTHORN_ names that are no keys.
 constexpr std::string_view kOwn[] = {"POSTHORN_CONFIG", "POSTHORN_PROFILE", "POSTHORN_SECRETS",
                                      "POSTHORN_READY_FD", "POSTHORN_CONF"};
-
-struct Known {
-  std::string_view name, section, key;
-};
-// docker-mailserver's names. RELAY_HOST goes with RELAY_PORT and stands below.
-constexpr Known kKnown[] = {
-    {"OVERRIDE_HOSTNAME", "server", "hostname"},
-    {"POSTMASTER_ADDRESS", "server", "postmaster"},
-    {"SPOOF_PROTECTION", "submission", "check_sender"},
-    {"DEFAULT_RELAY_HOST", "relay", "relayhost"},
-    {"MOVE_SPAM_TO_JUNK", "filter", "spam_to_junk"},
-    {"MARK_SPAM_AS_READ", "filter", "spam_is_read"},
-};
-
-struct Idle {
-  std::string_view name, reason;
-};
-constexpr Idle kIdle[] = {
-    {"SPAM_SUBJECT", "SpamAssassin's rewrite_header is not used; sort by X-Spam-Flag"},
-    {"SA_TAG", "every scanned message gets its X-Spam- fields"},
-    {"SA_TAG2", "set required_score in SpamAssassin's local.cf"},
-    {"SA_KILL", "spam is filed, never thrown away"},
-    {"ENABLE_SRS", "senders are not rewritten"},
-};
 
 struct Secret {
   std::string_view variable, target;
@@ -135,16 +112,7 @@ Variables environment() {
 }
 
 Result<std::vector<Override>> find_overrides(const Variables& variables) {
-  std::vector<Override> found;
-  for (const Known& known : kKnown)
-    if (std::string value = value_of(variables, known.name); !value.empty())
-      found.push_back({std::string(known.name), std::string(known.section), std::string(known.key),
-                       std::move(value)});
-  if (const std::string host = value_of(variables, "RELAY_HOST"); !host.empty()) {
-    const std::string port = value_of(variables, "RELAY_PORT");
-    found.push_back({"RELAY_HOST", "relay", "relayhost",
-                     fmt::format("[{}]:{}", host, port.empty() ? "25" : port)});
-  }
+  std::vector<Override> found = find_other_names(variables);
   Config config;
   Names keys;
   visit_keys(config, keys);
@@ -163,11 +131,7 @@ Result<std::vector<Override>> find_overrides(const Variables& variables) {
 }
 
 std::vector<std::string> find_idle_variables(const Variables& variables) {
-  std::vector<std::string> found;
-  for (const Idle& idle : kIdle)
-    if (!value_of(variables, idle.name).empty())
-      found.push_back(fmt::format("{} changes nothing: {}", idle.name, idle.reason));
-  return found;
+  return find_idle_names(variables);
 }
 
 Result<> resolve_files(Variables& variables, std::string_view prefix) {

@@ -51,6 +51,7 @@
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
   EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
   EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message.")                   \
+  EVENT(queue_discarded, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
   EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
   EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \
   EVENT(queue_deferred, "queue.deferred", "A recipient could not be reached now; it is tried again.") \

@@ -36,8 +36,8 @@ inline constexpr std::string_view kRefusalValues[] = {
 inline constexpr std::string_view kQueueStateValues[] = {"active", "deferred", "held", "corrupt"};
 inline constexpr std::string_view kTransportValues[] = {"local", "relay", "mx", "error", "other"};
 inline constexpr std::string_view kOutcomeValues[] = {"delivered", "deferred", "failed", "other"};
-inline constexpr std::string_view kVerdictValues[] = {"ham", "spam", "unscanned", "failed",
-                                                      "other"};
+inline constexpr std::string_view kVerdictValues[] = {"ham",    "spam",      "unscanned",
+                                                      "failed", "discarded", "other"};
 inline constexpr std::string_view kLimitValues[] = {
     "connections",   "descriptors", "login_failures", "submission_rate",
     "user_sessions", "queue_full",  "other"};

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/events.h"
+#include "filter/marks.h"
 #include "net/socket_wait.h"
 
 namespace posthorn::filter {
@@ -355,7 +356,11 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
       continue;
     }
     CO_TRY_OK(curl_result(code, "receive"));
-    if (n == 0) co_return parse_spamd_answer(answer, config_.headers);
+    if (n == 0) {
+      CO_TRY(auto verdict, parse_spamd_answer(answer, config_.headers));
+      apply_scores(config_, verdict);
+      co_return verdict;
+    }
     answer.append(buffer.data(), n);
   }
   co_return fail(ErrorKind::temporary, "spamd: an endless answer");

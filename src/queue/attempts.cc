@@ -4,6 +4,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "message/headers.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
@@ -138,8 +139,19 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   envelope.recipients.clear();
   for (const std::size_t i : group.recipients)
     envelope.recipients.push_back(stored.envelope.recipients[i]);
-  const deliver::Body body{spool_.message_path(stored.id), stored.body_offset, stored.body_size,
-                           stored.headers};
+  deliver::Body body{.file = spool_.message_path(stored.id),
+                     .offset = stored.body_offset,
+                     .size = stored.body_size,
+                     .prefix = stored.headers};
+  // The filter's Subject stands for the message's own.
+  if (message::Headers(stored.headers).has("Subject")) {
+    const auto own = co_await parts_.pool.run([&] { return spool_.find_field(stored, "Subject"); });
+    if (own && *own) {
+      body.prefix += (*own)->before;
+      body.offset += (*own)->before.size() + (*own)->size;
+      body.size -= (*own)->before.size() + (*own)->size;
+    }
+  }
   const SteadyTime begun = parts_.clock.steady_now();
   const auto attempted =
       co_await parts_.transport.attempt(group.plan, std::move(envelope), body, stored.id);

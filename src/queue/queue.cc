@@ -4,6 +4,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "filter/marks.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
@@ -242,6 +243,24 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
   log.info(event::queue_scanned, {{"spam", verdict->spam ? "yes" : "no"},
                                   {"score", verdict->score},
                                   {"ms", parts_.clock.steady_now() - begun}});
+  if (filter::is_discarded(config, *verdict)) {
+    metrics::count(metric::filter_verdicts, "discarded");
+    log.warn(event::queue_discarded, {{"score", verdict->score}, {"from", stored.envelope.sender}});
+    item->deleted = true;
+    co_return false;
+  }
+  if (verdict->spam && !config.spam_subject.empty()) {
+    const auto subject =
+        co_await parts_.pool.run([&] { return spool_.find_field(stored, "Subject"); });
+    if (!subject) {
+      log.error(event::queue_disk_failed, {{"reason", subject.error().what}});
+      schedule(item, parts_.clock.steady_now() + jitter(config.retry));
+      co_return false;
+    }
+    std::optional<std::string_view> value;
+    if (*subject) value = (*subject)->value;
+    verdict->headers += filter::mark_subject(value, config.spam_subject).value_or("");
+  }
   stored.headers = verdict->headers;
   stored.is_scanned = true;
   if (!co_await record(item, {make_record(LogRecord::Kind::scanned, 0, stored.headers)})) {

@@ -6,6 +6,7 @@
 
 #include "base/events.h"
 #include "base/ids.h"
+#include "message/headers.h"
 
 namespace posthorn::queue {
 namespace {
@@ -394,6 +395,27 @@ Result<bool> Spool::is_intact(const Stored& stored) const {
     at += n;
     if (n < piece.size()) return sum == stored.body_checksum;
   }
+}
+
+Result<std::optional<Spool::FoundField>> Spool::find_field(const Stored& stored,
+                                                           std::string_view name) const {
+  TRY(const File file, disk_.open(message_path(stored.id), OpenMode::read));
+  message::HeaderCollector header;
+  std::string piece(kBufferMax, '\0');
+  for (std::uint64_t done = 0; done < stored.body_size && !header.is_whole();) {
+    TRY(const auto n, read_at(file, piece, stored.body_offset + done));
+    if (n == 0) break;
+    header.feed(std::string_view(piece).substr(0, n));
+    done += n;
+  }
+  header.finish();
+  const message::Headers fields(header.block());
+  const message::Field* field = fields.find_field(name);
+  if (field == nullptr) return std::nullopt;
+  const auto at = static_cast<std::size_t>(field->raw.data() - header.block().data());
+  return FoundField{.before = header.block().substr(0, at),
+                    .size = field->raw.size(),
+                    .value = std::string(field->value)};
 }
 
 Result<std::optional<Stored>> Spool::read(const std::string& id) {

@@ -135,6 +135,13 @@ class Spool {
   bool is_full(const config::Queue& config) const;
   // Reads the text and compares it with its checksum; false: damaged. Blocks.
   Result<bool> is_intact(const Stored& stored) const;
+  // The first field of that name in the text's header. Blocks.
+  struct FoundField {
+    std::string before;      // the text up to it
+    std::uint64_t size = 0;  // with its line end
+    std::string value;       // raw
+  };
+  Result<std::optional<FoundField>> find_field(const Stored& stored, std::string_view name) const;
   // Takes a message and its log out of the way, into corrupt/. Blocks.
   void quarantine(const std::string& name, std::string_view why);
 

@@ -24,6 +24,10 @@ struct Refusal {
 template <class T>
 using Answer = net::Task<std::expected<T, Refusal>>;
 
+// Whoever asks from a network that smtp.relay_from names: no account, and no name that one can
+// have.
+inline constexpr std::string_view kTrustedNetwork = "@";
+
 struct RecipientQuestion {
   std::string address;  // as in RCPT TO, without brackets; "postmaster" without a domain is allowed
   std::string account;  // who is logged in; empty: a stranger, who may not relay

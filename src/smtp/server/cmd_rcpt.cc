@@ -19,8 +19,11 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   const std::string address = rcpt->address;
   // A program of this machine has proved who it is, but relays only where the setting says so.
   const bool may_relay = !settings_.is_for_programs || settings_.submission.programs == "relay";
-  const auto answer =
-      co_await services_.directory->recipient({address, may_relay ? account_ : std::string{}});
+  std::string sender = may_relay ? account_ : std::string{};
+  if (sender.empty() && settings_.protocol == Protocol::smtp && services_.may_relay &&
+      services_.may_relay(stream_->peer().address))
+    sender = route::kTrustedNetwork;
+  const auto answer = co_await services_.directory->recipient({address, std::move(sender)});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});

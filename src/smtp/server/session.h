@@ -50,6 +50,8 @@ struct ServerServices {
   net::Resolver* resolver = nullptr;             // nullptr: clients' names are not looked up
   // The login name of a uid, for programs of this machine.
   std::function<net::Task<std::string>(std::uint32_t uid)> login_name = {};
+  // Clients that may relay without a login (smtp.relay_from).
+  std::function<bool(const std::string& address)> may_relay = {};
 };
 
 // Serves one connection to its end. Settings and services outlive it.

@@ -9,7 +9,9 @@ import tempfile
 import unittest
 
 from dialogs import Dialog, OpenSsl
-from support import Dns, Server, Smarthost, Spamd, message
+from support import Dns, Server, Smarthost, Spamd, message, wait_until
+
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 class Ports(unittest.TestCase):
@@ -75,8 +77,8 @@ class Ports(unittest.TestCase):
 
 
 class Environment(unittest.TestCase):
-    def server(self, **env):
-        server = Server(env=env)
+    def server(self, spamd="", **env):
+        server = Server(env=env, spamd=spamd)
         self.addCleanup(server.close)
         return server
 
@@ -191,7 +193,56 @@ class Environment(unittest.TestCase):
         server.wait_for("marker postmaster", "alice")
         told = server.run("check").stdout
         self.assertIn("SPOOF_PROTECTION sets submission.check_sender\n", told)
-        self.assertIn("SA_TAG2 changes nothing: ", told)
+        self.assertIn("SA_TAG2 sets filter.spam_score\n", told)
+
+    def test_marks_and_scores_of_spam(self):
+        """SPAM_SUBJECT marks exactly one field; SA_TAG2 says what spam is; SA_KILL is obeyed only where spam is not to arrive."""
+        spamd = Spamd().start()
+        self.addCleanup(spamd.stop)
+        server = self.server(spamd=spamd.address, SPAM_SUBJECT="***SPAM*** ", SA_TAG2="900", MOVE_SPAM_TO_JUNK="0").start()
+        words = "=?utf-8?Q?caf=C3=A9_et?=\r\n =?utf-8?Q?_croissant?="
+        server.send(message(words, f"marker spam {GTUBE}\r\n", X_Subject="Subject: other"))
+        text = server.wait_for("marker spam").decode()
+        self.assertIn(f"\r\nSubject: ***SPAM*** {words}\r\n".replace("\r\n", "\n"), text.replace("\r\n", "\n"))
+        header = text.replace("\r\n", "\n").split("\n\n")[0]
+        self.assertEqual(header.count("\nSubject:"), 1)
+        self.assertIn("\nX-Subject: Subject: other", header)
+        self.assertIn("\nX-Spam-Flag: YES", header)
+        self.assertIn(" required=900", header)
+        server.send(message("Ham", "marker ham\r\n"))
+        self.assertIn("\nSubject: Ham", server.wait_for("marker ham").decode().replace("\r\n", "\n"))
+        server.stop()
+        server.env.update(SPAMASSASSIN_SPAM_TO_INBOX="0", SA_KILL="100")
+        server.start()
+        server.send(message("Gone", f"marker gone {GTUBE}\r\n"))
+        wait_until(lambda: "event=queue.discarded" in server.log())
+        wait_until(lambda: "0 messages" in server.run("queue", "list").stdout)
+        server.env["SA_TAG2"] = "2000"  # nothing is spam
+        server.stop()
+        server.start()
+        server.send(message("Kept", f"marker kept {GTUBE}\r\n"))
+        text = server.wait_for("marker kept").decode().replace("\r\n", "\n")
+        self.assertIn("\nSubject: Kept\n", text)
+        self.assertNotIn("X-Spam-Flag", text)
+
+    def test_networks_that_may_relay(self):
+        """PERMIT_DOCKER, as smtp.relay_from: on 25 without a login to anybody; and nobody else."""
+        with Smarthost(require_auth=False) as smarthost:
+            server = self.server(RELAY_HOST="127.0.0.1", RELAY_PORT=smarthost.port, POSTHORN_RELAY_TLS="none", PERMIT_DOCKER="network").start()
+            self.assertIn("PERMIT_DOCKER sets smtp.relay_from\n", server.run("check").stdout)
+            with self.assertRaises(smtplib.SMTPRecipientsRefused):
+                server.send(message(to="friend@far.test"), to=["friend@far.test"])
+            server.stop()
+            server.env["POSTHORN_SMTP_RELAY_FROM"] = "127.0.0.0/8"
+            server.start()
+            server.send(message("Out", "marker network\r\n", to="friend@far.test"), to=["friend@far.test"])
+            self.assertEqual(smarthost.wait_for("marker network")[1], ["friend@far.test"])
+            with self.assertRaises(smtplib.SMTPRecipientsRefused):
+                server.send(message(), to=["nobody@example.org"])
+            with smtplib.SMTP("localhost", server.port("submission"), timeout=30) as client:
+                client.starttls(context=server.trust())
+                client.ehlo()
+                self.assertEqual(client.docmd("MAIL FROM:<a@example.org>")[0], 530)
 
     def test_relay_by_variables(self):
         with Smarthost(user="relay-user", password="relay:pass") as smarthost:

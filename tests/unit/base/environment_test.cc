@@ -82,6 +82,55 @@ TEST(Environment, NamesOfOthers) {
   EXPECT_EQ(with({{"RELAY_HOST", "h"}, {"POSTHORN_RELAY_RELAYHOST", "own"}})->relay.relayhost,
             "own");
   EXPECT_EQ(find_idle_variables({{"SA_KILL", "10"}, {"SPAM_SUBJECT", ""}}).size(), 1U);
+  EXPECT_TRUE(find_idle_variables({{"ENABLE_CLAMAV", "0"}, {"ONE_DIR", ""}}).empty());
+  EXPECT_EQ(find_idle_variables({{"ENABLE_CLAMAV", "1"}, {"SSL_TYPE", "self-signed"}}).size(), 2U);
+}
+
+TEST(Environment, TheFiltersNamesOfOthers) {
+  const auto config =
+      with({{"SPAM_SUBJECT", "***SPAM*** "}, {"SA_TAG", "-999"}, {"SA_TAG2", "6.31"}});
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->filter.spam_subject, "***SPAM*** ");
+  EXPECT_EQ(config->filter.headers_score, "-999");
+  EXPECT_EQ(config->filter.spam_score, "6.31");
+  EXPECT_EQ(config->filter.discard_score, "");
+  EXPECT_EQ(with({{"SA_KILL", "12"}})->filter.discard_score, "");
+  EXPECT_EQ(with({{"SPAMASSASSIN_SPAM_TO_INBOX", "0"}})->filter.discard_score, "10.0");
+  EXPECT_EQ(with({{"SPAMASSASSIN_SPAM_TO_INBOX", "0"}, {"SA_KILL", "12"}})->filter.discard_score,
+            "12");
+  EXPECT_EQ(fault({{"SA_TAG2", "much"}}),
+            "SA_TAG2: spam_score is \"much\", must be a number or empty");
+}
+
+TEST(Environment, ServicesAndFilesOfOthers) {
+  const auto config = with({{"ENABLE_POP3", "0"},
+                            {"SMTP_ONLY", "0"},
+                            {"ENABLE_SPAMASSASSIN", "0"},
+                            {"POSTFIX_MESSAGE_SIZE_LIMIT", "10240000"},
+                            {"LOG_LEVEL", "warn"},
+                            {"SSL_TYPE", "letsencrypt"},
+                            {"OVERRIDE_HOSTNAME", "mail.example.org"},
+                            {"PERMIT_DOCKER", "network"}});
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_TRUE(config->listen.pop3.empty() && config->listen.pop3s.empty());
+  EXPECT_FALSE(config->listen.imap.empty());
+  EXPECT_EQ(config->filter.spamd, "");
+  EXPECT_EQ(config->smtp.message_max, 10'240'000U);
+  EXPECT_EQ(config->log.level, "warning");
+  EXPECT_EQ(config->paths.certificate, "/etc/letsencrypt/live/mail.example.org/fullchain.pem");
+  EXPECT_EQ(config->paths.key, "/etc/letsencrypt/live/mail.example.org/privkey.pem");
+  EXPECT_EQ(config->smtp.relay_from, (std::vector<std::string>{"172.16.0.0/12"}));
+  const auto only = with({{"SMTP_ONLY", "1"},
+                          {"LOG_LEVEL", "loud"},
+                          {"SSL_TYPE", "manual"},
+                          {"SSL_CERT_PATH", "/c.pem"},
+                          {"SSL_KEY_PATH", "/k.pem"}});
+  ASSERT_TRUE(only) << only.error().what;
+  EXPECT_TRUE(only->listen.imap.empty() && only->listen.imaps.empty() &&
+              only->listen.pop3s.empty());
+  EXPECT_EQ(only->log.level, "info");
+  EXPECT_EQ(only->paths.key, "/k.pem");
+  EXPECT_TRUE(with({{"PERMIT_DOCKER", "none"}})->smtp.relay_from.empty());
 }
 
 TEST(Environment, ValuesFromFiles) {
