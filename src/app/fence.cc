@@ -20,6 +20,7 @@
 #include "app/migrations.h"
 #include "base/assert.h"
 #include "maps/table.h"
+#include "net/tls.h"
 
 namespace posthorn::app {
 namespace {
@@ -67,6 +68,19 @@ void add_folder_of(std::vector<Path>& paths, const Path& file) {
   std::error_code error;
   if (const Path target = std::filesystem::canonical(file, error); !error)
     if (target.parent_path() != file.parent_path()) paths.push_back(target.parent_path());
+}
+
+// Each folder in it may hold links to elsewhere (certbot's do).
+void add_certificates(std::vector<Path>& paths, const Path& folder) {
+  std::error_code error;
+  if (folder.empty() || !std::filesystem::is_directory(folder, error)) return;
+  paths.push_back(folder);
+  const auto pairs = net::find_certificates(folder);
+  if (!pairs) return;
+  for (const net::CertificateFiles& pair : *pairs) {
+    add_folder_of(paths, pair.certificate);
+    add_folder_of(paths, pair.key);
+  }
 }
 
 void add_tables(std::vector<Path>& paths, const config::Config& config) {
@@ -316,6 +330,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::edge:
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
+      add_certificates(fence.read, config.tls.folder);
       // The names of who writes by submit.sock. Where accounts of the machine are what it is about,
       // also of those that are made while the server runs, in a new file of that name.
       fence.read.emplace_back(config.store.unix_users ? "/etc" : "/etc/passwd");
@@ -345,7 +360,10 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       break;
     case RoleKind::web:
       add_folder_of(fence.read, config.paths.certificate);
-      if (!config.listen.https.empty()) add_folder_of(fence.read, config.paths.key);
+      if (!config.listen.https.empty()) {
+        add_folder_of(fence.read, config.paths.key);
+        add_certificates(fence.read, config.tls.folder);
+      }
       if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
       break;
   }

@@ -44,12 +44,15 @@ class Edge final : public Role {
     const config::Config& config = setup_.config;
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
-    CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
+    CO_TRY(tls_,
+           net::TlsServer::load({{config.paths.certificate, config.paths.key}}, config.tls.folder));
     if (config.smtp.client_names) {
       CO_TRY(resolver_, net::Resolver::make(setup_.executor,
                                             {.servers = config.relay.resolver, .try_timeout = 1s}));
     }
-    tell_certificate();
+    for (const std::string& fault : tls_->faults())
+      log_.error(event::tls_refused, {{"error", fault}});
+    tell_certificates();
     scope_.spawn(watch_certificates(this));
     const smtp::ServerSettings common{.hostname = config.server.hostname,
                                       .smtp = config.smtp,
@@ -165,20 +168,22 @@ class Edge final : public Role {
     });
   }
 
-  void tell_certificate() {
-    const net::CertificateInfo info = tls_->info();
-    log_.info(event::tls_loaded, {{"certificate", setup_.config.paths.certificate.native()},
-                                  {"not_after", format_log_time(info.not_after)}});
-    if (info.not_after - Clock::system().now() < setup_.config.tls.expiry_warning)
-      log_.warn(event::tls_expiring, {{"certificate", setup_.config.paths.certificate.native()},
-                                      {"not_after", format_log_time(info.not_after)}});
+  void tell_certificates() {
+    for (const auto& [file, info] : tls_->certificates()) {
+      log_.info(event::tls_loaded, {{"certificate", file.native()},
+                                    {"names", fmt::format("{}", fmt::join(info.names, ","))},
+                                    {"not_after", format_log_time(info.not_after)}});
+      if (info.not_after - Clock::system().now() < setup_.config.tls.expiry_warning)
+        log_.warn(event::tls_expiring,
+                  {{"certificate", file.native()}, {"not_after", format_log_time(info.not_after)}});
+    }
   }
   void reload_certificates() {
     const auto reloaded = tls_->reload();
     if (!reloaded)
       log_.error(event::tls_refused, {{"error", reloaded.error().what}});
     else if (*reloaded)
-      tell_certificate();
+      tell_certificates();
   }
   static net::Awaitable<void> watch_certificates(Edge* self) {
     while (!self->stopped_.is_closed()) {
@@ -188,19 +193,27 @@ class Edge final : public Role {
     }
   }
 
+  // The default one is "certificate"; one of tls.folder has the name of its folder behind it.
   static net::Awaitable<std::vector<web::Check>> check(Edge* self) {
-    const auto left = self->tls_->info().not_after - Clock::system().now();
-    const std::string until = "it ends at " + format_log_time(self->tls_->info().not_after);
-    co_return std::vector<web::Check>{{"certificate",
-                                       left <= 0ms                                     ? "red"
-                                       : left < self->setup_.config.tls.expiry_warning ? "warning"
-                                                                                       : "ok",
-                                       until}};
+    std::vector<web::Check> checks;
+    for (const auto& [file, info] : self->tls_->certificates()) {
+      const auto left = info.not_after - Clock::system().now();
+      checks.push_back(
+          {checks.empty() ? "certificate" : "certificate." + file.parent_path().filename().native(),
+           left <= 0ms                                     ? "red"
+           : left < self->setup_.config.tls.expiry_warning ? "warning"
+                                                           : "ok",
+           "it ends at " + format_log_time(info.not_after)});
+    }
+    co_return checks;
   }
   static net::Awaitable<void> measure(Edge* self) {
-    metrics::set(metric::certificate_not_after, std::chrono::duration_cast<std::chrono::seconds>(
-                                                    self->tls_->info().not_after.time_since_epoch())
-                                                    .count());
+    WallTime first = self->tls_->info().not_after;
+    for (const auto& [file, info] : self->tls_->certificates())
+      first = std::min(first, info.not_after);
+    metrics::set(
+        metric::certificate_not_after,
+        std::chrono::duration_cast<std::chrono::seconds>(first.time_since_epoch()).count());
     co_return;
   }
 

@@ -45,7 +45,8 @@ class WebRole final : public Role, private web::Backend {
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(operators_, auth::Networks::parse(config.web.metrics_from));
     if (!config.listen.https.empty()) {
-      CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
+      CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}},
+                                        config.tls.folder));
     }
     CO_TRY_OK(load_authority());
     fill_settings();

@@ -12,6 +12,7 @@
 #include "auth/service.h"
 #include "maps/table.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::app {
@@ -132,6 +133,11 @@ std::vector<std::string> find_permission_faults(const config::Config& config) {
                            config.paths.mail, config.paths.run, config.paths.key})
     permissions.check_written_by_owner(path);
   permissions.check_read_by_owner(config.paths.key);
+  const auto pairs = net::find_certificates(config.tls.folder);
+  for (const auto& pair : pairs ? *pairs : std::vector<net::CertificateFiles>{}) {
+    permissions.check_written_by_owner(pair.key);
+    permissions.check_read_by_owner(pair.key);
+  }
   if (!config.pgsql.password_file.empty()) {
     permissions.check_written_by_owner(config.pgsql.password_file);
     permissions.check_read_by_owner(config.pgsql.password_file);

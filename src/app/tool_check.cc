@@ -54,7 +54,11 @@ int check_instance(const config::Config& config) {
   if (uses_pgsql(config)) check.expect(open_for_tool(config, Schema::checked));
   if (config.auth.users == "text") check_users(check, config.paths.users);
   if (!config.paths.smtp_users.empty()) check_users(check, config.paths.smtp_users);
-  check.expect(net::TlsServer::load({{config.paths.certificate, config.paths.key}}));
+  const auto tls =
+      net::TlsServer::load({{config.paths.certificate, config.paths.key}}, config.tls.folder);
+  check.expect(tls);
+  if (tls)
+    for (const std::string& fault : (*tls)->faults()) check.fault(fault);
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)
     check.expect(sieve::Script::parse(**std::move(text), script.native()));

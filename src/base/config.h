@@ -54,6 +54,7 @@ struct Listen {  // addresses "host:port" or "unix:path"; empty list: the servic
 };
 
 struct Tls {
+  Path folder = "tls/names";      // further certificates, a folder each
   Duration reload_interval = 1s;  // how often the files are looked at
   Duration handshake_timeout = 30s;
   Duration expiry_warning = std::chrono::hours(21 * 24);

@@ -55,6 +55,9 @@ void visit_listen(Listen& c, KeyVisitor& v) {
 
 void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
   v.section("tls", "Certificates and handshakes.");
+  v.path("folder", t.folder,
+         "Further certificates, chosen by the name the client asks for (SNI): each folder in it "
+         "holds fullchain.pem and privkey.pem, or cert.pem and key.pem. Watched, swapped live.");
   v.duration("reload_interval", t.reload_interval, 100ms, kDay,
              "How often the files are looked at.");
   v.duration("handshake_timeout", t.handshake_timeout, 1s, hours(1),

@@ -80,7 +80,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \
   METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables as they are now; with one the set of before is in use.") \
-  METRIC(certificate_not_after, "posthorn_certificate_not_after_seconds", gauge_max, kNone, kNone, "When the certificate ends, in seconds since 1970.") \
+  METRIC(certificate_not_after, "posthorn_certificate_not_after_seconds", gauge_max, kNone, kNone, "When the certificate, of several the first of them, ends: seconds since 1970.") \
   METRIC(store_deliveries, "posthorn_store_deliveries", counter, kStored, kNone, "Recipients that the store took or refused.") \
   METRIC(store_sessions, "posthorn_store_sessions", gauge, kNone, kNone, "Sessions of users who are logged in.") \
   METRIC(store_accounts, "posthorn_store_accounts_open", gauge, kNone, kNone, "Accounts whose index is open.") \

@@ -1,5 +1,6 @@
 #include "net/tls.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/bn.h>
@@ -30,6 +31,8 @@ using ContextPtr = std::shared_ptr<SSL_CTX>;
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+
+constexpr std::size_t kFolderPairsMax = 1000;
 
 // Mozilla's intermediate list for TLS 1.2; TLS 1.3 keeps OpenSSL's.
 constexpr const char* kCiphers =
@@ -146,6 +149,11 @@ std::string tls_error(std::string_view what) {
 
 struct TlsServer::State {
   std::vector<Pair> pairs;
+  Path folder;
+  std::size_t named = 0;      // pairs that do not come from the folder stand first
+  std::vector<Pair> refused;  // of the folder, as they were when they were told of
+  bool folder_refused = false;
+  std::vector<std::string> faults;
 
   // RFC 6066: the certificate whose name fits: exactly, then by wildcard, then the default.
   const Pair& choose(std::string_view name) const {
@@ -176,23 +184,128 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
 }
 }  // namespace
 
+namespace {
+
+Pair stamped(CertificateFiles files) {
+  Pair pair;
+  pair.certificate_stamp = stamp_of(files.certificate);
+  pair.key_stamp = stamp_of(files.key);
+  pair.files = std::move(files);
+  return pair;
+}
+
+Result<> load_into(Pair& pair, TlsServer* server) {
+  TRY(pair.context, load_pair(pair.files, pair.info));
+  SSL_CTX_set_tlsext_servername_callback(pair.context.get(), choose_by_name);
+  SSL_CTX_set_tlsext_servername_arg(pair.context.get(), server);
+  return {};
+}
+
+// There, or not to be seen: then reading it will tell why.
+bool may_be_there(const Path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) || status.type() == std::filesystem::file_type::none;
+}
+
+}  // namespace
+
+// A folder without a certificate is passed over: it is being made, or holds something else.
+Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
+  std::vector<CertificateFiles> found;
+  std::error_code error;
+  if (folder.empty() || !may_be_there(folder)) return found;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (found.size() == kFolderPairsMax) break;
+    for (const auto& [certificate, key] :
+         {std::pair{"fullchain.pem", "privkey.pem"}, {"cert.pem", "key.pem"}}) {
+      if (!may_be_there(at->path() / certificate) || !may_be_there(at->path() / key)) continue;
+      found.push_back({at->path() / certificate, at->path() / key});
+      break;
+    }
+  }
+  if (error)
+    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
+  std::ranges::sort(found, {}, &CertificateFiles::certificate);
+  return found;
+}
+
 TlsServer::TlsServer() : state_(std::make_unique<State>()) {}
 TlsServer::~TlsServer() = default;
 
-Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> pairs) {
+Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> pairs,
+                                                   const Path& folder) {
   ASSERT(!pairs.empty());
   std::unique_ptr<TlsServer> server(new TlsServer);
+  State& state = *server->state_;
   for (CertificateFiles& files : pairs) {
-    Pair pair;
-    pair.certificate_stamp = stamp_of(files.certificate);
-    pair.key_stamp = stamp_of(files.key);
-    TRY(pair.context, load_pair(files, pair.info));
-    pair.files = std::move(files);
-    SSL_CTX_set_tlsext_servername_callback(pair.context.get(), choose_by_name);
-    SSL_CTX_set_tlsext_servername_arg(pair.context.get(), server.get());
-    server->state_->pairs.push_back(std::move(pair));
+    Pair pair = stamped(std::move(files));
+    TRY_OK(load_into(pair, server.get()));
+    state.pairs.push_back(std::move(pair));
   }
+  state.named = state.pairs.size();
+  state.folder = folder;
+  for (auto added = server->add_folders(); !added; added = server->add_folders())
+    state.faults.push_back(added.error().what);
   return server;
+}
+
+// Those of the folder that are not known, or that were refused and are others now. A fault ends it;
+// the next call goes on behind it.
+Result<bool> TlsServer::add_folders() {
+  bool changed = false;
+  const SteadyTime now = Clock::system().steady_now();
+  const auto looked = find_certificates(state_->folder);
+  if (!looked) {
+    if (std::exchange(state_->folder_refused, true)) return false;
+    return std::unexpected(looked.error());
+  }
+  state_->folder_refused = false;
+  const std::vector<CertificateFiles>& found = *looked;
+  const auto is_there = [&](const Pair& pair) {
+    return std::ranges::find(found, pair.files.certificate, &CertificateFiles::certificate) !=
+           found.end();
+  };
+  const auto named = static_cast<std::ptrdiff_t>(state_->named);
+  std::vector<Pair>& pairs = state_->pairs;
+  // Its folder is gone: a file that is missing for a moment is no reason.
+  const auto gone = std::remove_if(pairs.begin() + named, pairs.end(), [](const Pair& pair) {
+    const auto info = find_file_info(pair.files.certificate.parent_path());
+    return info && !*info;
+  });
+  changed = gone != pairs.end();
+  pairs.erase(gone, pairs.end());
+  std::erase_if(state_->refused, [&](const Pair& pair) { return !is_there(pair); });
+  for (const CertificateFiles& files : found) {
+    const auto is_it = [&](const Pair& pair) {
+      return pair.files.certificate == files.certificate;
+    };
+    if (std::ranges::any_of(pairs, is_it)) continue;
+    Pair pair = stamped(files);
+    const auto before = std::ranges::find_if(state_->refused, is_it);
+    const bool was_refused = before != state_->refused.end();
+    const bool same = was_refused && before->certificate_stamp == pair.certificate_stamp &&
+                      before->key_stamp == pair.key_stamp;
+    if (same && !before->retry.is_due(now)) continue;
+    if (same) {
+      pair.retry = before->retry;
+      pair.told = before->told;
+    }
+    if (was_refused) state_->refused.erase(before);
+    if (const auto loaded = load_into(pair, this); !loaded) {
+      pair.retry.fail(now);
+      const bool is_news = loaded.error().what != pair.told;
+      pair.told = loaded.error().what;
+      state_->refused.push_back(std::move(pair));
+      if (is_news) return std::unexpected(loaded.error());
+      continue;
+    }
+    pair.retry.succeed();
+    pairs.push_back(std::move(pair));
+    changed = true;
+  }
+  return changed;
 }
 
 Result<bool> TlsServer::reload() {
@@ -200,31 +313,30 @@ Result<bool> TlsServer::reload() {
   std::optional<Error> fault;
   const SteadyTime now = Clock::system().steady_now();
   for (Pair& pair : state_->pairs) {
-    const Stamp certificate = stamp_of(pair.files.certificate);
-    const Stamp key = stamp_of(pair.files.key);
-    const bool same = certificate == pair.certificate_stamp && key == pair.key_stamp;
+    Pair found = stamped(pair.files);
+    const bool same =
+        found.certificate_stamp == pair.certificate_stamp && found.key_stamp == pair.key_stamp;
     // What could not be read a moment ago may be readable now without looking any different.
     if (same && !pair.retry.is_due(now)) continue;
-    pair.certificate_stamp = certificate;
-    pair.key_stamp = key;
-    CertificateInfo info;
-    auto context = load_pair(pair.files, info);
-    if (!same || context) pair.retry.succeed();
-    if (!context) {
+    pair.certificate_stamp = found.certificate_stamp;
+    pair.key_stamp = found.key_stamp;
+    const auto loaded = load_into(found, this);
+    if (!same || loaded) pair.retry.succeed();
+    if (!loaded) {
       pair.retry.fail(now);
       // Told once and not at every look.
-      if (!same || context.error().what != pair.told) fault = context.error();
-      pair.told = context.error().what;
+      if (!same || loaded.error().what != pair.told) fault = loaded.error();
+      pair.told = loaded.error().what;
       continue;
     }
-    SSL_CTX_set_tlsext_servername_callback(context->get(), choose_by_name);
-    SSL_CTX_set_tlsext_servername_arg(context->get(), this);
-    pair.context = *std::move(context);
-    pair.info = std::move(info);
+    pair.context = std::move(found.context);
+    pair.info = std::move(found.info);
     changed = true;
   }
+  const auto added = add_folders();
   if (fault) return std::unexpected(*std::move(fault));
-  return changed;
+  TRY_OK(added);
+  return changed || *added;
 }
 
 Result<TrustAnchor> read_trust_anchor(const Path& file) {

@@ -34,21 +34,35 @@ struct TrustAnchor {
 };
 Result<TrustAnchor> read_trust_anchor(const Path& file);
 
+// The pairs below a folder, a folder each: fullchain.pem and privkey.pem (as certbot makes them) or
+// cert.pem and key.pem.
+Result<std::vector<CertificateFiles>> find_certificates(const Path& folder);
+
 class TlsServer {
  public:
-  // The first pair is the default for a name no pair is for.
-  static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs);
+  // The first pair is the default for a name no pair is for. folder: further ones, see
+  // find_certificates(); one that cannot be used is left out and told of by faults().
+  static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs,
+                                                 const Path& folder = {});
   ~TlsServer();
 
-  // Reads the files again if they changed, and with back-off those it could not use; true: a new
-  // pair is in use. On an error, told once, the old ones stay.
+  // Reads the files again if they changed, and with back-off those it could not use, and looks for
+  // folders that came or went; true: a new pair is in use. On an error, told once, the old ones
+  // stay.
   Result<bool> reload();
-  CertificateInfo info() const;                 // of the default pair
+  CertificateInfo info() const;  // of the default pair
+  struct Loaded {
+    Path file;
+    CertificateInfo info;
+  };
+  std::vector<Loaded> certificates() const;        // the default one first
+  const std::vector<std::string>& faults() const;  // of load()
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
   std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
 
  private:
   TlsServer();
+  Result<bool> add_folders();
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -4,8 +4,10 @@ The injections ahead of STARTTLS that test_hostile.py does not have are here too
 """
 
 import contextlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import ssl
@@ -15,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import Server, message, server_tls, wait_until
@@ -101,6 +104,82 @@ class Swap(unittest.TestCase):
         self.assertEqual(certificate_at(self.server), second)
         self.server.run("reload")
         wait_until(lambda: certificate_at(self.server) == third, 5)
+
+    def add(self, name, made=None):
+        """A folder of tls.folder with a pair in it, as a renewal puts it there."""
+        folder = self.tls / "names" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        old = (self.tls / "key.pem").stat()
+        for target, source in (("privkey.pem", self.pairs.key(made or name)), ("fullchain.pem", self.pairs.cert(made or name))):
+            new = folder / (target + ".new")
+            shutil.copyfile(source, new)
+            new.chmod(old.st_mode & 0o7777)
+            os.chown(new, old.st_uid, old.st_gid)
+            new.rename(folder / target)
+        for path in (folder, folder.parent):
+            path.chmod(0o755)
+
+    def shown(self, name, port, *starttls):
+        """The certificate that `openssl s_client -servername` is shown."""
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.server.port(port)}", "-servername", name, *starttls],
+                              input=b"", capture_output=True, timeout=30)
+        pem = done.stdout.decode(errors="replace")
+        return ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERT"):pem.index("-----END CERTIFICATE-----") + 25])
+
+    def test_several_certificates_by_name(self):
+        """The name that a client asks for chooses; what comes, changes and goes is live; a bad pair keeps the old one."""
+        two, wild = self.pairs.make("mail.two.test"), self.pairs.make("*.three.test")
+        self.add("mail.two.test")
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == two, 10)
+        self.add("three", "*.three.test")
+        wait_until(lambda: certificate_at(self.server, name="imap.three.test") == wild, 10)
+        for port, *starttls in (("submissions",), ("imaps",), ("pop3s",), ("submission", "-starttls", "smtp"), ("smtp", "-starttls", "smtp"),
+                                ("imap", "-starttls", "imap"), ("pop3", "-starttls", "pop3")):
+            with self.subTest(port=port):
+                for name, expected in (("mail.two.test", two), ("MAIL.TWO.TEST", two), ("a.three.test", wild), ("three.test", self.first), ("localhost", self.first), ("other.test", self.first)):
+                    self.assertEqual(self.shown(name, port, *starttls), expected, name)
+        # A renewal, under a session that is open.
+        imap = self.server.imap("bob")
+        renewed = self.pairs.make("mail.two.test")
+        self.assertNotEqual(renewed, two)
+        self.add("mail.two.test")
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed, 10)
+        # A key that is another's: told once, and the pair of before stays.
+        self.pairs.make("stranger.test")
+        start = self.server.log_path.stat().st_size
+        key = self.tls / "names/mail.two.test/privkey.pem"
+        good = key.read_bytes()
+        key.write_bytes(self.pairs.key("stranger.test").read_bytes())
+        wait_until(lambda: "the key is not the one of" in self.server.log(start))
+        self.assertEqual(certificate_at(self.server, name="mail.two.test"), renewed)
+        checked = self.server.run("check", check=False)
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("names/mail.two.test/privkey.pem:1: the key is not the one of", checked.stderr + checked.stdout)
+        # So does a server that starts anew, without that pair; and takes it when it is whole.
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(certificate_at(self.server, name="mail.two.test"), self.first)
+        self.assertEqual(certificate_at(self.server, name="a.three.test"), wild)
+        key.write_bytes(good)
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed, 10)
+        # A folder that goes takes its name along.
+        shutil.rmtree(self.tls / "names/three")
+        wait_until(lambda: certificate_at(self.server, name="a.three.test") == self.first, 10)
+
+    def test_the_end_of_each_certificate_is_told(self):
+        self.server.stop()
+        self.server.set("listen.http", f'["127.0.0.1:{self.server.port("http")}"]')
+        self.pairs.make("mail.two.test", days=5)
+        self.add("mail.two.test")
+        self.server.start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.port('http')}/health", timeout=30) as answer:
+            checks = json.load(answer)["checks"]
+        found = {check["name"]: check for check in checks} if isinstance(checks, list) else checks
+        self.assertEqual(found["certificate.mail.two.test"]["state"], "warning")
+        self.assertEqual(found["certificate"]["state"], "ok")
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.port('http')}/metrics", timeout=30) as answer:
+            ends = float(re.search(r"(?m)^posthorn_certificate_not_after_seconds (\S+)", answer.read().decode())[1])
+        self.assertLess(abs(ends - time.time() - 5 * 86400), 3600)
 
     def test_a_bad_pair_keeps_the_old_one_and_says_so(self):
         other = self.pairs.make("other.test")
