@@ -132,12 +132,15 @@ class Lookup final : public Role {
 
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
     const auto& faults = self->tables_.faults();
-    if (faults.empty()) co_return std::vector<web::Check>{{"tables", "ok", ""}};
-    co_return std::vector<web::Check>{{"tables", "red", faults.front().text().substr(0, 500)}};
+    const auto& users = self->auth_->faults();
+    if (faults.empty() && users.empty()) co_return std::vector<web::Check>{{"tables", "ok", ""}};
+    const std::string fault = faults.empty() ? users.front() : faults.front().text();
+    co_return std::vector<web::Check>{{"tables", "red", fault.substr(0, 500)}};
   }
   static net::Awaitable<void> measure(Lookup* self) {
     metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
-    metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size()));
+    metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size() +
+                                                                  self->auth_->faults().size()));
     co_return;
   }
   // For the pages: which domains are ours, as far as they stand in tables that can be listed.

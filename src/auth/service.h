@@ -116,6 +116,8 @@ class AuthService final : public Authenticator, public Redeemer {
 
   net::Task<> start();
   net::Awaitable<std::vector<std::string>> reload(bool force);  // faults, "file:line: reason"
+  // Of the files as they are now; with one the users of before are in use.
+  const std::vector<std::string>& faults() const { return told_; }
   void stop();
 
   net::Task<Verdict> authenticate(Attempt attempt) override;
@@ -161,7 +163,7 @@ class AuthService final : public Authenticator, public Redeemer {
   net::Event stopped_;
   std::string stand_in_;  // with sources_.users: the hash of nobody
   Backoff retry_;
-  std::vector<std::string> told_;  // faults
+  std::vector<std::string> told_;  // the faults of now
   UsersPtr users_;
   UsersPtr smtp_users_;  // nullptr: users_
   std::string stamp_;

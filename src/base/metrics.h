@@ -43,6 +43,7 @@ inline constexpr std::string_view kLimitValues[] = {
     "user_sessions", "queue_full",  "other"};
 inline constexpr std::string_view kStoreValues[] = {"stored", "discarded", "rejected", "failed",
                                                     "other"};
+inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
 inline constexpr std::string_view kRoleValues[] = {"edge", "lookup", "queue", "store", "web"};
 inline constexpr std::string_view kCodeValues[] = {"2xx", "3xx", "4xx", "5xx", "other"};
 
@@ -57,6 +58,7 @@ inline constexpr Label kOutcome{"result", kOutcomeValues};
 inline constexpr Label kVerdict{"verdict", kVerdictValues};
 inline constexpr Label kLimit{"limit", kLimitValues};
 inline constexpr Label kStored{"result", kStoreValues};
+inline constexpr Label kFetched{"action", kFetchedValues};
 inline constexpr Label kRole{"role", kRoleValues};
 inline constexpr Label kCode{"code", kCodeValues};
 
@@ -79,10 +81,11 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(filter_verdicts, "posthorn_filter_verdicts", counter, kVerdict, kNone, "What the spam filter said.") \
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \
-  METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables as they are now; with one the set of before is in use.") \
+  METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables and users as they are now; with one the set of before is in use.") \
   METRIC(certificate_not_after, "posthorn_certificate_not_after_seconds", gauge_max, kNone, kNone, "When the certificate, of several the first of them, ends: seconds since 1970.") \
   METRIC(store_deliveries, "posthorn_store_deliveries", counter, kStored, kNone, "Recipients that the store took or refused.") \
   METRIC(store_sessions, "posthorn_store_sessions", gauge, kNone, kNone, "Sessions of users who are logged in.") \
+  METRIC(pop3_messages, "posthorn_pop3_messages", counter, kFetched, kNone, "Messages that POP3 sessions fetched whole, and removed at QUIT.") \
   METRIC(store_accounts, "posthorn_store_accounts_open", gauge, kNone, kNone, "Accounts whose index is open.") \
   METRIC(store_mailboxes, "posthorn_store_mailboxes_open", gauge, kNone, kNone, "Mailboxes that are held open.") \
   METRIC(store_index_rebuilt, "posthorn_store_index_rebuilt", counter, kNone, kNone, "Indexes that were built anew from the maildir.") \

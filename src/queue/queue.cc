@@ -234,9 +234,10 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
     verdict = filter::Filter::unscanned("unavailable");
     metrics::count(metric::filter_verdicts, "unscanned");
   } else {
-    metrics::count(metric::filter_verdicts, verdict->score.empty() ? "unscanned"
-                                            : verdict->spam        ? "spam"
-                                                                   : "ham");
+    metrics::count(metric::filter_verdicts, verdict->score.empty()                   ? "unscanned"
+                                            : filter::is_discarded(config, *verdict) ? "discarded"
+                                            : verdict->spam                          ? "spam"
+                                                                                     : "ham");
     metrics::observe(metric::filter_seconds, std::chrono::duration_cast<std::chrono::milliseconds>(
                                                  parts_.clock.steady_now() - begun));
   }
@@ -244,7 +245,6 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
                                   {"score", verdict->score},
                                   {"ms", parts_.clock.steady_now() - begun}});
   if (filter::is_discarded(config, *verdict)) {
-    metrics::count(metric::filter_verdicts, "discarded");
     log.warn(event::queue_discarded, {{"score", verdict->score}, {"from", stored.envelope.sender}});
     item->deleted = true;
     co_return false;

@@ -266,8 +266,12 @@ class Numbers(unittest.TestCase):
             server.submit("alice", message("Two", "marker three\r\n"), ["bob@example.org"])
             server.wait_for("marker three")
             with contextlib.closing(poplib.POP3_SSL("localhost", server.port("pop3s"), context=server.trust(), timeout=30)) as drop:
-                drop.user("alice@example.org")
-                drop.pass_(server.password("alice@example.org"))
+                drop.user("bob@example.org")
+                drop.pass_(server.password("bob@example.org"))
+                drop.retr(1)
+                drop.retr(2)
+                drop.top(1, 0)
+                drop.dele(1)
                 drop.quit()
             client = server.imap("bob")
             client.select("INBOX")
@@ -285,6 +289,8 @@ class Numbers(unittest.TestCase):
             self.assertGreaterEqual(moved("posthorn_sessions_total", protocol="imap"), 4)
             self.assertEqual(moved("posthorn_sessions_total", protocol="pop3"), 1)
             self.assertEqual(moved("posthorn_authentications_total", service="pop3", result="ok"), 1)
+            self.assertEqual(moved("posthorn_pop3_messages_total", action="retrieved"), 2)
+            self.assertEqual(moved("posthorn_pop3_messages_total", action="deleted"), 1)
             self.assertEqual(moved("posthorn_refusals_total", reason="unknown_recipient"), 1)
             self.assertEqual(moved("posthorn_refusals_total", reason="relaying"), 1)
             self.assertEqual(moved("posthorn_authentications_total", service="imap", result="refused"), 1)
@@ -365,6 +371,16 @@ class Health(unittest.TestCase):
             wait_until(lambda: health(server)[1].get("tables") == "red")
             self.assertEqual(value(metrics(server), "posthorn_tables_faults") > 0, True)
             server.write_map("aliases", aliases)
+            wait_until(lambda: health(server)[0] == 200)
+
+            users = (server.root / "conf/users").read_text()
+            with open(server.root / "conf/users", "a") as file:
+                file.write("a line without a hash\n")
+            wait_until(lambda: health(server)[1].get("tables") == "red")
+            self.assertIn("conf/users", health(server)[2]["checks"]["tables"]["detail"])
+            self.assertEqual(value(metrics(server), "posthorn_tables_faults") > 0, True)
+            with open(server.root / "conf/users", "w") as file:
+                file.write(users)
             wait_until(lambda: health(server)[0] == 200)
 
             incoming = server.root / "var/spool/incoming"

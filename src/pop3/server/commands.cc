@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/metrics.h"
 #include "pop3/proto/answer.h"
 #include "pop3/server/session_impl.h"
 #include "store/line_ends.h"
@@ -149,6 +150,7 @@ net::Task<> Session::send(Item& item, std::optional<std::uint64_t> body_lines) {
   CO_TRY_OK(co_await send_pieces(message, body_lines));
   if (!body_lines) {
     ++retrieved_;
+    metrics::count(metric::pop3_messages, "retrieved");
     item.is_retrieved = true;
   }
   co_return Result<>{};
@@ -232,7 +234,10 @@ net::Task<bool> Session::remove(std::vector<store::Uid> uids) {
   CO_TRY(const auto marked,
          co_await mailbox.store_flags({.uids = uids, .flags = store::flag::deleted}));
   const auto gone = co_await mailbox.expunge(uids);
-  if (gone) removed_ += gone->size();
+  if (gone) {
+    removed_ += gone->size();
+    metrics::count(metric::pop3_messages, "deleted", "", static_cast<std::int64_t>(gone->size()));
+  }
   store::FlagRequest back{.mode = store::FlagMode::remove, .flags = store::flag::deleted};
   for (const store::FlagChange& change : marked.messages)
     if (change.is_changed && mailbox.find(change.uid) != nullptr) back.uids.push_back(change.uid);
