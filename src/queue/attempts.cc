@@ -32,11 +32,22 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   std::list<Group> groups;
   std::map<std::string, Group*> by_key;
   Stored& stored = item->stored;
+  const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
+  const auto tell = [&](std::size_t i, std::string_view why, std::string_view result) {
+    const log::Fields fields = {
+        {"to", stored.envelope.recipients[i].address}, {"relay", "-"}, {"reply", why}};
+    metrics::count(metric::deliveries, "error", result);
+    if (result == "failed")
+      log.info(event::queue_failed, fields);
+    else
+      log.warn(event::queue_deferred, fields);
+  };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
     const auto answer = co_await parts_.directory.plan(stored.envelope.recipients[i].address);
     if (!answer) {
       stored.recipients[i].reason = answer.error().what;
+      tell(i, answer.error().what, "deferred");
       continue;
     }
     if (!*answer) {
@@ -51,6 +62,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
           fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
       (void)co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)});
       stored.recipients[i] = {RecipientState::failed, reason, Notice::none};
+      tell(i, reason, "failed");
       continue;
     }
     const std::string key = key_of(**answer);

@@ -419,19 +419,24 @@ TEST_F(Scheduler, ARefusedLoginKeepsEverything) {
 }
 
 TEST_F(Scheduler, ATableThatCannotBeAskedFailsNobody) {
+  const CapturedLog log;
   take(envelope_to({"unasked@far.test", "ok@far.test"}));
   server().settle();
   EXPECT_EQ(server().transport.calls.size(), 1U);
   EXPECT_EQ(server().size(), 1U);
   EXPECT_TRUE(notices().empty());
+  EXPECT_GE(log.count("event=queue.deferred"), 1);
+  EXPECT_GE(log.count("to=unasked@far.test relay=- reply=\"no table\""), 1);
 }
 
 TEST_F(Scheduler, APlanThatIsRefusedBounces) {
+  const CapturedLog log;
   take(envelope_to({"refused@far.test"}));
   server().settle();
   EXPECT_EQ(server().size(), 0U);
   ASSERT_EQ(notices().size(), 1U);
   EXPECT_EQ(count(notices()[0], "Status: 5.1.1\r\n"), 1U);
+  EXPECT_EQ(log.count("event=queue.failed"), 1);
 }
 
 // --- the filter
