@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 
-from support import free_port, wait_until
+from support import Server, free_port, wait_until
 
 BIN = next(iter(sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
@@ -108,3 +108,30 @@ class Postgres:
 
     def __exit__(self, *_):
         self.close()
+
+
+TABLES = ("domains", "mailboxes", "aliases", "senders", "transport")
+
+
+def use_pgsql(server, conninfo, **settings):
+    server.set("pgsql.conninfo", f'"{conninfo}"')
+    for table in TABLES:
+        server.set(f"maps.{table}", '["pgsql:"]')
+    server.set("maps.relay_sasl", '"pgsql:"')
+    server.set("auth.users", '"pgsql"')
+    for key, value in settings.items():
+        server.set(f"pgsql.{key}", value)
+
+
+def make_server(postgres, **settings):
+    """A server whose only tables are PostgreSQL's; alice and bob are added by its own commands."""
+    server = Server(users=())
+    use_pgsql(server, postgres.conninfo(), **settings)
+    server.run("migrate")
+    server.run("domain", "add", "example.org")
+    for user in ("alice", "bob"):
+        server.add_user(f"{user}@example.org")
+    for name in (*TABLES, "relay-sasl"):
+        (server.root / "maps" / name).unlink()
+    (server.root / "conf" / "users").unlink()
+    return server

@@ -1,7 +1,6 @@
-"""Tables and logins from a real PostgreSQL: the whole way of a mail, a changed row that is live at once, and outages in
-which nothing is lost, nothing bounces and nobody is told "no such user"."""
+"""Tables and logins from a real PostgreSQL: the whole way of a mail, a changed row that is live at once, and the operator's
+commands on either backend."""
 
-import concurrent.futures
 import contextlib
 import imaplib
 import os
@@ -11,40 +10,12 @@ import shutil
 import smtplib
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from postgres import Postgres
+from postgres import TABLES, Postgres, make_server, use_pgsql
 from support import POSTHORN, Server, Smarthost, message, server_tls, wait_until
-
-TABLES = ("domains", "mailboxes", "aliases", "senders", "transport")
-
-
-def use_pgsql(server, conninfo, **settings):
-    server.set("pgsql.conninfo", f'"{conninfo}"')
-    for table in TABLES:
-        server.set(f"maps.{table}", '["pgsql:"]')
-    server.set("maps.relay_sasl", '"pgsql:"')
-    server.set("auth.users", '"pgsql"')
-    for key, value in settings.items():
-        server.set(f"pgsql.{key}", value)
-
-
-def make_server(postgres, **settings):
-    """A server whose only tables are PostgreSQL's; alice and bob are added by its own commands."""
-    server = Server(users=())
-    use_pgsql(server, postgres.conninfo(), **settings)
-    server.run("migrate")
-    server.run("domain", "add", "example.org")
-    for user in ("alice", "bob"):
-        server.add_user(f"{user}@example.org")
-    for name in (*TABLES, "relay-sasl"):
-        (server.root / "maps" / name).unlink()
-    (server.root / "conf" / "users").unlink()
-    return server
-
 
 class Path(unittest.TestCase):
     @classmethod
@@ -132,155 +103,6 @@ class Path(unittest.TestCase):
             self.postgres.sql("INSERT INTO posthorn.senders (address, accounts) VALUES ('@team.test', 'alice@example.org')")
             self.server.submit("alice", message("leaves"), ["you@far.test"], sender="me@team.test")
             self.assertEqual(hub.wait_for("Subject: leaves")[4], "apikey")
-
-
-class Outage(unittest.TestCase):
-    def setUp(self):
-        self.stack = contextlib.ExitStack()
-        self.addCleanup(self.stack.close)
-        self.postgres = self.stack.enter_context(Postgres())
-
-    def serve(self, **settings):
-        self.server = self.stack.enter_context(make_server(self.postgres, timeout='"500ms"', retry_max='"1s"', **settings))
-
-    def send(self, to, subject="x"):
-        """The reply's code, whichever command it answers."""
-        try:
-            with self.server.smtp() as client:
-                client.sendmail("friend@elsewhere.test", [to], message(subject, to=to))
-                return 250
-        except smtplib.SMTPRecipientsRefused as refused:
-            return refused.recipients[to][0]
-        except (smtplib.SMTPResponseException,) as refused:
-            return refused.smtp_code
-
-    def outage(self, begin, end):
-        """Load over an outage: only 250 and 451 are ever said, each 250 arrives, and it works again by itself."""
-        self.assertEqual(self.send("bob@example.org", "before"), 250)
-        self.server.imap("bob").logout()
-        codes, stop = [], threading.Event()
-
-        def load(number):
-            count = 0
-            while not stop.is_set():
-                count += 1
-                # One address that was asked for before, others that never were, and one that is not there.
-                to = ("bob@example.org", f"new{number}-{count}@example.org", "alice+t@example.org")[count % 3]
-                subject = f"load-{number}-{count}"
-                codes.append((self.send(to, subject), to, subject))
-
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            loads = [pool.submit(load, number) for number in range(4)]
-            try:
-                wait_until(lambda: len(codes) > 20)
-                begin()
-                mark = len(codes)
-                wait_until(lambda: len(codes) > mark + 20, 60)
-                during = len(codes)
-                wait_until(lambda: len(codes) > during + 20, 60)
-                self.assertEqual(self.send("bob@example.org", "last good"), 250)
-                self.assertEqual(self.send("never-asked@example.org"), 451)
-                self.server.imap("bob").logout()
-                with self.assertRaises(imaplib.IMAP4.error) as refused:
-                    self.server.imap("stranger", "x")
-                self.assertIn("UNAVAILABLE", str(refused.exception))
-                down = codes[during:]
-            finally:
-                end()
-            wait_until(lambda: self.send("never-asked@example.org") == 550, 30)
-            stop.set()
-            for done in loads:
-                done.result(60)
-        self.assertFalse([c for c in codes if c[0] not in (250, 451, 550)], "codes")
-        self.assertFalse([c for c in codes if c[0] == 550 and not c[1].startswith("new")], "a known user was refused")
-        self.assertFalse([c for c in down if c[0] == 550], "a user was called unknown while nothing could be asked")
-        taken = {subject for code, to, subject in codes if code == 250 and to == "bob@example.org"}
-        self.assertTrue(taken)
-
-        def all_there():
-            text = b"".join(self.server.fetch_all("bob"))
-            return all(f"Subject: {subject}\r\n".encode() in text for subject in taken)
-
-        wait_until(all_there, 60, 0.5)
-        self.assertNotIn("queue.bounced", self.server.log())
-        self.assertNotIn("queue.failed", self.server.log())
-        self.assertIn("maps.database.down", self.server.log())
-
-    def test_stopped_under_load(self):
-        self.serve()
-        self.outage(self.postgres.stop, self.postgres.start)
-
-    def test_frozen_under_load(self):
-        self.serve()
-        self.outage(self.postgres.freeze, self.postgres.thaw)
-
-    def test_started_before_the_database(self):
-        self.serve()
-        self.server.stop()
-        self.postgres.stop()
-        self.server.start()
-        self.assertEqual(self.send("bob@example.org"), 451)
-        with self.assertRaises(imaplib.IMAP4.error) as refused:
-            self.server.imap("bob")
-        self.assertIn("UNAVAILABLE", str(refused.exception))
-        self.postgres.start()
-        wait_until(lambda: self.send("bob@example.org") == 250, 30)
-        self.server.imap("bob").logout()
-
-    def test_without_last_good_answers(self):
-        self.serve(last_good='"0s"')
-        self.assertEqual(self.send("bob@example.org"), 250)
-        self.postgres.stop()
-        wait_until(lambda: self.send("bob@example.org") == 451)
-
-    def test_out_of_connections(self):
-        self.serve(cache='"0s"')
-        self.assertEqual(self.send("bob@example.org"), 250)
-        taken = []
-        try:
-            while True:  # until PostgreSQL has none left for anybody
-                client = subprocess.Popen(["psql", "-qAtX", "-d", self.postgres.conninfo()], stdin=subprocess.PIPE,
-                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                taken.append(client)
-                client.stdin.write("SELECT 'here';\n")
-                client.stdin.flush()
-                if client.stdout.readline().strip() != "here":
-                    break
-                self.assertLess(len(taken), 60)
-            self.assertEqual({self.send("bob@example.org") for _ in range(10)}, {250})
-            self.postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'posthorn'")
-            self.assertIn(self.send("new@example.org"), (451, 550))
-        finally:
-            for client in taken:
-                client.communicate()
-        wait_until(lambda: self.send("bob@example.org") == 250, 30)
-
-    def test_a_schema_that_goes(self):
-        self.serve(cache='"0s"')
-        self.assertEqual(self.send("bob@example.org"), 250)
-        self.postgres.sql("ALTER SCHEMA posthorn RENAME TO gone")
-        self.assertEqual(self.send("never@example.org"), 451)
-        self.assertEqual(self.send("bob@example.org"), 250)
-        self.postgres.sql("ALTER SCHEMA gone RENAME TO posthorn")
-        wait_until(lambda: self.send("never@example.org") == 550, 30)
-
-    def test_a_million_rows(self):
-        self.serve(cache='"0s"')
-        self.postgres.sql(
-            "ALTER TABLE posthorn.aliases RENAME TO old;"
-            "CREATE VIEW posthorn.aliases AS SELECT 'many@example.org' AS address, 'bob@example.org' AS targets FROM generate_series(1, 1000000)"
-            " UNION ALL SELECT 'long@example.org', repeat('x', 5000000);"
-            "GRANT SELECT ON posthorn.aliases TO mail")
-        lookup = self.server.roles()["lookup"]
-
-        def memory():
-            return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{lookup}/status").read_text())[1])
-
-        before = memory()
-        self.assertEqual(self.send("many@example.org"), 250)
-        self.assertEqual(self.send("long@example.org"), 451)
-        self.assertEqual(self.server.roles()["lookup"], lookup)
-        self.assertLess(memory() - before, 100_000)
 
 
 class Tools(unittest.TestCase):
