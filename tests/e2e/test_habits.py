@@ -10,7 +10,6 @@ import pathlib
 import re
 import shutil
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, ROOT, Dns, Server, Smarthost, message, wait_until
+from support import POSTHORN, Server, Smarthost, message, wait_until
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = "nobody"

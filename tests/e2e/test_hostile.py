@@ -3,37 +3,11 @@
 import base64
 import pathlib
 import socket
-import ssl
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, message
-
-
-class Wire:
-    """A plain connection: send bytes, read lines."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 30)
-        self.lines = self.socket.makefile("rb")
-
-    def line(self):
-        return self.lines.readline().decode("utf-8", "replace").rstrip("\r\n")
-
-    def reply(self):
-        while True:
-            text = self.line()
-            if text[3:4] != "-":
-                return text
-
-    def ask(self, data):
-        self.socket.sendall(data if isinstance(data, bytes) else data.encode() + b"\r\n")
-        return self.reply()
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
+from support import Server, Wire, message
 
 
 class Hostile(unittest.TestCase):

@@ -19,7 +19,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, POSTHORN, Server, free_port, message, port_is_free, wait_until
+from support import FULL, POSTHORN, Server, Wire, message, port_is_free, wait_until
 from test_crash import Load
 
 STORM = 200 if FULL else 20
@@ -37,31 +37,6 @@ os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 """
 
 
-class Talk:
-    """A plain connection that reads lines."""
-
-    def __init__(self, port, timeout=30):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
-        self.lines = self.socket.makefile("rb")
-
-    def line(self):
-        return self.lines.readline().decode()
-
-    def reply(self):
-        while True:
-            text = self.line()
-            if text[3:4] != "-":
-                return text
-
-    def ask(self, text):
-        self.socket.sendall(text.encode() + b"\r\n")
-        return self.reply()
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
-
-
 def fails_to_start(server, *args):
     """Runs `serve` that must end by itself; its exit status and all it printed."""
     done = subprocess.run(server.command() + list(args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
@@ -75,7 +50,7 @@ class Supervision(unittest.TestCase):
             os.kill(first, signal.SIGKILL)
             wait_until(lambda: "event=role.died" in server.log())
             # Nobody accepts now, yet the port is open: who calls waits a second and is greeted.
-            callers = [Talk(server.port("smtp")) for _ in range(5)]
+            callers = [Wire(server.port("smtp")) for _ in range(5)]
             for caller in callers:
                 self.assertTrue(caller.line().startswith("220 "))
                 caller.close()
@@ -86,7 +61,7 @@ class Supervision(unittest.TestCase):
             waits = [int(text) for text in re.findall(r"event=role\.died .* died=edge .*signal=9 .*again_in=(\d+)", server.log())]
             self.assertEqual(len(waits), 2, server.log()[-2000:])
             self.assertTrue(900 <= waits[0] <= 1000 and 1900 <= waits[1] <= 2000, waits)
-            caller = Talk(server.port("smtp"))
+            caller = Wire(server.port("smtp"))
             self.assertTrue(caller.line().startswith("220 "))
             caller.close()
 
@@ -284,7 +259,7 @@ class Systemd(unittest.TestCase):
                 server = Server(one_process=one_process)
                 try:
                     imaps, smtp = self.listener(), self.listener()
-                    early = Talk(smtp.getsockname()[1])  # before anybody serves it
+                    early = Wire(smtp.getsockname()[1])  # before anybody serves it
                     launcher, popen = self.activate(server, "imaps:smtp", [imaps, smtp])
                     server.start(launcher, **popen)
                     self.assertTrue(early.line().startswith("220 "))
@@ -297,7 +272,7 @@ class Systemd(unittest.TestCase):
                         self.assertTrue(tls.recv(100).startswith(b"* OK"))
                     if not one_process:  # they outlive a role
                         os.kill(server.roles()["edge"], signal.SIGKILL)
-                        talk = Talk(smtp.getsockname()[1])
+                        talk = Wire(smtp.getsockname()[1])
                         self.assertTrue(talk.line().startswith("220 "))
                         talk.close()
                 finally:
@@ -319,7 +294,7 @@ class Stop(unittest.TestCase):
         server = Server()
         try:
             server.start()
-            busy, idle, greeted = (Talk(server.port("smtp")) for _ in range(3))
+            busy, idle, greeted = (Wire(server.port("smtp")) for _ in range(3))
             for talk in (busy, idle, greeted):
                 talk.line()
             busy.ask("EHLO client.test")
@@ -328,7 +303,7 @@ class Stop(unittest.TestCase):
             busy.ask("RCPT TO:<bob@example.org>")
             self.assertTrue(busy.ask("DATA").startswith("354"))
             busy.socket.sendall(b"Subject: begun\r\n\r\nmarker begun")
-            before_login = Talk(server.port("imap"))
+            before_login = Wire(server.port("imap"))
             before_login.line()
             user = server.imap("bob")
             user.select("INBOX")
@@ -339,7 +314,7 @@ class Stop(unittest.TestCase):
             self.assertRegex(before_login.line(), "^. BYE")
             self.assertRegex(user.readline(), b"^. BYE")
             with self.assertRaises(ConnectionRefusedError):
-                Talk(server.port("smtp")).close()
+                Wire(server.port("smtp")).close()
             server.process.send_signal(signal.SIGHUP)  # nothing to do with a stop
             server.process.terminate()
             for pid in server.roles().values():
@@ -364,7 +339,7 @@ class Stop(unittest.TestCase):
         server = Server(settings={"limits.drain": '"1s"'})
         try:
             server.start()
-            busy = Talk(server.port("smtp"))
+            busy = Wire(server.port("smtp"))
             busy.line()
             for command in ("EHLO client.test", "MAIL FROM:<friend@elsewhere.test>", "RCPT TO:<bob@example.org>", "DATA"):
                 busy.ask(command)

@@ -1,7 +1,5 @@
 """LMTP from a program beside the server, and mail to other servers by MX: DNS that lies, is away or points back here."""
 
-import contextlib
-import json
 import pathlib
 import re
 import smtplib
@@ -11,11 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Dns, Server, Smarthost, message, wait_until
-
-
-def queued(server):
-    return [json.loads(line) for line in server.run("queue", "list", "--json").stdout.splitlines()]
+from support import Dns, Server, Smarthost, Wire, message, wait_until
 
 
 class Lmtp(unittest.TestCase):
@@ -27,20 +21,10 @@ class Lmtp(unittest.TestCase):
         cls.addClassCleanup(cls.server.close)
 
     def connect(self):
-        self.socket = socket.create_connection(("127.0.0.1", self.server.port("lmtp")), 30)
-        self.lines = self.socket.makefile("rb")
-        self.addCleanup(self.socket.close)
-        self.addCleanup(self.lines.close)
+        self.wire = Wire(self.server.port("lmtp"))
+        self.addCleanup(self.wire.close)
+        self.reply, self.ask = self.wire.reply, self.wire.ask
         self.assertRegex(self.reply(), "^220 .*LMTP")
-
-    def reply(self):
-        while (line := self.lines.readline().decode().rstrip("\r\n"))[3:4] == "-":
-            pass
-        return line
-
-    def ask(self, text):
-        self.socket.sendall(text.encode() + b"\r\n")
-        return self.reply()
 
     def begin(self, *to):
         self.connect()
@@ -49,8 +33,8 @@ class Lmtp(unittest.TestCase):
         return [self.ask(f"RCPT TO:<{address}>") for address in to]
 
     def send(self, raw):
-        self.socket.sendall(raw)
-        self.socket.sendall(b"\r\n.\r\n" if not raw.endswith(b"\r\n") else b".\r\n")
+        self.wire.socket.sendall(raw)
+        self.wire.socket.sendall(b"\r\n.\r\n" if not raw.endswith(b"\r\n") else b".\r\n")
 
     def test_one_reply_for_each_recipient_that_was_taken(self):
         replies = self.begin("alice@example.org", "nobody@example.org", "bob@example.org", "friend@remote.test", "bob+tag@example.org")
@@ -80,7 +64,7 @@ class Lmtp(unittest.TestCase):
         self.assertEqual([self.reply()[:3], self.reply()[:3]], ["250", "250"])
         self.assertEqual(self.ask("NOOP"), "250 2.0.0 Ok")
         self.server.wait_for("marker twice")
-        wait_until(lambda: not queued(self.server))
+        wait_until(lambda: not self.server.queued())
         self.assertEqual(len([raw for raw in self.server.fetch_all("bob") if b"marker twice" in raw]), 1)
 
     def test_a_refused_text_is_refused_for_each(self):
@@ -95,7 +79,7 @@ class Lmtp(unittest.TestCase):
     def test_bdat(self):
         self.begin("alice@example.org", "bob@example.org")
         raw = message("Chunks", "marker chunks\r\n")
-        self.socket.sendall(b"BDAT 10\r\n" + raw[:10] + b"BDAT %d LAST\r\n" % (len(raw) - 10) + raw[10:])
+        self.wire.socket.sendall(b"BDAT 10\r\n" + raw[:10] + b"BDAT %d LAST\r\n" % (len(raw) - 10) + raw[10:])
         self.assertEqual([self.reply()[:3] for _ in range(3)], ["250"] * 3)  # one for the chunk, two for the recipients
         self.assertEqual(self.ask("NOOP"), "250 2.0.0 Ok")
         self.server.wait_for("marker chunks", "alice")
@@ -137,9 +121,9 @@ class Mx(unittest.TestCase):
     def setUp(self):
         self.dns.records.clear()
         self.dns.records.update({("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"]})
-        for entry in queued(self.server):
+        for entry in self.server.queued():
             self.server.run("queue", "delete", entry["id"])
-        wait_until(lambda: not queued(self.server))
+        wait_until(lambda: not self.server.queued())
         self.empty_alice()
 
     def empty_alice(self):
@@ -165,7 +149,7 @@ class Mx(unittest.TestCase):
             client.logout()
 
     def reason_of(self, address):
-        return wait_until(lambda: next((r["reason"] for e in queued(self.server) for r in e["recipients"] if r["address"] == address and r.get("reason")), None))
+        return wait_until(lambda: next((r["reason"] for e in self.server.queued() for r in e["recipients"] if r["address"] == address and r.get("reason")), None))
 
     def test_from_one_to_the_other_over_tls(self):
         self.send("marker by mx")
@@ -196,11 +180,11 @@ class Mx(unittest.TestCase):
             with self.subTest(answer):
                 self.dns.records[("far.test", "MX")] = answer
                 self.send(f"marker {answer}")
-                wait_until(lambda: len(queued(self.server)) == 1 and int(queued(self.server)[0]["tries"]) >= 1, 60)
+                wait_until(lambda: len(self.server.queued()) == 1 and int(self.server.queued()[0]["tries"]) >= 1, 60)
                 self.assertEqual(self.server.fetch_all("alice"), [])
                 self.dns.records[("far.test", "MX")] = [(10, "mx.far.test")]
                 self.arrives(f"marker {answer}")
-                wait_until(lambda: not queued(self.server))
+                wait_until(lambda: not self.server.queued())
 
     def bounced(self, marker, *, status):
         bounce = self.server.wait_for(marker, "alice", seconds=40)
@@ -216,7 +200,7 @@ class Mx(unittest.TestCase):
         self.bounced("someone@absent.test", status=rb"5\.\d+\.\d+")
         self.send("x", "nobody@far.test")
         self.bounced("nobody@far.test", status=rb"5\.1\.1")
-        self.assertEqual(queued(self.server), [])
+        self.assertEqual(self.server.queued(), [])
 
     def test_it_never_sends_to_itself(self):
         self.dns.records[("loop.test", "MX")] = [(10, "mx.example.org")]
@@ -257,7 +241,7 @@ class MxTrouble(unittest.TestCase):
                 self.assertIn(b"5.1.1", bounce)
                 relay.script.pop("RCPT TO:<later@")
                 wait_until(lambda: [m for m in relay.received if m[1] == ["later@far.test"]])
-                wait_until(lambda: not queued(server))
+                wait_until(lambda: not server.queued())
 
     def test_tls_may_be_required(self):
         with Dns({("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"]}) as dns, Smarthost(require_auth=False) as relay:

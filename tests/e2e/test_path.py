@@ -3,14 +3,12 @@
 import pathlib
 import smtplib
 import socket
-import ssl
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Smarthost, Spamd, message, server_tls, wait_until
+from support import Server, Smarthost, Spamd, message, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
@@ -20,16 +18,8 @@ class MailPath(unittest.TestCase):
     def setUpClass(cls):
         cls.spamd = Spamd().start()
         cls.addClassCleanup(cls.spamd.stop)
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        tls, cert = server_tls(cls.folder.name)
-        pathlib.Path(cls.folder.name).chmod(0o755)
-        cls.smarthost = Smarthost(tls=tls)
-        cls.smarthost.__enter__()
-        cls.addClassCleanup(cls.smarthost.__exit__)
-        cls.server = Server(spamd=cls.spamd.address, settings={
-            "relay.relayhost": f'"[localhost]:{cls.smarthost.port}"', "relay.trust_file": f'"{cert}"',
-            "queue.retry_first": '"1s"'})
+        cls.smarthost = cls.enterClassContext(Smarthost.with_tls())
+        cls.server = Server(spamd=cls.spamd.address, settings=cls.smarthost.settings(**{"queue.retry_first": '"1s"'}))
         cls.server.write_map("relay-sasl", f"[localhost]:{cls.smarthost.port} apikey:secret\n")
         cls.server.append_map("aliases", "team@example.org alice@example.org, bob@example.org\n"
                                          "sales@example.org team@example.org\n")

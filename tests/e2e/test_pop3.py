@@ -16,39 +16,17 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, Server, message, wait_until
+from support import POSTHORN, Server, Wire, message, run, wait_until
 
 USERS = ("alice", "bob", "carl", "dora", "erik", "finn", "gina", "hugo", "ines", "jack", "kate", "lena")
 
 
-def run(command, check=(0,), **kwargs):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **kwargs)
-    if done.returncode not in check:
-        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done
-
-
-class Raw:
-    """A dialog line by line."""
+class Raw(Wire):
+    """A POP3 dialog."""
 
     def __init__(self, server, tls=True):
-        self.socket = socket.create_connection(("127.0.0.1", server.port("pop3s" if tls else "pop3")), 30)
-        if tls:
-            self.socket = server.trust().wrap_socket(self.socket, server_hostname="localhost")
-        self.lines = self.socket.makefile("rb")
+        super().__init__(server.port("pop3s" if tls else "pop3"), trust=server.trust() if tls else None)
         self.greeting = self.line()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def line(self):
-        return self.lines.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
-
-    def say(self, text):
-        self.socket.sendall(text if isinstance(text, bytes) else text.encode() + b"\r\n")
 
     def ask(self, text):
         self.say(text)
@@ -62,12 +40,6 @@ class Raw:
     def login(self, user):
         assert self.ask(f"USER {user}").startswith("+OK")
         return self.ask(f"PASS pw-{user.split('@')[0]}")
-
-    def is_closed(self):
-        try:
-            return self.lines.readline() == b""
-        except (ConnectionError, OSError):
-            return True
 
 
 class Base(unittest.TestCase):

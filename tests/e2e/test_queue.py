@@ -1,6 +1,5 @@
 """The queue: retries, bounces, refused logins at the smarthost, a spamd that is away, and the queue's commands."""
 
-import json
 import pathlib
 import sys
 import unittest
@@ -11,19 +10,15 @@ from support import Server, Smarthost, free_port, message, wait_until
 QUICK = {"queue.retry_first": '"1s"', "queue.retry_max": '"2s"', "relay.tls": '"none"'}
 
 
-def with_relay(port, **more):
-    return {"relay.relayhost": f'"[127.0.0.1]:{port}"', **QUICK, **more}
-
-
-def queued(server):
-    return [json.loads(line) for line in server.run("queue", "list", "--json").stdout.splitlines() if line.strip()]
+def nowhere(**more):
+    return {"relay.relayhost": f'"[127.0.0.1]:{free_port()}"', **QUICK, **more}
 
 
 class Relay(unittest.TestCase):
     def test_each_recipient_gets_its_own_outcome(self):
         script = {"RCPT TO:<no@": "550 5.1.1 nobody of that name", "RCPT TO:<later@": "451 4.2.0 busy"}
         with Smarthost(script=script) as relay:
-            server = Server(settings=with_relay(relay.port))
+            server = Server(settings=relay.settings(**QUICK))
             server.write_map("relay-sasl", f"127.0.0.1:{relay.port} apikey:secret\n")
             with server:
                 server.submit("alice", message("Three", "marker three\r\n"), ["yes@far.test", "no@far.test", "later@far.test"])
@@ -36,16 +31,16 @@ class Relay(unittest.TestCase):
                 script.pop("RCPT TO:<later@")
                 wait_until(lambda: [m for m in relay.received if m[1] == ["later@far.test"]])
                 self.assertEqual(len([m for m in relay.received if "yes@far.test" in m[1]]), 1)
-                wait_until(lambda: queued(server) == [])
+                wait_until(lambda: server.queued() == [])
 
     def test_a_refused_login_keeps_the_queue_and_bounces_nothing(self):
         with Smarthost() as relay:
-            server = Server(settings=with_relay(relay.port))
+            server = Server(settings=relay.settings(**QUICK))
             server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:old\n")
             with server:
                 server.submit("alice", message("Kept", "marker kept\r\n"), ["friend@far.test"])
                 wait_until(lambda: "level=error" in server.log() and "login" in server.log())
-                self.assertEqual(len(queued(server)), 1)
+                self.assertEqual(len(server.queued()), 1)
                 self.assertEqual(server.fetch_all("alice"), [])
                 server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
                 server.run("reload")
@@ -54,29 +49,29 @@ class Relay(unittest.TestCase):
                 self.assertEqual(server.fetch_all("alice"), [])
 
     def test_a_dead_relay_delays_nobody_else_and_expires(self):
-        server = Server(settings=with_relay(free_port(), **{"queue.expire_after": '"6s"'}))
+        server = Server(settings=nowhere(**{"queue.expire_after": '"6s"'}))
         with server:
             server.submit("alice", message("Dead", "marker dead\r\n"), ["friend@far.test"])
             server.send(message("Alive", "marker alive\r\n"))
             server.wait_for("marker alive", seconds=5)
             bounce = server.wait_for("marker dead" if False else "friend@far.test", "alice", seconds=40)
             self.assertIn(b"Action: failed", bounce)
-            wait_until(lambda: queued(server) == [])
+            wait_until(lambda: server.queued() == [])
 
     def test_the_null_sender_is_never_answered(self):
         with Smarthost(script={"RCPT": "550 5.1.1 no"}) as relay:
-            server = Server(settings=with_relay(relay.port))
+            server = Server(settings=relay.settings(**QUICK))
             server.append_map("aliases", "out@example.org friend@far.test\n")
             server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
             with server:
                 server.send(message("Null", "marker null\r\n"), sender="", to=["out@example.org"])
                 wait_until(lambda: "RCPT" in " ".join(relay.dialogs))
-                wait_until(lambda: queued(server) == [])
+                wait_until(lambda: server.queued() == [])
                 self.assertEqual(relay.received, [])
 
     def test_unknown_outcome_is_tried_again(self):
         with Smarthost(script={"EOD": "DROP"}) as relay:
-            server = Server(settings=with_relay(relay.port))
+            server = Server(settings=relay.settings(**QUICK))
             server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
             with server:
                 server.submit("alice", message("Unclear", "marker unclear\r\n"), ["friend@far.test"])
@@ -86,7 +81,7 @@ class Relay(unittest.TestCase):
 
     def test_a_relay_without_tls_gets_nothing_when_tls_is_required(self):
         with Smarthost() as relay:
-            server = Server(settings=with_relay(relay.port, **{"relay.tls": '"verify"'}))
+            server = Server(settings=relay.settings(**{**QUICK, "relay.tls": '"verify"'}))
             server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
             with server:
                 server.submit("alice", message("Private", "marker private\r\n"), ["friend@far.test"])
@@ -98,10 +93,10 @@ class Relay(unittest.TestCase):
 
 class Commands(unittest.TestCase):
     def test_list_show_hold_release_delete(self):
-        server = Server(settings=with_relay(free_port()))
+        server = Server(settings=nowhere())
         with server:
             server.submit("alice", message("Waiting", "marker waiting\r\n"), ["friend@far.test"])
-            entry = wait_until(lambda: queued(server))[0]
+            entry = wait_until(lambda: server.queued())[0]
             self.assertIn("friend@far.test", server.run("queue", "list").stdout)
             shown = server.run("queue", "show", entry["id"]).stdout
             self.assertIn("friend@far.test", shown)
@@ -110,17 +105,17 @@ class Commands(unittest.TestCase):
             self.assertIn("hold", server.run("queue", "list").stdout.lower() + server.run("queue", "list").stdout)
             server.run("queue", "release", entry["id"])
             server.run("queue", "delete", entry["id"])
-            self.assertEqual(queued(server), [])
+            self.assertEqual(server.queued(), [])
             self.assertNotEqual(server.run("queue", "show", entry["id"], check=False).returncode, 0)
             self.assertEqual(server.fetch_all("alice"), [])
 
     def test_the_queue_survives_a_restart(self):
         with Smarthost() as relay:
-            server = Server(settings=with_relay(relay.port))
+            server = Server(settings=relay.settings(**QUICK))
             server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:wrong\n")
             with server:
                 server.submit("alice", message("Patience", "marker patience\r\n"), ["friend@far.test"])
-                wait_until(lambda: queued(server))
+                wait_until(lambda: server.queued())
                 self.assertEqual(server.stop(), 0)
                 server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
                 server.start()
@@ -143,7 +138,7 @@ class Filter(unittest.TestCase):
             server.send(message("Wait", "marker wait\r\n"))
             server.submit("alice", message("Own", "marker passes by\r\n"), ["bob@example.org"])
             server.wait_for("marker passes by")
-            self.assertEqual(len(queued(server)), 1)
+            self.assertEqual(len(server.queued()), 1)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 import pathlib
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Smarthost, message, server_tls, wait_until
+from support import Server, Smarthost, message, wait_until
 
 SCRIPT = """
 require ["fileinto", "reject", "imap4flags"];
@@ -23,16 +22,8 @@ elsif header :contains "Subject" "into the void" { discard; }
 class Sieve(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        tls, cert = server_tls(cls.folder.name)
-        pathlib.Path(cls.folder.name).chmod(0o755)
-        cls.smarthost = Smarthost(tls=tls)
-        cls.smarthost.__enter__()
-        cls.addClassCleanup(cls.smarthost.__exit__)
-        cls.server = Server(users=("alice", "bob", "carol"), settings={
-            "relay.relayhost": f'"[localhost]:{cls.smarthost.port}"', "relay.trust_file": f'"{cert}"',
-            "queue.retry_first": '"1s"'})
+        cls.smarthost = cls.enterClassContext(Smarthost.with_tls())
+        cls.server = Server(users=("alice", "bob", "carol"), settings=cls.smarthost.settings(**{"queue.retry_first": '"1s"'}))
         cls.server.write_map("relay-sasl", f"[localhost]:{cls.smarthost.port} apikey:secret\n")
         cls.server.append_map("aliases", "team@example.org alice@example.org, carol@example.org\n")
         cls.script = cls.server.root / "sieve" / "default.sieve"

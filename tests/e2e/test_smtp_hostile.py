@@ -18,32 +18,10 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, POSTHORN, Server, message, wait_until
+from support import FULL, POSTHORN, Server, Wire, message, wait_until
 
 
-class Wire:
-    """A plain connection: send bytes, read whole replies."""
-
-    def __init__(self, port, source=None, timeout=30):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0) if source else None)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.lines = self.socket.makefile("rb")
-
-    def reply(self):
-        """The last line of the next reply; "" when the connection is closed."""
-        while True:
-            try:
-                text = self.lines.readline().decode("utf-8", "replace").rstrip("\r\n")
-            except ConnectionError:
-                return ""
-            if text[3:4] != "-":
-                return text
-
-    def ask(self, data):
-        with contextlib.suppress(ConnectionError):
-            self.socket.sendall(data if isinstance(data, bytes) else data.encode() + b"\r\n")
-        return self.reply()
-
+class Client(Wire):
     def begin(self, *to, sender="friend@elsewhere.test", data=True):
         assert self.ask("EHLO client.test").startswith("250"), "EHLO"
         assert self.ask(f"MAIL FROM:<{sender}>").startswith("250"), "MAIL"
@@ -51,10 +29,6 @@ class Wire:
             assert self.ask(f"RCPT TO:<{address}>").startswith("250"), address
         if data:
             assert self.ask("DATA").startswith("354"), "DATA"
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
 
 
 def resident(pid):
@@ -80,7 +54,7 @@ class WithServer(unittest.TestCase):
         cls.addClassCleanup(cls.server.close)
 
     def wire(self, service="smtp", greeted=True, **more):
-        wire = Wire(self.server.port(service), **more)
+        wire = Client(self.server.port(service), **more)
         self.addCleanup(wire.close)
         if greeted:
             self.assertRegex(wire.reply(), "^220 ")
@@ -206,7 +180,7 @@ class Smuggling(WithServer):
         for words in (b"EHLO client.test\r\n", b"N", b"GET / HTTP/1.1\r\n\r\n"):
             os.kill(edge, signal.SIGSTOP)
             try:
-                early = Wire(self.server.port("smtp"))
+                early = Client(self.server.port("smtp"))
                 self.addCleanup(early.close)
                 early.socket.sendall(words)
             finally:
@@ -323,7 +297,7 @@ class Relay(WithServer):
         with Server() as server:
             os.kill(server.roles()["lookup"], signal.SIGSTOP)
             try:
-                wire = Wire(server.port("smtp"), timeout=90)
+                wire = Client(server.port("smtp"), timeout=90)
                 wire.reply()
                 wire.ask("EHLO client.test")
                 wire.ask("MAIL FROM:<a@elsewhere.test>")
@@ -571,7 +545,7 @@ class Crowd(unittest.TestCase):
                 times = []
                 for _ in range(5):
                     begin = time.monotonic()
-                    wire = Wire(server.port("smtp"), source="127.0.2.1")
+                    wire = Client(server.port("smtp"), source="127.0.2.1")
                     self.assertRegex(wire.reply(), "^220 ")
                     times.append(time.monotonic() - begin)
                     wire.close()
@@ -582,11 +556,11 @@ class Crowd(unittest.TestCase):
 
     def test_over_the_bound_one_is_told_to_come_back(self):
         with Server(settings={"limits.connections_max": "20"}) as server:
-            held = [Wire(server.port("smtp")) for _ in range(20)]
+            held = [Client(server.port("smtp")) for _ in range(20)]
             try:
                 for wire in held:
                     self.assertRegex(wire.reply(), "^220 ")
-                late = Wire(server.port("smtp"))
+                late = Client(server.port("smtp"))
                 self.assertRegex(late.reply(), "^421 4.7.0 ")
                 self.assertEqual(late.reply(), "")
                 late.close()
@@ -594,7 +568,7 @@ class Crowd(unittest.TestCase):
                 held.pop().close()
 
                 def free():
-                    wire = Wire(server.port("smtp"))
+                    wire = Client(server.port("smtp"))
                     with contextlib.closing(wire):
                         return wire.reply().startswith("220 ")
 
@@ -605,7 +579,7 @@ class Crowd(unittest.TestCase):
 
     def test_a_command_has_a_deadline_not_each_byte(self):
         with Server(settings={"smtp.command_timeout": '"2s"', "smtp.data_timeout": '"2s"'}) as server:
-            silent, slow, data = (Wire(server.port("smtp"), timeout=15) for _ in range(3))
+            silent, slow, data = (Client(server.port("smtp"), timeout=15) for _ in range(3))
             for wire in (silent, slow, data):
                 wire.reply()
             begin = time.monotonic()
@@ -634,7 +608,7 @@ class Crowd(unittest.TestCase):
     def test_a_hundred_bytes_a_minute_are_no_message(self):
         self.skipTest("the least rate holds after a minute: POSTHORN_FULL=1") if not FULL else None
         with Server() as server:
-            wire = Wire(server.port("smtp"), timeout=120)
+            wire = Client(server.port("smtp"), timeout=120)
             wire.reply()
             wire.begin()
             begin = time.monotonic()

@@ -5,7 +5,6 @@ The watcher is the real command; the sessions are smtplib's and imaplib's.
 
 import base64
 import contextlib
-import os
 import pathlib
 import poplib
 import re
@@ -13,12 +12,11 @@ import smtplib
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, Server, Smarthost, message, server_tls, wait_until
+from support import POSTHORN, Server, Smarthost, message, wait_until
 
 
 class Tap:
@@ -97,42 +95,37 @@ class Taps(unittest.TestCase):
 
     def test_what_the_queue_says(self):
         """The dialogs with the smarthost and with the store, by queue id, by sender and all."""
-        with tempfile.TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            tls, cert = server_tls(folder)
-            relay = self.enterContext(Smarthost(user="apikey", password="relay-secret-word", tls=tls))
-            server = Server(settings={"relay.relayhost": f'"[localhost]:{relay.port}"', "relay.trust_file": f'"{cert}"'})
-            try:
-                server.write_map("relay-sasl", f"[localhost]:{relay.port} apikey:relay-secret-word\n")
-                server.start()
-                with Tap(server, "--all") as everything, Tap(server, "--user", "alice") as alice, Tap(server, "--user", "bob") as bob:
-                    server.submit("alice", message(subject="out", body="the body of it\r\n", to="friend@far.test"), ["friend@far.test", "bob@example.org"])
-                    server.wait_for("the body of it")
-                    wait_until(lambda: relay.received)
-                    for tap in (everything, alice):
-                        for text in (" relay alice@example.org -- connected to 127.0.0.1 port ", " relay alice@example.org C: EHLO mx.example.org", " relay alice@example.org C: STARTTLS", " relay alice@example.org -- TLSv1.3",
-                                     " relay alice@example.org C: AUTH PLAIN [hidden]", " relay alice@example.org S: 235", " relay alice@example.org C: RCPT TO:<friend@far.test>", " relay alice@example.org S: 354",
-                                     " relay alice@example.org C: QUIT", " relay alice@example.org -- closed", " lmtp alice@example.org C: LHLO", " lmtp alice@example.org C: RCPT TO:<bob@example.org>",
-                                     " lmtp alice@example.org S: 250 2.0.0 Ok: saved in INBOX"):
-                            tap.wait(text)
-                        self.assertNotIn("relay-secret-word", tap.text)
-                        self.assertNotIn(base64.b64encode(b"\0apikey\0relay-secret-word").decode(), tap.text)
-                        self.assertNotIn("the body of it", tap.text)
-                    self.assertNotIn(" relay ", bob.text)
-                # One message, by its id: it waits for a smarthost that says no.
-                relay.script["MAIL"] = "451 4.3.0 later"
-                reply = server.submit("alice", message(subject="waits", to="friend@far.test"), ["friend@far.test"])
-                queue_id = wait_until(lambda: re.search(r"event=queue\.deferred s=\S+ q=(\S+)", server.log()))[1]
-                with Tap(server, queue_id) as one:
-                    relay.script.pop("MAIL")
-                    server.submit("alice", message(subject="another", to="other@far.test"), ["other@far.test"])
-                    server.run("queue", "retry", queue_id)
-                    one.wait(f" {queue_id} relay alice@example.org C: RCPT TO:<friend@far.test>")
-                    one.wait("-- closed")
-                    self.assertNotIn("other@far.test", one.text)
-                    wait_until(lambda: len(relay.received) == 3)
-            finally:
-                server.close()
+        relay = self.enterContext(Smarthost.with_tls(password="relay-secret-word"))
+        server = Server(settings=relay.settings())
+        self.addCleanup(server.close)
+        server.write_map("relay-sasl", f"[localhost]:{relay.port} apikey:relay-secret-word\n")
+        server.start()
+        with Tap(server, "--all") as everything, Tap(server, "--user", "alice") as alice, Tap(server, "--user", "bob") as bob:
+            server.submit("alice", message(subject="out", body="the body of it\r\n", to="friend@far.test"), ["friend@far.test", "bob@example.org"])
+            server.wait_for("the body of it")
+            wait_until(lambda: relay.received)
+            for tap in (everything, alice):
+                for text in (" relay alice@example.org -- connected to 127.0.0.1 port ", " relay alice@example.org C: EHLO mx.example.org", " relay alice@example.org C: STARTTLS", " relay alice@example.org -- TLSv1.3",
+                             " relay alice@example.org C: AUTH PLAIN [hidden]", " relay alice@example.org S: 235", " relay alice@example.org C: RCPT TO:<friend@far.test>", " relay alice@example.org S: 354",
+                             " relay alice@example.org C: QUIT", " relay alice@example.org -- closed", " lmtp alice@example.org C: LHLO", " lmtp alice@example.org C: RCPT TO:<bob@example.org>",
+                             " lmtp alice@example.org S: 250 2.0.0 Ok: saved in INBOX"):
+                    tap.wait(text)
+                self.assertNotIn("relay-secret-word", tap.text)
+                self.assertNotIn(base64.b64encode(b"\0apikey\0relay-secret-word").decode(), tap.text)
+                self.assertNotIn("the body of it", tap.text)
+            self.assertNotIn(" relay ", bob.text)
+        # One message, by its id: it waits for a smarthost that says no.
+        relay.script["MAIL"] = "451 4.3.0 later"
+        reply = server.submit("alice", message(subject="waits", to="friend@far.test"), ["friend@far.test"])
+        queue_id = wait_until(lambda: re.search(r"event=queue\.deferred s=\S+ q=(\S+)", server.log()))[1]
+        with Tap(server, queue_id) as one:
+            relay.script.pop("MAIL")
+            server.submit("alice", message(subject="another", to="other@far.test"), ["other@far.test"])
+            server.run("queue", "retry", queue_id)
+            one.wait(f" {queue_id} relay alice@example.org C: RCPT TO:<friend@far.test>")
+            one.wait("-- closed")
+            self.assertNotIn("other@far.test", one.text)
+            wait_until(lambda: len(relay.received) == 3)
 
     def test_bodies(self):
         with Tap(self.server, "--all", "--bodies") as tap:

@@ -4,8 +4,6 @@ What they change is looked at in the files and, where a server runs, by a login 
 """
 
 import imaplib
-import json
-import os
 import pathlib
 import re
 import smtplib
@@ -15,7 +13,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, ROOT, Server, Smarthost, free_port, message, wait_until
+from support import POSTHORN, ROOT, Server, Smarthost, message, wait_until
 
 
 def posthorn(*args, input=None):
@@ -290,7 +288,7 @@ class Postmap(unittest.TestCase):
 
 class Queue(unittest.TestCase):
     def queued(self):
-        return {entry["id"]: entry for entry in map(json.loads, self.server.run("queue", "list", "--json").stdout.splitlines())}
+        return {entry["id"]: entry for entry in self.server.queued()}
 
     def act(self, *args):
         done = self.server.run("queue", *args, check=False)
@@ -298,7 +296,7 @@ class Queue(unittest.TestCase):
 
     def test_real_mail(self):
         with Smarthost() as relay:
-            self.server = Server(settings={"relay.relayhost": f'"[127.0.0.1]:{relay.port}"', "relay.tls": '"none"', "queue.retry_first": '"1h"'})
+            self.server = Server(settings=relay.settings(**{"queue.retry_first": '"1h"'}))
             self.addCleanup(self.server.close)
             self.server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
             relay.script["MAIL"] = "451 4.3.0 not now"
