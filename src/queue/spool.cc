@@ -1,236 +1,19 @@
 #include "queue/spool.h"
 
-#include <charconv>
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include "base/events.h"
+#include "base/fnv.h"
 #include "base/ids.h"
 #include "message/headers.h"
+#include "queue/spool_format.h"
 
 namespace posthorn::queue {
 namespace {
 
-constexpr std::string_view kMagic = "PHSPOOL1 ";
-constexpr std::size_t kEnvelopeSizeAt = 9, kBodySizeAt = 20, kBodyChecksumAt = 33, kChecksumAt = 50;
-constexpr std::size_t kPreambleSize = kChecksumAt + 16 + 1;
 constexpr std::size_t kBufferMax = 65'536;
 constexpr std::uint64_t kEnvelopeMax = 64U << 20U;
-
-constexpr std::uint64_t kChecksumStart = 14'695'981'039'346'656'037U;
-
-// FNV-1a: it finds what a disk or a power cut did, it is no defence against anybody.
-std::uint64_t checksum(std::string_view bytes, std::uint64_t hash = kChecksumStart) {
-  for (const char c : bytes) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 1'099'511'628'211U;
-  }
-  return hash;
-}
-
-std::string number(std::uint64_t n) {
-  return fmt::format("{}", n);
-}
-
-std::uint64_t parse_number(std::string_view text) {
-  std::uint64_t n = 0;
-  std::from_chars(text.data(), text.data() + text.size(), n);
-  return n;
-}
-
-WallTime parse_time(std::string_view text) {
-  return WallTime(std::chrono::milliseconds(parse_number(text)));
-}
-std::string format_time(WallTime time) {
-  return number(
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count())));
-}
-
-std::string format_envelope(const Stored& stored) {
-  const message::Envelope& envelope = stored.envelope;
-  const message::Origin& origin = envelope.origin;
-  net::Message record("envelope");
-  record.add("arrived", format_time(stored.arrived))
-      .add("bounce", stored.is_bounce ? "1" : "0")
-      .add("sender", envelope.sender);
-  record.add("envid", envelope.id)
-      .add("ret", number(static_cast<unsigned>(envelope.ret)))
-      .add("8bit", envelope.eight_bit ? "1" : "0");
-  record.add("utf8", envelope.smtputf8 ? "1" : "0")
-      .add("session", origin.session)
-      .add("address", origin.client_address);
-  record.add("name", origin.client_name)
-      .add("helo", origin.helo)
-      .add("protocol", origin.protocol)
-      .add("account", origin.account);
-  for (const message::Recipient& to : envelope.recipients) {
-    record.add("to", to.address).add("original", to.original);
-    record.add("notify", fmt::format("{:d}{:d}{:d}{:d}", to.notify.never, to.notify.success,
-                                     to.notify.failure, to.notify.delay));
-  }
-  return net::format_message("1", record);
-}
-
-Result<> parse_envelope(std::string_view line, Stored& stored) {
-  TRY(const auto tagged, net::parse_message(line));
-  message::Envelope& envelope = stored.envelope;
-  message::Origin& origin = envelope.origin;
-  for (const auto& [key, value] : tagged.message.fields) {
-    if (key == "arrived")
-      stored.arrived = parse_time(value);
-    else if (key == "bounce")
-      stored.is_bounce = value == "1";
-    else if (key == "sender")
-      envelope.sender = value;
-    else if (key == "envid")
-      envelope.id = value;
-    else if (key == "ret")
-      envelope.ret = value == "1"   ? message::Ret::full
-                     : value == "2" ? message::Ret::headers
-                                    : message::Ret::unset;
-    else if (key == "8bit")
-      envelope.eight_bit = value == "1";
-    else if (key == "utf8")
-      envelope.smtputf8 = value == "1";
-    else if (key == "session")
-      origin.session = value;
-    else if (key == "address")
-      origin.client_address = value;
-    else if (key == "name")
-      origin.client_name = value;
-    else if (key == "helo")
-      origin.helo = value;
-    else if (key == "protocol")
-      origin.protocol = value;
-    else if (key == "account")
-      origin.account = value;
-    else if (key == "to")
-      envelope.recipients.push_back({value, {}, {}});
-    else if (key == "original" && !envelope.recipients.empty())
-      envelope.recipients.back().original = value;
-    else if (key == "notify" && !envelope.recipients.empty() && value.size() == 4)
-      envelope.recipients.back().notify = {value[0] == '1', value[1] == '1', value[2] == '1',
-                                           value[3] == '1'};
-  }
-  if (envelope.recipients.empty())
-    return fail(ErrorKind::permanent, "an envelope without recipients");
-  stored.recipients.resize(envelope.recipients.size());
-  return {};
-}
-
-constexpr std::pair<LogRecord::Kind, std::string_view> kKinds[] = {
-    {LogRecord::Kind::delivered, "delivered"}, {LogRecord::Kind::failed, "failed"},
-    {LogRecord::Kind::bounced, "bounced"},     {LogRecord::Kind::deferred, "deferred"},
-    {LogRecord::Kind::notified, "notified"},   {LogRecord::Kind::scanned, "scanned"},
-    {LogRecord::Kind::hold, "hold"},           {LogRecord::Kind::release, "release"},
-    {LogRecord::Kind::warned, "warned"},       {LogRecord::Kind::tried, "tried"},
-};
-
-std::string format_record(const LogRecord& record) {
-  for (const auto& [kind, name] : kKinds) {
-    if (kind != record.kind) continue;
-    net::Message message{std::string(name)};
-    message.add("r", number(record.recipient)).add("text", record.text);
-    if (record.notice != Notice::none)
-      message.add("notice", record.notice == Notice::relayed ? "relayed" : "delivered");
-    if (kind == LogRecord::Kind::tried)
-      message.add("next", format_time(record.next_try))
-          .add("age", number(static_cast<std::uint64_t>(record.age.count())))
-          .add("at", format_time(record.at));
-    const std::string line = net::format_message("1", message);
-    return fmt::format("{:016x} {}", checksum(line), line);
-  }
-  return {};
-}
-
-LogRecord parse_record(LogRecord::Kind kind, const net::Message& message) {
-  const std::string_view notice = message.get("notice");
-  return {.kind = kind,
-          .recipient = static_cast<std::size_t>(parse_number(message.get("r"))),
-          .text = std::string(message.get("text")),
-          .notice = notice == "relayed"     ? Notice::relayed
-                    : notice == "delivered" ? Notice::delivered
-                                            : Notice::none,
-          .next_try = parse_time(message.get("next")),
-          .age = std::chrono::milliseconds(parse_number(message.get("age"))),
-          .at = parse_time(message.get("at"))};
-}
-
-void apply(const LogRecord& record, Stored& stored) {
-  if (record.recipient >= stored.recipients.size()) return;
-  RecipientStatus& recipient = stored.recipients[record.recipient];
-  switch (record.kind) {
-    case LogRecord::Kind::delivered:
-      recipient = {RecipientState::delivered, record.text, record.notice};
-      break;
-    case LogRecord::Kind::failed:
-      recipient = {RecipientState::failed, record.text, Notice::none};
-      break;
-    case LogRecord::Kind::bounced:
-      recipient.state = RecipientState::bounced;
-      break;
-    case LogRecord::Kind::notified:
-      recipient.notice = Notice::none;
-      break;
-    case LogRecord::Kind::deferred:
-      if (recipient.state == RecipientState::waiting) recipient.reason = record.text;
-      break;
-    case LogRecord::Kind::scanned:
-      stored.is_scanned = true;
-      stored.headers = record.text;
-      break;
-    case LogRecord::Kind::hold:
-      stored.is_held = true;
-      break;
-    case LogRecord::Kind::release:
-      stored.is_held = false;
-      break;
-    case LogRecord::Kind::warned:
-      stored.was_warned = true;
-      break;
-    case LogRecord::Kind::tried:
-      ++stored.tries;
-      stored.next_try = record.next_try;
-      stored.age = record.age;
-      stored.age_at = record.at;
-      break;
-  }
-}
-
-std::string format_preamble(std::size_t envelope_size, std::uint64_t body_size,
-                            std::uint64_t body_checksum, std::string_view envelope) {
-  std::string preamble =
-      fmt::format("{}{:010} {:012} {:016x} ", kMagic, envelope_size, body_size, body_checksum);
-  const std::uint64_t sum = checksum(envelope, checksum(preamble));
-  return preamble + fmt::format("{:016x}\n", sum);
-}
-
-// The length of the whole lines with a right checksum; what follows the first bad one is not
-// believed.
-std::size_t sound_size(std::string_view text) {
-  std::size_t size = 0;
-  while (true) {
-    const std::string_view rest = text.substr(size);
-    const std::size_t lf = rest.find('\n');
-    if (lf == std::string_view::npos || lf < 17 || rest[16] != ' ') return size;
-    const std::string_view line = rest.substr(17, lf - 16);
-    if (fmt::format("{:016x}", checksum(line)) != rest.substr(0, 16)) return size;
-    if (!net::parse_message(line.substr(0, line.size() - 1))) return size;
-    size += lf + 1;
-  }
-}
-
-void apply_log(std::string_view text, Stored& stored) {
-  while (true) {
-    const std::size_t lf = text.find('\n');
-    if (lf == std::string_view::npos) return;
-    const auto tagged = net::parse_message(text.substr(17, lf - 17));
-    if (!tagged) return;
-    for (const auto& [kind, name] : kKinds)
-      if (name == tagged->message.verb) apply(parse_record(kind, tagged->message), stored);
-    text.remove_prefix(lf + 1);
-  }
-}
 
 Result<std::vector<std::string>> names_in(const Path& folder) {
   std::vector<std::string> names;
@@ -354,11 +137,11 @@ Result<std::optional<Stored>> Spool::load(const std::string& id) {
   };
   if (!info->is_regular()) return broken("not a regular file");
   TRY(const File file, disk_.open(path, OpenMode::read));
-  std::string preamble(kPreambleSize, '\0');
-  TRY(const auto n, read_at(file, preamble, 0));
-  const std::string_view head = preamble;
-  if (n != kPreambleSize || !head.starts_with(kMagic)) return broken("not a spool file");
-  const std::uint64_t size = parse_number(head.substr(kEnvelopeSizeAt, 10));
+  std::string head(kPreambleSize, '\0');
+  TRY(const auto n, read_at(file, head, 0));
+  const auto preamble = parse_preamble(std::string_view(head).substr(0, n));
+  if (!preamble) return broken("not a spool file");
+  const std::uint64_t size = preamble->envelope_size;
   if (size == 0 || size > kEnvelopeMax || size + kPreambleSize > info->size)
     return broken("the envelope is cut");
   std::string line(size, '\0');
@@ -366,10 +149,9 @@ Result<std::optional<Stored>> Spool::load(const std::string& id) {
   Stored stored;
   stored.id = id;
   stored.body_offset = kPreambleSize + size;
-  stored.body_size = parse_number(head.substr(kBodySizeAt, 12));
-  std::from_chars(head.data() + kBodyChecksumAt, head.data() + kBodyChecksumAt + 16,
-                  stored.body_checksum, 16);
-  if (got != size || format_preamble(size, stored.body_size, stored.body_checksum, line) != head)
+  stored.body_size = preamble->body_size;
+  stored.body_checksum = preamble->body_checksum;
+  if (got != size || format_preamble(*preamble, line) != head)
     return broken("the envelope's checksum is wrong");
   TRY_OK(parse_envelope(std::string_view(line).substr(0, line.size() - 1), stored));
   if (stored.body_offset + stored.body_size != info->size)
@@ -388,10 +170,10 @@ Result<std::optional<Stored>> Spool::load(const std::string& id) {
 Result<bool> Spool::is_intact(const Stored& stored) const {
   TRY(const File file, disk_.open(message_path(stored.id), OpenMode::read));
   std::string piece(kBufferMax, '\0');
-  std::uint64_t sum = kChecksumStart;
+  std::uint64_t sum = kFnvStart;
   for (std::uint64_t at = stored.body_offset;;) {
     TRY(const auto n, read_at(file, piece, at));
-    sum = checksum(std::string_view(piece).substr(0, n), sum);
+    sum = fnv1a(std::string_view(piece).substr(0, n), sum);
     at += n;
     if (n < piece.size()) return sum == stored.body_checksum;
   }
@@ -472,9 +254,10 @@ Spool::Writer::Writer(Spool& spool, message::Envelope envelope, WallTime now, bo
   stored_.next_try = now;
   stored_.is_bounce = is_bounce;
   stored_.recipients.resize(stored_.envelope.recipients.size());
-  stored_.body_checksum = kChecksumStart;
+  stored_.body_checksum = kFnvStart;
   envelope_ = format_envelope(stored_);
-  buffer_ = format_preamble(envelope_.size(), 0, 0, envelope_) + envelope_;
+  buffer_ = format_preamble({.envelope_size = envelope_.size(), .body_checksum = 0}, envelope_) +
+            envelope_;
   stored_.body_offset = buffer_.size();
 }
 
@@ -506,8 +289,10 @@ Result<> Spool::Writer::flush() {
 // What is only known at the end: how long the text is, and its checksum.
 Result<> Spool::Writer::put_preamble() {
   stored_.body_size = written_ + buffer_.size() - stored_.body_offset;
-  const std::string preamble =
-      format_preamble(envelope_.size(), stored_.body_size, stored_.body_checksum, envelope_);
+  const std::string preamble = format_preamble({.envelope_size = envelope_.size(),
+                                                .body_size = stored_.body_size,
+                                                .body_checksum = stored_.body_checksum},
+                                               envelope_);
   if (file_.is_open()) return spool_.disk_.write_at(file_, preamble, 0);
   buffer_.replace(0, preamble.size(), preamble);
   return {};
@@ -515,7 +300,7 @@ Result<> Spool::Writer::put_preamble() {
 
 net::Task<> Spool::Writer::write(std::string_view bytes) {
   if (failed_) co_return fail(ErrorKind::temporary, "the message could not be written");
-  stored_.body_checksum = checksum(bytes, stored_.body_checksum);
+  stored_.body_checksum = fnv1a(bytes, stored_.body_checksum);
   buffer_ += bytes;
   if (buffer_.size() < kBufferMax) co_return Result<>{};
   const auto written = co_await spool_.pool_.run([this] { return flush(); });
