@@ -45,6 +45,11 @@ class StoreRole final : public Role {
   net::Task<> start() override {
     const config::Config& config = setup_.config;
     CO_TRY_OK(load_script());
+    // Told at once: else the first mail or login would be the one to find it out.
+    const Path& mail = setup_.config.paths.mail;
+    if (::access(mail.c_str(), R_OK | W_OK | X_OK) != 0)
+      log_.error(event::store_failed,
+                 {{"error", fail_errno("access", mail.native(), errno).error().what}});
     accounts_.start();
     lmtp_ = {.protocol = smtp::Protocol::lmtp,
              .hostname = config.server.hostname,

@@ -187,6 +187,23 @@ void complete(InitOptions& options) {
   if (options.domains.empty()) options.domains.push_back(options.hostname);
 }
 
+void print_next_steps(std::string_view profile, std::string_view domain, std::string_view conf) {
+  if (profile == "dev") {
+    fmt::print(
+        "\nNext:\n  posthorn serve -c {}\n"
+        "then log in as anybody@any.where, with the password anybody\n",
+        conf);
+  } else if (profile == "test") {
+    fmt::print(
+        "\nNext:\n  SMTP_USER=app SMTP_PASSWD=one IMAP_USER1=anna IMAP_PASSWD=two "
+        "posthorn serve -c {}\n",
+        conf);
+  } else {
+    const std::string you = profile == "local" ? "you" : fmt::format("you@{}", domain);
+    fmt::print("\nNext:\n  posthorn user add {} -c {}\n  posthorn serve -c {}\n", you, conf, conf);
+  }
+}
+
 }  // namespace
 
 int init_instance(const InitOptions& options) {
@@ -210,8 +227,7 @@ int init_instance(const InitOptions& options) {
     return 1;
   }
   const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
-  fmt::print("\nNext:\n  posthorn user add you@{} -c {}\n  posthorn serve -c {}\n",
-             absolute.domains.front(), conf, conf);
+  print_next_steps(absolute.profile, absolute.domains.front(), conf);
   return 0;
 }
 

@@ -64,7 +64,9 @@ class Users {
     TRY_OK(set_password(address, options));
     TRY(const auto mailbox, mailboxes_->find(address));
     if (!mailbox) TRY_OK(mailboxes_->set(address, address.substr(0, address.rfind('@'))));
-    return stores_.commit();
+    TRY_OK(stores_.commit());
+    fmt::print("{} has a mailbox and may log in\n", address);
+    return {};
   }
 
   Result<> passwd(const std::string& address, const UserOptions& options) {

@@ -441,7 +441,9 @@ Result<Config> parse(std::string_view text, const Path& file,
 Result<Config> load(const Path& file) {
   TRY(const auto text, read_file(file, 1U << 20U));
   if (!text)
-    return fail(ErrorKind::config, fmt::format("{}:1: there is no such file", file.native()));
+    return fail(
+        ErrorKind::config,
+        fmt::format("{}: there is no such file; `posthorn init FOLDER` makes one", file.native()));
   TRY(const auto overrides, find_overrides(environment()));
   return parse(*text, std::filesystem::absolute(file), overrides);
 }

@@ -59,11 +59,14 @@ net::Message Queue::list(const net::Message& request) const {
     page.add("arrived", format_log_time(stored.arrived))
         .add("next", stored.is_held ? "-" : fmt::format("{}s", in.count()));
     page.add("tries", fmt::format("{}", stored.tries)).add("sender", stored.envelope.sender);
+    const std::string waits_for_filter =
+        at->second->scan_failed.empty() ? "" : "waits for the filter: " + at->second->scan_failed;
     std::size_t listed = 0;
     for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
       if (stored.recipients[i].state != RecipientState::waiting || ++listed > 50) continue;
+      const std::string& reason = stored.recipients[i].reason;
       page.add("to", stored.envelope.recipients[i].address)
-          .add("reason", stored.recipients[i].reason.substr(0, 300));
+          .add("reason", (waits_for_filter.empty() ? reason : waits_for_filter).substr(0, 300));
       size += 400;
     }
     size += 300;

@@ -43,6 +43,7 @@ struct Queue::Item {
   bool forced = false;  // this round is one that was asked for
   bool deleted = false;
   std::size_t scans = 0;
+  std::string scan_failed;  // why the last one was not done; empty: none was tried, or it was done
   bool in_round = false;
   std::list<Group> groups;  // those of the round that have not begun
   std::size_t running = 0;

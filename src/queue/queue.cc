@@ -227,6 +227,7 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
     metrics::count(metric::filter_verdicts, "failed");
     log.warn(event::queue_scan_failed,
              {{"reason", verdict.error().what}, {"try", item->scans + 1}});
+    item->scan_failed = verdict.error().what;
     if (++item->scans < config.tries_max || config.when_down == "wait") {
       schedule(item, parts_.clock.steady_now() + jitter(config.retry));
       co_return false;
@@ -263,6 +264,7 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
   }
   stored.headers = verdict->headers;
   stored.is_scanned = true;
+  item->scan_failed.clear();
   if (!co_await record(item, {make_record(LogRecord::Kind::scanned, 0, stored.headers)})) {
     stored.is_scanned = false;
     schedule(item, parts_.clock.steady_now() + jitter(config.retry));

@@ -52,6 +52,11 @@ Result<> Engine::open() {
     const Path path = *part == '\0' ? options_.path : options_.path / part;
     TRY_OK(make_folders(disk(), path));
     TRY(const auto info, find_file_info(path));
+    // Debian's /var/mail/USER is an mbox file; nobody but its owner may say what becomes of it.
+    if (info && info->is_regular())
+      return fail(ErrorKind::temporary, path.native() +
+                                            " is a file where the maildir belongs; if it "
+                                            "is an mbox, put it aside and import it");
     if (!info || !info->is_folder())
       return fail(ErrorKind::temporary, path.native() + " is not a folder");
   }

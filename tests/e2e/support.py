@@ -28,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 POSTHORN = os.environ.get("POSTHORN", str(ROOT / "build" / "dev" / "posthorn"))
 # Taken out of the environment: the server refuses POSTHORN_ names that are no settings of its own.
 FULL = os.environ.pop("POSTHORN_FULL", "") == "1"
+SHOTS = os.environ.pop("POSTHORN_SHOTS", "")
 KEEP = os.environ.pop("POSTHORN_KEEP", "") != ""
 ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "vmail")
 PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,

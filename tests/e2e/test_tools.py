@@ -6,6 +6,7 @@ What they change is looked at in the files and, where a server runs, by a login 
 import imaplib
 import pathlib
 import re
+import shutil
 import smtplib
 import subprocess
 import sys
@@ -357,6 +358,48 @@ class Queue(unittest.TestCase):
             for args in (("list",), ("list", "--json"), ("show", "x"), ("retry", "--all")):
                 code, _, error = self.act(*args)
                 self.assertEqual((code, "not running" in error), (1, True), args)
+
+
+class Waiting(unittest.TestCase):
+    def test_the_list_says_that_it_is_the_filter_that_mail_waits_for(self):
+        server = Server(spamd=f"127.0.0.1:{free_port()}", settings={"filter.retry": '"1s"'})  # nobody is there
+        self.addCleanup(server.close)
+        server.start()
+        server.send(message("Wait", "marker filter\r\n"))
+        wait_until(lambda: "waits for the filter: " in server.run("queue", "list").stdout)
+        self.assertRegex(server.run("queue", "list").stdout, r"to <bob@example\.org>: waits for the filter: .*connect")
+
+
+class NextSteps(unittest.TestCase):
+    def test_each_profile_says_what_comes_next(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for profile, expected in (("default", "user add you@x.test "), ("local", "user add you "), ("dev", "password anybody"), ("test", "SMTP_USER=app ")):
+                told = subprocess.run([POSTHORN, "init", f"{folder}/{profile}", "--profile", profile, "--hostname", "x.test", "--domain", "x.test", "--mail",
+                                       f"{folder}/mail"], capture_output=True, text=True, timeout=60)
+                self.assertEqual(told.returncode, 0, told.stderr)
+                self.assertIn(expected, told.stdout.split("Next:")[1])
+                self.assertIn(f"posthorn serve -c {folder}/{profile}/conf/posthorn.toml", told.stdout)
+
+    def test_no_configuration_where_one_is_named(self):
+        told = subprocess.run([POSTHORN, "serve", "-c", "/nowhere/posthorn.toml"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(told.returncode, 78)
+        self.assertIn("/nowhere/posthorn.toml: there is no such file; `posthorn init FOLDER` makes one", told.stderr)
+
+    def test_an_mbox_where_the_maildir_belongs_is_named_and_left_alone(self):
+        server = Server()
+        self.addCleanup(server.close)
+        box = server.maildir("bob")
+        server.start()
+        box.parent.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(box.parent, "vmail", "vmail")
+        box.write_text("From x\n\nan old mbox\n")
+        server.send(message("Box", "marker box\r\n"))
+        wait_until(lambda: f"{box} is a file where the maildir belongs" in server.log())
+        self.assertIn("an old mbox", box.read_text())
+        box.unlink()
+        server.run("queue", "retry", "--all")
+        server.wait_for("marker box")
 
 
 class Printing(unittest.TestCase):

@@ -23,7 +23,7 @@ import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import openmetrics
-from support import ROOT, Server, Spamd, message, server_tls, wait_until
+from support import ROOT, SHOTS, Server, Spamd, message, server_tls, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
 
@@ -446,7 +446,7 @@ class Health(unittest.TestCase):
 @unittest.skipUnless(shutil.which("chromium"), "no browser is installed")
 class Browser(unittest.TestCase):
     def test_it_shows_the_page_at_both_widths(self):
-        keep = os.environ.get("POSTHORN_SHOTS")
+        keep = SHOTS
         with Server(domains=("example.org", "example.net"), users=()) as server, tempfile.TemporaryDirectory() as folder:
             wait_until(lambda: b"example.net" in ask(server, "/").text)
             for width in (1280, 390):

@@ -19,7 +19,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.append("/usr/lib/python3/dist-packages")  # python3-selenium, for whichever Python 3 runs this
-from support import ROOT, free_port, wait_until
+from support import ROOT, SHOTS, free_port, wait_until
 
 MISSING = [path for path in ("/usr/bin/chromium", "/usr/bin/chromedriver", "/usr/sbin/nginx",
                              "/var/lib/roundcube/public_html/index.php") if not os.path.exists(path)]
@@ -151,9 +151,9 @@ class Browser:
         return self.until(kind((By.CSS_SELECTOR, css)), css)
 
     def shot(self, name):
-        if folder := os.environ.get("POSTHORN_SHOTS"):
-            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-            self.driver.save_screenshot(str(pathlib.Path(folder) / f"webmail-{name}.png"))
+        if SHOTS:
+            pathlib.Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(str(pathlib.Path(SHOTS) / f"{name}.png"))
 
     def login(self, user, password):
         self.driver.get(self.webmail.url())
