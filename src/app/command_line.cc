@@ -135,6 +135,10 @@ class CommandLine {
     sub->add_option("--spool", init_.spool, "The queue (default: var/spool below the folder)");
     sub->add_option("--run", init_.run, "The sockets (default: var/run below the folder)");
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
+    sub->add_option("--pgsql", init_.pgsql,
+                    "Tables and accounts in PostgreSQL: \"host=localhost dbname=posthorn user=…\"");
+    sub->add_option("--pgsql-password-file", init_.pgsql_password,
+                    "The file with its password (default: conf/pgsql-password, if it is there)");
     sub->add_option("--from-dms", init_.dms_folder,
                     "docker-mailserver's config folder: its accounts, aliases and relays");
     sub->add_option("--profile", init_.profile,

@@ -105,7 +105,10 @@ class Lookup final : public Role {
       net::Message answer("ok");
       answer.add("tables.generation", std::to_string(self->tables_.generation()));
       answer.add("tables.faults", std::to_string(self->tables_.faults().size()));
-      if (self->database_) answer.add("database", self->database_->is_up() ? "up" : "down");
+      if (const maps::Pgsql* database = self->database_.get()) {
+        answer.add("database", database->is_down() ? "down" : "up");
+        if (database->is_down()) answer.add("database.fault", database->fault());
+      }
       co_return answer;
     }
     if (request.verb != "reload") co_return not_for_you();
@@ -133,14 +136,22 @@ class Lookup final : public Role {
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
     const auto& faults = self->tables_.faults();
     const auto& users = self->auth_->faults();
-    if (faults.empty() && users.empty()) co_return std::vector<web::Check>{{"tables", "ok", ""}};
-    const std::string fault = faults.empty() ? users.front() : faults.front().text();
-    co_return std::vector<web::Check>{{"tables", "red", fault.substr(0, 500)}};
+    std::vector<web::Check> checks = {{"tables", "ok", ""}};
+    if (!faults.empty() || !users.empty()) {
+      const std::string fault = faults.empty() ? users.front() : faults.front().text();
+      checks = {{"tables", "red", fault.substr(0, 500)}};
+    }
+    if (const maps::Pgsql* database = self->database_.get(); database && database->is_down())
+      checks.push_back({"database", "red", database->fault().substr(0, 500)});
+    else if (database)
+      checks.push_back({"database", "ok", ""});
+    co_return checks;
   }
   static net::Awaitable<void> measure(Lookup* self) {
     metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
     metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size() +
                                                                   self->auth_->faults().size()));
+    metrics::set(metric::database_down, self->database_ && self->database_->is_down() ? 1 : 0);
     co_return;
   }
   // For the pages: which domains are ours, as far as they stand in tables that can be listed.

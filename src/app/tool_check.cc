@@ -42,6 +42,22 @@ void check_users(Check& check, const Path& path) {
     check.fault(fault);
 }
 
+// Reached, of this version, and how much is in it.
+void check_database(Check& check, const config::Config& config) {
+  const auto connection = open_for_tool(config, Schema::checked);
+  check.expect(connection);
+  if (!connection) return;
+  std::string rows;
+  for (const maps::PgsqlTableShape& shape : maps::kPgsqlTables) {
+    const auto count =
+        (*connection)->ask({fmt::format("SELECT count(*) FROM posthorn.{}", shape.name), {}, 1});
+    check.expect(count);
+    if (!count || count->empty()) return;
+    rows += fmt::format(", {} {}", count->front().front(), shape.name);
+  }
+  fmt::print("PostgreSQL: {}{}\n", migrations().back().name, rows);
+}
+
 }  // namespace
 
 int check_instance(const config::Config& config) {
@@ -51,7 +67,7 @@ int check_instance(const config::Config& config) {
   const maps::Loaded tables = maps::load_tables(config);
   for (const maps::Finding& finding : tables.faults) check.fault(finding.text());
   for (const maps::Finding& finding : tables.warnings) check.warn(finding.text());
-  if (uses_pgsql(config)) check.expect(open_for_tool(config, Schema::checked));
+  if (uses_pgsql(config)) check_database(check, config);
   if (config.auth.users == "text") check_users(check, config.paths.users);
   if (!config.paths.smtp_users.empty()) check_users(check, config.paths.smtp_users);
   const auto tls =

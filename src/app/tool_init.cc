@@ -12,6 +12,7 @@
 #include "app/supervisor.h"
 #include "app/templates.h"
 #include "base/config.h"
+#include "maps/pgsql_connection.h"
 #include "net/socket.h"
 #include "net/tls.h"
 
@@ -49,6 +50,22 @@ Result<config::Config> instance_config(const InitOptions& options) {
   if (!options.mail.empty()) config.paths.mail = options.mail;
   if (!options.spool.empty()) config.paths.spool = options.spool;
   if (!options.run.empty()) config.paths.run = options.run;
+  if (!options.pgsql.empty()) {
+    config.pgsql.conninfo = options.pgsql;
+    const Path usual = options.folder / "conf/pgsql-password";
+    const auto there = find_file_info(usual);
+    if (!options.pgsql_password.empty())
+      config.pgsql.password_file = std::filesystem::absolute(options.pgsql_password);
+    else if (there && *there)
+      config.pgsql.password_file = "conf/pgsql-password";
+    for (auto* list : {&config.maps.domains, &config.maps.mailboxes, &config.maps.aliases,
+                       &config.maps.senders, &config.maps.transport, &config.maps.vusers})
+      *list = {"pgsql:"};
+    config.maps.relay_sasl = "pgsql:";
+    config.auth.users = "pgsql";
+    if (auto why = maps::find_conninfo_fault(config.pgsql))
+      return fail(ErrorKind::config, "--pgsql: " + *std::move(why));
+  }
   const int base = options.port_base < 0 ? 0 : options.port_base;
   for (const Port& port : kPorts) {
     auto& list = config.listen.*port.list;
@@ -187,7 +204,8 @@ void complete(InitOptions& options) {
   if (options.domains.empty()) options.domains.push_back(options.hostname);
 }
 
-void print_next_steps(std::string_view profile, std::string_view domain, std::string_view conf) {
+void print_next_steps(const InitOptions& options, std::string_view conf) {
+  const std::string& profile = options.profile;
   if (profile == "dev") {
     fmt::print(
         "\nNext:\n  posthorn serve -c {}\n"
@@ -199,8 +217,12 @@ void print_next_steps(std::string_view profile, std::string_view domain, std::st
         "posthorn serve -c {}\n",
         conf);
   } else {
-    const std::string you = profile == "local" ? "you" : fmt::format("you@{}", domain);
-    fmt::print("\nNext:\n  posthorn user add {} -c {}\n  posthorn serve -c {}\n", you, conf, conf);
+    const std::string you =
+        profile == "local" ? "you" : fmt::format("you@{}", options.domains.front());
+    fmt::print("\nNext:\n");
+    if (!options.pgsql.empty())  // what was written as files is the tables' beginning
+      fmt::print("  posthorn migrate -c {0}\n  posthorn tables copy text pgsql -c {0}\n", conf);
+    fmt::print("  posthorn user add {} -c {}\n  posthorn serve -c {}\n", you, conf, conf);
   }
 }
 
@@ -227,7 +249,7 @@ int init_instance(const InitOptions& options) {
     return 1;
   }
   const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
-  print_next_steps(absolute.profile, absolute.domains.front(), conf);
+  print_next_steps(absolute, conf);
   return 0;
 }
 

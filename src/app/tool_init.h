@@ -18,6 +18,8 @@ struct InitOptions {
   std::string listen;  // empty: every address
   int port_base = -1;  // -1: the usual ports
   std::string spamd;
+  std::string pgsql;    // libpq's connection string: tables and accounts are asked there
+  Path pgsql_password;  // the file with its password
   Path dms_folder;  // docker-mailserver's config folder, whose accounts and aliases are taken over
   DmsFiles dms;     // what was read there
   std::string profile;  // empty: POSTHORN_PROFILE, then "default"

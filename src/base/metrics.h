@@ -41,6 +41,8 @@ inline constexpr std::string_view kVerdictValues[] = {"ham",    "spam",      "un
 inline constexpr std::string_view kLimitValues[] = {
     "connections",   "descriptors", "login_failures", "submission_rate",
     "user_sessions", "queue_full",  "other"};
+inline constexpr std::string_view kAnswerValues[] = {"asked", "kept", "last_good", "failed",
+                                                     "other"};
 inline constexpr std::string_view kStoreValues[] = {"stored", "discarded", "rejected", "failed",
                                                     "other"};
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
@@ -57,6 +59,7 @@ inline constexpr Label kTransport{"transport", kTransportValues};
 inline constexpr Label kOutcome{"result", kOutcomeValues};
 inline constexpr Label kVerdict{"verdict", kVerdictValues};
 inline constexpr Label kLimit{"limit", kLimitValues};
+inline constexpr Label kAnswer{"source", kAnswerValues};
 inline constexpr Label kStored{"result", kStoreValues};
 inline constexpr Label kFetched{"action", kFetchedValues};
 inline constexpr Label kRole{"role", kRoleValues};
@@ -82,6 +85,8 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \
   METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables and users as they are now; with one the set of before is in use.") \
+  METRIC(database_down, "posthorn_database_down", gauge, kNone, kNone, "1 while PostgreSQL's tables cannot be asked.") \
+  METRIC(database_answers, "posthorn_database_answers", counter, kAnswer, kNone, "What was asked of PostgreSQL's tables: asked, kept from before, the last good answer while it is down, or failed.") \
   METRIC(certificate_not_after, "posthorn_certificate_not_after_seconds", gauge_max, kNone, kNone, "When the certificate, of several the first of them, ends: seconds since 1970.") \
   METRIC(store_deliveries, "posthorn_store_deliveries", counter, kStored, kNone, "Recipients that the store took or refused.") \
   METRIC(store_sessions, "posthorn_store_sessions", gauge, kNone, kNone, "Sessions of users who are logged in.") \

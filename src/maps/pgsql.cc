@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/events.h"
+#include "base/metrics.h"
 
 namespace posthorn::maps {
 namespace {
@@ -97,19 +98,25 @@ net::Task<std::optional<std::string>> Pgsql::find(Question question, std::string
   const std::uint64_t generation = generations_[static_cast<std::size_t>(question)];
   const CachedAnswer* cached = cache_.find(name);
   if (cached != nullptr && listening_ && cached->generation == generation &&
-      clock_.steady_now() - cached->asked < config_.cache)
+      clock_.steady_now() - cached->asked < config_.cache) {
+    metrics::count(metric::database_answers, "kept");
     co_return cached->value;
+  }
   auto rows = co_await ask(find_query(question, std::move(key)));
   auto found = rows ? read_found(question, *rows) : std::unexpected(rows.error());
   if (found) {
+    metrics::count(metric::database_answers, "asked");
     cache_.put(name, {*found, clock_.steady_now(), generation});
     co_return *std::move(found);
   }
   cached = cache_.find(name);
   // "No such user" is said only by a database that says it now.
   if (cached == nullptr || clock_.steady_now() - cached->asked > config_.last_good ||
-      (question == Question::users && !cached->value))
+      (question == Question::users && !cached->value)) {
+    metrics::count(metric::database_answers, "failed");
     co_return fail(ErrorKind::temporary, found.error().what);
+  }
+  metrics::count(metric::database_answers, "last_good");
   ++old_answers_;
   co_return cached->value;
 }
@@ -123,7 +130,12 @@ net::Task<std::optional<std::string>> Pgsql::find_first(Question question) {
 net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
   const SteadyTime deadline = Clock::system().steady_now() + config_.timeout;
   while (true) {
-    CO_TRY(ConnectionPtr connection, co_await acquire(deadline));
+    auto acquired = co_await acquire(deadline);
+    if (!acquired) {
+      fault_ = acquired.error().what;
+      co_return std::unexpected(acquired.error());
+    }
+    ConnectionPtr connection = *std::move(acquired);
     const bool used = connection->is_used();
     auto rows = co_await threads_.run(
         [raw = connection.get(), &query]() -> Result<PgsqlRows> { return raw->ask(query); });
@@ -139,6 +151,7 @@ net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
       idle_.clear();
       continue;
     }
+    fault_ = rows.error().what;
     if (broken)
       mark_down(rows.error());
     else if (told_faults_.size() < kFaultsMax && told_faults_.insert(rows.error().what).second)
@@ -204,12 +217,14 @@ void Pgsql::mark_up() {
   }
   up_ = true;
   told_down_ = false;
+  fault_.clear();
 }
 
 void Pgsql::mark_down(const Error& error) {
   if (up_ || !told_down_) log_.warn(event::maps_database_down, {{"error", error.what}});
   up_ = false;
   told_down_ = true;
+  fault_ = error.what;
 }
 
 void Pgsql::forget() {

@@ -44,6 +44,9 @@ class Pgsql {
   // of such answers is no refusal.
   std::uint64_t old_answers() const { return old_answers_; }
   bool is_up() const { return up_; }
+  bool is_down() const { return !up_ || !fault_.empty(); }
+  // Why the last question failed; empty: it did not.
+  const std::string& fault() const { return fault_; }
   bool is_listening() const { return listening_; }
   std::size_t connections() const { return open_; }
   const AnswerCache& cache() const { return cache_; }
@@ -80,7 +83,7 @@ class Pgsql {
   std::chrono::milliseconds back_off_;
   net::SocketWatch* watch_ = nullptr;
   std::vector<std::string> domain_names_;
-  std::string schema_fault_;
+  std::string schema_fault_, fault_;
   std::set<std::string> told_faults_;
   std::uint64_t old_answers_ = 0;
   bool up_ = false, told_down_ = false, listening_ = false, stopping_ = false;

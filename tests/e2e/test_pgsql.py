@@ -142,7 +142,9 @@ class Tools(unittest.TestCase):
         self.assertEqual("".join(texts).count("applied 0001_tables\n"), 1, texts)
         self.assertEqual("".join(texts).count("nothing to do"), 1, texts)
         self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0001_tables is applied\n"))
-        self.assertEqual(self.run_tool("check")[0], 0)
+        code, text, _ = self.run_tool("check")
+        self.assertEqual(code, 0)
+        self.assertIn("PostgreSQL: 0001_tables, 0 domains, 0 mailboxes, ", text)
         self.postgres.sql("INSERT INTO posthorn.migrations VALUES (2, '0002_of_tomorrow')")
         for command in (("migrate",), ("check",), ("user", "list")):
             code, _, error = self.run_tool(*command)

@@ -19,6 +19,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from postgres import Postgres, make_server
 from support import FULL, message, wait_until
+from test_web import health, metrics, value
 
 
 class Gate:
@@ -395,12 +396,19 @@ class Words(unittest.TestCase):
             for address in ("bob@example.org", "nobody@example.org", "x@elsewhere.test"):
                 code, text = self.rcpt(address)
                 self.assertEqual((code, text[:3]), (451, b"4.3"), address)
-            health = self.server.run("status", check=False).stdout
-            self.assertIn("database down", health)
+            status = self.server.run("status").stdout
+            self.assertRegex(status, r"(?m)^database down\ndatabase.fault \S")
+            wait_until(lambda: health(self.server)[0] == 503)  # it looks again after a while
+            code, checks, whole = health(self.server)
+            self.assertEqual((code, [name for name, state in checks.items() if state == "red"]), (503, ["database"]), whole)
+            self.assertEqual(value(metrics(self.server), "posthorn_database_down"), 1)
         finally:
             end()
         wait_until(lambda: self.rcpt("bob@example.org")[0] == 250, 30)
-        wait_until(lambda: "database up" in self.server.run("status", check=False).stdout, 30)
+        wait_until(lambda: "database up\n" in self.server.run("status").stdout, 30)
+        wait_until(lambda: health(self.server)[0] == 200)
+        self.assertEqual(value(metrics(self.server), "posthorn_database_down"), 0)
+        self.assertGreater(value(metrics(self.server), "posthorn_database_answers_total", source="failed"), 0)
         # The connections of before are as good as new ones, and strangers are refused as ever.
         self.assertRegex(self.ask(pop, "USER nobody@example.org", "PASS x"), r"^-ERR \[AUTH\]")
         self.assertEqual(self.ask(pop, "USER bob@example.org", "PASS pw-bob")[:3], "+OK")
