@@ -62,7 +62,7 @@ set(CPACK_DEBIAN_POSTHORN_PACKAGE_NAME posthorn)
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_DEPENDS "passwd, init-system-helpers (>= 1.54)")
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_RECOMMENDS "ca-certificates, spamd")
-set(CPACK_DEBIAN_POSTHORN_PACKAGE_SUGGESTS "posthorn-mta, roundcube-core, nginx")
+set(CPACK_DEBIAN_POSTHORN_PACKAGE_SUGGESTS "posthorn-mta, postgresql, roundcube-core, nginx")
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_CONTROL_EXTRA
     ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
 
