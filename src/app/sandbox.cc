@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -67,7 +68,7 @@ Result<Account> find_account(const std::string& name) {
                 fmt::format("there is no system account {}; scripts/setup --accounts or the "
                             "package makes it, or name another in [users]",
                             name));
-  return Account{entry.pw_uid, entry.pw_gid};
+  return Account{entry.pw_uid, entry.pw_gid, entry.pw_dir};
 }
 
 Result<std::optional<unsigned>> find_group(const std::string& name) {
@@ -101,6 +102,11 @@ Result<> become(const std::string& account, const KeyGroup& key_group) {
   TRY_OK(drop_capabilities());
   // Cannot come back: if it could, the drop did not hold.
   if (to.uid != 0 && setuid(0) == 0) return fail(ErrorKind::permanent, "the privileges came back");
+  // Libraries look for files of the user's: root's are none of the role's, and what may not be read
+  // is an error to them (libpq with TLS).
+  ::setenv("HOME", to.home.c_str(), 1);
+  ::setenv("USER", account.c_str(), 1);
+  ::setenv("LOGNAME", account.c_str(), 1);
   return {};
 }
 

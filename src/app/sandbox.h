@@ -26,6 +26,7 @@ Result<> restrict_process();
 struct Account {
   unsigned uid = 0;
   unsigned gid = 0;
+  std::string home;
 };
 Result<Account> find_account(const std::string& name);
 Result<std::optional<unsigned>> find_group(const std::string& name);
