@@ -271,6 +271,85 @@ class Tools(unittest.TestCase):
         self.assertIn("password_file", error)
         self.assertNotIn("s3same", text + error)
 
+    def test_tls_and_a_password_file_of_libpq(self):
+        """Over TCP with a verified certificate and .pgpass, the role behind its fence."""
+        secret = "0ther:s3same"
+        self.postgres.sql(f"ALTER ROLE mail PASSWORD '{secret}'")
+        _, trust = server_tls(self.server.folder)
+        _, other = server_tls(self.server.folder, "other.test")
+        names = {"pg_hba.conf": "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\nhostssl all all ::1/128 scram-sha-256\n",
+                 "server.crt": trust.read_text(), "server.key": trust.with_name("localhost.key.pem").read_text()}
+        before = (self.postgres.data / "pg_hba.conf").read_text()
+        for name, text in names.items():
+            path = self.postgres.data / name
+            path.write_text(text)
+            path.chmod(0o600)
+            self.postgres.own(path)
+        self.postgres.sql("ALTER SYSTEM SET ssl = on")
+        self.postgres.sql("SELECT pg_reload_conf()")
+        self.addCleanup(lambda: ((self.postgres.data / "pg_hba.conf").write_text(before), self.postgres.sql("ALTER SYSTEM RESET ssl"),
+                                 self.postgres.sql("SELECT pg_reload_conf()")))
+        folder = self.server.root / "pgsql"
+        folder.mkdir()
+        (folder / "ca.pem").write_text(trust.read_text())
+        (folder / "other.pem").write_text(other.read_text())
+        (folder / ".pgpass").write_text(f"localhost:{self.postgres.port}:*:mail:{secret.replace(':', chr(92) + ':')}\n")
+        (folder / ".pgpass").chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(folder / ".pgpass", "posthorn-lookup")
+        conninfo = f"host=localhost port={self.postgres.port} user=mail dbname=mail sslmode=verify-full passfile={folder}/.pgpass"
+        use_pgsql(self.server, f"{conninfo} sslrootcert={folder}/ca.pem")
+        wait_until(lambda: self.run_tool("migrate")[0] == 0)  # the reload takes a moment
+        self.server.run("tables", "copy", "text", "pgsql")
+        self.server.start()
+        self.server.imap("bob").logout()
+        self.assertEqual(self.postgres.sql("SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+                                           " WHERE application_name = 'posthorn'"), ["t"])
+        self.assertIn("database up", self.server.run("status").stdout)
+        self.assertNotIn("s3same", self.server.log())
+        self.server.stop()
+        use_pgsql(self.server, f"{conninfo} sslrootcert={folder}/other.pem")
+        code, text, error = self.run_tool("check")
+        self.assertEqual(code, 1)
+        self.assertIn("certificate verify failed", error)
+        self.assertNotIn("s3same", text + error)
+
+    def test_init_for_postgresql(self):
+        """posthorn init --pgsql, then the three commands that it names; here with the profile test, whose rules are rows then."""
+        def fetch(server):
+            with imaplib.IMAP4_SSL("localhost", server.port("imaps"), ssl_context=server.trust(), timeout=30) as client:
+                client.login("anna", "read")
+                client.select("INBOX", readonly=True)
+                return [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in client.search(None, "ALL")[1][0].split()]
+
+        env = {"SMTP_USER": "mailer", "SMTP_PASSWD": "send"}
+        with contextlib.ExitStack() as stack:
+            server = Server(users=(), profile="test", env=env, init=("--pgsql", self.postgres.conninfo()))
+            stack.callback(server.close)
+            self.assertRegex(server.init_output, r"(?s)Next:\n  posthorn migrate .*\n  posthorn tables copy text pgsql .*\n  posthorn user add ")
+            server.run("migrate")
+            server.run("tables", "copy", "text", "pgsql")
+            self.assertEqual(self.postgres.sql("SELECT name, account FROM posthorn.vusers"), ["@|vmail"])
+            server.run("user", "add", "anna@example.org", "--password-stdin", input="read\n")
+            self.assertEqual(server.run("check").stdout.splitlines()[-1], "no faults")
+            stack.enter_context(server)
+            with server.smtp() as client:
+                client.starttls(context=server.trust())
+                client.login("mailer", "send")
+                client.sendmail("mailer@example.org", ["anna@any.where.test"], message("by a row"))
+            wait_until(lambda: b"by a row" in b"".join(fetch(server)), 20)
+            self.postgres.sql("INSERT INTO posthorn.vusers (name, account) VALUES ('sales', 'anna')")
+            with server.smtp() as client:
+                client.starttls(context=server.trust())
+                client.login("mailer", "send")
+                client.sendmail("mailer@example.org", ["sales@any.test"], message("to sales"))
+            wait_until(lambda: b"to sales" in b"".join(fetch(server)), 20)
+        code, text, error = self.run_tool("init", str(self.server.folder / "other"), "--hostname", "a.test", "--domain", "a.test", "--pgsql",
+                                          "host=localhost password=s3same")
+        self.assertEqual(code, 1)
+        self.assertIn("password_file", error)
+        self.assertNotIn("s3same", text + error)
+
 
 if __name__ == "__main__":
     unittest.main()
