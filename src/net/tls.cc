@@ -339,6 +339,15 @@ Result<bool> TlsServer::reload() {
   return changed || *added;
 }
 
+std::vector<TlsServer::Loaded> TlsServer::certificates() const {
+  std::vector<Loaded> loaded;
+  for (const Pair& pair : state_->pairs) loaded.push_back({pair.files.certificate, pair.info});
+  return loaded;
+}
+const std::vector<std::string>& TlsServer::faults() const {
+  return state_->faults;
+}
+
 Result<TrustAnchor> read_trust_anchor(const Path& file) {
   constexpr std::size_t kFileMax = 1U << 20U;
   TRY(const auto text, read_file(file, kFileMax));
