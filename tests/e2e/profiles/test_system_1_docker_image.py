@@ -235,7 +235,7 @@ class Counterparts(unittest.TestCase):
         cert.rename(folder / "cert.pem")
         (folder / "localhost.key.pem").rename(folder / "key.pem")
         if os.geteuid() == 0:
-            shutil.chown(folder / "key.pem", group="posthorn-edge")
+            shutil.chown(folder / "key.pem", group="posthorn-tls")
             (folder / "key.pem").chmod(0o640)
         server.start()
         with Dialog("127.0.0.1", server.port("smtp")) as dialog:

@@ -238,7 +238,7 @@ class Deployment(unittest.TestCase):
             file.chmod(0o444)
         (private / "mail.key.pem").chmod(0o400)
         if os.geteuid() == 0:  # the role that speaks TLS is not root
-            shutil.chown(private / "mail.key.pem", group="posthorn-edge")
+            shutil.chown(private / "mail.key.pem", group="posthorn-tls")
             (private / "mail.key.pem").chmod(0o440)
         server.start()
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port('http')}/ca.crt", timeout=30) as answer:
