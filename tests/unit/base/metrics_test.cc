@@ -106,7 +106,7 @@ TEST(Metrics, LabelsAreEscaped) {
 }
 
 TEST(Metrics, TheListIsSound) {
-  static const std::regex name("posthorn_[a-z_]+");
+  static const std::regex name("posthorn_[a-z0-9_]+");
   static const std::regex label("[a-z_]*");
   std::set<std::string_view> seen;
   for (const Metric& metric : kMetrics) {
