@@ -14,6 +14,8 @@ namespace {
 
 constexpr int kNestingMax = 15;
 constexpr int kStarsMax = 3;
+constexpr std::size_t kValuesMax = 1'000;  // fields of one name that a script sees
+constexpr std::size_t kValueMax = 4'096;   // bytes of one
 
 // libsieve takes char* for names it only reads.
 char* name(const char* text) {
@@ -66,6 +68,10 @@ int on_header(sieve2_context_t* context, void* data) {
   const std::string field = text_of(context, "header");
   auto& values = *run.strings.emplace_back(std::make_unique<std::vector<std::string>>());
   if (run.input != nullptr) values = run.input->headers.find_all(field);
+  // libsieve's reader of addresses takes quadratic time, and a stranger writes what it reads.
+  if (values.size() > kValuesMax) values.resize(kValuesMax);
+  for (std::string& value : values)
+    if (value.size() > kValueMax) value.resize(kValueMax);
   auto& list = *run.lists.emplace_back(std::make_unique<std::vector<char*>>());
   for (std::string& value : values) list.push_back(value.data());
   list.push_back(nullptr);
@@ -311,6 +317,7 @@ Result<std::vector<Action>> Script::run(const Input& input) const {
   for (const Action& action : run.actions)
     redirects += std::holds_alternative<Redirect>(action) ? 1 : 0;
   if (redirects > kRedirectsMax) return fail(ErrorKind::permanent, "more than 4 redirects");
+  if (run.actions.size() > kActionsMax) return fail(ErrorKind::permanent, "more than 32 actions");
   if (run.actions.empty()) run.actions.emplace_back(Keep{});
   return std::move(run.actions);
 }

@@ -39,6 +39,7 @@ struct Input {
 
 inline constexpr std::size_t kScriptMax = 1U << 20U;
 inline constexpr std::size_t kRedirectsMax = 4;
+inline constexpr std::size_t kActionsMax = 32;
 
 class Script {
  public:

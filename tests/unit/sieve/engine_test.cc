@@ -70,6 +70,50 @@ TEST(Sieve, FaultsNameTheLine) {
   EXPECT_EQ(run(deep, ""), "s:1: nested deeper than 15 levels");
 }
 
+// Scripts and messages made to be slow or to do much.
+TEST(Sieve, HostileOnes) {
+  const std::string ham = "Subject: hello\r\n";
+  const auto many = [](std::size_t count, const std::string& line) {
+    std::string text = "require \"fileinto\";\n";
+    for (std::size_t i = 0; i < count; ++i) text += line;
+    return text;
+  };
+  EXPECT_EQ(run(many(1'000, "redirect \"x@y.test\";\n"), ham), "more than 4 redirects");
+  EXPECT_EQ(run(many(1'000, "fileinto \"A\";\n"), ham), "more than 32 actions");
+  EXPECT_EQ(run(many(4, "redirect \"x@y.test\";\n"), ham).substr(0, 10), "redirect x");
+  for (const std::string extension : {"include", "variables", "foreverypart", "editheader",
+                                      "vacation", "enotify", "vnd.dovecot.execute"})
+    EXPECT_EQ(run("require \"" + extension + "\"; keep;", ham).substr(0, 2), "s:") << extension;
+
+  std::string tests = "if anyof (";
+  for (int i = 0; i < 40'000; ++i) tests += "size :over 2G,\n ";
+  std::string names = "if header :is [";
+  for (int i = 0; i < 50'000; ++i) names += "\"x-n\",";
+  std::string wide;
+  for (int i = 0; i < 10'000; ++i) wide += "X-N: " + std::string(100, 'a') + "\r\n";
+  std::string addresses = "To: ";
+  for (int i = 0; i < 100'000; ++i) addresses += fmt::format("u{}@x.test,\r\n ", i);
+  const struct {
+    std::string script, header;
+  } rows[] = {
+      {"if size :over 1G { stop; }\n" + many(40'000, "# a comment\n"), ham},
+      {tests + "size :over 1G) { discard; }", ham},
+      {names + "\"x\"] \"y\" { discard; }", ham},
+      {"if header :contains [\"x-n\", \"subject\"] \"b\" { discard; }", wide},
+      {"if address :is \"to\" \"nobody@x.test\" { discard; }", addresses + "z@x.test\r\n"},
+      {"if address :is \"to\" \"nobody@x.test\" { discard; }",
+       "To: " + std::string(1'000'000, '(') + "\r\n"},
+  };
+  int number = 0;
+  for (const auto& row : rows) {
+    std::string did;
+    const auto took = test::cpu_time([&] { did = run(row.script, row.header); });
+    EXPECT_TRUE(did == "keep" || did.starts_with("s:")) << number << " " << did.substr(0, 200);
+    EXPECT_LT(took, test::kCpuSecond) << number;
+    ++number;
+  }
+}
+
 // However it is written, a pattern of many stars is refused or does not count as one: libsieve
 // would need exponential time for it.
 TEST(Sieve, ManyStarsInEveryDisguise) {
