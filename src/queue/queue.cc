@@ -287,8 +287,7 @@ net::Task<> Queue::record(const ItemPtr& item, std::vector<LogRecord> records) {
     item->batch.reset();
     mine->records.insert(mine->records.begin(), item->owed.begin(), item->owed.end());
     item->owed.clear();
-    const auto written =
-        co_await parts_.pool.run([&] { return spool_.append(item->stored.id, mine->records); });
+    const auto written = co_await spool_.append(item->stored.id, mine->records);
     if (!written) {
       log_.with_queue(item->stored.id)
           .error(event::queue_disk_failed, {{"reason", written.error().what}});

@@ -205,7 +205,16 @@ Result<std::optional<Stored>> Spool::read(const std::string& id) {
   return load(id);
 }
 
-Result<> Spool::append(const std::string& id, const std::vector<LogRecord>& records) {
+net::Task<> Spool::append(std::string id, std::vector<LogRecord> records) {
+  CO_TRY(const bool is_new, co_await pool_.run([&] { return append_now(id, records); }));
+  if (is_new) CO_TRY_OK(co_await active_sync_.sync());
+  const std::scoped_lock broken(broken_lock_);
+  broken_logs_.erase(id);
+  co_return Result<>{};
+}
+
+// True: the log's name is new, and lasts only when the folder is synced.
+Result<bool> Spool::append_now(const std::string& id, const std::vector<LogRecord>& records) {
   std::string lines;
   for (const LogRecord& record : records) lines += format_record(record);
   const Path path = active_ / (id + ".log");
@@ -218,16 +227,13 @@ Result<> Spool::append(const std::string& id, const std::vector<LogRecord>& reco
   if (was_broken) {
     TRY(const auto log, read_log(id));
     TRY_OK(replace_file(disk_, path, log.substr(0, sound_size(log)) + lines));
-  } else {
-    TRY(const auto before, find_file_info(path));
-    TRY(const File file, disk_.open(path, OpenMode::append));
-    TRY_OK(disk_.write(file, lines));
-    TRY_OK(disk_.sync(file));
-    if (!before) TRY_OK(disk_.sync_folder(active_));
+    return false;
   }
-  const std::scoped_lock broken(broken_lock_);
-  broken_logs_.erase(id);
-  return {};
+  TRY(const auto before, find_file_info(path));
+  TRY(const File file, disk_.open(path, OpenMode::append));
+  TRY_OK(disk_.write(file, lines));
+  TRY_OK(disk_.sync(file));
+  return !before;
 }
 
 net::Task<> Spool::remove(std::string id) {

@@ -125,8 +125,8 @@ class Spool {
   Result<std::vector<Stored>> recover();
 
   Path message_path(const std::string& id) const { return active_ / id; }
-  // Appends to the message's log and syncs it. Blocks; one at a time for each message.
-  Result<> append(const std::string& id, const std::vector<LogRecord>& records);
+  // Appends to the message's log and syncs it. One at a time for each message.
+  net::Task<> append(std::string id, std::vector<LogRecord> records);
   // Gone for good when this is done, whatever happens to the power: what is finished is not sent
   // again.
   net::Task<> remove(std::string id);
@@ -170,6 +170,7 @@ class Spool {
  private:
   friend class Writer;
   Result<std::optional<Stored>> load(const std::string& id);
+  Result<bool> append_now(const std::string& id, const std::vector<LogRecord>& records);
   Result<std::string> read_log(const std::string& id) const;
   Result<> sweep(const Path& path) const;
 

@@ -38,6 +38,9 @@ struct OpenSpool {
     CO_TRY(const auto stored, co_await writer.commit());
     co_return stored.id;
   }
+  Result<> append(const std::string& id, std::vector<LogRecord> records) {
+    return loop.run(spool.append(id, std::move(records)));
+  }
   test::TestLoop loop;
   net::BlockingPool pool{1};
   Spool spool;
@@ -76,7 +79,7 @@ struct Told {
 };
 
 void note(OpenSpool& run, Told& told, const std::string& id, Kind kind, std::size_t recipient) {
-  const bool done = run.spool.append(id, {line(kind, recipient, "250 said\nso")}).has_value();
+  const bool done = run.append(id, {line(kind, recipient, "250 said\nso")}).has_value();
   Told::Mail& mail = told.mails[id];
   if (kind == Kind::hold) (done ? mail.held : mail.maybe_held) = true;
   const auto state = kind == Kind::delivered ? RecipientState::delivered
@@ -170,7 +173,7 @@ void expect_kept(const Path& folder, const Told& told) {
   // And it works on: what is recorded now is there the next time.
   Told more;
   for (const Stored& stored : *found) {
-    ASSERT_TRUE(run.spool.append(stored.id, {line(Kind::delivered, 0, "now")}));
+    ASSERT_TRUE(run.append(stored.id, {line(Kind::delivered, 0, "now")}));
   }
   const auto again = run.spool.recover();
   ASSERT_TRUE(again);
@@ -250,11 +253,11 @@ TEST(Spool, ALogThatCouldNotBeSyncedIsWrittenAnew) {
       OpenSpool run(folder.path(), disk);
       ASSERT_TRUE(run.spool.recover());
       id = *run.write(three(), kShort);
-      ASSERT_TRUE(run.spool.append(id, {line(Kind::delivered, 0)}));
+      ASSERT_TRUE(run.append(id, {line(Kind::delivered, 0)}));
       disk.arm({.fault = Fault::once, .at = op == FaultDisk::Op::write ? 2 : 3});
-      EXPECT_FALSE(run.spool.append(id, {line(Kind::delivered, 1)}));
+      EXPECT_FALSE(run.append(id, {line(Kind::delivered, 1)}));
       EXPECT_EQ(disk.operations().back(), op);
-      EXPECT_TRUE(run.spool.append(id, {line(Kind::delivered, 2)}));
+      EXPECT_TRUE(run.append(id, {line(Kind::delivered, 2)}));
       EXPECT_EQ(disk.syncs_after_failed(), 0);
     }
     disk.cut_power();
@@ -288,7 +291,7 @@ TEST(Spool, WhatAStartFindsIsThereForGood) {
     ASSERT_TRUE(found);
     ASSERT_EQ(found->size(), 1U);
     id = found->front().id;
-    ASSERT_TRUE(run.spool.append(id, {line(Kind::delivered, 0)}));
+    ASSERT_TRUE(run.append(id, {line(Kind::delivered, 0)}));
   }
   disk.cut_power();
   FaultDisk sound;
@@ -350,7 +353,7 @@ class SpoolDamage : public testing::Test {
     other_ = *run.write(envelope_to({"x@example.org"}), kShort);
     LogRecord tried = line(Kind::tried);
     tried.next_try = WallTime(5'000'000ms);
-    ASSERT_TRUE(run.spool.append(
+    ASSERT_TRUE(run.append(
         victim_, {line(Kind::delivered, 0, "250 ok"), line(Kind::failed, 1, "550 no"), tried}));
     message_ = read_text(active() / victim_);
     log_text_ = read_text(active() / (victim_ + ".log"));
@@ -464,7 +467,7 @@ TEST_F(SpoolDamage, ALogCutAtEachByteAndWithEachByteFlipped) {
       OpenSpool run(folder_.path(), disk_);
       expect_careful(run, log, how == 0 && (text.empty() || text.ends_with('\n')));
       // What is recorded behind the damage is believed the next time.
-      ASSERT_TRUE(run.spool.append(victim_, {line(Kind::delivered, 2)}));
+      ASSERT_TRUE(run.append(victim_, {line(Kind::delivered, 2)}));
       const auto victim = recovered(run);
       ASSERT_TRUE(victim);
       EXPECT_EQ(victim->recipients[2].state, RecipientState::delivered);
