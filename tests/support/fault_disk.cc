@@ -1,23 +1,11 @@
 #include "tests/support/fault_disk.h"
 
-#include <fstream>
-#include <sstream>
+#include "tests/support/temp_folder.h"
 
 namespace posthorn::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const Path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
-void put_text(const Path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 }  // namespace
 
@@ -61,13 +49,13 @@ std::unexpected<Error> FaultDisk::failure(std::string_view call, const Path& pat
 
 std::string FaultDisk::synced_text(const Path& path) const {
   const auto at = synced_.find(path);
-  return at == synced_.end() ? text_of(path) : at->second;
+  return at == synced_.end() ? read_text(path) : at->second;
 }
 
 void FaultDisk::cut_power() {
   const std::scoped_lock lock(mutex_);
   for (const auto& [path, text] : synced_)
-    if (fs::is_regular_file(path) && text_of(path) != text) put_text(path, text);
+    if (fs::is_regular_file(path) && read_text(path) != text) write_text(path, text);
   for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) undo->run();
 }
 
@@ -80,7 +68,7 @@ Result<File> FaultDisk::open(const Path& path, OpenMode mode) {
   if (fails(op)) return failure("open", path);
   if (op == Op::read) return real_.open(path, mode);
   const bool existed = fs::exists(path);
-  if (existed && !synced_.contains(path)) synced_[path] = text_of(path);
+  if (existed && !synced_.contains(path)) synced_[path] = read_text(path);
   auto file = real_.open(path, mode);
   if (!file) return file;
   if (!existed) {
@@ -132,11 +120,11 @@ Result<> FaultDisk::sync(const File& file) {
   for (const auto& [path, text] : synced_) {
     const auto named = find_file_info(path);
     if (!named || !*named || (*named)->inode != inode) continue;
-    synced_[path] = text_of(path);
+    synced_[path] = read_text(path);
     return {};
   }
   const Path path = paths_[file.fd()];
-  synced_[path] = text_of(path);
+  synced_[path] = read_text(path);
   return {};
 }
 
@@ -161,7 +149,7 @@ Result<> FaultDisk::rename(const Path& from, const Path& to) {
   undo_.push_back({to.parent_path(), [from, to, replaces, old] {
                      std::error_code ignored;
                      fs::rename(to, from, ignored);
-                     if (replaces) put_text(to, old);
+                     if (replaces) write_text(to, old);
                    }});
   return done;
 }
@@ -183,7 +171,7 @@ Result<> FaultDisk::remove(const Path& path) {
     const std::string old = synced_text(path);
     synced_.erase(path);
     undo_.push_back({path.parent_path(), [path, old] {
-                       if (fs::exists(path.parent_path())) put_text(path, old);
+                       if (fs::exists(path.parent_path())) write_text(path, old);
                      }});
   }
   return real_.remove(path);

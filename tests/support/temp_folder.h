@@ -1,14 +1,34 @@
 // A folder that lives as long as the test, and files in it.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 
 namespace posthorn::test {
+
+// "" where there is no such file.
+inline std::string read_text(const Path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+inline void write_text(const Path& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+// In order.
+inline std::vector<std::string> names_in(const Path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().native());
+  std::ranges::sort(names);
+  return names;
+}
 
 class TempFolder {
  public:
@@ -25,7 +45,7 @@ class TempFolder {
 
   const Path& path() const { return path_; }
   Path write(const std::string& name, std::string_view text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    write_text(path_ / name, text);
     return path_ / name;
   }
   // What others of the machine may not read, as a key.

@@ -22,20 +22,9 @@ using test::FaultDisk;
 using test::ManualClock;
 using test::TempFolder;
 
-inline std::vector<std::string> names_in(const Path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    names.push_back(entry.path().filename().native());
-  std::ranges::sort(names);
-  return names;
-}
-inline std::string read_text(const Path& path) {
-  const auto text = read_file(path);
-  return text && *text ? **text : std::string();
-}
-inline void write_text(const Path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
+using test::names_in;
+using test::read_text;
+using test::write_text;
 
 inline std::string domain_of(const std::string& address) {
   return address.substr(address.find('@') + 1);

@@ -19,22 +19,9 @@ namespace posthorn::store {
 
 using test::TempFolder;
 
-inline std::string read_text(const Path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-inline void write_text(const Path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-inline std::vector<std::string> names_in(const Path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    names.push_back(entry.path().filename().native());
-  std::ranges::sort(names);
-  return names;
-}
+using test::names_in;
+using test::read_text;
+using test::write_text;
 
 // One run of a store: an event loop, a pool, the accounts. Ending it without close() is a kill -9.
 class Process {
