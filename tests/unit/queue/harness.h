@@ -194,6 +194,10 @@ class Server {
   void settle(int turns = 30) {
     for (int i = 0; i < turns; ++i) (void)loop.run(flush(pool_));
   }
+  // Until it is so, at most so many turns: where a number of turns would be a guess.
+  void settle_until(const auto& is_so, int turns = 20'000) {
+    for (int i = 0; i < turns && !is_so(); i += 30) settle();
+  }
   void step(std::chrono::milliseconds time, int turns = 30) {
     clock_.advance(time);
     queue.look_again();
@@ -202,9 +206,10 @@ class Server {
   net::Message ask(std::string verb, std::string id = {}) {
     return loop.wait(queue.answer(net::Message(std::move(verb)).add("id", id)));
   }
-  std::size_t size() {
+  std::size_t size() { return count("queue.messages"); }
+  std::size_t count(std::string_view name) {
     const net::Message status = ask("status");
-    return static_cast<std::size_t>(std::stoul(std::string(status.get("queue.messages"))));
+    return static_cast<std::size_t>(std::stoul(std::string(status.get(name))));
   }
   std::string state(const std::string& id) { return std::string(ask("show", id).get("state")); }
 

@@ -784,7 +784,7 @@ TEST_F(Scheduler, NewMailIsNotBehindAllTheOldToTheSamePlace) {
   config_.queue.attempts_per_destination_max = 2;
   server().transport.down = {"relay.test"};
   for (int i = 0; i < 300; ++i) take(envelope_to({"old@relay.test"}));
-  server().settle(1500);
+  server().settle_until([&] { return server().count("queue.deferred") == 300; });
   server().transport.down.clear();
   server().transport.stuck = {"relay.test"};
   server().transport.calls.clear();
@@ -795,7 +795,7 @@ TEST_F(Scheduler, NewMailIsNotBehindAllTheOldToTheSamePlace) {
   server().settle(300);
   server().transport.stuck.clear();
   server().transport.open("relay.test");
-  server().settle(1500);
+  server().settle_until([&] { return server().size() == 0; });
   EXPECT_EQ(server().size(), 0U);
   const auto& calls = server().transport.calls;
   std::size_t last = 0;
