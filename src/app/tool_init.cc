@@ -206,22 +206,20 @@ void complete(InitOptions& options) {
 
 void print_next_steps(const InitOptions& options, std::string_view conf) {
   const std::string& profile = options.profile;
+  fmt::print("\nNext:\n");
+  if (!options.pgsql.empty())  // what was written as files is the tables' beginning
+    fmt::print("  posthorn migrate -c {0}\n  posthorn tables copy text pgsql -c {0}\n", conf);
   if (profile == "dev") {
     fmt::print(
-        "\nNext:\n  posthorn serve -c {}\n"
-        "then log in as anybody@any.where, with the password anybody\n",
+        "  posthorn serve -c {}\nthen log in as anybody@any.where, with the password anybody\n",
         conf);
-  } else if (profile == "test") {
+  } else if (profile == "test" && options.pgsql.empty()) {  // the environment's go into files only
     fmt::print(
-        "\nNext:\n  SMTP_USER=app SMTP_PASSWD=one IMAP_USER1=anna IMAP_PASSWD=two "
-        "posthorn serve -c {}\n",
+        "  SMTP_USER=app SMTP_PASSWD=one IMAP_USER1=anna IMAP_PASSWD=two posthorn serve -c {}\n",
         conf);
   } else {
     const std::string you =
         profile == "local" ? "you" : fmt::format("you@{}", options.domains.front());
-    fmt::print("\nNext:\n");
-    if (!options.pgsql.empty())  // what was written as files is the tables' beginning
-      fmt::print("  posthorn migrate -c {0}\n  posthorn tables copy text pgsql -c {0}\n", conf);
     fmt::print("  posthorn user add {} -c {}\n  posthorn serve -c {}\n", you, conf, conf);
   }
 }
