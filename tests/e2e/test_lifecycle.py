@@ -390,7 +390,7 @@ class Commands(unittest.TestCase):
                 self.assertNotEqual(server.run(*args, check=False).returncode, 0, args)
             missing = server.run("check", "-c", "/nonexistent/posthorn.toml", config=False, check=False)
             self.assertEqual(missing.returncode, 78)
-            self.assertIn("/nonexistent/posthorn.toml:1: ", missing.stderr)
+            self.assertIn("/nonexistent/posthorn.toml: there is no such file", missing.stderr)
         finally:
             server.close()
 
