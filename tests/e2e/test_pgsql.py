@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from postgres import TABLES, Postgres, make_server, use_pgsql
+from postgres import Postgres, make_server, use_pgsql
 from support import POSTHORN, Server, Smarthost, message, server_tls, wait_until
 
 class Path(unittest.TestCase):

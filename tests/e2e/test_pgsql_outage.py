@@ -45,8 +45,8 @@ class Gate:
         self._set(stalled=False)
 
     def _set(self, **state):
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name, state_of_it in state.items():
+            setattr(self, name, state_of_it)
         self.waker.send(b".")
 
     def __enter__(self):
@@ -165,8 +165,8 @@ class Outage(unittest.TestCase):
 
     def serve(self, conninfo=None, more=(), **settings):
         made = make_server(self.postgres, timeout='"500ms"', retry_max='"1s"', **settings)
-        for key, value in {**({"pgsql.conninfo": f'"{conninfo}"'} if conninfo else {}), **dict(more)}.items():
-            made.set(key, value)
+        for key, setting in {**({"pgsql.conninfo": f'"{conninfo}"'} if conninfo else {}), **dict(more)}.items():
+            made.set(key, setting)
         self.server = self.stack.enter_context(made)
 
     def send(self, to, subject="x"):

@@ -116,7 +116,7 @@ class Taps(unittest.TestCase):
             self.assertNotIn(" relay ", bob.text)
         # One message, by its id: it waits for a smarthost that says no.
         relay.script["MAIL"] = "451 4.3.0 later"
-        reply = server.submit("alice", message(subject="waits", to="friend@far.test"), ["friend@far.test"])
+        server.submit("alice", message(subject="waits", to="friend@far.test"), ["friend@far.test"])
         queue_id = wait_until(lambda: re.search(r"event=queue\.deferred s=\S+ q=(\S+)", server.log()))[1]
         with Tap(server, queue_id) as one:
             relay.script.pop("MAIL")

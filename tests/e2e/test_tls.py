@@ -144,6 +144,7 @@ class Swap(unittest.TestCase):
         self.assertNotEqual(renewed, two)
         self.add("mail.two.test")
         wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed, 10)
+        self.assertEqual(imap.noop()[0], "OK")
         # A key that is another's: told once, and the pair of before stays.
         self.pairs.make("stranger.test")
         start = self.server.log_path.stat().st_size

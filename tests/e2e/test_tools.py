@@ -4,6 +4,7 @@ What they change is looked at in the files and, where a server runs, by a login 
 """
 
 import imaplib
+import os
 import pathlib
 import re
 import shutil
@@ -14,7 +15,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, ROOT, Server, Smarthost, message, wait_until
+from support import POSTHORN, ROOT, Server, Smarthost, free_port, message, wait_until
 
 
 def posthorn(*args, input=None):

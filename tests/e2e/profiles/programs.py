@@ -11,10 +11,11 @@ import re
 import secrets
 import select
 import subprocess
+import sys
 import tempfile
 import time
 
-import dialogs  # puts the folder above on the path
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from support import POSTHORN
 
 WHY_NOT_ROOT = "only root makes accounts of the machine"
