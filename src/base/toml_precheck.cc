@@ -31,6 +31,9 @@ class Precheck {
       } else if (c == '[' && open_.empty() && before_ == '\n' && !has_name()) {
         reason = "a section is opened with its name: [name]";
         return line_;
+      } else if (c == '-' && ends_a_year()) {
+        reason = "a date: no setting takes one";
+        return line_;
       } else {
         if (c != ' ' && c != '\t' && c != '\r') before_ = c;
         if (c == '[' || c == '{') open_ += c;
@@ -64,6 +67,14 @@ class Precheck {
     }
     at_ = std::min(at_ + end.size(), text_.size());
     while (is_long && at_ < text_.size() && text_[at_] == quote) ++at_;  // """a""""
+  }
+  // Four digits that are a word, up to here: "1980" of 1980-05-27T07:32:00Z.
+  bool ends_a_year() const {
+    const std::string_view before = text_.substr(0, at_);
+    const std::size_t end = before.find_last_not_of("0123456789");
+    const std::size_t digits = end == before.npos ? at_ : at_ - end - 1;
+    return digits == 4 &&
+           (end == before.npos || std::string_view(" \t\n=,[").find(before[end]) != before.npos);
   }
   bool has_name() const {
     std::string_view rest = text_.substr(at_ + 1);

@@ -72,6 +72,15 @@ TEST(Config, AQuoteStandsWhereATextBegins) {
   EXPECT_EQ(fault("[ 'smtp' . \"x\" ]\n{").find("a quote"), std::string::npos);
 }
 
+TEST(Config, NoSettingIsADate) {
+  for (const std::string text :
+       {"[smtp]\nmessage_max = 1980-05-27Tr7:32:00Z\n", "[smtp]\nmessage_max = 1980-05-27\n",
+        "[smtp]\nmessage_max=1980-05-27 x\n", "[smtp]\nbanner = [1980-05-27T]\n"})
+    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a date: no setting takes one") << text;
+  for (const std::string text : {"[smtp]\nbanner = \"1980-05-27T\"\n", "# 1980-05-27Tr\n"})
+    EXPECT_EQ(fault(text), "") << text;
+}
+
 TEST(Config, QuotesAndCommentsMayHoldWhatTheyLike) {
   for (const char* text :
        {"# [!x \xC3\xA4\n[smtp] # [\nbanner = \"[!x] \xC3\xA4\"\n",
