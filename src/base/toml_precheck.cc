@@ -31,6 +31,9 @@ class Precheck {
       } else if (c == '[' && open_.empty() && before_ == '\n' && !has_name()) {
         reason = "a section is opened with its name: [name]";
         return line_;
+      } else if ((c == '[' || c == '{') && std::string_view("\n=,[{").find(before_) == text_.npos) {
+        reason = "a bracket in the middle of a word";
+        return line_;
       } else if (c == '-' && ends_a_year()) {
         reason = "a date: no setting takes one";
         return line_;

@@ -72,6 +72,12 @@ TEST(Config, AQuoteStandsWhereATextBegins) {
   EXPECT_EQ(fault("[ 'smtp' . \"x\" ]\n{").find("a quote"), std::string::npos);
 }
 
+TEST(Config, ABracketStandsWhereAListBegins) {
+  for (const char* text : {"\na = 0[\"''[ho\xD1\xA3 p", "\na = b{", "\na = [1 [2]]", "\na[ = 1"})
+    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a bracket in the middle of a word")
+        << text;
+}
+
 TEST(Config, NoSettingIsADate) {
   for (const std::string text :
        {"[smtp]\nmessage_max = 1980-05-27Tr7:32:00Z\n", "[smtp]\nmessage_max = 1980-05-27\n",
