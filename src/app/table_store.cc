@@ -60,15 +60,50 @@ std::string first_fault(const std::vector<maps::Finding>& faults) {
   return faults.front().text();
 }
 
-class TextStore final : public TableStore {
+// A table in a file: it is read whole and replaced whole.
+class FileStore : public TableStore {
  public:
-  explicit TextStore(Path path) : path_(std::move(path)) {}
-  std::string place() const override { return path_.native(); }
-  bool is_text() const override { return true; }
+  explicit FileStore(Path path) : path_(std::move(path)) {}
+  std::string place() const final { return path_.native(); }
+  bool is_text() const final { return true; }
+
+  Result<> set(const std::string& key, const std::string& value) final {
+    return change({{key, value}});
+  }
+  Result<bool> remove(const std::string& key) final {
+    TRY(const auto there, find(key));
+    if (!there) return false;
+    TRY_OK(change({{key, std::nullopt}}));
+    return true;
+  }
+  Result<> replace_all(const std::vector<KeyValue>& rows) final {
+    TRY(const auto before, list());
+    return change(changes_between(before, rows));
+  }
+
+ protected:
+  const Path& path() const { return path_; }
+  // The file's text with the changes in it.
+  virtual Result<std::string> edit(const std::string& text,
+                                   const std::vector<maps::TextChange>& changes) const = 0;
+
+ private:
+  Result<> change(const std::vector<maps::TextChange>& changes) const {
+    TRY(const std::string text, read(path_));
+    TRY(const std::string edited, edit(text, changes));
+    return edited == text ? Result<>{} : write(path_, edited);
+  }
+
+  Path path_;
+};
+
+class TextStore final : public FileStore {
+ public:
+  using FileStore::FileStore;
 
   Result<std::vector<KeyValue>> list() override {
-    TRY(const auto text, read(path_));
-    auto file = maps::parse_text(text, path_.native());
+    TRY(const auto text, read(path()));
+    auto file = maps::parse_text(text, path().native());
     if (!file.faults.empty()) return fail(ErrorKind::config, first_fault(file.faults));
     std::vector<KeyValue> rows;
     for (maps::Entry& entry : file.entries)
@@ -81,67 +116,36 @@ class TextStore final : public TableStore {
       if (name == key) return value;
     return std::nullopt;
   }
-  Result<> set(const std::string& key, const std::string& value) override {
-    return change({{key, value}});
-  }
-  Result<bool> remove(const std::string& key) override {
-    TRY(const auto there, find(key));
-    if (!there) return false;
-    TRY_OK(change({{key, std::nullopt}}));
-    return true;
-  }
-  Result<> replace_all(const std::vector<KeyValue>& rows) override {
-    TRY(const auto before, list());
-    return change(changes_between(before, rows));
-  }
 
  private:
-  Result<> change(const std::vector<maps::TextChange>& changes) const {
-    TRY(const auto text, read(path_));
-    TRY(const auto edited, maps::edit_text(text, changes));
-    return edited == text ? Result<>{} : write(path_, edited);
+  Result<std::string> edit(const std::string& text,
+                           const std::vector<maps::TextChange>& changes) const override {
+    return maps::edit_text(text, changes);
   }
-
-  Path path_;
 };
 
 // conf/users.
-class UserStore final : public TableStore {
+class UserStore final : public FileStore {
  public:
-  explicit UserStore(Path path) : path_(std::move(path)) {}
-  std::string place() const override { return path_.native(); }
-  bool is_text() const override { return true; }
+  using FileStore::FileStore;
 
   Result<std::vector<KeyValue>> list() override {
-    TRY(const auto text, read(path_));
-    const auto file = auth::parse_users(text, path_.native());
+    TRY(const auto text, read(path()));
+    const auto file = auth::parse_users(text, path().native());
     if (!file.faults.empty()) return fail(ErrorKind::config, file.faults.front());
     return std::vector<KeyValue>(file.hashes.begin(), file.hashes.end());
   }
   Result<std::optional<std::string>> find(const std::string& key) override {
-    TRY(const auto text, read(path_));
-    const auto hashes = auth::parse_users(text, path_.native()).hashes;
+    TRY(const auto text, read(path()));
+    const auto hashes = auth::parse_users(text, path().native()).hashes;
     const auto found = hashes.find(key);
     if (found == hashes.end()) return std::nullopt;
     return found->second;
   }
-  Result<> set(const std::string& key, const std::string& value) override {
-    return change({{key, value}});
-  }
-  Result<bool> remove(const std::string& key) override {
-    TRY(const auto there, find(key));
-    if (!there) return false;
-    TRY_OK(change({{key, std::nullopt}}));
-    return true;
-  }
-  Result<> replace_all(const std::vector<KeyValue>& rows) override {
-    TRY(const auto before, list());
-    return change(changes_between(before, rows));
-  }
 
  private:
-  Result<> change(const std::vector<maps::TextChange>& changes) const {
-    TRY(const std::string text, read(path_));
+  Result<std::string> edit(const std::string& text,
+                           const std::vector<maps::TextChange>& changes) const override {
     std::string edited = text;
     for (const maps::TextChange& change : changes) {
       // A field ends at a colon, a line at its end: such a login could not be read back.
@@ -154,10 +158,8 @@ class UserStore final : public TableStore {
       if (auto next = auth::edit_users(edited, change.key, change.value ? &*change.value : nullptr))
         edited = *std::move(next);
     }
-    return edited == text ? Result<>{} : write(path_, edited);
+    return edited;
   }
-
-  Path path_;
 };
 
 class PgsqlStore final : public TableStore {
