@@ -1,7 +1,9 @@
 #include "message/part.h"
 
 #include <algorithm>
+#include <functional>
 #include <span>
+#include <utility>
 
 #include "message/charset.h"
 #include "message/headers.h"
@@ -25,11 +27,13 @@ std::string_view trim_end(std::string_view text) {
 }
 
 // Made in one pass over the text, so that no level of nesting has to read it again: how many lines
-// stand before each block of it, and where lines begin with two hyphens. Beyond a million such
-// lines, what follows holds no boundary.
+// stand before each block of it, and the lines that begin with two hyphens, by what they say: each
+// multipart looks only at those that are its boundary. Beyond a million such lines, what follows
+// holds no boundary.
 class Lines {
  public:
   struct Delimiter {
+    std::size_t hash = 0;  // of the line without the white space at its end
     std::size_t begin = 0;
     std::size_t end = 0;  // with the line end
   };
@@ -44,21 +48,32 @@ class Lines {
     std::size_t at = text.starts_with("--") ? 0 : next(0);
     for (; at != std::string_view::npos && found_.size() < kDelimitersMax; at = next(at)) {
       const std::size_t lf = text.find('\n', at);
-      found_.push_back({at, lf == std::string_view::npos ? text.size() : lf + 1});
+      const std::size_t end = lf == std::string_view::npos ? text.size() : lf + 1;
+      found_.push_back({hash(trim_end(text.substr(at, end - at))), at, end});
     }
+    std::ranges::sort(found_, {}, place);
   }
 
   std::size_t count(std::size_t begin, std::size_t end) const {
     return count_before(end) - count_before(begin);
   }
-  std::span<const Delimiter> delimiters(std::size_t begin, std::size_t end) const {
-    const auto first = std::ranges::lower_bound(found_, begin, {}, &Delimiter::begin);
-    return {first, std::ranges::lower_bound(first, found_.end(), end, {}, &Delimiter::begin)};
+  // The lines in [begin, end) that say this, in their order; of another text only if the hashes
+  // are the same.
+  std::span<const Delimiter> delimiters(std::string_view text, std::size_t begin,
+                                        std::size_t end) const {
+    const std::size_t hashed = hash(text);
+    const auto first = std::ranges::lower_bound(found_, std::pair(hashed, begin), {}, place);
+    return {first,
+            std::ranges::lower_bound(first, found_.end(), std::pair(hashed, end), {}, place)};
   }
 
  private:
   static constexpr std::size_t kBlock = 1024;
 
+  static std::size_t hash(std::string_view text) { return std::hash<std::string_view>()(text); }
+  static std::pair<std::size_t, std::size_t> place(const Delimiter& line) {
+    return {line.hash, line.begin};
+  }
   std::size_t next(std::size_t at) const {
     const std::size_t lf = text_.find("\n--", at);
     return lf == std::string_view::npos ? lf : lf + 1;
@@ -168,27 +183,36 @@ class Parser {
       if (to_lower(name) == "boundary") boundary = "--" + value;
     if (boundary.size() <= 2) return;
     boundary = trim_end(boundary);
-    const std::string last_boundary = boundary + "--";
+    const auto [close, is_closed] = find_close(part, boundary + "--");
     std::size_t child = std::string_view::npos;  // where the open child begins
-    for (const Lines::Delimiter& line : lines_.delimiters(part.body_begin, part.body_end)) {
-      if (parts_ >= kPartsMax) break;
-      // RFC 2046 section 5.1.1: only white space may follow; a longer boundary is another one.
-      const std::size_t next = std::min(line.end, part.body_end);
-      const std::string_view text = trim_end(text_.substr(line.begin, next - line.begin));
-      const bool last = text == last_boundary;
-      if (!last && text != boundary) continue;
-      if (child != std::string_view::npos) {
-        // The CRLF before the boundary belongs to it.
-        std::size_t end = line.begin;
-        if (end > child && text_[end - 1] == '\n') --end;
-        if (end > child && text_[end - 1] == '\r') --end;
+    const auto end_child = [&](std::size_t end) {
+      if (child <= end)
         part.children.push_back(parse(child, end, depth + 1, part.subtype == "digest"));
-      }
-      if (last) return;
-      child = next;
+    };
+    for (const Lines::Delimiter& line : lines_.delimiters(boundary, part.body_begin, close)) {
+      if (parts_ >= kPartsMax) return end_child(part.body_end);
+      if (!is_line(line, boundary)) continue;
+      end_child(end_before(line.begin, child));
+      child = std::min(line.end, part.body_end);
     }
-    if (child != std::string_view::npos && child <= part.body_end)
-      part.children.push_back(parse(child, part.body_end, depth + 1, part.subtype == "digest"));
+    end_child(is_closed ? end_before(close, child) : part.body_end);
+  }
+
+  // RFC 2046 section 5.1.1: only white space may follow; a longer boundary is another one.
+  bool is_line(const Lines::Delimiter& line, std::string_view text) const {
+    return trim_end(text_.substr(line.begin, line.end - line.begin)) == text;
+  }
+  std::pair<std::size_t, bool> find_close(const Part& part, std::string_view last) const {
+    for (const Lines::Delimiter& line : lines_.delimiters(last, part.body_begin, part.body_end))
+      if (is_line(line, last)) return {line.begin, true};
+    return {part.body_end, false};
+  }
+  // The CRLF before a boundary belongs to it.
+  std::size_t end_before(std::size_t boundary, std::size_t begin) const {
+    std::size_t end = boundary;
+    if (end > begin && text_[end - 1] == '\n') --end;
+    if (end > begin && text_[end - 1] == '\r') --end;
+    return end;
   }
 
   std::string_view text_;

@@ -457,7 +457,7 @@ class Oversize(WithServer):
         self.assertLess(resident(edge) - before, ROOM)
         begin = time.monotonic()
         self.wire()
-        self.assertLess(time.monotonic() - begin, 1)
+        self.assertLess(time.monotonic() - begin, 5)
 
     def test_a_text_line_of_ten_megabytes(self):
         roles = self.server.roles()
@@ -549,7 +549,7 @@ class Crowd(unittest.TestCase):
                     self.assertRegex(wire.reply(), "^220 ")
                     times.append(time.monotonic() - begin)
                     wire.close()
-                self.assertLess(min(times), 0.1, times)
+                self.assertLess(min(times), 1, times)
             finally:
                 for connection in silent:
                     connection.close()
@@ -597,11 +597,11 @@ class Crowd(unittest.TestCase):
                 except ConnectionError:
                     break
             ended = time.monotonic() - begin
-            self.assertTrue(1.5 < ended < 5, ended)
+            self.assertTrue(1.5 < ended < 9, ended)
             self.assertTrue(got == b"" or got.startswith(b"421 4.4.2 "), got)
             self.assertRegex(silent.reply(), "^421 4.4.2 ")
             self.assertNotIn("250", data.reply())
-            self.assertLess(time.monotonic() - begin, 8)
+            self.assertLess(time.monotonic() - begin, 14)
             for wire in (silent, slow, data):
                 wire.close()
 

@@ -88,8 +88,8 @@ class Swap(unittest.TestCase):
         self.put(self.pairs.key("second.test"), "key.pem")
         self.put(self.pairs.cert("second.test"), "cert.pem")
         for service in ("imaps", "submissions"):
-            wait_until(lambda service=service: certificate_at(self.server, service) == second, 5)
-        self.assertLess(time.monotonic() - begin, 4)
+            wait_until(lambda service=service: certificate_at(self.server, service) == second)
+        self.assertLess(time.monotonic() - begin, 15)
         self.assertEqual(imap.noop()[0], "OK")
         self.assertEqual(imap.select("INBOX")[0], "OK")
         imap.logout()
@@ -103,7 +103,7 @@ class Swap(unittest.TestCase):
         self.put(self.pairs.cert("third.test"), "cert.pem")
         self.assertEqual(certificate_at(self.server), second)
         self.server.run("reload")
-        wait_until(lambda: certificate_at(self.server) == third, 5)
+        wait_until(lambda: certificate_at(self.server) == third)
 
     def add(self, name, made=None):
         """A folder of tls.folder with a pair in it, as a renewal puts it there."""
@@ -130,9 +130,9 @@ class Swap(unittest.TestCase):
         """The name that a client asks for chooses; what comes, changes and goes is live; a bad pair keeps the old one."""
         two, wild = self.pairs.make("mail.two.test"), self.pairs.make("*.three.test")
         self.add("mail.two.test")
-        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == two, 10)
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == two)
         self.add("three", "*.three.test")
-        wait_until(lambda: certificate_at(self.server, name="imap.three.test") == wild, 10)
+        wait_until(lambda: certificate_at(self.server, name="imap.three.test") == wild)
         for port, *starttls in (("submissions",), ("imaps",), ("pop3s",), ("submission", "-starttls", "smtp"), ("smtp", "-starttls", "smtp"),
                                 ("imap", "-starttls", "imap"), ("pop3", "-starttls", "pop3")):
             with self.subTest(port=port):
@@ -143,7 +143,7 @@ class Swap(unittest.TestCase):
         renewed = self.pairs.make("mail.two.test")
         self.assertNotEqual(renewed, two)
         self.add("mail.two.test")
-        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed, 10)
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed)
         self.assertEqual(imap.noop()[0], "OK")
         # A key that is another's: told once, and the pair of before stays.
         self.pairs.make("stranger.test")
@@ -162,10 +162,10 @@ class Swap(unittest.TestCase):
         self.assertEqual(certificate_at(self.server, name="mail.two.test"), self.first)
         self.assertEqual(certificate_at(self.server, name="a.three.test"), wild)
         key.write_bytes(good)
-        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed, 10)
+        wait_until(lambda: certificate_at(self.server, name="mail.two.test") == renewed)
         # A folder that goes takes its name along.
         shutil.rmtree(self.tls / "names/three")
-        wait_until(lambda: certificate_at(self.server, name="a.three.test") == self.first, 10)
+        wait_until(lambda: certificate_at(self.server, name="a.three.test") == self.first)
 
     def test_the_end_of_each_certificate_is_told(self):
         self.server.stop()
@@ -217,7 +217,7 @@ class Swap(unittest.TestCase):
         wait_until(lambda: "every account of this machine can read this key" in self.server.log())
         self.assertEqual(certificate_at(self.server), self.first)
         (self.tls / "key.pem").chmod(0o640)
-        wait_until(lambda: certificate_at(self.server) == second, 5)
+        wait_until(lambda: certificate_at(self.server) == second)
 
     def test_many_connections_during_swaps_all_succeed(self):
         ders = [self.first]
@@ -239,7 +239,7 @@ class Swap(unittest.TestCase):
                 ders.append(self.pairs.make(name))
                 self.put(self.pairs.key(name), "key.pem")
                 self.put(self.pairs.cert(name), "cert.pem")
-                wait_until(lambda: ders[-1] in shown, 5)
+                wait_until(lambda: ders[-1] in shown)
         finally:
             over.set()
             for thread in threads:
@@ -370,11 +370,11 @@ class Protocol(unittest.TestCase):
             except ConnectionError:
                 break
         ended = time.monotonic() - begin
-        self.assertTrue(1.5 < ended < 4, ended)
+        self.assertTrue(1.5 < ended < 7, ended)
         self.assertLess(sent, len(hello))
         for name, connection in opened.items():
             self.assertIn(read_all(connection)[:1], (b"", b"\x15"), name)
-        self.assertLess(time.monotonic() - begin, 5)
+        self.assertLess(time.monotonic() - begin, 14)
         self.assertIn("event=tls.failed", self.server.log())
 
 

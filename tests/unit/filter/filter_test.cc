@@ -396,7 +396,7 @@ TEST_F(FilterTest, StopEndsWhatIsUnderWay) {
   for (int i = 0; i < 5; ++i) loop_.scope().spawn(scan_one(filter, what, good, done));
   loop_.until([&] { return spamd.requests().size() == 2; });
   filter.stop();
-  loop_.until([&] { return done == 5; }, 5s);
+  loop_.until([&] { return done == 5; });
   EXPECT_EQ(good, 0);
   loop_.until([&] { return loop_.scope().running() == 0; });
 }

@@ -1,5 +1,5 @@
 // Messages made to be slow: headers with a hundred thousand addresses, a million comments, nested
-// multiparts without end. Each parser must be done within a second of processor time, with a
+// multiparts without end. Each parser must be done in some passes over the text, with a
 // bounded number of parts, addresses and parameters (CVE-2020-12100, CVE-2024-23184 and their kin).
 #include <gtest/gtest.h>
 
@@ -56,8 +56,8 @@ TEST(HostileAddresses, TakeLinearTimeAndAreBounded) {
   };
   for (const AddressRow& row : rows) {
     std::vector<Address> addresses;
-    const auto took = test::cpu_time([&] { addresses = parse_addresses(row.value); });
-    EXPECT_LT(took, test::kCpuSecond) << row.name;
+    const auto took = test::cpu_passes([&] { addresses = parse_addresses(row.value); });
+    EXPECT_LT(took, test::kPassesMax) << row.name;
     EXPECT_LE(addresses.size(), kAddressesMax + 1) << row.name;
     if (row.addresses != kAddressesMax) EXPECT_EQ(addresses.size(), row.addresses) << row.name;
   }
@@ -105,8 +105,8 @@ TEST(HostileParts, TakeLinearTimeAndAreBounded) {
   };
   for (const PartRow& row : rows) {
     Part part;
-    const auto took = test::cpu_time([&] { part = parse_parts(row.text); });
-    EXPECT_LT(took, test::kCpuSecond) << row.name;
+    const auto took = test::cpu_passes([&] { part = parse_parts(row.text); });
+    EXPECT_LT(took, test::kPassesMax) << row.name;
     EXPECT_LE(count_parts(part), row.parts_max) << row.name;
     EXPECT_LE(depth_of(part), row.depth) << row.name;
   }
@@ -120,7 +120,7 @@ TEST(HostileParameters, TakeLinearTimeAndAreBounded) {
         "a/b" + repeat("; (", 300'000), "a/b; c=" + repeat("\"", 1'000'000),
         "a/b; c=\"" + repeat("\\", 1'000'000)}) {
     ParameterizedValue parsed;
-    EXPECT_LT(test::cpu_time([&] { parsed = parse_parameterized(text); }), test::kCpuSecond);
+    EXPECT_LT(test::cpu_passes([&] { parsed = parse_parameterized(text); }), test::kPassesMax);
     EXPECT_LE(parsed.parameters.size(), 100U);
   }
 }
@@ -134,12 +134,12 @@ TEST(HostileHeaders, AHeaderInManyPiecesCostsNoMoreThanAWholeOne) {
   };
   for (const std::string& text : rows) {
     HeaderCollector collector;
-    const auto took = test::cpu_time([&] {
+    const auto took = test::cpu_passes([&] {
       for (std::size_t at = 0; at < text.size() && !collector.is_whole(); at += 256)
         collector.feed(std::string_view(text).substr(at, 256));
       collector.finish();
     });
-    EXPECT_LT(took, test::kCpuSecond) << text.substr(0, 20);
+    EXPECT_LT(took, test::kPassesMax) << text.substr(0, 20);
     const auto whole = find_header_end(text, true);
     EXPECT_EQ(collector.block().size(), whole->header_size) << text.substr(0, 20);
   }
@@ -148,7 +148,7 @@ TEST(HostileHeaders, AHeaderInManyPiecesCostsNoMoreThanAWholeOne) {
 TEST(HostileHeaders, FieldsAreBounded) {
   const std::string block = repeat("To: a@b.example\r\n", 300'000);
   std::size_t fields = 0;
-  EXPECT_LT(test::cpu_time([&] { fields = Headers(block).fields().size(); }), test::kCpuSecond);
+  EXPECT_LT(test::cpu_passes([&] { fields = Headers(block).fields().size(); }), test::kPassesMax);
   EXPECT_EQ(fields, kFieldsMax);
 }
 
@@ -157,7 +157,7 @@ TEST(HostileWords, TakeLinearTime) {
        {repeat("=?", 500'000), repeat("=?a?q?", 200'000), repeat("=?utf-8?q?=41?= ", 100'000),
         repeat("=?utf-8?b?", 100'000) + "?=", "=?" + repeat("?", 1'000'000)}) {
     std::string decoded;
-    EXPECT_LT(test::cpu_time([&] { decoded = decode_words(text); }), test::kCpuSecond)
+    EXPECT_LT(test::cpu_passes([&] { decoded = decode_words(text); }), test::kPassesMax)
         << text.substr(0, 12);
     EXPECT_LE(decoded.size(), 2 * text.size());
   }

@@ -34,14 +34,14 @@ TEST(Scope, ShutDownTellsThenCloses) {
     EXPECT_EQ(scope.running(), 1U);
     EXPECT_FALSE(scope.is_stopping());
     const SteadyTime begin = soon(0ms);
-    loop.wait(scope.shut_down(200ms));
+    loop.wait(scope.shut_down(polite ? 10s : 200ms));
     loop.wait(scope.join());
     const auto took = soon(0ms) - begin;
     EXPECT_TRUE(scope.is_stopping());
     EXPECT_EQ(scope.running(), 0U);
     EXPECT_EQ(said, "told closed");
     if (polite) {
-      EXPECT_LT(took, 150ms);
+      EXPECT_LT(took, 8s);
     } else {
       EXPECT_GE(took, 200ms);
     }
@@ -145,7 +145,7 @@ TEST(BlockingPool, ItsQueueIsBounded) {
   BlockingPool pool(2, 10);
   Jobs jobs;
   for (int i = 0; i < 15; ++i) loop.scope().spawn(job(pool, jobs));
-  loop.until([&] { return jobs.refused == 5; }, 2s);
+  loop.until([&] { return jobs.refused == 5; });
   EXPECT_EQ(pool.waiting(), 10U);
   EXPECT_EQ(jobs.ran, 0);
   jobs.go = true;
@@ -172,11 +172,11 @@ TEST(Event, SetCloseAndDeadline) {
   for (int i = 0; i < 3; ++i) loop.scope().spawn(Waiter::go(*event, woken, late));
   loop.idle(5ms);
   event->set();
-  loop.until([&] { return woken == 3; }, 1s);
+  loop.until([&] { return woken == 3; });
   for (int i = 0; i < 3; ++i) loop.scope().spawn(Waiter::go(*event, woken, late));
   loop.idle(5ms);
   event.reset();  // it goes while others wait
-  loop.until([&] { return woken == 6; }, 1s);
+  loop.until([&] { return woken == 6; });
   EXPECT_EQ(late, 0);
   Event closed(loop.executor());
   closed.close();

@@ -73,7 +73,7 @@ TEST_F(SpliceTest, HalfClose) {
   ASSERT_TRUE(*read) << read->error().what;
   EXPECT_TRUE(read->value() == answer);
   right_.b.reset();
-  loop_.until([this] { return over_; }, 2s);
+  loop_.until([this] { return over_; });
 }
 
 TEST_F(SpliceTest, EitherEnd) {
@@ -81,7 +81,7 @@ TEST_F(SpliceTest, EitherEnd) {
   right_.b.reset();
   EXPECT_EQ(loop_.run(read_to_end(left(), soon(2s))).value(), "* BYE\r\n");
   left_.a.reset();
-  loop_.until([this] { return over_; }, 2s);
+  loop_.until([this] { return over_; });
 }
 
 Task<std::size_t> write_until_full(Stream& stream) {
@@ -109,7 +109,7 @@ TEST_F(SpliceTest, BothGoWhileBytesAreOnTheirWay) {
   (void)loop_.run(write_until_full(right()));
   left_.a.reset();
   right_.b.reset();
-  loop_.until([this] { return over_; }, 3s);
+  loop_.until([this] { return over_; });
 }
 
 }  // namespace

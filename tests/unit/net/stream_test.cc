@@ -152,7 +152,7 @@ TEST_F(StreamTest, CloseEndsWhatWaits) {
   EXPECT_TRUE(waited && *waited);  // of what was written so far
   pair.a->close();
   pair.a->close();
-  loop_.until([&] { return read && written; }, 1s);
+  loop_.until([&] { return read && written; });
   EXPECT_EQ(read->error().kind, ErrorKind::closed);
   EXPECT_EQ(written->error().kind, ErrorKind::closed);
   EXPECT_EQ(loop_.run(read_once(*pair.a, 1, soon(1s))).error().kind, ErrorKind::closed);
