@@ -7,8 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "auth/proto/base64.h"
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "base/ids.h"
 
 namespace posthorn::auth {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+#include "base/base64.h"
 #include "message/headers.h"
 
 namespace posthorn::filter {
@@ -10,30 +12,11 @@ namespace {
 
 using config::parse_score;
 
+constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::size_t kLineMax = 900;  // RFC 5322 section 2.1.1: 998
 
 std::optional<double> score_of(const Verdict& verdict) {
   return parse_score(std::string_view(verdict.score).substr(0, verdict.score.find(' ')));
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-std::string base64(std::string_view text) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      bits = bits << 8U | (i + j < text.size() ? static_cast<unsigned char>(text[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j)
-      out += i + j > text.size() ? '=' : kDigits[bits >> (18U - 6U * j) & 63U];
-  }
-  return out;
 }
 
 // Between two encoded words a reader shows no white space (RFC 2047 section 6.2), so the space
@@ -48,7 +31,8 @@ std::string written(std::string_view mark) {
   for (std::string_view rest = text; !rest.empty();) {
     std::size_t n = std::min<std::size_t>(rest.size(), 45);
     while (n < rest.size() && n > 1 && (static_cast<unsigned char>(rest[n]) & 0xC0U) == 0x80) --n;
-    out += fmt::format("{}=?UTF-8?B?{}?=", out.empty() ? "" : " ", base64(rest.substr(0, n)));
+    out +=
+        fmt::format("{}=?UTF-8?B?{}?=", out.empty() ? "" : " ", encode_base64(rest.substr(0, n)));
     rest.remove_prefix(n);
   }
   return out;
@@ -80,8 +64,9 @@ void apply_scores(const config::Filter& config, Verdict& verdict) {
     for (const message::Field& field : fields.fields()) {
       if (message::equals_ignoring_case(field.name, "X-Spam-Flag")) continue;
       if (message::equals_ignoring_case(field.name, "X-Spam-Status"))
-        out += fmt::format("{}:{}\r\n", field.name,
-                           status_with(field.value, verdict.spam, trim(config.spam_score)));
+        out +=
+            fmt::format("{}:{}\r\n", field.name,
+                        status_with(field.value, verdict.spam, trim(config.spam_score, kBlanks)));
       else
         out += field.raw;
     }
@@ -99,8 +84,8 @@ bool is_discarded(const config::Filter& config, const Verdict& verdict) {
 
 std::optional<std::string> mark_subject(std::optional<std::string_view> subject,
                                         std::string_view mark) {
-  const std::string word = written(trim(mark));
-  const std::string_view value = subject ? trim(*subject) : std::string_view();
+  const std::string word = written(trim(mark, kBlanks));
+  const std::string_view value = subject ? trim(*subject, kBlanks) : std::string_view();
   if (value.starts_with(word)) return std::nullopt;
   if (value.empty()) return fmt::format("Subject: {}\r\n", word);
   const bool is_long = word.size() + std::min(value.find('\r'), value.size()) > kLineMax;

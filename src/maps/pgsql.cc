@@ -5,6 +5,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "base/utf8.h"
 
 namespace posthorn::maps {
 namespace {
@@ -17,26 +18,8 @@ constexpr auto kHeartbeat = 10s;  // a listening connection that is silent is as
 
 // PostgreSQL's texts are UTF-8 without NUL: any other key is in no table, and is not asked for.
 bool may_be_key(std::string_view key) {
-  if (key.empty() || key.size() > kKeyMax) return false;
-  for (std::size_t i = 0; i < key.size();) {
-    const auto lead = static_cast<unsigned char>(key[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xC2 ? 0
-                               : lead < 0xE0 ? 2
-                               : lead < 0xF0 ? 3
-                               : lead < 0xF5 ? 4
-                                             : 0;
-    if (lead == 0 || length == 0 || i + length > key.size()) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(key[i + k]) & 0xC0U) != 0x80) return false;
-    const auto second = static_cast<unsigned char>(length > 1 ? key[i + 1] : 0);
-    // RFC 3629 section 4: no overlong form, no surrogate, nothing above U+10FFFF.
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-      return false;
-    i += length;
-  }
-  return true;
+  return !key.empty() && key.size() <= kKeyMax && key.find('\0') == std::string_view::npos &&
+         is_utf8(key);
 }
 
 std::string cache_key(Question question, std::string_view key) {

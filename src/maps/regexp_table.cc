@@ -117,7 +117,7 @@ Result<> RegexpTable::read_pattern(std::string_view& rest, Rule& rule) const {
   const std::string form = "the form is: /pattern/flags value";
   if (rest.starts_with('!')) {
     rule.negated = true;
-    rest = trim(rest.substr(1));
+    rest = trim(rest.substr(1), kSpace);
   }
   if (rest.size() < 2) return wrong(form);
   const char delimiter = rest.front();
@@ -135,7 +135,7 @@ Result<> RegexpTable::read_pattern(std::string_view& rest, Rule& rule) const {
   if (auto why = fault_of_pattern(pattern)) return wrong(*std::move(why));
   rule.pattern = std::make_unique<RE2>(pattern, options);
   if (!rule.pattern->ok()) return wrong(rule.pattern->error());
-  rest = trim(rest.substr(space));
+  rest = trim(rest.substr(space), kSpace);
   return {};
 }
 
@@ -162,7 +162,7 @@ Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
     }
     if (word == "if") {
       rule->kind = Rule::Kind::begin_if;
-      rest = trim(rest.substr(2));
+      rest = trim(rest.substr(2), kSpace);
       open.emplace_back(table->rules_.size(), line.number);
     }
     if (const auto read = table->read_pattern(rest, *rule); !read) return wrong(read.error().what);

@@ -23,7 +23,7 @@ TextFile parse_text(std::string_view text, const std::string& path) {
       continue;
     }
     Entry entry{to_lower(line.text.substr(0, space)),
-                std::string(trim(std::string_view(line.text).substr(space))), line.number};
+                std::string(trim(std::string_view(line.text).substr(space), kSpace)), line.number};
     const auto [at, is_new] = lines_of.emplace(entry.key, line.number);
     if (!is_new) {
       file.warnings.push_back({where, fmt::format("{} stands on line {} already; that one counts",

@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
-namespace posthorn::maps {
+#include "base/ascii.h"
 
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+namespace posthorn::maps {
 
 bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) {
@@ -26,7 +22,7 @@ std::vector<LogicalLine> logical_lines(std::string_view text) {
     std::string_view line = text.substr(0, lf);
     text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
     ++number;
-    const std::string_view content = trim(line);
+    const std::string_view content = trim(line, kSpace);
     if (content.empty() || content.front() == '#') continue;
     if (kSpace.find(line.front()) != std::string_view::npos && !lines.empty()) {
       lines.back().text += ' ';

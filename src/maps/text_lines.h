@@ -9,8 +9,6 @@ namespace posthorn::maps {
 
 inline constexpr std::string_view kSpace = " \t\r\v\f";
 
-std::string_view trim(std::string_view text);
-
 // Also a CR inside a line: what looks like two lines would be one entry.
 bool has_control(std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/base64.h"
 #include "message/charset.h"
 #include "message/headers.h"
 #include "message/part.h"
@@ -183,22 +184,7 @@ class Planner {
   std::size_t parts_ = 0;
 };
 
-constexpr std::string_view kBase64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kLineBytes = 57;  // RFC 2045 section 6.8: 76 letters
-
-std::string base64_line(std::string_view bytes) {
-  std::string line;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::string_view three = bytes.substr(at, 3);
-    unsigned group = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8U | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0U);
-    for (std::size_t i = 0; i < 4; ++i)
-      line += i <= three.size() ? kBase64[group >> (18 - 6 * i) & 63U] : '=';
-  }
-  return line;
-}
 
 }  // namespace
 
@@ -227,7 +213,7 @@ void SevenBitEncoder::feed(std::string_view piece, std::string& out) {
       while (!piece.empty()) {
         // A full line goes when more follows: the last one has its end from what comes behind.
         if (group_.size() == kLineBytes) {
-          out += base64_line(group_) + "\r\n";
+          out += encode_base64(group_) + "\r\n";
           group_.clear();
         }
         const std::string_view take = piece.substr(0, kLineBytes - group_.size());
@@ -292,7 +278,7 @@ void SevenBitEncoder::put_blank(std::string& out) {
 }
 
 void SevenBitEncoder::finish(std::string& out) {
-  if (!group_.empty()) out += base64_line(group_);
+  if (!group_.empty()) out += encode_base64(group_);
   group_.clear();
   if (has_cr_) {
     put_blank(out);

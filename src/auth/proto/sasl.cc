@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "auth/proto/base64.h"
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 
 namespace posthorn::auth {

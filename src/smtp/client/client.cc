@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "auth/proto/base64.h"
 #include "auth/proto/sasl.h"
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "message/headers.h"
 #include "smtp/proto/command.h"
 
@@ -104,9 +104,9 @@ net::Task<Reply> Client::login(const std::string& user, const std::string& passw
     co_return co_await command("AUTH PLAIN " + auth::plain_response(user, password));
   CO_TRY(auto reply, co_await command("AUTH LOGIN"));
   if (reply.code != 334) co_return reply;
-  CO_TRY(reply, co_await command(auth::encode_base64(user)));
+  CO_TRY(reply, co_await command(encode_base64(user)));
   if (reply.code != 334) co_return reply;
-  co_return co_await command(auth::encode_base64(password));
+  co_return co_await command(encode_base64(password));
 }
 
 std::string Client::mail_line(const message::Envelope& envelope) const {

@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 
 #include "auth/password.h"
-#include "auth/proto/base64.h"
+#include "base/base64.h"
 #include "tests/support/fuzz.h"
 
 namespace {
@@ -51,9 +51,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string salt(stored.substr(0, 20));
   check("{PLAIN}" + text, password, may_match);
   check("{plain}" + text + "x", password, false);
-  check("{SHA256}" + auth::encode_base64(sha256(text)), password, may_match);
-  check("{SSHA256}" + auth::encode_base64(sha256(text + salt) + salt), password, may_match);
-  check("{SSHA256.b64}" + auth::encode_base64(sha256(text + salt) + salt), text + "x", false);
+  check("{SHA256}" + encode_base64(sha256(text)), password, may_match);
+  check("{SSHA256}" + encode_base64(sha256(text + salt) + salt), password, may_match);
+  check("{SSHA256.b64}" + encode_base64(sha256(text + salt) + salt), text + "x", false);
   for (const char* locked : {"", "!", "*", "!!", "{CRYPT}", "{CRYPT}!x", "{SHA512-CRYPT}*"})
     check(locked, password, false);
   return 0;

@@ -2,7 +2,7 @@
 // user, an overlong line is refused, and what our own client's side writes is read as it was meant.
 #include "auth/proto/sasl.h"
 
-#include "auth/proto/base64.h"
+#include "base/base64.h"
 #include "tests/support/fuzz.h"
 
 namespace {
@@ -12,7 +12,7 @@ using namespace posthorn;
 // Credentials or a failure end it; a challenge is base64.
 bool is_end(const auth::SaslStep& step) {
   if (const auto* challenge = std::get_if<auth::Challenge>(&step)) {
-    test::require(auth::decode_base64(challenge->line).has_value());
+    test::require(decode_base64(challenge->line).has_value());
     return false;
   }
   if (const auto* credentials = std::get_if<auth::Credentials>(&step)) {
@@ -60,10 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           credentials->user == user && credentials->password == password));
   auth::SaslServer login;
   (void)login.start("LOGIN", std::nullopt);
-  const auto first = login.feed(auth::encode_base64(user));
+  const auto first = login.feed(encode_base64(user));
   if (!fits) return 0;
   test::require(std::holds_alternative<auth::Challenge>(first));
-  const auto second = login.feed(auth::encode_base64(password));
+  const auto second = login.feed(encode_base64(password));
   test::require(std::get<auth::Credentials>(second).user == user &&
                 std::get<auth::Credentials>(second).password == password);
   return 0;

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "auth/proto/base64.h"
 #include "auth/proto/sasl.h"
+#include "base/base64.h"
 
 namespace posthorn::auth {
 namespace {

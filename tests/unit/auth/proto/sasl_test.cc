@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "auth/proto/base64.h"
+#include "base/base64.h"
 
 namespace posthorn::auth {
 namespace {

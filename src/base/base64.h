@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace posthorn::auth {
+namespace posthorn {
 
 std::string encode_base64(std::string_view bytes);
 std::optional<std::string> decode_base64(std::string_view text);
 
-}  // namespace posthorn::auth
+}  // namespace posthorn

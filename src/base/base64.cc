@@ -1,8 +1,8 @@
-#include "auth/proto/base64.h"
+#include "base/base64.h"
 
 #include <cstdint>
 
-namespace posthorn::auth {
+namespace posthorn {
 namespace {
 
 constexpr std::string_view kLetters =
@@ -59,4 +59,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
-}  // namespace posthorn::auth
+}  // namespace posthorn
