@@ -11,6 +11,8 @@
 namespace posthorn::deliver {
 namespace {
 
+constexpr const char* kShort = "the spool file is shorter than it was";
+
 Outcome deferred(std::string reason, std::string remote = {}) {
   return {.kind = Outcome::Kind::deferred,
           .reply = {},
@@ -64,13 +66,29 @@ bool is_ipv6(const std::string& literal) {
   return literal.find(':') != std::string::npos;
 }
 
-Result<std::string> read_whole(const Body& body) {
+// In pieces: most mail is 7-bit, and is never whole in memory.
+Result<bool> has_eight_bit(const File& file, const Body& body) {
+  if (message::is_eight_bit(body.prefix)) return true;
+  std::string piece(65'536, '\0');
+  for (std::uint64_t at = 0; at < body.size;) {
+    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), body.size - at)));
+    TRY(const auto n, read_at(file, piece, body.offset + at));
+    if (n < piece.size()) return fail(ErrorKind::temporary, kShort);
+    if (message::is_eight_bit(piece)) return true;
+    at += n;
+  }
+  return false;
+}
+
+Result<message::SevenBit> plan_of(const Body& body) {
   TRY(const File file, Disk::real().open(body.file, OpenMode::read));
+  TRY(const bool is_needed, has_eight_bit(file, body));
+  if (!is_needed) return message::SevenBit{};
   std::string text = body.prefix;
   text.resize(body.prefix.size() + body.size);
   TRY(const auto n, read_at(file, std::span(text).subspan(body.prefix.size()), body.offset));
-  if (n < body.size) return fail(ErrorKind::temporary, "the spool file is shorter than it was");
-  return text;
+  if (n < body.size) return fail(ErrorKind::temporary, kShort);
+  return message::plan_seven_bit(text);
 }
 
 bool is_literal(const std::string& text) {
@@ -338,10 +356,7 @@ net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
   const bool converts = !offered.eight_bit && !config_.relay.disable_mime_output_conversion;
   const bool needs_ascii_header = envelope.smtputf8 && !offered.smtputf8;
   if (!converts && !needs_ascii_header) co_return message::SevenBit{};
-  auto plan = co_await pool_.run([&body]() -> Result<message::SevenBit> {
-    TRY(const std::string text, read_whole(body));
-    return message::plan_seven_bit(text);
-  });
+  auto plan = co_await pool_.run([&body] { return plan_of(body); });
   if (!plan) co_return std::unexpected(deferred(plan.error().what, remote));
   if (needs_ascii_header && plan->has_eight_bit_header)
     co_return std::unexpected(
@@ -375,7 +390,7 @@ net::Task<> Transports::send_body(smtp::Client& client, const Body& body,
         buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, end - at)));
         const std::uint64_t place = body.offset + at - body.prefix.size();
         CO_TRY(const auto n, co_await pool_.run([&] { return read_at(*file, buffer, place); }));
-        if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
+        if (n == 0) co_return fail(ErrorKind::temporary, kShort);
         piece = std::string_view(buffer).substr(0, n);
       }
       at += piece.size();
