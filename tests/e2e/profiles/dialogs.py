@@ -1,20 +1,16 @@
 """What the profiles' tests speak with: telnet-like dialogs over a socket or through `openssl s_client`."""
 
 import pathlib
-import socket
 import subprocess
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support import Wire
 
 
-class Dialog:
-    """A line at a time, as a person types them."""
-
-    def __init__(self, host, port):
-        self.socket = socket.create_connection((host, port), 30)
-        self.lines = self.socket.makefile("rb")
+class Dialog(Wire):
+    """A line at a time, as a person types them; each must end with CRLF."""
 
     def read(self):
         """One reply, all its lines, without the line ends."""
@@ -41,18 +37,9 @@ class Dialog:
         self.socket.sendall(line.encode() + b"\r\n")
 
     def say(self, line):
+        """The whole reply to a line."""
         self.send(line)
         return self.read()
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 class OpenSsl(Dialog):

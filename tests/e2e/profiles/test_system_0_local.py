@@ -27,7 +27,7 @@ class LocalMailAgent(unittest.TestCase):
         cls.ca = cls.server.root / "tls/cert.pem"
 
     def smtp(self):
-        return Dialog("127.0.0.1", self.server.port("smtp"))
+        return Dialog(self.server.port("smtp"))
 
     def mail_of(self, user, marker):
         def look():
@@ -152,7 +152,7 @@ class LocalMailAgent(unittest.TestCase):
             dialog.say("EHLO client")
             self.deliver(dialog, "marker-pop3", to="RCPT TO: <titi@pouet.com>")
         self.mail_of("titi", "marker-pop3")
-        with Dialog("127.0.0.1", self.server.port("pop3")) as dialog:
+        with Dialog(self.server.port("pop3")) as dialog:
             texts = self.pop3_session(dialog, "titi")
         self.assertEqual(len(texts), 1)
         self.assertIn("body marker-pop3", texts[0])
@@ -182,7 +182,7 @@ class LocalMailAgent(unittest.TestCase):
                 keep, count = "keep", 4
             fetched = programs.fetchmail(f'poll localhost protocol POP3 port {self.server.port(port)}\n  user "tete" password "tete" {keep} {tls}\n')
             self.assertEqual(fetched.count("body marker-programs"), count)
-        with Dialog("127.0.0.1", self.server.port("pop3")) as dialog:
+        with Dialog(self.server.port("pop3")) as dialog:
             self.assertEqual(self.pop3_session(dialog, "tete"), [])
 
     def test_readers_log_in_in_the_clear_by_bare_name(self):
@@ -381,7 +381,7 @@ class AnyHost(unittest.TestCase):
         listening = subprocess.run(["ss", "-Htln"], capture_output=True, text=True, check=True).stdout
         for service in ("smtp", "submissions", "pop3", "pop3s"):
             self.assertRegex(listening, rf"(?m)\s0\.0\.0\.0:{server.port(service)}\s")
-        with Dialog("127.0.0.1", server.port("smtp")) as dialog:  # any name, by --hostname alone
+        with Dialog(server.port("smtp")) as dialog:  # any name, by --hostname alone
             self.assertRegex(dialog.read(), r"^220 some\.where\.example ESMTP")
         folder = server.folder / "plain"
         subprocess.run([POSTHORN, "init", str(folder), "--profile", "local", "--hostname", "pouet.com", "--port-base", "1000", "--mail", str(folder / "mail")],
@@ -400,13 +400,13 @@ class AnyHost(unittest.TestCase):
         told = server.run("check", check=False)
         self.assertNotEqual(told.returncode, 0)
         self.assertIn("posthorn.toml", told.stderr)
-        with Dialog("127.0.0.1", server.port("smtp")) as dialog:  # what runs goes on
+        with Dialog(server.port("smtp")) as dialog:  # what runs goes on
             self.assertRegex(dialog.read(), "^220 ")
         server.stop()
         self.assertEqual(subprocess.run(server.command(), env=server.env, capture_output=True, timeout=60).returncode, 78)
         server.conf.write_text(good)
         server.start()
-        with Dialog("127.0.0.1", server.port("pop3")) as dialog:
+        with Dialog(server.port("pop3")) as dialog:
             dialog.read()
             dialog.say("USER toto")
             self.assertRegex(dialog.say("PASS toto"), r"^\+OK")

@@ -238,7 +238,7 @@ class Counterparts(unittest.TestCase):
             shutil.chown(folder / "key.pem", group="posthorn-tls")
             (folder / "key.pem").chmod(0o640)
         server.start()
-        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+        with Dialog(server.port("smtp")) as dialog:
             self.assertRegex(dialog.read(), r"^220 mail\.main-cf\.test ESMTP")
         with OpenSsl(server.port("submissions"), folder / "cert.pem") as dialog:
             self.assertRegex(dialog.read(), "^220 ")

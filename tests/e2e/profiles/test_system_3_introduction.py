@@ -23,7 +23,7 @@ class Ports(unittest.TestCase):
         cls.ca = cls.server.root / "tls/cert.pem"
 
     def test_25_takes_mail_in_the_clear_and_offers_starttls(self):
-        with Dialog("127.0.0.1", self.server.port("smtp")) as dialog:
+        with Dialog(self.server.port("smtp")) as dialog:
             dialog.read()
             extensions = dialog.say("EHLO client")
             self.assertIn("STARTTLS", extensions)
@@ -34,7 +34,7 @@ class Ports(unittest.TestCase):
             self.assertRegex(dialog.say("EHLO client"), r"^250-")
 
     def test_587_does_nothing_without_starttls_nor_without_a_login(self):
-        with Dialog("127.0.0.1", self.server.port("submission")) as dialog:
+        with Dialog(self.server.port("submission")) as dialog:
             dialog.read()
             self.assertNotIn("AUTH", dialog.say("EHLO client"))
             self.assertRegex(dialog.say("MAIL FROM:<alice@example.org>"), r"^530 5\.7\.0 Must issue a STARTTLS command first")
@@ -111,7 +111,7 @@ class Environment(unittest.TestCase):
         server = self.server(POSTHORN_LISTEN_POP3="", POSTHORN_LISTEN_POP3S="").start()
         for service in ("pop3", "pop3s"):
             with self.assertRaises(ConnectionRefusedError):
-                Dialog("127.0.0.1", server.port(service))
+                Dialog(server.port(service))
         server.imap("bob").logout()
 
     def test_looser_tls_by_an_environment_file(self):
@@ -135,7 +135,7 @@ class Environment(unittest.TestCase):
     def test_any_key_by_its_variable(self):
         server = self.server(POSTHORN_SMTP_BANNER="Hello from outside", POSTHORN_SMTP_MESSAGE_MAX="1MB",
                              POSTHORN_SUBMISSION_CHECK_SENDER="0", POSTHORN_STORE_ALSO_CREATE="Bills, Letters").start()
-        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+        with Dialog(server.port("smtp")) as dialog:
             self.assertEqual(dialog.read(), "220 mx.example.org Hello from outside")
             self.assertIn("SIZE 1048576", dialog.say("EHLO client"))
         client = server.imap("bob")
@@ -151,7 +151,7 @@ class Environment(unittest.TestCase):
             file.flush()
             pathlib.Path(file.name).chmod(0o600)  # the roles could not read it
             server = self.server(POSTHORN_SMTP_BANNER__FILE=file.name).start()
-            with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+            with Dialog(server.port("smtp")) as dialog:
                 self.assertEqual(dialog.read(), "220 mx.example.org From a file")
 
     def test_a_misspelt_variable_is_an_error_that_names_the_near_one(self):
@@ -184,7 +184,7 @@ class Environment(unittest.TestCase):
     def test_docker_mailservers_names(self):
         server = self.server(OVERRIDE_HOSTNAME="mail.override.test", SPOOF_PROTECTION="0", POSTMASTER_ADDRESS="alice@example.org",
                              SA_TAG2="6.31", MOVE_SPAM_TO_JUNK="1").start()
-        with Dialog("127.0.0.1", server.port("smtp")) as dialog:
+        with Dialog(server.port("smtp")) as dialog:
             self.assertRegex(dialog.read(), r"^220 mail\.override\.test ESMTP")
         with smtplib.SMTP_SSL("localhost", server.port("submissions"), context=server.trust(), timeout=30) as client:
             client.login("alice@example.org", "pw-alice")

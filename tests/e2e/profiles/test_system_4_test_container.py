@@ -114,7 +114,7 @@ class TestContainer(Reader, unittest.TestCase):
         client.logout()
 
     def test_an_authorization_id_equal_to_the_user(self):
-        with Dialog("127.0.0.1", self.server.port("smtp")) as dialog:
+        with Dialog(self.server.port("smtp")) as dialog:
             dialog.read()
             dialog.say("EHLO client")
             other = base64.b64encode(b"anna\0sender\0send-secret").decode()
@@ -221,7 +221,7 @@ class TestContainer(Reader, unittest.TestCase):
 
     def test_it_runs_with_openssl_3(self):
         self.assertRegex(subprocess.run(["ldd", POSTHORN], capture_output=True, text=True, check=True).stdout, r"libssl\.so\.3 ")
-        with contextlib.closing(Dialog("127.0.0.1", self.server.port("smtp"))) as dialog:
+        with contextlib.closing(Dialog(self.server.port("smtp"))) as dialog:
             self.assertRegex(dialog.read(), "^220 ")
         context = self.server.trust()
         context.minimum_version = ssl.TLSVersion.TLSv1_3
