@@ -91,6 +91,8 @@ Result<std::vector<Stored>> Spool::recover() {
     if (!stored &&
         (stored.error().kind == ErrorKind::permanent || stored.error().kind == ErrorKind::protocol))
       quarantine(name, stored.error().what);
+    else if (!stored && stored.error().kind == ErrorKind::config)
+      return std::unexpected(stored.error());
     else if (!stored)
       log_.with_queue(name).error(event::queue_disk_failed, {{"reason", stored.error().what}});
     else if (*stored)
@@ -153,6 +155,11 @@ Result<std::optional<Stored>> Spool::load(const std::string& id) {
   stored.body_checksum = preamble->body_checksum;
   if (got != size || format_preamble(*preamble, line) != head)
     return broken("the envelope's checksum is wrong");
+  if (preamble->version != kVersion)
+    return fail(ErrorKind::config,
+                fmt::format("{}: written by a later version of this program, which alone can "
+                            "empty this queue",
+                            path.native()));
   TRY_OK(parse_envelope(std::string_view(line).substr(0, line.size() - 1), stored));
   if (stored.body_offset + stored.body_size != info->size)
     return broken("the text is not as long as it was");

@@ -7,7 +7,7 @@
 namespace posthorn::queue {
 namespace {
 
-constexpr std::string_view kMagic = "PHSPOOL1 ";
+constexpr std::string_view kMagic = "PHSPOOL";
 constexpr std::size_t kEnvelopeSizeAt = 9, kBodySizeAt = 20, kBodyChecksumAt = 33, kChecksumAt = 50;
 static_assert(kPreambleSize == kChecksumAt + 16 + 1);
 
@@ -92,15 +92,19 @@ void apply(const LogRecord& record, Stored& stored) {
 }  // namespace
 
 std::string format_preamble(const Preamble& preamble, std::string_view envelope) {
-  std::string text = fmt::format("{}{:010} {:012} {:016x} ", kMagic, preamble.envelope_size,
-                                 preamble.body_size, preamble.body_checksum);
+  std::string text =
+      fmt::format("{}{} {:010} {:012} {:016x} ", kMagic, preamble.version, preamble.envelope_size,
+                  preamble.body_size, preamble.body_checksum);
   const std::uint64_t sum = fnv1a(envelope, fnv1a(text));
   return text + fmt::format("{:016x}\n", sum);
 }
 
 std::optional<Preamble> parse_preamble(std::string_view text) {
   if (text.size() != kPreambleSize || !text.starts_with(kMagic)) return std::nullopt;
+  const char version = text[kMagic.size()];
+  if (version < kVersion || version > '9' || text[kMagic.size() + 1] != ' ') return std::nullopt;
   return Preamble{
+      .version = version,
       .envelope_size = parse_number(text.substr(kEnvelopeSizeAt, 10)),
       .body_size = parse_number(text.substr(kBodySizeAt, 12)),
       .body_checksum = to_number<std::uint64_t>(text.substr(kBodyChecksumAt, 16), 16).value_or(0)};

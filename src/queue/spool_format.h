@@ -12,8 +12,12 @@
 
 namespace posthorn::queue {
 
+inline constexpr char kVersion = '1';
+
 // What a message file begins with, of fixed length: it is written again when the text is whole.
+// Every version keeps its layout, so that a file of a later one is told from a damaged one.
 struct Preamble {
+  char version = kVersion;
   std::uint64_t envelope_size = 0;
   std::uint64_t body_size = 0;
   std::uint64_t body_checksum = kFnvStart;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "harness.h"
+#include "queue/spool_format.h"
 
 namespace posthorn::queue {
 namespace {
@@ -521,6 +522,58 @@ TEST_F(SpoolDamage, ThingsThatAreNoMessages) {
     EXPECT_EQ(names_in(corrupt()).size(), row.is_quarantined ? 1U : 0U);
     fs::remove_all(active() / row.name);
   }
+}
+
+// A later version's file is no damaged one: nothing is moved, and the start is refused.
+TEST_F(SpoolDamage, ALaterVersionsQueueIsLeftAsItIs) {
+  const auto preamble = parse_preamble(std::string_view(message_).substr(0, kPreambleSize));
+  ASSERT_TRUE(preamble);
+  Preamble later = *preamble;
+  later.version = '2';
+  const std::string envelope = message_.substr(kPreambleSize, preamble->envelope_size);
+  const std::string file = format_preamble(later, envelope) + message_.substr(kPreambleSize);
+  write_text(active() / victim_, file);
+  OpenSpool run(folder_.path(), disk_);
+  const auto found = run.spool.recover();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().kind, ErrorKind::config);
+  EXPECT_TRUE(found.error().what.contains(victim_)) << found.error().what;
+  EXPECT_EQ(read_text(active() / victim_), file);
+  EXPECT_TRUE(names_in(corrupt()).empty());
+}
+
+// As the first version wrote it, to the octet: what an upgrade finds in the queue.
+TEST(Spool, AFileOfTheFirstVersionIsRead) {
+  const TempFolder folder;
+  fs::create_directories(folder.path() / "spool/active");
+  const Path path = folder.path() / "spool/active/0123456789ABC";
+  write_text(path,
+             "PHSPOOL1 0000000301 000000000024 160224abcd480502 f02b40e9d3902215\n"
+             "1\tenvelope\tarrived=1000000\tbounce=0\tsender=sender@example.org\tenvid=env id\\n="
+             "\tret=2\t8bit=0\tutf8=0\tsession=S1\taddress=\tname=\thelo=evil\\r\\n\\twords\\\\"
+             "\tprotocol=\taccount=\tto=a@example.org\toriginal=\tnotify=0011\tto=b@far.test"
+             "\toriginal=rfc822;old\\tb\\n@far.test\tnotify=0011\tto=c@far.test\toriginal="
+             "\tnotify=0110\n" +
+                 kShort);
+  write_text(path.native() + ".log",
+             "49074acc986abb7f 1\tdelivered\tr=0\ttext=250 ok\n"
+             "5578fcd7e9ef6319 1\tfailed\tr=1\ttext=550 no\n"
+             "48a4962cf1bbf440 1\ttried\tr=0\ttext=\tnext=5000000\tage=0\tat=0\n");
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  const auto found = run.spool.recover();
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), 1U);
+  const Stored& stored = found->front();
+  EXPECT_EQ(stored.envelope, three());
+  EXPECT_EQ(stored.arrived, WallTime(1'000'000ms));
+  EXPECT_EQ(stored.recipients[0].state, RecipientState::delivered);
+  EXPECT_EQ(stored.recipients[1].state, RecipientState::failed);
+  EXPECT_EQ(stored.recipients[2].state, RecipientState::waiting);
+  EXPECT_EQ(stored.next_try, WallTime(5'000'000ms));
+  EXPECT_EQ(stored.tries, 1U);
+  EXPECT_TRUE(run.spool.is_intact(stored).value_or(false));
+  EXPECT_EQ(text_of(run.spool, stored), kShort);
 }
 
 TEST_F(SpoolDamage, AFolderInIncomingHindersNobody) {
