@@ -9,6 +9,7 @@
 #include "app/control.h"
 #include "app/roles.h"
 #include "app/settings.h"
+#include "app/srs_secret.h"
 #include "app/supervisor.h"
 #include "app/tool_address.h"
 #include "app/tool_check.h"
@@ -64,7 +65,9 @@ int serve(const config::Config& config, const ServeOptions& options) {
               .file = config.log.file});
   if (role) return run_role(config, *role, options.worker);
   if (!is_sound(config)) return kExitConfig;
-  if (const auto taken = take_accounts(config); !taken) {
+  const auto secret = config.srs.domain.empty() ? Result<bool>(false) : make_srs_secret(config);
+  const auto taken = secret ? take_accounts(config) : std::unexpected(secret.error());
+  if (!taken) {
     log::Logger{}.error(event::config_refused, {{"error", taken.error().what}});
     fmt::print(stderr, "posthorn: {}\n", taken.error().what);
     return kExitConfig;

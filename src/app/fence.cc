@@ -339,6 +339,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_tables(fence.read, config);
       add_folder_of(fence.read, config.paths.users);
       if (!config.paths.smtp_users.empty()) add_folder_of(fence.read, config.paths.smtp_users);
+      if (!config.srs.domain.empty()) add_folder_of(fence.read, config.srs.secret_file);
       if (uses_pgsql(config)) {
         for (const Path& file : maps::find_pgsql_files(config.pgsql))
           add_folder_of(fence.read, file);

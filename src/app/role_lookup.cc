@@ -24,13 +24,15 @@ class Lookup final : public Role {
                       : nullptr),
         users_(database_.get(), maps::Question::users),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
-        directory_(setup_.config, tables_),
+        rewriter_(scope_, setup_.config),
+        directory_(setup_.config, tables_, &rewriter_),
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
     CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
     if (database_) CO_TRY_OK(co_await database_->start());
     CO_TRY_OK(co_await tables_.start());
+    CO_TRY_OK(rewriter_.start());
     auth_ = std::make_unique<auth::AuthService>(
         scope_, setup_.pool, setup_.config, std::move(exempt),
         [this] { return tables_.current()->local_domains(); }, Clock::system(),
@@ -57,11 +59,13 @@ class Lookup final : public Role {
     if (database_) database_->forget();
     (void)co_await tables_.reload(true);
     (void)co_await auth_->reload(true);
+    (void)rewriter_.reload();
   }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
     tables_.stop();
+    rewriter_.stop();
     if (database_) database_->stop();
     if (auth_) auth_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -85,7 +89,7 @@ class Lookup final : public Role {
   }
 
   static net::Awaitable<net::Message> answer_queue(Lookup* self, net::Message request) {
-    if (request.verb != "plan") co_return not_for_you();
+    if (request.verb != "plan" && request.verb != "rewrite") co_return not_for_you();
     auto answer = co_await route::answer_directory(self->directory_, request);
     co_return answer ? *std::move(answer) : not_for_you();
   }
@@ -114,7 +118,8 @@ class Lookup final : public Role {
     if (request.verb != "reload") co_return not_for_you();
     if (self->database_) self->database_->forget();
     const auto faults = co_await self->tables_.reload(true);
-    const auto user_faults = co_await self->auth_->reload(true);
+    auto user_faults = co_await self->auth_->reload(true);
+    for (std::string& fault : self->rewriter_.reload()) user_faults.push_back(std::move(fault));
     net::Message answer(faults.empty() && user_faults.empty() ? "ok" : "refused");
     answer.add("generation", std::to_string(self->tables_.generation()));
     for (const maps::Finding& finding : faults) answer.add("error", finding.text());
@@ -171,6 +176,7 @@ class Lookup final : public Role {
   std::unique_ptr<maps::Pgsql> database_;
   maps::PgsqlTable users_;
   maps::Reloader tables_;
+  route::Rewriter rewriter_;
   route::LocalDirectory directory_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;

@@ -11,6 +11,7 @@
 #include "app/sockets.h"
 #include "auth/service.h"
 #include "maps/table.h"
+#include "message/mailbox_address.h"
 #include "net/socket.h"
 #include "net/tls.h"
 #include "store/mailbox_name.h"
@@ -114,6 +115,11 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   if (!config.relay.source_address.empty())
     settings.expect("relay", "source_address", net::check_literal(config.relay.source_address));
   settings.expect("store", "location", check_location(config));
+  if (!config.srs.domain.empty() &&
+      !message::is_domain(config.srs.domain, message::AddressCharset::ascii))
+    settings.expect(
+        "srs", "domain",
+        Result<>(fail(ErrorKind::config, fmt::format("\"{}\" is no domain", config.srs.domain))));
   if (config.route.by_local_part && config.server.default_domain.empty())
     settings.add(fmt::format("{}: server.default_domain: route.by_local_part needs one",
                              config::place_of(config, "server", "default_domain")));
@@ -142,6 +148,8 @@ std::vector<std::string> find_permission_faults(const config::Config& config) {
     permissions.check_written_by_owner(config.pgsql.password_file);
     permissions.check_read_by_owner(config.pgsql.password_file);
   }
+  permissions.check_written_by_owner(config.srs.secret_file);
+  permissions.check_read_by_owner(config.srs.secret_file);
   permissions.check_owner(config.paths.spool, config.users.queue);
   return permissions.take();
 }

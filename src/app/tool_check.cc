@@ -9,6 +9,7 @@
 #include "auth/service.h"
 #include "maps/table_set.h"
 #include "net/tls.h"
+#include "route/rewriter.h"
 #include "sieve/engine.h"
 
 namespace posthorn::app {
@@ -19,6 +20,10 @@ class Check {
   void fault(std::string_view text) {
     fmt::print(stderr, "{}\n", text);
     ++faults_;
+  }
+  bool is_there(const Path& path) {
+    const auto info = find_file_info(path);
+    return !info || *info;
   }
   void warn(std::string_view text) { fmt::print(stderr, "warning: {}\n", text); }
   template <class T>
@@ -70,6 +75,8 @@ int check_instance(const config::Config& config) {
   if (uses_pgsql(config)) check_database(check, config);
   if (config.auth.users == "text") check_users(check, config.paths.users);
   if (!config.paths.smtp_users.empty()) check_users(check, config.paths.smtp_users);
+  if (!config.srs.domain.empty() && check.is_there(config.srs.secret_file))
+    check.expect(route::read_srs_secrets(config.srs.secret_file));
   const auto tls =
       net::TlsServer::load({{config.paths.certificate, config.paths.key}}, config.tls.folder);
   check.expect(tls);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/sandbox.h"
+#include "app/srs_secret.h"
 #include "app/supervisor.h"
 #include "app/templates.h"
 #include "base/config.h"
@@ -115,6 +116,8 @@ class Instance {
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
     TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
+    TRY(const bool made, make_srs_secret(loaded));
+    fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
     return prepare_folders(loaded);
   }
 

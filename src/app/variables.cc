@@ -7,13 +7,15 @@
 #include "app/table_store.h"
 #include "auth/password.h"
 #include "auth/user_file.h"
+#include "base/ascii.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::app {
 namespace {
 
-constexpr std::string_view kSecretNames[] = {"SMTP_PASSWD", "IMAP_PASSWD", "RELAY_PASSWORD"};
+constexpr std::string_view kSecretNames[] = {"SMTP_PASSWD", "IMAP_PASSWD", "RELAY_PASSWORD",
+                                             "SRS_SECRET"};
 
 std::string value_of(const config::Variables& variables, std::string_view name) {
   const auto found = variables.find(std::string(name));
@@ -129,6 +131,21 @@ Result<> apply_test_accounts(const config::Config& config, const config::Variabl
   return {};
 }
 
+// docker-mailserver's: several are separated by commas, and the first one signs.
+Result<> set_srs_secrets(const Path& path, std::string_view secrets) {
+  if (has_line_end(secrets)) return fail(ErrorKind::config, "SRS_SECRET is one line");
+  TRY(auto file, EditedFile::open(path));
+  std::string text = "# Of SRS_SECRET, in the environment.\n";
+  while (!secrets.empty()) {
+    const std::size_t comma = std::min(secrets.find(','), secrets.size());
+    if (const auto secret = trim(secrets.substr(0, comma)); !secret.empty())
+      text += fmt::format("{}\n", secret);
+    secrets.remove_prefix(std::min(comma + 1, secrets.size()));
+  }
+  file.set(std::move(text));
+  return file.save();
+}
+
 bool is_given(const config::Variables& variables, std::string_view name) {
   for (const std::string_view suffix : {"", "__FILE", "_SECRET"})
     if (!value_of(variables, fmt::format("{}{}", name, suffix)).empty()) return true;
@@ -174,6 +191,9 @@ Result<> apply_accounts(const config::Config& config, const config::Variables& v
     logins.set_entry(message::to_lower(config.relay.relayhost), user + ":" + password, false);
     TRY_OK(logins.save());
   }
+  if (const std::string secrets = value_of(variables, "SRS_SECRET");
+      !secrets.empty() && !config.srs.domain.empty())
+    TRY_OK(set_srs_secrets(config.srs.secret_file, secrets));
   // Names as common as these mean this server only where the profile says so.
   if (config.server.profile == "test") return apply_test_accounts(config, variables);
   return {};
@@ -181,8 +201,8 @@ Result<> apply_accounts(const config::Config& config, const config::Variables& v
 
 Result<> take_accounts(const config::Config& config) {
   config::Variables variables = config::environment();
-  for (const std::string_view prefix : {"RELAY_", "SMTP_", "IMAP_"})
-    if (prefix == "RELAY_" || config.server.profile == "test")
+  for (const std::string_view prefix : {"RELAY_", "SRS_", "SMTP_", "IMAP_"})
+    if (prefix == "RELAY_" || prefix == "SRS_" || config.server.profile == "test")
       TRY_OK(config::resolve_files(variables, prefix));
   if (config.server.profile == "test") TRY_OK(config::resolve_secrets(variables));
   TRY_OK(apply_accounts(config, variables));
@@ -200,6 +220,8 @@ std::vector<std::string> describe_variables(const config::Config& config,
       if (!value_of(variables, full).empty()) lines.push_back(fmt::format("{} {}", full, what));
     }
   };
+  if (!config.srs.domain.empty())
+    tell("SRS_SECRET", "is what rewritten senders are signed with, in srs.secret_file");
   tell("RELAY_USER", "and RELAY_PASSWORD are the relay's login in maps/relay-sasl");
   if (config.server.profile == "test") {
     tell("SMTP_USER", "and SMTP_PASSWD are the login for sending");

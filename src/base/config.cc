@@ -430,10 +430,11 @@ Result<Config> parse(std::string_view text, const Path& file,
   for (const Override& given : overrides) TRY_OK(apply(config, given));
   config.file = file;
   config.root = std::filesystem::absolute(file).parent_path().parent_path();
-  for (Path* path : {&config.paths.maps, &config.paths.users, &config.paths.smtp_users,
-                     &config.paths.sieve, &config.paths.certificate, &config.paths.key,
-                     &config.tls.folder, &config.paths.spool, &config.paths.mail, &config.paths.run,
-                     &config.relay.trust_file, &config.pgsql.password_file})
+  for (Path* path :
+       {&config.paths.maps, &config.paths.users, &config.paths.smtp_users, &config.paths.sieve,
+        &config.paths.certificate, &config.paths.key, &config.tls.folder, &config.paths.spool,
+        &config.paths.mail, &config.paths.run, &config.relay.trust_file,
+        &config.pgsql.password_file, &config.srs.secret_file})
     make_absolute(*path, config.root);
   return config;
 }

@@ -185,6 +185,17 @@ struct Filter {
       "X-Spam-"};  // the fields that are taken from spamd's answer, by prefix
 };
 
+struct Srs {           // the envelope sender of mail that aliases and Sieve send on to others
+  std::string domain;  // "example.org": SRS0=…@ it; empty: senders stay as they are
+  Path secret_file = "conf/srs-secret";
+  std::vector<std::string> exclude_domains = {};  // besides our own; ".example.org": all below it
+};
+
+struct Sieve {  // the administrator's scripts around default.sieve, in paths.sieve, in this order
+  std::vector<std::string> before = {};
+  std::vector<std::string> after = {};
+};
+
 struct Relay {
   std::string relayhost;       // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
   std::string tls = "verify";  // verify, encrypt, may, none: for relayhost
@@ -271,7 +282,9 @@ struct Config {
   Queue queue;
   Filter filter;
   Relay relay;
+  Srs srs;
   Store store;
+  Sieve sieve;
   Imap imap;
   Pop3 pop3;
   Web web;

@@ -279,6 +279,29 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   v.duration("data_timeout", c.data_timeout, 1s, hours(10), "For the reply after the message.");
 }
 
+void visit_srs(Srs& c, KeyVisitor& v) {
+  v.section("srs",
+            "Mail that an alias or Sieve sends on to another server leaves with a sender of ours "
+            "(SRS), so that it passes SPF there; a bounce to that address goes to the first "
+            "sender.");
+  v.text("domain", c.domain,
+         "The domain of these senders, whose MX is this server. Empty: senders stay as they are.");
+  v.path("secret_file", c.secret_file,
+         "Secrets, one a line, mode 0640: the first one signs, all are taken. Made when it is "
+         "needed and not there; watched.");
+  v.list("exclude_domains", c.exclude_domains,
+         "Senders of these domains stay, as those of our own do; \".example.org\": all below it.");
+}
+
+void visit_sieve(Sieve& c, KeyVisitor& v) {
+  v.section("sieve",
+            "The administrator's scripts in paths.sieve. For each message: those of before; then "
+            "users/<address>.sieve, or default.sieve for whoever has none; then those of after. "
+            "One runs only while the one before it keeps the message.");
+  v.list("before", c.before, "Files, in this order.");
+  v.list("after", c.after, "Files, in this order.");
+}
+
 void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.section("store", "Maildirs.");
   v.count("workers", c.workers, 1, 256,
@@ -335,6 +358,8 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_pgsql(c.pgsql, v);
   visit_queue(c.queue, c.filter, v);
   visit_relay(c.relay, v);
+  visit_srs(c.srs, v);
+  visit_sieve(c.sieve, v);
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
   v.section("web", "The pages about this server.");

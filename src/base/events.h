@@ -47,6 +47,13 @@
   /* logins */                                                                                      \
   EVENT(auth_succeeded, "auth.succeeded", "A user logged in.")                                     \
   EVENT(auth_failed, "auth.failed", "A login was refused; reason= says why, never the password.")  \
+  EVENT(auth_banned, "auth.banned", "An address may not log in for a while: too many wrong passwords, or by command; seconds= says how long.") \
+  EVENT(auth_unbanned, "auth.unbanned", "A ban was ended by command.")                             \
+  /* sender rewriting */                                                                           \
+  EVENT(srs_loaded, "srs.loaded", "The secrets of srs.secret_file are in use.")                    \
+  EVENT(srs_refused, "srs.refused", "srs.secret_file has a fault; the secrets of before stay in use.") \
+  EVENT(srs_rewritten, "srs.rewritten", "Mail that is sent on leaves with the sender as= instead of from=.") \
+  EVENT(srs_reversed, "srs.reversed", "Mail to a sender that was rewritten, rcpt=, goes to the sender it stands for, to=.") \
   /* the queue */                                                                                   \
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
   EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
@@ -75,6 +82,7 @@
   EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
   EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
   EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
+  EVENT(sieve_refused, "sieve.refused", "A script of the site has a fault; the one of before stays in use.") \
   EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \
   /* IMAP */                                                                                        \
   EVENT(imap_connected, "imap.connected", "A client connected by IMAP.")                           \

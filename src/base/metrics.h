@@ -75,6 +75,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(sessions, "posthorn_sessions", counter, kProtocol, kNone, "Connections that were served.")  \
   METRIC(sessions_open, "posthorn_sessions_open", gauge, kProtocol, kNone, "Connections open now.")  \
   METRIC(authentications, "posthorn_authentications", counter, kService, kLogin, "Logins by service and result.") \
+  METRIC(auth_banned, "posthorn_auth_banned", gauge, kNone, kNone, "Addresses and networks that may not log in now.") \
   METRIC(messages_accepted, "posthorn_messages_accepted", counter, kProtocol, kNone, "Messages from outside that are safe in the queue.") \
   METRIC(refusals, "posthorn_refusals", counter, kRefusal, kNone, "Senders, recipients and messages that were refused.") \
   METRIC(limits_hit, "posthorn_limits_hit", counter, kLimit, kNone, "Bounds that were reached.")     \

@@ -37,11 +37,11 @@ struct Idle {
   std::string_view name, reason;
 };
 constexpr Idle kIdle[] = {
-    {"ENABLE_SRS", "senders are not rewritten"},
     {"ENABLE_QUOTAS", "there are no quotas"},
     {"POSTFIX_MAILBOX_SIZE_LIMIT", "there are no quotas"},
     {"ENABLE_MANAGESIEVE", "scripts are files in paths.sieve"},
-    {"ENABLE_FAIL2BAN", "auth.failures_max and auth.ban do it, without another program"},
+    {"ENABLE_FAIL2BAN",
+     "auth.failures_max and auth.ban do it, without another program; `posthorn ban` shows it"},
     {"FAIL2BAN_BLOCKTYPE", "who is banned is refused by the server itself"},
     {"ENABLE_CLAMAV", "mail is not looked through for viruses"},
     {"ENABLE_RSPAMD", "the filter is SpamAssassin's spamd (filter.spamd)"},
@@ -125,6 +125,23 @@ bool is_off(std::string_view value) {
   return value.empty() || value == "0" || value == "none" || value == "false";
 }
 
+// docker-mailserver's DOMAINNAME: the host's name without its first label, where it has three or
+// more. Empty: the environment names no host.
+std::string domain_of_host(const Variables& variables) {
+  std::string host = value_of(variables, "OVERRIDE_HOSTNAME");
+  if (host.empty()) host = value_of(variables, "POSTHORN_SERVER_HOSTNAME");
+  if (host.empty()) host = value_of(variables, "HOSTNAME");
+  if (std::ranges::count(host, '.') > 1) host.erase(0, host.find('.') + 1);
+  return host.find('.') == std::string::npos ? std::string() : host;
+}
+
+// Where rewritten senders are; empty: it is not on, or nothing says where.
+std::string srs_domain(const Variables& variables) {
+  if (value_of(variables, "ENABLE_SRS") != "1") return {};
+  const std::string domain = value_of(variables, "SRS_DOMAINNAME");
+  return domain.empty() ? domain_of_host(variables) : domain;
+}
+
 }  // namespace
 
 std::vector<Override> find_other_names(const Variables& variables) {
@@ -161,6 +178,11 @@ std::vector<Override> find_other_names(const Variables& variables) {
     set("POSTFIX_MESSAGE_SIZE_LIMIT", "smtp", "message_max", limit == "0" ? "2GB" : limit);
   if (const std::string_view level = level_for(get("LOG_LEVEL")); !level.empty())
     set("LOG_LEVEL", "log", "level", std::string(level));
+  if (const std::string domain = srs_domain(variables); !domain.empty()) {
+    set("ENABLE_SRS", "srs", "domain", domain);
+    if (std::string excluded = get("SRS_EXCLUDE_DOMAINS"); !excluded.empty())
+      set("SRS_EXCLUDE_DOMAINS", "srs", "exclude_domains", std::move(excluded));
+  }
   const std::string type = get("SSL_TYPE");
   if (type == "manual" && !get("SSL_CERT_PATH").empty() && !get("SSL_KEY_PATH").empty()) {
     set("SSL_CERT_PATH", "paths", "certificate", get("SSL_CERT_PATH"));
@@ -191,6 +213,13 @@ std::vector<std::string> find_idle_names(const Variables& variables) {
   for (const std::string_view name : {"ENABLE_SPAMASSASSIN", "ENABLE_AMAVIS"})
     if (get(name) == "1") tell(name, "filter.spamd names the spamd that is asked");
   if (get("ENABLE_POP3") == "1") tell("ENABLE_POP3", "listen.pop3 and listen.pop3s say it");
+  if (get("ENABLE_SRS") == "1" && srs_domain(variables).empty())
+    tell("ENABLE_SRS", "name the domain of rewritten senders: SRS_DOMAINNAME, or srs.domain");
+  if (get("SRS_SENDER_CLASSES").find("header_sender") != std::string::npos)
+    tell("SRS_SENDER_CLASSES", "only the envelope's sender is rewritten, never the From field");
+  if (get("ENABLE_SRS") != "1")
+    for (const std::string_view name : {"SRS_DOMAINNAME", "SRS_EXCLUDE_DOMAINS"})
+      if (!get(name).empty()) tell(name, "ENABLE_SRS is not 1");
   if (get("ENABLE_IMAP") == "1") tell("ENABLE_IMAP", "listen.imap and listen.imaps say it");
   const std::string type = get("SSL_TYPE");
   const auto made = find_other_names(variables);

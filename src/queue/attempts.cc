@@ -2,6 +2,7 @@
 // it.
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "message/headers.h"
@@ -24,13 +25,25 @@ std::string crowd_of(const std::string& key) {
   return key.starts_with("local:") ? "local" : key;
 }
 
+// Mail of a stranger that goes on from an address of ours, by an alias or a Sieve redirect: it was
+// not written to where it goes now. What our own users sent leaves with their senders (RFC 3848: A
+// is a login; the account alone could be that of a Sieve redirect).
+bool is_sent_on(const message::Envelope& envelope, const message::Recipient& recipient) {
+  constexpr std::string_view kType = "rfc822;";
+  const std::string_view original = recipient.original;
+  return !envelope.sender.empty() && !envelope.origin.protocol.ends_with('A') &&
+         original.starts_with(kType) &&
+         !equals_ignoring_case(original.substr(kType.size()), recipient.address);
+}
+
 }  // namespace
 
 // Each waiting recipient's plan, grouped by destination. What could not be asked waits; what cannot
 // go is failed.
 net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   std::list<Group> groups;
-  std::map<std::string, Group*> by_key;
+  std::map<std::pair<std::string, std::string>, Group*> by_key;  // and sender
+  std::optional<std::string> rewritten;
   Stored& stored = item->stored;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
   const auto tell = [&](std::size_t i, std::string_view why, std::string_view result) {
@@ -65,9 +78,25 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       tell(i, reason, "failed");
       continue;
     }
+    std::string sender = stored.envelope.sender;
+    if (!parts_.config.srs.domain.empty() && !std::holds_alternative<route::LocalPlan>(**answer) &&
+        is_sent_on(stored.envelope, stored.envelope.recipients[i])) {
+      if (!rewritten) {
+        auto asked = co_await parts_.directory.rewrite(sender);
+        if (!asked) {
+          stored.recipients[i].reason = asked.error().what;
+          tell(i, asked.error().what, "deferred");
+          continue;
+        }
+        rewritten = *std::move(asked);
+        if (*rewritten != sender)
+          log.info(event::srs_rewritten, {{"from", sender}, {"as", *rewritten}});
+      }
+      sender = *rewritten;
+    }
     const std::string key = key_of(**answer);
-    const auto [at, is_new] = by_key.emplace(key, nullptr);
-    if (is_new) at->second = &groups.emplace_back(Group{**answer, key, {}});
+    const auto [at, is_new] = by_key.emplace(std::pair(key, sender), nullptr);
+    if (is_new) at->second = &groups.emplace_back(Group{**answer, key, {}, sender});
     at->second->recipients.push_back(i);
   }
   co_return groups;
@@ -148,6 +177,7 @@ net::Awaitable<void> Queue::run_group(Queue* self, ItemPtr item, Group group) {
 net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   Stored& stored = item->stored;
   message::Envelope envelope = stored.envelope;
+  envelope.sender = group.sender;
   envelope.recipients.clear();
   for (const std::size_t i : group.recipients)
     envelope.recipients.push_back(stored.envelope.recipients[i]);

@@ -65,6 +65,7 @@ class Queue {
     route::Plan plan;
     std::string key;
     std::vector<std::size_t> recipients;
+    std::string sender;  // the message's own, or what it is rewritten to
   };
   // Where an item waits for room: the destination (empty: all are busy), new mail or old, its turn.
   struct Place {

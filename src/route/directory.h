@@ -37,6 +37,7 @@ struct RecipientQuestion {
 // +tag.
 struct Expansion {
   std::vector<std::string> recipients;
+  bool is_reversed = false;  // it was a rewritten sender's address (SRS)
 };
 
 struct LocalPlan {
@@ -64,6 +65,9 @@ class Directory {
   virtual Answer<void> sender(std::string account, std::string address) = 0;
   // How to deliver a final recipient. A Refusal is a permanent failure: bounce.
   virtual Answer<Plan> plan(std::string address) = 0;
+  // The envelope sender with which mail of this sender is sent on to another server; the same one
+  // where nothing is to be rewritten.
+  virtual net::Task<std::string> rewrite(std::string sender) { co_return sender; }
 };
 
 }  // namespace posthorn::route

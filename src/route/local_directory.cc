@@ -228,6 +228,8 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   const auto parsed = message::parse_mailbox_address(question.address);
   if (!parsed)
     co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
+  if (rewriter_ != nullptr && rewriter_->is_ours(question.address))
+    co_return co_await find_reversed(set, question.address);
   const bool bare_postmaster = parsed->domain.empty() && is_postmaster(parsed->local);
   if (parsed->domain.empty() && !bare_postmaster && question.account.empty() &&
       !config_.route.bare_names)
@@ -268,7 +270,35 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   if (!done) co_return Out(std::unexpected(done.error()));
   if (walk.found.empty())
     co_return Out(std::unexpected(Refusal{554, "5.4.6", "The address expands to nobody"}));
-  co_return Out(Expansion{std::move(walk.found)});
+  co_return Out(Expansion{.recipients = std::move(walk.found)});
+}
+
+// A rewritten sender's address: its hash is the right to send to the one address in it, for anybody
+// and from any sender, as with postsrsd (answers of machines do not all have the null sender).
+Answer<Expansion> LocalDirectory::find_reversed(Set set, std::string address) const {
+  using Out = std::expected<Expansion, Refusal>;
+  const auto first = rewriter_->reverse(address);
+  if (!first && first.error() == Srs::Fault::expired)
+    co_return Out(std::unexpected(
+        Refusal{550, "5.1.1", fmt::format("<{}>: This address has expired", address)}));
+  if (!first) co_return Out(std::unexpected(unknown_user(address)));
+  Walk walk;
+  CO_TRY(const auto done, co_await expand(set, *first, walk, 0));
+  if (!done) co_return Out(std::unexpected(done.error()));
+  co_return Out(Expansion{.recipients = std::move(walk.found), .is_reversed = true});
+}
+
+net::Task<std::string> LocalDirectory::rewrite(std::string sender) {
+  const std::string domain = split(sender).second;
+  if (rewriter_ == nullptr || domain.empty() || rewriter_->is_excluded(domain)) co_return sender;
+  const Set set = tables_.current();
+  const std::uint64_t before = set->old_answers();
+  CO_TRY(const bool own, co_await is_local_domain(set, domain));
+  if (own) co_return sender;
+  // One of ours must not leave as a stranger's because a database is away.
+  if (set->old_answers() != before)
+    co_return fail(ErrorKind::temporary, "PostgreSQL cannot be asked for the sender's domain");
+  co_return rewriter_->forward(sender).value_or(sender);
 }
 
 Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::string address) const {

@@ -8,17 +8,21 @@
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
 #include "route/directory.h"
+#include "route/rewriter.h"
 
 namespace posthorn::route {
 
 class LocalDirectory final : public Directory {
  public:
-  LocalDirectory(const config::Config& config, const maps::Reloader& tables)
-      : config_(config), tables_(tables) {}
+  // rewriter: nullptr: no sender is rewritten.
+  LocalDirectory(const config::Config& config, const maps::Reloader& tables,
+                 const Rewriter* rewriter = nullptr)
+      : config_(config), tables_(tables), rewriter_(rewriter) {}
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
   Answer<Plan> plan(std::string address) override;
+  net::Task<std::string> rewrite(std::string sender) override;
 
  private:
   using Set = std::shared_ptr<const maps::TableSet>;
@@ -27,6 +31,7 @@ class LocalDirectory final : public Directory {
   template <class T>
   static Answer<T> sure(Set set, Answer<T> asked);
   Answer<Expansion> find_recipient(Set set, RecipientQuestion question) const;
+  Answer<Expansion> find_reversed(Set set, std::string address) const;
   Answer<void> find_sender(Set set, std::string account, std::string address) const;
   Answer<Plan> find_plan(Set set, std::string address) const;
   net::Task<std::string> complete(const Set& set, std::string address) const;
@@ -51,6 +56,7 @@ class LocalDirectory final : public Directory {
 
   const config::Config& config_;
   const maps::Reloader& tables_;
+  const Rewriter* rewriter_;
 };
 
 // "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX
@@ -69,6 +75,7 @@ class RemoteDirectory final : public Directory {
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
   Answer<Plan> plan(std::string address) override;
+  net::Task<std::string> rewrite(std::string sender) override;
 
  private:
   net::LineChannel& channel_;

@@ -75,6 +75,7 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   Expansion expansion;
   for (const std::string_view to : answer.all("to")) expansion.recipients.emplace_back(to);
+  expansion.is_reversed = answer.get("reversed") == "1";
   co_return Out(std::move(expansion));
 }
 
@@ -105,6 +106,17 @@ Answer<Plan> RemoteDirectory::plan(std::string address) {
   co_return Out(std::move(relay));
 }
 
+net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {
+  CO_TRY(const auto answer,
+         co_await channel_.ask(net::Message("rewrite").add("address", sender), deadline()));
+  CO_TRY(const auto outcome, outcome_of(answer));
+  if (!outcome) co_return fail(ErrorKind::temporary, "lookup: " + outcome.error().text);
+  // Nothing must leave as the null sender, of which nobody would hear again.
+  if (answer.get("sender").empty() && !sender.empty())
+    co_return fail(ErrorKind::temporary, "lookup: no sender in its answer");
+  co_return std::string(answer.get("sender"));
+}
+
 net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory,
                                                              const net::Message& request) {
   const std::string address(request.get("address"));
@@ -115,6 +127,7 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     if (!*answer) co_return refused(answer->error());
     net::Message message("ok");
     for (const std::string& to : (*answer)->recipients) message.add("to", to);
+    if ((*answer)->is_reversed) message.add("reversed", "1");
     co_return message;
   }
   if (request.verb == "sender") {
@@ -128,6 +141,11 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     co_return describe(**answer);
+  }
+  if (request.verb == "rewrite") {
+    const auto answer = co_await directory.rewrite(address);
+    if (!answer) co_return temporary(answer.error());
+    co_return net::Message("ok").add("sender", *answer);
   }
   co_return std::nullopt;
 }

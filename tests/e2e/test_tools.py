@@ -41,11 +41,11 @@ class Init(unittest.TestCase):
         code, text, error = self.init("--domain", "example.net", "--listen", "127.0.0.1", "--port-base", "20000", "--spamd", "127.0.0.1:783")
         self.assertEqual((code, error), (0, ""))
         made = all_files(self.root)
-        self.assertEqual(set(made), {"conf/posthorn.toml", "conf/users", "maps/domains", "maps/mailboxes", "maps/aliases", "maps/senders",
+        self.assertEqual(set(made), {"conf/posthorn.toml", "conf/users", "conf/srs-secret", "maps/domains", "maps/mailboxes", "maps/aliases", "maps/senders",
                                      "maps/transport", "maps/relay-sasl", "sieve/default.sieve", "tls/cert.pem", "tls/key.pem"})
         for name in made:
             self.assertIn(f"made     {self.root / name}\n", text)
-        for name, mode in (("conf/users", 0o640), ("maps/relay-sasl", 0o640), ("tls/key.pem", 0o640), ("tls/cert.pem", 0o644)):
+        for name, mode in (("conf/users", 0o640), ("conf/srs-secret", 0o640), ("maps/relay-sasl", 0o640), ("tls/key.pem", 0o640), ("tls/cert.pem", 0o644)):
             self.assertEqual(made[name][1], mode, name)
         conf = made["conf/posthorn.toml"][0].decode()
         for line in ('hostname = "mx.example.org"', 'default_domain = "example.org"', 'smtp = ["127.0.0.1:20025"]', 'imaps = ["127.0.0.1:20993"]',
@@ -170,7 +170,7 @@ class Users(unittest.TestCase):
         self.assertIn(":1000:1000::/home/alice::extra=1\n", text)
         self.assertIn("# the end\n", text)
         self.assertEqual([(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (self.users, self.mailboxes)], before)
-        self.assertEqual([path.name for path in (self.server.root / "conf").iterdir() if path.name not in ("posthorn.toml", "users")], [])
+        self.assertEqual([path.name for path in (self.server.root / "conf").iterdir() if path.name not in ("posthorn.toml", "users", "srs-secret")], [])
 
     def test_schemes(self):
         self.server.start()

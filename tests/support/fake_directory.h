@@ -36,6 +36,11 @@ class FakeDirectory final : public route::Directory {
       co_return Told<route::Plan>(std::unexpect, route::Refusal{550, "5.1.1", "User unknown"});
     co_return found->second;
   }
+  net::Task<std::string> rewrite(std::string sender) override {
+    asked.push_back("rewrite " + sender);
+    if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
+    co_return "rewritten " + sender;
+  }
 
   std::map<std::string, Told<route::Expansion>> recipients;
   std::map<std::string, std::string> senders;  // address: its account

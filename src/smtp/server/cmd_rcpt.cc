@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include "base/metrics.h"
 #include "net/timer.h"
 #include "smtp/server/session_impl.h"
@@ -30,6 +32,11 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     co_return kLookupFailed;
   }
   if (!*answer) co_return co_await refuse_recipient(address, answer->error());
+  if ((*answer)->is_reversed)
+    log_.info(event::srs_reversed,
+              {{"rcpt", address},
+               {"to", fmt::format("{}", fmt::join((*answer)->recipients, ","))},
+               {"from", envelope_.sender}});
   if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
   for (const std::string& to : (*answer)->recipients)
     if (seen_.insert(message::to_lower(to)).second)

@@ -133,6 +133,31 @@ TEST(Environment, ServicesAndFilesOfOthers) {
   EXPECT_TRUE(with({{"PERMIT_DOCKER", "none"}})->smtp.relay_from.empty());
 }
 
+TEST(Environment, RewrittenSendersOfOthers) {
+  const auto domain = [](Variables variables) {
+    variables["ENABLE_SRS"] = "1";
+    const auto config = with(variables);
+    return config ? config->srs.domain : config.error().what;
+  };
+  EXPECT_EQ(domain({{"SRS_DOMAINNAME", "srs.example.org"}}), "srs.example.org");
+  EXPECT_EQ(domain({{"OVERRIDE_HOSTNAME", "mail.example.org"}}), "example.org");
+  EXPECT_EQ(domain({{"HOSTNAME", "example.org"}}), "example.org");
+  EXPECT_EQ(domain({{"HOSTNAME", "box"}}), "");
+  EXPECT_EQ(find_idle_variables({{"ENABLE_SRS", "1"}, {"HOSTNAME", "box"}}).size(), 1U);
+  const auto config = with({{"ENABLE_SRS", "1"},
+                            {"SRS_DOMAINNAME", "example.org"},
+                            {"SRS_EXCLUDE_DOMAINS", "one.test,.two.test"}});
+  ASSERT_TRUE(config) << config.error().what;
+  EXPECT_EQ(config->srs.exclude_domains, (std::vector<std::string>{"one.test", ".two.test"}));
+  EXPECT_EQ(with({{"ENABLE_SRS", "0"}, {"SRS_DOMAINNAME", "example.org"}})->srs.domain, "");
+  EXPECT_EQ(find_idle_variables({{"SRS_DOMAINNAME", "example.org"}}).size(), 1U);
+  EXPECT_EQ(find_idle_variables({{"ENABLE_SRS", "1"},
+                                 {"SRS_DOMAINNAME", "example.org"},
+                                 {"SRS_SENDER_CLASSES", "envelope_sender,header_sender"}})
+                .size(),
+            1U);
+}
+
 TEST(Environment, ValuesFromFiles) {
   const test::TempFolder folder;
   const Path file = folder.write("banner", "two words\r\n\n");

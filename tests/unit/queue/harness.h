@@ -65,7 +65,12 @@ class FakeDirectory final : public route::Directory {
     }
     co_return Out(route::Plan(route::MxPlan{domain_of(address)}));
   }
-  int plans = 0;
+  net::Task<std::string> rewrite(std::string sender) override {
+    ++rewrites;
+    if (sender.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no secret");
+    co_return sender.ends_with("@example.org") ? sender : "SRS0=x@example.org";
+  }
+  int plans = 0, rewrites = 0;
 };
 
 struct Call {

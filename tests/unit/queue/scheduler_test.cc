@@ -459,6 +459,60 @@ TEST_F(Scheduler, APlanThatComesBackLaterDoes) {
   EXPECT_EQ(server().size(), 0U);
 }
 
+// Mail that an alias sends on leaves with a sender of ours; what was written to where it goes, what
+// our users wrote and what stays here does not. What is told of it goes to the first sender.
+TEST_F(Scheduler, WhatIsSentOnHasARewrittenSender) {
+  config_.srs.domain = "example.org";
+  message::Envelope envelope = envelope_to(
+      {"ok@far.test", "straight@far.test", "ok@example.org", "bad@far.test"}, "carol@other.test");
+  envelope.origin.protocol = "ESMTP";
+  for (message::Recipient& to : envelope.recipients)
+    to.original = to.address.starts_with("straight") ? "rfc822;Straight@far.test"
+                                                     : "rfc822;alias@example.org";
+  const auto senders = [&] {
+    std::map<std::string, std::string> found;
+    for (const Call& call : server().transport.calls)
+      for (const message::Recipient& to : call.envelope.recipients)
+        if (!to.notify.never) found[to.address] = call.envelope.sender;
+    server().transport.calls.clear();
+    return found;
+  };
+  using Senders = std::map<std::string, std::string>;
+  take(envelope);
+  server().settle();
+  EXPECT_EQ(notices("carol@other.test").size(), 1U);
+  EXPECT_EQ(senders(), (Senders{{"ok@far.test", "SRS0=x@example.org"},
+                                {"bad@far.test", "SRS0=x@example.org"},
+                                {"straight@far.test", "carol@other.test"},
+                                {"ok@example.org", "carol@other.test"}}));
+  EXPECT_EQ(server().directory.rewrites, 1);
+  EXPECT_EQ(log_.count("event=srs.rewritten"), 1);
+  const auto alone = [&](std::string sender, std::string protocol) {
+    message::Envelope one = envelope_to({"ok@far.test"}, std::move(sender));
+    one.recipients[0].original = "rfc822;alias@example.org";
+    one.origin.protocol = std::move(protocol);
+    take(std::move(one));
+    server().settle();
+    return senders();
+  };
+  EXPECT_EQ(alone("carol@other.test", "ESMTPSA"), (Senders{{"ok@far.test", "carol@other.test"}}));
+  EXPECT_EQ(alone("", "ESMTP"), (Senders{{"ok@far.test", ""}}));
+  EXPECT_EQ(alone("own@example.org", "ESMTP"), (Senders{{"ok@far.test", "own@example.org"}}));
+  // Could not be asked: it waits, and does not leave as it is.
+  EXPECT_EQ(alone("unasked@other.test", "ESMTP"), Senders{});
+  EXPECT_EQ(server().size(), 1U);
+}
+
+TEST_F(Scheduler, WithoutADomainNoSenderIsRewritten) {
+  message::Envelope envelope = envelope_to({"ok@far.test"}, "carol@other.test");
+  envelope.recipients[0].original = "rfc822;alias@example.org";
+  take(envelope);
+  server().settle();
+  ASSERT_EQ(server().transport.calls.size(), 1U);
+  EXPECT_EQ(server().transport.calls[0].envelope.sender, "carol@other.test");
+  EXPECT_EQ(server().directory.rewrites, 0);
+}
+
 TEST_F(FilteredScheduler, WaitMeansWait) {
   config_.filter.when_down = "wait";
   config_.filter.tries_max = 3;

@@ -59,6 +59,8 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   for (int i = 0; i < 1'000; ++i) many.recipients.push_back(fmt::format("m{}@example.test", i));
   fake.recipients.emplace("list@example.test", many);
   fake.recipients.emplace(odd, Expansion{{odd, "b@x"}});
+  fake.recipients.emplace("SRS0=x@example.test",
+                          Expansion{.recipients = {"a@x"}, .is_reversed = true});
   fake.recipients.emplace("no@example.test",
                           std::unexpected(Refusal{554, "5.7.1", "multi\r\nline " + odd}));
   fake.senders = {{odd, "alice"}};
@@ -75,6 +77,13 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   const auto list = loop.run(remote.recipient({"list@example.test", ""}));
   ASSERT_TRUE(list && *list);
   EXPECT_EQ((*list)->recipients, many.recipients);
+  EXPECT_FALSE((*list)->is_reversed);
+  const auto back = loop.run(remote.recipient({"SRS0=x@example.test", ""}));
+  ASSERT_TRUE(back && *back);
+  EXPECT_TRUE((*back)->is_reversed);
+  const auto rewritten = loop.run(remote.rewrite(odd));
+  ASSERT_TRUE(rewritten);
+  EXPECT_EQ(*rewritten, "rewritten " + odd);
   const auto strange = loop.run(remote.recipient({odd, odd}));
   ASSERT_TRUE(strange && *strange);
   EXPECT_EQ((*strange)->recipients, (std::vector<std::string>{odd, "b@x"}));
@@ -118,6 +127,7 @@ TEST_F(RemoteTest, ABrokenDirectoryIsTemporary) {
   EXPECT_NE(recipient.error().what.find("the directory cannot be asked"), std::string::npos);
   EXPECT_FALSE(loop.run(remote.sender("a", "b")));
   EXPECT_FALSE(loop.run(remote.plan("a@x")));
+  EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
 }
 
 TEST_F(RemoteTest, NonsenseIsTemporary) {
@@ -129,7 +139,8 @@ TEST_F(RemoteTest, NonsenseIsTemporary) {
     EXPECT_FALSE(loop.run(remote.sender("a", "b"))) << text;
     EXPECT_FALSE(loop.run(remote.plan("a@x"))) << text;
   }
-  verb = "ok";  // no plan at all
+  verb = "ok";  // no plan at all, and no sender
+  EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
   const auto plan = loop.run(remote.plan("a@x"));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().kind, ErrorKind::temporary);
