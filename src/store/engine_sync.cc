@@ -26,6 +26,13 @@ bool is_recent_stamp(const Stamp& stamp) {
   return stamp.time >= (now - kTick).count();
 }
 
+// Was nothing renamed while the folders were read? A change within the clock's tick leaves the time
+// of a folder as it is.
+bool is_at_rest(const Path& maildir, const FolderScan& scan) {
+  return stamp_of(maildir / "new") == scan.in_new && stamp_of(maildir / "cur") == scan.in_cur &&
+         !is_recent_stamp(scan.in_new) && !is_recent_stamp(scan.in_cur);
+}
+
 }  // namespace
 
 struct Engine::Difference {
@@ -69,16 +76,19 @@ Result<> Engine::sync(State& state, RefreshMode mode, Changes& changes) {
   TRY(const auto rows, index_.rows_by_name(state.row.id));
   TRY(FolderScan found, scan(state));
   Difference difference = compare(found, rows);
-  // A file that another program renames while the folder is read may be missed. Only what is
-  // missing twice in a row, the second time with the folders at rest, is gone.
-  for (int n = 1; !difference.missing.empty() && n < kScansMax; ++n) {
-    const std::vector<Uid> missing = difference.missing;
+  // A file that another program renames while the folder is read may be missed. Only what no scan
+  // saw is gone: two of them with the folders at rest, else all that there are.
+  std::vector<Uid> missing = difference.missing;
+  for (int n = 1; !missing.empty() && n < kScansMax; ++n) {
     TRY(found, scan(state));
     difference = compare(found, rows);
-    if (difference.missing == missing && stamp_of(state.path / "new") == found.in_new &&
-        stamp_of(state.path / "cur") == found.in_cur)
-      break;
+    std::erase_if(missing,
+                  [&](Uid uid) { return !std::ranges::binary_search(difference.missing, uid); });
+    if (difference.missing == missing && is_at_rest(state.path, found)) break;
   }
+  // What an earlier one saw lies there under a name that the next one will find.
+  if (difference.missing != missing) difference.is_whole = false;
+  difference.missing = std::move(missing);
   state.verify_at.reset();
   for (const std::string& path : found.junk) log_junk(path);
   state.row.in_new = found.in_new;
