@@ -12,6 +12,7 @@
 #include "app/srs_secret.h"
 #include "app/supervisor.h"
 #include "app/tool_address.h"
+#include "app/tool_ban.h"
 #include "app/tool_check.h"
 #include "app/tool_confined.h"
 #include "app/tool_init.h"
@@ -93,6 +94,7 @@ class CommandLine {
     add_serve();
     add_control();
     add_user();
+    add_bans();
     add_addresses();
     add_tables();
     add_postmap();
@@ -192,6 +194,25 @@ class CommandLine {
     add("passwd", "A new password", UserAction::passwd, true);
     add("remove", "No account any more; its mail stays where it is", UserAction::remove, false);
     add("list", "All accounts", UserAction::list, false);
+  }
+
+  void add_bans() {
+    CLI::App* ban = app_.add_subcommand("ban", "Addresses that may not log in");
+    ban->require_subcommand(1);
+    const auto add = [&](const std::string& name, const std::string& about, BanAction action) {
+      CLI::App* sub = command(*ban, name, about, [this, action](const config::Config& config) {
+        ban_.action = action;
+        return run_ban_tool(config, ban_);
+      });
+      if (action != BanAction::list)
+        sub->add_option("address", ban_.address, "192.0.2.1, 2001:db8::1 (which means its /64)")
+            ->required();
+      return sub;
+    };
+    add("list", "Who is banned, for how long, and why", BanAction::list);
+    add("add", "No login from this address", BanAction::add)
+        ->add_option("--for", ban_.time, "30s, 10m, 2h, 7d (default: auth.ban)");
+    add("remove", "Free it, and forget the failures of its network", BanAction::remove);
   }
 
   void add_addresses() {
@@ -347,6 +368,7 @@ class CommandLine {
   InitOptions init_;
   ServeOptions serve_;
   UserOptions user_;
+  BanOptions ban_;
   AddressOptions address_;
   TablesOptions tables_;
   PostmapOptions postmap_;

@@ -109,12 +109,14 @@ class Lookup final : public Role {
       net::Message answer("ok");
       answer.add("tables.generation", std::to_string(self->tables_.generation()));
       answer.add("tables.faults", std::to_string(self->tables_.faults().size()));
+      answer.add("auth.banned", std::to_string(self->auth_->bans().size()));
       if (const maps::Pgsql* database = self->database_.get()) {
         answer.add("database", database->is_down() ? "down" : "up");
         if (database->is_down()) answer.add("database.fault", database->fault());
       }
       co_return answer;
     }
+    if (auto answer = auth::answer_bans(*self->auth_, request)) co_return *std::move(answer);
     if (request.verb != "reload") co_return not_for_you();
     if (self->database_) self->database_->forget();
     const auto faults = co_await self->tables_.reload(true);
@@ -156,6 +158,7 @@ class Lookup final : public Role {
     metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
     metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size() +
                                                                   self->auth_->faults().size()));
+    metrics::set(metric::auth_banned, static_cast<std::int64_t>(self->auth_->bans().size()));
     metrics::set(metric::database_down, self->database_ && self->database_->is_down() ? 1 : 0);
     co_return;
   }

@@ -1,8 +1,6 @@
 #include "auth/service.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <charconv>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -28,173 +26,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// 4 or 16 bytes, or none; an IPv4-mapped IPv6 address is the IPv4 address it means.
-std::string address_bytes(const std::string& address) {
-  std::string bytes(16, '\0');
-  if (inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) return bytes.substr(0, 4);
-  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return {};
-  constexpr std::string_view kMapped("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-  return bytes.starts_with(kMapped) ? bytes.substr(12) : bytes;
-}
-
-std::string address_key(const std::string& address) {
-  const std::string bytes = address_bytes(address);
-  if (bytes.empty()) return "?" + address.substr(0, 64);
-  return bytes.size() == 4 ? "4" + bytes : "6" + bytes.substr(0, 8);
-}
-
-// An account's name may be long and a stranger's; its hash takes no room.
-std::string account_key(const std::string& account) {
-  return fmt::format("{:016x}", std::hash<std::string>{}(account));
-}
-
-std::string network_key(const Throttle::Who& who) {
-  const std::string bytes = address_bytes(who.address);
-  const std::string network =
-      bytes.empty() ? who.address.substr(0, 64) : bytes.substr(0, bytes.size() == 4 ? 3 : 6);
-  return "u" + account_key(who.account) + network;
-}
-
 }  // namespace
-
-Throttle::Entry* Throttle::Lru::find(const std::string& key) {
-  const auto found = index.find(key);
-  if (found == index.end()) return nullptr;
-  order.splice(order.begin(), order, found->second);
-  return &*found->second;
-}
-
-Throttle::Entry& Throttle::Lru::use(const std::string& key) {
-  if (Entry* entry = find(key)) return *entry;
-  if (order.size() >= kTableMax) {
-    index.erase(order.back().key);
-    order.pop_back();
-  }
-  order.push_front({.key = key, .failures = 0, .last = {}, .account = {}});
-  index.emplace(order.front().key, order.begin());
-  return order.front();
-}
-
-void Throttle::Lru::erase(const std::string& key) {
-  const auto found = index.find(key);
-  if (found == index.end()) return;
-  const auto entry = found->second;
-  index.erase(found);
-  order.erase(entry);
-}
-
-// nullptr also if the last failure was so long ago that it is forgotten.
-Throttle::Entry* Throttle::find_current(const std::string& key) {
-  Entry* entry = failures_.find(key);
-  if (entry == nullptr || clock_.steady_now() - entry->last <= config_.ban) return entry;
-  failures_.erase(key);
-  return nullptr;
-}
-
-bool Throttle::is_banned(const Who& who) {
-  const std::string address = address_key(who.address);
-  if (known_.find(address + account_key(who.account)) != nullptr) return false;
-  for (const std::string& key : {address, network_key(who)})
-    if (const Entry* entry = find_current(key); entry && entry->failures >= config_.failures_max)
-      return true;
-  return false;
-}
-
-std::optional<Throttle::Try> Throttle::begin(const Who& who) {
-  const std::string address = address_key(who.address);
-  if (known_.find(address + account_key(who.account)) != nullptr) return Try();
-  std::vector<std::string> keys = {address, network_key(who)};
-  for (const std::string& key : keys) {
-    const Entry* entry = find_current(key);
-    const auto others = in_flight_.find(key);
-    if ((entry ? entry->failures : 0) + (others != in_flight_.end() ? others->second : 0) >=
-        config_.failures_max)
-      return std::nullopt;
-  }
-  for (const std::string& key : keys) ++in_flight_[key];
-  return Try(this, std::move(keys));
-}
-
-void Throttle::Try::end() {
-  Throttle* throttle = std::exchange(throttle_, nullptr);
-  if (throttle == nullptr) return;
-  for (const std::string& key : keys_)
-    if (const auto found = throttle->in_flight_.find(key); --found->second == 0)
-      throttle->in_flight_.erase(found);
-}
-
-std::chrono::milliseconds Throttle::fail(const Who& who) {
-  const std::string account = account_key(who.account);
-  std::size_t failures = 0;
-  for (const std::string& key : {address_key(who.address), network_key(who)}) {
-    const bool is_new = find_current(key) == nullptr;
-    Entry& entry = failures_.use(key);
-    if (is_new) entry.account = account;
-    if (entry.account != account) entry.account.clear();
-    entry.last = clock_.steady_now();
-    failures = std::max(failures, ++entry.failures);
-  }
-  if (failures <= 3) return 0ms;
-  return std::min<std::chrono::milliseconds>(15s,
-                                             1s * (1 << std::min<std::size_t>(failures - 4, 4)));
-}
-
-// Forgives the account, and the address only what was this account's: who has an account of his
-// own must not wash himself clean between guesses at others.
-void Throttle::succeed(const Who& who) {
-  const std::string address = address_key(who.address);
-  failures_.erase(network_key(who));
-  if (const Entry* entry = failures_.find(address);
-      entry != nullptr && entry->account == account_key(who.account))
-    failures_.erase(address);
-  known_.use(address + account_key(who.account));
-}
-
-Result<Networks> Networks::parse(const std::vector<std::string>& texts) {
-  Networks networks;
-  for (const std::string& text : texts) {
-    const std::size_t slash = text.find('/');
-    Network network{address_bytes(text.substr(0, slash)), 0};
-    network.bits = static_cast<unsigned>(network.bytes.size() * 8);
-    bool good = !network.bytes.empty();
-    if (good && slash != std::string::npos) {
-      const char* begin = text.data() + slash + 1;
-      const auto [end, error] = std::from_chars(begin, text.data() + text.size(), network.bits);
-      good = error == std::errc{} && end == text.data() + text.size();
-      // "::ffff:192.0.2.0/120" counts the bits of the mapped form.
-      if (good && network.bytes.size() == 4 && text.find(':') < slash) {
-        good = network.bits >= 96;
-        network.bits -= 96;
-      }
-      good = good && network.bits <= network.bytes.size() * 8;
-    }
-    if (!good)
-      return posthorn::fail(ErrorKind::config,
-                            fmt::format("\"{}\" is no network, as 127.0.0.0/8", text));
-    if (network.bits == 0)
-      networks.warnings_.push_back(fmt::format("\"{}\" means every address there is", text));
-    networks.networks_.push_back(std::move(network));
-  }
-  return networks;
-}
-
-bool Networks::contains(const std::string& address) const {
-  const std::string bytes = address_bytes(address);
-  for (const Network& network : networks_) {
-    if (network.bytes.size() != bytes.size()) continue;
-    unsigned left = network.bits;
-    bool same = true;
-    for (std::size_t i = 0; same && left > 0; ++i) {
-      const unsigned take = std::min(left, 8U);
-      const unsigned mask = 0xFFU << (8U - take) & 0xFFU;
-      same = (static_cast<unsigned char>(bytes[i]) & mask) ==
-             (static_cast<unsigned char>(network.bytes[i]) & mask);
-      left -= take;
-    }
-    if (same) return true;
-  }
-  return false;
-}
 
 AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
                          Networks exempt, std::function<std::vector<std::string>()> domain_names,
@@ -489,6 +321,11 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
                                   {"address", attempt.address},
                                   {"reason", reason}});
   };
+  // By hand it is also for who is exempt from delays.
+  if (throttle_.is_banned_by_hand(attempt.address)) {
+    refuse("banned");
+    co_return Verdict{.outcome = Verdict::Outcome::banned, .account = {}, .token = {}};
+  }
   std::optional<Throttle::Try> begun;
   if (throttled) {
     CO_TRY(begun, co_await begin_try(key));
@@ -528,6 +365,12 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
   }
   refuse(acts_for_other ? "authorization id" : "credentials");
   const auto wait = throttled ? throttle_.fail(key) : 0ms;
+  if (throttled && throttle_.is_banned(key))
+    log.warn(
+        event::auth_banned,
+        {{"address", attempt.address},
+         {"user", attempt.user},
+         {"seconds", std::chrono::duration_cast<std::chrono::seconds>(config_.auth.ban).count()}});
   ended();
   if (wait > 0ms) co_await net::sleep(wait);
   co_return Verdict{.outcome = Verdict::Outcome::refused, .account = {}, .token = {}};

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -12,6 +11,8 @@
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "auth/networks.h"
+#include "auth/throttle.h"
 #include "auth/user_file.h"
 #include "base/backoff.h"
 #include "base/config.h"
@@ -23,81 +24,6 @@
 #include "net/timer.h"
 
 namespace posthorn::auth {
-
-// Failures by address (IPv4, or IPv6 /64) and by account and network (IPv4 /24, IPv6 /48): 0, 0, 0,
-// then 1, 2, 4 … 15 seconds; after failures_max a ban. An account that once logged in from an
-// address is never banned there, so nobody can lock it out. Bounded: the longest unused go.
-class Throttle {
- public:
-  struct Who {
-    std::string address, account;
-  };
-  // A try whose password is being checked. While it lives it counts as a failure, or a burst of
-  // connections would get a guess each before the first of them is known to be wrong.
-  class Try {
-   public:
-    Try() = default;
-    Try(Throttle* throttle, std::vector<std::string> keys)
-        : throttle_(throttle), keys_(std::move(keys)) {}
-    Try(Try&& other) noexcept
-        : throttle_(std::exchange(other.throttle_, nullptr)), keys_(std::move(other.keys_)) {}
-    Try& operator=(Try&& other) noexcept {
-      std::swap(throttle_, other.throttle_);
-      keys_.swap(other.keys_);
-      return *this;
-    }
-    ~Try() { end(); }
-    void end();
-
-   private:
-    Throttle* throttle_ = nullptr;
-    std::vector<std::string> keys_;
-  };
-  Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
-  bool is_banned(const Who& who);
-  // nullopt: all that are left before the ban are being tried; one of them has to end first.
-  std::optional<Try> begin(const Who& who);
-  std::chrono::milliseconds fail(const Who& who);  // how long to wait before the answer
-  void succeed(const Who& who);
-  std::size_t size() const { return failures_.order.size() + known_.order.size(); }
-
- private:
-  struct Entry {
-    std::string key;
-    std::size_t failures = 0;
-    SteadyTime last{};
-    std::string account;  // of an address: whose failures they are, if all are of one account
-  };
-  struct Lru {
-    std::list<Entry> order;  // the last used first
-    std::unordered_map<std::string_view, std::list<Entry>::iterator> index;
-    Entry* find(const std::string& key);
-    Entry& use(const std::string& key);
-    void erase(const std::string& key);
-  };
-  Entry* find_current(const std::string& key);
-  const config::Auth& config_;
-  const Clock& clock_;
-  Lru failures_, known_;
-  std::unordered_map<std::string, std::size_t> in_flight_;  // by the keys of failures_
-};
-
-// "127.0.0.0/8", "::1/128"; an IPv4-mapped IPv6 address is the IPv4 address.
-class Networks {
- public:
-  static Result<Networks> parse(const std::vector<std::string>& texts);
-  bool contains(const std::string& address) const;
-  // What is allowed and yet most likely a mistake, as "0.0.0.0/0": for the log.
-  const std::vector<std::string>& warnings() const { return warnings_; }
-
- private:
-  struct Network {
-    std::string bytes;
-    unsigned bits;
-  };
-  std::vector<Network> networks_;
-  std::vector<std::string> warnings_;
-};
 
 // What is asked anew for each login, because it does not stand in a file that was read.
 struct Sources {
@@ -119,6 +45,11 @@ class AuthService final : public Authenticator, public Redeemer {
   // Of the files as they are now; with one the users of before are in use.
   const std::vector<std::string>& faults() const { return told_; }
   void stop();
+
+  // Who may not log in now, and the operator's say in it.
+  std::vector<Ban> bans() const { return throttle_.bans(); }
+  Result<> ban(const std::string& address, std::chrono::milliseconds time);
+  bool unban(const std::string& address);  // false: it was not banned
 
   net::Task<Verdict> authenticate(Attempt attempt) override;
   net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
@@ -202,5 +133,7 @@ net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& a
                                                                 const net::Message& request);
 net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer,
                                                           const net::Message& request);
+// The operator's: bans, ban, unban (`posthorn ban`).
+std::optional<net::Message> answer_bans(AuthService& service, const net::Message& request);
 
 }  // namespace posthorn::auth

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import POSTHORN, Server, message, wait_until
@@ -117,6 +118,53 @@ class Guesses(unittest.TestCase):
             self.assertFalse([line for line in results if line.startswith("a OK")])
             self.assertEqual(server.log().count("reason=credentials"), 5)
             self.assertEqual(server.log().count("reason=banned"), 25)
+
+
+class Bans(unittest.TestCase):
+    """`posthorn ban`: the counterpart of docker-mailserver's `setup fail2ban`."""
+
+    def test_told_ended_and_made_by_hand(self):
+        alice, bob = "alice@example.org", "bob@example.org"
+        with Server(settings={**NO_EXEMPTION, "auth.failures_max": "3", "auth.ban": '"1h"'}) as server:
+            ban = lambda *words, **more: server.run("ban", *words, **more).stdout
+            metric = lambda: urllib.request.urlopen(f"http://127.0.0.1:{server.port('http')}/metrics", timeout=30).read().decode()
+            self.assertEqual(ban("list"), "nobody is banned\n")
+            self.assertIn("posthorn_auth_banned 0\n", metric())
+            for _ in range(3):
+                self.assertFalse(log_in(server, "imaps", bob, "wrong", "127.0.9.1"))
+            self.assertFalse(log_in(server, "imaps", alice, server.password(alice), "127.0.9.1"))
+            self.assertRegex(ban("list"), r"(?m)^127\.0\.9\.1 +(59m\d+s|1h0m) +3 failed logins$")
+            self.assertRegex(ban("list"), r"(?m)^127\.0\.9\.0/24 +(59m\d+s|1h0m) +3 failed logins as bob@example\.org$")
+            self.assertIn("auth.banned 2\n", server.run("status").stdout)
+            wait_until(lambda: "posthorn_auth_banned 2\n" in metric())
+            self.assertRegex(server.log(), r"event=auth\.banned .*address=127\.0\.9\.1 user=bob@example\.org seconds=3600")
+            ban("remove", "127.0.9.1")
+            self.assertEqual(ban("list"), "nobody is banned\n")
+            self.assertTrue(log_in(server, "imaps", bob, server.password(bob), "127.0.9.1"))
+            self.assertIn("127.0.9.1 is not banned", server.run("ban", "remove", "127.0.9.1", check=False).stderr)
+            # By hand: also where the account once logged in.
+            ban("add", "127.0.9.1", "--for", "2d")
+            for service in ("imaps", "pop3s", "submissions"):
+                self.assertFalse(log_in(server, service, bob, server.password(bob), "127.0.9.1"), service)
+            self.assertTrue(log_in(server, "imaps", bob, server.password(bob), "127.0.9.2"))
+            self.assertRegex(ban("list"), r"^127\.0\.9\.1 +(1d23h|2d0h) +by command\n$")
+            for words, why in ((("add", "example.org"), '"example.org" is no address'), (("add", "10.0.0.0/8"), "is no address"),
+                               (("add", "10.0.0.1", "--for", "ever"), "a number with s, m, h or d"), (("remove", "10.0.0.1"), "is not banned")):
+                done = server.run("ban", *words, check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(why, done.stderr)
+            ban("remove", "127.0.9.1")
+            self.assertTrue(log_in(server, "imaps", bob, server.password(bob), "127.0.9.1"))
+            self.assertIn("event=auth.unbanned address=127.0.9.1", re.sub(r" (role|s|q)=\S+", "", server.log()))
+
+    def test_by_hand_the_exempt_too(self):
+        bob = "bob@example.org"
+        with Server() as server:
+            server.run("ban", "add", "127.0.0.1", "--for", "1h")
+            self.assertFalse(log_in(server, "imaps", bob, server.password(bob)))
+            self.assertIn("reason=banned", server.log())
+            server.run("ban", "remove", "127.0.0.1")
+            self.assertTrue(log_in(server, "imaps", bob, server.password(bob)))
 
 
 class Crowd(unittest.TestCase):

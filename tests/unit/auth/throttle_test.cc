@@ -36,6 +36,67 @@ TEST_F(ThrottleTest, DelaysGrowThenTheAddressIsBanned) {
   EXPECT_EQ(throttle.fail(who), 0s);  // and all is forgotten
 }
 
+std::vector<std::string> told(const Throttle& throttle) {
+  std::vector<std::string> lines;
+  for (const Ban& ban : throttle.bans())
+    lines.push_back(fmt::format("{} {} {} {}", ban.who, ban.account.empty() ? "-" : ban.account,
+                                ban.left.count(), ban.failures));
+  return lines;
+}
+
+TEST_F(ThrottleTest, BansAreToldAndEnded) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(told(throttle), Lines{});
+  for (int i = 0; i < 19; ++i) (void)throttle.fail({"192.0.2.1", "alice@example.test"});
+  EXPECT_EQ(told(throttle), Lines{});
+  EXPECT_FALSE(throttle.unban("192.0.2.1"));  // which forgets the failures all the same
+  for (int i = 0; i < 20; ++i) (void)throttle.fail({"192.0.2.1", "alice@example.test"});
+  clock.advance(1min);
+  for (int i = 0; i < 20; ++i) (void)throttle.fail({"2001:db8:1:2::7", fmt::format("u{}", i)});
+  EXPECT_EQ(told(throttle),
+            (Lines{"2001:db8:1:2::/64 - 600000 20", "192.0.2.0/24 alice@example.test 540000 20",
+                   "192.0.2.1 - 540000 20"}));
+  EXPECT_TRUE(throttle.is_banned({"192.0.2.9", "alice@example.test"}));
+  // Of its network's accounts too, by any address of it, and as it is told.
+  EXPECT_FALSE(throttle.unban("192.0.3.1"));
+  EXPECT_FALSE(throttle.unban("nonsense"));
+  EXPECT_TRUE(throttle.unban("192.0.2.1"));
+  EXPECT_FALSE(throttle.is_banned({"192.0.2.1", "alice@example.test"}));
+  EXPECT_FALSE(throttle.is_banned({"192.0.2.9", "alice@example.test"}));
+  EXPECT_FALSE(throttle.unban("192.0.2.1"));
+  EXPECT_EQ(told(throttle), Lines{"2001:db8:1:2::/64 - 600000 20"});
+  EXPECT_TRUE(throttle.unban("2001:db8:1:2::/64"));
+  EXPECT_EQ(throttle.fail({"192.0.2.1", "alice@example.test"}), 0s);  // all is forgotten
+  for (int i = 0; i < 20; ++i) (void)throttle.fail({"192.0.2.1", "alice@example.test"});
+  clock.advance(11min);
+  EXPECT_EQ(told(throttle), Lines{});
+}
+
+TEST_F(ThrottleTest, BannedByHand) {
+  const Who at_home{"192.0.2.1", "alice@example.test"};
+  throttle.succeed(at_home);  // which no number of failures would ban there
+  EXPECT_FALSE(throttle.ban("nonsense", 1h));
+  EXPECT_FALSE(throttle.ban("192.0.2.0/24", 1h));
+  EXPECT_TRUE(throttle.ban("192.0.2.1", 1h));
+  EXPECT_TRUE(throttle.ban("2001:db8::1", 2h));
+  EXPECT_TRUE(throttle.is_banned(at_home));
+  EXPECT_TRUE(throttle.is_banned({"::ffff:192.0.2.1", "x"}));
+  EXPECT_TRUE(throttle.is_banned({"2001:db8::77", "x"}));
+  EXPECT_FALSE(throttle.is_banned({"192.0.2.2", "alice@example.test"}));
+  EXPECT_EQ(told(throttle),
+            (std::vector<std::string>{"2001:db8::/64 - 7200000 0", "192.0.2.1 - 3600000 0"}));
+  clock.advance(1h);
+  EXPECT_FALSE(throttle.is_banned(at_home));
+  EXPECT_TRUE(throttle.unban("2001:db8::1"));
+  EXPECT_FALSE(throttle.is_banned({"2001:db8::77", "x"}));
+  EXPECT_TRUE(told(throttle).empty());
+  for (int i = 0; i < 10'100; ++i)
+    (void)throttle.ban(fmt::format("10.{}.{}.1", i / 256, i % 256), 1h);
+  EXPECT_EQ(throttle.bans().size(), 10'000U);  // bounded
+  EXPECT_TRUE(throttle.ban("10.0.0.1", 3h));   // one that is in it already
+  EXPECT_EQ(throttle.bans().front().who, "10.0.0.1");
+}
+
 TEST_F(ThrottleTest, OneAccountFromOneNetwork) {
   // A different address each time, all of one /24.
   for (int i = 1; i <= 20; ++i) {

@@ -1,0 +1,56 @@
+// The operator's say in who may log in: AuthService's side of `posthorn ban`.
+#include <algorithm>
+#include <fmt/format.h>
+#include <span>
+
+#include "auth/service.h"
+#include "base/ascii.h"
+#include "base/events.h"
+
+namespace posthorn::auth {
+
+Result<> AuthService::ban(const std::string& address, std::chrono::milliseconds time) {
+  if (address_bytes(address).empty())
+    return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
+  if (!throttle_.ban(address, time))
+    return fail(ErrorKind::permanent, "too many addresses are banned by hand");
+  log_.warn(event::auth_banned,
+            {{"address", address},
+             {"seconds", std::chrono::duration_cast<std::chrono::seconds>(time).count()},
+             {"reason", "command"}});
+  return {};
+}
+
+bool AuthService::unban(const std::string& address) {
+  if (!throttle_.unban(address)) return false;
+  log_.info(event::auth_unbanned, {{"address", address}});
+  try_ended_.set();
+  return true;
+}
+
+std::optional<net::Message> answer_bans(AuthService& service, const net::Message& request) {
+  const std::string address(request.get("address"));
+  if (request.verb == "bans") {
+    constexpr std::size_t kToldMax = 500;
+    const auto bans = service.bans();
+    net::Message answer("ok");
+    answer.add("all", fmt::format("{}", bans.size()));
+    for (const Ban& ban : std::span(bans).first(std::min(bans.size(), kToldMax)))
+      answer.add("who", ban.who)
+          .add("account", ban.account)
+          .add("left", fmt::format("{}", ban.left.count()))
+          .add("failures", fmt::format("{}", ban.failures));
+    return answer;
+  }
+  if (request.verb == "ban") {
+    const auto time = to_number<std::int64_t>(request.get("ms"));
+    const auto done = time && *time > 0 ? service.ban(address, std::chrono::milliseconds(*time))
+                                        : fail(ErrorKind::permanent, "for how long?");
+    return done ? net::Message("ok") : net::Message("refused").add("error", done.error().what);
+  }
+  if (request.verb != "unban") return std::nullopt;
+  if (service.unban(address)) return net::Message("ok");
+  return net::Message("refused").add("error", fmt::format("{} is not banned", address));
+}
+
+}  // namespace posthorn::auth
