@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 
 #include "auth/password.h"
+#include "base/ascii.h"
 #include "base/events.h"
 #include "base/ids.h"
 #include "base/metrics.h"
@@ -18,13 +19,6 @@ constexpr std::size_t kUserMax = 512;
 constexpr std::size_t kPasswordMax = 4096;
 constexpr std::size_t kTableMax = 100'000;
 constexpr auto kTryWaitMax = 20s;  // for others of the same address to be checked
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 }  // namespace
 
@@ -153,7 +147,7 @@ std::optional<std::string> AuthService::account_of(const std::string& user) cons
   if (user.empty() || user.size() > kUserMax) return std::nullopt;
   for (const char c : user)
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) return std::nullopt;
-  std::string account = lower(user);
+  std::string account = to_lower(user);
   if (account.find('@') != std::string::npos) return account;
   std::string domain = config_.server.default_domain;
   const auto names = domain_names_();
@@ -255,7 +249,7 @@ net::Task<bool> AuthService::check(const std::string& service, const std::string
     if (any) {
       const std::string local = account.substr(0, account.rfind('@'));
       co_return password.size() == local.size() &&
-          CRYPTO_memcmp(lower(password).data(), local.data(), local.size()) == 0;
+          CRYPTO_memcmp(to_lower(password).data(), local.data(), local.size()) == 0;
     }
     if (const std::string* other = stand_in_for(*users, account)) stored = *other;
   }

@@ -15,6 +15,7 @@
   EVENT(role_died, "role.died", "A role ended unasked; the supervisor starts it again.")           \
   EVENT(role_fenced, "role.fenced", "A role can open only its own files and make only the system calls it needs.") \
   EVENT(role_unfenced, "role.unfenced", "This kernel cannot fence a role in wholly; reason= says what is missing.") \
+  EVENT(role_short_of_threads, "role.threads", "The system gave a role fewer threads than store.threads; it works with those.") \
   EVENT(config_refused, "config.refused", "The configuration has a fault; error= names file, line and reason.") \
   EVENT(log_dropped, "log.dropped", "The log could not be written for a while; lines= counts what is missing.") \
   EVENT(coroutine_threw, "coroutine.threw", "A session ended by an exception: a bug to report.")   \

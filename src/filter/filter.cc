@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "filter/marks.h"
 #include "net/socket_wait.h"
@@ -18,13 +19,6 @@ constexpr std::size_t kAnswerMax = 1U << 20U;
 constexpr std::size_t kHeadersMax = 64U << 10U;
 constexpr std::size_t kFailuresMax = 10;
 constexpr auto kBreak = 5s;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::string_view take_line(std::string_view& text) {
   const std::size_t lf = text.find('\n');
@@ -83,7 +77,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
     if (rest.empty()) return wrong("the answer is cut");
     const std::string_view line = take_line(rest);
     if (line.empty()) break;
-    const std::string name = lower(line.substr(0, line.find(':')));
+    const std::string name = to_lower(line.substr(0, line.find(':')));
     std::string_view value = line.find(':') == std::string_view::npos
                                  ? std::string_view()
                                  : line.substr(line.find(':') + 1);
@@ -95,7 +89,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
       has_length = true;
     }
     if (name == "spam") {
-      verdict.spam = lower(value).starts_with("true") || lower(value).starts_with("yes");
+      verdict.spam = to_lower(value).starts_with("true") || to_lower(value).starts_with("yes");
       const std::size_t semicolon = value.find(';');
       if (semicolon != std::string_view::npos)
         verdict.score = clean_field(value.substr(std::min(value.size(), semicolon + 2)));
@@ -112,7 +106,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
     if (!continues) {
       taking = false;
       for (const std::string& prefix : prefixes)
-        taking |= !prefix.empty() && lower(line).starts_with(lower(prefix)) && is_field(line);
+        taking |= !prefix.empty() && to_lower(line).starts_with(to_lower(prefix)) && is_field(line);
     }
     if (taking) verdict.headers += clean_field(line) + "\r\n";
   }

@@ -1,16 +1,34 @@
 #include "net/blocking_pool.h"
 
+#include <system_error>
+
+#include "base/events.h"
+#include "base/log.h"
+
 namespace posthorn::net {
 
 BlockingPool::BlockingPool(std::size_t threads, std::size_t waiting_max)
-    : pool_(threads), threads_(threads), waiting_max_(waiting_max) {}
+    : open_(asio::make_work_guard(context_)), waiting_max_(waiting_max) {
+  threads_.reserve(threads);
+  while (threads_.size() < threads) try {
+      threads_.emplace_back([this] { context_.run(); });
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) throw;
+      log::Logger{}.warn(
+          event::role_short_of_threads,
+          {{"threads", threads_.size()}, {"wanted", threads}, {"error", error.what()}});
+      break;
+    }
+}
 
 BlockingPool::~BlockingPool() {
   join();
 }
 
 void BlockingPool::join() {
-  pool_.join();
+  open_.reset();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
 }
 
 }  // namespace posthorn::net

@@ -5,14 +5,16 @@
 
 #include <asio/async_result.hpp>
 #include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <exception>
+#include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "net/task.h"
 
@@ -20,6 +22,8 @@ namespace posthorn::net {
 
 class BlockingPool {
  public:
+  // Where the system gives fewer threads (RLIMIT_NPROC), those that there are do the work; without
+  // any it throws std::system_error.
   explicit BlockingPool(std::size_t threads, std::size_t waiting_max = 65'536);
   ~BlockingPool();  // joins
   BlockingPool(const BlockingPool&) = delete;
@@ -36,8 +40,8 @@ class BlockingPool {
     waiting_.fetch_add(1, std::memory_order_relaxed);
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(R)>(
         [this, executor](auto handler, F work) {
-          asio::post(pool_, [this, executor, keep = asio::make_work_guard(executor),
-                             work = std::move(work), handler = std::move(handler)]() mutable {
+          asio::post(context_, [this, executor, keep = asio::make_work_guard(executor),
+                                work = std::move(work), handler = std::move(handler)]() mutable {
             R value = guarded<R>(work);
             waiting_.fetch_sub(1, std::memory_order_relaxed);
             asio::post(executor,
@@ -51,7 +55,7 @@ class BlockingPool {
 
   void join();
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-  std::size_t threads() const { return threads_; }
+  std::size_t threads() const { return threads_.size(); }
 
  private:
   // What a library throws on a pool thread (out of memory, a file system's error) becomes a
@@ -65,8 +69,9 @@ class BlockingPool {
     }
   }
 
-  asio::thread_pool pool_;
-  std::size_t threads_;
+  asio::io_context context_;
+  asio::executor_work_guard<asio::io_context::executor_type> open_;
+  std::vector<std::thread> threads_;
   std::size_t waiting_max_;
   std::atomic<std::size_t> waiting_{0};
 };

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "web/proto/text.h"
 
 namespace posthorn::web {
@@ -45,7 +46,7 @@ net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& 
   if (std::ranges::find(kMethods, request.method) == std::end(kMethods)) co_return make_error(501);
   // Outlook writes the path of its page in several ways.
   const std::string path =
-      lower(request.path).starts_with("/autodiscover/") ? lower(request.path) : request.path;
+      to_lower(request.path).starts_with("/autodiscover/") ? to_lower(request.path) : request.path;
   const auto* const route = std::ranges::find(kRoutes, path, &Route::path);
   if (route == std::end(kRoutes)) co_return make_error(404);
   if ((request.method == "HEAD" ? "GET" : request.method) != route->method)
@@ -100,11 +101,11 @@ Response Pages::autoconfig(const Request& request) {
   };
   std::string domain;
   if (const auto address = find_parameter(request.query, "emailaddress")) {
-    domain = lower(domain_of(*address));
+    domain = to_lower(domain_of(*address));
     if (!is_plain_address(*address) || !is_ours(domain)) return make_error(404);
   } else {
     // Asked as autoconfig.example.org or as example.org itself; by another name, the first domain.
-    domain = lower(request.host.substr(0, request.host.find(':')));
+    domain = to_lower(request.host.substr(0, request.host.find(':')));
     if (domain.starts_with("autoconfig.")) domain.erase(0, 11);
     if (!is_ours(domain)) domain = settings.domains.empty() ? "" : settings.domains.front();
     if (domain.empty()) return make_error(404);
@@ -115,8 +116,9 @@ Response Pages::autoconfig(const Request& request) {
 Response Pages::autodiscover(const Request& request) {
   const MailSettings& settings = backend_.settings();
   const auto address = find_autodiscover_address(request.body);
-  const bool is_ours = address && std::ranges::find(settings.domains, lower(domain_of(*address))) !=
-                                      settings.domains.end();
+  const bool is_ours =
+      address &&
+      std::ranges::find(settings.domains, to_lower(domain_of(*address))) != settings.domains.end();
   return {.type = "text/xml; charset=utf-8",
           .body = is_ours ? autodiscover_xml(settings, *address) : autodiscover_error_xml()};
 }
@@ -126,7 +128,7 @@ Response Pages::profile(const Request& request) {
   const std::string address = find_parameter(request.query, "email").value_or("");
   if (!address.empty() &&
       (!is_plain_address(address) ||
-       std::ranges::find(settings.domains, lower(domain_of(address))) == settings.domains.end()))
+       std::ranges::find(settings.domains, to_lower(domain_of(address))) == settings.domains.end()))
     return make_error(404);
   return {.type = "application/x-apple-aspen-config; charset=utf-8",
           .body = mobileconfig(settings, address),

@@ -619,6 +619,24 @@ class Crowd(unittest.TestCase):
             self.assertLess(time.monotonic() - begin, 90)
             wire.close()
 
+    def test_with_fewer_threads_than_it_wants(self):
+        if os.geteuid() != 0:
+            self.skipTest("RLIMIT_NPROC counts all of the user's processes: as root, where each role has a user of its own")
+        server = Server()
+        try:
+            server.start(["prlimit", "--nproc=3:3"])
+            server.send(message("few", "marker few threads\r\n"))
+            server.wait_for("marker few threads")
+            self.assertRegex(server.log(), "role=store event=role.threads .*threads=2 ")
+        finally:
+            server.close()
+        server = Server()
+        try:  # without any it says so and ends
+            with self.assertRaisesRegex(AssertionError, "the server ended: [1-9]"):
+                server.start(["prlimit", "--nproc=1:1"])
+        finally:
+            server.close()
+
     def test_without_descriptors_it_waits_and_goes_on(self):
         if SANITIZED:  # it looks into memory by way of a pipe, and takes one that it cannot open for a wrong type
             self.skipTest("a sanitizer needs descriptors of its own: with the release build")

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 namespace posthorn::web {
@@ -80,13 +81,6 @@ bool is_plain_address(std::string_view text) {
   return !domain.empty() && !domain.starts_with('.') && !domain.ends_with('.') &&
          domain.find("..") == std::string_view::npos &&
          std::ranges::all_of(text.substr(0, at), is_atom) && std::ranges::all_of(domain, is_name);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
 }
 
 std::optional<std::string> find_autodiscover_address(std::string_view xml) {

@@ -14,7 +14,6 @@ std::string escape_markup(std::string_view text);
 // A mail address that is safe to show and to put into an account's settings: one @, a host name
 // behind it, nothing but printable ASCII without quotation marks, at most 254 bytes.
 bool is_plain_address(std::string_view text);
-std::string lower(std::string_view text);
 
 // The e-mail address in an autodiscover request ([MS-OXDSCLI] section 2.2.3.1). Read by looking
 // for one element, without a DOM: a document type, an entity other than the five of XML, or any
