@@ -6,11 +6,35 @@
 #include <set>
 
 #include "auth/user_file.h"
+#include "base/ascii.h"
+#include "maps/regexp_table.h"
 #include "maps/table.h"
+#include "maps/text_lines.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::app {
 namespace {
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+// Without what begins at this line (from 1) up to the next that is not its continuation, which
+// becomes a comment.
+std::string without_line(std::string_view text, std::size_t number) {
+  std::string out;
+  bool is_it = false;
+  for (std::size_t at = 1; !text.empty(); ++at) {
+    const std::size_t size = std::min(text.find('\n'), text.size() - 1) + 1;
+    const std::string_view line = text.substr(0, size);
+    text.remove_prefix(size);
+    const bool goes_on = line.starts_with(' ') || line.starts_with('\t');
+    is_it = at == number || (is_it && goes_on);
+    if (is_it) out += "# left out: ";
+    out += line;
+  }
+  return out;
+}
 
 class Reader {
  public:
@@ -19,20 +43,21 @@ class Reader {
   Result<DmsFiles> read() {
     TRY(const auto accounts, take("postfix-accounts.cf"));
     TRY(const auto aliases, take("postfix-virtual.cf"));
+    TRY(const auto patterns, take("postfix-regexp.cf"));
     TRY(const auto logins, take("postfix-sasl-password.cf"));
     TRY(const auto relays, take("postfix-relaymap.cf"));
-    if (!accounts && !aliases && !logins && !relays)
+    if (!accounts && !aliases && !patterns && !logins && !relays)
       return fail(ErrorKind::config,
                   fmt::format("{} holds none of docker-mailserver's files", folder_.native()));
     if (accounts) read_accounts(*accounts);
     if (aliases) read_aliases(table(*aliases, "postfix-virtual.cf"));
     if (logins) read_logins(table(*logins, "postfix-sasl-password.cf"));
     if (relays) read_relays(table(*relays, "postfix-relaymap.cf"));
-    for (const std::string_view other : {"postfix-regexp.cf", "dovecot-quotas.cf"}) {
-      TRY(const auto text, take(std::string(other)));
-      if (text && text->find_first_not_of(" \t\r\n") != std::string::npos)
-        files_.left_out.push_back(fmt::format("{}: this server has no counterpart", at(other)));
-    }
+    if (patterns) read_patterns(*patterns);
+    TRY(const auto quotas, take("dovecot-quotas.cf"));
+    if (quotas && !is_blank(*quotas))
+      files_.left_out.push_back(
+          fmt::format("{}: this server has no counterpart", at("dovecot-quotas.cf")));
     leave_out_scripts();
     return std::move(files_);
   }
@@ -113,6 +138,27 @@ class Reader {
       add_domain(entry.key.substr(mark + 1));
       files_.aliases += fmt::format("{} {}\n", entry.key, entry.value);
     }
+  }
+
+  // Postfix takes a file of patterns with faults in it; here a fault keeps out the whole table.
+  void read_patterns(std::string text) {
+    constexpr std::string_view kName = "postfix-regexp.cf";
+    constexpr std::size_t kFaultsMax = 1000;
+    for (std::size_t faults = 0;; ++faults) {
+      const auto table = maps::RegexpTable::parse(text, at(kName));
+      if (table) break;
+      const std::string& what = table.error().what;
+      const auto number = to_number<std::size_t>(
+          std::string_view(what)
+              .substr(at(kName).size() + 1)
+              .substr(0, what.find(':', at(kName).size() + 1) - at(kName).size() - 1));
+      files_.left_out.push_back(what);
+      if (!number || faults == kFaultsMax) return;
+      text = without_line(text, *number);
+    }
+    const bool has_rule = std::ranges::any_of(maps::logical_lines(text),
+                                              [](const auto& line) { return !line.text.empty(); });
+    if (has_rule) files_.alias_patterns = std::move(text);
   }
 
   void read_logins(const std::vector<maps::Entry>& entries) {

@@ -15,11 +15,12 @@ struct DmsFiles {
   std::vector<std::string> domains;
   // Lines to be added to the tables of these names.
   std::string users, mailboxes, aliases, relay_sasl;
+  std::string alias_patterns;         // the whole of a regexp: table; empty: none
   std::vector<std::string> left_out;  // "file:line: reason"
 };
 
-// postfix-accounts.cf, postfix-virtual.cf, postfix-sasl-password.cf, postfix-relaymap.cf; each may
-// be missing, but not all.
+// postfix-accounts.cf, postfix-virtual.cf, postfix-regexp.cf, postfix-sasl-password.cf,
+// postfix-relaymap.cf; each may be missing, but not all.
 Result<DmsFiles> read_dms_files(const Path& folder);
 
 }  // namespace posthorn::app

@@ -37,6 +37,8 @@ constexpr std::string_view kBadDomain =
     "bad-domain.com error:5.1.1 The domain bad-domain.com takes no mail, by the settings of this "
     "server\n";
 
+constexpr std::string_view kAliasPatterns = "aliases.regexp";
+
 std::string join_address(std::string_view host, int port) {
   return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
                                                   : fmt::format("[{}]:{}", host, port);
@@ -67,6 +69,9 @@ Result<config::Config> instance_config(const InitOptions& options) {
     if (auto why = maps::find_conninfo_fault(config.pgsql))
       return fail(ErrorKind::config, "--pgsql: " + *std::move(why));
   }
+  // Postfix' virtual_alias_maps of docker-mailserver: exact names, then patterns.
+  if (!options.dms.alias_patterns.empty())
+    config.maps.aliases.push_back("regexp:" + std::string(kAliasPatterns));
   const int base = options.port_base < 0 ? 0 : options.port_base;
   for (const Port& port : kPorts) {
     auto& list = config.listen.*port.list;
@@ -106,6 +111,8 @@ class Instance {
     std::string transport = std::string(template_text("transport"));
     if (config.queue.error_delay > 0s) transport += kBadDomain;
     TRY_OK(write("maps/transport", transport, 0644));
+    if (!from.alias_patterns.empty())
+      TRY_OK(write("maps/" + std::string(kAliasPatterns), from.alias_patterns, 0644));
     if (config.route.by_local_part)
       TRY_OK(write("maps/vusers", std::string(template_text("vusers")) + "@ vmail\n", 0644));
     if (!config.paths.smtp_users.empty())

@@ -27,6 +27,7 @@ class RegexpTable final : public Table {
   net::Task<std::optional<std::string>> find(std::string key) const override {
     co_return answer(key);
   }
+  bool has_patterns() const override { return true; }
   std::optional<std::string> answer(std::string_view key) const;
 
  private:

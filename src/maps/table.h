@@ -22,6 +22,8 @@ class Table {
   // key in lower case, as the caller wants it looked up: full address, address without tag,
   // "@domain", domain.
   virtual net::Task<std::optional<std::string>> find(std::string key) const = 0;
+  // virtual(5): patterns are applied to the address as a whole, never to a part of it.
+  virtual bool has_patterns() const { return false; }
   // The key that was written first, of a table that has such a thing.
   virtual net::Task<std::optional<std::string>> find_first() const { co_return std::nullopt; }
 };

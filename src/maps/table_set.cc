@@ -254,6 +254,15 @@ net::Task<std::optional<std::string>> TableList::find(std::string key) const {
   co_return std::nullopt;
 }
 
+net::Task<std::optional<std::string>> TableList::find_part(std::string key) const {
+  for (const auto& table : tables) {
+    if (table->has_patterns()) continue;
+    CO_TRY(auto value, co_await table->find(key));
+    if (value) co_return value;
+  }
+  co_return std::nullopt;
+}
+
 std::vector<std::string> TableSet::local_domains() const {
   std::vector<std::string> names = domain_names;
   if (database == nullptr) return names;

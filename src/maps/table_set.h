@@ -24,6 +24,8 @@ namespace posthorn::maps {
 struct TableList {
   std::vector<std::unique_ptr<const Table>> tables;
   net::Task<std::optional<std::string>> find(std::string key) const;
+  // A part of an address: without its tag, or its domain.
+  net::Task<std::optional<std::string>> find_part(std::string key) const;
 };
 
 struct TableSet {

@@ -153,7 +153,7 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
   CO_TRY(auto value, co_await set->aliases.find(keys.full));
   bool keep_tag = false;
   if (!value && keys.untagged != keys.full) {
-    CO_TRY(value, co_await set->aliases.find(keys.untagged));
+    CO_TRY(value, co_await set->aliases.find_part(keys.untagged));
     keep_tag = value.has_value();
   }
   if (!value) {
@@ -161,7 +161,7 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
     if (mailbox) co_return take(address);
     CO_TRY(value, co_await find_vuser(set, keys));
     if (!value) {
-      CO_TRY(value, co_await set->aliases.find(keys.domain));
+      CO_TRY(value, co_await set->aliases.find_part(keys.domain));
     }
   }
   if (!value && config_.route.any_mailbox) co_return take(address);
@@ -312,7 +312,9 @@ Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::stri
   CO_TRY(const bool own, co_await is_own(set, account, keys));
   if (own) co_return Out{};
   for (const std::string* key : {&keys.full, &keys.untagged, &keys.domain}) {
-    CO_TRY(const auto value, co_await set->senders.find(*key));
+    const bool is_whole = key == &keys.full;
+    CO_TRY(const auto value,
+           is_whole ? co_await set->senders.find(*key) : co_await set->senders.find_part(*key));
     if (!value) continue;
     const auto owners = maps::split_list(*value);
     if (std::ranges::find(owners, account) != owners.end()) co_return Out{};

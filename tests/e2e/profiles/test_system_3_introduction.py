@@ -265,7 +265,7 @@ class ConfigFiles(unittest.TestCase):
             (dms / "postfix-virtual.cf").write_text("info@one.test anna@one.test\nteam@two.test anna@one.test,ben@two.test\n@two.test ben@two.test\n")
             (dms / "postfix-sasl-password.cf").write_text("[smtp.relay.test]:587 me:pass\n")
             (dms / "postfix-relaymap.cf").write_text("@three.test [smtp.relay.test]:587\n")
-            (dms / "postfix-regexp.cf").write_text("/^test[0-9]@one.test/ anna@one.test\n")
+            (dms / "postfix-regexp.cf").write_text("/^test[0-9]@one.test/ anna@one.test\n/^broken(/ anna@one.test\n")
             (dms / "dovecot-quotas.cf").write_text("anna@one.test:5M\n")
             (dms / "before.dovecot.sieve").write_text("keep;\n")
             (dms / "anna@one.test.dovecot.sieve").write_text("keep;\n")
@@ -278,9 +278,15 @@ class ConfigFiles(unittest.TestCase):
             server.wait_for("marker team", "anna@one.test")
             server.wait_for("marker team", "ben@two.test")
             server.wait_for("marker any", "ben@two.test")
+            server.send(message("Pattern", "marker pattern\r\n"), to=["test7@one.test"])
+            server.wait_for("marker pattern", "anna@one.test")
+            with self.assertRaises(smtplib.SMTPRecipientsRefused):
+                server.send(message("None"), to=["testx@one.test"])
+            self.assertIn('aliases = ["text:aliases", "regexp:aliases.regexp"]', server.conf.read_text())
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
             self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
-            for name in ("postfix-regexp.cf", "dovecot-quotas.cf", "before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
+            self.assertRegex(server.init_output, r"(?m)^left out .*postfix-regexp\.cf:2: ")
+            for name in ("dovecot-quotas.cf", "before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
                 self.assertRegex(server.init_output, rf"(?m)^left out .*{name}: ")
             self.assertEqual(server.run("check").returncode, 0)
             # setup email add, setup email list, setup alias add

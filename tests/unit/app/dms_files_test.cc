@@ -24,7 +24,9 @@ TEST(DmsFiles, BecomeTables) {
   (void)folder.write("postfix-sasl-password.cf",
                      "[smtp.relay.test]:587 me:pass\n@one.test other:pass\n");
   (void)folder.write("postfix-relaymap.cf", "@one.test [smtp.relay.test]:587\n");
-  (void)folder.write("postfix-regexp.cf", "/^test/ anna@one.test\n");
+  (void)folder.write("postfix-regexp.cf",
+                     "# patterns\n/^test/ anna@one.test\n/^(a/ x@y\n  more of it\n/^b/\n"
+                     "if /@one/\n/^info-(.*)@/ $1@two.test\nendif\n/^c/ $1@two.test");
   (void)folder.write("dovecot-quotas.cf", " \n");
   const auto files = read_dms_files(folder.path());
   ASSERT_TRUE(files) << files.error().what;
@@ -39,11 +41,24 @@ TEST(DmsFiles, BecomeTables) {
     const std::string rest = text.substr(folder.path().native().size() + 1);
     places.push_back(rest.substr(0, rest.find(": ")));
   }
-  EXPECT_EQ(places,
-            (std::vector<std::string>{
-                "postfix-accounts.cf:3", "postfix-accounts.cf:4", "postfix-accounts.cf:5",
-                "postfix-accounts.cf:6", "postfix-accounts.cf:7", "postfix-virtual.cf:3",
-                "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1", "postfix-regexp.cf"}));
+  EXPECT_EQ(places, (std::vector<std::string>{
+                        "postfix-accounts.cf:3", "postfix-accounts.cf:4", "postfix-accounts.cf:5",
+                        "postfix-accounts.cf:6", "postfix-accounts.cf:7", "postfix-virtual.cf:3",
+                        "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1",
+                        "postfix-regexp.cf:3", "postfix-regexp.cf:5", "postfix-regexp.cf:9"}));
+  EXPECT_EQ(files->alias_patterns,
+            "# patterns\n/^test/ anna@one.test\n# left out: /^(a/ x@y\n# left out:   more of it\n"
+            "# left out: /^b/\nif /@one/\n/^info-(.*)@/ $1@two.test\nendif\n"
+            "# left out: /^c/ $1@two.test");
+}
+
+TEST(DmsFiles, PatternsWithNothingGoodInThemAreNone) {
+  const test::TempFolder folder;
+  (void)folder.write("postfix-regexp.cf", "# nothing\n\nif /x/\n");
+  const auto files = read_dms_files(folder.path());
+  ASSERT_TRUE(files) << files.error().what;
+  EXPECT_EQ(files->alias_patterns, "");
+  EXPECT_EQ(files->left_out.size(), 1U);
 }
 
 TEST(DmsFiles, AFolderWithNoneOfThemIsAMistake) {

@@ -266,6 +266,26 @@ TEST_F(DirectoryTest, LoopsEnd) {
   EXPECT_EQ(recipient("x@other.test"), "x@remote.example");
 }
 
+// virtual(5): patterns see the whole address; a part of it is looked up in the other tables only.
+TEST_F(DirectoryTest, PatternsBehindExactNames) {
+  files.config().maps.aliases = {"text:aliases", "regexp:patterns"};
+  files.write("patterns",
+              "/^info@example\\.test$/ bob@example.test\n"
+              "/^test[0-9]+@example\\.test$/ alice@example.test\n"
+              "!/^[a-z0-9+]+@/ bob@example.test\n"
+              "/^hans@/ bob@example.test\n"
+              "/^all@other\\.test$/ alice@example.test\n");
+  start();
+  EXPECT_EQ(recipient("info@example.test"), "alice@example.test");  // the exact one
+  EXPECT_EQ(recipient("TEST12@example.test"), "alice@example.test");
+  EXPECT_EQ(recipient("test12+tag@example.test"), "550 5.1.1");
+  EXPECT_EQ(recipient("testx@example.test"),
+            "550 5.1.1");  // "@example.test" is asked of no pattern
+  EXPECT_EQ(recipient("all@other.test"), "alice@example.test");
+  EXPECT_EQ(recipient("whoever@other.test"), recipient("bob@example.test"));  // @other.test
+  EXPECT_EQ(recipient("hans+x@example.test"), "alice+x@example.test");
+}
+
 TEST_F(DirectoryTest, SenderRights) {
   const std::string refused = "553 5.7.1", alice = "alice@example.test", bob = "bob@example.test";
   const struct {
