@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
+#include "message/received.h"
 #include "store/line_ends.h"
 
 namespace posthorn::app {
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::size_t kRememberedMax = 10'000;
 constexpr std::size_t kPiece = 64 * 1024;
-constexpr std::string_view kTrace = "X-Sieve-Redirected-From";
 
 std::expected<void, std::string> kept(std::string why) {
   return std::unexpected(std::move(why));
@@ -33,7 +33,8 @@ net::Task<> Redirector::copy(const Request& request, store::Delivery& delivery, 
   CO_TRY(const auto staged, co_await delivery.reread());
   store::CrlfReader reader(staged.file, 0, staged.size);
   CO_TRY_OK(co_await parts_.pool.run([&] { return reader.skip(request.prefix); }));
-  CO_TRY_OK(co_await sink.write(fmt::format("{}: {}\r\n", kTrace, request.account)));
+  CO_TRY_OK(
+      co_await sink.write(fmt::format("{}: {}\r\n", message::kRedirectTrace, request.account)));
   std::string piece;
   while (true) {
     piece.resize(kPiece);
@@ -46,7 +47,7 @@ net::Task<> Redirector::copy(const Request& request, store::Delivery& delivery, 
 net::Task<std::expected<void, std::string>> Redirector::send(Request request,
                                                              store::Delivery& delivery) {
   const message::Headers headers(request.header);
-  for (const std::string& from : headers.find_all(kTrace))
+  for (const std::string& from : headers.find_all(message::kRedirectTrace))
     if (message::equals_ignoring_case(from, request.account))
       co_return kept("it comes from here: a loop");
   if (!message::parse_mailbox_address(request.address, message::AddressCharset::utf8))

@@ -10,6 +10,9 @@
 
 namespace posthorn::message {
 
+// On top of what a Sieve script sends on: the account that it left.
+inline constexpr std::string_view kRedirectTrace = "X-Sieve-Redirected-From";
+
 struct ReceivedBy {
   std::string hostname;
   std::string session;
