@@ -47,6 +47,7 @@ set(THIRD_PARTY_base spdlog::spdlog fmt::fmt nlohmann_json::nlohmann_json OpenSS
 set(THIRD_PARTY_net OpenSSL::SSL OpenSSL::Crypto PkgConfig::CARES Threads::Threads)
 set(THIRD_PARTY_message ICU::uc ICU::i18n ICU::data)
 set(THIRD_PARTY_imap_proto ICU::uc)
+set(THIRD_PARTY_deliver OpenSSL::Crypto)
 set(THIRD_PARTY_auth OpenSSL::Crypto PkgConfig::ARGON2 PkgConfig::CRYPT)
 set(THIRD_PARTY_maps PkgConfig::PQ ${RE2_LIBRARY})
 set(THIRD_PARTY_filter CURL::libcurl)

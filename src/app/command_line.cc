@@ -15,6 +15,7 @@
 #include "app/tool_ban.h"
 #include "app/tool_check.h"
 #include "app/tool_confined.h"
+#include "app/tool_dkim.h"
 #include "app/tool_init.h"
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
@@ -96,6 +97,7 @@ class CommandLine {
     add_user();
     add_bans();
     add_addresses();
+    add_dkim();
     add_tables();
     add_postmap();
     add_queue();
@@ -245,6 +247,28 @@ class CommandLine {
     add(domain, "list", "All domains", AddressAction::domain_list);
   }
 
+  void add_dkim() {
+    CLI::App* dkim = app_.add_subcommand("dkim", "Keys that outgoing mail is signed with");
+    dkim->require_subcommand(1);
+    const auto add = [&](const std::string& name, const std::string& about, auto run) {
+      return command(*dkim, name, about,
+                     [this, run](const config::Config& config) { return run(config, dkim_); });
+    };
+    CLI::App* key = add("key", "A new key; prints its DNS record", make_dkim_key);
+    key->add_option("domain", dkim_.domain, "example.org")->required();
+    key->add_option("--selector", dkim_.selector,
+                    "Its name in the DNS (default: mail, or mail-ed25519)");
+    CLI::Option* bits = key->add_option("--bits", dkim_.bits, "Of an RSA key: 2048 or 4096");
+    bits->check(CLI::IsMember({2048, 4096}));
+    key->add_flag("--ed25519", dkim_.ed25519, "Not RSA: for a second signature beside it")
+        ->excludes(bits);
+    add("show", "The DNS records of a domain's keys, or of all", show_dkim_keys)
+        ->add_option("domain", dkim_.domain, "example.org");
+    add("check", "Does the DNS say what it should? Exit status 1 if not", check_dkim_records)
+        ->add_option("domain", dkim_.domain, "example.org")
+        ->required();
+  }
+
   void add_tables() {
     command(app_, "migrate", "Bring PostgreSQL's tables to this version; run again it does nothing",
             run_migrate);
@@ -370,6 +394,7 @@ class CommandLine {
   UserOptions user_;
   BanOptions ban_;
   AddressOptions address_;
+  DkimOptions dkim_;
   TablesOptions tables_;
   PostmapOptions postmap_;
   QueueOptions queue_;

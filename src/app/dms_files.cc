@@ -7,9 +7,11 @@
 
 #include "auth/user_file.h"
 #include "base/ascii.h"
+#include "deliver/dkim_key.h"
 #include "maps/regexp_table.h"
 #include "maps/table.h"
 #include "maps/text_lines.h"
+#include "message/dkim.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::app {
@@ -58,11 +60,55 @@ class Reader {
     if (quotas && !is_blank(*quotas))
       files_.left_out.push_back(
           fmt::format("{}: this server has no counterpart", at("dovecot-quotas.cf")));
+    TRY_OK(read_dkim_keys());
     leave_out_scripts();
     return std::move(files_);
   }
 
  private:
+  // As `setup config dkim` makes them. Which one signs for whom stands in the folder's and the
+  // file's name there, too; what KeyTable says besides is told of.
+  Result<> read_dkim_keys() {
+    std::set<std::pair<std::string, std::string>> found;
+    const Path keys = folder_ / "opendkim/keys";
+    std::vector<Path> files;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator at(keys, error), end; !error && at != end;
+         at.increment(error))
+      if (at.depth() == 1 && at->path().extension() == ".private") files.push_back(at->path());
+    if (error && error != std::errc::no_such_file_or_directory)
+      return fail(ErrorKind::config, fmt::format("{}: {}", keys.native(), error.message()));
+    std::ranges::sort(files);
+    for (const Path& file : files) {
+      const std::string domain = message::to_lower(file.parent_path().filename().native());
+      const std::string selector = message::to_lower(file.stem().native());
+      TRY(const auto pem, read_file(file, 64U << 10U));
+      const auto key = deliver::DkimKey::parse(pem.value_or(""));
+      if (!key || !message::is_dkim_name(domain) || !message::is_dkim_name(selector)) {
+        files_.left_out.push_back(fmt::format(
+            "{}: {}", file.native(), key ? "not of the form DOMAIN/SELECTOR" : key.error().what));
+        continue;
+      }
+      found.emplace(domain, selector);
+      files_.dkim_keys.push_back({domain, selector, *pem});
+    }
+    TRY(const auto table_text, take("opendkim/KeyTable"));
+    if (!table_text) return {};
+    for (const maps::Entry& entry : table(*table_text, "opendkim/KeyTable")) {
+      // example.org:mail:/etc/opendkim/keys/example.org/mail.private
+      const std::string value = message::to_lower(entry.value);
+      const std::size_t first = std::min(value.find(':'), value.size());
+      const std::size_t second = std::min(value.find(':', first + 1), value.size());
+      const std::string domain = value.substr(0, first);
+      const std::string selector =
+          first < second ? value.substr(first + 1, second - first - 1) : std::string();
+      if (!found.contains({domain, selector}))
+        leave_out("opendkim/KeyTable", entry.line,
+                  fmt::format("there is no opendkim/keys/{}/{}.private", domain, selector));
+    }
+    return {};
+  }
+
   // before.dovecot.sieve, after.dovecot.sieve and the users' own.
   void leave_out_scripts() {
     std::vector<std::string> names;

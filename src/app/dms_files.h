@@ -15,10 +15,15 @@ struct DmsFiles {
   std::vector<std::string> domains;
   // Lines to be added to the tables of these names.
   std::string users, mailboxes, aliases, relay_sasl;
-  std::string alias_patterns;         // the whole of a regexp: table; empty: none
+  std::string alias_patterns;  // the whole of a regexp: table; empty: none
+  struct DkimKey {
+    std::string domain, selector, pem;
+  };
+  std::vector<DkimKey> dkim_keys;
   std::vector<std::string> left_out;  // "file:line: reason"
 };
 
+// opendkim/keys/DOMAIN/SELECTOR.private are keys of DKIM.
 // postfix-accounts.cf, postfix-virtual.cf, postfix-regexp.cf, postfix-sasl-password.cf,
 // postfix-relaymap.cf; each may be missing, but not all.
 Result<DmsFiles> read_dms_files(const Path& folder);

@@ -349,6 +349,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       break;
     case RoleKind::queue:
       fence.write.push_back(config.paths.spool);
+      fence.read.push_back(config.dkim.folder);
       if (!config.relay.trust_file.empty()) add_folder_of(fence.read, config.relay.trust_file);
       fence.outward = Outward::internet;
       break;

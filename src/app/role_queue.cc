@@ -4,7 +4,10 @@
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
+#include "auth/service.h"
+#include "base/events.h"
 #include "base/metrics.h"
+#include "deliver/dkim_key.h"
 #include "deliver/transports.h"
 #include "filter/filter.h"
 #include "queue/queue.h"
@@ -27,6 +30,7 @@ class QueueRole final : public Role {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
+    CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
     CO_TRY(resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver}));
     if (!config.relay.source_address.empty())
       CO_TRY_OK(net::check_literal(config.relay.source_address));
@@ -46,14 +50,20 @@ class QueueRole final : public Role {
       filter_ =
           std::make_unique<filter::Filter>(scope_, setup_.pool, config.filter, std::move(spamd));
     }
-    queue_ = std::make_unique<queue::Queue>(queue::Queue::Parts{.scope = scope_,
-                                                                .pool = setup_.pool,
-                                                                .config = config,
-                                                                .disk = Disk::real(),
-                                                                .clock = Clock::system(),
-                                                                .directory = directory_,
-                                                                .transport = *transports_,
-                                                                .filter = filter_.get()});
+    queue_ = std::make_unique<queue::Queue>(
+        queue::Queue::Parts{.scope = scope_,
+                            .pool = setup_.pool,
+                            .config = config,
+                            .disk = Disk::real(),
+                            .clock = Clock::system(),
+                            .directory = directory_,
+                            .transport = *transports_,
+                            .filter = filter_.get(),
+                            .is_trusted = [this](const std::string& address) {
+                              return relay_from_.contains(address);
+                            }});
+    for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder))
+      log::Logger{}.error(event::dkim_failed, {{"error", fault}});
     CO_TRY_OK(co_await queue_->start());
     sinks_ = std::make_unique<SpoolSinkFactory>(*queue_);
     settings_ = {.protocol = smtp::Protocol::lmtp,
@@ -133,6 +143,7 @@ class QueueRole final : public Role {
   net::Scope scope_;
   tap::Hub hub_;
   net::LineChannel lookup_;
+  auth::Networks relay_from_;
   route::RemoteDirectory directory_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<deliver::Transports> transports_;

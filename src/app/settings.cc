@@ -134,9 +134,10 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
 
 std::vector<std::string> find_permission_faults(const config::Config& config) {
   Permissions permissions;
-  for (const Path& path : {config.file, config.paths.users, config.paths.smtp_users,
-                           config.paths.maps, config.paths.sieve, config.paths.spool,
-                           config.paths.mail, config.paths.run, config.paths.key})
+  for (const Path& path :
+       {config.file, config.paths.users, config.paths.smtp_users, config.paths.maps,
+        config.paths.sieve, config.paths.spool, config.paths.mail, config.paths.run,
+        config.paths.key, config.dkim.folder})
     permissions.check_written_by_owner(path);
   permissions.check_read_by_owner(config.paths.key);
   const auto pairs = net::find_certificates(config.tls.folder);

@@ -20,6 +20,7 @@
 
 #include "app/sandbox.h"
 #include "app/sockets.h"
+#include "app/tool_dkim.h"
 #include "base/assert.h"
 #include "base/events.h"
 
@@ -361,6 +362,8 @@ int supervise(const config::Config& config, const Path& program) {
 }
 
 Result<> prepare_folders(const config::Config& config) {
+  // Where it may not be made there are no keys yet, and mail goes unsigned.
+  (void)make_dkim_folder(config);
   TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
   TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
   // Unix users pass through it to their own.

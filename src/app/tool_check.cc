@@ -7,6 +7,7 @@
 #include "app/table_store.h"
 #include "app/variables.h"
 #include "auth/service.h"
+#include "deliver/dkim_key.h"
 #include "maps/table_set.h"
 #include "net/tls.h"
 #include "route/rewriter.h"
@@ -82,6 +83,7 @@ int check_instance(const config::Config& config) {
   check.expect(tls);
   if (tls)
     for (const std::string& fault : (*tls)->faults()) check.fault(fault);
+  for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder)) check.fault(fault);
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)
     check.expect(sieve::Script::parse(**std::move(text), script.native()));

@@ -12,6 +12,7 @@
 #include "app/srs_secret.h"
 #include "app/supervisor.h"
 #include "app/templates.h"
+#include "app/tool_dkim.h"
 #include "base/config.h"
 #include "maps/pgsql_connection.h"
 #include "net/socket.h"
@@ -125,7 +126,8 @@ class Instance {
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
     TRY(const bool made, make_srs_secret(loaded));
     fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
-    return prepare_folders(loaded);
+    TRY_OK(prepare_folders(loaded));
+    return write_dkim_keys(loaded);
   }
 
  private:
@@ -166,6 +168,16 @@ class Instance {
     if (group && ::chown(path.c_str(), 0, *group) != 0)
       return fail_errno("chown", path.native(), errno);
     fmt::print("made     {}\n", path.native());
+    return {};
+  }
+
+  Result<> write_dkim_keys(const config::Config& config) const {
+    for (const auto& [domain, selector, pem] : options_.dms.dkim_keys) {
+      const Path file = config.dkim.folder / domain / (selector + ".pem");
+      TRY(const auto there, find_file_info(file));
+      if (!there) TRY_OK(write_dkim_key(config, domain, selector, pem));
+      fmt::print("{}     {}\n", there ? "kept" : "made", file.native());
+    }
     return {};
   }
 

@@ -212,6 +212,14 @@ struct Relay {
   Duration data_timeout = 10min;
 };
 
+struct Dkim {
+  bool sign = true;
+  Path folder = "dkim";  // <domain>/<selector>.pem
+  std::string canonicalization = "relaxed/relaxed";
+  std::string when_broken = "send";  // or "wait"
+  Duration life = 0s;                // 0s: a signature has no end
+};
+
 struct Store {
   std::size_t workers = 1;
   std::size_t threads = 4;
@@ -283,6 +291,7 @@ struct Config {
   Filter filter;
   Relay relay;
   Srs srs;
+  Dkim dkim;
   Store store;
   Sieve sieve;
   Imap imap;

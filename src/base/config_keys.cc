@@ -302,6 +302,23 @@ void visit_sieve(Sieve& c, KeyVisitor& v) {
   v.list("after", c.after, "Files, in this order.");
 }
 
+void visit_dkim(Dkim& c, KeyVisitor& v) {
+  v.section("dkim",
+            "Signatures on what users send (DKIM). `posthorn dkim key DOMAIN` makes a key.");
+  v.flag("sign", c.sign, "Sign mail whose From domain has a key.");
+  v.path(
+      "folder", c.folder,
+      "The keys, PEM: DOMAIN/SELECTOR.pem. Each key of a domain makes a signature. Looked at for "
+      "each message, so a new one counts at once.");
+  v.choice("canonicalization", c.canonicalization,
+           {"relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"},
+           "What may change on the way, in header and body; relaxed: white space.");
+  v.choice("when_broken", c.when_broken, {"send", "wait"},
+           "A key that cannot be used: the mail goes out unsigned, or waits in the queue.");
+  v.duration("life", c.life, 0ms, 365 * kDay,
+             "How long a signature counts (x=); longer than mail may wait. 0s: for good.");
+}
+
 void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.section("store", "Maildirs.");
   v.count("workers", c.workers, 1, 256,
@@ -360,6 +377,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_relay(c.relay, v);
   visit_srs(c.srs, v);
   visit_sieve(c.sieve, v);
+  visit_dkim(c.dkim, v);
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
   v.section("web", "The pages about this server.");

@@ -74,6 +74,8 @@
   EVENT(queue_log_damaged, "queue.log.damaged", "The end of a message's log was torn or damaged; some recipients may get it again.") \
   EVENT(queue_disk_failed, "queue.disk.failed", "The spool could not be written; mail waits.")     \
   EVENT(relay_login_refused, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
+  EVENT(dkim_signed, "dkim.signed", "A message was signed with its From domain's keys; selectors= names them.") \
+  EVENT(dkim_failed, "dkim.failed", "A key could not be used or a message not be signed; it leaves unsigned, or waits if dkim.when_broken says so.") \
   /* the store */                                                                                   \
   EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
   EVENT(store_imported, "store.imported", "posthorn import put messages= into an account.")        \

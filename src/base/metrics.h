@@ -46,6 +46,7 @@ inline constexpr std::string_view kAnswerValues[] = {"asked", "kept", "last_good
 inline constexpr std::string_view kStoreValues[] = {"stored", "discarded", "rejected", "failed",
                                                     "other"};
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
+inline constexpr std::string_view kSigningValues[] = {"signed", "failed", "other"};
 inline constexpr std::string_view kRoleValues[] = {"edge", "lookup", "queue", "store", "web"};
 inline constexpr std::string_view kCodeValues[] = {"2xx", "3xx", "4xx", "5xx", "other"};
 
@@ -62,6 +63,7 @@ inline constexpr Label kLimit{"limit", kLimitValues};
 inline constexpr Label kAnswer{"source", kAnswerValues};
 inline constexpr Label kStored{"result", kStoreValues};
 inline constexpr Label kFetched{"action", kFetchedValues};
+inline constexpr Label kSigning{"result", kSigningValues};
 inline constexpr Label kRole{"role", kRoleValues};
 inline constexpr Label kCode{"code", kCodeValues};
 
@@ -82,6 +84,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(queue_messages, "posthorn_queue_messages", gauge, kQueueState, kNone, "Messages in the queue; deferred ones were tried, corrupt ones need a look.") \
   METRIC(queue_oldest, "posthorn_queue_oldest_seconds", gauge_max, kNone, kNone, "The age of the oldest message that waits.") \
   METRIC(deliveries, "posthorn_deliveries", counter, kTransport, kOutcome, "Recipients of attempts, by where they went and how it ended.") \
+  METRIC(dkim_messages, "posthorn_dkim_messages", counter, kSigning, kNone, "Copies of messages that were signed before they were sent, or should have been.") \
   METRIC(filter_verdicts, "posthorn_filter_verdicts", counter, kVerdict, kNone, "What the spam filter said.") \
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \

@@ -20,6 +20,8 @@ struct Body {
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
   std::string prefix;
+  bool is_ours = false;  // a user of ours sends it, or we do: it may be signed in our name
+  std::string queue_id = {};
 };
 
 struct Outcome {

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <span>
 
 #include "base/events.h"
+#include "base/metrics.h"
+#include "deliver/dkim_signer.h"
+#include "deliver/wire_text.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::deliver {
 namespace {
-
-constexpr const char* kShort = "the spool file is shorter than it was";
 
 Outcome deferred(std::string reason, std::string remote = {}) {
   return {.kind = Outcome::Kind::deferred,
@@ -66,31 +66,6 @@ bool is_ipv6(const std::string& literal) {
   return literal.find(':') != std::string::npos;
 }
 
-// In pieces: most mail is 7-bit, and is never whole in memory.
-Result<bool> has_eight_bit(const File& file, const Body& body) {
-  if (message::is_eight_bit(body.prefix)) return true;
-  std::string piece(65'536, '\0');
-  for (std::uint64_t at = 0; at < body.size;) {
-    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), body.size - at)));
-    TRY(const auto n, read_at(file, piece, body.offset + at));
-    if (n < piece.size()) return fail(ErrorKind::temporary, kShort);
-    if (message::is_eight_bit(piece)) return true;
-    at += n;
-  }
-  return false;
-}
-
-Result<message::SevenBit> plan_of(const Body& body) {
-  TRY(const File file, Disk::real().open(body.file, OpenMode::read));
-  TRY(const bool is_needed, has_eight_bit(file, body));
-  if (!is_needed) return message::SevenBit{};
-  std::string text = body.prefix;
-  text.resize(body.prefix.size() + body.size);
-  TRY(const auto n, read_at(file, std::span(text).subspan(body.prefix.size()), body.offset));
-  if (n < body.size) return fail(ErrorKind::temporary, kShort);
-  return message::plan_seven_bit(text);
-}
-
 bool is_literal(const std::string& text) {
   std::array<unsigned char, 16> bytes{};
   return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
@@ -120,6 +95,7 @@ smtp::ClientOptions Transports::client_options(bool lmtp) const {
 
 net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelope envelope,
                                               Body body, std::string queue_id) {
+  body.queue_id = queue_id;
   Whose whose{.service = "lmtp",
               .queue_id = std::move(queue_id),
               .sender = message::to_lower(
@@ -356,7 +332,7 @@ net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
   const bool converts = !offered.eight_bit && !config_.relay.disable_mime_output_conversion;
   const bool needs_ascii_header = envelope.smtputf8 && !offered.smtputf8;
   if (!converts && !needs_ascii_header) co_return message::SevenBit{};
-  auto plan = co_await pool_.run([&body] { return plan_of(body); });
+  auto plan = co_await pool_.run([&body] { return plan_seven_bit(body); });
   if (!plan) co_return std::unexpected(deferred(plan.error().what, remote));
   if (needs_ascii_header && plan->has_eight_bit_header)
     co_return std::unexpected(
@@ -370,40 +346,35 @@ net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
   co_return *std::move(plan);
 }
 
+// Ours is signed as it is sent. The fields to put on top of it; an Outcome: it waits.
+net::Awaitable<std::expected<std::string, Outcome>> Transports::sign(const Body& body,
+                                                                     const message::SevenBit& plan,
+                                                                     const std::string& remote) {
+  if (!body.is_ours || !config_.dkim.sign) co_return std::string();
+  auto made = co_await pool_.run(
+      [&] { return make_dkim_signatures(config_.dkim, body, plan, Clock::system().now()); });
+  if (!made) co_return std::unexpected(deferred(made.error().what, remote));
+  const log::Logger log = log_.with_queue(body.queue_id);
+  for (const std::string& fault : made->faults)
+    log.error(event::dkim_failed, {{"domain", made->domain}, {"error", fault}});
+  if (!made->faults.empty()) {
+    metrics::count(metric::dkim_messages, "failed");
+    if (config_.dkim.when_broken == "wait")
+      co_return std::unexpected(deferred("a DKIM key cannot be used", remote));
+  }
+  if (!made->fields.empty()) {
+    metrics::count(metric::dkim_messages, "signed");
+    log.info(event::dkim_signed, {{"domain", made->domain}, {"selectors", made->selectors}});
+  }
+  co_return std::move(made->fields);
+}
+
 net::Task<> Transports::send_body(smtp::Client& client, const Body& body,
                                   const message::SevenBit& plan) {
-  auto file = co_await pool_.run([&] { return Disk::real().open(body.file, OpenMode::read); });
-  if (!file) co_return std::unexpected(file.error());
-  std::vector<message::SevenBit::Segment> segments = plan.segments;
-  if (segments.empty())
-    segments.push_back({{}, message::Conversion::copy, 0, body.prefix.size() + body.size});
-  std::string buffer, out;
-  for (const auto& [text, conversion, begin, end] : segments) {
-    CO_TRY_OK(co_await client.write(text));
-    if (conversion == message::Conversion::drop) continue;
-    message::SevenBitEncoder encoder(conversion);
-    for (std::uint64_t at = begin; at < end;) {
-      std::string_view piece =
-          std::string_view(body.prefix).substr(std::min(at, body.prefix.size()));
-      piece = piece.substr(0, end - at);
-      if (piece.empty()) {
-        buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, end - at)));
-        const std::uint64_t place = body.offset + at - body.prefix.size();
-        CO_TRY(const auto n, co_await pool_.run([&] { return read_at(*file, buffer, place); }));
-        if (n == 0) co_return fail(ErrorKind::temporary, kShort);
-        piece = std::string_view(buffer).substr(0, n);
-      }
-      at += piece.size();
-      if (conversion != message::Conversion::copy) {
-        out.clear();
-        encoder.feed(piece, out);
-        piece = out;
-      }
-      CO_TRY_OK(co_await client.write(piece));
-    }
-    out.clear();
-    encoder.finish(out);
-    CO_TRY_OK(co_await client.write(out));
+  WireText text(body, plan);
+  while (!text.is_at_end()) {
+    CO_TRY(const auto piece, co_await pool_.run([&] { return text.next(); }));
+    CO_TRY_OK(co_await client.write(piece));
   }
   co_return Result<>{};
 }
@@ -418,6 +389,9 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
     if (!fitted) co_return std::vector<Outcome>(count, fitted.error());
     plan = *std::move(fitted);
   }
+  const auto signatures = co_await sign(body, plan, remote);
+  if (!signatures) co_return std::vector<Outcome>(count, signatures.error());
+  if (envelope.declared_size > 0) envelope.declared_size += signatures->size();
   const auto begun = co_await client.begin(envelope);
   if (!begun || begun->broken) client.stream().close();
   if (!begun) co_return std::vector<Outcome>(count, deferred(begun.error().what, remote));
@@ -437,7 +411,8 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
     for_accepted(refused);
     co_return outcomes;
   }
-  const auto sent = co_await send_body(client, body, plan);
+  auto sent = co_await client.write(*signatures);
+  if (sent) sent = co_await send_body(client, body, plan);
   if (!sent) {
     Outcome outcome = deferred(sent.error().what, remote);
     if (sent.error().kind == ErrorKind::closed) {

@@ -73,6 +73,9 @@ class Transports final : public Transport {
                                                                 message::Envelope& envelope,
                                                                 const Body& body,
                                                                 const std::string& remote);
+  net::Awaitable<std::expected<std::string, Outcome>> sign(const Body& body,
+                                                           const message::SevenBit& plan,
+                                                           const std::string& remote);
   net::Task<> send_body(smtp::Client& client, const Body& body, const message::SevenBit& plan);
   smtp::ClientOptions client_options(bool lmtp) const;
 

@@ -36,6 +36,14 @@ bool is_sent_on(const message::Envelope& envelope, const message::Recipient& rec
          !equals_ignoring_case(original.substr(kType.size()), recipient.address);
 }
 
+// What may be signed in our name: a notice of our own, and what came with a login or from a program
+// of this machine; not what a Sieve redirect sends on under its account, whoever wrote it.
+bool is_ours(const Stored& stored) {
+  const message::Origin& origin = stored.envelope.origin;
+  const bool knows_who = origin.protocol.ends_with('A') || origin.client_address == "local";
+  return stored.is_bounce || (!origin.account.empty() && knows_who);
+}
+
 }  // namespace
 
 // Each waiting recipient's plan, grouped by destination. What could not be asked waits; what cannot
@@ -181,10 +189,13 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   envelope.recipients.clear();
   for (const std::size_t i : group.recipients)
     envelope.recipients.push_back(stored.envelope.recipients[i]);
-  deliver::Body body{.file = spool_.message_path(stored.id),
-                     .offset = stored.body_offset,
-                     .size = stored.body_size,
-                     .prefix = stored.headers};
+  deliver::Body body{
+      .file = spool_.message_path(stored.id),
+      .offset = stored.body_offset,
+      .size = stored.body_size,
+      .prefix = stored.headers,
+      .is_ours = is_ours(stored) ||
+                 (parts_.is_trusted && parts_.is_trusted(stored.envelope.origin.client_address))};
   // The filter's Subject stands for the message's own.
   if (message::Headers(stored.headers).has("Subject")) {
     const auto own = co_await parts_.pool.run([&] { return spool_.find_field(stored, "Subject"); });

@@ -32,6 +32,8 @@ class Queue {
     route::Directory& directory;
     deliver::Transport& transport;
     filter::Scanner* filter = nullptr;  // nullptr: no spam stage
+    // Clients that send in our name without a login (smtp.relay_from).
+    std::function<bool(const std::string& address)> is_trusted = {};
   };
   explicit Queue(Parts parts);
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "deliver/dkim_key.h"
 #include "tests/support/temp_folder.h"
 
 namespace posthorn::app {
@@ -59,6 +60,31 @@ TEST(DmsFiles, PatternsWithNothingGoodInThemAreNone) {
   ASSERT_TRUE(files) << files.error().what;
   EXPECT_EQ(files->alias_patterns, "");
   EXPECT_EQ(files->left_out.size(), 1U);
+}
+
+TEST(DmsFiles, TheKeysOfOpendkim) {
+  const test::TempFolder folder;
+  (void)folder.write("postfix-accounts.cf", "anna@one.test|{PLAIN}x\n");
+  const std::string pem = *(*deliver::DkimKey::make_rsa(2048)).to_pem();
+  for (const char* domain : {"One.test", "two.test"})
+    std::filesystem::create_directories(folder.path() / "opendkim/keys" / domain);
+  (void)folder.write("opendkim/keys/One.test/Mail.private", pem);
+  (void)folder.write("opendkim/keys/One.test/Mail.txt", "Mail._domainkey IN TXT");
+  (void)folder.write("opendkim/keys/two.test/mail.private", "nonsense");
+  (void)folder.write("opendkim/KeyTable",
+                     "mail._domainkey.one.test one.test:mail:/etc/opendkim/keys/x.private\n"
+                     "a._domainkey.one.test one.test:a:/etc/opendkim/keys/a.private\n"
+                     "odd odd\n");
+  const auto files = read_dms_files(folder.path());
+  ASSERT_TRUE(files) << files.error().what;
+  ASSERT_EQ(files->dkim_keys.size(), 1U);
+  EXPECT_EQ(files->dkim_keys[0].domain, "one.test");
+  EXPECT_EQ(files->dkim_keys[0].selector, "mail");
+  EXPECT_EQ(files->dkim_keys[0].pem, pem);
+  ASSERT_EQ(files->left_out.size(), 3U);
+  EXPECT_NE(files->left_out[0].find("two.test/mail.private: this is no"), std::string::npos);
+  EXPECT_NE(files->left_out[1].find("KeyTable:2: there is no"), std::string::npos);
+  EXPECT_NE(files->left_out[2].find("KeyTable:3: there is no"), std::string::npos);
 }
 
 TEST(DmsFiles, AFolderWithNoneOfThemIsAMistake) {

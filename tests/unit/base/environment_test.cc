@@ -86,6 +86,13 @@ TEST(Environment, NamesOfOthers) {
   EXPECT_EQ(find_idle_variables({{"ENABLE_CLAMAV", "1"}, {"SSL_TYPE", "self-signed"}}).size(), 2U);
 }
 
+TEST(Environment, SignaturesByTheNameOfOthers) {
+  EXPECT_TRUE(with({})->dkim.sign);
+  EXPECT_TRUE(with({{"ENABLE_OPENDKIM", "1"}})->dkim.sign);
+  EXPECT_FALSE(with({{"ENABLE_OPENDKIM", "0"}})->dkim.sign);
+  EXPECT_TRUE(find_idle_variables({{"ENABLE_OPENDKIM", "1"}}).empty());
+}
+
 TEST(Environment, TheFiltersNamesOfOthers) {
   const auto config =
       with({{"SPAM_SUBJECT", "***SPAM*** "}, {"SA_TAG", "-999"}, {"SA_TAG2", "6.31"}});

@@ -79,6 +79,7 @@ struct Call {
   std::string text;  // as it would go out
   WallTime at;
   bool local = false;
+  bool is_ours = false;
 };
 
 class FakeTransport final : public deliver::Transport {
@@ -96,7 +97,7 @@ class FakeTransport final : public deliver::Transport {
     most_in_all = std::max(most_in_all, ++in_all);
     const std::string whole = read_text(body.file);
     calls.push_back({id, envelope, body.prefix + whole.substr(body.offset, body.size), clock_.now(),
-                     std::holds_alternative<route::LocalPlan>(plan)});
+                     std::holds_alternative<route::LocalPlan>(plan), body.is_ours});
     while (stuck.contains(domain) && !opened_.is_closed()) co_await opened_.wait(SteadyTime::max());
     --running[domain];
     --in_all;
@@ -182,7 +183,8 @@ class Server {
                .clock = clock,
                .directory = directory,
                .transport = transport,
-               .filter = filter}) {}
+               .filter = filter,
+               .is_trusted = [](const std::string& address) { return address == "10.1.1.1"; }}) {}
   ~Server() {
     queue.stop();
     transport.close();

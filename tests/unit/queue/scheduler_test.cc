@@ -63,6 +63,29 @@ std::size_t count(const std::string& text, std::string_view what) {
   return n;
 }
 
+// What may be signed in our name (deliver::Body).
+TEST_F(Scheduler, KnowsWhatIsOurs) {
+  const auto send = [&](const std::string& account, const std::string& protocol,
+                        const std::string& address) {
+    message::Envelope envelope = envelope_to({"ok@far.test"});
+    envelope.origin.account = account;
+    envelope.origin.protocol = protocol;
+    envelope.origin.client_address = address;
+    take(std::move(envelope));
+    server().settle();
+    return server().transport.calls.back().is_ours;
+  };
+  EXPECT_FALSE(send("", "ESMTPS", "192.0.2.1"));
+  EXPECT_TRUE(send("alice@example.org", "ESMTPSA", "192.0.2.1"));
+  EXPECT_FALSE(send("bob@example.org", "ESMTPS", "192.0.2.1"));  // his script sends it on
+  EXPECT_TRUE(send("root@example.org", "ESMTP", "local"));
+  EXPECT_TRUE(send("", "ESMTP", "10.1.1.1"));
+  take(envelope_to({"bad@far.test"}));
+  server().settle();
+  ASSERT_EQ(notices().size(), 1U);
+  EXPECT_TRUE(server().transport.calls.back().is_ours);
+}
+
 TEST_F(Scheduler, DeliversAtOnceAndForgets) {
   const std::string id =
       take(envelope_to({"ok@example.org", "ok@far.test", "ok2@far.test", "ok@relay.test"}));

@@ -1,0 +1,31 @@
+// `posthorn dkim …`: makes the keys that outgoing mail is signed with, prints what DNS must say of
+// them, and compares it with what it does say.
+#pragma once
+
+#include <string>
+
+#include "base/config.h"
+
+namespace posthorn::app {
+
+struct DkimOptions {
+  std::string domain;
+  std::string selector;  // empty: "mail", for Ed25519 "mail-ed25519"
+  unsigned bits = 2048;
+  bool ed25519 = false;
+};
+
+int make_dkim_key(const config::Config& config, const DkimOptions& options);
+// The records of one domain, or of all.
+int show_dkim_keys(const config::Config& config, const DkimOptions& options);
+// 1: a record is missing, is another, or could not be asked for.
+int check_dkim_records(const config::Config& config, const DkimOptions& options);
+
+// Writes a key where it is looked for, so that nobody but root and the queue's account can read it.
+// One that is there is never touched: that is an error.
+Result<Path> write_dkim_key(const config::Config& config, const std::string& domain,
+                            const std::string& selector, const std::string& pem);
+// dkim.folder, there before the queue's fence is put up, so that it can be read later on.
+Result<> make_dkim_folder(const config::Config& config);
+
+}  // namespace posthorn::app
