@@ -560,7 +560,7 @@ class Dns:
     records: {("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"], ("x.test", "MX"): "SERVFAIL" | "DROP"}
     """
 
-    TYPES = {"A": 1, "CNAME": 5, "MX": 15, "AAAA": 28}
+    TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
     CODES = {"SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
     def __init__(self, records=None):
@@ -606,6 +606,8 @@ class Dns:
         for item in found:
             if kind == "MX":
                 data = item[0].to_bytes(2, "big") + self.name(item[1])
+            elif kind == "TXT":  # a record's strings
+                data = b"".join(bytes([len(text)]) + text.encode() for text in item)
             elif kind in ("A", "AAAA"):
                 data = socket.inet_pton(socket.AF_INET if kind == "A" else socket.AF_INET6, item)
             else:

@@ -76,6 +76,13 @@ class Fence(unittest.TestCase):
             for role in ROLES:
                 self.assertEqual(self.outcomes(role, key)[key], "ok" if role in readers else "EACCES", (role, https))
 
+    @unittest.skipUnless(os.geteuid() == 0, "roles have accounts of their own only under root")
+    def test_the_key_that_signs_is_for_who_sends(self):
+        self.server.run("dkim", "key", "example.org", "--ed25519")
+        key = f"read:{self.server.root}/dkim/example.org/mail-ed25519.pem"
+        for role in ROLES:
+            self.assertEqual(self.outcomes(role, key)[key], "ok" if role == "queue" else "EACCES", role)
+
     def test_a_certificate_behind_links_is_open_with_its_folder(self):
         self.needs_landlock()
         live, archive = self.server.folder / "live", self.server.folder / "archive"

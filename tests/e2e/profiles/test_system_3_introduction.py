@@ -269,8 +269,19 @@ class ConfigFiles(unittest.TestCase):
             (dms / "dovecot-quotas.cf").write_text("anna@one.test:5M\n")
             (dms / "before.dovecot.sieve").write_text("keep;\n")
             (dms / "anna@one.test.dovecot.sieve").write_text("keep;\n")
+            # setup config dkim
+            keys = dms / "opendkim/keys/one.test"
+            keys.mkdir(parents=True)
+            subprocess.run(["openssl", "genrsa", "-traditional", "-out", keys / "mail.private", "2048"], check=True, capture_output=True)
+            (keys / "mail.txt").write_text("mail._domainkey IN TXT ...\n")
+            (dms / "opendkim/KeyTable").write_text("mail._domainkey.one.test one.test:mail:/etc/opendkim/keys/one.test/mail.private\n"
+                                                   "mail._domainkey.gone.test gone.test:mail:/etc/opendkim/keys/gone.test/mail.private\n")
+            (dms / "opendkim/SigningTable").write_text("*@one.test mail._domainkey.one.test\n")
             server = Server(domains=("one.test",), users=(), mx="mx.one.test", init=("--from-dms", folder))
             self.addCleanup(server.close)
+            self.assertEqual((server.root / "dkim/one.test/mail.pem").read_bytes(), (keys / "mail.private").read_bytes())
+            self.assertRegex(server.run("dkim", "show").stdout, r'^mail\._domainkey\.one\.test\. IN TXT \( "v=DKIM1; k=rsa; p=')
+            self.assertRegex(server.init_output, r"(?m)^left out .*opendkim/KeyTable:2: there is no opendkim/keys/gone\.test/mail\.private")
             server.start()
             server.send(message("Info", "marker team\r\n"), to=["team@two.test"])
             server.send(message("Info", "marker any\r\n"), to=["whoever@two.test"])
@@ -283,6 +294,8 @@ class ConfigFiles(unittest.TestCase):
             with self.assertRaises(smtplib.SMTPRecipientsRefused):
                 server.send(message("None"), to=["testx@one.test"])
             self.assertIn('aliases = ["text:aliases", "regexp:aliases.regexp"]', server.conf.read_text())
+            server.submit("anna@one.test", message("Signed", "marker signed\r\n", sender="anna@one.test"), ["ben@two.test"])
+            self.assertIn(b"d=one.test; s=mail;", server.wait_for("marker signed", "ben@two.test"))
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
             self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
             self.assertRegex(server.init_output, r"(?m)^left out .*postfix-regexp\.cf:2: ")
