@@ -5,6 +5,7 @@
 #include "app/migrations.h"
 #include "app/settings.h"
 #include "app/table_store.h"
+#include "app/tool_dkim.h"
 #include "app/variables.h"
 #include "auth/service.h"
 #include "deliver/dkim_key.h"
@@ -84,6 +85,7 @@ int check_instance(const config::Config& config) {
   if (tls)
     for (const std::string& fault : (*tls)->faults()) check.fault(fault);
   for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder)) check.fault(fault);
+  for (const std::string& fault : find_closed_dkim_keys(config)) check.fault(fault);
   const Path script = config.paths.sieve / "default.sieve";
   if (auto text = read_file(script, sieve::kScriptMax); text && *text)
     check.expect(sieve::Script::parse(**std::move(text), script.native()));

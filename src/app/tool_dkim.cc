@@ -4,6 +4,7 @@
 #include <asio/io_context.hpp>
 #include <cerrno>
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,6 +106,37 @@ void print_record(const std::string& selector, const std::string& domain, const 
 }
 
 }  // namespace
+
+std::vector<std::string> find_closed_dkim_keys(const config::Config& config) {
+  std::vector<std::string> faults;
+  const auto queue = find_account(config.users.queue);
+  const auto domains = deliver::find_dkim_domains(config.dkim.folder);
+  if (!may_change_account() || !queue || !domains) return faults;
+  std::vector<gid_t> groups(256);
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(config.users.queue.c_str(), queue->gid, groups.data(), &count) < 0)
+    return faults;
+  groups.resize(static_cast<std::size_t>(count));
+  const auto may = [&](const Path& path, unsigned right) {  // of "others"
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0) return true;  // another fault, told of elsewhere
+    if (st.st_uid == queue->uid) return (st.st_mode >> 6U & right) != 0;
+    const bool is_member = std::ranges::find(groups, st.st_gid) != groups.end();
+    return ((is_member ? st.st_mode >> 3U : st.st_mode) & right) != 0;
+  };
+  for (const std::string& domain : *domains) {
+    const Path folder = config.dkim.folder / domain;
+    const auto keys = deliver::find_dkim_keys(config.dkim.folder, domain);
+    for (const auto& [selector, path] : keys ? *keys : std::vector<DkimKeyFile>{})
+      if (DkimKey::read(path) && !(may(config.dkim.folder, S_IXOTH) && may(folder, S_IROTH) &&
+                                   may(folder, S_IXOTH) && may(path, S_IROTH)))
+        faults.push_back(fmt::format(
+            "{0}:1: the account {1} cannot read this key; chgrp {1} {0} {2} && chmod g+r {0} && "
+            "chmod g+rx {2}",
+            path.native(), config.users.queue, folder.native()));
+  }
+  return faults;
+}
 
 Result<> make_dkim_folder(const config::Config& config) {
   return make_folder_of_keys(config.dkim.folder, config);

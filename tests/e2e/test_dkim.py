@@ -263,6 +263,20 @@ class Keys(Signed):
         finally:
             os.chmod(file, stat.S_IMODE(status.st_mode))
 
+    @unittest.skipUnless(os.geteuid() == 0, "roles have accounts of their own only under root")
+    def test_a_key_that_the_sending_role_cannot_read_is_told_of(self):
+        """As root copies it there, 0600: `check` could read it, the role cannot."""
+        file = self.keys / "mx.example.org/host.pem"
+        self.addCleanup(os.chown, file, 0, file.stat().st_gid)
+        self.addCleanup(file.chmod, 0o640)
+        self.assertEqual(self.server.run("check").returncode, 0)
+        for spoil in (lambda: file.chmod(0o600), lambda: os.chown(file, 0, 0)):
+            file.chmod(0o640)
+            spoil()
+            check = self.server.run("check", check=False)
+            self.assertEqual(check.returncode, 1)
+            self.assertIn(f"{file}:1: the account posthorn-queue cannot read this key; chgrp posthorn-queue {file} ", check.stderr)
+
     def test_names_that_are_none(self):
         for args in (("../etc",), ("",), ("a b",), ("example.org", "--selector", "../x"), ("example.org", "--bits", "512"),
                      ("example.org", "--bits", "4096", "--ed25519")):
