@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 
 #include "base/ascii.h"
+#include "base/quota.h"
 
 namespace posthorn::auth {
 namespace {
@@ -28,6 +30,76 @@ std::optional<Place> find_value(std::string_view line) {
   return Place{blank, value};
 }
 
+// The fields behind the hash: uid, gid, gecos, home, shell, then all the rest is one.
+constexpr std::size_t kExtraField = 6;
+std::string_view extra_of(std::string_view rest) {
+  for (std::size_t i = 0; i < kExtraField; ++i) {
+    const std::size_t colon = rest.find(':');
+    if (colon == std::string_view::npos) return {};
+    rest.remove_prefix(colon + 1);
+  }
+  return rest;
+}
+
+// "userdb_quota_rule2=…": the rule.
+std::optional<std::string_view> rule_of(std::string_view word) {
+  constexpr std::string_view kKey = "userdb_quota_rule";
+  if (!word.starts_with(kKey)) return std::nullopt;
+  word.remove_prefix(kKey.size());
+  const std::size_t equals = word.find('=');
+  if (equals == std::string_view::npos ||
+      word.substr(0, equals).find_first_not_of("0123456789") != std::string_view::npos)
+    return std::nullopt;
+  return word.substr(equals + 1);
+}
+
+std::vector<std::string_view> words_of(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+    if (end > 0) words.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+// Each line of a user's through change, the others as they are. nullopt: there is none of hers.
+// change gets the line's fields from the hash on, without what would make it a faulty one.
+std::optional<std::string> edit_lines(
+    std::string_view text, std::string_view user,
+    const std::function<std::optional<std::string>(std::string_view fields)>& change) {
+  std::string out;
+  if (text.starts_with(kMark)) {
+    out = kMark;
+    text.remove_prefix(kMark.size());
+  }
+  bool found = false;
+  while (!text.empty()) {
+    const std::size_t lf = text.find('\n');
+    const std::string_view line = text.substr(0, lf == std::string_view::npos ? lf : lf + 1);
+    text.remove_prefix(line.size());
+    const auto place = find_value(line.substr(0, line.find_last_not_of("\r\n") + 1));
+    if (line.starts_with('#') || !place ||
+        to_lower(line.substr(0, place->key_size)) != to_lower(user)) {
+      out += line;
+      continue;
+    }
+    found = true;
+    const std::string_view rest = line.substr(place->value);
+    const std::size_t end = rest.find_last_not_of("\r\n") + 1;
+    std::string fields(rest.substr(0, end));
+    std::erase_if(fields, is_control);
+    const auto changed = change(fields);
+    if (!changed) continue;
+    out += fmt::format("{}{}{}", line.substr(0, place->value), *changed,
+                       rest.substr(end).ends_with("\r\n") ? "\r\n"
+                       : rest.ends_with('\n')             ? "\n"
+                                                          : "");
+  }
+  if (!found) return std::nullopt;
+  return out;
+}
+
 }  // namespace
 
 UserFile parse_users(std::string_view text, const std::string& path) {
@@ -46,10 +118,20 @@ UserFile parse_users(std::string_view text, const std::string& path) {
       continue;
     }
     const std::string_view rest = line.substr(place->value);
+    const std::string key = to_lower(line.substr(0, place->key_size));
+    for (const std::string_view word : words_of(extra_of(rest))) {
+      const auto text_of_rule = rule_of(word);
+      if (!text_of_rule) continue;
+      const auto rule = quota::parse_rule(*text_of_rule);
+      if (!rule) {
+        file.warnings.push_back(fmt::format("{}:{}: {}", path, number, rule.error()));
+        continue;
+      }
+      std::string& rules = file.quota_rules[key];
+      rules += fmt::format("{}{}", rules.empty() ? "" : " ", *text_of_rule);
+    }
     // A {PLAIN} password may hold no colon, as with Dovecot.
-    if (!file.hashes
-             .emplace(to_lower(line.substr(0, place->key_size)), rest.substr(0, rest.find(':')))
-             .second)
+    if (!file.hashes.emplace(key, rest.substr(0, rest.find(':'))).second)
       file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number,
                                         line.substr(0, place->key_size)));
   }
@@ -58,39 +140,40 @@ UserFile parse_users(std::string_view text, const std::string& path) {
 
 std::optional<std::string> edit_users(std::string_view text, std::string_view user,
                                       const std::string* hash) {
-  std::string out;
-  if (text.starts_with(kMark)) {
-    out = kMark;
-    text.remove_prefix(kMark.size());
-  }
-  bool found = false;
-  while (!text.empty()) {
-    const std::size_t lf = text.find('\n');
-    const std::string_view line = text.substr(0, lf == std::string_view::npos ? lf : lf + 1);
-    text.remove_prefix(line.size());
-    const auto place = find_value(line.substr(0, line.find_last_not_of("\r\n") + 1));
-    if (line.starts_with('#') || !place ||
-        to_lower(line.substr(0, place->key_size)) != to_lower(user)) {
-      out += line;
-      continue;
-    }
-    found = true;
-    if (hash == nullptr) continue;
-    const std::string_view rest = line.substr(place->value);
-    // The line's end as it was; of the fields behind the hash what would make the line a faulty one
-    // goes, or the new hash would not count.
-    const std::size_t end = rest.find_last_not_of("\r\n") + 1;
-    std::string fields(rest.substr(0, end).substr(std::min(rest.find(':'), end)));
-    std::erase_if(fields, is_control);
-    out += fmt::format("{}{}{}{}", line.substr(0, place->value), *hash, fields,
-                       rest.substr(end).ends_with("\r\n") ? "\r\n"
-                       : rest.ends_with('\n')             ? "\n"
-                                                          : "");
-  }
-  if (found) return out;
-  if (hash == nullptr) return std::nullopt;
-  if (!out.empty() && !out.ends_with('\n')) out += '\n';
+  auto edited = edit_lines(text, user, [&](std::string_view fields) -> std::optional<std::string> {
+    if (hash == nullptr) return std::nullopt;
+    return *hash + std::string(fields.substr(std::min(fields.find(':'), fields.size())));
+  });
+  if (edited || hash == nullptr) return edited;
+  std::string out(text);
+  if (!out.empty() && out != kMark && !out.ends_with('\n')) out += '\n';
   return out + fmt::format("{}:{}\n", user, *hash);
+}
+
+std::optional<std::string> edit_quota_rules(std::string_view text, std::string_view user,
+                                            std::string_view rules) {
+  return edit_lines(text, user, [&](std::string_view fields) -> std::optional<std::string> {
+    const std::string_view extra = extra_of(fields);
+    std::vector<std::string> words;
+    for (const std::string_view word : words_of(extra))
+      if (!rule_of(word)) words.emplace_back(word);
+    std::size_t number = 0;
+    for (const std::string_view rule : words_of(rules)) {
+      ++number;
+      words.push_back(
+          fmt::format("userdb_quota_rule{}={}", number == 1 ? "" : std::to_string(number), rule));
+    }
+    std::string out(fields.substr(0, fields.size() - extra.size()));
+    if (words.empty()) {
+      // Fields that are empty up to the line's end need not stand there.
+      if (out.ends_with("::::::")) out.erase(out.size() - kExtraField);
+      return out;
+    }
+    for (auto colons = static_cast<std::size_t>(std::ranges::count(out, ':')); colons < kExtraField;
+         ++colons)
+      out += ':';
+    return fmt::format("{}{}", out, fmt::join(words, " "));
+  });
 }
 
 }  // namespace posthorn::auth

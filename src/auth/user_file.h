@@ -1,6 +1,7 @@
 // conf/users: accounts in Dovecot's passwd-file form,
-// user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Only the
-// first two fields are used; what else a line holds is kept when it is edited.
+// user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Of the
+// fields behind the hash only userdb_quota_rule=…, userdb_quota_rule2=… in the last one are used;
+// what else a line holds is kept when it is edited.
 #pragma once
 
 #include <map>
@@ -16,7 +17,9 @@ namespace posthorn::auth {
 struct UserFile {
   std::map<std::string, std::string>
       hashes;  // by lower-case user name as it stands, with or without a domain
-  std::vector<std::string> faults;  // "file:line: reason"
+  std::map<std::string, std::string> quota_rules;  // of those who have any, with blanks between
+  std::vector<std::string> faults;                 // "file:line: reason"
+  std::vector<std::string> warnings;               // rules that do not count
 };
 UserFile parse_users(std::string_view text, const std::string& path);
 
@@ -24,5 +27,9 @@ UserFile parse_users(std::string_view text, const std::string& path);
 // to remove.
 std::optional<std::string> edit_users(std::string_view text, std::string_view user,
                                       const std::string* hash);
+
+// The same for one user's quota rules; empty: none. nullopt: there is no such user.
+std::optional<std::string> edit_quota_rules(std::string_view text, std::string_view user,
+                                            std::string_view rules);
 
 }  // namespace posthorn::auth

@@ -233,6 +233,13 @@ struct Store {
   std::vector<std::string> also_create = {};
   bool tag_to_folder = true;  // user+Work@: to the folder Work, if there is one
   Duration rescan = 5s;       // how often an open mailbox looks for files others dropped
+  bool quotas = true;         // false: no limit counts, whoever has one
+  Bytes quota = 0;            // of who has none of their own; 0: none
+  std::size_t quota_messages = 0;
+  std::vector<std::string> quota_rules = {};  // base/quota.h
+  std::size_t quota_grace = 10;               // percent that the last mail may go over it
+  bool quota_full_tempfail = false;
+  std::size_t quota_warning = 90;  // percent; 0: none
 };
 
 struct Imap {

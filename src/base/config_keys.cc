@@ -339,6 +339,22 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
          "Mail to user+Work goes to the folder Work, if there is one.");
   v.duration("rescan", c.rescan, 100ms, hours(1),
              "How often an open mailbox looks for files that others changed.");
+  v.flag("quotas", c.quotas, "Accounts may have limits. false: no limit counts.");
+  v.bytes("quota", c.quota, 0, kGiB * kMiB,
+          "How much an account may hold that has no limit of its own (`posthorn quota set`). 0: no "
+          "limit.");
+  v.count("quota_messages", c.quota_messages, 0, 1'000'000'000,
+          "How many messages it may hold. 0: no limit.");
+  v.list("quota_rules", c.quota_rules,
+         "Further rules for all, as Dovecot's quota_rule: \"Trash:storage=+100M\", "
+         "\"Trash:ignore\".");
+  v.count("quota_grace", c.quota_grace, 0, 100,
+          "By how many percent of the limit the last mail that is delivered may go over it.");
+  v.flag("quota_full_tempfail", c.quota_full_tempfail,
+         "Mail to a full account is put off (452) for the sender's server to try again, not "
+         "refused (552).");
+  v.count("quota_warning", c.quota_warning, 0, 100,
+          "The log tells when an account has reached so many percent of its limit. 0: not at all.");
   v.section("imap", "IMAP.");
   v.choice("separator", i.separator, {".", "/"},
            "Between the levels of a folder's name, as clients see it.");

@@ -116,6 +116,13 @@
   EVENT(store_mailbox_created, "store.mailbox.created", "A mailbox was made.")                      \
   EVENT(store_mailbox_removed, "store.mailbox.removed", "A mailbox and its messages were removed.") \
   EVENT(store_mailbox_renamed, "store.mailbox.renamed", "A mailbox got another name.")              \
+  /* quotas */                                                                                      \
+  EVENT(quota_full, "quota.full", "An account has reached its limit; mail to it is refused until there is room again.") \
+  EVENT(quota_freed, "quota.freed", "An account that was full has room again.")                    \
+  EVENT(quota_warned, "quota.warned", "An account has reached store.quota_warning percent of its limit.") \
+  EVENT(quota_refused, "quota.refused", "A message did not fit into an account's limit; by= says who brought it.") \
+  EVENT(quota_rule_refused, "quota.rule.refused", "A quota rule has a fault and does not count; error= names it.") \
+  EVENT(quota_unknown, "quota.unknown", "An account's limit or what it holds could not be asked; the mail was taken.") \
   /* the web pages */                                                                              \
   EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \
   EVENT(health_changed, "health.changed", "What /health tells has changed; red= names what is wrong now.") \

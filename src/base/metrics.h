@@ -31,8 +31,8 @@ inline constexpr std::string_view kServiceValues[] = {"smtp", "imap", "pop3", "s
 inline constexpr std::string_view kLoginValues[] = {"ok", "refused", "banned", "unavailable",
                                                     "other"};
 inline constexpr std::string_view kRefusalValues[] = {
-    "unknown_recipient", "relaying", "sender", "rate", "lookup_failed",
-    "too_large",         "content",  "queue",  "other"};
+    "unknown_recipient", "relaying", "sender", "rate",       "lookup_failed",
+    "too_large",         "content",  "queue",  "over_quota", "other"};
 inline constexpr std::string_view kQueueStateValues[] = {"active", "deferred", "held", "corrupt"};
 inline constexpr std::string_view kTransportValues[] = {"local", "relay", "mx", "error", "other"};
 inline constexpr std::string_view kOutcomeValues[] = {"delivered", "deferred", "failed", "other"};
@@ -43,8 +43,9 @@ inline constexpr std::string_view kLimitValues[] = {
     "user_sessions", "queue_full",  "other"};
 inline constexpr std::string_view kAnswerValues[] = {"asked", "kept", "last_good", "failed",
                                                      "other"};
-inline constexpr std::string_view kStoreValues[] = {"stored", "discarded", "rejected", "failed",
-                                                    "other"};
+inline constexpr std::string_view kStoreValues[] = {"stored", "discarded",  "rejected",
+                                                    "failed", "over_quota", "other"};
+inline constexpr std::string_view kQuotaValues[] = {"rcpt", "lmtp", "imap", "import", "other"};
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
 inline constexpr std::string_view kSigningValues[] = {"signed", "failed", "other"};
 inline constexpr std::string_view kRoleValues[] = {"edge", "lookup", "queue", "store", "web"};
@@ -62,6 +63,7 @@ inline constexpr Label kVerdict{"verdict", kVerdictValues};
 inline constexpr Label kLimit{"limit", kLimitValues};
 inline constexpr Label kAnswer{"source", kAnswerValues};
 inline constexpr Label kStored{"result", kStoreValues};
+inline constexpr Label kQuota{"by", kQuotaValues};
 inline constexpr Label kFetched{"action", kFetchedValues};
 inline constexpr Label kSigning{"result", kSigningValues};
 inline constexpr Label kRole{"role", kRoleValues};
@@ -98,6 +100,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(store_accounts, "posthorn_store_accounts_open", gauge, kNone, kNone, "Accounts whose index is open.") \
   METRIC(store_mailboxes, "posthorn_store_mailboxes_open", gauge, kNone, kNone, "Mailboxes that are held open.") \
   METRIC(store_index_rebuilt, "posthorn_store_index_rebuilt", counter, kNone, kNone, "Indexes that were built anew from the maildir.") \
+  METRIC(quota_refusals, "posthorn_quota_refusals", counter, kQuota, kNone, "Recipients and messages that were refused because an account is full.") \
   METRIC(http_requests, "posthorn_http_requests", counter, kCode, kNone, "Requests to the web pages.") \
   METRIC(log_dropped, "posthorn_log_lines_dropped", counter, kNone, kNone, "Log lines that nobody took in time.") \
   /* end */

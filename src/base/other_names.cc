@@ -32,14 +32,14 @@ constexpr Known kKnown[] = {
     {"SPAM_SUBJECT", "filter", "spam_subject"},
     {"SA_TAG", "filter", "headers_score"},
     {"SA_TAG2", "filter", "spam_score"},
+    {"ENABLE_QUOTAS", "store", "quotas"},
+    {"POSTFIX_MAILBOX_SIZE_LIMIT", "store", "quota"},  // both in bytes; 0: none
 };
 
 struct Idle {
   std::string_view name, reason;
 };
 constexpr Idle kIdle[] = {
-    {"ENABLE_QUOTAS", "there are no quotas"},
-    {"POSTFIX_MAILBOX_SIZE_LIMIT", "there are no quotas"},
     {"ENABLE_MANAGESIEVE", "scripts are files in paths.sieve"},
     {"ENABLE_FAIL2BAN",
      "auth.failures_max and auth.ban do it, without another program; `posthorn ban` shows it"},

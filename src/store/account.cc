@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/events.h"
+#include "store/account_pending.h"
 #include "store/account_work.h"
 #include "store/mailbox_name.h"
 
@@ -43,10 +44,6 @@ const config::Store& Account::settings() const {
 }
 Disk& Account::disk() const {
   return *accounts_.options().disk;
-}
-
-bool Account::has_room_for(std::uint64_t size) const {
-  return size <= kMessageMax;
 }
 
 net::Task<> Account::open() {
@@ -257,14 +254,11 @@ net::Task<DeliveryPtr> Account::begin_delivery() {
   co_return DeliveryPtr(new Delivery(shared_from_this(), staged, std::move(base)));
 }
 
-struct Account::Pending {
-  CommitGroup group;
-  bool is_done = false;
-};
-
 // All that waits is done by whoever has the lock: one sync a folder for many deliveries.
 net::Awaitable<void> Account::commit_pending() {
-  const std::vector<Pending*> batch = std::exchange(pending_, {});
+  std::vector<Pending*> batch = std::exchange(pending_, {});
+  co_await refuse_over_quota(batch);
+  if (batch.empty()) co_return;
   std::vector<CommitGroup> groups;
   groups.reserve(batch.size());
   for (Pending* pending : batch) groups.push_back(std::move(pending->group));
@@ -279,7 +273,7 @@ net::Awaitable<void> Account::commit_pending() {
   }
 }
 
-net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
+net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends, quota::Check check) {
   std::vector<Placed> out;
   if (appends.empty()) co_return out;
   const AccountPtr self = shared_from_this();
@@ -290,7 +284,7 @@ net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
     if (append.delivery->staged_.empty())
       co_return fail(ErrorKind::permanent, "the delivery has ended");
     if (!append.delivery->is_settled_) append.delivery->converter_.finish(append.delivery->buffer_);
-    if (!has_room_for(append.delivery->size())) {
+    if (append.delivery->size() > kMessageMax) {
       end_all();
       co_return fail(ErrorKind::permanent, "the message is too large");
     }
@@ -314,6 +308,8 @@ net::Task<std::vector<Placed>> Account::commit(std::vector<Append> appends) {
     co_return std::unexpected(synced.error());
   }
   Pending pending;
+  pending.quota = co_await find_quota();
+  pending.check = check;
   for (std::size_t i = 0; i < appends.size(); ++i) {
     const Delivery& delivery = *appends[i].delivery;
     pending.group.items.push_back(

@@ -20,6 +20,7 @@
 #include "store/delivery.h"
 #include "store/lock.h"
 #include "store/mailbox.h"
+#include "store/quota.h"
 #include "store/types.h"
 #include "store/view.h"
 
@@ -66,7 +67,9 @@ class Account : public std::enable_shared_from_this<Account> {
     Delivery* delivery = nullptr;
     Target target;
   };
-  net::Task<std::vector<Placed>> commit(std::vector<Append> appends);
+  // One that goes over the account's limit is refused with NameResult::over_quota.
+  net::Task<std::vector<Placed>> commit(std::vector<Append> appends,
+                                        quota::Check check = quota::Check::strict);
   // An import into mailboxes that never held a message: they take on the UIDVALIDITY that their
   // messages had elsewhere, so that no client fetches them anew. Gives which of them did.
   struct Origin {
@@ -77,8 +80,18 @@ class Account : public std::enable_shared_from_this<Account> {
   net::Task<std::vector<bool>> take_uidvalidity(std::vector<Origin> origins);
   // The end of such an import: UIDs that were used up elsewhere are not given again.
   net::Task<> raise_uidnext(std::vector<Origin> origins);
-  // May this much more be stored? The place of quotas; today always yes.
-  bool has_room_for(std::uint64_t size) const;
+
+  // account_quota.cc. What the account may hold, and what it holds as far as that counts; without a
+  // limit nothing is counted.
+  struct QuotaState {
+    quota::Quota quota;
+    quota::Usage used;
+  };
+  net::Task<QuotaState> quota_state();
+  // The same with rules that somebody else has looked up.
+  net::Task<quota::Usage> used_of(quota::Quota quota);
+  // May this much more be put into the mailbox? An Error: it could not be found out.
+  net::Task<bool> has_room_for(std::string mailbox, quota::Usage more);
 
   net::BlockingPool& pool() const;
   const config::Store& settings() const;
@@ -107,6 +120,15 @@ class Account : public std::enable_shared_from_this<Account> {
   MailboxPtr find_open(std::string_view name) const;
   std::vector<MailboxPtr> open_mailboxes() const;
   net::Awaitable<void> commit_pending();
+  net::Awaitable<quota::Quota> find_quota();
+  // With the lock held; what is known is no older than store.rescan, or just found out.
+  enum class Freshness { recent, now };
+  net::Task<> count_usage(Freshness freshness);
+  quota::Usage counted(const quota::Quota& quota) const;
+  void note_usage(std::optional<std::vector<MailboxUsage>> usage, bool is_whole);
+  void note_level();
+  net::Awaitable<void> refuse_over_quota(std::vector<Pending*>& batch);
+  net::Task<bool> fits(quota::Quota quota, std::string mailbox, quota::Usage more);
   net::Task<NameResult> set_subscribed(std::string mailbox, bool is_on);
 
   Accounts& accounts_;
@@ -119,6 +141,10 @@ class Account : public std::enable_shared_from_this<Account> {
   std::unique_ptr<UniqueNames> names_;
   std::map<std::string, std::weak_ptr<Mailbox>, std::less<>> mailboxes_;
   std::vector<Pending*> pending_;
+  std::optional<std::vector<MailboxUsage>> usage_;  // nullopt: not all mailboxes are counted
+  SteadyTime usage_looked_{};
+  std::optional<quota::Quota> quota_;  // as it was last asked for
+  enum class Level { unknown, room, nearly_full, full } level_ = Level::unknown;
   SteadyTime last_used_{};
 };
 
@@ -130,7 +156,8 @@ class Accounts {
     std::string hostname;  // in file names
     Disk* disk = &Disk::real();
     const Clock* clock = &Clock::system();
-    std::string boot_id;  // empty: the kernel's; a crash test gives its own
+    QuotaSource* quota = nullptr;  // nullptr: the configuration's rules are all
+    std::string boot_id;           // empty: the kernel's; a crash test gives its own
     config::Duration idle = std::chrono::minutes(2);  // an account nobody uses is closed after this
     std::size_t accounts_max = 10'000;
   };

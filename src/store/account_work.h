@@ -12,8 +12,16 @@ net::Task<R> Account::in_pool(Work work) {
   last_used_ = std::chrono::steady_clock::now();
   is_resting_ = false;
   Changes changes;
-  Result<R> result = co_await pool().run([&]() -> Result<R> { return work(changes); });
+  std::optional<std::vector<MailboxUsage>> usage;
+  bool is_usage_whole = false;
+  Result<R> result = co_await pool().run([&]() -> Result<R> {
+    Result<R> done = work(changes);
+    usage = engine_->take_usage_news();
+    is_usage_whole = engine_->is_usage_whole();
+    return done;
+  });
   apply(std::move(changes));
+  note_usage(std::move(usage), is_usage_whole);
   co_return result;
 }
 

@@ -75,11 +75,11 @@ net::Task<Delivery::Staged> Delivery::reread() {
   co_return Staged{std::move(file), size(), wire_size()};
 }
 
-net::Task<std::vector<Placed>> Delivery::commit(std::vector<Target> targets) {
+net::Task<std::vector<Placed>> Delivery::commit(std::vector<Target> targets, quota::Check check) {
   std::vector<Account::Append> appends;
   appends.reserve(targets.size());
   for (Target& target : targets) appends.push_back({this, std::move(target)});
-  co_return co_await account_->commit(std::move(appends));
+  co_return co_await account_->commit(std::move(appends), check);
 }
 
 }  // namespace posthorn::store

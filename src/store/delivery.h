@@ -47,7 +47,8 @@ class Delivery {
   net::Task<> write(std::string_view wire_bytes);
   // Puts the message into all the targets, or into none. A target's result tells why (not_found …);
   // an Error is temporary: nothing was acknowledged, try again later. To be called once.
-  net::Task<std::vector<Placed>> commit(std::vector<Target> targets);
+  net::Task<std::vector<Placed>> commit(std::vector<Target> targets,
+                                        quota::Check check = quota::Check::strict);
   // What was written so far, to be read by CrlfReader in the pool: a copy of it may go elsewhere.
   struct Staged {
     File file;

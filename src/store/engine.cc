@@ -123,6 +123,7 @@ Result<> Engine::ensure_open() {
   TRY_OK(index_.set_meta("boot_id", options_.boot_id));
   states_.clear();
   names_.clear();
+  is_usage_whole_ = false;
   TRY(auto rows, index_.mailboxes());
   for (MailboxRow& row : rows) {
     State state;
@@ -149,7 +150,7 @@ Result<> Engine::close() {
     if (state.leased > state.row.uidnext) result = lease(state, state.row.uidnext);
     if (result) result = save(state);
   }
-  index_.close();
+  rest();
   return result;
 }
 

@@ -96,9 +96,12 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  Result<> open();                 // makes the account's folder if missing
-  Result<> close();                // gives the rest of the leased UIDs back
-  void rest() { index_.close(); }  // frees the database's memory; the next call opens it again
+  Result<> open();   // makes the account's folder if missing
+  Result<> close();  // gives the rest of the leased UIDs back
+  void rest() {      // frees the database's memory; the next call opens it again
+    index_.close();
+    usage_told_at_ = -1;
+  }
 
   Result<std::vector<MailboxInfo>> list();
   Result<NameResult> create(std::string_view name, Changes& changes);
@@ -138,6 +141,12 @@ class Engine {
 
   // Puts each item into its target; each folder is synced once for all groups.
   void commit(std::vector<CommitGroup>& groups, Changes& changes);
+
+  // engine_usage.cc. Makes every mailbox known to the index, with what lies in it now.
+  Result<> count_usage(Changes& changes);
+  // What each mailbox holds, if that has changed since it was told; nothing before count_usage().
+  std::optional<std::vector<MailboxUsage>> take_usage_news();
+  bool is_usage_whole() const { return is_usage_whole_; }
 
   // Did a folder of an open mailbox change since it was read? Touches no index; safe beside nothing
   // else all the same.
@@ -249,6 +258,8 @@ class Engine {
   Index index_;
   bool was_opened_ = false;
   bool is_same_boot_ = false;  // no power cut since the index was written
+  bool is_usage_whole_ = false;
+  std::int64_t usage_told_at_ = -1;  // how many rows had been written then
   std::map<std::string, State, std::less<>> states_;
   std::map<std::int64_t, std::string> names_;  // id -> key of states_
   UniqueNames unique_;

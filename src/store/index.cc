@@ -33,6 +33,26 @@ CREATE TABLE cache(
 PRAGMA user_version = 1;
 )";
 
+// What each mailbox holds, for quotas. Additional: an index of before gets it, and a program of
+// before keeps it right without knowing. A trigger must not write by OR REPLACE or OR IGNORE: the
+// statement that fires it decides which of the two it is.
+constexpr const char* kUsageSchema = R"(
+CREATE TABLE usage(
+  mailbox INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, messages INTEGER NOT NULL);
+INSERT INTO usage SELECT mailbox, sum(size), count(*) FROM messages GROUP BY mailbox;
+CREATE TRIGGER usage_added AFTER INSERT ON messages BEGIN
+  INSERT INTO usage SELECT new.mailbox, 0, 0
+    WHERE NOT EXISTS (SELECT 1 FROM usage WHERE mailbox = new.mailbox);
+  UPDATE usage SET bytes = bytes + new.size, messages = messages + 1 WHERE mailbox = new.mailbox;
+END;
+CREATE TRIGGER usage_removed AFTER DELETE ON messages BEGIN
+  UPDATE usage SET bytes = bytes - old.size, messages = messages - 1 WHERE mailbox = old.mailbox;
+END;
+CREATE TRIGGER usage_resized AFTER UPDATE OF size ON messages WHEN new.size <> old.size BEGIN
+  UPDATE usage SET bytes = bytes + new.size - old.size WHERE mailbox = new.mailbox;
+END;
+)";
+
 std::string join(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out += word + "\n";
@@ -98,7 +118,9 @@ Result<> Index::prepare_schema() {
   // One process owns an account, so the lock is held while open and no shared memory is needed.
   for (const char* pragma : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
                              "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -1024",
-                             "PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 4194304"})
+                             "PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 4194304",
+                             // So that a row which is replaced counts as removed, too.
+                             "PRAGMA recursive_triggers = ON"})
     TRY_OK(db_.execute(pragma));
   int version = 0;
   {
@@ -106,12 +128,24 @@ Result<> Index::prepare_schema() {
     TRY(const bool has_row, s.step());
     if (has_row) version = s.number<int>(0);
   }
-  if (version == kSchemaVersion) return {};
+  if (version == kSchemaVersion) return prepare_usage();
   if (version != 0)
     return fail(ErrorKind::permanent, fmt::format("index: version {} is not known", version));
   is_new_ = true;
   TRY(auto transaction, db_.begin());
   TRY_OK(db_.execute(kSchema));
+  TRY_OK(db_.execute(kUsageSchema));
+  return transaction.commit();
+}
+
+Result<> Index::prepare_usage() {
+  {
+    TRY(auto s, db_.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'usage'"));
+    TRY(const bool is_there, s.step());
+    if (is_there) return {};
+  }
+  TRY(auto transaction, db_.begin());
+  TRY_OK(db_.execute(kUsageSchema));
   return transaction.commit();
 }
 
@@ -195,8 +229,12 @@ Result<> Index::clear_messages(std::int64_t id) {
 
 Result<> Index::remove_mailbox(std::int64_t id) {
   TRY_OK(clear_messages(id));
-  TRY(auto s, db_.prepare("DELETE FROM mailboxes WHERE id = ?"));
-  return s.bind(id).run();
+  for (const char* sql :
+       {"DELETE FROM usage WHERE mailbox = ?", "DELETE FROM mailboxes WHERE id = ?"}) {
+    TRY(auto s, db_.prepare(sql));
+    TRY_OK(s.bind(id).run());
+  }
+  return {};
 }
 
 Result<std::vector<Entry>> Index::entries(std::int64_t mailbox) {
@@ -314,7 +352,8 @@ Result<MailboxStatus> Index::count(const MailboxRow& row) {
   // less.
   TRY(auto s, db_.prepare("SELECT count(*), sum((flags & 1) = 0), sum((flags & 8) != 0), "
                           "sum(uid >= ?), sum(CASE wire_size WHEN 0 THEN 2 * size ELSE wire_size "
-                          "END) FROM messages WHERE mailbox = ?"));
+                          "END), sum(CASE WHEN flags & 8 THEN size END) FROM messages "
+                          "WHERE mailbox = ?"));
   s.bind(row.first_recent, row.id);
   TRY_OK(s.step());
   return MailboxStatus{.messages = s.number<std::uint32_t>(0),
@@ -322,9 +361,23 @@ Result<MailboxStatus> Index::count(const MailboxRow& row) {
                        .unseen = s.number<std::uint32_t>(1),
                        .deleted = s.number<std::uint32_t>(2),
                        .size = s.number<std::uint64_t>(4),
+                       .deleted_size = s.number<std::uint64_t>(5),
                        .uidnext = row.uidnext,
                        .uidvalidity = row.uidvalidity,
                        .highest_modseq = row.modseq};
+}
+
+Result<std::vector<MailboxUsage>> Index::usage() {
+  TRY(auto s, db_.prepare("SELECT name, bytes, messages FROM usage JOIN mailboxes "
+                          "ON mailboxes.id = usage.mailbox"));
+  std::vector<MailboxUsage> out;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) return out;
+    out.push_back(
+        {.name = std::string(s.bytes(0)),
+         .used = {.bytes = s.number<std::uint64_t>(1), .messages = s.number<std::uint64_t>(2)}});
+  }
 }
 
 Result<> Index::add_vanished(std::int64_t mailbox, ModSeq modseq, Uid uid) {

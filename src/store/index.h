@@ -108,6 +108,9 @@ class Index {
   Result<> save_message(std::int64_t mailbox, const MessageRow& row);
   Result<> remove_message(std::int64_t mailbox, Uid uid);
   Result<MailboxStatus> count(const MailboxRow& row);
+  // How much each mailbox that is known holds: kept by triggers, in the transaction of each change.
+  Result<std::vector<MailboxUsage>> usage();
+  std::int64_t changes() const { return db_.changes(); }  // grows with every row that is written
 
   Result<> add_vanished(std::int64_t mailbox, ModSeq modseq, Uid uid);
   Result<std::vector<Uid>> vanished_since(std::int64_t mailbox, ModSeq modseq);
@@ -120,6 +123,7 @@ class Index {
 
  private:
   Result<> prepare_schema();
+  Result<> prepare_usage();
 
   Database db_;
   bool is_new_ = false;

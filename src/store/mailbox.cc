@@ -142,8 +142,20 @@ net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string targe
   if (is_gone_) co_return gone();
   const auto name = check_mailbox_name(target);
   if (!name) co_return CopyResult{.result = NameResult::bad_name, .uidvalidity = 0, .uids = {}};
+  const quota::Quota quota = is_move ? quota::Quota() : co_await account_.find_quota();
+  const AccountPtr account = account_.shared_from_this();
+  const Lock::Guard guard = co_await account->lock_.acquire();
+  if (quota.any()) {
+    quota::Usage more;
+    for (const Uid uid : uids)
+      if (const Entry* entry = find(uid))
+        more = {.bytes = more.bytes + entry->size, .messages = more.messages + 1};
+    CO_TRY(const bool has_room, co_await account->fits(quota, *name, more));
+    if (!has_room)
+      co_return CopyResult{.result = NameResult::over_quota, .uidvalidity = 0, .uids = {}};
+  }
   const auto how = is_move ? Engine::Transfer::move : Engine::Transfer::copy;
-  co_return co_await account_.locked<CopyResult>([&, this](Changes& changes) {
+  co_return co_await account->in_pool<CopyResult>([&, this](Changes& changes) {
     return account_.engine_->transfer(id_, uids, *name, how, changes);
   });
 }

@@ -96,6 +96,10 @@ void Database::close() {
   if (handle_ != nullptr) sqlite3_close(std::exchange(handle_, nullptr));
 }
 
+std::int64_t Database::changes() const {
+  return handle_ == nullptr ? 0 : sqlite3_total_changes64(handle_);
+}
+
 Result<> Database::execute(const char* sql) {
   const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return error(code, sql);

@@ -72,6 +72,7 @@ class Database {
   void close();
   bool is_open() const { return handle_ != nullptr; }
   bool is_corrupt() const { return corrupt_; }
+  std::int64_t changes() const;  // rows written by this connection, triggers' too; 0: it is closed
 
   Result<> execute(const char* sql);
   // sql must be a literal: its address is the key of the cache.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/quota.h"
 
 namespace posthorn::store {
 
@@ -63,11 +64,12 @@ std::string_view to_string(SpecialUse use);  // "\\Drafts" …, "" for none
 // What became of a request about a mailbox's name. "Could not do it now" is an Error instead.
 enum class NameResult : std::uint8_t {
   done,
-  not_found,     // [NONEXISTENT], or [TRYCREATE] for APPEND, COPY, MOVE
-  exists,        // [ALREADYEXISTS]
-  bad_name,      // [CANNOT]: a name that no mailbox may have
-  cannot,        // [CANNOT]: INBOX may not be removed; a mailbox may not be moved below itself
-  keyword_limit  // [LIMIT]: more than kKeywordsMax keywords, or a keyword that may not be one
+  not_found,      // [NONEXISTENT], or [TRYCREATE] for APPEND, COPY, MOVE
+  exists,         // [ALREADYEXISTS]
+  bad_name,       // [CANNOT]: a name that no mailbox may have
+  cannot,         // [CANNOT]: INBOX may not be removed; a mailbox may not be moved below itself
+  keyword_limit,  // [LIMIT]: more than kKeywordsMax keywords, or a keyword that may not be one
+  over_quota      // [OVERQUOTA]: the account's limit
 };
 
 struct MailboxInfo {
@@ -84,10 +86,17 @@ struct MailboxStatus {
   std::uint32_t recent = 0;
   std::uint32_t unseen = 0;
   std::uint32_t deleted = 0;
-  std::uint64_t size = 0;  // RFC 8438: the sum of RFC822.SIZE
+  std::uint64_t size = 0;          // RFC 8438: the sum of RFC822.SIZE
+  std::uint64_t deleted_size = 0;  // RFC 9208: what an expunge would free, as quotas count it
   Uid uidnext = 1;
   std::uint32_t uidvalidity = 0;
   ModSeq highest_modseq = 1;
+};
+
+// What a mailbox holds, as quotas count it: the sizes of the files.
+struct MailboxUsage {
+  std::string name;
+  quota::Usage used;
 };
 
 // A message that was put into a mailbox.

@@ -263,6 +263,9 @@ Outcome Session::name_outcome(store::NameResult result, bool try_create) {
       return no("This cannot be done with this mailbox", "CANNOT");
     case store::NameResult::keyword_limit:
       return no("Too many keywords", "LIMIT");
+    case store::NameResult::over_quota:
+      // RFC 9208 section 4.3.
+      return no("The account's limit is reached", "OVERQUOTA");
   }
   return bad("?");
 }

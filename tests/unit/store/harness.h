@@ -5,6 +5,7 @@
 #include <asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <gtest/gtest.h>
 #include <optional>
 #include <sstream>
@@ -27,7 +28,8 @@ using test::write_text;
 class Process {
  public:
   explicit Process(const Path& mail, Disk& disk = Disk::real(),
-                   const Clock& clock = Clock::system(), std::string boot_id = "boot-1")
+                   const Clock& clock = Clock::system(), std::string boot_id = "boot-1",
+                   const std::function<void(Accounts::Options&)>& adapt = {})
       : scope_(io_.get_executor()), pool_(4) {
     Accounts::Options options;
     options.mail = mail;
@@ -36,6 +38,7 @@ class Process {
     options.clock = &clock;
     options.boot_id = std::move(boot_id);
     options.store.rescan = 200ms;
+    if (adapt) adapt(options);
     accounts_.emplace(scope_, pool_, options);
   }
   ~Process() {
