@@ -19,6 +19,7 @@
 #include "app/tool_init.h"
 #include "app/tool_postmap.h"
 #include "app/tool_queue.h"
+#include "app/tool_quota.h"
 #include "app/tool_sendmail.h"
 #include "app/tool_tables.h"
 #include "app/tool_tap.h"
@@ -96,6 +97,7 @@ class CommandLine {
     add_control();
     add_user();
     add_bans();
+    add_quota();
     add_addresses();
     add_dkim();
     add_tables();
@@ -215,6 +217,21 @@ class CommandLine {
     add("add", "No login from this address", BanAction::add)
         ->add_option("--for", ban_.time, "30s, 10m, 2h, 7d (default: auth.ban)");
     add("remove", "Free it, and forget the failures of its network", BanAction::remove);
+  }
+
+  void add_quota() {
+    CLI::App* quota = app_.add_subcommand("quota", "How much an account may hold, and holds");
+    quota->require_subcommand(1);
+    CLI::App* sub =
+        command(*quota, "set", "The limit of one account; it counts at once",
+                [this](const config::Config& config) { return set_quota(config, quota_); });
+    sub->add_option("address", quota_.address, "alice@example.org")->required();
+    sub->add_option("limit", quota_.limit, "500M, 1G, none, or default: as store.quota says")
+        ->required();
+    sub->add_option("--messages", quota_.messages, "How many messages; 0: no limit");
+    sub = command(*quota, "list", "What every account, or one, holds of its limit",
+                  [this](const config::Config& config) { return list_quotas(config, quota_); });
+    sub->add_option("address", quota_.address, "alice@example.org");
   }
 
   void add_addresses() {
@@ -393,6 +410,7 @@ class CommandLine {
   ServeOptions serve_;
   UserOptions user_;
   BanOptions ban_;
+  QuotaOptions quota_;
   AddressOptions address_;
   DkimOptions dkim_;
   TablesOptions tables_;

@@ -7,6 +7,7 @@
 
 #include "auth/user_file.h"
 #include "base/ascii.h"
+#include "base/quota.h"
 #include "deliver/dkim_key.h"
 #include "maps/regexp_table.h"
 #include "maps/table.h"
@@ -16,10 +17,6 @@
 
 namespace posthorn::app {
 namespace {
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
 
 // Without what begins at this line (from 1) up to the next that is not its continuation, which
 // becomes a comment.
@@ -51,15 +48,14 @@ class Reader {
     if (!accounts && !aliases && !patterns && !logins && !relays)
       return fail(ErrorKind::config,
                   fmt::format("{} holds none of docker-mailserver's files", folder_.native()));
+    TRY(const auto quotas, take("dovecot-quotas.cf"));
     if (accounts) read_accounts(*accounts);
+    if (quotas) read_quotas(*quotas);
+    write_users();
     if (aliases) read_aliases(table(*aliases, "postfix-virtual.cf"));
     if (logins) read_logins(table(*logins, "postfix-sasl-password.cf"));
     if (relays) read_relays(table(*relays, "postfix-relaymap.cf"));
     if (patterns) read_patterns(*patterns);
-    TRY(const auto quotas, take("dovecot-quotas.cf"));
-    if (quotas && !is_blank(*quotas))
-      files_.left_out.push_back(
-          fmt::format("{}: this server has no counterpart", at("dovecot-quotas.cf")));
     TRY_OK(read_dkim_keys());
     leave_out_scripts();
     return std::move(files_);
@@ -160,8 +156,8 @@ class Reader {
       }
       std::string_view hash = line.substr(bar + 1);
       const std::size_t more = hash.find('|');
-      if (more != std::string_view::npos && more + 1 < hash.size())
-        leave_out(kName, number, "what stands behind the second | has no counterpart");
+      const std::string_view attributes =
+          more == std::string_view::npos ? std::string_view() : hash.substr(more + 1);
       const std::string entry = fmt::format("{}:{}\n", user, hash.substr(0, more));
       const auto checked = auth::parse_users(entry, "");
       if (!checked.faults.empty() || checked.hashes.size() != 1 || !seen.insert(user).second) {
@@ -169,8 +165,67 @@ class Reader {
         continue;
       }
       add_domain(parsed->domain);
-      files_.users += entry;
+      users_.push_back({user, entry.substr(0, entry.size() - 1), {}});
+      read_attributes(attributes, number);
       files_.mailboxes += fmt::format("{} {}\n", user, parsed->local);
+    }
+  }
+
+  // Of the account that was read last: "userdb_quota_rule=*:storage=5M", with blanks between.
+  void read_attributes(std::string_view text, std::size_t number) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+      const std::string_view word = text.substr(0, end);
+      text.remove_prefix(std::min(end + 1, text.size()));
+      constexpr std::string_view kRule = "userdb_quota_rule";
+      const std::size_t equals = std::min(word.find('='), word.size());
+      if (word.empty()) continue;
+      if (!word.starts_with(kRule))
+        leave_out("postfix-accounts.cf", number,
+                  "what stands behind the second | has no counterpart");
+      else
+        add_rule(users_.back(), word.substr(std::min(equals + 1, word.size())),
+                 "postfix-accounts.cf", number);
+    }
+  }
+
+  // user@domain:5M
+  void read_quotas(std::string_view text) {
+    constexpr std::string_view kName = "dovecot-quotas.cf";
+    for (std::size_t number = 1; !text.empty(); ++number) {
+      const std::size_t lf = text.find('\n');
+      const std::string_view line = trim(text.substr(0, lf));
+      text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
+      const std::string_view entry = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+      if (entry.empty() || entry.starts_with('#')) continue;
+      const std::size_t colon = entry.find(':');
+      const std::string user = message::to_lower(entry.substr(0, colon));
+      const auto known = std::ranges::find(users_, user, &User::name);
+      if (colon == std::string_view::npos)
+        leave_out(kName, number, "the form is user@domain:5M");
+      else if (known == users_.end())
+        leave_out(kName, number, fmt::format("{} is no account", user));
+      else
+        add_rule(*known, fmt::format("*:bytes={}", trim(entry.substr(colon + 1))), kName, number);
+    }
+  }
+
+  struct User {
+    std::string name, line;
+    std::string rules;  // with blanks between; a later one counts in place of an earlier one
+  };
+  void add_rule(User& user, std::string_view rule, std::string_view name, std::size_t number) {
+    if (const auto parsed = quota::parse_rule(rule); !parsed)
+      leave_out(name, number, parsed.error());
+    else
+      user.rules += fmt::format("{}{}", user.rules.empty() ? "" : " ", rule);
+  }
+  void write_users() {
+    for (const User& user : users_) {
+      std::string line = user.line + "\n";
+      if (!user.rules.empty())
+        line = auth::edit_quota_rules(line, user.name, user.rules).value_or(line);
+      files_.users += line;
     }
   }
 
@@ -228,6 +283,7 @@ class Reader {
 
   Path folder_;
   DmsFiles files_;
+  std::vector<User> users_;
   std::set<std::string> known_domains_;
 };
 

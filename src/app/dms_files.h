@@ -25,7 +25,8 @@ struct DmsFiles {
 
 // opendkim/keys/DOMAIN/SELECTOR.private are keys of DKIM.
 // postfix-accounts.cf, postfix-virtual.cf, postfix-regexp.cf, postfix-sasl-password.cf,
-// postfix-relaymap.cf; each may be missing, but not all.
+// postfix-relaymap.cf; each may be missing, but not all. dovecot-quotas.cf gives the accounts their
+// limits.
 Result<DmsFiles> read_dms_files(const Path& folder);
 
 }  // namespace posthorn::app

@@ -1,4 +1,5 @@
 #include "app/migrations.h"
+#include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "auth/limiter.h"
@@ -23,9 +24,12 @@ class Lookup final : public Role {
                       ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, migrations())
                       : nullptr),
         users_(database_.get(), maps::Question::users),
+        quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
         rewriter_(scope_, setup_.config),
         directory_(setup_.config, tables_, &rewriter_),
+        rooms_(scope_, setup_.config, directory_,
+               [this](std::string account) { return find_rules(this, std::move(account)); }),
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
@@ -37,7 +41,8 @@ class Lookup final : public Role {
         scope_, setup_.pool, setup_.config, std::move(exempt),
         [this] { return tables_.current()->local_domains(); }, Clock::system(),
         auth::Sources{setup_.config.auth.users == "pgsql" ? &users_ : nullptr,
-                      [this](std::string domain) { return has_domain(this, std::move(domain)); }});
+                      [this](std::string domain) { return has_domain(this, std::move(domain)); },
+                      setup_.config.auth.users == "pgsql" ? &quotas_ : nullptr});
     CO_TRY_OK(co_await auth_->start());
     listeners_.answer(scope_, "lookup-edge.sock", [this](net::Message request) {
       return answer_edge(this, std::move(request));
@@ -69,6 +74,7 @@ class Lookup final : public Role {
     if (database_) database_->stop();
     if (auth_) auth_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
+    rooms_.close();
     co_await scope_.join();
   }
 
@@ -83,7 +89,7 @@ class Lookup final : public Role {
     if (auto answer = co_await auth::answer_limit(self->limits_, request))
       co_return *std::move(answer);
     if (request.verb == "plan") co_return not_for_you();  // it would tell the smarthost's password
-    if (auto answer = co_await route::answer_directory(self->directory_, request))
+    if (auto answer = co_await route::answer_directory(self->rooms_, request))
       co_return *std::move(answer);
     co_return not_for_you();
   }
@@ -100,6 +106,12 @@ class Lookup final : public Role {
     if (request.verb == "recipient") {  // where a Sieve redirect goes
       auto answer = co_await route::answer_directory(self->directory_, request);
       co_return answer ? *std::move(answer) : not_for_you();
+    }
+    if (request.verb == "quota") {
+      const auto rules =
+          co_await self->auth_->find_quota_rules(std::string(request.get("account")));
+      if (!rules) co_return net::Message("temporary").add("error", rules.error().what);
+      co_return net::Message("ok").add("rules", *rules);
     }
     co_return not_for_you();
   }
@@ -129,6 +141,10 @@ class Lookup final : public Role {
     for (const maps::Finding& finding : self->tables_.current()->warnings)
       answer.add("warning", finding.text());
     co_return answer;
+  }
+
+  static net::Task<std::string> find_rules(Lookup* self, std::string account) {
+    return self->auth_->find_quota_rules(std::move(account));
   }
 
   static net::Task<bool> has_domain(Lookup* self, std::string domain) {
@@ -177,10 +193,11 @@ class Lookup final : public Role {
   RoleSetup setup_;
   net::Scope scope_;
   std::unique_ptr<maps::Pgsql> database_;
-  maps::PgsqlTable users_;
+  maps::PgsqlTable users_, quotas_;
   maps::Reloader tables_;
   route::Rewriter rewriter_;
   route::LocalDirectory directory_;
+  RoomDirectory rooms_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
   const Report report_{

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
@@ -28,10 +29,12 @@ class StoreRole final : public Role {
         sessions_(setup_.executor),
         lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
         redeemer_(lookup_),
+        quota_(lookup_, setup_.config.store),
         accounts_(scope_, setup_.pool,
                   {.store = setup_.config.store,
                    .mail = setup_.config.paths.mail,
-                   .hostname = setup_.config.server.hostname}),
+                   .hostname = setup_.config.server.hostname,
+                   .quota = &quota_}),
         imap_(redeemer_, "imap", setup_.config.imap.connections_per_user_max),
         pop3_(redeemer_, "pop3", setup_.config.pop3.connections_per_user_max),
         directory_(lookup_),
@@ -81,6 +84,8 @@ class StoreRole final : public Role {
     listeners_.serve(sessions_, {.name = own + ".pop3.sock"}, [this](net::StreamPtr stream) {
       return pop3::serve(std::move(stream), *pop3_services_);
     });
+    listeners_.answer(scope_, own + ".quota.sock",
+                      [this](net::Message request) { return tell_room(this, std::move(request)); });
     listeners_.serve(scope_, {.name = own + ".control.sock"}, [this](net::StreamPtr stream) {
       return serve_desk(accounts_, scope_, std::move(stream));
     });
@@ -111,6 +116,14 @@ class StoreRole final : public Role {
  private:
   static net::Awaitable<void> end_sessions(StoreRole* self) {
     co_await self->sessions_.shut_down(self->setup_.config.limits.drain);
+  }
+
+  static net::Awaitable<net::Message> tell_room(StoreRole* self, net::Message request) {
+    if (request.verb != "room")
+      co_return net::Message("temporary").add("error", "not a question for this socket");
+    auto answer = co_await answer_room(self->accounts_, request);
+    if (!answer) co_return net::Message("temporary").add("error", answer.error().what);
+    co_return *std::move(answer);
   }
 
   // A script with a fault keeps the one of before; at the start it keeps the server from starting.
@@ -149,6 +162,7 @@ class StoreRole final : public Role {
   net::Scope sessions_;  // users', which end before mail does
   net::LineChannel lookup_;
   auth::RemoteRedeemer redeemer_;
+  RemoteQuota quota_;
   store::Accounts accounts_;
   std::shared_ptr<const sieve::Script> script_;
   auth::Admission imap_, pop3_;

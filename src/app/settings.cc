@@ -10,6 +10,7 @@
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "auth/service.h"
+#include "base/quota.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"
@@ -120,6 +121,10 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
     settings.expect(
         "srs", "domain",
         Result<>(fail(ErrorKind::config, fmt::format("\"{}\" is no domain", config.srs.domain))));
+  for (const std::string& text : config.store.quota_rules)
+    if (const auto rule = quota::parse_rule(text); !rule)
+      settings.add(fmt::format("{}: store.quota_rules: {}",
+                               config::place_of(config, "store", "quota_rules"), rule.error()));
   if (config.route.by_local_part && config.server.default_domain.empty())
     settings.add(fmt::format("{}: server.default_domain: route.by_local_part needs one",
                              config::place_of(config, "server", "default_domain")));

@@ -73,6 +73,7 @@ class StoreSink final : public smtp::Sink {
       const smtp::Reply& reply = committed.replies.back();
       metrics::count(metric::store_deliveries, reply.text == kDiscarded ? "discarded"
                                                : reply.is_positive()    ? "stored"
+                                               : is_full(reply)         ? "over_quota"
                                                : reply.code >= 500      ? "rejected"
                                                                         : "failed");
     }
@@ -87,6 +88,8 @@ class StoreSink final : public smtp::Sink {
 
  private:
   static constexpr std::string_view kDiscarded = "Ok: discarded";
+  static bool is_full(const smtp::Reply& reply) { return reply.enhanced.ends_with(".2.2"); }
+
   // With route.by_local_part every name has its one home, whatever domain it was written to.
   std::string home_of(const std::string& address) const {
     if (!parts_.config.route.by_local_part) return address;
@@ -194,11 +197,12 @@ class StoreSink final : public smtp::Sink {
       log.info(event::store_discarded, {{"to", recipient.address}});
       co_return smtp::Reply{250, "2.0.0", std::string(kDiscarded)};
     }
-    auto placed = co_await one.delivery->commit(targets);
+    auto placed = co_await one.delivery->commit(targets, quota::Check::last_mail);
     if (!placed) {
       log.error(event::store_failed, {{"to", recipient.address}, {"reason", placed.error().what}});
       co_return later;
     }
+    if (placed->front().result == store::NameResult::over_quota) co_return mailbox_full(recipient);
     for (const store::Placed& place : *placed) {
       if (place.result != store::NameResult::done) {
         log.error(event::store_failed,
@@ -211,6 +215,13 @@ class StoreSink final : public smtp::Sink {
                                         {"size", one.delivery->wire_size()}});
     }
     co_return smtp::Reply{250, "2.0.0", "Ok: saved in " + placed->front().mailbox};
+  }
+
+  // RFC 3463 section 3.3: X.2.2, mailbox full.
+  smtp::Reply mailbox_full(const message::Recipient& recipient) const {
+    const std::string text = fmt::format("<{}>: Mailbox is full", recipient.address);
+    if (parts_.config.store.quota_full_tempfail) return {452, "4.2.2", text};
+    return {552, "5.2.2", text};
   }
 
   StoreSinkParts parts_;

@@ -91,6 +91,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
     inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
     inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
+    inside(fmt::format("store-{}.quota.sock", worker), RoleKind::store, RoleKind::lookup, worker);
     inside(fmt::format("store-{}.control.sock", worker), RoleKind::store, std::nullopt, worker);
   }
   if (config.submission.programs != "off") {

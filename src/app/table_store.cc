@@ -162,6 +162,45 @@ class UserStore final : public FileStore {
   }
 };
 
+// The quota rules in conf/users, by user.
+class QuotaStore final : public FileStore {
+ public:
+  using FileStore::FileStore;
+
+  Result<std::vector<KeyValue>> list() override {
+    TRY(const auto rules, rules_of());
+    return std::vector<KeyValue>(rules.begin(), rules.end());
+  }
+  Result<std::optional<std::string>> find(const std::string& key) override {
+    TRY(const auto rules, rules_of());
+    const auto found = rules.find(key);
+    if (found == rules.end()) return std::nullopt;
+    return found->second;
+  }
+
+ private:
+  Result<std::map<std::string, std::string>> rules_of() const {
+    TRY(const auto text, read(path()));
+    auto file = auth::parse_users(text, path().native());
+    if (!file.faults.empty()) return fail(ErrorKind::config, file.faults.front());
+    return std::move(file.quota_rules);
+  }
+  Result<std::string> edit(const std::string& text,
+                           const std::vector<maps::TextChange>& changes) const override {
+    std::string edited = text;
+    for (const maps::TextChange& change : changes) {
+      const std::string rules = change.value.value_or("");
+      if (rules.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+        return fail(ErrorKind::permanent, "the users file cannot hold these rules");
+      auto next = auth::edit_quota_rules(edited, change.key, rules);
+      if (!next)
+        return fail(ErrorKind::permanent, fmt::format("there is no account {}", change.key));
+      edited = *std::move(next);
+    }
+    return edited;
+  }
+};
+
 class PgsqlStore final : public TableStore {
  public:
   PgsqlStore(maps::PgsqlConnection& connection, Question question)
@@ -225,6 +264,7 @@ std::vector<std::string> names_of(const config::Config& config, Question questio
     case Question::vusers:
       return config.maps.vusers;
     case Question::users:
+    case Question::quotas:
       return {config.auth.users + ":users"};
   }
   return {};
@@ -271,6 +311,10 @@ Result<std::unique_ptr<TableStore>> Stores::open(Question question, Backend back
   has_text_ = true;
   if (question == Question::users) {
     made = std::make_unique<UserStore>(config_.paths.users);
+    return made;
+  }
+  if (question == Question::quotas) {
+    made = std::make_unique<QuotaStore>(config_.paths.users);
     return made;
   }
   // Of several files the first; where none is named, the one of the usual name.

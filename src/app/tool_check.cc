@@ -45,8 +45,9 @@ void check_users(Check& check, const Path& path) {
                             users ? "there is no such file" : users.error().what));
     return;
   }
-  for (const std::string& fault : auth::parse_users(**users, path.native()).faults)
-    check.fault(fault);
+  const auth::UserFile file = auth::parse_users(**users, path.native());
+  for (const std::string& fault : file.faults) check.fault(fault);
+  for (const std::string& warning : file.warnings) check.warn(warning);
 }
 
 // Reached, of this version, and how much is in it.

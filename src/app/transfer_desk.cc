@@ -4,6 +4,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "app/quota.h"
 #include "base/events.h"
 #include "base/log.h"
 
@@ -54,6 +55,7 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
   const std::string& verb = request.verb;
   const net::Message ok("ok");
   if (verb == "open") co_return co_await open(std::string(request.get("user")));
+  if (verb == "room") co_return co_await answer_room(accounts_, request);
   if (!account_) co_return fail(ErrorKind::permanent, "no account is open");
   std::string name(request.get("name"));
   std::string mailbox(request.get("mailbox"));
@@ -144,6 +146,14 @@ net::Task<net::Message> TransferDesk::commit() {
       if (may_keep[i]) taken.push_back(origins[i]);
   }
   const std::size_t all = staged.size();
+  quota::Usage more{.bytes = 0, .messages = all};
+  for (const Staged& one : staged) more.bytes += one.delivery->size();
+  CO_TRY(const bool has_room, co_await account_->has_room_for("INBOX", more, "import"));
+  if (!has_room)
+    co_return fail(ErrorKind::permanent,
+                   fmt::format("{} messages of {} bytes are over the account's limit; `posthorn "
+                               "quota set {} SIZE` raises it",
+                               all, more.bytes, account_->name()));
   for (std::size_t i = 0; i < all; i += kCommitBatch) {
     std::vector<store::Account::Append> appends;
     for (std::size_t j = i; j < std::min(i + kCommitBatch, all); ++j) {
@@ -152,7 +162,7 @@ net::Task<net::Message> TransferDesk::commit() {
         target.uid = 0;
       appends.push_back({staged[j].delivery.get(), target});
     }
-    CO_TRY(const auto placed, co_await account_->commit(std::move(appends)));
+    CO_TRY(const auto placed, co_await account_->commit(std::move(appends), quota::Check::none));
     CO_TRY_OK(must_be_done(placed.front().result, placed.front().mailbox));
     for (std::size_t j = i; j < std::min(i + kCommitBatch, all); ++j) staged[j].delivery.reset();
   }

@@ -3,7 +3,8 @@
 // it holds ends with it, so a command that dies leaves nothing behind. Messages come in piece by
 // piece, each is staged on disk, and only `commit` puts them all into their folders.
 //
-//   open user=                          the account; to be asked first
+//   room account= rules=                what an account holds, see app/quota.h
+//   open user=                          the account; to be asked before what follows
 //   folders after=                      name=…, up to 500, in order
 //   create name=   subscribe name=
 //   piece bytes=                        wire bytes (CRLF) of the next message

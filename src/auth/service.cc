@@ -132,6 +132,8 @@ std::vector<std::string> AuthService::load(bool is_again) {
   if (!is_again || !unread) retry_.succeed();
   if (unread) retry_.fail(Clock::system().steady_now());
   if (faults.empty()) {
+    for (const std::string& warning : users->file.warnings)
+      log_.warn(event::quota_rule_refused, {{"error", warning}});
     users_ = std::move(users);
     smtp_users_ = std::move(smtp_users);
     cache_.clear();

@@ -31,6 +31,8 @@ struct Sources {
   const maps::Table* users = nullptr;
   // Is the domain ours? Without it the domain names decide.
   std::function<net::Task<bool>(std::string)> has_domain = {};
+  // A login, then its quota rules; asked where users is.
+  const maps::Table* quotas = nullptr;
 };
 
 class AuthService final : public Authenticator, public Redeemer {
@@ -54,6 +56,8 @@ class AuthService final : public Authenticator, public Redeemer {
   net::Task<Verdict> authenticate(Attempt attempt) override;
   net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
                                                std::string session) override;
+  // user_quota.cc. The account's own quota rules (base/quota.h); empty: it has none.
+  net::Task<std::string> find_quota_rules(std::string account) const;
 
  private:
   net::Task<Verdict> judge(Attempt attempt);

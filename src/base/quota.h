@@ -58,6 +58,7 @@ std::string format_size(std::uint64_t bytes);  // "1G", "1536K", "1000B": as rul
 std::optional<std::uint64_t> parse_size(std::string_view text, std::uint64_t default_unit);
 
 enum class Check {
+  none,       // it was found to fit before
   strict,     // who asks is there to be told: nothing over the limit
   last_mail,  // mail that comes in: below the limit it may go over by store.quota_grace
 };

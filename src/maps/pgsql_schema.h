@@ -14,8 +14,18 @@
 
 namespace posthorn::maps {
 
-enum class Question { domains, mailboxes, aliases, senders, transport, relay_sasl, vusers, users };
-constexpr std::size_t kQuestions = 8;
+enum class Question {
+  domains,
+  mailboxes,
+  aliases,
+  senders,
+  transport,
+  relay_sasl,
+  vusers,
+  users,
+  quotas
+};
+constexpr std::size_t kQuestions = 9;
 
 struct PgsqlTableShape {
   Question question;
@@ -31,6 +41,7 @@ constexpr std::array<PgsqlTableShape, kQuestions> kPgsqlTables = {{
     {Question::relay_sasl, "relay_sasl", "nexthop", "login", "relay-sasl"},
     {Question::vusers, "vusers", "name", "account", "vusers"},
     {Question::users, "users", "name", "hash", "users"},
+    {Question::quotas, "quotas", "name", "rules", "quotas"},  // in the file of the users
 }};
 constexpr const PgsqlTableShape& shape_of(Question question) {
   return kPgsqlTables[static_cast<std::size_t>(question)];

@@ -3,6 +3,7 @@
 // ask": 451, keep the mail.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <variant>
@@ -31,6 +32,7 @@ inline constexpr std::string_view kTrustedNetwork = "@";
 struct RecipientQuestion {
   std::string address;  // as in RCPT TO, without brackets; "postmaster" without a domain is allowed
   std::string account;  // who is logged in; empty: a stranger, who may not relay
+  std::uint64_t size = 0;  // of the message, as its sender told it (RFC 1870); 0: not told
 };
 
 // The final recipients: aliases, lists and catch-alls expanded, each once. Local ones keep their

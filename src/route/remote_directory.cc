@@ -1,6 +1,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "route/local_directory.h"
 
 namespace posthorn::route {
@@ -69,7 +70,8 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
   using Out = std::expected<Expansion, Refusal>;
   CO_TRY(const auto answer, co_await channel_.ask(net::Message("recipient")
                                                       .add("address", question.address)
-                                                      .add("account", question.account),
+                                                      .add("account", question.account)
+                                                      .add("size", std::to_string(question.size)),
                                                   deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
@@ -122,7 +124,8 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
   const std::string address(request.get("address"));
   const std::string account(request.get("account"));
   if (request.verb == "recipient") {
-    const auto answer = co_await directory.recipient({address, account});
+    const auto answer = co_await directory.recipient(
+        {address, account, to_number<std::uint64_t>(request.get("size")).value_or(0)});
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     net::Message message("ok");

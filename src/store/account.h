@@ -91,7 +91,8 @@ class Account : public std::enable_shared_from_this<Account> {
   // The same with rules that somebody else has looked up.
   net::Task<quota::Usage> used_of(quota::Quota quota);
   // May this much more be put into the mailbox? An Error: it could not be found out.
-  net::Task<bool> has_room_for(std::string mailbox, quota::Usage more);
+  // by: who brings it, for the log.
+  net::Task<bool> has_room_for(std::string mailbox, quota::Usage more, std::string_view by);
 
   net::BlockingPool& pool() const;
   const config::Store& settings() const;
@@ -128,7 +129,8 @@ class Account : public std::enable_shared_from_this<Account> {
   void note_usage(std::optional<std::vector<MailboxUsage>> usage, bool is_whole);
   void note_level();
   net::Awaitable<void> refuse_over_quota(std::vector<Pending*>& batch);
-  net::Task<bool> fits(quota::Quota quota, std::string mailbox, quota::Usage more);
+  net::Task<bool> fits(quota::Quota quota, std::string mailbox, quota::Usage more,
+                       std::string_view by);
   net::Task<NameResult> set_subscribed(std::string mailbox, bool is_on);
 
   Accounts& accounts_;

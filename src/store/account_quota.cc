@@ -117,24 +117,23 @@ net::Task<quota::Usage> Account::used_of(quota::Quota quota) {
 }
 
 // With the lock held. Before anything is refused, it is looked anew whether somebody made room.
-net::Task<bool> Account::fits(quota::Quota quota, std::string mailbox, quota::Usage more) {
+net::Task<bool> Account::fits(quota::Quota quota, std::string mailbox, quota::Usage more,
+                              std::string_view by) {
   for (const Freshness freshness : {Freshness::recent, Freshness::now}) {
     CO_TRY_OK(co_await count_usage(freshness));
     if (quota.has_room(mailbox, counted(quota), more, quota::Check::strict)) co_return true;
   }
-  log::Logger().info(
-      event::quota_refused,
-      {{"account", name_}, {"by", "imap"}, {"size", more.bytes}, {"messages", more.messages}});
+  tell_refused(name_, by, more);
   co_return false;
 }
 
-net::Task<bool> Account::has_room_for(std::string mailbox, quota::Usage more) {
+net::Task<bool> Account::has_room_for(std::string mailbox, quota::Usage more, std::string_view by) {
   const quota::Quota quota = co_await find_quota();
   if (!quota.any()) co_return true;
   const AccountPtr self = shared_from_this();
   const Lock::Guard guard = co_await lock_.acquire();
   const auto name = check_mailbox_name(mailbox);
-  co_return co_await fits(quota, name ? *name : mailbox, more);
+  co_return co_await fits(quota, name ? *name : mailbox, more, by);
 }
 
 // Takes out of the batch what does not fit and is done therefore.

@@ -19,7 +19,9 @@ Result<> Engine::count_usage(Changes& changes) {
     const auto known = states_.find(name);
     if (known != states_.end()) {
       const State& state = known->second;
-      if (state.row.in_new != Stamp{} && stamp_of(state.path / "new") == state.row.in_new &&
+      const bool is_due = state.verify_at && std::chrono::steady_clock::now() >= *state.verify_at;
+      if (!is_due && state.row.in_new != Stamp{} &&
+          stamp_of(state.path / "new") == state.row.in_new &&
           stamp_of(state.path / "cur") == state.row.in_cur)
         continue;
     }

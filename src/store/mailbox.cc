@@ -150,7 +150,7 @@ net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string targe
     for (const Uid uid : uids)
       if (const Entry* entry = find(uid))
         more = {.bytes = more.bytes + entry->size, .messages = more.messages + 1};
-    CO_TRY(const bool has_room, co_await account->fits(quota, *name, more));
+    CO_TRY(const bool has_room, co_await account->fits(quota, *name, more, "imap"));
     if (!has_room)
       co_return CopyResult{.result = NameResult::over_quota, .uidvalidity = 0, .uids = {}};
   }

@@ -65,6 +65,21 @@ class Path(unittest.TestCase):
         sql("DELETE FROM posthorn.aliases WHERE address = '@second.test'; DELETE FROM posthorn.domains WHERE name = 'second.test'")
         wait_until(lambda: self.rcpt("any@second.test") == 554, 2)
 
+    def test_a_limit_is_live_at_once(self):
+        self.server.submit("alice", message("limited", body="x" * 3000 + "\r\n"), ["bob@example.org"])
+        self.server.wait_for("Subject: limited")
+        self.addCleanup(self.postgres.sql, "DELETE FROM posthorn.quotas")
+        self.postgres.sql("INSERT INTO posthorn.quotas (name, rules) VALUES ('bob@example.org', '*:storage=2K')")
+        wait_until(lambda: self.rcpt("bob@example.org") == 552, 10)
+        imap = self.server.imap("bob")
+        wait_until(lambda: re.search(r"STORAGE \d+ 2\)", str(imap.getquotaroot("INBOX"))), 10)
+        imap.logout()
+        self.assertIn("*:storage=1G", self.server.run("quota", "set", "bob@example.org", "1G").stdout)
+        self.assertEqual(self.postgres.sql("SELECT rules FROM posthorn.quotas"), ["*:storage=1G"])
+        wait_until(lambda: self.rcpt("bob@example.org") == 250, 10)
+        self.server.run("quota", "set", "bob@example.org", "default")
+        self.assertEqual(self.postgres.sql("SELECT rules FROM posthorn.quotas"), [])
+
     def test_a_password_is_live_at_once(self):
         self.server.add_user("carol@example.org", "one")
         self.server.imap("carol", "one").logout()
@@ -139,13 +154,14 @@ class Tools(unittest.TestCase):
                                  str(self.server.conf)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
         texts = [process.communicate(timeout=60)[0] for process in two]
         self.assertEqual([process.returncode for process in two], [0, 0])
-        self.assertEqual("".join(texts).count("applied 0001_tables\n"), 1, texts)
+        for name in ("0001_tables", "0002_quotas"):
+            self.assertEqual("".join(texts).count(f"applied {name}\n"), 1, texts)
         self.assertEqual("".join(texts).count("nothing to do"), 1, texts)
-        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0001_tables is applied\n"))
+        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0002_quotas is applied\n"))
         code, text, _ = self.run_tool("check")
         self.assertEqual(code, 0)
-        self.assertIn("PostgreSQL: 0001_tables, 0 domains, 0 mailboxes, ", text)
-        self.postgres.sql("INSERT INTO posthorn.migrations VALUES (2, '0002_of_tomorrow')")
+        self.assertIn("PostgreSQL: 0002_quotas, 0 domains, 0 mailboxes, ", text)
+        self.postgres.sql("INSERT INTO posthorn.migrations VALUES (3, '0003_of_tomorrow')")
         for command in (("migrate",), ("check",), ("user", "list")):
             code, _, error = self.run_tool(*command)
             self.assertNotEqual(code, 0)
@@ -160,9 +176,11 @@ class Tools(unittest.TestCase):
         self.server.append_map("transport", "bad.test error:no such place \\ here\n")
         self.server.append_map("relay-sasl", "[hub.test]:587 api:se:cr\\et\n")
         self.server.write_map("vusers", "sales alice\n@ vmail\n")
+        self.server.run("quota", "set", "alice@example.org", "5M")
         code, text, _ = self.run_tool("tables", "diff", "text", "pgsql")
         self.assertEqual(code, 1)
         self.assertIn("+vusers sales alice\n", text)
+        self.assertIn("+quotas alice@example.org *:storage=5M\n", text)
         self.assertIn("+aliases team@example.org alice@example.org, bob@example.org\n", text)
         self.assertIn("+users alice@example.org (hidden)\n", text)
         self.assertNotIn("cr\\et", text)
@@ -175,11 +193,13 @@ class Tools(unittest.TestCase):
         # Other rows, then back into the files, whose comments stay.
         self.postgres.sql("UPDATE posthorn.aliases SET targets = 'bob@example.org' WHERE address = 'team@example.org';"
                           "DELETE FROM posthorn.aliases WHERE address = '@second.test';"
+                          "UPDATE posthorn.quotas SET rules = '*:storage=6M';"
                           "INSERT INTO posthorn.aliases (address, targets) VALUES ('new@example.org', 'alice@example.org')")
         code, text, _ = self.run_tool("tables", "diff", "pgsql", "text")
         self.assertEqual((code, sorted(text.splitlines())), (1, [
-            "+aliases new@example.org alice@example.org", "+aliases team@example.org bob@example.org", "-aliases @second.test bob@example.org",
-            "-aliases team@example.org alice@example.org, bob@example.org"]))
+            "+aliases new@example.org alice@example.org", "+aliases team@example.org bob@example.org",
+            "+quotas alice@example.org *:storage=6M", "-aliases @second.test bob@example.org",
+            "-aliases team@example.org alice@example.org, bob@example.org", "-quotas alice@example.org *:storage=5M"]))
         modes = {path: path.stat().st_mode for path in (self.server.root / "maps").iterdir()}
         self.assertEqual(self.run_tool("tables", "copy", "pgsql", "text")[0], 0)
         self.assertEqual({path: path.stat().st_mode for path in (self.server.root / "maps").iterdir()}, modes)
@@ -226,7 +246,9 @@ class Tools(unittest.TestCase):
             (1, "alias", "add", "info", "carol@new.test"), (1, "alias", "add", "info@new.test", "carol"), (0, "alias", "add", "@new.test", "info@new.test"),
             (0, "alias", "list"), (1, "domain", "remove", "new.test"), (0, "alias", "remove", "info@new.test", "you@far.test"),
             (1, "alias", "remove", "info@new.test", "you@far.test"), (0, "alias", "list"), (0, "alias", "remove", "@new.test"),
-            (0, "alias", "remove", "info@new.test"), (1, "alias", "remove", "info@new.test"), (0, "user", "remove", "carol@new.test"),
+            (0, "alias", "remove", "info@new.test"), (1, "alias", "remove", "info@new.test"),
+            (0, "quota", "set", "Carol@new.test", "1G"), (0, "quota", "set", "carol@new.test", "5M", "--messages", "7"), (0, "quota", "list"),
+            (1, "quota", "set", "dora@new.test", "1G"), (1, "quota", "set", "carol@new.test", "'; DROP"), (0, "user", "remove", "carol@new.test"),
             (1, "user", "remove", "carol@new.test"), (0, "user", "list"), (0, "domain", "remove", "new.test"), (1, "domain", "remove", "new.test"),
             (0, "domain", "list"), (0, "alias", "list"),
         ]

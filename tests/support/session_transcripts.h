@@ -32,6 +32,7 @@ struct SessionDialog {
   std::string service;  // "imap", "pop3"
   std::string tag;      // of the command that logged in
   const Path& mail;
+  config::Store store = {};
   std::function<std::string(const std::string& name, const std::string& value)> check = {};
 };
 
@@ -46,7 +47,7 @@ std::string run_session_transcript(const SessionDialog& dialog, std::size_t piec
   net::BlockingPool pool(2);
   store::Accounts accounts(
       scope, pool,
-      {.store = {}, .mail = dialog.mail, .hostname = "mx.example.org", .boot_id = "b"});
+      {.store = dialog.store, .mail = dialog.mail, .hostname = "mx.example.org", .boot_id = "b"});
   FixedRedeemer redeemer;
   auth::Admission admission(redeemer, dialog.service,
                             std::stoul(transcript.setting("per_user", "20")));

@@ -60,6 +60,11 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
     else if (!*status)
       refused = no("There is no such mailbox", "TRYCREATE");
   }
+  // RFC 9208 section 4.3.
+  if (!refused) {
+    const auto room = co_await account_->has_room_for(*name, {mark->size, 1}, "imap");
+    if (room && !*room) refused = name_outcome(store::NameResult::over_quota, true);
+  }
   store::DeliveryPtr delivery;
   if (!refused) {
     auto begun = co_await account_->begin_delivery();

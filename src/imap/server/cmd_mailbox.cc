@@ -182,6 +182,10 @@ net::Awaitable<Outcome> Session::tell_status(std::string mailbox, std::vector<st
       value = (*status)->unseen;
     else if (item == "SIZE")
       value = (*status)->size;
+    else if (item == "DELETED")  // RFC 9208 section 4.1.4
+      value = (*status)->deleted;
+    else if (item == "DELETED-STORAGE")
+      value = (*status)->deleted_size;
     else
       co_return bad("Unknown status item");
     values += fmt::format("{}{} {}", values.empty() ? "" : " ", item, value);

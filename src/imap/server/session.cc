@@ -45,6 +45,9 @@ const std::vector<Session::Command>& Session::commands() {
       {"LIST", &Session::list},
       {"LSUB", &Session::lsub},
       {"STATUS", &Session::status},
+      {"GETQUOTA", &Session::get_quota},
+      {"GETQUOTAROOT", &Session::get_quota_root},
+      {"SETQUOTA", &Session::set_quota},
       {"CHECK", &Session::noop, true},
       {"CLOSE", &Session::close, true},
       {"UNSELECT", &Session::unselect, true},
@@ -74,7 +77,7 @@ Session::Session(net::StreamPtr stream, const ServerServices& services)
 
 std::string Session::capabilities() const {
   return "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE "
-         "UNSELECT STATUS=SIZE";
+         "UNSELECT STATUS=SIZE QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
 }
 
 net::Awaitable<void> Session::run() {

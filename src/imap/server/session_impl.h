@@ -89,6 +89,11 @@ class Session {
   net::Awaitable<Outcome> lsub(Parser& parser);
   net::Awaitable<Outcome> status(Parser& parser);
   net::Awaitable<Outcome> tell_status(std::string mailbox, std::vector<std::string> items);
+  // cmd_quota.cc
+  net::Awaitable<Outcome> get_quota(Parser& parser);
+  net::Awaitable<Outcome> get_quota_root(Parser& parser);
+  net::Awaitable<Outcome> set_quota(Parser& parser);
+  net::Awaitable<Outcome> tell_quota(store::Account::QuotaState state);
   net::Awaitable<Outcome> close(Parser& parser);
   net::Awaitable<Outcome> unselect(Parser& parser);
   // cmd_append.cc: reads its literals itself

@@ -25,7 +25,8 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   if (sender.empty() && settings_.protocol == Protocol::smtp && services_.may_relay &&
       services_.may_relay(stream_->peer().address))
     sender = route::kTrustedNetwork;
-  const auto answer = co_await services_.directory->recipient({address, std::move(sender)});
+  const auto answer = co_await services_.directory->recipient(
+      {address, std::move(sender), envelope_.declared_size});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
@@ -47,14 +48,19 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
 
 net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,
                                                 const route::Refusal& refusal) {
+  // RFC 3463 section 3.3: X.2.2, the mailbox is full.
+  const bool is_full = refusal.enhanced.ends_with(".2.2");
   metrics::count(metric::refusals, refusal.enhanced == "5.1.1"   ? "unknown_recipient"
                                    : refusal.enhanced == "5.7.1" ? "relaying"
+                                   : is_full                     ? "over_quota"
                                                                  : "other");
+  if (is_full) metrics::count(metric::quota_refusals, "rcpt");
   log_.info(event::smtp_rcpt_refused, {{"rcpt", address},
                                        {"from", envelope_.sender},
                                        {"address", stream_->peer().address},
                                        {"reply", refusal.code},
                                        {"status", refusal.enhanced}});
+  if (is_full) co_return Reply{refusal.code, refusal.enhanced, refusal.text};  // nobody guesses
   if (++unknown_ >= settings_.smtp.unknown_recipients_max)
     co_return Reply{421, "4.7.0", "Too many unknown recipients"};
   // Harvesters pay for each guess beyond the fifth.

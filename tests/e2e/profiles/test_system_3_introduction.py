@@ -299,9 +299,13 @@ class ConfigFiles(unittest.TestCase):
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
             self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
             self.assertRegex(server.init_output, r"(?m)^left out .*postfix-regexp\.cf:2: ")
-            for name in ("dovecot-quotas.cf", "before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
+            for name in ("before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
                 self.assertRegex(server.init_output, rf"(?m)^left out .*{name}: ")
             self.assertEqual(server.run("check").returncode, 0)
+            # setup quota set
+            limits = server.run("quota", "list").stdout
+            for account in ("anna@one.test", "ben@two.test"):
+                self.assertRegex(limits, rf"(?m)^{account} +[0-9.]+[BK] +5M ")
             # setup email add, setup email list, setup alias add
             server.add_user("carl@one.test", "secret-a")
             self.assertIn("carl@one.test", server.run("user", "list").stdout)

@@ -32,6 +32,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::require(after.hashes == wanted && after.faults.size() <= file.faults.size());
   test::require(auth::edit_users(*set, user, &hash) == set);
 
+  // Rules are set, read back and taken away again.
+  for (const char* rules : {"*:storage=1G Trash:ignore", ""}) {
+    const auto limited = auth::edit_quota_rules(*set, user, rules);
+    test::require(limited.has_value());
+    const auto read = auth::parse_users(*limited, "conf/users");
+    const auto found = read.quota_rules.find(user);
+    test::require((found == read.quota_rules.end() ? "" : found->second) == rules);
+    test::require(read.hashes == wanted &&
+                  auth::edit_quota_rules(*limited, user, rules) == limited);
+  }
+
   const auto removed = auth::edit_users(*set, user, nullptr);
   test::require(removed.has_value());
   wanted.erase(user);

@@ -14,7 +14,8 @@ TEST(DmsFiles, BecomeTables) {
   (void)folder.write("postfix-accounts.cf",
                      "# accounts\r\n"
                      "Anna@One.test|{SHA512-CRYPT}$6$abc$def\r\n"
-                     "ben@two.test|{PLAIN}x|userdb_quota_rule=*:storage=5M\n"
+                     "ben@two.test|{PLAIN}x|userdb_quota_rule=*:storage=5M home=/x "
+                     "userdb_quota_rule2=Trash:ignore userdb_quota_rule3=oops\n"
                      "anna@one.test|{PLAIN}again\n"
                      "nothing\n"
                      "no-domain|{PLAIN}x\n"
@@ -28,11 +29,16 @@ TEST(DmsFiles, BecomeTables) {
   (void)folder.write("postfix-regexp.cf",
                      "# patterns\n/^test/ anna@one.test\n/^(a/ x@y\n  more of it\n/^b/\n"
                      "if /@one/\n/^info-(.*)@/ $1@two.test\nendif\n/^c/ $1@two.test");
-  (void)folder.write("dovecot-quotas.cf", " \n");
+  (void)folder.write("dovecot-quotas.cf",
+                     "# limits\nanna@one.test:5M\r\nnobody@one.test:1G\nben@two.test\n"
+                     "anna@one.test:much\n");
   const auto files = read_dms_files(folder.path());
   ASSERT_TRUE(files) << files.error().what;
   EXPECT_EQ(files->domains, (std::vector<std::string>{"one.test", "two.test", "three.test"}));
-  EXPECT_EQ(files->users, "anna@one.test:{SHA512-CRYPT}$6$abc$def\nben@two.test:{PLAIN}x\n");
+  EXPECT_EQ(files->users,
+            "anna@one.test:{SHA512-CRYPT}$6$abc$def::::::userdb_quota_rule=*:bytes=5M\n"
+            "ben@two.test:{PLAIN}x::::::userdb_quota_rule=*:storage=5M "
+            "userdb_quota_rule2=Trash:ignore\n");
   EXPECT_EQ(files->mailboxes, "anna@one.test anna\nben@two.test ben\n");
   EXPECT_EQ(files->aliases,
             "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\n");
@@ -42,11 +48,13 @@ TEST(DmsFiles, BecomeTables) {
     const std::string rest = text.substr(folder.path().native().size() + 1);
     places.push_back(rest.substr(0, rest.find(": ")));
   }
-  EXPECT_EQ(places, (std::vector<std::string>{
-                        "postfix-accounts.cf:3", "postfix-accounts.cf:4", "postfix-accounts.cf:5",
-                        "postfix-accounts.cf:6", "postfix-accounts.cf:7", "postfix-virtual.cf:3",
-                        "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1",
-                        "postfix-regexp.cf:3", "postfix-regexp.cf:5", "postfix-regexp.cf:9"}));
+  EXPECT_EQ(places,
+            (std::vector<std::string>{
+                "postfix-accounts.cf:3", "postfix-accounts.cf:3", "postfix-accounts.cf:4",
+                "postfix-accounts.cf:5", "postfix-accounts.cf:6", "postfix-accounts.cf:7",
+                "dovecot-quotas.cf:3", "dovecot-quotas.cf:4", "dovecot-quotas.cf:5",
+                "postfix-virtual.cf:3", "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1",
+                "postfix-regexp.cf:3", "postfix-regexp.cf:5", "postfix-regexp.cf:9"}));
   EXPECT_EQ(files->alias_patterns,
             "# patterns\n/^test/ anna@one.test\n# left out: /^(a/ x@y\n# left out:   more of it\n"
             "# left out: /^b/\nif /@one/\n/^info-(.*)@/ $1@two.test\nendif\n"

@@ -119,5 +119,59 @@ TEST(UserFile, ATablesForm) {
     EXPECT_EQ(parse_users(bad, "users").faults.size(), 1U) << bad;
 }
 
+TEST(UserFile, QuotaRulesStandInTheLastField) {
+  const struct {
+    std::string text, rules;
+    std::size_t warnings;
+  } rows[] = {
+      {"a@x:p:1:1::/home:/sh:userdb_quota_rule=*:storage=1G\n", "*:storage=1G", 0},
+      {"a@x:p::::::userdb_quota_rule=*:storage=1G:messages=7\r\n", "*:storage=1G:messages=7", 0},
+      {"a@x  {PLAIN}p::::::userdb_quota_rule=*:bytes=5M\n", "*:bytes=5M", 0},
+      {"a@x:p::::::home=/x userdb_quota_rule=*:storage=1G  userdb_quota_rule2=Trash:ignore y=z\n",
+       "*:storage=1G Trash:ignore", 0},
+      {"a@x:p::::::userdb_quota_rule=1G userdb_quota_rule2=*:messages=5\n", "*:messages=5", 1},
+      {"a@x:p::::::userdb_quota_rules=1G userdb_quota_rulex=*:messages=5\n", "", 0},
+      {"a@x:p:::::userdb_quota_rule=*:storage=1G\n", "", 0},
+      {"a@x:p\n", "", 0},
+  };
+  for (const auto& row : rows) {
+    const UserFile file = parse_users(row.text, "users");
+    EXPECT_TRUE(file.faults.empty()) << row.text;
+    EXPECT_EQ(file.warnings.size(), row.warnings) << row.text;
+    EXPECT_EQ(file.quota_rules.contains("a@x") ? file.quota_rules.at("a@x") : "", row.rules);
+  }
+  EXPECT_TRUE(parse_users("b@x:p\na@x:p::::::userdb_quota_rule=1G\n", "users")
+                  .warnings.front()
+                  .starts_with("users:2: the quota rule \"1G\": "));
+}
+
+TEST(UserFile, EditingQuotaRulesKeepsTheRest) {
+  const std::string two = "*:storage=1G Trash:ignore";
+  const struct {
+    std::string before, rules;
+    std::optional<std::string> after;
+  } rows[] = {
+      {"a@x:p\n", "*:storage=1G", "a@x:p::::::userdb_quota_rule=*:storage=1G\n"},
+      {"# c\r\nA@X:p\r\nb@x:q", two,
+       "# c\r\nA@X:p::::::userdb_quota_rule=*:storage=1G userdb_quota_rule2=Trash:ignore\r\n"
+       "b@x:q"},
+      {"a@x:p:1:2::/home\n", "*:bytes=1", "a@x:p:1:2::/home::userdb_quota_rule=*:bytes=1\n"},
+      {"a@x:p:1:2::/h::k=v userdb_quota_rule=*:bytes=2 userdb_quota_rule7=X:ignore z=*:y\n",
+       "*:bytes=1", "a@x:p:1:2::/h::k=v z=*:y userdb_quota_rule=*:bytes=1\n"},
+      {"a@x:p::::::userdb_quota_rule=*:bytes=2\n", "", "a@x:p\n"},
+      {"a@x:p:1:::/h::userdb_quota_rule=*:bytes=2\n", "", "a@x:p:1:::/h::\n"},
+      {"a@x:p\n", "", "a@x:p\n"},
+      {"a@x {PLAIN}p\n", "*:bytes=1", "a@x {PLAIN}p::::::userdb_quota_rule=*:bytes=1\n"},
+      {"b@x:p\n", "*:bytes=1", std::nullopt},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(edit_quota_rules(row.before, "a@x", row.rules), row.after) << row.before;
+    if (row.after) EXPECT_EQ(edit_quota_rules(*row.after, "a@x", row.rules), row.after);
+  }
+  const std::string hash = "new";
+  EXPECT_EQ(edit_users("a@x:p::::::userdb_quota_rule=*:bytes=1\n", "a@x", &hash),
+            "a@x:new::::::userdb_quota_rule=*:bytes=1\n");
+}
+
 }  // namespace
 }  // namespace posthorn::auth

@@ -114,6 +114,8 @@ TEST(Environment, ServicesAndFilesOfOthers) {
                             {"SMTP_ONLY", "0"},
                             {"ENABLE_SPAMASSASSIN", "0"},
                             {"POSTFIX_MESSAGE_SIZE_LIMIT", "10240000"},
+                            {"POSTFIX_MAILBOX_SIZE_LIMIT", "102400000"},
+                            {"ENABLE_QUOTAS", "1"},
                             {"LOG_LEVEL", "warn"},
                             {"SSL_TYPE", "letsencrypt"},
                             {"OVERRIDE_HOSTNAME", "mail.example.org"},
@@ -123,6 +125,10 @@ TEST(Environment, ServicesAndFilesOfOthers) {
   EXPECT_FALSE(config->listen.imap.empty());
   EXPECT_EQ(config->filter.spamd, "");
   EXPECT_EQ(config->smtp.message_max, 10'240'000U);
+  EXPECT_EQ(config->store.quota, 102'400'000U);
+  EXPECT_TRUE(config->store.quotas);
+  EXPECT_FALSE(with({{"ENABLE_QUOTAS", "0"}})->store.quotas);
+  EXPECT_EQ(with({{"POSTFIX_MAILBOX_SIZE_LIMIT", "0"}})->store.quota, 0U);
   EXPECT_EQ(config->log.level, "warning");
   EXPECT_EQ(config->paths.certificate, "/etc/letsencrypt/live/mail.example.org/fullchain.pem");
   EXPECT_EQ(config->paths.key, "/etc/letsencrypt/live/mail.example.org/privkey.pem");

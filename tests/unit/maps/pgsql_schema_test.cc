@@ -109,12 +109,16 @@ TEST_F(SchemaTest, TwoAtOnce) {
 }
 
 TEST_F(SchemaTest, TheRealTables) {
-  std::ifstream file(Path(POSTHORN_TESTS).parent_path() / "migrations/0001_tables.sql");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string script = text.str();
-  const Migration all[] = {{1, "0001_tables", script}};
-  ASSERT_EQ(run(all), Names{"0001_tables"}) << error;
+  const auto script_of = [](std::string_view name) {
+    std::ifstream file(Path(POSTHORN_TESTS).parent_path() / "migrations" / name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  };
+  const std::string tables = script_of("0001_tables.sql");
+  const std::string quotas = script_of("0002_quotas.sql");
+  const Migration all[] = {{1, "0001_tables", tables}, {2, "0002_quotas", quotas}};
+  ASSERT_EQ(run(all), (Names{"0001_tables", "0002_quotas"})) << error;
   const struct {
     const char* statement;
     bool good;
@@ -137,6 +141,10 @@ TEST_F(SchemaTest, TheRealTables) {
       {"INSERT INTO posthorn.relay_sasl (nexthop, login) VALUES ('[hub]:26', 'up')", false},
       {"INSERT INTO posthorn.users (name, hash) VALUES ('a@example.test', '{PLAIN}x')", true},
       {"INSERT INTO posthorn.users (name, hash) VALUES ('A@example.test', '{PLAIN}x')", false},
+      {"INSERT INTO posthorn.quotas (name, rules) VALUES ('a@example.test', '*:storage=1G')", true},
+      {"INSERT INTO posthorn.quotas (name, rules) VALUES ('b@example.test', '*:storage=1G')",
+       false},
+      {"UPDATE posthorn.quotas SET rules = '1G'", false},
   };
   for (const auto& row : rows) EXPECT_EQ(sql(row.statement).empty(), row.good) << row.statement;
   for (const PgsqlTableShape& shape : kPgsqlTables) {

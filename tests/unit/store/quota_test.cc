@@ -179,10 +179,10 @@ TEST_F(QuotaTest, RefusesWhatDoesNotFitAndLeavesNoTrace) {
   EXPECT_EQ(process().get(inbox->mailbox().copy({1}, "INBOX")).result, NameResult::over_quota);
   EXPECT_EQ(process().get(process().account().create("Work")), NameResult::done);
   EXPECT_EQ(process().get(inbox->mailbox().move({1}, "Work")).result, NameResult::done);
-  EXPECT_FALSE(process().get(process().account().has_room_for("INBOX", {1, 1})));
+  EXPECT_FALSE(process().get(process().account().has_room_for("INBOX", {1, 1}, "imap")));
   rules_.text = "*:bytes=2000";
-  EXPECT_TRUE(process().get(process().account().has_room_for("INBOX", {1200, 1})));
-  EXPECT_FALSE(process().get(process().account().has_room_for("INBOX", {1201, 1})));
+  EXPECT_TRUE(process().get(process().account().has_room_for("INBOX", {1200, 1}, "imap")));
+  EXPECT_FALSE(process().get(process().account().has_room_for("INBOX", {1201, 1}, "imap")));
   EXPECT_EQ(process().get(inbox->mailbox().copy({2}, "Work")).result, NameResult::done);
 }
 

@@ -13,11 +13,16 @@ TEST_P(Transcripts, InPieces) {
   if (transcript.has("message_max"))
     config.smtp.message_max = std::stoull(transcript.setting("message_max"));
   config.imap.separator = transcript.setting("separator", config.imap.separator);
+  config.store.quota = std::stoull(transcript.setting("quota", "0"));
+  config.store.quota_messages = std::stoull(transcript.setting("quota_messages", "0"));
   test::run_in_pieces(transcript, [&](std::size_t piece) {
     const test::TempFolder folder;
-    return test::run_session_transcript(
-        {.transcript = transcript, .service = "imap", .tag = "a0", .mail = folder.path()}, piece,
-        config, serve);
+    return test::run_session_transcript({.transcript = transcript,
+                                         .service = "imap",
+                                         .tag = "a0",
+                                         .mail = folder.path(),
+                                         .store = config.store},
+                                        piece, config, serve);
   });
 }
 

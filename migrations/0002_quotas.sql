@@ -1,0 +1,12 @@
+-- Limits of single accounts. name: the login, of one that is there; rules: as in conf/users behind
+-- userdb_quota_rule=, "*:storage=1G:messages=10000 Trash:storage=+100M", with blanks between.
+
+CREATE TABLE posthorn.quotas (
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  name text PRIMARY KEY REFERENCES posthorn.users (name)
+    ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  rules text NOT NULL CHECK (rules LIKE '%:%')
+);
+
+CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON posthorn.quotas
+  FOR EACH STATEMENT EXECUTE FUNCTION posthorn.tell();

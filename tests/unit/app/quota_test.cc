@@ -1,0 +1,174 @@
+// Proves who is refused at RCPT and who is not: full accounts are, lists only when all of theirs
+// are, and whatever cannot be asked is taken. And that the store's side remembers rules
+// while lookup is away.
+#include "app/quota.h"
+
+#include <gtest/gtest.h>
+
+#include "net/listener.h"
+#include "tests/support/fake_directory.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_loop.h"
+
+namespace posthorn::app {
+namespace {
+
+struct QuotaTest : testing::Test {
+  QuotaTest() {
+    config.paths.run = folder.path();
+    config.store.workers = 1;
+    config.store.quota = 1000;
+    for (const char* name : {"full", "half", "free"}) {
+      const std::string address = std::string(name) + "@x.test";
+      directory.recipients.emplace(address, route::Expansion{{address}});
+      directory.plans.emplace(address, route::LocalPlan{address, ""});
+    }
+    directory.plans.emplace("far@y.test", route::MxPlan{"y.test"});
+  }
+  ~QuotaTest() override {
+    for (const auto& close : closers) close();
+    for (const auto& listener : listeners) listener->stop();
+    loop.until([this] { return loop.scope().running() == 0; });
+  }
+  void serve(const std::string& name, net::LineHandler handler) {
+    auto socket = net::bind_socket(net::UnixAddress{folder.path() / name});
+    ASSERT_TRUE(socket) << socket.error().what;
+    listeners.push_back(std::make_unique<net::Listener>(
+        loop.scope(), *std::move(socket), net::Listener::Options{.name = name, .refusal = {}},
+        [this, handler](net::StreamPtr stream) {
+          return net::serve_lines(loop.scope(), std::move(stream), handler);
+        }));
+    listeners.back()->start();
+  }
+  static net::Awaitable<net::Message> tell_room(QuotaTest* self, net::Message request) {
+    self->asked.push_back(std::string(request.get("account")) + " " +
+                          std::string(request.get("rules")) + " " +
+                          std::string(request.get("size")));
+    if (self->is_broken) co_return net::Message("temporary").add("error", "broken");
+    const std::string account(request.get("account"));
+    const bool is_full = account.starts_with("full") ||
+                         (account.starts_with("half") && request.get("size") == "900");
+    co_return net::Message(is_full ? "full" : "ok");
+  }
+  static net::Awaitable<net::Message> tell_rules(QuotaTest* self, net::Message request) {
+    self->asked.emplace_back(request.get("account"));
+    if (self->is_broken) co_return net::Message("temporary").add("error", "broken");
+    co_return net::Message("ok").add("rules", self->rules);
+  }
+  void serve_store() {
+    serve("store-0.quota.sock",
+          [this](net::Message request) { return tell_room(this, std::move(request)); });
+  }
+  RoomDirectory& rooms() {
+    if (!rooms_) {
+      rooms_.emplace(loop.scope(), config, directory,
+                     [this](std::string account) { return find_rules(this, std::move(account)); });
+      closers.emplace_back([this] { rooms_->close(); });
+    }
+    return *rooms_;
+  }
+  static net::Task<std::string> find_rules(QuotaTest* self, std::string account) {
+    (void)account;
+    if (self->rules == "?") co_return fail(ErrorKind::temporary, "the database is down");
+    co_return self->rules;
+  }
+  // 250, or what the refusal says.
+  std::string rcpt(const std::string& address, std::uint64_t size = 0) {
+    const auto answer = loop.run(rooms().recipient({address, "", size}));
+    if (!answer) return "451";
+    if (*answer) return "250";
+    const route::Refusal& refusal = answer->error();
+    return std::to_string(refusal.code) + " " + refusal.enhanced + " " + refusal.text;
+  }
+
+  test::TempFolder folder;
+  test::TestLoop loop;
+  test::FakeDirectory directory;
+  config::Config config;
+  std::string rules;
+  bool is_broken = false;
+  std::vector<std::string> asked;
+  std::vector<std::unique_ptr<net::Listener>> listeners;
+  std::vector<std::function<void()>> closers;
+  std::optional<RoomDirectory> rooms_;
+};
+
+TEST_F(QuotaTest, AFullAccountIsRefused) {
+  serve_store();
+  rules = "*:messages=7";
+  EXPECT_EQ(rcpt("full@x.test"), "552 5.2.2 <full@x.test>: Mailbox is full");
+  EXPECT_EQ(rcpt("free@x.test"), "250");
+  EXPECT_EQ(rcpt("half@x.test", 800), "250");
+  EXPECT_EQ(rcpt("half@x.test", 900), "552 5.2.2 <half@x.test>: Mailbox is full");
+  EXPECT_EQ(asked.front(), "full@x.test *:messages=7 0");
+  EXPECT_EQ(rcpt("nobody@x.test"), "550 5.1.1 User unknown");
+  config.store.quota_full_tempfail = true;
+  EXPECT_EQ(rcpt("full@x.test"), "452 4.2.2 <full@x.test>: Mailbox is full");
+  EXPECT_EQ(*loop.run(rooms().rewrite("a@b")), "rewritten a@b");
+}
+
+TEST_F(QuotaTest, AListIsRefusedWhenAllOfItsMembersAreFull) {
+  serve_store();
+  directory.recipients.emplace("some@x.test", route::Expansion{{"full@x.test", "free@x.test"}});
+  directory.recipients.emplace("all@x.test", route::Expansion{{"full@x.test", "full@x.test"}});
+  directory.recipients.emplace("out@x.test", route::Expansion{{"full@x.test", "far@y.test"}});
+  route::Expansion many;
+  for (int i = 0; i < 100; ++i) many.recipients.emplace_back("full@x.test");
+  directory.recipients.emplace("many@x.test", many);
+  EXPECT_EQ(rcpt("some@x.test"), "250");
+  EXPECT_EQ(rcpt("all@x.test"), "552 5.2.2 <all@x.test>: Mailbox is full");
+  EXPECT_EQ(rcpt("out@x.test"), "250");
+  EXPECT_EQ(rcpt("many@x.test"), "250");
+}
+
+TEST_F(QuotaTest, WithoutALimitNobodyIsAsked) {
+  serve_store();
+  rules = "*:storage=0";
+  EXPECT_EQ(rcpt("full@x.test"), "250");
+  rules = "";
+  config.store.quota = 0;
+  EXPECT_EQ(rcpt("full@x.test"), "250");
+  config.store.quota = 1;
+  config.store.quotas = false;
+  EXPECT_EQ(rcpt("full@x.test"), "250");
+  EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(QuotaTest, WhatCannotBeAskedIsTaken) {
+  EXPECT_EQ(rcpt("full@x.test"), "250");  // there is no store
+  serve_store();
+  is_broken = true;
+  EXPECT_EQ(rcpt("full@x.test"), "250");
+  is_broken = false;
+  rules = "?";
+  EXPECT_EQ(rcpt("full@x.test"), "250");
+  directory.broken = true;
+  EXPECT_EQ(rcpt("full@x.test"), "451");  // the recipient itself
+}
+
+TEST_F(QuotaTest, RulesAreRememberedWhileLookupIsAway) {
+  net::LineChannel channel(loop.scope(), net::UnixAddress{folder.path() / "lookup.sock"});
+  closers.emplace_back([&] { channel.close(); });
+  RemoteQuota quota(channel, config.store);
+  const auto limit = [&]() -> std::uint64_t {
+    const auto found = loop.run(quota.quota_of("a@x.test"));
+    return found ? found->limits().bytes : 7;
+  };
+  EXPECT_EQ(limit(), 7U);  // never known
+  serve("lookup.sock",
+        [this](net::Message request) { return tell_rules(this, std::move(request)); });
+  rules = "*:bytes=5";
+  EXPECT_EQ(limit(), 5U);
+  rules = "";
+  EXPECT_EQ(limit(), 1000U);
+  rules = "*:bytes=6";
+  is_broken = true;
+  EXPECT_EQ(limit(), 1000U);
+  is_broken = false;
+  EXPECT_EQ(limit(), 6U);
+  for (const auto& close : closers) close();
+  closers.clear();
+}
+
+}  // namespace
+}  // namespace posthorn::app
