@@ -308,10 +308,12 @@ TEST_F(Session, WhatOthersRenameAndRemoveIsNoticed) {
   EXPECT_EQ(view->size(), 2U);
   EXPECT_EQ(view->mailbox().find(changes.flags.at(0))->flags, flag::seen);
   // A rename that nobody told us of does not hinder a STORE or a FETCH.
+  // (Names do not sort as they were given: their microseconds have no leading zeros.)
+  const std::string text = run_.wire_text(view->mailbox(), view->uid_of(1));
   names = names_in(maildir() / "cur");
   for (const std::string& name : names)
     fs::rename(maildir() / "cur" / name, maildir() / "cur" / (name + "T"));
-  EXPECT_EQ(run_.wire_text(view->mailbox(), view->uid_of(1)), "Subject: 0\r\n\r\nbody\r\n");
+  EXPECT_EQ(run_.wire_text(view->mailbox(), view->uid_of(1)), text);
   for (const std::string& name : names_in(maildir() / "cur"))
     fs::rename(maildir() / "cur" / name, maildir() / "cur" / name.substr(0, name.find(":2,") + 3));
   const FlagResult result =
