@@ -18,7 +18,13 @@ Result<bool> make_srs_secret(const config::Config& config) {
       "# Secrets of rewritten senders (srs.domain): the first one signs, all are taken. To change "
       "it,\n# put a new one above it, and take the old one out three weeks later.\n{}\n",
       random_hex(24));
-  TRY_OK(replace_file(Disk::real(), path, text, 0640));
+  // A service that is not root may not write there.
+  if (const auto written = replace_file(Disk::real(), path, text, 0640); !written)
+    return fail(
+        ErrorKind::config,
+        fmt::format("{}:1: srs.domain needs a secret, which cannot be made here ({}); as "
+                    "root: openssl rand -hex 24 | install -m 0640 -g {} /dev/stdin {}",
+                    path.native(), written.error().what, config.users.lookup, path.native()));
   if (!may_change_account()) return true;
   TRY(const Account lookup, find_account(config.users.lookup));
   if (::chown(path.c_str(), static_cast<uid_t>(-1), lookup.gid) != 0)
