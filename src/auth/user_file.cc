@@ -119,6 +119,12 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     }
     const std::string_view rest = line.substr(place->value);
     const std::string key = to_lower(line.substr(0, place->key_size));
+    // A {PLAIN} password may hold no colon, as with Dovecot.
+    if (!file.hashes.emplace(key, rest.substr(0, rest.find(':'))).second) {
+      file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number,
+                                        line.substr(0, place->key_size)));
+      continue;
+    }
     for (const std::string_view word : words_of(extra_of(rest))) {
       const auto text_of_rule = rule_of(word);
       if (!text_of_rule) continue;
@@ -130,10 +136,6 @@ UserFile parse_users(std::string_view text, const std::string& path) {
       std::string& rules = file.quota_rules[key];
       rules += fmt::format("{}{}", rules.empty() ? "" : " ", *text_of_rule);
     }
-    // A {PLAIN} password may hold no colon, as with Dovecot.
-    if (!file.hashes.emplace(key, rest.substr(0, rest.find(':'))).second)
-      file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number,
-                                        line.substr(0, place->key_size)));
   }
   return file;
 }

@@ -140,6 +140,12 @@ TEST(UserFile, QuotaRulesStandInTheLastField) {
     EXPECT_EQ(file.warnings.size(), row.warnings) << row.text;
     EXPECT_EQ(file.quota_rules.contains("a@x") ? file.quota_rules.at("a@x") : "", row.rules);
   }
+  // Of two lines the first counts.
+  EXPECT_EQ(parse_users("a@x:p::::::userdb_quota_rule=*:bytes=1\n"
+                        "a@x:p::::::userdb_quota_rule=*:bytes=2\n",
+                        "users")
+                .quota_rules.at("a@x"),
+            "*:bytes=1");
   EXPECT_TRUE(parse_users("b@x:p\na@x:p::::::userdb_quota_rule=1G\n", "users")
                   .warnings.front()
                   .starts_with("users:2: the quota rule \"1G\": "));
