@@ -14,6 +14,7 @@
 #include "maps/text_lines.h"
 #include "message/dkim.h"
 #include "message/mailbox_address.h"
+#include "sieve/engine.h"
 
 namespace posthorn::app {
 namespace {
@@ -45,7 +46,8 @@ class Reader {
     TRY(const auto patterns, take("postfix-regexp.cf"));
     TRY(const auto logins, take("postfix-sasl-password.cf"));
     TRY(const auto relays, take("postfix-relaymap.cf"));
-    if (!accounts && !aliases && !patterns && !logins && !relays)
+    TRY_OK(read_scripts());
+    if (files_.scripts.empty() && !accounts && !aliases && !patterns && !logins && !relays)
       return fail(ErrorKind::config,
                   fmt::format("{} holds none of docker-mailserver's files", folder_.native()));
     TRY(const auto quotas, take("dovecot-quotas.cf"));
@@ -57,7 +59,6 @@ class Reader {
     if (relays) read_relays(table(*relays, "postfix-relaymap.cf"));
     if (patterns) read_patterns(*patterns);
     TRY_OK(read_dkim_keys());
-    leave_out_scripts();
     return std::move(files_);
   }
 
@@ -105,18 +106,33 @@ class Reader {
     return {};
   }
 
-  // before.dovecot.sieve, after.dovecot.sieve and the users' own.
-  void leave_out_scripts() {
+  // before.dovecot.sieve, after.dovecot.sieve, user@domain.dovecot.sieve. One that does not run
+  // here would keep the server from starting.
+  Result<> read_scripts() {
+    constexpr std::string_view kSuffix = ".dovecot.sieve";
     std::vector<std::string> names;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, error))
-      if (const std::string name = entry.path().filename().native();
-          name.ends_with(".dovecot.sieve"))
+      if (const std::string name = entry.path().filename().native(); name.ends_with(kSuffix))
         names.push_back(name);
     std::ranges::sort(names);
-    for (const std::string& name : names)
-      files_.left_out.push_back(
-          fmt::format("{}: there is one script for the site here, sieve/default.sieve", at(name)));
+    for (const std::string& name : names) {
+      const std::string whose = to_lower(name.substr(0, name.size() - kSuffix.size()));
+      const bool is_site = whose == "before" || whose == "after";
+      if (!is_site && !message::parse_mailbox_address(whose)) {
+        files_.left_out.push_back(fmt::format("{}:1: whose is it?", at(name)));
+        continue;
+      }
+      TRY(auto text, take(name));
+      if (!text || text->find_first_not_of(" \t\r\n") == text->npos) continue;
+      const auto script = sieve::Script::parse(*text, at(name));
+      if (script)
+        files_.scripts[fmt::format("{}{}.sieve", is_site ? "" : "users/", whose)] =
+            *std::move(text);
+      else
+        files_.left_out.push_back(script.error().what);
+    }
+    return {};
   }
 
   Result<std::optional<std::string>> take(const std::string& name) const {

@@ -3,6 +3,7 @@
 // guessed.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct DmsFiles {
   std::vector<std::string> domains;
   // Lines to be added to the tables of these names.
   std::string users, mailboxes, aliases, relay_sasl;
+  // Sieve scripts by their names in the folder sieve: before.sieve, after.sieve, users/….
+  std::map<std::string, std::string> scripts;
   std::string alias_patterns;  // the whole of a regexp: table; empty: none
   struct DkimKey {
     std::string domain, selector, pem;
@@ -25,8 +28,8 @@ struct DmsFiles {
 
 // opendkim/keys/DOMAIN/SELECTOR.private are keys of DKIM.
 // postfix-accounts.cf, postfix-virtual.cf, postfix-regexp.cf, postfix-sasl-password.cf,
-// postfix-relaymap.cf; each may be missing, but not all. dovecot-quotas.cf gives the accounts their
-// limits.
+// postfix-relaymap.cf and the Sieve scripts; each may be missing, but not all. dovecot-quotas.cf
+// gives the accounts their limits.
 Result<DmsFiles> read_dms_files(const Path& folder);
 
 }  // namespace posthorn::app

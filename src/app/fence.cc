@@ -359,6 +359,8 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       if (config.store.unix_users) fence.read.emplace_back("/etc");
       fence.read.push_back(config.paths.sieve);
       add_folder_of(fence.read, config.paths.sieve / "default.sieve");
+      for (const auto* names : {&config.sieve.before, &config.sieve.after})
+        for (const std::string& name : *names) add_folder_of(fence.read, config.paths.sieve / name);
       break;
     case RoleKind::web:
       add_folder_of(fence.read, config.paths.certificate);

@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "app/quota.h"
@@ -42,12 +43,15 @@ class StoreRole final : public Role {
         redirector_({.directory = directory_, .queue = queue_, .pool = setup_.pool}),
         sinks_({.config = setup_.config,
                 .accounts = accounts_,
-                .script = script_,
+                .scripts = scripts_,
                 .redirector = redirector_}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY_OK(load_script());
+    // A fault in a script keeps the server from starting; later it keeps the script of before.
+    if (const auto faults = scripts_.load(scripts_.look()); !faults.empty())
+      co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
+    scope_.spawn(watch_scripts(this));
     // Told at once: else the first mail or login would be the one to find it out.
     const Path& mail = setup_.config.paths.mail;
     if (::access(mail.c_str(), R_OK | W_OK | X_OK) != 0)
@@ -94,8 +98,7 @@ class StoreRole final : public Role {
   }
 
   net::Awaitable<void> reload() override {
-    if (const auto loaded = load_script(); !loaded)
-      log_.error(event::sieve_failed, {{"reason", loaded.error().what}});
+    (void)scripts_.load(scripts_.look());
     co_return;
   }
 
@@ -104,6 +107,7 @@ class StoreRole final : public Role {
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
+    stopped_.close();
     accounts_.stop();
     co_await sessions_.shut_down(setup_.config.limits.drain);
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -126,18 +130,26 @@ class StoreRole final : public Role {
     co_return *std::move(answer);
   }
 
-  // A script with a fault keeps the one of before; at the start it keeps the server from starting.
-  Result<> load_script() {
-    const Path path = setup_.config.paths.sieve / "default.sieve";
-    TRY(auto text, read_file(path, sieve::kScriptMax));
-    if (!text) {
-      script_.reset();
-      return {};
+  // An edited script is in use as soon as it looks the same twice.
+  static net::Awaitable<void> watch_scripts(StoreRole* self) {
+    SiteScripts::Seen seen;
+    Backoff retry(self->setup_.config.maps.poll_interval);
+    while (!self->stopped_.is_closed()) {
+      co_await self->stopped_.wait(Clock::system().steady_now() +
+                                   self->setup_.config.maps.poll_interval);
+      if (self->stopped_.is_closed()) break;
+      auto now = co_await self->setup_.pool.run(
+          [self]() -> Result<SiteScripts::Seen> { return self->scripts_.look(); });
+      if (!now) continue;
+      const bool is_due = retry.is_due(Clock::system().steady_now());
+      if (*now == seen && (*now != self->scripts_.loaded() || is_due)) {
+        if (self->scripts_.load(*now).empty())
+          retry.succeed();
+        else
+          retry.fail(Clock::system().steady_now());  // what could not be read may be by then
+      }
+      seen = *std::move(now);
     }
-    TRY(auto script, sieve::Script::parse(*std::move(text), path.native()));
-    script_ = std::make_shared<const sieve::Script>(std::move(script));
-    log_.info(event::sieve_loaded, {{"file", path.native()}});
-    return {};
   }
 
   static net::Awaitable<std::vector<web::Check>> check(StoreRole* self) {
@@ -164,7 +176,8 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   RemoteQuota quota_;
   store::Accounts accounts_;
-  std::shared_ptr<const sieve::Script> script_;
+  SiteScripts scripts_{setup_.config};
+  net::Event stopped_{setup_.executor};
   auth::Admission imap_, pop3_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;

@@ -104,16 +104,6 @@ class StoreSink final : public smtp::Sink {
     std::size_t prefix = 0;  // of our own fields above the message
   };
 
-  // What the script wants; a fault in it keeps the message (RFC 5228 section 2.10.6).
-  std::vector<sieve::Action> decide(const message::Recipient& recipient) const {
-    if (!parts_.script) return {sieve::Keep{}};
-    const message::Headers headers(header_.block());
-    auto actions = parts_.script->run({headers, size_, envelope_.sender, recipient.address});
-    if (actions) return *std::move(actions);
-    log_.error(event::sieve_failed, {{"to", recipient.address}, {"reason", actions.error().what}});
-    return {sieve::Keep{}};
-  }
-
   net::Awaitable<std::vector<store::Target>> targets_of(One& one,
                                                         const std::vector<sieve::Action>& actions) {
     std::vector<store::Target> targets;
@@ -160,7 +150,10 @@ class StoreSink final : public smtp::Sink {
           ? smtp::Reply{550, "5.1.1", "There can be no such mailbox"}
           : later;
     }
-    const auto actions = decide(recipient);
+    // A fault in a script keeps the message (RFC 5228 section 2.10.6).
+    const message::Headers headers(header_.block());
+    const auto actions = parts_.scripts.decide(
+        {headers, size_, envelope_.sender, recipient.address}, one.account->name());
     for (const sieve::Action& action : actions) {
       if (const auto* reject = std::get_if<sieve::Reject>(&action)) {
         // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "app/redirect.h"
+#include "app/site_scripts.h"
 #include "base/config.h"
 #include "net/scope.h"
 #include "net/socket.h"
 #include "queue/queue.h"
-#include "sieve/engine.h"
 #include "smtp/server/sink.h"
 #include "store/account.h"
 #include "tap/hub.h"
@@ -39,12 +39,12 @@ class SpoolSinkFactory final : public smtp::SinkFactory {
   queue::Queue& queue_;
 };
 
-// What the store's sink needs: the accounts, the site's script of now, and a way out for what Sieve
-// sends on.
+// What the store's sink needs: the accounts, the site's scripts of now, and a way out for what
+// Sieve sends on.
 struct StoreSinkParts {
   const config::Config& config;
   store::Accounts& accounts;
-  const std::shared_ptr<const sieve::Script>& script;
+  const SiteScripts& scripts;
   Redirector& redirector;
 };
 

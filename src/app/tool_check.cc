@@ -4,6 +4,7 @@
 
 #include "app/migrations.h"
 #include "app/settings.h"
+#include "app/site_scripts.h"
 #include "app/table_store.h"
 #include "app/tool_dkim.h"
 #include "app/variables.h"
@@ -12,7 +13,6 @@
 #include "maps/table_set.h"
 #include "net/tls.h"
 #include "route/rewriter.h"
-#include "sieve/engine.h"
 
 namespace posthorn::app {
 namespace {
@@ -87,9 +87,8 @@ int check_instance(const config::Config& config) {
     for (const std::string& fault : (*tls)->faults()) check.fault(fault);
   for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder)) check.fault(fault);
   for (const std::string& fault : find_closed_dkim_keys(config)) check.fault(fault);
-  const Path script = config.paths.sieve / "default.sieve";
-  if (auto text = read_file(script, sieve::kScriptMax); text && *text)
-    check.expect(sieve::Script::parse(**std::move(text), script.native()));
+  SiteScripts scripts(config, SiteScripts::Told::by_return);
+  for (const std::string& fault : scripts.load(scripts.look())) check.fault(fault);
   for (const std::string& fault : find_variable_faults(config, config::environment()))
     check.fault(fault);
   for (const std::string& line : describe_variables(config, config::environment()))

@@ -73,6 +73,14 @@ Result<config::Config> instance_config(const InitOptions& options) {
   // Postfix' virtual_alias_maps of docker-mailserver: exact names, then patterns.
   if (!options.dms.alias_patterns.empty())
     config.maps.aliases.push_back("regexp:" + std::string(kAliasPatterns));
+  bool has_own = false;
+  for (const auto& [script, text] : options.dms.scripts) {
+    if (script == "before.sieve") config.sieve.before = {script};
+    if (script == "after.sieve") config.sieve.after = {script};
+    has_own |= script.starts_with("users/");
+  }
+  // There a user's own script stands in no other's place, and spam is filed behind all of them.
+  if (has_own) config.sieve.after.emplace_back("default.sieve");
   const int base = options.port_base < 0 ? 0 : options.port_base;
   for (const Port& port : kPorts) {
     auto& list = config.listen.*port.list;
@@ -122,6 +130,7 @@ class Instance {
     TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")) + from.relay_sasl,
                  0640, lookup_group));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
+    for (const auto& [name, text] : from.scripts) TRY_OK(write("sieve/" + name, text, 0644));
     TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
     TRY(const bool made, make_srs_secret(loaded));

@@ -90,5 +90,80 @@ class Sieve(unittest.TestCase):
         self.server.run("reload")
 
 
+class Around(unittest.TestCase):
+    """Scripts before and after, and users' own, as Pigeonhole's sieve_before and sieve_after."""
+
+    def filing(self, word, folder, more=""):
+        return f'require "fileinto";\nif header :contains "Subject" "{word}" {{ fileinto "{folder}"; {more} }}\n'
+
+    def setUp(self):
+        self.server = Server(users=("alice", "bob"), settings={"sieve.before": '["before.sieve", "second.sieve"]', "sieve.after": '["after.sieve"]'})
+        self.addCleanup(self.server.close)
+        self.folder = self.server.root / "sieve"
+        (self.folder / "users").mkdir()
+        self.write("before.sieve", self.filing("one", "One", "keep;"))
+        self.write("second.sieve", 'if header :contains "Subject" "void" { discard; }\n')
+        self.write("default.sieve", self.filing("two", "Two"))
+        self.write("after.sieve", self.filing("three", "Three"))
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+
+    def folders_of(self, subject, user="bob"):
+        """Where a message of this subject lies when all of its deliveries are over."""
+        marker = f"marker {subject} {len(self.server.log())}"
+        self.server.send(message(subject, marker + "\r\n"), to=[f"{user}@example.org"])
+        wait_until(lambda: self.server.queued() == [])
+        names = ("INBOX", "One", "Two", "Three", "Hers")
+        return [name for name in names if any(marker.encode() in raw for raw in self.server.fetch_all(user, name))]
+
+    def test_the_order_and_what_ends_it(self):
+        self.server.start()
+        for subject, folders in (("plain", ["INBOX"]), ("one", ["INBOX", "One"]), ("one two three", ["One", "Two"]), ("two three", ["Two"]),
+                                 ("three", ["Three"]), ("one three", ["One", "Three"]), ("one void", ["One"]), ("void three", [])):
+            self.assertEqual(self.folders_of(subject), folders, subject)
+
+    def test_a_users_own_instead_of_the_default(self):
+        self.server.start()
+        self.assertEqual(self.folders_of("two hers", "alice"), ["Two"])
+        self.write("users/Alice@example.org.sieve", self.filing("hers", "Hers"))
+        wait_until(lambda: "Alice@example.org.sieve" in self.server.log())  # live, as it is written
+        self.assertEqual(self.folders_of("two hers", "alice"), ["Hers"])
+        self.assertEqual(self.folders_of("two", "alice"), ["INBOX"])
+        self.assertEqual(self.folders_of("one three", "alice"), ["One", "Three"])
+        self.assertEqual(self.folders_of("two hers"), ["Two"])
+        (self.folder / "users/Alice@example.org.sieve").unlink()
+        wait_until(lambda: self.folders_of("two hers", "alice") == ["Two"])
+
+    def test_edits_are_live_and_faults_keep_what_was(self):
+        self.write("users/bob@example.org.sieve", self.filing("hers", "Hers"))
+        self.server.start()
+        for name, line in (("before.sieve", 3), ("after.sieve", 2), ("default.sieve", 2), ("users/bob@example.org.sieve", 1)):
+            good = (self.folder / name).read_text()
+            self.write(name, "keep;\n" * (line - 1) + "if header {\n")
+            wait_until(lambda: f"{name}:{line}: " in self.server.log())
+            checked = self.server.run("check", check=False)
+            self.assertNotEqual(checked.returncode, 0)
+            self.assertIn(f"{name}:{line}: ", checked.stderr)
+            self.assertEqual(self.folders_of("one"), ["INBOX", "One"])
+            self.assertEqual(self.folders_of("three"), ["Three"])
+            self.assertEqual(self.folders_of("hers"), ["Hers"])
+            self.write(name, good)
+        self.server.run("reload")
+        self.assertIn("event=sieve.refused", self.server.log())
+        (self.folder / "after.sieve").unlink()
+        wait_until(lambda: "after.sieve:1: there is no such file" in self.server.log())
+        self.assertEqual(self.folders_of("three"), ["Three"])
+        self.write("after.sieve", self.filing("four", "Four"))
+        wait_until(lambda: self.folders_of("three") == ["INBOX"])
+        self.assertEqual(self.server.run("check").returncode, 0)
+
+    def test_a_fault_at_the_start(self):
+        self.write("users/bob@example.org.sieve", "if header {\n")
+        with self.assertRaisesRegex(AssertionError, r"bob@example\.org\.sieve:1: "):
+            self.server.start()
+        self.server.process = None
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -267,8 +267,11 @@ class ConfigFiles(unittest.TestCase):
             (dms / "postfix-relaymap.cf").write_text("@three.test [smtp.relay.test]:587\n")
             (dms / "postfix-regexp.cf").write_text("/^test[0-9]@one.test/ anna@one.test\n/^broken(/ anna@one.test\n")
             (dms / "dovecot-quotas.cf").write_text("anna@one.test:5M\n")
-            (dms / "before.dovecot.sieve").write_text("keep;\n")
-            (dms / "anna@one.test.dovecot.sieve").write_text("keep;\n")
+            (dms / "before.dovecot.sieve").write_text('require "fileinto";\nif header :contains "Subject" "first" { fileinto "First"; }\n')
+            (dms / "after.dovecot.sieve").write_text('require "fileinto";\nif header :contains "Subject" "last" { fileinto "Last"; }\n')
+            (dms / "anna@one.test.dovecot.sieve").write_text(
+                'require ["fileinto"];\nif header :contains "Subject" "hers" { fileinto "Hers"; stop; }\n')
+            (dms / "ben@two.test.dovecot.sieve").write_text("keep;\nif {\n")
             # setup config dkim
             keys = dms / "opendkim/keys/one.test"
             keys.mkdir(parents=True)
@@ -299,8 +302,15 @@ class ConfigFiles(unittest.TestCase):
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
             self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
             self.assertRegex(server.init_output, r"(?m)^left out .*postfix-regexp\.cf:2: ")
-            for name in ("before.dovecot.sieve", "anna@one.test.dovecot.sieve"):
-                self.assertRegex(server.init_output, rf"(?m)^left out .*{name}: ")
+            self.assertRegex(server.init_output, r"(?m)^left out .*ben@two\.test\.dovecot\.sieve:2: ")
+            # Before all, hers or the default's, after all; spam to Junk for her too.
+            for subject, user, folder in (("first and hers", "anna@one.test", "First"), ("hers and last", "anna@one.test", "Hers"),
+                                          ("last", "anna@one.test", "Last"), ("hers", "ben@two.test", "INBOX"), ("last", "ben@two.test", "Last")):
+                marker = f"marker sieve {subject} {user}"
+                server.send(message(subject, f"{marker}\r\n"), to=[user])
+                server.wait_for(marker, user, folder)
+            server.send(message("spam", "marker sieve spam\r\n", X_Spam_Flag="YES"), to=["anna@one.test"])
+            server.wait_for("marker sieve spam", "anna@one.test", "Junk")
             self.assertEqual(server.run("check").returncode, 0)
             # setup quota set
             limits = server.run("quota", "list").stdout

@@ -32,6 +32,10 @@ TEST(DmsFiles, BecomeTables) {
   (void)folder.write("dovecot-quotas.cf",
                      "# limits\nanna@one.test:5M\r\nnobody@one.test:1G\nben@two.test\n"
                      "anna@one.test:much\n");
+  (void)folder.write("before.dovecot.sieve", "keep;\n");
+  (void)folder.write("after.dovecot.sieve", "keep;\nif {\n");
+  (void)folder.write("Anna@One.test.dovecot.sieve", "discard;\n");
+  (void)folder.write("nobody.dovecot.sieve.bak", "what\n");
   const auto files = read_dms_files(folder.path());
   ASSERT_TRUE(files) << files.error().what;
   EXPECT_EQ(files->domains, (std::vector<std::string>{"one.test", "two.test", "three.test"}));
@@ -43,18 +47,21 @@ TEST(DmsFiles, BecomeTables) {
   EXPECT_EQ(files->aliases,
             "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\n");
   EXPECT_EQ(files->relay_sasl, "[smtp.relay.test]:587 me:pass\n");
+  EXPECT_EQ(files->scripts,
+            (std::map<std::string, std::string>{{"before.sieve", "keep;\n"},
+                                                {"users/anna@one.test.sieve", "discard;\n"}}));
   std::vector<std::string> places;
   for (const std::string& text : files->left_out) {
     const std::string rest = text.substr(folder.path().native().size() + 1);
     places.push_back(rest.substr(0, rest.find(": ")));
   }
-  EXPECT_EQ(places,
-            (std::vector<std::string>{
-                "postfix-accounts.cf:3", "postfix-accounts.cf:3", "postfix-accounts.cf:4",
-                "postfix-accounts.cf:5", "postfix-accounts.cf:6", "postfix-accounts.cf:7",
-                "dovecot-quotas.cf:3", "dovecot-quotas.cf:4", "dovecot-quotas.cf:5",
-                "postfix-virtual.cf:3", "postfix-sasl-password.cf:2", "postfix-relaymap.cf:1",
-                "postfix-regexp.cf:3", "postfix-regexp.cf:5", "postfix-regexp.cf:9"}));
+  EXPECT_EQ(places, (std::vector<std::string>{
+                        "after.dovecot.sieve:2", "postfix-accounts.cf:3", "postfix-accounts.cf:3",
+                        "postfix-accounts.cf:4", "postfix-accounts.cf:5", "postfix-accounts.cf:6",
+                        "postfix-accounts.cf:7", "dovecot-quotas.cf:3", "dovecot-quotas.cf:4",
+                        "dovecot-quotas.cf:5", "postfix-virtual.cf:3", "postfix-sasl-password.cf:2",
+                        "postfix-relaymap.cf:1", "postfix-regexp.cf:3", "postfix-regexp.cf:5",
+                        "postfix-regexp.cf:9"}));
   EXPECT_EQ(files->alias_patterns,
             "# patterns\n/^test/ anna@one.test\n# left out: /^(a/ x@y\n# left out:   more of it\n"
             "# left out: /^b/\nif /@one/\n/^info-(.*)@/ $1@two.test\nendif\n"

@@ -34,6 +34,7 @@ TEST(Sieve, Actions) {
   const std::string_view ham = "Subject: hello\r\nFrom: a@b\r\n";
   EXPECT_EQ(run("", ham), "keep");
   EXPECT_EQ(run("keep;", ham), "keep");
+  EXPECT_EQ(run("# nothing but a comment\n", ham), "keep");
   EXPECT_EQ(run("discard;", ham), "discard");
   EXPECT_EQ(run("require \"fileinto\"; fileinto \"A\";", ham), "fileinto A");
   EXPECT_EQ(run("if header :contains \"subject\" \"HELL\" { redirect \"x@y.test\"; }", ham),

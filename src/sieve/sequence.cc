@@ -1,0 +1,88 @@
+#include "sieve/sequence.h"
+
+#include <algorithm>
+
+namespace posthorn::sieve {
+namespace {
+
+void add_flags(std::vector<std::string>& to, const std::vector<std::string>& more) {
+  for (const std::string& flag : more)
+    if (std::ranges::find(to, flag) == to.end()) to.push_back(flag);
+}
+
+// What all scripts so far want. The keep stands apart: only the last one's is carried out.
+class Wishes {
+ public:
+  // Is a keep in effect?
+  bool add(const std::vector<Action>& actions) {
+    keep_.reset();
+    for (const Action& action : actions) {
+      if (const auto* keep = std::get_if<Keep>(&action)) {
+        add_flags(flags_, keep->flags);
+        keep_ = Keep{flags_};
+      } else if (const auto* into = std::get_if<FileInto>(&action)) {
+        add(*into);
+      } else if (const auto* redirect = std::get_if<Redirect>(&action)) {
+        add(*redirect);
+      } else if (std::holds_alternative<Reject>(action)) {
+        actions_.push_back(action);
+      }
+    }
+    return keep_.has_value();
+  }
+  std::optional<Error> find_fault() const {
+    if (redirects_ > kRedirectsMax)
+      return Error{ErrorKind::permanent, "more than 4 redirects with those before it"};
+    if (actions_.size() > kActionsMax)
+      return Error{ErrorKind::permanent, "more than 32 actions with those before it"};
+    return std::nullopt;
+  }
+  std::vector<Action> take() {
+    if (keep_) actions_.emplace_back(*std::move(keep_));
+    if (actions_.empty()) actions_.emplace_back(Discard{});
+    return std::move(actions_);
+  }
+  void keep() { keep_ = Keep{flags_}; }
+
+ private:
+  void add(const FileInto& into) {
+    for (Action& action : actions_)
+      if (auto* known = std::get_if<FileInto>(&action); known && known->mailbox == into.mailbox)
+        return add_flags(known->flags, into.flags);
+    actions_.emplace_back(into);
+  }
+  void add(const Redirect& redirect) {
+    for (const Action& action : actions_)
+      if (const auto* known = std::get_if<Redirect>(&action);
+          known && known->address == redirect.address)
+        return;
+    actions_.emplace_back(redirect);
+    ++redirects_;
+  }
+
+  std::vector<Action> actions_;
+  std::vector<std::string> flags_;
+  std::optional<Keep> keep_ = Keep{};
+  std::size_t redirects_ = 0;
+};
+
+}  // namespace
+
+Outcome run_in_order(std::span<const Script* const> scripts, const Input& input) {
+  Wishes wishes;
+  for (std::size_t i = 0; i < scripts.size(); ++i) {
+    const auto actions = scripts[i]->run(input);
+    Wishes with = wishes;
+    const bool goes_on = actions && with.add(*actions);
+    const auto fault = actions ? with.find_fault() : std::optional(actions.error());
+    if (fault) {
+      wishes.keep();
+      return {.actions = wishes.take(), .fault = fault, .faulty = i};
+    }
+    wishes = std::move(with);
+    if (!goes_on) break;
+  }
+  return {.actions = wishes.take(), .fault = {}, .faulty = 0};
+}
+
+}  // namespace posthorn::sieve
