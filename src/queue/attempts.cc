@@ -29,11 +29,12 @@ std::string crowd_of(const std::string& key) {
 // not written to where it goes now. What our own users sent leaves with their senders (RFC 3848: A
 // is a login; the account alone could be that of a Sieve redirect).
 bool is_sent_on(const message::Envelope& envelope, const message::Recipient& recipient) {
-  constexpr std::string_view kType = "rfc822;";
+  // RFC 3461 section 4.2: "rfc822;address", and a client may write the type as it likes.
   const std::string_view original = recipient.original;
+  const std::size_t semicolon = original.find(';');
   return !envelope.sender.empty() && !envelope.origin.protocol.ends_with('A') &&
-         original.starts_with(kType) &&
-         !equals_ignoring_case(original.substr(kType.size()), recipient.address);
+         semicolon != std::string_view::npos &&
+         !equals_ignoring_case(original.substr(semicolon + 1), recipient.address);
 }
 
 // What may be signed in our name: a notice of our own, and what came with a login or from a program

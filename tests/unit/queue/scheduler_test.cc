@@ -491,6 +491,7 @@ TEST_F(Scheduler, WhatIsSentOnHasARewrittenSender) {
   envelope.origin.protocol = "ESMTP";
   for (message::Recipient& to : envelope.recipients)
     to.original = to.address.starts_with("straight") ? "rfc822;Straight@far.test"
+                  : to.address.starts_with("bad")    ? "RFC822;alias@example.org"
                                                      : "rfc822;alias@example.org";
   const auto senders = [&] {
     std::map<std::string, std::string> found;
