@@ -56,7 +56,7 @@ class Reader {
     write_users();
     if (aliases) read_aliases(table(*aliases, "postfix-virtual.cf"));
     if (logins) read_logins(table(*logins, "postfix-sasl-password.cf"));
-    if (relays) read_relays(table(*relays, "postfix-relaymap.cf"));
+    if (relays) read_relays(*relays);
     if (patterns) read_patterns(*patterns);
     TRY_OK(read_dkim_keys());
     return std::move(files_);
@@ -278,23 +278,29 @@ class Reader {
     if (has_rule) files_.alias_patterns = std::move(text);
   }
 
+  // Of a relay, or of a sender wherever it relays.
   void read_logins(const std::vector<maps::Entry>& entries) {
-    for (const maps::Entry& entry : entries) {
-      if (entry.key.find('@') != std::string::npos)
-        leave_out("postfix-sasl-password.cf", entry.line,
-                  fmt::format("{}: a login goes with a relay here, not with a sender", entry.key));
-      else
-        files_.relay_sasl += fmt::format("{} {}\n", entry.key, entry.value);
-    }
+    for (const maps::Entry& entry : entries)
+      files_.relay_sasl += fmt::format("{} {}\n", entry.key, entry.value);
   }
 
-  // There the sender's domain chooses the relay; here the recipient's does.
-  void read_relays(const std::vector<maps::Entry>& entries) {
-    for (const maps::Entry& entry : entries)
-      leave_out("postfix-relaymap.cf", entry.line,
-                fmt::format("{}: a relay is chosen by the recipient here (maps/transport, "
-                            "relay.relayhost), not by the sender",
-                            entry.key));
+  // "@domain [host]:port"; "@domain" alone: what it sends leaves by MX.
+  void read_relays(std::string_view text) {
+    constexpr std::string_view kName = "postfix-relaymap.cf";
+    for (std::size_t number = 1; !text.empty(); ++number) {
+      const std::size_t lf = std::min(text.find('\n'), text.size());
+      const std::string_view line = trim(text.substr(0, lf), " \t\r");
+      text.remove_prefix(std::min(lf + 1, text.size()));
+      if (line.empty() || line.starts_with('#')) continue;
+      const std::size_t space = std::min(line.find_first_of(" \t"), line.size());
+      const std::string_view relay = trim(line.substr(space));
+      if (line.substr(0, space).find('@') == std::string_view::npos ||
+          relay.find_first_of(" \t") != std::string_view::npos)
+        leave_out(kName, number, "the form is @domain [host]:port");
+      else
+        files_.sender_relays += fmt::format("{} {}\n", to_lower(line.substr(0, space)),
+                                            relay.empty() ? "smtp:" : relay);
+    }
   }
 
   Path folder_;

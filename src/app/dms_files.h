@@ -15,7 +15,7 @@ namespace posthorn::app {
 struct DmsFiles {
   std::vector<std::string> domains;
   // Lines to be added to the tables of these names.
-  std::string users, mailboxes, aliases, relay_sasl;
+  std::string users, mailboxes, aliases, relay_sasl, sender_relays;
   // Sieve scripts by their names in the folder sieve: before.sieve, after.sieve, users/….
   std::map<std::string, std::string> scripts;
   std::string alias_patterns;  // the whole of a regexp: table; empty: none

@@ -86,8 +86,7 @@ void add_certificates(std::vector<Path>& paths, const Path& folder) {
 void add_tables(std::vector<Path>& paths, const config::Config& config) {
   paths.push_back(config.paths.maps);
   const config::Maps& maps = config.maps;
-  for (const auto* names : {&maps.domains, &maps.mailboxes, &maps.aliases, &maps.senders,
-                            &maps.transport, &maps.vusers})
+  for (const auto* names : maps.lists())
     for (const std::string& name : *names)
       if (const auto table = maps::parse_table_name(name); table && table->is_file())
         add_folder_of(paths, config.paths.maps / table->rest);

@@ -259,6 +259,8 @@ std::vector<std::string> names_of(const config::Config& config, Question questio
       return config.maps.senders;
     case Question::transport:
       return config.maps.transport;
+    case Question::sender_relays:
+      return config.maps.sender_relays;
     case Question::relay_sasl:
       return {config.maps.relay_sasl};
     case Question::vusers:

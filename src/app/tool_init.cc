@@ -39,6 +39,7 @@ constexpr std::string_view kBadDomain =
     "server\n";
 
 constexpr std::string_view kAliasPatterns = "aliases.regexp";
+constexpr std::string_view kSenderRelays = "sender-relays";
 
 std::string join_address(std::string_view host, int port) {
   return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
@@ -62,14 +63,15 @@ Result<config::Config> instance_config(const InitOptions& options) {
       config.pgsql.password_file = std::filesystem::absolute(options.pgsql_password);
     else if (there && *there)
       config.pgsql.password_file = "conf/pgsql-password";
-    for (auto* list : {&config.maps.domains, &config.maps.mailboxes, &config.maps.aliases,
-                       &config.maps.senders, &config.maps.transport, &config.maps.vusers})
-      *list = {"pgsql:"};
+    for (auto* list : config.maps.lists()) *list = {"pgsql:"};
     config.maps.relay_sasl = "pgsql:";
     config.auth.users = "pgsql";
     if (auto why = maps::find_conninfo_fault(config.pgsql))
       return fail(ErrorKind::config, "--pgsql: " + *std::move(why));
   }
+  if (!options.dms.sender_relays.empty())
+    config.maps.sender_relays.insert(config.maps.sender_relays.begin(),
+                                     "text:" + std::string(kSenderRelays));
   // Postfix' virtual_alias_maps of docker-mailserver: exact names, then patterns.
   if (!options.dms.alias_patterns.empty())
     config.maps.aliases.push_back("regexp:" + std::string(kAliasPatterns));
@@ -122,6 +124,8 @@ class Instance {
     TRY_OK(write("maps/transport", transport, 0644));
     if (!from.alias_patterns.empty())
       TRY_OK(write("maps/" + std::string(kAliasPatterns), from.alias_patterns, 0644));
+    if (!from.sender_relays.empty())
+      TRY_OK(write("maps/" + std::string(kSenderRelays), from.sender_relays, 0644));
     if (config.route.by_local_part)
       TRY_OK(write("maps/vusers", std::string(template_text("vusers")) + "@ vmail\n", 0644));
     if (!config.paths.smtp_users.empty())

@@ -4,6 +4,7 @@
 // one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -129,8 +130,18 @@ struct Maps {
   std::vector<std::string> aliases = {"text:aliases"};
   std::vector<std::string> senders = {"text:senders"};
   std::vector<std::string> transport = {"text:transport"};
+  std::vector<std::string> sender_relays;
   std::string relay_sasl = "text:relay-sasl";
   std::vector<std::string> vusers = {"text:vusers"};
+
+  // All that are lists of tables; relay_sasl is one alone.
+  using List = std::vector<std::string>;
+  std::array<List*, 7> lists() {
+    return {&domains, &mailboxes, &aliases, &senders, &transport, &sender_relays, &vusers};
+  }
+  std::array<const List*, 7> lists() const {
+    return {&domains, &mailboxes, &aliases, &senders, &transport, &sender_relays, &vusers};
+  }
 };
 
 struct Route {                      // what loosens the tables, for test and development servers

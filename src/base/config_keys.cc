@@ -162,7 +162,11 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.list("senders", m.senders, "Address or @domain, then the accounts that may send as it.");
   v.list("transport", m.transport,
          "Domain, then how its mail leaves: smtp:[host]:port, error:text …");
-  v.text("relay_sasl", m.relay_sasl, "[host]:port, then user:password.");
+  v.list("sender_relays", m.sender_relays,
+         "A sender's address or @domain, then the relay of what it sends, where transport says "
+         "nothing of the recipient: [host]:port; smtp: is by MX, DUNNO as relay.relayhost says.");
+  v.text("relay_sasl", m.relay_sasl,
+         "[host]:port, or a sender's address or @domain, then user:password.");
   v.list("vusers", m.vusers,
          "With route.by_local_part: the part before the @ (or @ for all others), then the account; "
          "users.store there means the account of that name.");

@@ -20,12 +20,13 @@ enum class Question {
   aliases,
   senders,
   transport,
+  sender_relays,
   relay_sasl,
   vusers,
   users,
   quotas
 };
-constexpr std::size_t kQuestions = 9;
+constexpr std::size_t kQuestions = 10;
 
 struct PgsqlTableShape {
   Question question;
@@ -38,6 +39,7 @@ constexpr std::array<PgsqlTableShape, kQuestions> kPgsqlTables = {{
     {Question::aliases, "aliases", "address", "targets", "aliases"},
     {Question::senders, "senders", "address", "accounts", "senders"},
     {Question::transport, "transport", "pattern", "nexthop", "transport"},
+    {Question::sender_relays, "sender_relays", "sender", "nexthop", "sender-relays"},
     {Question::relay_sasl, "relay_sasl", "nexthop", "login", "relay-sasl"},
     {Question::vusers, "vusers", "name", "account", "vusers"},
     {Question::users, "users", "name", "hash", "users"},

@@ -32,6 +32,8 @@ class Loader {
     load_list(config_.maps.aliases, set_->aliases, aliases_, Question::aliases);
     load_list(config_.maps.senders, set_->senders, senders_, Question::senders);
     load_list(config_.maps.transport, set_->transport, transport_, Question::transport);
+    load_list(config_.maps.sender_relays, set_->sender_relays, sender_relays_,
+              Question::sender_relays);
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
@@ -136,6 +138,11 @@ class Loader {
             entry.value != ":")
           fault(source, entry,
                 fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value));
+    for (const TextSource& source : sender_relays_)
+      for (const Entry& entry : source.entries)
+        if (entry.key.find('@') == std::string::npos ||
+            entry.value.find_first_of(" \t") != std::string::npos)
+          fault(source, entry, "the form is an address or @domain, and [host]:port");
     for (const TextSource& source : relay_sasl_)
       for (const Entry& entry : source.entries)
         if (entry.value.find(':') == std::string::npos)
@@ -234,8 +241,8 @@ class Loader {
   const TableSet* before_;
   Pgsql* database_;
   std::shared_ptr<TableSet> set_;
-  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, relay_sasl_,
-      vusers_;
+  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_,
+      relay_sasl_, vusers_;
   std::set<std::string> local_domains_, local_mailboxes_;
   std::unordered_map<std::string, std::vector<std::string>> alias_values_;
   std::unordered_map<std::string, std::size_t> depths_;
@@ -340,9 +347,7 @@ std::string Reloader::stamp() const {
         text += name + ":-;";
     }
   };
-  for (const auto* names : {&config_.maps.domains, &config_.maps.mailboxes, &config_.maps.aliases,
-                            &config_.maps.senders, &config_.maps.transport, &config_.maps.vusers})
-    add(*names);
+  for (const auto* names : config_.maps.lists()) add(*names);
   add({config_.maps.relay_sasl});
   return text;
 }

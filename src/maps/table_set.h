@@ -29,7 +29,7 @@ struct TableList {
 };
 
 struct TableSet {
-  TableList domains, mailboxes, aliases, senders, transport, relay_sasl, vusers;
+  TableList domains, mailboxes, aliases, senders, transport, sender_relays, relay_sasl, vusers;
   std::vector<std::string> domain_names;  // of text tables
   const Pgsql* database = nullptr;
   // The local domains as far as they can be listed; of PostgreSQL's the first two.

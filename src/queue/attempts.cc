@@ -17,7 +17,9 @@ std::string key_of(const route::Plan& plan) {
   if (const auto* local = std::get_if<route::LocalPlan>(&plan)) return "local:" + local->account;
   if (const auto* mx = std::get_if<route::MxPlan>(&plan)) return "mx:" + mx->domain;
   const auto& relay = std::get<route::RelayPlan>(plan);
-  return fmt::format("relay:{}:{}", relay.host, relay.port);
+  // A login that is refused holds up who logs in by it.
+  return fmt::format("relay:{}:{}{}{}", relay.host, relay.port, relay.user.empty() ? "" : ":",
+                     relay.user);
 }
 
 // All local deliveries are one destination as far as crowding goes.
@@ -66,7 +68,8 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
-    const auto answer = co_await parts_.directory.plan(stored.envelope.recipients[i].address);
+    const auto answer = co_await parts_.directory.plan(stored.envelope.recipients[i].address,
+                                                       stored.envelope.sender);
     if (!answer) {
       stored.recipients[i].reason = answer.error().what;
       tell(i, answer.error().what, "deferred");

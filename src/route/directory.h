@@ -65,8 +65,9 @@ class Directory {
   virtual Answer<Expansion> recipient(RecipientQuestion question) = 0;
   // May account send as address? (RFC 6409 section 6.1)
   virtual Answer<void> sender(std::string account, std::string address) = 0;
-  // How to deliver a final recipient. A Refusal is a permanent failure: bounce.
-  virtual Answer<Plan> plan(std::string address) = 0;
+  // How to deliver a final recipient what this envelope sender sends (empty: nobody). A Refusal is
+  // a permanent failure: bounce.
+  virtual Answer<Plan> plan(std::string address, std::string sender) = 0;
   // The envelope sender with which mail of this sender is sent on to another server; the same one
   // where nothing is to be rewritten.
   virtual net::Task<std::string> rewrite(std::string sender) { co_return sender; }

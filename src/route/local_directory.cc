@@ -218,9 +218,9 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   return sure(set, find_sender(set, std::move(account), std::move(address)));
 }
 
-Answer<Plan> LocalDirectory::plan(std::string address) {
+Answer<Plan> LocalDirectory::plan(std::string address, std::string sender) {
   const Set set = tables_.current();
-  return sure(set, find_plan(set, std::move(address)));
+  return sure(set, find_plan(set, std::move(address), std::move(sender)));
 }
 
 Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion question) const {
@@ -334,12 +334,12 @@ Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::stri
   co_return Out(std::unexpected(refusal));
 }
 
-Answer<Plan> LocalDirectory::find_plan(Set set, std::string address) const {
+Answer<Plan> LocalDirectory::find_plan(Set set, std::string address, std::string sender) const {
   using Out = std::expected<Plan, Refusal>;
   AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   CO_TRY(const bool local, co_await is_local_domain(set, domain));
-  if (!local) co_return co_await relay_plan(set, keys, address);
+  if (!local) co_return co_await relay_plan(set, keys, address, sender);
   if (config_.route.by_local_part) {
     CO_TRY(const std::string at_home, co_await complete(set, split(address).first));
     keys = maps::keys_of(at_home, config_.maps.recipient_delimiter);
@@ -352,7 +352,8 @@ Answer<Plan> LocalDirectory::find_plan(Set set, std::string address) const {
 }
 
 Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
-                                        const std::string& address) const {
+                                        const std::string& address,
+                                        const std::string& sender) const {
   using Out = std::expected<Plan, Refusal>;
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   // transport(5): the address, without its tag, the domain, its parents as ".parent", then "*".
@@ -370,7 +371,7 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
       co_return Out(std::unexpected(std::move(refusal)));
     }
     if (value->starts_with("smtp:") && value->size() > 5) {
-      CO_TRY(auto plan, co_await smarthost(set, value->substr(5)));
+      CO_TRY(auto plan, co_await smarthost(set, value->substr(5), ""));
       if (!plan) co_return Out(std::unexpected(plan.error()));
       co_return Out(*std::move(plan));
     }
@@ -378,8 +379,10 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
     co_return fail(ErrorKind::config,
                    fmt::format("transport of {}: \"{}\" is not understood", key, *value));
   }
-  if (!config_.relay.relayhost.empty()) {
-    CO_TRY(auto plan, co_await smarthost(set, config_.relay.relayhost));
+  CO_TRY(const auto own, co_await find_sender_relay(set, sender));
+  const std::string relay = own.value_or(config_.relay.relayhost);
+  if (!relay.empty()) {
+    CO_TRY(auto plan, co_await smarthost(set, relay, sender));
     if (!plan) co_return Out(std::unexpected(plan.error()));
     co_return Out(*std::move(plan));
   }
@@ -388,8 +391,23 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
   co_return Out(MxPlan{domain});
 }
 
-net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(const Set& set,
-                                                                       std::string nexthop) const {
+// Postfix's sender_dependent_relayhost_maps: the sender, without its tag, its domain. Empty: by MX;
+// nullopt: as for everybody.
+net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
+    const Set& set, const std::string& sender) const {
+  if (sender.empty()) co_return std::nullopt;
+  const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
+  for (const std::string& key : {keys.full, keys.untagged, keys.domain}) {
+    CO_TRY(auto value, co_await set->sender_relays.find(key));
+    if (!value) continue;
+    if (equals_ignoring_case(*value, "DUNNO")) co_return std::nullopt;
+    co_return value->starts_with("smtp:") ? value->substr(5) : *value;
+  }
+  co_return std::nullopt;
+}
+
+net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
+    const Set& set, std::string nexthop, const std::string& sender) const {
   const auto hop = parse_next_hop(nexthop);
   if (!hop)
     co_return fail(ErrorKind::config,
@@ -402,9 +420,14 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(const Set
                  .tls = config_.relay.tls};
   // Forgiving about brackets and port: people write it one way here and another there.
   const std::string host = message::to_lower(hop->host);
-  for (const std::string& key :
-       {fmt::format("[{}]:{}", host, hop->port), fmt::format("{}:{}", host, hop->port),
-        fmt::format("[{}]", host), host}) {
+  std::vector<std::string> lookups = {fmt::format("[{}]:{}", host, hop->port),
+                                      fmt::format("{}:{}", host, hop->port),
+                                      fmt::format("[{}]", host), host};
+  if (!sender.empty()) {
+    const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
+    lookups.insert(lookups.begin(), {keys.full, keys.untagged, keys.domain});
+  }
+  for (const std::string& key : lookups) {
     CO_TRY(const auto value, co_await set->relay_sasl.find(key));
     if (!value) continue;
     const std::size_t colon = value->find(':');

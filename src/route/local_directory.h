@@ -21,7 +21,7 @@ class LocalDirectory final : public Directory {
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
-  Answer<Plan> plan(std::string address) override;
+  Answer<Plan> plan(std::string address, std::string sender) override;
   net::Task<std::string> rewrite(std::string sender) override;
 
  private:
@@ -33,7 +33,7 @@ class LocalDirectory final : public Directory {
   Answer<Expansion> find_recipient(Set set, RecipientQuestion question) const;
   Answer<Expansion> find_reversed(Set set, std::string address) const;
   Answer<void> find_sender(Set set, std::string account, std::string address) const;
-  Answer<Plan> find_plan(Set set, std::string address) const;
+  Answer<Plan> find_plan(Set set, std::string address, std::string sender) const;
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
   net::Task<bool> is_in_domains(const Set& set, const std::string& domain) const;
@@ -50,9 +50,13 @@ class LocalDirectory final : public Directory {
                          const maps::AddressKeys& keys) const;
   net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk,
                                                  std::size_t depth) const;
-  Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys,
-                          const std::string& address) const;
-  net::Task<std::expected<RelayPlan, Refusal>> smarthost(const Set& set, std::string nexthop) const;
+  Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys, const std::string& address,
+                          const std::string& sender) const;
+  net::Task<std::optional<std::string>> find_sender_relay(const Set& set,
+                                                          const std::string& sender) const;
+  // "[host]:port" with its login, the sender's before the host's.
+  net::Task<std::expected<RelayPlan, Refusal>> smarthost(const Set& set, std::string nexthop,
+                                                         const std::string& sender) const;
 
   const config::Config& config_;
   const maps::Reloader& tables_;
@@ -74,7 +78,7 @@ class RemoteDirectory final : public Directory {
   explicit RemoteDirectory(net::LineChannel& channel) : channel_(channel) {}
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
-  Answer<Plan> plan(std::string address) override;
+  Answer<Plan> plan(std::string address, std::string sender) override;
   net::Task<std::string> rewrite(std::string sender) override;
 
  private:

@@ -88,10 +88,11 @@ Answer<void> RemoteDirectory::sender(std::string account, std::string address) {
   co_return outcome_of(answer);
 }
 
-Answer<Plan> RemoteDirectory::plan(std::string address) {
+Answer<Plan> RemoteDirectory::plan(std::string address, std::string sender) {
   using Out = std::expected<Plan, Refusal>;
   CO_TRY(const auto answer,
-         co_await channel_.ask(net::Message("plan").add("address", address), deadline()));
+         co_await channel_.ask(net::Message("plan").add("address", address).add("sender", sender),
+                               deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   if (answer.verb == "local")
@@ -140,7 +141,7 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     co_return net::Message("ok");
   }
   if (request.verb == "plan") {
-    const auto answer = co_await directory.plan(address);
+    const auto answer = co_await directory.plan(address, std::string(request.get("sender")));
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     co_return describe(**answer);

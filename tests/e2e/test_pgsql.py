@@ -51,19 +51,19 @@ class Path(unittest.TestCase):
         sql("INSERT INTO posthorn.mailboxes (address) VALUES ('fresh@example.org');"
             "INSERT INTO posthorn.aliases (address, targets) VALUES ('sales@example.org', 'bob@example.org, alice@example.org')")
         begun = time.monotonic()
-        wait_until(lambda: self.rcpt("fresh@example.org") == 250, 2)
+        wait_until(lambda: self.rcpt("fresh@example.org") == 250)
         self.assertEqual(self.rcpt("sales@example.org"), 250)
-        self.assertLess(time.monotonic() - begun, 2)
+        self.assertLess(time.monotonic() - begun, 15)
         self.server.send(message("to all"), to=("sales+x@example.org",))
         for user in ("alice", "bob"):
             self.server.wait_for("Subject: to all", user)
         sql("DELETE FROM posthorn.mailboxes WHERE address = 'fresh@example.org'")
-        wait_until(lambda: self.rcpt("fresh@example.org") == 550, 2)
+        wait_until(lambda: self.rcpt("fresh@example.org") == 550)
         sql("INSERT INTO posthorn.domains (name) VALUES ('second.test');"
             "INSERT INTO posthorn.aliases (address, targets) VALUES ('@second.test', 'bob@example.org')")
-        wait_until(lambda: self.rcpt("any@second.test") == 250, 2)
+        wait_until(lambda: self.rcpt("any@second.test") == 250)
         sql("DELETE FROM posthorn.aliases WHERE address = '@second.test'; DELETE FROM posthorn.domains WHERE name = 'second.test'")
-        wait_until(lambda: self.rcpt("any@second.test") == 554, 2)
+        wait_until(lambda: self.rcpt("any@second.test") == 554)
 
     def test_a_limit_is_live_at_once(self):
         self.server.submit("alice", message("limited", body="x" * 3000 + "\r\n"), ["bob@example.org"])
@@ -105,7 +105,7 @@ class Path(unittest.TestCase):
         for local in ('"\'; DROP TABLE posthorn.mailboxes;--"', '"\\\\"', "o'hara", '"a\\"b"', "%", "$1"):
             self.assertIn(self.rcpt(f"{local}@example.org"), (550, 553), local)
         self.postgres.sql("INSERT INTO posthorn.aliases (address, targets) VALUES ('o''brien@example.org', 'bob@example.org')")
-        wait_until(lambda: self.rcpt("o'brien@example.org") == 250, 2)
+        wait_until(lambda: self.rcpt("o'brien@example.org") == 250)
         self.assertEqual(self.postgres.sql("SELECT count(*) FROM posthorn.users"), before)
         self.assertNotIn("pw-", self.server.log())
 
@@ -154,13 +154,13 @@ class Tools(unittest.TestCase):
                                  str(self.server.conf)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
         texts = [process.communicate(timeout=60)[0] for process in two]
         self.assertEqual([process.returncode for process in two], [0, 0])
-        for name in ("0001_tables", "0002_quotas"):
+        for name in ("0001_tables", "0002_quotas_and_relays"):
             self.assertEqual("".join(texts).count(f"applied {name}\n"), 1, texts)
         self.assertEqual("".join(texts).count("nothing to do"), 1, texts)
-        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0002_quotas is applied\n"))
+        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0002_quotas_and_relays is applied\n"))
         code, text, _ = self.run_tool("check")
         self.assertEqual(code, 0)
-        self.assertIn("PostgreSQL: 0002_quotas, 0 domains, 0 mailboxes, ", text)
+        self.assertIn("PostgreSQL: 0002_quotas_and_relays, 0 domains, 0 mailboxes, ", text)
         self.postgres.sql("INSERT INTO posthorn.migrations VALUES (3, '0003_of_tomorrow')")
         for command in (("migrate",), ("check",), ("user", "list")):
             code, _, error = self.run_tool(*command)
@@ -174,12 +174,14 @@ class Tools(unittest.TestCase):
                                           "o'hara@example.org bob@example.org\n\\n@example.org bob@example.org\n")
         self.server.append_map("senders", "@second.test alice@example.org\n")
         self.server.append_map("transport", "bad.test error:no such place \\ here\n")
+        self.server.write_map("sender-relays", "@second.test [hub.test]:587\n")
         self.server.append_map("relay-sasl", "[hub.test]:587 api:se:cr\\et\n")
         self.server.write_map("vusers", "sales alice\n@ vmail\n")
         self.server.run("quota", "set", "alice@example.org", "5M")
         code, text, _ = self.run_tool("tables", "diff", "text", "pgsql")
         self.assertEqual(code, 1)
         self.assertIn("+vusers sales alice\n", text)
+        self.assertIn("+sender-relays @second.test [hub.test]:587\n", text)
         self.assertIn("+quotas alice@example.org *:storage=5M\n", text)
         self.assertIn("+aliases team@example.org alice@example.org, bob@example.org\n", text)
         self.assertIn("+users alice@example.org (hidden)\n", text)

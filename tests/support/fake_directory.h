@@ -28,8 +28,8 @@ class FakeDirectory final : public route::Directory {
     if (found != senders.end() && found->second == account) co_return Told<void>{};
     co_return Told<void>(std::unexpect, route::Refusal{553, "5.7.1", "Not your address"});
   }
-  route::Answer<route::Plan> plan(std::string address) override {
-    asked.push_back("plan " + address);
+  route::Answer<route::Plan> plan(std::string address, std::string sender) override {
+    asked.push_back("plan " + address + (sender.empty() ? "" : " from " + sender));
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = plans.find(address);
     if (found == plans.end())

@@ -256,15 +256,17 @@ class Environment(unittest.TestCase):
 
 class ConfigFiles(unittest.TestCase):
     def test_accounts_aliases_and_relay_logins_of_docker_mailserver(self):
-        with tempfile.TemporaryDirectory() as folder:
+        records = {("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"]}
+        with tempfile.TemporaryDirectory() as folder, Dns(records) as dns, Smarthost(require_auth=False) as mx, \
+                Smarthost(user="one-user", password="one-pass") as smarthost:
             dms = pathlib.Path(folder)
             # openssl passwd -6 -salt saltsalt secret-a
             hashed = subprocess.run(["openssl", "passwd", "-6", "-salt", "saltsalt", "secret-a"], capture_output=True, text=True, check=True)
             (dms / "postfix-accounts.cf").write_text(f"anna@one.test|{{SHA512-CRYPT}}{hashed.stdout.strip()}\n# a comment\n"
                                                      f"ben@two.test|{{SHA512-CRYPT}}{hashed.stdout.strip()}|userdb_quota_rule=*:storage=5M\n")
             (dms / "postfix-virtual.cf").write_text("info@one.test anna@one.test\nteam@two.test anna@one.test,ben@two.test\n@two.test ben@two.test\n")
-            (dms / "postfix-sasl-password.cf").write_text("[smtp.relay.test]:587 me:pass\n")
-            (dms / "postfix-relaymap.cf").write_text("@three.test [smtp.relay.test]:587\n")
+            (dms / "postfix-sasl-password.cf").write_text("[smtp.relay.test]:587 me:pass\n@one.test one-user:one-pass\n")
+            (dms / "postfix-relaymap.cf").write_text(f"@one.test [127.0.0.1]:{smarthost.port}\n@two.test\n")
             (dms / "postfix-regexp.cf").write_text("/^test[0-9]@one.test/ anna@one.test\n/^broken(/ anna@one.test\n")
             (dms / "dovecot-quotas.cf").write_text("anna@one.test:5M\n")
             (dms / "before.dovecot.sieve").write_text('require "fileinto";\nif header :contains "Subject" "first" { fileinto "First"; }\n')
@@ -285,6 +287,8 @@ class ConfigFiles(unittest.TestCase):
             self.assertEqual((server.root / "dkim/one.test/mail.pem").read_bytes(), (keys / "mail.private").read_bytes())
             self.assertRegex(server.run("dkim", "show").stdout, r'^mail\._domainkey\.one\.test\. IN TXT \( "v=DKIM1; k=rsa; p=')
             self.assertRegex(server.init_output, r"(?m)^left out .*opendkim/KeyTable:2: there is no opendkim/keys/gone\.test/mail\.private")
+            for key, value in {"tls": '"none"', "resolver": f'"{dns.address}"', "mx_port": str(mx.port), "private_mx": "true"}.items():
+                server.set(f"relay.{key}", value)
             server.start()
             server.send(message("Info", "marker team\r\n"), to=["team@two.test"])
             server.send(message("Info", "marker any\r\n"), to=["whoever@two.test"])
@@ -300,7 +304,13 @@ class ConfigFiles(unittest.TestCase):
             server.submit("anna@one.test", message("Signed", "marker signed\r\n", sender="anna@one.test"), ["ben@two.test"])
             self.assertIn(b"d=one.test; s=mail;", server.wait_for("marker signed", "ben@two.test"))
             self.assertIn("[smtp.relay.test]:587 me:pass", (server.root / "maps/relay-sasl").read_text())
-            self.assertRegex(server.init_output, r"left out .*postfix-relaymap\.cf:1: @three\.test")
+            # setup relay add-domain, add-auth, exclude-domain: the sender's domain chooses
+            self.assertEqual((server.root / "maps/sender-relays").read_text(), f"@one.test [127.0.0.1]:{smarthost.port}\n@two.test smtp:\n")
+            for sender in ("anna@one.test", "ben@two.test"):
+                server.submit(sender, message("Out", f"marker of {sender}\r\n", sender=sender), ["friend@far.test"])
+            self.assertEqual(smarthost.wait_for("marker of anna@one.test")[4], "one-user")
+            mx.wait_for("marker of ben@two.test")
+            self.assertNotIn("marker of ben@two.test", str(smarthost.received))
             self.assertRegex(server.init_output, r"(?m)^left out .*postfix-regexp\.cf:2: ")
             self.assertRegex(server.init_output, r"(?m)^left out .*ben@two\.test\.dovecot\.sieve:2: ")
             # Before all, hers or the default's, after all; spam to Junk for her too.

@@ -25,7 +25,9 @@ TEST(DmsFiles, BecomeTables) {
       "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\nbare x@y\n");
   (void)folder.write("postfix-sasl-password.cf",
                      "[smtp.relay.test]:587 me:pass\n@one.test other:pass\n");
-  (void)folder.write("postfix-relaymap.cf", "@one.test [smtp.relay.test]:587\n");
+  (void)folder.write("postfix-relaymap.cf",
+                     "# who by which\n@one.test [smtp.relay.test]:587\r\n@two.test\n"
+                     "two.test [smtp.relay.test]:587\n@two.test a b\n");
   (void)folder.write("postfix-regexp.cf",
                      "# patterns\n/^test/ anna@one.test\n/^(a/ x@y\n  more of it\n/^b/\n"
                      "if /@one/\n/^info-(.*)@/ $1@two.test\nendif\n/^c/ $1@two.test");
@@ -46,7 +48,8 @@ TEST(DmsFiles, BecomeTables) {
   EXPECT_EQ(files->mailboxes, "anna@one.test anna\nben@two.test ben\n");
   EXPECT_EQ(files->aliases,
             "info@one.test anna@one.test,ben@two.test\n@three.test anna@one.test\n");
-  EXPECT_EQ(files->relay_sasl, "[smtp.relay.test]:587 me:pass\n");
+  EXPECT_EQ(files->relay_sasl, "[smtp.relay.test]:587 me:pass\n@one.test other:pass\n");
+  EXPECT_EQ(files->sender_relays, "@one.test [smtp.relay.test]:587\n@two.test smtp:\n");
   EXPECT_EQ(files->scripts,
             (std::map<std::string, std::string>{{"before.sieve", "keep;\n"},
                                                 {"users/anna@one.test.sieve", "discard;\n"}}));
@@ -59,8 +62,8 @@ TEST(DmsFiles, BecomeTables) {
                         "after.dovecot.sieve:2", "postfix-accounts.cf:3", "postfix-accounts.cf:3",
                         "postfix-accounts.cf:4", "postfix-accounts.cf:5", "postfix-accounts.cf:6",
                         "postfix-accounts.cf:7", "dovecot-quotas.cf:3", "dovecot-quotas.cf:4",
-                        "dovecot-quotas.cf:5", "postfix-virtual.cf:3", "postfix-sasl-password.cf:2",
-                        "postfix-relaymap.cf:1", "postfix-regexp.cf:3", "postfix-regexp.cf:5",
+                        "dovecot-quotas.cf:5", "postfix-virtual.cf:3", "postfix-relaymap.cf:4",
+                        "postfix-relaymap.cf:5", "postfix-regexp.cf:3", "postfix-regexp.cf:5",
                         "postfix-regexp.cf:9"}));
   EXPECT_EQ(files->alias_patterns,
             "# patterns\n/^test/ anna@one.test\n# left out: /^(a/ x@y\n# left out:   more of it\n"

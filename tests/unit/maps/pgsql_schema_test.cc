@@ -116,9 +116,9 @@ TEST_F(SchemaTest, TheRealTables) {
     return text.str();
   };
   const std::string tables = script_of("0001_tables.sql");
-  const std::string quotas = script_of("0002_quotas.sql");
-  const Migration all[] = {{1, "0001_tables", tables}, {2, "0002_quotas", quotas}};
-  ASSERT_EQ(run(all), (Names{"0001_tables", "0002_quotas"})) << error;
+  const std::string quotas = script_of("0002_quotas_and_relays.sql");
+  const Migration all[] = {{1, "0001_tables", tables}, {2, "0002_quotas_and_relays", quotas}};
+  ASSERT_EQ(run(all), (Names{"0001_tables", "0002_quotas_and_relays"})) << error;
   const struct {
     const char* statement;
     bool good;
@@ -137,6 +137,10 @@ TEST_F(SchemaTest, TheRealTables) {
       {"DELETE FROM posthorn.domains", false},
       {"INSERT INTO posthorn.transport (pattern, nexthop) VALUES ('*', 'smtp:[hub]:25')", true},
       {"INSERT INTO posthorn.transport (pattern, nexthop) VALUES ('x', 'uucp:')", false},
+      {"INSERT INTO posthorn.sender_relays (sender, nexthop) VALUES ('@a.test', '[hub]:25')", true},
+      {"INSERT INTO posthorn.sender_relays (sender, nexthop) VALUES ('a.test', '[hub]:25')", false},
+      {"INSERT INTO posthorn.sender_relays (sender, nexthop) VALUES ('@b.test', '[hub] :25')",
+       false},
       {"INSERT INTO posthorn.relay_sasl (nexthop, login) VALUES ('[hub]:25', 'u:p')", true},
       {"INSERT INTO posthorn.relay_sasl (nexthop, login) VALUES ('[hub]:26', 'up')", false},
       {"INSERT INTO posthorn.users (name, hash) VALUES ('a@example.test', '{PLAIN}x')", true},

@@ -49,7 +49,7 @@ class FakeDirectory final : public route::Directory {
   route::Answer<void> sender(std::string, std::string) override {
     co_return std::expected<void, route::Refusal>();
   }
-  route::Answer<route::Plan> plan(std::string address) override {
+  route::Answer<route::Plan> plan(std::string address, std::string) override {
     using Out = std::expected<route::Plan, route::Refusal>;
     ++plans;
     if (address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");

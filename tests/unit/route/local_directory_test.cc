@@ -69,8 +69,8 @@ struct DirectoryTest : testing::Test {
     if (!answer) return "cannot be asked";
     return *answer ? "ok" : show(answer->error());
   }
-  std::string plan(const std::string& address) {
-    const auto answer = loop.run(directory->plan(address));
+  std::string plan(const std::string& address, const std::string& sender = "") {
+    const auto answer = loop.run(directory->plan(address, sender));
     if (!answer) return "cannot be asked";
     if (!*answer) return show(answer->error());
     if (const auto* local = std::get_if<LocalPlan>(&**answer))
@@ -374,6 +374,43 @@ TEST_F(DirectoryTest, Plans) {
   EXPECT_EQ(plan("x@partner.example"), "relay p.example:25 : encrypt");
 }
 
+// Postfix's sender_dependent_relayhost_maps with smtp_sender_dependent_authentication: the sender
+// chooses where transport says nothing of the recipient, and its login goes before the host's.
+TEST_F(DirectoryTest, TheSenderChoosesTheRelay) {
+  files.write("sender-relays",
+              "@one.test [relay.one.test]:587\n"
+              "vip@one.test smtp:[vip.test]\n"
+              "@direct.test smtp:\n"
+              "plain@direct.test DUNNO\n"
+              "@shared.test [relay.one.test]:587\n");
+  files.write("relay-sasl",
+              "[relay.one.test]:587 host:secret\n"
+              "@one.test one:p1\n"
+              "[smart.example]:25 all:p0\n"
+              "x@direct.test nobody:p\n");
+  files.config().maps.sender_relays = {"text:sender-relays"};
+  files.config().relay.relayhost = "[smart.example]";
+  start();
+  const struct {
+    std::string sender, to, plan;
+  } rows[] = {
+      {"", "a@far.test", "relay smart.example:25 all:p0 encrypt"},
+      {"a@else.test", "a@far.test", "relay smart.example:25 all:p0 encrypt"},
+      {"a@one.test", "a@far.test", "relay relay.one.test:587 one:p1 encrypt"},
+      {"A+tag@One.TEST", "a@far.test", "relay relay.one.test:587 one:p1 encrypt"},
+      {"vip+x@one.test", "a@far.test", "relay vip.test:25 one:p1 encrypt"},
+      {"b@shared.test", "a@far.test", "relay relay.one.test:587 host:secret encrypt"},
+      {"b@direct.test", "a@far.test", "mx far.test"},
+      {"plain@direct.test", "a@far.test", "relay smart.example:25 all:p0 encrypt"},
+      // A transport goes before it, and no sender's login goes to whom it names.
+      {"a@one.test", "a@partner.example", "relay mail.partner.example:2525 : encrypt"},
+      {"a@one.test", "alice@example.test", "local alice@example.test ''"},
+  };
+  for (const auto& row : rows) EXPECT_EQ(plan(row.to, row.sender), row.plan) << row.sender;
+  files.write("sender-relays", "one.test [relay.one.test]:587\n");
+  EXPECT_EQ(maps::load_tables(files.config()).faults.size(), 1U);
+}
+
 TEST_F(DirectoryTest, RelayLoginsForgiveBracketsAndPort) {
   for (const std::string key :
        {"[Smart.Example]:587", "smart.example:587", "[smart.example]", "SMART.example"})
@@ -471,7 +508,7 @@ TEST(BrokenTables, AreTemporary) {
     if (row.question == "recipient") judge(loop.run(directory.recipient({row.address, ""})));
     if (row.question == "sender")
       judge(loop.run(directory.sender("alice@example.test", row.address)));
-    if (row.question == "plan") judge(loop.run(directory.plan(row.address)));
+    if (row.question == "plan") judge(loop.run(directory.plan(row.address, "")));
     EXPECT_TRUE(failed) << row.broken << " " << row.question << " " << row.address;
     EXPECT_EQ(kind, ErrorKind::temporary) << row.broken << " " << row.question;
     fakes[row.broken]->broken = false;

@@ -36,7 +36,7 @@ struct LooseTest : testing::Test {
     return fmt::format("{}", fmt::join((*answer)->recipients, " "));
   }
   std::string plan(const std::string& address) {
-    const auto answer = loop.run(directory->plan(address));
+    const auto answer = loop.run(directory->plan(address, ""));
     if (!answer) return "cannot be asked";
     if (!*answer) {
       after = answer->error().after;

@@ -100,20 +100,20 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   ASSERT_TRUE(may_not && !*may_not);
   EXPECT_EQ(may_not->error().code, 553);
 
-  const auto local = loop.run(remote.plan("local@x"));
+  const auto local = loop.run(remote.plan("local@x", "s@x"));
   ASSERT_TRUE(local && *local);
   EXPECT_EQ(std::get<LocalPlan>(**local).account, "bob@x");
   EXPECT_EQ(std::get<LocalPlan>(**local).tag, odd);
-  const auto relay = loop.run(remote.plan("relay@x"));
+  const auto relay = loop.run(remote.plan("relay@x", "s@x"));
   ASSERT_TRUE(relay && *relay);
   const auto& plan = std::get<RelayPlan>(**relay);
   EXPECT_EQ(fmt::format("{} {} {:d} {} {}", plan.host, plan.port, plan.use_mx, plan.user, plan.tls),
             "h 65535 1 apikey verify");
   EXPECT_EQ(plan.password, odd);
-  const auto mx = loop.run(remote.plan("mx@x"));
+  const auto mx = loop.run(remote.plan("mx@x", "s@x"));
   ASSERT_TRUE(mx && *mx);
   EXPECT_EQ(std::get<MxPlan>(**mx).domain, "[192.0.2.1]");
-  const auto bounce = loop.run(remote.plan("none@x"));
+  const auto bounce = loop.run(remote.plan("none@x", "s@x"));
   ASSERT_TRUE(bounce && !*bounce);
   EXPECT_EQ(bounce->error().code, 550);
 }
@@ -126,7 +126,7 @@ TEST_F(RemoteTest, ABrokenDirectoryIsTemporary) {
   EXPECT_EQ(recipient.error().kind, ErrorKind::temporary);
   EXPECT_NE(recipient.error().what.find("the directory cannot be asked"), std::string::npos);
   EXPECT_FALSE(loop.run(remote.sender("a", "b")));
-  EXPECT_FALSE(loop.run(remote.plan("a@x")));
+  EXPECT_FALSE(loop.run(remote.plan("a@x", "s@x")));
   EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
 }
 
@@ -137,11 +137,11 @@ TEST_F(RemoteTest, NonsenseIsTemporary) {
     verb = text;
     EXPECT_FALSE(loop.run(remote.recipient({"a@x", ""}))) << text;
     EXPECT_FALSE(loop.run(remote.sender("a", "b"))) << text;
-    EXPECT_FALSE(loop.run(remote.plan("a@x"))) << text;
+    EXPECT_FALSE(loop.run(remote.plan("a@x", "s@x"))) << text;
   }
   verb = "ok";  // no plan at all, and no sender
   EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
-  const auto plan = loop.run(remote.plan("a@x"));
+  const auto plan = loop.run(remote.plan("a@x", "s@x"));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().kind, ErrorKind::temporary);
 }

@@ -41,7 +41,7 @@ class FixedDirectory final : public route::Directory {
       co_return std::expected<void, route::Refusal>{};
     co_return refuse<void>({553, "5.7.1", "Not your address"});
   }
-  route::Answer<route::Plan> plan(std::string) override {
+  route::Answer<route::Plan> plan(std::string, std::string) override {
     co_return fail(ErrorKind::temporary, "not asked here");
   }
 };

@@ -10,3 +10,14 @@ CREATE TABLE posthorn.quotas (
 
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON posthorn.quotas
   FOR EACH STATEMENT EXECUTE FUNCTION posthorn.tell();
+
+-- Which relay takes what a sender sends, and is not for a transport. sender: address or @domain;
+-- nexthop: [host]:port, smtp: (by MX) or DUNNO (as for all).
+CREATE TABLE posthorn.sender_relays (
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  sender text PRIMARY KEY CHECK (sender LIKE '%@%' AND sender = lower(sender COLLATE "C")),
+  nexthop text NOT NULL CHECK (nexthop <> '' AND nexthop NOT LIKE '% %')
+);
+
+CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON posthorn.sender_relays
+  FOR EACH STATEMENT EXECUTE FUNCTION posthorn.tell();
