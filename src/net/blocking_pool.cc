@@ -13,7 +13,7 @@ BlockingPool::BlockingPool(std::size_t threads, std::size_t waiting_max)
   while (threads_.size() < threads) try {
       threads_.emplace_back([this] { context_.run(); });
     } catch (const std::system_error& error) {
-      if (threads_.empty()) throw;
+      if (threads_.empty()) throw std::system_error(error.code(), "no thread can be made");
       log::Logger{}.warn(
           event::role_short_of_threads,
           {{"threads", threads_.size()}, {"wanted", threads}, {"error", error.what()}});
