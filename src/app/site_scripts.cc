@@ -70,6 +70,18 @@ std::vector<std::string> SiteScripts::load(const Seen& seen) {
     }
   }
   loaded_ = seen;
+  users_.clear();
+  const Path folder = place("users");
+  for (const auto& [path, script] : scripts_) {
+    if (path.parent_path() != folder) continue;
+    const std::string name = path.filename().native();
+    // Of two names that differ in case the lower one counts.
+    const std::string lower = to_lower(name);
+    if (name == lower)
+      users_[lower] = path;
+    else
+      users_.try_emplace(lower, path);
+  }
   std::vector<std::string> faults;
   for (const auto& [path, fault] : faults_) faults.push_back(fault);
   return faults;
@@ -82,12 +94,8 @@ const sieve::Script* SiteScripts::find(const Path& path) const {
 
 // Whatever case the file's name is in.
 Path SiteScripts::place_of_user(const std::string& account) const {
-  const Path folder = place("users");
-  const std::string name = account + std::string(kSuffix);
-  if (scripts_.contains(folder / name)) return folder / name;
-  for (const auto& [path, script] : scripts_)
-    if (path.parent_path() == folder && to_lower(path.filename().native()) == name) return path;
-  return {};
+  const auto found = users_.find(account + std::string(kSuffix));
+  return found == users_.end() ? Path() : found->second;
 }
 
 std::vector<sieve::Action> SiteScripts::decide(const sieve::Input& input,

@@ -43,6 +43,7 @@ class SiteScripts {
   const Told told_;
   Seen loaded_;
   std::map<Path, ScriptPtr> scripts_;
+  std::map<std::string, Path> users_;  // of scripts_, by the file's name in lower case
   std::map<Path, std::string> faults_;
   log::Logger log_;
 };

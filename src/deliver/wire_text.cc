@@ -1,6 +1,7 @@
 #include "deliver/wire_text.h"
 
 #include <algorithm>
+#include <span>
 
 namespace posthorn::deliver {
 namespace {
@@ -15,26 +16,32 @@ WireText::WireText(const Body& body, const message::SevenBit& plan)
     segments_.push_back({{}, message::Conversion::copy, 0, body.prefix.size() + body.size});
 }
 
-// Some bytes of the segment that was begun, of the prefix or of the file.
-Result<> WireText::take_some() {
-  const message::SevenBit::Segment& segment = segments_[segment_];
-  const std::uint64_t size = std::min<std::uint64_t>(kPiece, segment.end - at_);
+// Some bytes of the segment that was begun, of the prefix or of the file, behind what to holds.
+Result<> WireText::read_some(std::string& to) {
+  const std::uint64_t size = std::min<std::uint64_t>(kPiece, segments_[segment_].end - at_);
+  const std::size_t before = to.size();
   if (at_ < body_.prefix.size()) {
-    in_ = body_.prefix.substr(at_, size);
+    to.append(body_.prefix, at_, size);
   } else {
     if (!file_.is_open()) {
       TRY(file_, Disk::real().open(body_.file, OpenMode::read));
     }
-    in_.resize(static_cast<std::size_t>(size));
-    TRY(const auto n, read_at(file_, in_, body_.offset + at_ - body_.prefix.size()));
+    to.resize(before + static_cast<std::size_t>(size));
+    TRY(const auto n,
+        read_at(file_, std::span(to).subspan(before), body_.offset + at_ - body_.prefix.size()));
     if (n == 0) return fail(ErrorKind::temporary, "the spool file is shorter than it was");
-    in_.resize(n);
+    to.resize(before + n);
   }
-  at_ += in_.size();
-  if (segment.conversion == message::Conversion::copy)
-    out_ += in_;
-  else
-    encoder_->feed(in_, out_);
+  at_ += to.size() - before;
+  return {};
+}
+
+// What is sent as it is, is read to where it goes from.
+Result<> WireText::take_some() {
+  if (segments_[segment_].conversion == message::Conversion::copy) return read_some(out_);
+  in_.clear();
+  TRY_OK(read_some(in_));
+  encoder_->feed(in_, out_);
   return {};
 }
 

@@ -23,6 +23,7 @@ class WireText {
   bool is_at_end() const { return segment_ == segments_.size(); }
 
  private:
+  Result<> read_some(std::string& to);
   Result<> take_some();
 
   const Body& body_;

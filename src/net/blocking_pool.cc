@@ -10,15 +10,14 @@ namespace posthorn::net {
 BlockingPool::BlockingPool(std::size_t threads, std::size_t waiting_max)
     : open_(asio::make_work_guard(context_)), waiting_max_(waiting_max) {
   threads_.reserve(threads);
-  while (threads_.size() < threads) try {
-      threads_.emplace_back([this] { context_.run(); });
-    } catch (const std::system_error& error) {
-      if (threads_.empty()) throw std::system_error(error.code(), "no thread can be made");
-      log::Logger{}.warn(
-          event::role_short_of_threads,
-          {{"threads", threads_.size()}, {"wanted", threads}, {"error", error.what()}});
-      break;
-    }
+  try {
+    while (threads_.size() < threads) threads_.emplace_back([this] { context_.run(); });
+  } catch (const std::system_error& error) {
+    if (threads_.empty()) throw std::system_error(error.code(), "no thread can be made");
+    log::Logger{}.warn(
+        event::role_short_of_threads,
+        {{"threads", threads_.size()}, {"wanted", threads}, {"error", error.what()}});
+  }
 }
 
 BlockingPool::~BlockingPool() {
