@@ -57,14 +57,15 @@ set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
 set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
 
 # Precompiled headers: a plain one for the sans-I/O folders, one with Asio for the rest. Compiled once each.
-set(POSTHORN_PCH_DIR ${CMAKE_SOURCE_DIR}/scripts/cmake)
+# Named without the checkout's place, so that ccache serves several checkouts from one cache.
+include_directories(SYSTEM ${CMAKE_SOURCE_DIR}/scripts)
 file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cc "")
 add_library(posthorn_pch_std OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_std PRIVATE posthorn_flags fmt::fmt)
-target_precompile_headers(posthorn_pch_std PRIVATE ${POSTHORN_PCH_DIR}/pch_std.h)
+target_precompile_headers(posthorn_pch_std PRIVATE <cmake/pch_std.h>)
 add_library(posthorn_pch_asio OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_asio PRIVATE posthorn_flags fmt::fmt)
-target_precompile_headers(posthorn_pch_asio PRIVATE ${POSTHORN_PCH_DIR}/pch_asio.h)
+target_precompile_headers(posthorn_pch_asio PRIVATE <cmake/pch_asio.h>)
 set(SANS_IO_FOLDERS base message smtp/proto imap/proto pop3/proto auth/proto web/proto sieve)
 
 function(posthorn_pch target)
