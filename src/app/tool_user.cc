@@ -21,6 +21,14 @@ int complain(std::string_view what) {
   return 1;
 }
 
+// The line ends at LF or CR LF, whichever program wrote it: a CR is nobody's password's end.
+std::string read_line() {
+  std::string line;
+  std::getline(std::cin, line);
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
 std::string read_hidden(const char* prompt) {
   fmt::print(stderr, "{}", prompt);
   termios before{};
@@ -30,8 +38,7 @@ std::string read_hidden(const char* prompt) {
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
   }
-  std::string line;
-  std::getline(std::cin, line);
+  std::string line = read_line();
   if (is_terminal) {
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fmt::print(stderr, "\n");
@@ -42,7 +49,7 @@ std::string read_hidden(const char* prompt) {
 Result<std::string> read_password(bool from_stdin) {
   std::string password;
   if (from_stdin) {
-    std::getline(std::cin, password);
+    password = read_line();
   } else {
     password = read_hidden("Password: ");
     if (read_hidden("Again: ") != password)

@@ -1,11 +1,13 @@
 #include "auth/password.h"
 
+#include <algorithm>
 #include <argon2.h>
 #include <crypt.h>
 #include <fmt/format.h>
 #include <memory>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/ascii.h"
 #include "base/base64.h"
@@ -60,9 +62,21 @@ bool crypt_cost_is_fair(std::string_view stored) {
   return true;
 }
 
-Result<bool> verify_crypt(std::string_view stored, std::string_view password) {
+// Cheap: it says whether crypt() could compute it at a fair price.
+Result<> check_crypt(const std::string& stored) {
   if (!crypt_cost_is_fair(stored))
     return fail(ErrorKind::config, "a hash that costs more than a login may");
+  // DES is the one form without a mark: thirteen letters, or it is a password that stands there.
+  constexpr std::size_t kDesSize = 13;
+  const bool has_mark = stored.starts_with('$') || stored.starts_with('_');
+  const int known = crypt_checksalt(stored.c_str());
+  if (known == CRYPT_SALT_INVALID || known == CRYPT_SALT_METHOD_DISABLED ||
+      (!has_mark && stored.size() != kDesSize))
+    return fail(ErrorKind::config, "a hash that crypt() does not know");
+  return {};
+}
+
+Result<bool> verify_crypt(std::string_view stored, std::string_view password) {
   if (password.size() > kCryptPasswordMax) return false;
   auto data = std::make_unique<crypt_data>();
   const std::string setting(stored);
@@ -84,10 +98,16 @@ bool argon_cost_is_fair(std::string_view stored) {
          number_after(",p=") <= kArgonLanesMax;
 }
 
-Result<bool> verify_argon(std::string_view stored, std::string_view password) {
+Result<> check_argon(std::string_view stored) {
+  if (!stored.starts_with("$argon2id$") && !stored.starts_with("$argon2i$"))
+    return fail(ErrorKind::config, "a hash that argon2 does not know");
   if (!argon_cost_is_fair(stored))
     return fail(ErrorKind::config,
                 "an argon2 hash that costs more than 256 MiB, 20 passes or 16 threads");
+  return {};
+}
+
+Result<bool> verify_argon(std::string_view stored, std::string_view password) {
   const std::string encoded(stored);
   const auto type = stored.starts_with("$argon2id$") ? Argon2_id : Argon2_i;
   const int result = argon2_verify(encoded.c_str(), password.data(), password.size(), type);
@@ -96,14 +116,27 @@ Result<bool> verify_argon(std::string_view stored, std::string_view password) {
   return fail(ErrorKind::config, argon2_error_message(result));
 }
 
-std::string digest(const EVP_MD* kind, std::string_view a, std::string_view b) {
+Result<std::string> digest(const EVP_MD* kind, std::string_view a, std::string_view b) {
   std::string out(static_cast<std::size_t>(EVP_MD_get_size(kind)), '\0');
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  EVP_DigestInit_ex(context, kind, nullptr);
-  EVP_DigestUpdate(context, a.data(), a.size());
-  EVP_DigestUpdate(context, b.data(), b.size());
-  EVP_DigestFinal_ex(context, reinterpret_cast<unsigned char*>(out.data()), nullptr);
-  EVP_MD_CTX_free(context);
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
+                                                                   EVP_MD_CTX_free);
+  if (EVP_DigestInit_ex(context.get(), kind, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), a.data(), a.size()) != 1 ||
+      EVP_DigestUpdate(context.get(), b.data(), b.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) != 1)
+    return fail(ErrorKind::temporary, "this machine's OpenSSL computes no such digest");
+  return out;
+}
+
+Result<std::string> derive(const EVP_MD* kind, std::string_view password, std::string_view salt,
+                           std::uint64_t rounds) {
+  std::string out(static_cast<std::size_t>(EVP_MD_get_size(kind)), '\0');
+  if (PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                        reinterpret_cast<const unsigned char*>(salt.data()),
+                        static_cast<int>(salt.size()), static_cast<int>(rounds), kind,
+                        static_cast<int>(out.size()),
+                        reinterpret_cast<unsigned char*>(out.data())) != 1)
+    return fail(ErrorKind::temporary, "PBKDF2 failed");
   return out;
 }
 
@@ -123,33 +156,174 @@ std::optional<std::string> decode_hex(std::string_view text) {
   return out;
 }
 
-// Dovecot's digest schemes: base64 (or .HEX) of digest(password + salt) followed by the salt.
-Result<bool> verify_digest(const EVP_MD* kind, bool salted, bool hex, std::string_view stored,
-                           std::string_view password) {
-  std::string padded(stored);
-  while (!hex && padded.size() % 4 != 0) padded += '=';
-  const auto raw = hex ? decode_hex(stored) : decode_base64(padded);
-  const auto size = static_cast<std::size_t>(EVP_MD_get_size(kind));
-  if (!raw || raw->size() < size || (!salted && raw->size() != size))
-    return fail(ErrorKind::config, "a digest of the wrong length");
-  return equal(digest(kind, password, std::string_view(*raw).substr(size)),
-               std::string_view(*raw).substr(0, size));
+std::optional<std::string> decode_padded(std::string_view text) {
+  std::string padded(text);
+  while (padded.size() % 4 != 0) padded += '=';
+  return decode_base64(padded);
 }
 
+// How the bytes behind the scheme's name are written, where no suffix (.HEX, .B64) says it.
+enum class Encoding { none, hex, base64 };
+// locked: no password is ever right, and that is meant.
+enum class Form { locked, plain, crypt, argon, digest, salted_digest, pbkdf2, scram };
+
 struct Scheme {
-  std::string name;
-  bool hex = false;
+  std::string_view name;
+  Form form;
+  Encoding encoding = Encoding::none;
+  const EVP_MD* (*digest)() = nullptr;
+};
+// Dovecot's names. Of its others CRAM-MD5, HMAC-MD5 and DIGEST-MD5 hold what only those mechanisms
+// check (or the user's name), OTP is used up by each login, and MD4 is in no OpenSSL any more.
+constexpr Scheme kSchemes[] = {
+    {"PLAIN", Form::plain},
+    {"CLEAR", Form::plain},
+    {"CLEARTEXT", Form::plain},
+    {"CRYPT", Form::crypt},
+    {"DES-CRYPT", Form::crypt},
+    {"MD5", Form::crypt},
+    {"MD5-CRYPT", Form::crypt},
+    {"BLF-CRYPT", Form::crypt},
+    {"SHA256-CRYPT", Form::crypt},
+    {"SHA512-CRYPT", Form::crypt},
+    {"ARGON2I", Form::argon},
+    {"ARGON2ID", Form::argon},
+    {"PLAIN-MD5", Form::digest, Encoding::hex, EVP_md5},
+    {"LDAP-MD5", Form::digest, Encoding::base64, EVP_md5},
+    {"SHA", Form::digest, Encoding::base64, EVP_sha1},
+    {"SHA1", Form::digest, Encoding::base64, EVP_sha1},
+    {"SHA256", Form::digest, Encoding::base64, EVP_sha256},
+    {"SHA512", Form::digest, Encoding::base64, EVP_sha512},
+    {"SMD5", Form::salted_digest, Encoding::base64, EVP_md5},
+    {"SSHA", Form::salted_digest, Encoding::base64, EVP_sha1},
+    {"SSHA256", Form::salted_digest, Encoding::base64, EVP_sha256},
+    {"SSHA512", Form::salted_digest, Encoding::base64, EVP_sha512},
+    {"PBKDF2", Form::pbkdf2, Encoding::none, EVP_sha1},
+    {"SCRAM-SHA-1", Form::scram, Encoding::none, EVP_sha1},
+    {"SCRAM-SHA-256", Form::scram, Encoding::none, EVP_sha256},
 };
 
-Scheme scheme_of(std::string_view stored) {
-  Scheme scheme;
-  scheme.name = to_upper(stored.substr(1, stored.find('}') - 1));
-  for (const std::string_view suffix : {".HEX", ".B64", ".BASE64"}) {
-    if (!scheme.name.ends_with(suffix)) continue;
-    scheme.name.resize(scheme.name.size() - suffix.size());
-    scheme.hex = suffix == ".HEX";
+// A stored hash as read, before anything is computed.
+struct Stored {
+  Form form = Form::locked;
+  std::string text = {};  // the password itself, crypt's or argon2's form, or the digest
+  std::string salt = {};
+  std::uint64_t rounds = 0;
+  const EVP_MD* digest = nullptr;
+};
+
+bool is_locked(std::string_view text) {
+  return text.empty() || text.front() == '!' || text.front() == '*';
+}
+
+Result<Stored> read_crypt(std::string text) {
+  if (is_locked(text)) return Stored{};
+  if (text.starts_with("$argon2")) {
+    TRY_OK(check_argon(text));
+    return Stored{.form = Form::argon, .text = std::move(text)};
   }
-  return scheme;
+  TRY_OK(check_crypt(text));
+  return Stored{.form = Form::crypt, .text = std::move(text)};
+}
+
+// digest, or digest and salt in one.
+Result<Stored> read_digest(const Scheme& scheme, std::string raw) {
+  const EVP_MD* kind = scheme.digest();
+  const auto size = static_cast<std::size_t>(EVP_MD_get_size(kind));
+  if (raw.size() < size || (scheme.form == Form::digest && raw.size() != size))
+    return fail(ErrorKind::config, "a digest of the wrong length");
+  return Stored{scheme.form, raw.substr(0, size), raw.substr(size), 0, kind};
+}
+
+// "$1$salt$rounds$hex", the salt as the letters it is written with.
+Result<Stored> read_pbkdf2(const Scheme& scheme, std::string_view text) {
+  const std::size_t salt = 3, rounds = text.find('$', salt) + 1;
+  const std::size_t hash = rounds == 0 ? 0 : text.find('$', rounds) + 1;
+  if (!text.starts_with("$1$") || hash == 0)
+    return fail(ErrorKind::config, "PBKDF2's form is $1$salt$rounds$hash");
+  const std::uint64_t count = read_number(text.substr(rounds)).value_or(0);
+  auto raw = decode_hex(text.substr(hash));
+  const EVP_MD* kind = scheme.digest();
+  if (count == 0 || !raw || raw->size() != static_cast<std::size_t>(EVP_MD_get_size(kind)))
+    return fail(ErrorKind::config, "PBKDF2's form is $1$salt$rounds$hash");
+  if (count > kRoundsMax) return fail(ErrorKind::config, "a hash that costs more than a login may");
+  return Stored{scheme.form, *std::move(raw), std::string(text.substr(salt, rounds - 1 - salt)),
+                count, kind};
+}
+
+// "rounds,salt,StoredKey,ServerKey", the three in base64 (RFC 5803's parts as Dovecot writes them).
+Result<Stored> read_scram(const Scheme& scheme, std::string_view text) {
+  const std::size_t salt = text.find(',') + 1;
+  const std::size_t key = salt == 0 ? 0 : text.find(',', salt) + 1;
+  const std::size_t last = key == 0 ? 0 : text.find(',', key) + 1;
+  const EVP_MD* kind = scheme.digest();
+  if (last != 0) {
+    const std::uint64_t count = read_number(text).value_or(0);
+    auto salt_bytes = decode_padded(text.substr(salt, key - 1 - salt));
+    auto key_bytes = decode_padded(text.substr(key, last - 1 - key));
+    if (count > kRoundsMax)
+      return fail(ErrorKind::config, "a hash that costs more than a login may");
+    if (count > 0 && salt_bytes && key_bytes &&
+        key_bytes->size() == static_cast<std::size_t>(EVP_MD_get_size(kind)))
+      return Stored{scheme.form, *std::move(key_bytes), *std::move(salt_bytes), count, kind};
+  }
+  return fail(ErrorKind::config, "SCRAM's form is rounds,salt,stored key,server key");
+}
+
+Result<Stored> read_stored(std::string_view stored) {
+  const std::size_t end = stored.find('}');
+  // A bare text is crypt's, as with Dovecot.
+  if (!stored.starts_with('{') || end == std::string_view::npos)
+    return read_crypt(std::string(stored));
+  std::string name = to_upper(stored.substr(1, end - 1));
+  std::string value(stored.substr(end + 1));
+  std::optional<Encoding> given;
+  for (const std::string_view suffix : {".HEX", ".B64", ".BASE64"}) {
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - suffix.size());
+    given = suffix == ".HEX" ? Encoding::hex : Encoding::base64;
+    break;
+  }
+  const auto* const scheme = std::ranges::find(kSchemes, name, &Scheme::name);
+  if (scheme == std::end(kSchemes))
+    return fail(ErrorKind::config, fmt::format("unknown password scheme {{{}}}", name));
+  if (const Encoding encoding = given.value_or(scheme->encoding); encoding != Encoding::none) {
+    auto raw = encoding == Encoding::hex ? decode_hex(value) : decode_padded(value);
+    if (!raw) return fail(ErrorKind::config, "a hash that is not written as its scheme says");
+    value = *std::move(raw);
+  }
+  switch (scheme->form) {
+    case Form::locked:
+    case Form::plain:
+      return Stored{.form = Form::plain, .text = std::move(value)};
+    case Form::crypt:
+      return read_crypt(std::move(value));
+    case Form::argon:
+      TRY_OK(check_argon(value));
+      return Stored{.form = Form::argon, .text = std::move(value)};
+    case Form::digest:
+    case Form::salted_digest:
+      return read_digest(*scheme, std::move(value));
+    case Form::pbkdf2:
+      return read_pbkdf2(*scheme, value);
+    case Form::scram:
+      return read_scram(*scheme, value);
+  }
+  return Stored{};
+}
+
+// RFC 5802 section 3: StoredKey = H(HMAC(SaltedPassword, "Client Key")).
+Result<bool> verify_scram(const Stored& stored, std::string_view password) {
+  TRY(const auto salted, derive(stored.digest, password, stored.salt, stored.rounds));
+  constexpr std::string_view kText = "Client Key";
+  std::string key(salted.size(), '\0');
+  unsigned size = 0;
+  if (HMAC(stored.digest, salted.data(), static_cast<int>(salted.size()),
+           reinterpret_cast<const unsigned char*>(kText.data()), kText.size(),
+           reinterpret_cast<unsigned char*>(key.data()), &size) == nullptr)
+    return fail(ErrorKind::temporary, "HMAC failed");
+  TRY(const auto hashed, digest(stored.digest, key, ""));
+  return equal(hashed, stored.text);
 }
 
 }  // namespace
@@ -157,35 +331,38 @@ Scheme scheme_of(std::string_view stored) {
 Result<bool> verify_password(std::string_view stored, std::string_view password) {
   // An empty password is never one, whatever the file says (RFC 4616 section 2, RFC 4513's lesson).
   if (password.empty() || password.find('\0') != std::string_view::npos) return false;
-  if (!stored.starts_with('{') || stored.find('}') == std::string_view::npos) {
-    // A bare text is crypt's; locked accounts ("!", "*") match nothing.
-    if (stored.empty() || stored.front() == '!' || stored.front() == '*') return false;
-    return stored.starts_with("$argon2") ? verify_argon(stored, password)
-                                         : verify_crypt(stored, password);
-  }
-  const Scheme scheme = scheme_of(stored);
-  const std::string_view value = stored.substr(stored.find('}') + 1);
-  if (scheme.name == "PLAIN" || scheme.name == "CLEARTEXT" || scheme.name == "CLEAR")
-    return equal(value, password);
-  for (const std::string_view crypted :
-       {"SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT", "CRYPT", "DES-CRYPT"})
-    if (scheme.name == crypted) {
-      if (value.empty() || value.front() == '!' || value.front() == '*') return false;
-      return verify_crypt(value, password);
+  TRY(const Stored read, read_stored(stored));
+  switch (read.form) {
+    case Form::locked:
+      return false;
+    case Form::plain:
+      return equal(read.text, password);
+    case Form::crypt:
+      return verify_crypt(read.text, password);
+    case Form::argon:
+      return verify_argon(read.text, password);
+    case Form::digest:
+    case Form::salted_digest: {
+      TRY(const auto hashed, digest(read.digest, password, read.salt));
+      return equal(hashed, read.text);
     }
-  if (scheme.name == "ARGON2ID" || scheme.name == "ARGON2I") return verify_argon(value, password);
-  const struct {
-    std::string_view name;
-    const EVP_MD* kind;
-    bool salted;
-  } digests[] = {{"SSHA", EVP_sha1(), true},      {"SSHA256", EVP_sha256(), true},
-                 {"SSHA512", EVP_sha512(), true}, {"SHA", EVP_sha1(), false},
-                 {"SHA1", EVP_sha1(), false},     {"SHA256", EVP_sha256(), false},
-                 {"SHA512", EVP_sha512(), false}};
-  for (const auto& row : digests)
-    if (scheme.name == row.name)
-      return verify_digest(row.kind, row.salted, scheme.hex, value, password);
-  return fail(ErrorKind::config, fmt::format("unknown password scheme {{{}}}", scheme.name));
+    case Form::pbkdf2: {
+      TRY(const auto hashed, derive(read.digest, password, read.salt, read.rounds));
+      return equal(hashed, read.text);
+    }
+    case Form::scram:
+      return verify_scram(read, password);
+  }
+  return false;
+}
+
+std::optional<std::string> find_hash_fault(std::string_view stored) {
+  const auto read = read_stored(stored);
+  if (!read) return read.error().what;
+  if (read->form == Form::plain && read->text.empty()) return "an empty password is never right";
+  if (read->form == Form::locked && stored.find_first_of("!*") == std::string_view::npos)
+    return "there is no password";
+  return std::nullopt;
 }
 
 Result<std::string> hash_password(std::string_view scheme, std::string_view password) {

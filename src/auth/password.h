@@ -3,6 +3,7 @@
 // spend is refused, not computed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace posthorn::auth {
 
 // true: it is the password. An Error: the hash cannot be read (config).
 Result<bool> verify_password(std::string_view stored, std::string_view password);
+// Why nobody can log in with it (an unknown scheme, a broken or too costly hash); nullopt: somebody
+// can, or it is locked on purpose ("!", "*"). Cheap, nothing is computed; it holds no secret.
+std::optional<std::string> find_hash_fault(std::string_view stored);
 // scheme: "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "ARGON2ID", "ARGON2I"; gives "{SCHEME}…".
 Result<std::string> hash_password(std::string_view scheme, std::string_view password);
 // Costs about what a real check costs; for users that do not exist.

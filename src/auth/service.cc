@@ -133,7 +133,7 @@ std::vector<std::string> AuthService::load(bool is_again) {
   if (unread) retry_.fail(Clock::system().steady_now());
   if (faults.empty()) {
     for (const std::string& warning : users->file.warnings)
-      log_.warn(event::quota_rule_refused, {{"error", warning}});
+      log_.warn(event::maps_warning, {{"error", warning}});
     users_ = std::move(users);
     smtp_users_ = std::move(smtp_users);
     cache_.clear();
@@ -231,8 +231,9 @@ std::string AuthService::cache_key(const std::string& account, const std::string
   return mac;
 }
 
-net::Task<bool> AuthService::check(const std::string& service, const std::string& account,
-                                   std::string password) {
+net::Task<AuthService::Checked> AuthService::check(const std::string& service,
+                                                   const std::string& account,
+                                                   std::string password) {
   const UsersPtr users = users_for(service);
   const bool is_smtp = users == smtp_users_;
   std::optional<std::string> stored;
@@ -243,37 +244,41 @@ net::Task<bool> AuthService::check(const std::string& service, const std::string
   const std::string key = cache_key((is_smtp ? "s" : "u") + account, password, stored.value_or(""));
   if (const auto found = cache_.find(key);
       found != cache_.end() && found->second > clock_.steady_now())
-    co_return true;
+    co_return Checked::right;
   if (hashing_ >= 64 * pool_.threads())
     co_return fail(ErrorKind::temporary, "too many logins at once");
   if (!known) {
     CO_TRY(const bool any, co_await is_any_user(account));
     if (any) {
       const std::string local = account.substr(0, account.rfind('@'));
-      co_return password.size() == local.size() &&
-          CRYPTO_memcmp(to_lower(password).data(), local.data(), local.size()) == 0;
+      const bool is_it = password.size() == local.size() &&
+                         CRYPTO_memcmp(to_lower(password).data(), local.data(), local.size()) == 0;
+      co_return is_it ? Checked::right : Checked::wrong_password;
     }
     if (const std::string* other = stand_in_for(*users, account)) stored = *other;
   }
   ++hashing_;
-  const auto good = co_await pool_.run([hash = stored.value_or(""), known,
-                                        password = std::move(password)]() mutable -> Result<bool> {
-    Result<bool> result = false;
-    if (known)
-      result = verify_password(hash, password);
-    else if (hash.empty())
-      verify_nothing(password);
-    else
-      (void)verify_password(hash, password);  // whatever it says, the user does not exist
-    OPENSSL_cleanse(password.data(), password.size());
-    return result;
-  });
+  const auto verified =
+      co_await pool_.run([hash = stored.value_or(""), known,
+                          password = std::move(password)]() mutable -> Result<bool> {
+        Result<bool> result = false;
+        if (known)
+          result = verify_password(hash, password);
+        else if (hash.empty())
+          verify_nothing(password);
+        else
+          (void)verify_password(hash, password);  // whatever it says, the user does not exist
+        OPENSSL_cleanse(password.data(), password.size());
+        return result;
+      });
   --hashing_;
-  if (good && *good && config_.auth.cache > 0ms && users == (is_smtp ? smtp_users_ : users_)) {
+  if (verified && *verified && config_.auth.cache > 0ms &&
+      users == (is_smtp ? smtp_users_ : users_)) {
     if (cache_.size() >= kTableMax) cache_.clear();
     cache_[key] = clock_.steady_now() + config_.auth.cache;
   }
-  co_return good;
+  if (!verified) co_return std::unexpected(verified.error());
+  co_return *verified ? Checked::right : known ? Checked::wrong_password : Checked::unknown_user;
 }
 
 net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
@@ -338,6 +343,7 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
     try_ended_.set();
   };
   bool good = false;
+  std::string why = "wrong password";
   if (attempt.password.size() <= kPasswordMax) {
     const auto checked =
         co_await check(attempt.service, account.value_or(""), std::move(attempt.password));
@@ -345,8 +351,11 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
       ended();
       co_return std::unexpected(checked.error());
     }
-    if (!checked) refuse(checked.error().what);
-    good = checked && *checked && account && !acts_for_other;
+    if (!checked)
+      why = checked.error().what;  // a hash that cannot be read
+    else if (*checked == Checked::unknown_user || !account)
+      why = "unknown user";
+    good = checked && *checked == Checked::right && account && !acts_for_other;
   }
   if (good) {
     if (throttled) throttle_.succeed(key);
@@ -359,7 +368,7 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
                       .account = *account,
                       .token = make_token(*account, attempt)};
   }
-  refuse(acts_for_other ? "authorization id" : "credentials");
+  refuse(acts_for_other ? "authorization id" : why);
   const auto wait = throttled ? throttle_.fail(key) : 0ms;
   if (throttled && throttle_.is_banned(key))
     log.warn(

@@ -82,8 +82,10 @@ class AuthService final : public Authenticator, public Redeemer {
   net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
   const std::string* stand_in_for(const Users& users, const std::string& account) const;
   net::Task<bool> is_any_user(std::string account) const;
-  net::Task<bool> check(const std::string& service, const std::string& account,
-                        std::string password);
+  // What only the log tells apart: for the peer, and in time, wrong and unknown are one.
+  enum class Checked { right, wrong_password, unknown_user };
+  net::Task<Checked> check(const std::string& service, const std::string& account,
+                           std::string password);
   std::string cache_key(const std::string& account, const std::string& password,
                         std::string_view hash) const;
   std::string make_token(const std::string& account, const Attempt& attempt);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <functional>
 
+#include "auth/password.h"
 #include "base/ascii.h"
 #include "base/quota.h"
 
@@ -120,11 +121,16 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     const std::string_view rest = line.substr(place->value);
     const std::string key = to_lower(line.substr(0, place->key_size));
     // A {PLAIN} password may hold no colon, as with Dovecot.
-    if (!file.hashes.emplace(key, rest.substr(0, rest.find(':'))).second) {
+    const std::string_view hash = rest.substr(0, rest.find(':'));
+    if (!file.hashes.emplace(key, hash).second) {
       file.faults.push_back(fmt::format("{}:{}: {} stands in the file already", path, number,
                                         line.substr(0, place->key_size)));
       continue;
     }
+    if (const auto fault = find_hash_fault(hash))
+      file.warnings.push_back(fmt::format(
+          "{}:{}: nobody can log in as {}: {}; `posthorn user passwd` makes a hash that works",
+          path, number, line.substr(0, place->key_size), *fault));
     for (const std::string_view word : words_of(extra_of(rest))) {
       const auto text_of_rule = rule_of(word);
       if (!text_of_rule) continue;

@@ -19,7 +19,7 @@ struct UserFile {
       hashes;  // by lower-case user name as it stands, with or without a domain
   std::map<std::string, std::string> quota_rules;  // of those who have any, with blanks between
   std::vector<std::string> faults;                 // "file:line: reason"
-  std::vector<std::string> warnings;               // rules that do not count
+  std::vector<std::string> warnings;               // rules that do not count, hashes nobody can use
 };
 UserFile parse_users(std::string_view text, const std::string& path);
 

@@ -72,6 +72,82 @@ TEST(Scheme, HashesOfOtherPrograms) {
   }
 }
 
+// By Debian's doveadm pw -s SCHEME -p secret (Dovecot 2.3.19).
+TEST(Scheme, HashesOfDoveadm) {
+  const std::vector<std::string> rows = {
+      "{CLEARTEXT}secret",
+      "{CLEAR}secret",
+      "{PLAIN.B64}c2VjcmV0",
+      "{PLAIN.HEX}736563726574",
+      "{PLAIN-MD5}5ebe2294ecd0e0f08eab7690d2a6ee69",
+      "{PLAIN-MD5.B64}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+      "{plain-md5.base64}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+      "{LDAP-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+      "{LDAP-MD5.HEX}5ebe2294ecd0e0f08eab7690d2a6ee69",
+      "{SMD5}4Ub3ONuXP2T+wkS23RmRYbTlEpg=",
+      "{SMD5.HEX}1319c1f7725c5e7a8e79d36b91a8c6dae370c680",
+      "{SHA.HEX}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4",
+      "{SHA512.HEX}bd2b1aaf7ef4f09be9f52ce2d8d599674d81aa9d6a4421696dc4d93dd0619d682ce56b4d64a9ef0"
+      "97761ced99e0f67265b5f76085e5b0ee7ca4696b2ad6fe2b2",
+      "{SSHA}OPLPI/+pSba+pEGqvXjPOJgX+EOZ1kPe",
+      "{SSHA.HEX}c96eb35a798ef07d933077bfbc41c585086b3ed420f9d049",
+      "{SSHA256}SosCAs4IU1j6WZ3VLUEGD8IUpBM5mwLwjE4P3Sf9cfnU3Eg4",
+      "{SSHA256.HEX}d7723c2bad4185ca32b3c562ca68bb25b7b725f830cbd283c99de8f2b70d55ca12f08edc",
+      "{SSHA512}zjl3PSPA4UqEB/0TpebMqeberCWv+G134O7By/"
+      "JhveT7qNVVZ8UVwnyspAbSvAKvw2yphwFTCjxH9pzbCF23"
+      "T/1ZHc0=",
+      "{PBKDF2}$1$NRcjX0PH5lJwBKBZ$5000$8abf2887e044fcdd8bd8582b9d59c705ee3ed99a",
+      "{PBKDF2.B64}JDEkRFpzOEpORkFKS0ZrcUpHcSQ1MDAwJDIyM2ZhNWE2OTY4OGFmMTc3YzYxYmVmODdkODA0M2U3ZTA0"
+      "MTEzYTk=",
+      "{SCRAM-SHA-1}4096,H/pI+0Gnp7A24xCWFJbQ9g==,0eSJXIMlQEAKdsJq9wYjlk+hgwg=,jvhdfjh1+WiUb/"
+      "DLE6wZGrZKwbY=",
+      "{SCRAM-SHA-256}4096,CDCkH16ed1A5126HBdHpBA==,0dLxLO5yago+Vypkf53TyFHKaPQpxHKIdkrkbs/"
+      "IQWk=,2G9vpklGnKHpU7BEXfL2RAhvzGM/IY3jp1Likryipzg=",
+      "{MD5-CRYPT}$1$ooRJelne$GsBD.QYnz4XjpBQPul/Lu/",
+      "{MD5}$1$7luOnOF0$hYqtifeYqrr1fjRMaPwYx/",
+      "{DES-CRYPT}o.skGY3LLQT.o",
+      "{CRYPT}$2y$05$2Zweufk/1LigisOvVEKM/eRIdobHJiGSfP9btZn/LUINdTvewWzhq",
+      "{SHA256-CRYPT}$5$0GDndjOlUUrfSXhx$yPLhTVbFQrfFLlH0STbGmCTHsyUflBBQzqanaoa4uj2",
+      "{BLF-CRYPT}$2y$05$NnqWk/.MVdMJwnsEQ8xQYOFqTXHAqFFQf6JrGdFGz2T9IP9rVXEKm",
+      "{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$+sIrcadc5h/gVS+9n3O+jw$"
+      "FZhHp6RZ5alW6EcU/vLcLsV9ONzZhoIwb5TLUXF2HIs",
+  };
+  for (const std::string& stored : rows) {
+    EXPECT_EQ(find_hash_fault(stored), std::nullopt) << stored;
+    const auto good = verify_password(stored, "secret");
+    ASSERT_TRUE(good) << stored << ": " << good.error().what;
+    EXPECT_TRUE(*good) << stored;
+    EXPECT_EQ(verify_password(stored, "Secret").value(), false) << stored;
+  }
+}
+
+// What `check` says of a users file is said without computing anything, and names no hash.
+TEST(Scheme, AHashNobodyCanUseIsTold) {
+  for (const std::string stored :
+       {"{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747",
+        "{DIGEST-MD5}4842575394a190ef4c973253ba19099c",
+        "{OTP}sha1 1024 30447a6a3e9455b8 fe8ebded77b7caa0", "{ROT13}frperg", "{PLAIN}", "secret",
+        "", "{SHA512-CRYPT}", "{SHA512-CRYPT}secret", "{SHA512-CRYPT}$6$rounds=9999999$salt$x",
+        "{BLF-CRYPT}$2y$31$NnqWk/.MVdMJwnsEQ8xQYOFqTXHAqFFQf6JrGdFGz2T9IP9rVXEKm",
+        "{PBKDF2}$1$salt$999999999$8abf2887e044fcdd8bd8582b9d59c705ee3ed99a",
+        "{PBKDF2}$2$salt$5000$8abf2887e044fcdd8bd8582b9d59c705ee3ed99a", "{PBKDF2}$1$salt$5000",
+        "{PBKDF2}$1$salt$0$8abf2887e044fcdd8bd8582b9d59c705ee3ed99a",
+        "{SCRAM-SHA-256}999999999,CDCkH16ed1A5126HBdHpBA==,0dLxLO5yago+Vypkf53TyFHKaPQpxHKIdkrkbs/"
+        "IQWk=,2G9vpklGnKHpU7BEXfL2RAhvzGM/IY3jp1Likryipzg=",
+        "{SCRAM-SHA-1}4096,AAAA,AAAA,AAAA", "{PLAIN-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+        "{ARGON2ID}$argon2id$v=19$m=9999999,t=3,p=1$c2FsdHNhbHQ$aGFzaA"}) {
+    const auto fault = find_hash_fault(stored);
+    ASSERT_TRUE(fault) << stored;
+    if (stored.size() > 20) {
+      EXPECT_EQ(fault->find(stored.substr(14)), std::string::npos) << *fault;
+    }
+    const auto spent = [&] { EXPECT_FALSE(verify_password(stored, "secret").value_or(false)); };
+    EXPECT_LT(test::cpu_passes(spent), test::kPassesMax) << stored;
+  }
+  for (const std::string stored : {"!", "*", "{SHA512-CRYPT}!", "!$6$saltsalt$TVLl", "{CRYPT}*"})
+    EXPECT_EQ(find_hash_fault(stored), std::nullopt) << stored;
+}
+
 TEST(Scheme, NothingMatchesWhatIsLockedOrEmpty) {
   for (const std::string stored : {"", "!", "*", "!!", "!$6$saltsalt$TVLl", "*LK*", "{CRYPT}",
                                    "{CRYPT}!", "{SHA512-CRYPT}*", "{PLAIN}"})

@@ -41,6 +41,19 @@ TEST(UserFile, GoodLines) {
   EXPECT_TRUE(parse_users("", "users").faults.empty());
 }
 
+// It is the line's own matter: the others log in, and the file is taken.
+TEST(UserFile, ALineNobodyCanLogInWithIsAWarning) {
+  const UserFile file =
+      parse_users("a@x:{PLAIN}p\nb@x:{CRAM-MD5}cd3ba7deaad6e5ca\nc@x:!\nd@x:plain\n", "users");
+  EXPECT_TRUE(file.faults.empty());
+  EXPECT_EQ(file.hashes.size(), 4U);
+  ASSERT_EQ(file.warnings.size(), 2U);
+  EXPECT_TRUE(file.warnings[0].starts_with(
+      "users:2: nobody can log in as b@x: unknown password scheme {CRAM-MD5}"));
+  EXPECT_TRUE(file.warnings[1].starts_with("users:4: nobody can log in as d@x: "));
+  EXPECT_EQ(file.warnings[1].find("plain"), std::string::npos);
+}
+
 TEST(UserFile, BadLinesAreNamed) {
   const struct {
     std::string text, where;
@@ -124,15 +137,18 @@ TEST(UserFile, QuotaRulesStandInTheLastField) {
     std::string text, rules;
     std::size_t warnings;
   } rows[] = {
-      {"a@x:p:1:1::/home:/sh:userdb_quota_rule=*:storage=1G\n", "*:storage=1G", 0},
-      {"a@x:p::::::userdb_quota_rule=*:storage=1G:messages=7\r\n", "*:storage=1G:messages=7", 0},
+      {"a@x:{PLAIN}p:1:1::/home:/sh:userdb_quota_rule=*:storage=1G\n", "*:storage=1G", 0},
+      {"a@x:{PLAIN}p::::::userdb_quota_rule=*:storage=1G:messages=7\r\n", "*:storage=1G:messages=7",
+       0},
       {"a@x  {PLAIN}p::::::userdb_quota_rule=*:bytes=5M\n", "*:bytes=5M", 0},
-      {"a@x:p::::::home=/x userdb_quota_rule=*:storage=1G  userdb_quota_rule2=Trash:ignore y=z\n",
+      {"a@x:{PLAIN}p::::::home=/x userdb_quota_rule=*:storage=1G  userdb_quota_rule2=Trash:ignore "
+       "y=z\n",
        "*:storage=1G Trash:ignore", 0},
-      {"a@x:p::::::userdb_quota_rule=1G userdb_quota_rule2=*:messages=5\n", "*:messages=5", 1},
-      {"a@x:p::::::userdb_quota_rules=1G userdb_quota_rulex=*:messages=5\n", "", 0},
-      {"a@x:p:::::userdb_quota_rule=*:storage=1G\n", "", 0},
-      {"a@x:p\n", "", 0},
+      {"a@x:{PLAIN}p::::::userdb_quota_rule=1G userdb_quota_rule2=*:messages=5\n", "*:messages=5",
+       1},
+      {"a@x:{PLAIN}p::::::userdb_quota_rules=1G userdb_quota_rulex=*:messages=5\n", "", 0},
+      {"a@x:{PLAIN}p:::::userdb_quota_rule=*:storage=1G\n", "", 0},
+      {"a@x:{PLAIN}p\n", "", 0},
   };
   for (const auto& row : rows) {
     const UserFile file = parse_users(row.text, "users");
@@ -141,12 +157,12 @@ TEST(UserFile, QuotaRulesStandInTheLastField) {
     EXPECT_EQ(file.quota_rules.contains("a@x") ? file.quota_rules.at("a@x") : "", row.rules);
   }
   // Of two lines the first counts.
-  EXPECT_EQ(parse_users("a@x:p::::::userdb_quota_rule=*:bytes=1\n"
-                        "a@x:p::::::userdb_quota_rule=*:bytes=2\n",
+  EXPECT_EQ(parse_users("a@x:{PLAIN}p::::::userdb_quota_rule=*:bytes=1\n"
+                        "a@x:{PLAIN}p::::::userdb_quota_rule=*:bytes=2\n",
                         "users")
                 .quota_rules.at("a@x"),
             "*:bytes=1");
-  EXPECT_TRUE(parse_users("b@x:p\na@x:p::::::userdb_quota_rule=1G\n", "users")
+  EXPECT_TRUE(parse_users("b@x:{PLAIN}p\na@x:{PLAIN}p::::::userdb_quota_rule=1G\n", "users")
                   .warnings.front()
                   .starts_with("users:2: the quota rule \"1G\": "));
 }
