@@ -6,6 +6,8 @@
 #include <fstream>
 #include <optional>
 
+#include "tests/support/tree.h"
+
 namespace posthorn::test {
 namespace {
 
@@ -272,8 +274,8 @@ Transcript Transcript::read(const std::filesystem::path& file) {
 
 std::vector<std::filesystem::path> transcripts_in(const std::string& folder) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           std::filesystem::path(POSTHORN_TESTS) / "transcripts" / folder))
+  for (const auto& entry :
+       std::filesystem::directory_iterator(test::tests_folder() / "transcripts" / folder))
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   std::ranges::sort(files);
   return files;

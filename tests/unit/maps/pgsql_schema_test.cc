@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/postgres.h"
+#include "tests/support/tree.h"
 
 namespace posthorn::maps {
 namespace {
@@ -110,7 +111,7 @@ TEST_F(SchemaTest, TwoAtOnce) {
 
 TEST_F(SchemaTest, TheRealTables) {
   const auto script_of = [](std::string_view name) {
-    std::ifstream file(Path(POSTHORN_TESTS).parent_path() / "migrations" / name);
+    std::ifstream file(test::tests_folder().parent_path() / "migrations" / name);
     std::stringstream text;
     text << file.rdbuf();
     return text.str();

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "tests/support/cpu_time.h"
+#include "tests/support/tree.h"
 
 namespace posthorn::sieve {
 namespace {
@@ -53,7 +54,7 @@ TEST(Sieve, Actions) {
 }
 
 TEST(Sieve, TheDefaultScriptFilesSpam) {
-  const auto text = read_file(Path(POSTHORN_TESTS).parent_path() / "sieve/default.sieve");
+  const auto text = read_file(test::tests_folder().parent_path() / "sieve/default.sieve");
   ASSERT_TRUE(text && *text);
   EXPECT_EQ(run(**text, "X-Spam-Flag: YES\r\nSubject: x\r\n"), "fileinto Junk");
   EXPECT_EQ(run(**text, "X-Spam-Flag: NO\r\nSubject: x\r\n"), "keep");

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "sieve/engine.h"
+#include "tests/support/tree.h"
 
 namespace posthorn::sieve {
 namespace {
@@ -67,8 +68,7 @@ TEST_P(Scripts, Actions) {
 
 std::vector<std::filesystem::path> files() {
   std::vector<std::filesystem::path> found;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(POSTHORN_TESTS) / "sieve"))
+  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve"))
     if (entry.path().extension() == ".txt") found.push_back(entry.path());
   std::ranges::sort(found);
   return found;
