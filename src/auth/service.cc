@@ -370,12 +370,11 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
   }
   refuse(acts_for_other ? "authorization id" : why);
   const auto wait = throttled ? throttle_.fail(key) : 0ms;
-  if (throttled && throttle_.is_banned(key))
-    log.warn(
-        event::auth_banned,
-        {{"address", attempt.address},
-         {"user", attempt.user},
-         {"seconds", std::chrono::duration_cast<std::chrono::seconds>(config_.auth.ban).count()}});
+  if (const auto left = throttled ? throttle_.ban_left(key) : 0ms; left > 0ms)
+    log.warn(event::auth_banned,
+             {{"address", attempt.address},
+              {"user", attempt.user},
+              {"seconds", std::chrono::ceil<std::chrono::seconds>(left).count()}});
   ended();
   if (wait > 0ms) co_await net::sleep(wait);
   co_return Verdict{.outcome = Verdict::Outcome::refused, .account = {}, .token = {}};

@@ -35,8 +35,14 @@ std::string network_key(const Throttle::Who& who) {
   return "u" + account_key(who.account) + network_of(who.address);
 }
 
+// Of an account at an address where it once logged in.
+std::string pair_key(const Throttle::Who& who) {
+  return "k" + account_key(who.account) + address_key(who.address);
+}
+
 // The opposite of the keys, for people: "192.0.2.1", "2001:db8::/64", "192.0.2.0/24".
 std::string text_of(std::string_view key) {
+  if (key.starts_with('k')) key.remove_prefix(17);
   const bool is_account = key.starts_with('u');
   const std::string_view bytes = key.substr(is_account ? 17 : 1);
   if (key.starts_with('?')) return std::string(bytes);
@@ -83,34 +89,87 @@ bool Throttle::is_over(const Entry& entry) const {
   return clock_.steady_now() - entry.last > config_.ban;
 }
 
+bool Throttle::is_known(const Who& who) {
+  return known_.find(address_key(who.address) + account_key(who.account)) != nullptr;
+}
+
+// Whose failures count against such a try, each with how many there may be.
+std::vector<Throttle::Bound> Throttle::bounds_of(const Who& who) {
+  if (is_known(who)) return {{pair_key(who), known_failures_max()}};
+  return {{address_key(who.address), config_.failures_max},
+          {network_key(who), config_.failures_max}};
+}
+
+std::size_t Throttle::bound_of(const Entry& entry) const {
+  return entry.key.starts_with('k') ? known_failures_max() : config_.failures_max;
+}
+
+// An account's failures where it is known run off one by one, as many as any address may make.
+std::chrono::milliseconds Throttle::run_off_time() const {
+  return config_.ban / static_cast<std::int64_t>(config_.failures_max);
+}
+
+void Throttle::run_off(Entry& entry) const {
+  const auto each = run_off_time();
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady_now() - entry.last);
+  const auto gone = each > 0ms ? static_cast<std::size_t>(passed / each) : entry.failures;
+  entry.last += each * static_cast<std::int64_t>(gone);
+  entry.failures -= std::min(entry.failures, gone);
+}
+
+// Of the ban that follows from it; none: 0.
+std::chrono::milliseconds Throttle::time_left(Entry entry) const {
+  auto end = entry.last + config_.ban;
+  if (entry.key.starts_with('k')) {
+    run_off(entry);
+    end = entry.last +
+          run_off_time() * static_cast<std::int64_t>(entry.failures + 1 -
+                                                     std::min(entry.failures, bound_of(entry)));
+  }
+  if (entry.failures < bound_of(entry)) return 0ms;
+  return std::max<std::chrono::milliseconds>(
+      0ms, std::chrono::duration_cast<std::chrono::milliseconds>(end - clock_.steady_now()));
+}
+
 // nullptr also if the last failure was so long ago that it is forgotten.
 Throttle::Entry* Throttle::find_current(const std::string& key) {
   Entry* entry = failures_.find(key);
-  if (entry == nullptr || !is_over(*entry)) return entry;
+  if (entry == nullptr) return nullptr;
+  if (key.starts_with('k')) {
+    run_off(*entry);
+    if (entry->failures > 0) return entry;
+  } else if (!is_over(*entry)) {
+    return entry;
+  }
   failures_.erase(key);
   return nullptr;
 }
 
 bool Throttle::is_banned(const Who& who) {
-  const std::string address = address_key(who.address);
   if (is_banned_by_hand(who.address)) return true;
-  if (known_.find(address + account_key(who.account)) != nullptr) return false;
-  for (const std::string& key : {address, network_key(who)})
-    if (const Entry* entry = find_current(key); entry && entry->failures >= config_.failures_max)
-      return true;
-  return false;
+  return std::ranges::any_of(bounds_of(who), [this](const Bound& bound) {
+    const Entry* entry = find_current(bound.key);
+    return entry != nullptr && entry->failures >= bound.failures_max;
+  });
+}
+
+std::chrono::milliseconds Throttle::ban_left(const Who& who) {
+  std::chrono::milliseconds left = 0ms;
+  for (const Bound& bound : bounds_of(who))
+    if (const Entry* entry = find_current(bound.key)) left = std::max(left, time_left(*entry));
+  return left;
 }
 
 std::optional<Throttle::Try> Throttle::begin(const Who& who) {
-  const std::string address = address_key(who.address);
-  if (known_.find(address + account_key(who.account)) != nullptr) return Try();
-  std::vector<std::string> keys = {address, network_key(who)};
-  for (const std::string& key : keys) {
-    const Entry* entry = find_current(key);
-    const auto others = in_flight_.find(key);
+  std::vector<std::string> keys;
+  for (Bound& bound : bounds_of(who)) {
+    const Entry* entry = find_current(bound.key);
+    const auto others = in_flight_.find(bound.key);
     if ((entry ? entry->failures : 0) + (others != in_flight_.end() ? others->second : 0) >=
-        config_.failures_max)
+        bound.failures_max)
       return std::nullopt;
+    keys.push_back(std::move(bound.key));
   }
   for (const std::string& key : keys) ++in_flight_[key];
   return Try(this, std::move(keys));
@@ -126,14 +185,17 @@ void Throttle::Try::end() {
 
 std::chrono::milliseconds Throttle::fail(const Who& who) {
   const std::string account = account_key(who.account);
+  std::vector<std::string> keys = {address_key(who.address), network_key(who)};
+  if (is_known(who)) keys.push_back(pair_key(who));
   std::size_t failures = 0;
-  for (const std::string& key : {address_key(who.address), network_key(who)}) {
+  for (const std::string& key : keys) {
+    const bool is_pair = key.starts_with('k');
     const bool is_new = find_current(key) == nullptr;
     Entry& entry = failures_.use(key);
     if (is_new) entry.account = account;
     if (entry.account != account) entry.account.clear();
-    if (key.starts_with('u')) entry.name = who.account.substr(0, kNameMax);
-    entry.last = clock_.steady_now();
+    if (is_pair || key.starts_with('u')) entry.name = who.account.substr(0, kNameMax);
+    if (is_new || !is_pair) entry.last = clock_.steady_now();
     failures = std::max(failures, ++entry.failures);
   }
   if (failures <= 3) return 0ms;
@@ -181,9 +243,11 @@ bool Throttle::unban(std::string_view given) {
   by_hand_.erase(own);
   std::vector<std::string> keys;
   for (const Entry& entry : failures_.order) {
-    if (entry.key != own && (!entry.key.starts_with('u') || entry.key.substr(17) != network))
-      continue;
-    was_banned |= entry.failures >= config_.failures_max && !is_over(entry);
+    const bool is_its = entry.key.starts_with('u')   ? entry.key.substr(17) == network
+                        : entry.key.starts_with('k') ? entry.key.substr(17) == own
+                                                     : entry.key == own;
+    if (!is_its) continue;
+    was_banned |= time_left(entry) > 0ms;
     keys.push_back(entry.key);
   }
   for (const std::string& key : keys) failures_.erase(key);
@@ -199,9 +263,8 @@ std::vector<Ban> Throttle::bans() const {
   for (const auto& [key, one] : by_hand_)
     if (one.until > now) found.push_back({one.address, "", whole(one.until - now), 0});
   for (const Entry& entry : failures_.order)
-    if (entry.failures >= config_.failures_max && !is_over(entry))
-      found.push_back(
-          {text_of(entry.key), entry.name, whole(entry.last + config_.ban - now), entry.failures});
+    if (const auto left = time_left(entry); left > 0ms)
+      found.push_back({text_of(entry.key), entry.name, left, entry.failures});
   std::ranges::sort(found, [](const Ban& a, const Ban& b) {
     return std::tie(b.left, a.who, a.account) < std::tie(a.left, b.who, b.account);
   });

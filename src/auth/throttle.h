@@ -2,6 +2,7 @@
 // memory only: after a restart all begin anew.
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <optional>
 #include <string>
@@ -23,9 +24,12 @@ struct Ban {
 };
 
 // Failures by address (IPv4, or IPv6 /64) and by account and network (IPv4 /24, IPv6 /48): 0, 0, 0,
-// then 1, 2, 4 … 15 seconds; after failures_max a ban. An account that once logged in from an
-// address is not banned there for failures, so nobody can lock it out. What an operator bans by
-// hand is banned for every account. Bounded: the longest unused go.
+// then 1, 2, 4 … 15 seconds; after failures_max a ban. Where an account once logged in, only its
+// own failures at that very address count against it there, up to known_failures_max: nobody
+// elsewhere can lock it out, and nobody beside it guesses for nothing. These run off at the rate at
+// which any address may fail (failures_max a ban), and a login does not wash them away: one with a
+// mail program that asks every minute would do it for a guesser behind the same address. What an
+// operator bans by hand is banned for every account. Bounded: the longest unused go.
 class Throttle {
  public:
   struct Who {
@@ -54,6 +58,7 @@ class Throttle {
   };
   Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
   bool is_banned(const Who& who);
+  std::chrono::milliseconds ban_left(const Who& who);  // for failures; 0: not banned for them
   // nullopt: all that are left before the ban are being tried; one of them has to end first.
   std::optional<Try> begin(const Who& who);
   std::chrono::milliseconds fail(const Who& who);  // how long to wait before the answer
@@ -84,6 +89,19 @@ class Throttle {
     Entry& use(const std::string& key);
     void erase(const std::string& key);
   };
+  struct Bound {
+    std::string key;
+    std::size_t failures_max;
+  };
+  std::vector<Bound> bounds_of(const Who& who);
+  bool is_known(const Who& who);
+  std::size_t known_failures_max() const {
+    return std::max(config_.known_failures_max, config_.failures_max);
+  }
+  std::size_t bound_of(const Entry& entry) const;
+  std::chrono::milliseconds run_off_time() const;
+  void run_off(Entry& entry) const;
+  std::chrono::milliseconds time_left(Entry entry) const;
   bool is_over(const Entry& entry) const;
   Entry* find_current(const std::string& key);
   const config::Auth& config_;

@@ -63,10 +63,16 @@ struct Tls {
 
 struct Limits {
   std::size_t connections_max = 10'000;
+  std::size_t connections_per_service_max = 8'000;  // smtp, submission, imap, pop3, each
   std::size_t connections_per_address_max = 50;
   std::size_t connections_per_minute_max = 60;  // new ones, an address
+  // Without a login, from what one customer of a provider holds.
+  std::size_t connections_per_ipv4_24_max = 500;
+  std::size_t connections_per_ipv6_56_max = 200;
+  std::size_t connections_per_ipv6_48_max = 1'000;
   std::vector<std::string> exempt = {"127.0.0.0/8",
                                      "::1/128"};  // from per-address bounds and delays
+  Duration first_command_timeout = 30s;           // SMTP, IMAP, POP3
   Duration login_timeout = 60s;                   // IMAP, POP3: from the greeting to a login
   Duration drain = 10s;
 };
@@ -113,8 +119,9 @@ struct Auth {
   bool allow_plaintext = false;   // logins without TLS
   std::string any_user = "none";  // who has no line in users: "local-part", "one-password"
   std::string default_scheme = "SHA512-CRYPT";
-  Duration cache = 30s;           // a verified password is remembered as a keyed digest
-  std::size_t failures_max = 20;  // an address, then it is banned
+  Duration cache = 30s;                  // a verified password is remembered as a keyed digest
+  std::size_t failures_max = 20;         // an address, then it is banned
+  std::size_t known_failures_max = 100;  // an account where it once logged in
   Duration ban = 10min;
   Duration token_life = 10s;
   std::string users = "text";  // paths.users; or "pgsql": the table users

@@ -66,11 +66,21 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
              "How long before its end a certificate is warned of.");
   v.section("limits", "Bounds on connections.");
   v.count("connections_max", c.connections_max, 1, 1'000'000, "Connections in all.");
+  v.count("connections_per_service_max", c.connections_per_service_max, 1, 1'000'000,
+          "Connections of one protocol: SMTP, submission, IMAP, POP3.");
   v.count("connections_per_address_max", c.connections_per_address_max, 1, 1'000'000,
           "Connections from one address (IPv4) or /64 (IPv6).");
   v.count("connections_per_minute_max", c.connections_per_minute_max, 1, 1'000'000,
           "New connections in a minute from one address or /64.");
+  v.count("connections_per_ipv4_24_max", c.connections_per_ipv4_24_max, 1, 1'000'000,
+          "Connections that have not logged in, from one /24 of IPv4.");
+  v.count("connections_per_ipv6_56_max", c.connections_per_ipv6_56_max, 1, 1'000'000,
+          "The same, from one /56 of IPv6.");
+  v.count("connections_per_ipv6_48_max", c.connections_per_ipv6_48_max, 1, 1'000'000,
+          "The same, from one /48. At each of these bounds who is silent longest gives way.");
   v.list("exempt", c.exempt, "Networks that per-address bounds and login delays do not hold for.");
+  v.duration("first_command_timeout", c.first_command_timeout, 1s, hours(1),
+             "From a greeting of SMTP, IMAP or POP3 to the first command.");
   v.duration("login_timeout", c.login_timeout, 1s, hours(1),
              "From a greeting of IMAP or POP3 to the login.");
   v.duration("drain", c.drain, 0ms, hours(1),
@@ -140,6 +150,8 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
              "A verified password is remembered (as a keyed digest); 0s: never.");
   v.count("failures_max", c.failures_max, 1, 1'000'000,
           "Wrong passwords from an address, then it is banned.");
+  v.count("known_failures_max", c.known_failures_max, 1, 1'000'000,
+          "The same for one account at an address where it once logged in.");
   v.duration("ban", c.ban, 0ms, 365 * kDay, "For how long.");
   v.duration("token_life", c.token_life, 1s, 5min,
              "Between a login and its hand-over to the store.");

@@ -120,6 +120,27 @@ class Guesses(unittest.TestCase):
             self.assertEqual(server.log().count("reason=banned"), 25)
 
 
+    def test_behind_a_known_address_there_are_more_and_not_endless_many(self):
+        alice = "alice@example.org"
+        with Server(settings={**NO_EXEMPTION, "auth.failures_max": "2", "auth.known_failures_max": "6"}) as server:
+            self.assertTrue(log_in(server, "imaps", alice, server.password(alice), "127.0.7.1"))
+
+            def guess(number):
+                with contextlib.suppress(ConnectionError, ssl.SSLError):
+                    log_in(server, "imaps", alice, f"guess{number}", "127.0.7.1")
+
+            threads = [threading.Thread(target=guess, args=(number,)) for number in range(30)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            self.assertEqual(server.log().count("reason=credentials"), 6)
+            self.assertEqual(server.log().count("reason=banned"), 24)
+            self.assertRegex(server.run("ban", "list").stdout, r"(?m)^127\.0\.7\.1 .*6 failed logins as alice@example\.org$")
+            # Who knows nothing of it elsewhere is not locked out.
+            self.assertTrue(log_in(server, "imaps", alice, server.password(alice), "127.1.7.1"))
+
+
 class Bans(unittest.TestCase):
     """`posthorn ban`: the counterpart of docker-mailserver's `setup fail2ban`."""
 

@@ -74,7 +74,7 @@ TEST_F(ThrottleTest, BansAreToldAndEnded) {
 
 TEST_F(ThrottleTest, BannedByHand) {
   const Who at_home{"192.0.2.1", "alice@example.test"};
-  throttle.succeed(at_home);  // which no number of failures would ban there
+  throttle.succeed(at_home);
   EXPECT_FALSE(throttle.ban("nonsense", 1h));
   EXPECT_FALSE(throttle.ban("192.0.2.0/24", 1h));
   EXPECT_TRUE(throttle.ban("192.0.2.1", 1h));
@@ -132,6 +132,75 @@ TEST_F(ThrottleTest, AKnownPairIsNeverLockedOut) {
   EXPECT_TRUE(throttle.is_banned({"192.0.2.67", "alice@example.test"}));
   // Wrong passwords of the good pair still wait.
   EXPECT_EQ(throttle.fail(good), 15s);
+}
+
+TEST_F(ThrottleTest, AKnownPairHasAHigherBoundAndNotNone) {
+  const Who good{"192.0.2.1", "alice@example.test"};
+  throttle.succeed(good);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(throttle.is_banned(good)) << i;
+    (void)throttle.fail(good);
+  }
+  EXPECT_TRUE(throttle.is_banned(good));
+  EXPECT_FALSE(throttle.begin(good));
+  // What the same account does elsewhere, and another one here, is another matter.
+  const Who away{"198.51.100.1", "alice@example.test"}, other{"192.0.2.1", "bob@example.test"};
+  throttle.succeed(away);
+  throttle.succeed(other);
+  EXPECT_FALSE(throttle.is_banned(away));
+  EXPECT_FALSE(throttle.is_banned(other));
+  EXPECT_EQ(throttle.ban_left(good), 30s);
+  EXPECT_TRUE(std::ranges::count(told(throttle), "192.0.2.1 alice@example.test 30000 100"));
+  clock.advance(30s);  // then there is one try, as any address has twenty in ten minutes
+  EXPECT_TRUE(throttle.begin(good));
+  (void)throttle.fail(good);
+  EXPECT_FALSE(throttle.begin(good));
+  EXPECT_TRUE(throttle.unban("192.0.2.1"));
+  EXPECT_FALSE(throttle.is_banned(good));
+  EXPECT_TRUE(told(throttle).empty());
+}
+
+TEST_F(ThrottleTest, ABurstBehindAKnownAddressGetsNoMoreThanItsBound) {
+  const Who good{"192.0.2.1", "alice@example.test"};
+  throttle.succeed(good);
+  std::vector<Throttle::Try> tries;
+  while (auto begun = throttle.begin(good)) tries.push_back(*std::move(begun));
+  EXPECT_EQ(tries.size(), 100U);
+}
+
+// A mail program with the right password, which asks all the time, does not make the guesses of
+// who sits behind the same address good.
+TEST_F(ThrottleTest, ALoginDoesNotWashAwayGuessesAtItself) {
+  const Who good{"192.0.2.1", "alice@example.test"};
+  std::size_t guesses = 0;
+  throttle.succeed(good);
+  for (int minute = 0; minute < 120; ++minute, clock.advance(1min)) {
+    while (throttle.begin(good)) {
+      (void)throttle.fail(good);
+      ++guesses;
+    }
+    throttle.succeed(good);
+  }
+  EXPECT_LE(guesses, 100U + 2 * 120);
+}
+
+// A telephone that still has the old password, and asks every minute, bans nobody at home.
+TEST_F(ThrottleTest, AnOldPasswordInOneOfMyProgramsLocksNobodyOut) {
+  const Who good{"2001:db8::1", "alice@example.test"};
+  throttle.succeed(good);
+  for (int minute = 0; minute < 1000; ++minute, clock.advance(1min)) {
+    ASSERT_FALSE(throttle.is_banned(good)) << minute;
+    (void)throttle.fail(good);
+  }
+}
+
+TEST_F(ThrottleTest, ABanOfNoTimeIsNoneForAKnownPairEither) {
+  config.ban = 0ms;
+  const Who good{"192.0.2.1", "alice@example.test"};
+  throttle.succeed(good);
+  for (int i = 0; i < 300; ++i) (void)throttle.fail(good);
+  EXPECT_FALSE(throttle.is_banned(good));
+  EXPECT_TRUE(told(throttle).empty());
 }
 
 TEST_F(ThrottleTest, NobodyWashesHimselfClean) {
