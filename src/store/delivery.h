@@ -3,13 +3,16 @@
 // uncommitted leaves nothing behind. Used by LMTP (after Sieve) and by IMAP APPEND. Wire bytes
 // (CRLF) in, LF lines on disk.
 //
-//   begin   tmp/T created                      crash: a stale file in tmp/, removed when it is 36
-//   hours old write   converted, written                 the same commit  fdatasync(T); link into
-//   new/ or cur/ of each mailbox (rename for the last); fsync of each such folder;
-//           UIDs leased (synced), index rows and uidlist lines written; answer
-//           crash before a folder's fsync: there or not, never half; not acknowledged
-//           crash after it: there; the UID is given at the next look if the index did not get its
-//           row
+//   step    on disk                           a crash leaves
+//   begin   tmp/T created                     a stale file in tmp/, removed when it is 36 hours old
+//   write   converted, written                the same
+//   commit  fdatasync(T)                      the same
+//           link into new/ or cur/ of each    there or not, never half; not acknowledged
+//           mailbox (rename for the last)
+//           fsync of each such folder         there
+//           UIDs leased (synced), index rows  there; the UID is given at the next look if the index
+//           and uidlist lines written         did not get its row
+//           answer
 #pragma once
 
 #include <memory>

@@ -1,12 +1,14 @@
 // The small text files that Dovecot keeps in a maildir and that Posthorn keeps as well, so that
 // either can take over:
+//
 //   dovecot-keywords     "<bit> <name>" a line: the letters a to z of the file names (bit 0 to 25),
-//   a mailbox each subscriptions        a name a line, in modified UTF-7 with '.'; or version 2:
-//   "V\t2", an empty line, then levels
-//                        divided by tabs. Read in both forms, written in the one it had.
-//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty
-//   file
+//                        one file a mailbox
+//   subscriptions        a name a line, in modified UTF-7 with '.'; or version 2: "V\t2", an empty
+//                        line, then levels divided by tabs. Read in both forms, written in the one
+//                        it had.
+//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty file
 //                        dovecot-uidvalidity.<the same> beside it
+//
 // Sans-I/O: texts in, values out. Lines that make no sense are passed over.
 #pragma once
 

@@ -5,13 +5,14 @@
 //
 // Order of the steps, so that a crash between any two leaves one known state (see delivery.h and
 // index.h):
-//   deliver   message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index
-//   row flags     file renamed, index row                        between: the next look takes the
-//   flags from the name expunge   file removed, index row                        between: the next
-//   look sees it gone move      file renamed, folders synced, both rows        between: the next
-//   look finds it in the one folder it is in create    tmp/, new/, cur/, uidlist made in a folder
-//   aside, renamed into place, synced remove    folder renamed aside, synced, rows, its files
-//   between: the rest is removed at the next opening
+//
+//   deliver  message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index
+//   flags    file renamed, index row                   between: the next look takes them from the name
+//   expunge  file removed, index row                   between: the next look sees it gone
+//   move     file renamed, folders synced, both rows   between: it is found in the folder it is in
+//   create   folder, tmp/, new/, cur/ made, synced     between: no mailbox yet, for cur/ comes last
+//   remove   folder renamed aside, synced, rows,       between: the rest is removed at the next
+//            its files                                 opening
 #pragma once
 
 #include <functional>

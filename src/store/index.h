@@ -5,23 +5,20 @@
 // WAL with synchronous=NORMAL: no transaction waits for the disk, and after a power cut the index
 // is whole but may lack its newest transactions. What makes that safe:
 //
-//   lost row               how it comes back
-//   a new message          its file is synced in new/ or cur/; the folder's time differs from the
-//   one in the index, the
-//                          next look finds the file; its UID is that of the uidlist line, or, if
-//                          that was lost too, a new one behind the leased block (the old UID is
-//                          never given again)
-//   uidnext                the uidlist's N, synced before a UID of its block was used; taken when
-//   the machine was
-//                          started since (meta.boot_id) or the index is new. After a mere kill the
-//                          index is exact.
-//   a flag                 is in the file's name
-//   an expunge             the file is gone
-//   a new mailbox          its folder and its uidlist were synced
-//   uidvalidity floor      dovecot-uidvalidity, synced before the value is used
-//   mod-sequences          after a power cut those of lost rows may be given again to later
-//   changes; a rebuilt index
-//                          begins above all of before, at the milliseconds since 1970
+//   lost row           how it comes back
+//   a new message      its file is synced in new/ or cur/; the folder's time differs from the one in
+//                      the index, the next look finds the file; its UID is that of the uidlist line,
+//                      or, if that was lost too, a new one behind the leased block (the old UID is
+//                      never given again)
+//   uidnext            the uidlist's N, synced before a UID of its block was used; taken when the
+//                      machine was started since (meta.boot_id) or the index is new. After a mere
+//                      kill the index is exact.
+//   a flag             is in the file's name
+//   an expunge         the file is gone
+//   a new mailbox      its folder and its uidlist were synced
+//   uidvalidity floor  dovecot-uidvalidity, synced before the value is used
+//   mod-sequences      after a power cut those of lost rows may be given again to later changes; a
+//                      rebuilt index begins above all of before, at the milliseconds since 1970
 #pragma once
 
 #include <optional>

@@ -1,13 +1,12 @@
 // dovecot-uidlist, version 3: which UID each file of a maildir has. With it the UIDs outlive the
 // index, and Dovecot and Posthorn can take over from each other.
 //
-//   3 V<uidvalidity> N<next uid> G<guid of the mailbox>      N is written with ten digits: it is
-//   renewed in place <uid> [<extension> …]:<base name>                        ascending
+//   3 V<uidvalidity> N<next uid> G<guid of the mailbox>    N has ten digits: it is renewed in place
+//   <uid> [<extension> …]:<base name>                      ascending
 //
 // N is the end of the block of UIDs that is leased: it is synced before any UID of the block is
 // used (engine_uids.cc). Lines behind the last whole, ascending one are no part of it (a write that
-// a power cut tore). Version 1
-// ("1 <uidvalidity> <next uid>", "<uid> <name>") is read. Sans-I/O.
+// a power cut tore). Version 1 ("1 <uidvalidity> <next uid>", "<uid> <name>") is read. Sans-I/O.
 #pragma once
 
 #include <optional>
