@@ -7,12 +7,13 @@
 //   begin   tmp/T created                     a stale file in tmp/, removed when it is 36 hours old
 //   write   converted, written                the same
 //   commit  fdatasync(T)                      the same
-//           link into new/ or cur/ of each    there or not, never half; not acknowledged
-//           mailbox (rename for the last)
-//           fsync of each such folder         there
-//           UIDs leased (synced), index rows  there; the UID is given at the next look if the index
-//           and uidlist lines written         did not get its row
-//           answer
+//           UIDs leased (synced, one in 256)  the same; the UIDs are lost
+//           link into new/ or cur/ of each    there or not, never half, with its UID in its name;
+//           mailbox (rename for the last)     not acknowledged
+//           fsync of each such folder         there under that UID, from now on for good
+//           index rows and uidlist lines      the same: the next look reads the UID in the name
+//           written, not synced
+//           answer with the UIDs              the same
 #pragma once
 
 #include <memory>

@@ -36,6 +36,10 @@ void Engine::OwnChange::settle(State& state) const {
   if (!state.verify_at) state.verify_at = std::chrono::steady_clock::now() + kVerifyOwnChanges;
 }
 
+ModSeq Engine::clock_modseq() const {
+  return static_cast<ModSeq>(std::max<std::int64_t>(0, now().time_since_epoch().count()));
+}
+
 Engine::Engine(Options options) : options_(std::move(options)), unique_(options_.hostname) {
   if (options_.boot_id.empty()) options_.boot_id = kernel_boot_id();
 }
@@ -147,7 +151,8 @@ Result<> Engine::close() {
     if (!state.is_checked) continue;
     if (const auto floor = index_.trim_vanished(state.row.id, kVanishedMax); floor && *floor > 0)
       state.row.vanished_floor = *floor;
-    if (state.leased > state.row.uidnext) result = lease(state, state.row.uidnext);
+    if (state.leased > state.row.uidnext || state.modseq_leased > state.row.modseq)
+      result = lease(state, state.row.uidnext, state.row.modseq);
     if (result) result = save(state);
   }
   rest();
@@ -228,9 +233,10 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
     state.row.uidnext = list->next;
     state.row.guid = list->guid;
     state.leased = list->leased;
+    state.modseq_leased = list->modseq;
     TRY_OK(raise_uidvalidity(list->uidvalidity));
     // A client may know mod-sequences of before: begin above all that were.
-    state.row.modseq = std::max<ModSeq>(1, static_cast<ModSeq>(now().time_since_epoch().count()));
+    state.row.modseq = std::max({ModSeq{1}, list->modseq, clock_modseq()});
   } else {
     if (text)
       log_.warn(event::store_uidvalidity_changed,
@@ -296,6 +302,17 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
     TRY_OK(write_uidlist(state));
   } else {
     state.leased = list->leased;
+    state.modseq_leased = list->modseq;
+    state.listed_end = list->lines.empty() ? 1 : list->lines.back().uid + 1;
+    // Mod-sequences up to M may have been told for what the index lost: begin above them, and let
+    // every client that knows one of them ask for all flags anew. Without M (an older program's
+    // file) nothing is known but that they grew slower than the clock.
+    const ModSeq told = list->modseq != 0 ? list->modseq : clock_modseq();
+    if (!is_same_boot_ && told > state.row.modseq) {
+      state.row.modseq = told;
+      state.row.vanished_floor = told;
+      TRY_OK(index_.touch_messages(state.row.id, told));
+    }
     if (list->leased > state.row.uidnext && !is_same_boot_) {
       log_.info(event::store_uids_skipped,
                 {{"path", state.path.native()}, {"from", state.row.uidnext}, {"to", list->leased}});

@@ -6,7 +6,11 @@
 // Order of the steps, so that a crash between any two leaves one known state (see delivery.h and
 // index.h):
 //
-//   deliver  message synced, name in new/ or cur/ synced, UID leased (synced), uidlist line, index
+//   deliver  message synced, UID leased (synced),      between: there with that UID, or not at all
+//            name with the UID in new/ or cur/ synced,
+//            uidlist line, index row
+//   found    UID leased, uidlist line, both synced,    between: not shown yet; its UID is the line's
+//            index row, told
 //   flags    file renamed, index row                   between: the next look takes them from the name
 //   expunge  file removed, index row                   between: the next look sees it gone
 //   move     file renamed, folders synced, both rows   between: it is found in the folder it is in
@@ -160,9 +164,14 @@ class Engine {
     MailboxRow row;
     Path path;
     Uid leased = 1;  // N in the uidlist: UIDs below it may be given out
-    Uid accept_from =
-        1;  // a uidlist's UID for an unknown file counts from here: below, it was used before
+    // The UID that the uidlist or its name has for an unknown file counts from here: below, it was
+    // used before.
+    Uid accept_from = 1;
+    ModSeq modseq_leased = 1;       // M in the uidlist: mod-sequences up to it may be told
+    Uid listed_end = 1;             // behind the uidlist's last line
+    bool is_list_doubtful = false;  // a write or sync of the uidlist failed: write it anew
     bool is_checked = false;
+    bool is_mail_held_back = false;  // new mail whose UIDs could not be made durable yet
     std::optional<SteadyTime>
         verify_at;  // when the folders are read even if their times are the same
     std::optional<MailboxStatus> counted;
@@ -183,6 +192,7 @@ class Engine {
 
   Disk& disk() const { return *options_.disk; }
   WallTime now() const { return options_.clock->now(); }
+  ModSeq clock_modseq() const;  // milliseconds since 1970
   Path folder_path(std::string_view name) const;
   Result<> ensure_open();
   Result<State*> find(std::string_view name, Changes& changes);  // nullptr: there is none
@@ -203,9 +213,22 @@ class Engine {
   Result<std::uint32_t> make_uidvalidity();
   Result<> raise_uidvalidity(std::uint32_t value);
   Result<std::uint32_t> read_uidvalidity_floor();
-  Result<> write_uidlist(State& state);
-  Result<> lease(State& state, Uid end);
-  Result<> assign_uids(State& state, std::vector<MessageRow>& rows);
+  // With more that the index has not got yet.
+  using UidNames = std::vector<std::pair<Uid, std::string>>;
+  Result<> write_uidlist(State& state, const UidNames& more = {});
+  Result<> lease(State& state, Uid end, ModSeq modseq_end);
+  Result<> lease_modseq(State& state);
+  struct ListedUids;
+  Result<> reread_uidlist(State& state, ListedUids& listed);
+  Result<> prepare_uids(State& state);
+  Result<Uid> take_uid(State& state, Uid wish);
+  static std::vector<MessageRow*> take_known_uids(const State& state, ListedUids& listed,
+                                                  std::vector<MessageRow>& rows);
+  // On an Error no row has one, and nothing that may be told has changed. are_all: no file but these
+  // and those of the index is there, so other lines of the uidlist may go.
+  Result<> assign_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
+  Result<> give_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
+  Result<> append_uids(State& state, const std::vector<MessageRow>& rows, const ListedUids& listed);
   Result<std::optional<std::string>> read_uidlist(const State& state);
 
   // engine_sync.cc
@@ -243,6 +266,12 @@ class Engine {
 
   // engine_commit.cc
   struct PlacedFile;
+  struct CommitMailbox {
+    OwnChange own;
+    Uid uidnext = 1;  // before any was taken
+  };
+  std::map<std::int64_t, CommitMailbox> prepare_mailboxes(const std::vector<CommitGroup>& groups,
+                                                          Changes& changes);
   Result<> place_group(CommitGroup& group, std::vector<PlacedFile>& placed, Changes& changes);
   void undo(std::vector<PlacedFile>& placed, const CommitGroup& group);
   Result<> record(std::vector<PlacedFile>& placed, Changes& changes);

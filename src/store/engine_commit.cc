@@ -1,8 +1,10 @@
 // Staged messages into mailboxes: the durable part of a delivery (see delivery.h for the order of
 // the steps).
 #include <algorithm>
+#include <fmt/format.h>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "base/events.h"
 #include "store/delivery.h"
@@ -54,7 +56,13 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     PlacedFile file{
         .group = &group, .item = &item, .mailbox = state->row.id, .path = {}, .row = {}};
     Entry& entry = file.row.entry;
-    entry.uid = item.target->uid;  // a wish: engine_uids.cc decides
+    // Without a UID now (the uidlist is locked, or the disk full) the message is safe all the same;
+    // it gets one at the next look.
+    std::string mark;
+    const auto uid = take_uid(*state, item.target->uid);
+    entry.uid = uid.value_or(0);
+    if (uid) mark = uid_mark(state->row.uidvalidity, *uid);
+    if (!uid) log_.warn(event::store_index_failed, {{"error", uid.error().what}});
     entry.flags = item.target->flags & flag::all_imap;
     entry.keywords = *bits;
     entry.size = static_cast<std::uint32_t>(item.size);
@@ -64,8 +72,7 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
                               .count();
     file.row.is_exact = true;
     const std::string base = item.is_last ? item.base : unique_.make(now());
-    file.row.file.base =
-        base + ",S=" + std::to_string(item.size) + ",W=" + std::to_string(item.wire_size);
+    file.row.file.base = fmt::format("{},S={},W={}{}", base, item.size, item.wire_size, mark);
     constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
     if (entry.flags != 0 || entry.keywords != 0) {
       file.row.file.place = Place::in_cur;
@@ -83,17 +90,31 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
   return {};
 }
 
-void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
-  // The mailboxes first, with what others dropped there meanwhile, so that our own changes can be
-  // told apart.
-  std::map<std::int64_t, OwnChange> own;
+// The mailboxes of all groups, with what others dropped there meanwhile, so that our own changes can
+// be told apart.
+std::map<std::int64_t, Engine::CommitMailbox> Engine::prepare_mailboxes(
+    const std::vector<CommitGroup>& groups, Changes& changes) {
+  std::map<std::int64_t, CommitMailbox> mailboxes;
+  const auto warn = [&](const Result<>& done) {
+    if (!done) log_.warn(event::store_index_failed, {{"error", done.error().what}});
+  };
   for (const CommitGroup& group : groups) {
     for (const CommitItem& item : group.items) {
       const auto name = check_mailbox_name(item.target->mailbox);
-      const auto state = name ? find(*name, changes) : Result<State*>(nullptr);
-      if (state && *state != nullptr) own.try_emplace((*state)->row.id, **state);
+      const auto found = name ? find(*name, changes) : Result<State*>(nullptr);
+      if (!found || *found == nullptr || mailboxes.contains((*found)->row.id)) continue;
+      State& state = **found;
+      // What could not be recorded before comes first: its UIDs are the lower ones.
+      if (state.row.in_new == Stamp{}) warn(sync(state, RefreshMode::quick, changes));
+      mailboxes.emplace(state.row.id, CommitMailbox{OwnChange(state), state.row.uidnext});
+      warn(prepare_uids(state));
     }
   }
+  return mailboxes;
+}
+
+void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
+  std::map<std::int64_t, CommitMailbox> mailboxes = prepare_mailboxes(groups, changes);
   std::vector<PlacedFile> placed;
   for (CommitGroup& group : groups) {
     group.outcome = place_group(group, placed, changes);
@@ -116,16 +137,25 @@ void Engine::commit(std::vector<CommitGroup>& groups, Changes& changes) {
     undo(placed, group);
     i = 0;
   }
-  if (placed.empty()) return;
-  for (auto& [id, change] : own)
-    if (const auto state = find(id)) change.settle(**state);
-  if (const auto recorded = record(placed, changes); !recorded) {
-    // The messages are safe in their folders; the next look gives them their UIDs.
-    log_.warn(event::store_index_failed, {{"error", recorded.error().what}});
-    for (const PlacedFile& file : placed) {
-      file.item->placed.uid = 0;
-      if (const auto state = find(file.mailbox)) (*state)->row.in_new = (*state)->row.in_cur = {};
-    }
+  Result<> recorded;
+  if (!placed.empty()) {
+    for (auto& [id, mailbox] : mailboxes)
+      if (const auto state = find(id)) mailbox.own.settle(**state);
+    recorded = record(placed, changes);
+  }
+  std::set<std::int64_t> filled;
+  if (recorded)
+    for (const PlacedFile& file : placed) filled.insert(file.mailbox);
+  // Where none was told its UID, the next one may have it.
+  for (const auto& [id, mailbox] : mailboxes)
+    if (const auto state = find(id); state && !filled.contains(id))
+      (*state)->row.uidnext = mailbox.uidnext;
+  if (recorded) return;
+  // The messages are safe in their folders; the next look gives them their UIDs.
+  log_.warn(event::store_index_failed, {{"error", recorded.error().what}});
+  for (const PlacedFile& file : placed) {
+    file.item->placed.uid = 0;
+    if (const auto state = find(file.mailbox)) (*state)->row.in_new = (*state)->row.in_cur = {};
   }
 }
 
@@ -139,16 +169,19 @@ Result<> Engine::record(std::vector<PlacedFile>& placed, Changes& changes) {
     TRY(State * state, find(id));
     std::vector<MessageRow> rows;
     for (const PlacedFile* file : files) rows.push_back(file->row);
-    TRY_OK(assign_uids(*state, rows));
+    TRY_OK(lease_modseq(*state));
+    TRY_OK(assign_uids(*state, rows, false));
     const ModSeq modseq = ++state->row.modseq;
     MailboxChanges change;
     change.id = id;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      rows[i].entry.modseq = modseq;
-      TRY_OK(index_.add_message(id, rows[i]));
-      change.added.push_back(rows[i].entry);
-      files[i]->item->placed.uid = rows[i].entry.uid;
+    std::unordered_map<std::string_view, Uid> uids;
+    for (MessageRow& row : rows) {
+      row.entry.modseq = modseq;
+      TRY_OK(index_.add_message(id, row));
+      change.added.push_back(row.entry);
+      uids[row.file.base] = row.entry.uid;
     }
+    for (PlacedFile* file : files) file->item->placed.uid = uids[file->row.file.base];
     TRY_OK(save(*state));
     change.uidnext = state->row.uidnext;
     change.modseq = state->row.modseq;

@@ -100,6 +100,7 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   for (std::size_t i = 0; i < std::min(state->row.keywords.size(), kKeywordLettersMax); ++i)
     if (!state->row.keywords[i].empty()) nameless &= ~(Keywords{1} << i);
 
+  TRY_OK(lease_modseq(*state));
   OwnChange own(*state);
   TRY(auto transaction, index_.begin());
   MailboxChanges change;
@@ -190,6 +191,9 @@ Result<std::vector<Uid>> Engine::expunge(std::int64_t id,
   change.id = id;
   std::vector<Uid> gone;
   Result<> failure;
+  // Room is what an expunge makes: it must not fail for want of it.
+  if (const auto leased = lease_modseq(*state); !leased)
+    log_.warn(event::store_index_failed, {{"error", leased.error().what}});
   {
     OwnChange own(*state);
     Result<> recorded;
@@ -267,6 +271,7 @@ Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to
 Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, State& to,
                                                        Transfer how, Changes& changes) {
   int failures = 0;
+  Uid uid_there = 0;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TRY(const auto row, locate(from, uid, changes));
     if (!row) return std::nullopt;
@@ -278,10 +283,14 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
     // A target that has no room for one more keyword still takes the message.
     const auto bits = keyword_bits(to, names, true, changes);
     MessageRow copy = *row;
-    copy.entry.uid = 0;  // its UID is the other mailbox's
+    if (uid_there == 0) {
+      TRY(uid_there, take_uid(to, 0));
+    }
+    copy.entry.uid = uid_there;
     copy.entry.keywords = bits ? bits->value_or(0) : 0;
     copy.file.base = entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size)
                                           : unique_.make(now());
+    copy.file.base += uid_mark(to.row.uidvalidity, uid_there);
     copy.file.info.clear();
     copy.file = location_with(copy.file, entry.flags, copy.entry.keywords);
     const auto placed = place_copy(from, *row, to, copy, how);
@@ -302,11 +311,16 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   TRY_OK(sync(*to, RefreshMode::quick, changes));
   TRY(State * from, find(id));
   result.uidvalidity = to->row.uidvalidity;
+  TRY_OK(lease_modseq(*from));
+  TRY_OK(lease_modseq(*to));
+  const Uid uidnext_before = to->row.uidnext;
+  TRY_OK(prepare_uids(*to));
 
   const OwnChange own_from(*from);
   const OwnChange own_to(*to);
   std::vector<std::pair<Uid, MessageRow>> copies;
   const auto undo = [&] {
+    to->row.uidnext = uidnext_before;  // none was told
     if (how == Transfer::copy)
       for (const auto& [uid, copy] : copies) (void)disk().remove(copy.file.path_in(to->path));
   };
@@ -326,6 +340,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
     return std::unexpected(std::move(failure).error());
   }
   if (copies.empty()) {
+    to->row.uidnext = uidnext_before;
     if (!failure) return std::unexpected(std::move(failure).error());
     return result;
   }
@@ -344,7 +359,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   auto transaction = index_.begin();
   const auto record = [&]() -> Result<> {
     if (!transaction) return std::unexpected(transaction.error());
-    TRY_OK(assign_uids(*to, rows));
+    TRY_OK(assign_uids(*to, rows, false));
     MailboxChanges added;
     added.id = to->row.id;
     const ModSeq modseq = ++to->row.modseq;
@@ -376,7 +391,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   };
   auto recorded = record();
   if (!recorded) {
-    if (how == Transfer::copy) undo();
+    undo();  // what was moved is found at the next look, under the UID in its name
     from->row.in_new = to->row.in_new = {};
     return std::unexpected(std::move(recorded).error());
   }

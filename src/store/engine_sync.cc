@@ -246,7 +246,17 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
   }
   TRY(auto rows, read_new_files(state, difference));
   if (!rows.empty()) {
-    TRY_OK(assign_uids(state, rows));
+    // Law 4: what has no durable UID is not shown. The rest is, and the next look tries again.
+    const auto assigned = assign_uids(state, rows, true);
+    if (!assigned) {
+      if (!std::exchange(state.is_mail_held_back, true))
+        log_.warn(event::store_failed,
+                  {{"path", state.path.native()}, {"error", assigned.error().what}});
+      rows.clear();
+      difference.is_whole = false;
+    } else {
+      state.is_mail_held_back = false;
+    }
     for (MessageRow& row : rows) {
       row.entry.modseq = modseq;
       TRY_OK(index_.add_message(state.row.id, row));
@@ -255,6 +265,7 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
   }
   const bool is_changed =
       !change.expunged.empty() || !change.changed.empty() || !change.added.empty();
+  if (is_changed) TRY_OK(lease_modseq(state));
   if (is_changed) state.row.modseq = modseq;
   if (!difference.is_whole) state.row.in_new = state.row.in_cur = {};
   TRY_OK(save(state));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/ids.h"
 
 namespace posthorn::store {
@@ -71,6 +72,23 @@ std::optional<std::uint64_t> size_in_name(std::string_view base, char kind) {
   if (error != std::errc() || (end != digits.data() + digits.size() && *end != ','))
     return std::nullopt;
   return value;
+}
+
+std::string uid_mark(std::uint32_t uidvalidity, Uid uid) {
+  return fmt::format(",V={}.{}", uidvalidity, uid);
+}
+
+std::optional<Uid> uid_in_name(std::string_view base, std::uint32_t uidvalidity) {
+  const std::size_t at = base.find(",V=");
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view rest = base.substr(at + 3);
+  rest = rest.substr(0, rest.find(','));
+  const std::size_t dot = rest.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto validity = to_number<std::uint32_t>(rest.substr(0, dot));
+  const auto uid = to_number<Uid>(rest.substr(dot + 1));
+  if (validity != uidvalidity || !uid || *uid == 0) return std::nullopt;
+  return uid;
 }
 
 UniqueNames::UniqueNames(std::string_view hostname) {

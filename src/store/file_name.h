@@ -1,8 +1,12 @@
 // The name of a message's file, as Dovecot writes it:
-// time.MmicrosecondsPpidQcount.host,S=size,W=wire size:2,FLAGS. What stands before ":2," is the
-// base name, which never changes; what follows are flags in the order of ASCII: D draft, F flagged,
-// P passed, R replied, S seen, T trashed (deleted), a to z keywords. Letters that we do not know
-// are kept. Sans-I/O.
+//
+//   time.MmicrosecondsPpidQcount.host,S=size,W=wire size,V=uidvalidity.uid:2,FLAGS
+//
+// What stands before ":2," is the base name, which never changes; what follows are flags in the
+// order of ASCII: D draft, F flagged, P passed, R replied, S seen, T trashed (deleted), a to z
+// keywords. Letters that we do not know are kept. V= is our own addition (adr/0008): the UID that the
+// message was given, on disk as soon as its name is; programs that do not know it leave it alone.
+// Sans-I/O.
 #pragma once
 
 #include <optional>
@@ -31,6 +35,10 @@ std::string format_info(Letters letters, std::string_view old_info = {});
 
 // The number behind ",S=" or ",W=" in a base name.
 std::optional<std::uint64_t> size_in_name(std::string_view base, char kind);
+
+// ",V=uidvalidity.uid", and the UID in it if it is one of this mailbox.
+std::string uid_mark(std::uint32_t uidvalidity, Uid uid);
+std::optional<Uid> uid_in_name(std::string_view base, std::uint32_t uidvalidity);
 
 // Makes base names that no other program on any machine makes. One per account.
 class UniqueNames {

@@ -347,6 +347,11 @@ Result<> Index::remove_message(std::int64_t mailbox, Uid uid) {
   return {};
 }
 
+Result<> Index::touch_messages(std::int64_t mailbox, ModSeq modseq) {
+  TRY(auto s, db_.prepare("UPDATE messages SET modseq = ? WHERE mailbox = ?"));
+  return s.bind(modseq, mailbox).run();
+}
+
 Result<MailboxStatus> Index::count(const MailboxRow& row) {
   // A wire size that is not known counts as twice the size: RFC 8438 section 2 allows more, not
   // less.

@@ -8,8 +8,7 @@
 //   lost row           how it comes back
 //   a new message      its file is synced in new/ or cur/; the folder's time differs from the one in
 //                      the index, the next look finds the file; its UID is that of the uidlist line,
-//                      or, if that was lost too, a new one behind the leased block (the old UID is
-//                      never given again)
+//                      else the one in its name. One or the other was synced before it was told.
 //   uidnext            the uidlist's N, synced before a UID of its block was used; taken when the
 //                      machine was started since (meta.boot_id) or the index is new. After a mere
 //                      kill the index is exact.
@@ -17,8 +16,10 @@
 //   an expunge         the file is gone
 //   a new mailbox      its folder and its uidlist were synced
 //   uidvalidity floor  dovecot-uidvalidity, synced before the value is used
-//   mod-sequences      after a power cut those of lost rows may be given again to later changes; a
-//                      rebuilt index begins above all of before, at the milliseconds since 1970
+//   mod-sequences      the uidlist's M, synced before one up to it was told. Behind a power cut the
+//                      mailbox begins there, and all its messages count as changed then: what was
+//                      told of them may be lost with their rows. A rebuilt index begins above all of
+//                      before, at M or the milliseconds since 1970.
 #pragma once
 
 #include <optional>
@@ -104,6 +105,8 @@ class Index {
   Result<> add_message(std::int64_t mailbox, const MessageRow& row);
   Result<> save_message(std::int64_t mailbox, const MessageRow& row);
   Result<> remove_message(std::int64_t mailbox, Uid uid);
+  // All of a mailbox's messages changed at this mod-sequence.
+  Result<> touch_messages(std::int64_t mailbox, ModSeq modseq);
   Result<MailboxStatus> count(const MailboxRow& row);
   // How much each mailbox that is known holds: kept by triggers, in the transaction of each change.
   Result<std::vector<MailboxUsage>> usage();

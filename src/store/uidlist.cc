@@ -29,6 +29,7 @@ bool parse_header(std::string_view line, UidList& list, bool& is_old) {
       if (word.empty()) continue;
       if (word.front() == 'V') validity = to_number<std::uint32_t>(word.substr(1));
       if (word.front() == 'N') next = to_number<std::uint32_t>(word.substr(1));
+      if (word.front() == 'M') list.modseq = to_number<ModSeq>(word.substr(1)).value_or(0);
       if (word.front() == 'G') list.guid = word.substr(1, 64);
     }
   }
@@ -66,9 +67,9 @@ std::optional<UidList> parse_uidlist(std::string_view text) {
   if (first == std::string_view::npos) return std::nullopt;
   bool is_old = false;
   if (!parse_header(text.substr(0, first), list, is_old)) return std::nullopt;
-  list.is_ours = text.substr(0, first) ==
-                 std::string_view(format_uidlist_header(list.uidvalidity, list.leased, list.guid))
-                     .substr(0, first);
+  list.is_ours = list.modseq != 0 &&
+                 text.substr(0, first + 1) ==
+                     format_uidlist_header(list.uidvalidity, list.leased, list.guid, list.modseq);
   text.remove_prefix(first + 1);
   Uid last = 0;
   while (!text.empty()) {
@@ -87,20 +88,14 @@ std::optional<UidList> parse_uidlist(std::string_view text) {
   return list;
 }
 
-std::string format_uidlist_header(std::uint32_t uidvalidity, Uid leased, std::string_view guid) {
-  return fmt::format("3 V{:010} N{:010} G{}\n", uidvalidity, leased, guid);
+std::string format_uidlist_header(std::uint32_t uidvalidity, Uid leased, std::string_view guid,
+                                  ModSeq modseq) {
+  const std::string mark = modseq != 0 ? fmt::format(" M{:020}", modseq) : "";
+  return fmt::format("3 V{:010} N{:010} G{}{}\n", uidvalidity, leased, guid, mark);
 }
 
 void append_uidlist_line(Uid uid, std::string_view base, std::string& out) {
   fmt::format_to(std::back_inserter(out), "{} :{}\n", uid, base);
-}
-
-std::size_t uidlist_lease_offset(std::uint32_t uidvalidity) {
-  return fmt::format("3 V{:010} N", uidvalidity).size();
-}
-
-std::string format_uidlist_lease(Uid leased) {
-  return fmt::format("{:010}", leased);
 }
 
 }  // namespace posthorn::store

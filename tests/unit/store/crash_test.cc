@@ -1,7 +1,10 @@
 // Stop at every operation on the disk in turn, start again, and ask: is every acknowledged message
-// there, is no UID reused, is nothing there twice? Once as a kill (all that was written stays),
+// there under the UID that was told, is no UID reused, is nothing there twice, and does no
+// mod-sequence that was told stand for something else? Once as a kill (all that was written stays),
 // once as a power cut (all that was not synced is gone, and the index falls back to what it was).
 // And: one failing operation, the process living on.
+#include <algorithm>
+
 #include "harness.h"
 #include "tests/support/fault_disk.h"
 
@@ -14,9 +17,18 @@ using test::FaultDisk;
 
 // What a client was told.
 struct Told {
-  std::set<std::string> acknowledged;       // subjects that must be somewhere
-  std::map<std::string, std::string> ever;  // "mailbox validity uid" -> subject
-  std::map<std::string, Uid> uidnext;       // "mailbox validity"
+  std::set<std::string> acknowledged;            // subjects that must be somewhere
+  std::map<std::string, std::string> ever;       // "mailbox validity uid" -> subject
+  std::map<std::string, Uid> uidnext;            // "mailbox validity"
+  std::map<std::string, Uid> looked;             // "mailbox validity": UIDNEXT at the last look
+  std::map<std::string, ModSeq> highest;         // "mailbox validity"
+  std::map<std::string, std::set<Uid>> uids_of;  // "mailbox validity subject"
+  struct Marks {
+    ModSeq modseq = 0;
+    Flags flags = 0;
+    Keywords keywords = 0;
+  };
+  std::map<std::string, Marks> marks;  // "mailbox validity uid"
   std::map<std::string, std::uint32_t> uidvalidity;
 };
 
@@ -31,6 +43,20 @@ class Crash : public testing::Test {
     return text.substr(0, text.find('\n'));
   }
 
+  // A client that knows the highest mod-sequence learns of all that is not as it was told.
+  static void look_at_marks(const Mailbox& mailbox, Uid uid, const std::string& id, ModSeq highest,
+                            Told& told) {
+    const Entry* entry = mailbox.find(uid);
+    if (entry == nullptr) return;
+    Told::Marks& marks = told.marks[id];
+    const bool is_same = marks.flags == entry->flags && marks.keywords == entry->keywords;
+    if (marks.modseq != 0 && !is_same) {
+      EXPECT_GT(entry->modseq, highest) << id << " changed in silence";
+      EXPECT_NE(entry->modseq, marks.modseq) << id;
+    }
+    marks = {entry->modseq, entry->flags, entry->keywords};
+  }
+
   // What the client sees now; checked against what it saw before.
   static void look(Process& process, Told& told, std::map<std::string, int>* found = nullptr) {
     for (const std::string name : {"INBOX", "Work"}) {
@@ -42,7 +68,9 @@ class Crash : public testing::Test {
       EXPECT_GE(mailbox.uidvalidity(), known) << name;
       known = std::max(known, mailbox.uidvalidity());
       EXPECT_GE(mailbox.uidnext(), told.uidnext[key]) << key;
-      const Uid before = told.uidnext[key];
+      EXPECT_GE(mailbox.highest_modseq(), told.highest[key]) << key;
+      // New is only what is behind the UIDNEXT of the last look.
+      const Uid before = told.looked[key];
       for (const Uid uid : std::vector<Uid>((*view)->uids())) {
         const std::string subject = subject_of(process, mailbox, uid);
         if (subject.empty()) continue;
@@ -55,8 +83,15 @@ class Crash : public testing::Test {
           EXPECT_GE(uid, before) << id << " was not there before";
           told.ever[id] = subject;
         }
+        // Law 4: the UID that was told is the one it has.
+        std::set<Uid>& uids = told.uids_of[key + " " + subject];
+        EXPECT_TRUE(uids.empty() || uids.contains(uid)) << id << " " << subject << " had another";
+        uids.insert(uid);
+        look_at_marks(mailbox, uid, id, told.highest[key], told);
       }
+      told.looked[key] = std::max(told.looked[key], mailbox.uidnext());
       told.uidnext[key] = std::max(told.uidnext[key], mailbox.uidnext());
+      told.highest[key] = std::max(told.highest[key], mailbox.highest_modseq());
     }
   }
 
@@ -75,6 +110,9 @@ class Crash : public testing::Test {
       const std::string key = mailbox + " " + std::to_string(placed->at(0).uidvalidity);
       told.ever[key + " " + std::to_string(placed->at(0).uid)] = "Subject: " + subject;
       told.uidnext[key] = std::max(told.uidnext[key], placed->at(0).uid + 1);
+      std::set<Uid>& uids = told.uids_of[key + " Subject: " + subject];
+      EXPECT_TRUE(uids.empty()) << subject;
+      uids.insert(placed->at(0).uid);
     }
     return true;
   }
@@ -154,6 +192,22 @@ class Crash : public testing::Test {
     return disk.count();
   }
 };
+
+// What a UID that lasts costs: nothing. One sync of the message, one of its folder.
+TEST_F(Crash, ADeliveryTakesTwoSyncs) {
+  TempFolder folder;
+  Told told;
+  prepare(folder.path(), told);
+  FaultDisk disk;
+  Process process(folder.path(), disk);
+  deliver(process, told, "INBOX", "the first renews the lease");
+  disk.arm({});
+  constexpr int kMails = 20;
+  for (int i = 0; i < kMails; ++i) deliver(process, told, "INBOX", "mail " + std::to_string(i));
+  const auto operations = disk.operations();
+  EXPECT_EQ(std::ranges::count(operations, FaultDisk::Op::sync), kMails);
+  EXPECT_EQ(std::ranges::count(operations, FaultDisk::Op::sync_folder), kMails);
+}
 
 TEST_F(Crash, KilledAtEveryOperation) {
   const int all = operations();

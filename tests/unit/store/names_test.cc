@@ -182,14 +182,14 @@ TEST(UidList, ReadsWhatDovecotWrites) {
 }
 
 TEST(UidList, OursCanBeRenewedInPlace) {
-  std::string text = format_uidlist_header(123, 456, "abcd");
+  std::string text = format_uidlist_header(123, 456, "abcd", 7);
   append_uidlist_line(17, "x.y", text);
   auto list = parse_uidlist(text);
   ASSERT_TRUE(list);
   EXPECT_TRUE(list->is_ours);
   EXPECT_EQ(list->leased, 456U);
-  const std::string digits = format_uidlist_lease(4'000'000'000U);
-  text.replace(uidlist_lease_offset(123), digits.size(), digits);
+  const std::string header = format_uidlist_header(123, 4'000'000'000U, "abcd", 1ULL << 62U);
+  text.replace(0, header.size(), header);
   list = parse_uidlist(text);
   ASSERT_TRUE(list);
   EXPECT_EQ(list->leased, 4'000'000'000U);
