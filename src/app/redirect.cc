@@ -31,7 +31,7 @@ void Redirector::remember(const std::string& key) {
 
 net::Task<> Redirector::copy(const Request& request, store::Delivery& delivery, smtp::Sink& sink) {
   CO_TRY(const auto staged, co_await delivery.reread());
-  store::CrlfReader reader(staged.file, 0, staged.size);
+  store::CrlfReader reader(staged.file, 0, staged.size, store::CrlfReader::Nul::kept);
   CO_TRY_OK(co_await parts_.pool.run([&] { return reader.skip(request.prefix); }));
   CO_TRY_OK(
       co_await sink.write(fmt::format("{}: {}\r\n", message::kRedirectTrace, request.account)));

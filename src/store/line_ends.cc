@@ -106,8 +106,8 @@ std::uint64_t wire_size_of(std::string_view text, char before) {
   return size;
 }
 
-CrlfReader::CrlfReader(const File& file, std::uint64_t begin, std::uint64_t end)
-    : file_(&file), at_(begin), end_(end) {}
+CrlfReader::CrlfReader(const File& file, std::uint64_t begin, std::uint64_t end, Nul nul)
+    : file_(&file), at_(begin), end_(end), nul_(nul) {}
 
 Result<bool> CrlfReader::fill() {
   if (!left_.empty()) return true;
@@ -126,6 +126,8 @@ Result<bool> CrlfReader::fill() {
     return false;
   }
   at_ += n;
+  if (nul_ == Nul::shown && std::memchr(buffer_.data(), '\0', n) != nullptr)
+    std::replace(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(n), '\0', '\x80');
   left_ = std::string_view(buffer_).substr(0, n);
   return true;
 }

@@ -58,7 +58,9 @@ std::uint64_t wire_size_of(std::string_view text, char before = '\0');
 class CrlfReader {
  public:
   CrlfReader() = default;
-  CrlfReader(const File& file, std::uint64_t begin, std::uint64_t end);
+  // A NUL may stand in no literal (RFC 3501 section 9, CHAR8): clients are shown 0x80, as Dovecot does.
+  enum class Nul { shown, kept };
+  CrlfReader(const File& file, std::uint64_t begin, std::uint64_t end, Nul nul = Nul::shown);
 
   // Fills out with wire bytes; fewer than out.size() only at the end of the range, 0 behind it.
   Result<std::size_t> read(std::span<char> out);
@@ -73,6 +75,7 @@ class CrlfReader {
   const File* file_ = nullptr;
   std::uint64_t at_ = 0;
   std::uint64_t end_ = 0;
+  Nul nul_ = Nul::shown;
   bool begun_ = false;
   std::string buffer_;
   std::string_view left_;

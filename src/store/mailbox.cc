@@ -173,8 +173,13 @@ net::Task<std::vector<std::optional<OpenMessage>>> Mailbox::open_messages(std::v
     Opened opened;
     opened.reserve(uids.size());
     for (const Uid uid : uids) {
-      TRY(auto one, account_.engine_->open_message(id_, uid, changes));
-      opened.push_back(std::move(one));
+      auto one = account_.engine_->open_message(id_, uid, changes);
+      if (one) {
+        opened.push_back(*std::move(one));
+      } else {
+        account_.engine_->log_unreadable(one.error());
+        opened.emplace_back(OpenMessage{}).value().uid = uid;
+      }
     }
     return opened;
   });

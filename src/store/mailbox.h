@@ -63,7 +63,8 @@ struct CopyResult {
 // meanwhile.
 struct OpenMessage {
   Uid uid = 0;
-  File file;  // physical bytes (LF lines); read with read_at() or CrlfReader in the pool
+  File file;  // physical bytes (LF lines); read with read_at() or CrlfReader in the pool; not open:
+              // it is there and cannot be read (open_messages only)
   std::uint64_t size = 0;       // physical, from fstat
   std::uint64_t wire_size = 0;  // exact: what CrlfReader gives for the whole
   WallTime internal_date{};
@@ -119,7 +120,8 @@ class Mailbox {
   // nullopt: it is gone (another program removed it: the snapshot and every View learn of it as
   // expunged).
   net::Task<std::optional<OpenMessage>> open_message(Uid uid);
-  // Several at once, in the order of uids; each holds a descriptor.
+  // Several at once, in the order of uids; each holds a descriptor. One that cannot be read spoils
+  // nothing for the others: it comes with a file that is not open, and stands in the log once.
   net::Task<std::vector<std::optional<OpenMessage>>> open_messages(std::vector<Uid> uids);
   // Fills wire_size of those among uids whose Entry has 0 (files another program dropped, adopted
   // maildirs).

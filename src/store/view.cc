@@ -140,6 +140,11 @@ ViewChanges View::take_changes(ExpungeMode mode) {
   return out;
 }
 
+bool View::take_keywords_grew() {
+  const std::size_t now = mailbox_->keywords_.size();
+  return std::exchange(keywords_told_, now) != now;
+}
+
 void View::mark_told(const std::vector<FlagChange>& changes) {
   for (const FlagChange& change : changes)
     if (change.is_changed) told_.emplace_back(change.uid, change.modseq);

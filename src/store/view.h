@@ -62,6 +62,8 @@ class View {
   // Is there anything to tell? Cheap.
   bool has_changes() const;
   ViewChanges take_changes(ExpungeMode mode);
+  // Keywords that were not told: tell them before a message's flags. true only once for each.
+  bool take_keywords_grew();
   // The session has told its client these itself (a STORE's own FETCH responses) or must not
   // (.SILENT): the next take_changes leaves them out unless they changed once more.
   void mark_told(const std::vector<FlagChange>& changes);

@@ -44,6 +44,7 @@ struct Wanted {
   bool made = false, header = false, text = false;
 };
 struct Loaded {
+  bool is_read = false;
   std::optional<Made> made;
   std::string header;               // with the empty line
   std::optional<std::string> text;  // of a small one
@@ -67,6 +68,7 @@ Result<std::string> read_header(const store::OpenMessage& opened) {
 // Blocks.
 Result<Loaded> load(const store::OpenMessage& opened, Wanted wanted) {
   Loaded loaded;
+  loaded.is_read = true;
   const bool is_small = opened.wire_size <= kSmall;
   if (wanted.made || (wanted.text && is_small)) {
     TRY(std::string text,
@@ -116,6 +118,8 @@ struct FetchRun {
   using Cached = std::unordered_map<store::Uid, std::string>;
   Cached envelopes{}, bodies{}, structures{}, places{};
   bool needs_header = false, needs_places = false, needs_text = false;
+  bool has_unreadable = false;
+  std::vector<Error> faults{};
 
   void look_at_items() {
     for (const Section& section : items.sections) {
@@ -168,7 +172,7 @@ struct FetchRun {
         bodies[uid] = std::move(made.body);
         structures[uid] = std::move(made.structure);
         places[uid] = std::move(made.places);
-      } else if (items.envelope && !envelopes.contains(uid)) {
+      } else if (items.envelope && loaded[i].is_read && !envelopes.contains(uid)) {
         append_envelope(envelopes[uid], message::Headers(loaded[i].header));
         kept[0].push_back({uid, envelopes[uid]});
       }
@@ -176,7 +180,8 @@ struct FetchRun {
     constexpr int kKinds[] = {kCacheEnvelope, kCacheBody, kCacheStructure, kCachePlaces};
     for (std::size_t i = 0; i < std::size(kKinds); ++i)
       if (!kept[i].empty())
-        CO_TRY_OK(co_await session.view_->mailbox().cache_put(std::move(kept[i]), kKinds[i]));
+        // Without room for it (a full disk) the next client reads the file once more.
+        (void)co_await session.view_->mailbox().cache_put(std::move(kept[i]), kKinds[i]);
     co_return Result<>{};
   }
 
@@ -195,12 +200,21 @@ struct FetchRun {
     if (needs_files) {
       CO_TRY(opened, co_await mailbox.open_messages(uids));
       CO_TRY_OK(co_await session.services_.pool.run([&]() -> Result<> {
-        for (std::size_t i = 0; i < uids.size(); ++i)
-          if (opened[i]) {
-            TRY(loaded[i], load(*opened[i], wanted[i]));
+        for (std::size_t i = 0; i < uids.size(); ++i) {
+          if (!opened[i] || !opened[i]->file.is_open()) continue;
+          auto one = load(*opened[i], wanted[i]);
+          if (one) {
+            loaded[i] = *std::move(one);
+          } else {
+            faults.push_back(one.error());
+            opened[i]->file.close();
           }
+        }
         return {};
       }));
+      for (const Error& fault : std::exchange(faults, {}))
+        session.log_.error(event::imap_failed,
+                           {{"account", session.account_->name()}, {"error", fault.what}});
       CO_TRY_OK(co_await keep(uids, loaded));
     }
     for (std::size_t i = 0; i < uids.size(); ++i) {
@@ -216,6 +230,20 @@ struct FetchRun {
     const auto sequence = session.view_->sequence_of(uid);
     if (entry == nullptr || !sequence)
       co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
+    if (opened && !opened->file.is_open()) {
+      // The one that cannot be read: what is known of it. The command ends with NO.
+      has_unreadable = true;
+      const std::size_t before = session.out_.size();
+      session.out_ += fmt::format("* {} FETCH (", *sequence);
+      const std::size_t empty = session.out_.size();
+      add_known(uid, *entry);
+      if (session.out_.size() == empty)
+        session.out_.resize(before);
+      else
+        session.out_ += ")\r\n";
+      co_return Result<>{};
+    }
+    if (items.flags) session.tell_new_keywords();
     session.out_ += fmt::format("* {} FETCH (", *sequence);
     const std::size_t begin = session.out_.size();
     add_known(uid, *entry);
@@ -234,10 +262,12 @@ struct FetchRun {
     if (items.uid || numbers == Numbers::uid) add(fmt::format("UID {}", uid));
     if (items.flags) add("FLAGS " + session.format_flags(uid, entry.flags, entry.keywords));
     if (items.date) add("INTERNALDATE " + format_internal_date(entry.internal_date));
-    if (items.size) add(fmt::format("RFC822.SIZE {}", entry.wire_size));
-    if (items.envelope) add("ENVELOPE " + envelopes[uid]);
-    if (items.body) add("BODY " + bodies[uid]);
-    if (items.structure) add("BODYSTRUCTURE " + structures[uid]);
+    if (items.size && (entry.wire_size != 0 || entry.size == 0))
+      add(fmt::format("RFC822.SIZE {}", entry.wire_size));
+    if (items.size && entry.wire_size == 0 && entry.size != 0) has_unreadable = true;
+    if (items.envelope && envelopes.contains(uid)) add("ENVELOPE " + envelopes[uid]);
+    if (items.body && bodies.contains(uid)) add("BODY " + bodies[uid]);
+    if (items.structure && structures.contains(uid)) add("BODYSTRUCTURE " + structures[uid]);
   }
 
   net::Task<> add_sections(store::Uid uid, const std::optional<store::OpenMessage>& opened,
@@ -374,9 +404,12 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
     if (!request.uids.empty()) {
       request.flags = store::flag::seen;
       const auto stored = co_await view_->mailbox().store_flags(std::move(request));
-      if (!stored) co_return failed(stored.error());
-      view_->mark_told(stored->messages);
-      run.items.flags = true;
+      // What cannot be marked as read can be read all the same.
+      if (!stored)
+        log_.error(event::imap_failed,
+                   {{"account", account_->name()}, {"error", stored.error().what}});
+      if (stored) view_->mark_told(stored->messages);
+      run.items.flags = run.items.flags || stored;
     }
   }
   if (run.items.size) {
@@ -411,6 +444,8 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
       co_return failed(done.error());
     }
   }
+  if (run.has_unreadable)
+    co_return no("Some of the messages could not be read; the others were told", "UNAVAILABLE");
   co_return ok("Fetch completed");
 }
 

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <map>
 
 #include "base/ascii.h"
 #include "imap/server/session_impl.h"
 #include "message/mutf7.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::imap {
 
@@ -24,15 +26,8 @@ net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access acce
   view_ = *std::move(opened);
   (void)view_->take_changes(store::ExpungeMode::allowed);
   store::Mailbox& mailbox = view_->mailbox();
-  std::string keywords;
-  for (const std::string& keyword : mailbox.keywords()) keywords += " " + keyword;
   const bool writable = access == store::Access::read_write;
-  out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", keywords);
-  out_ += writable ? fmt::format(
-                         "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} "
-                         "\\*)] Flags permitted.\r\n",
-                         keywords)
-                   : "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n";
+  tell_keywords();
   out_ += fmt::format("* {} EXISTS\r\n* {} RECENT\r\n", view_->size(), view_->recent());
   if (const auto unseen = view_->first_unseen())
     out_ += fmt::format("* OK [UNSEEN {}] First unseen.\r\n", *unseen);
@@ -120,6 +115,8 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
                     !(info.name == "INBOX" && list_matches(to_upper(*wanted), "INBOX", '.'))))
       continue;
     if (only_special && info.use == store::SpecialUse::none) continue;
+    // A subscription to what is gone is LSUB's alone (RFC 3501 section 6.3.9).
+    if (!info.is_selectable && !info.has_children) continue;
     std::string attributes = info.has_children ? "\\HasChildren" : "\\HasNoChildren";
     if (!info.is_selectable) attributes += " \\Noselect";
     if (info.use != store::SpecialUse::none)
@@ -139,12 +136,21 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
   if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
   if (!mailboxes) co_return failed(mailboxes.error());
+  std::map<std::string_view, bool> found;  // may it be selected
   for (const store::MailboxInfo& info : *mailboxes) {
-    if (!info.is_subscribed || !wanted || !list_matches(*wanted, info.name, '.')) continue;
-    out_ +=
-        fmt::format("* LSUB ({}) \"{}\" {}\r\n", info.is_selectable ? "" : "\\Noselect",
-                    services_.config.imap.separator, format_mailbox(other_separator(info.name)));
+    if (!info.is_subscribed || !wanted) continue;
+    if (list_matches(*wanted, info.name, '.'))
+      found.insert_or_assign(info.name, info.is_selectable);
+    // RFC 3501 section 6.3.9: with %, a level above a subscribed name that is not subscribed itself.
+    if (!wanted->ends_with('%')) continue;
+    for (std::string_view above = store::parent_of(info.name); !above.empty();
+         above = store::parent_of(above))
+      if (list_matches(*wanted, above, '.')) found.try_emplace(above, false);
   }
+  for (const auto& [name, is_selectable] : found)
+    out_ += fmt::format("* LSUB ({}) \"{}\" {}\r\n", is_selectable ? "" : "\\Noselect",
+                        services_.config.imap.separator,
+                        format_mailbox(other_separator(std::string(name))));
   co_return ok("Lsub completed");
 }
 

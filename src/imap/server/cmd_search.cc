@@ -42,11 +42,13 @@ struct SearchRun {
     co_return co_await session.services_.pool.run([&]() -> Result<std::vector<bool>> {
       std::vector<bool> good(facts.size());
       for (std::size_t i = 0; i < facts.size(); ++i) {
-        if (!opened[i]) continue;  // it went meanwhile
-        TRY(const SearchText text, SearchText::read(*opened[i], needs_body));
+        // It went meanwhile, or cannot be read, which the log tells: the others are searched.
+        if (!opened[i] || !opened[i]->file.is_open()) continue;
+        const auto text = SearchText::read(*opened[i], needs_body);
+        if (!text) continue;
         good[i] = *evaluate(key, [&](const SearchKey& leaf) -> std::optional<bool> {
           const auto known = leaf_from_memory(leaf, facts[i]);
-          return known ? *known : text.holds(leaf);
+          return known ? *known : text->holds(leaf);
         });
       }
       return good;

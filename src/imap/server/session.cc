@@ -332,10 +332,30 @@ std::string Session::format_flags(store::Uid uid, store::Flags flags,
   return out + ")";
 }
 
+void Session::tell_keywords() {
+  std::string names;
+  for (const std::string& keyword : view_->mailbox().keywords())
+    if (!keyword.empty()) names += " " + keyword;
+  out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", names);
+  if (view_->access() == store::Access::read_only) {
+    out_ += "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n";
+    return;
+  }
+  out_ += fmt::format(
+      "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} \\*)] "
+      "Flags permitted.\r\n",
+      names);
+}
+
+void Session::tell_new_keywords() {
+  if (view_->take_keywords_grew()) tell_keywords();
+}
+
 void Session::tell_flags(store::Uid uid, Numbers numbers) {
   const auto sequence = view_->sequence_of(uid);
   const store::Entry* entry = view_->mailbox().find(uid);
   if (!sequence || entry == nullptr) return;
+  tell_new_keywords();
   out_ += fmt::format("* {} FETCH (", *sequence);
   if (numbers == Numbers::uid) out_ += fmt::format("UID {} ", uid);
   out_ += fmt::format("FLAGS {})\r\n", format_flags(uid, entry->flags, entry->keywords));
@@ -349,11 +369,7 @@ void Session::tell_changes(store::ExpungeMode mode) {
     over_ = true;
     return;
   }
-  if (changes.keywords_grew) {
-    std::string names;
-    for (const std::string& keyword : view_->mailbox().keywords()) names += " " + keyword;
-    out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", names);
-  }
+  if (changes.keywords_grew) tell_keywords();
   for (const std::uint32_t sequence : changes.expunged)
     out_ += fmt::format("* {} EXPUNGE\r\n", sequence);
   if (changes.exists) out_ += fmt::format("* {} EXISTS\r\n", *changes.exists);

@@ -55,6 +55,9 @@ class Session {
   net::Task<> finish(const std::string& tag, const Outcome& outcome);
   void tell_changes(store::ExpungeMode mode);
   std::string format_flags(store::Uid uid, store::Flags flags, store::Keywords keywords) const;
+  // RFC 3501 section 7.2.6: FLAGS and PERMANENTFLAGS before a keyword that they lack is told.
+  void tell_new_keywords();
+  void tell_keywords();
   void tell_flags(store::Uid uid, Numbers numbers);
   net::Task<> flush();
   net::Task<> flush_if_large();
