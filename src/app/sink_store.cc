@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "app/sinks.h"
@@ -5,6 +6,8 @@
 #include "base/metrics.h"
 #include "maps/table_set.h"
 #include "message/headers.h"
+#include "store/dovecot_files.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::app {
 namespace {
@@ -104,6 +107,26 @@ class StoreSink final : public smtp::Sink {
     std::size_t prefix = 0;  // of our own fields above the message
   };
 
+  // RFC 5228 section 2.10.6: what cannot be done ends in the INBOX, never in a mail that waits for a
+  // folder which cannot be. Courier's and Cyrus' names (INBOX.Work, INBOX/Work) reach Work, unless
+  // there is a folder of just that name.
+  net::Awaitable<std::string> mailbox_of(const One& one, const std::string& wanted) {
+    const auto exact = co_await one.account->find_mailbox_nocase(wanted);
+    if (exact && *exact == wanted) co_return wanted;
+    if (auto name = store::mailbox_name_from(wanted)) co_return *std::move(name);
+    log_.warn(event::sieve_failed, {{"to", one.account->name()},
+                                    {"mailbox", wanted},
+                                    {"reason", "no folder can have this name: kept in INBOX"}});
+    co_return "INBOX";
+  }
+
+  // Flags that are no keywords are left out.
+  static store::FlagNames marks_of(const std::vector<std::string>& flags) {
+    auto names = store::split_flags(flags);
+    std::erase_if(names.keywords, [](const std::string& name) { return !store::is_keyword(name); });
+    return names;
+  }
+
   net::Awaitable<std::vector<store::Target>> targets_of(One& one,
                                                         const std::vector<sieve::Action>& actions) {
     std::vector<store::Target> targets;
@@ -111,7 +134,14 @@ class StoreSink final : public smtp::Sink {
       store::Target target;
       target.mailbox = std::move(mailbox);
       target.create = true;
-      auto names = store::split_flags(flags);
+      target.else_inbox = true;
+      auto names = marks_of(flags);
+      const auto same = std::ranges::find(targets, target.mailbox, &store::Target::mailbox);
+      if (same != targets.end()) {  // by two names: one copy
+        same->flags |= names.flags;
+        std::ranges::move(names.keywords, std::back_inserter(same->keywords));
+        return;
+      }
       target.flags = names.flags;
       target.keywords = std::move(names.keywords);
       targets.push_back(std::move(target));
@@ -124,7 +154,7 @@ class StoreSink final : public smtp::Sink {
           add(co_await inbox_of(one), into->flags);
           continue;
         }
-        add(into->mailbox, into->flags);
+        add(co_await mailbox_of(one, into->mailbox), into->flags);
         if (is_junk && filter.spam_is_read) targets.back().flags |= store::flag::seen;
       }
       if (const auto* keep = std::get_if<sieve::Keep>(&action))
@@ -202,6 +232,11 @@ class StoreSink final : public smtp::Sink {
                   {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
         co_return later;
       }
+      const auto& wanted = targets[static_cast<std::size_t>(&place - placed->data())].mailbox;
+      if (place.mailbox != wanted)
+        log.warn(event::sieve_failed, {{"to", recipient.address},
+                                       {"mailbox", wanted},
+                                       {"reason", "it could not be filed there: kept in INBOX"}});
       log.info(event::store_delivered, {{"to", recipient.address},
                                         {"mailbox", place.mailbox},
                                         {"uid", place.uid},

@@ -270,8 +270,16 @@ net::Task<std::size_t> import_maildir(Desk desk, Path maildir, std::string folde
   CO_TRY(const auto folders, store::list_folders(maildir));
   const std::string above = folder == "INBOX" ? "" : folder + store::kSeparator;
   std::vector<std::string> made;
+  store::OddFolders odd;
+  const auto is_taken = [&](std::string_view name) {
+    return odd.contains(name) || std::ranges::binary_search(folders, store::folder_of(name));
+  };
   for (const std::string& one : folders) {
-    const auto name = store::name_of_folder(one);
+    auto name = store::name_of_folder(one);
+    if (!name && store::stamp_of(maildir / one / "cur") != store::Stamp{}) {
+      name = store::readable_name(one, is_taken);
+      if (name) odd.emplace(*name, one);
+    }
     if (!name) continue;
     made.push_back(above + *name);
     CO_TRY(const std::size_t more, co_await stage_folder(desk, maildir / one, above + *name));
@@ -321,9 +329,15 @@ net::Task<std::size_t> export_maildir(Desk desk, Path account, Path place) {
   CO_TRY_OK(co_await desk(net::Message("settle")));
   CO_TRY(std::size_t count, copy_folder(account, place));
   CO_TRY(const auto folders, store::list_folders(account));
+  CO_TRY(const auto odd_text, read_file(account / store::kOddFoldersFile, 16U << 20U));
+  std::map<std::string, std::string> names;
+  for (const auto& [name, folder] : store::parse_odd_folders(odd_text.value_or("")))
+    names.emplace(folder, name);
   for (const std::string& folder : folders) {
-    if (!store::name_of_folder(folder)) continue;
-    CO_TRY(const std::size_t more, copy_folder(account / folder, place / folder));
+    const auto odd = names.find(folder);
+    const auto name = odd != names.end() ? odd->second : store::name_of_folder(folder);
+    if (!name) continue;
+    CO_TRY(const std::size_t more, copy_folder(account / folder, place / store::folder_of(*name)));
     count += more;
   }
   co_return count;

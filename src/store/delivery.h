@@ -38,7 +38,9 @@ struct Target {
   std::optional<WallTime>
       internal_date;    // nullopt: now. Applies to the message, so to all targets alike.
   bool create = false;  // make (and subscribe) the mailbox if it is missing (Sieve's :create)
-  Uid uid = 0;          // this one, if none as high was given out yet (an import); 0: the next
+  // Where there can be no such mailbox or keyword: INBOX, without keywords (Placed::mailbox tells).
+  bool else_inbox = false;
+  Uid uid = 0;  // this one, if none as high was given out yet (an import); 0: the next
 };
 
 class Delivery {

@@ -90,7 +90,8 @@ Subscriptions parse_subscriptions(std::string_view text) {
     const std::string plain = out.is_version_2 ? unescape_tabbed(line) : std::string(line);
     auto utf8 = message::decode_mutf7(plain);
     // Dovecot writes UTF-8 itself when it is told to (mailbox_list_utf8).
-    const auto name = check_mailbox_name(utf8 ? *utf8 : plain);
+    auto name = check_mailbox_name(utf8 ? *utf8 : plain);
+    if (!name) name = readable_name("." + plain, [](std::string_view) { return false; });
     if (name && std::ranges::find(out.names, *name) == out.names.end()) out.names.push_back(*name);
   }
   return out;

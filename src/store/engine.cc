@@ -47,6 +47,8 @@ Engine::Engine(Options options) : options_(std::move(options)), unique_(options_
 Engine::~Engine() = default;
 
 Path Engine::folder_path(std::string_view name) const {
+  const auto odd = odd_folders_.find(name);
+  if (odd != odd_folders_.end()) return options_.path / odd->second;
   const std::string folder = folder_of(name);
   return folder.empty() ? options_.path : options_.path / folder;
 }
@@ -64,6 +66,7 @@ Result<> Engine::open() {
     if (!info || !info->is_folder())
       return fail(ErrorKind::temporary, path.native() + " is not a folder");
   }
+  TRY_OK(read_odd_folders());
   TRY_OK(ensure_open());
   TRY_OK(clean_up());
   if (options_.store.unix_users) share_all();
@@ -100,6 +103,7 @@ Result<> Engine::clean_up() {
   TRY(const auto folders, list_folders(options_.path));
   for (const std::string& name : folders)
     if (name.starts_with("..posthorn-")) remove_aside(options_.path / name);
+  adopt_odd_folders(folders);
   return {};
 }
 

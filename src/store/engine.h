@@ -15,6 +15,7 @@
 //   expunge  file removed, index row                   between: the next look sees it gone
 //   move     file renamed, folders synced, both rows   between: it is found in the folder it is in
 //   create   folder, tmp/, new/, cur/ made, synced     between: no mailbox yet, for cur/ comes last
+//   odd name posthorn-folders synced, the name told    between: the same name, or one not told yet
 //   remove   folder renamed aside, synced, rows,       between: the rest is removed at the next
 //            its files                                 opening
 #pragma once
@@ -35,6 +36,7 @@
 #include "store/file_name.h"
 #include "store/index.h"
 #include "store/mailbox.h"
+#include "store/mailbox_name.h"
 #include "store/maildir.h"
 #include "store/types.h"
 #include "store/uidlist.h"
@@ -134,6 +136,7 @@ class Engine {
   Result<CopyResult> transfer(std::int64_t id, const std::vector<Uid>& uids,
                               std::string_view target, Transfer how, Changes& changes);
   Result<std::optional<OpenMessage>> open_message(std::int64_t id, Uid uid, Changes& changes);
+  void log_unreadable(const Error& error);  // each once
   Result<> load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes);
   Result<std::vector<CacheItem>> cache_get(std::int64_t id, const std::vector<Uid>& uids, int kind);
   Result<> cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind);
@@ -266,6 +269,12 @@ class Engine {
 
   // engine_commit.cc
   struct PlacedFile;
+  struct TargetPlace {
+    NameResult result = NameResult::done;
+    State* state = nullptr;
+    Keywords keywords = 0;
+  };
+  Result<TargetPlace> find_place(const Target& target, Changes& changes);
   struct CommitMailbox {
     OwnChange own;
     Uid uidnext = 1;  // before any was taken
@@ -277,6 +286,9 @@ class Engine {
   Result<> record(std::vector<PlacedFile>& placed, Changes& changes);
 
   // engine_names.cc
+  Result<> read_odd_folders();
+  void adopt_odd_folders(const std::vector<std::string>& folders);
+  Result<> drop_odd_folder(std::string_view name);
   Result<std::vector<std::string>> mailbox_names();
   Result<NameResult> make_mailbox(std::string_view name, Changes& changes);
   Result<NameResult> rename_inbox(std::string_view to, Changes& changes);
@@ -292,8 +304,10 @@ class Engine {
   std::int64_t usage_told_at_ = -1;  // how many rows had been written then
   std::map<std::string, State, std::less<>> states_;
   std::map<std::int64_t, std::string> names_;  // id -> key of states_
+  OddFolders odd_folders_;
   UniqueNames unique_;
   std::set<std::string> junk_logged_;
+  std::set<std::string> unreadable_logged_;
   std::optional<uid_t> unix_user_;  // who shares the maildirs
 };
 

@@ -30,6 +30,26 @@ void Engine::undo(std::vector<PlacedFile>& placed, const CommitGroup& group) {
   });
 }
 
+// The mailbox of a target, made if it may be, and the keywords' bits there.
+Result<Engine::TargetPlace> Engine::find_place(const Target& target, Changes& changes) {
+  TargetPlace place;
+  const auto refused = [](NameResult result) { return TargetPlace{.result = result}; };
+  const auto name = check_mailbox_name(target.mailbox);
+  if (!name) return refused(NameResult::bad_name);
+  TRY(place.state, find(*name, changes));
+  if (place.state == nullptr && target.create) {
+    TRY(const NameResult made, create(*name, changes));
+    if (made != NameResult::done && made != NameResult::exists) return refused(made);
+    TRY_OK(subscribe(*name, true));
+    TRY(place.state, find(*name, changes));
+  }
+  if (place.state == nullptr) return refused(NameResult::not_found);
+  TRY(const auto bits, keyword_bits(*place.state, target.keywords, true, changes));
+  if (!bits) return refused(NameResult::keyword_limit);
+  place.keywords = *bits;
+  return place;
+}
+
 // Names for each item of a group; on a failure nothing of it stays.
 Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed,
                              Changes& changes) {
@@ -38,19 +58,17 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     return Result<>{};
   };
   for (CommitItem& item : group.items) {
-    const auto name = check_mailbox_name(item.target->mailbox);
-    if (!name) return refuse(NameResult::bad_name);
-    TRY(State * state, find(*name, changes));
-    if (state == nullptr && item.target->create) {
-      TRY(const NameResult made, create(*name, changes));
-      if (made != NameResult::done && made != NameResult::exists) return refuse(made);
-      TRY_OK(subscribe(*name, true));
-      TRY(state, find(*name, changes));
+    TRY(auto place, find_place(*item.target, changes));
+    if (place.result != NameResult::done && item.target->else_inbox) {
+      const Target inbox{.mailbox = "INBOX",
+                         .flags = item.target->flags,
+                         .keywords = {},
+                         .internal_date = item.target->internal_date};
+      TRY(place, find_place(inbox, changes));
     }
-    if (state == nullptr) return refuse(NameResult::not_found);
-    TRY(const auto bits, keyword_bits(*state, item.target->keywords, true, changes));
-    if (!bits) return refuse(NameResult::keyword_limit);
-    item.placed.mailbox = *name;
+    if (place.result != NameResult::done) return refuse(place.result);
+    State* const state = place.state;
+    item.placed.mailbox = state->row.name;
     item.placed.uidvalidity = state->row.uidvalidity;
 
     PlacedFile file{
@@ -64,7 +82,7 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     if (uid) mark = uid_mark(state->row.uidvalidity, *uid);
     if (!uid) log_.warn(event::store_index_failed, {{"error", uid.error().what}});
     entry.flags = item.target->flags & flag::all_imap;
-    entry.keywords = *bits;
+    entry.keywords = place.keywords;
     entry.size = static_cast<std::uint32_t>(item.size);
     entry.wire_size = static_cast<std::uint32_t>(item.wire_size);
     entry.internal_date = std::chrono::duration_cast<std::chrono::seconds>(

@@ -453,8 +453,7 @@ Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Chang
     TRY(const auto row, index_.message(id, uid));
     if (!row || row->entry.wire_size != 0) continue;
     // A file that cannot be read (mode 000) keeps its unknown size; the others get theirs.
-    if (const auto opened = open_message(id, uid, changes); !opened)
-      log_.warn(event::store_failed, {{"error", opened.error().what}});
+    if (const auto opened = open_message(id, uid, changes); !opened) log_unreadable(opened.error());
   }
   return transaction.commit();
 }

@@ -30,13 +30,63 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 }  // namespace
 
+Result<> Engine::read_odd_folders() {
+  TRY(const auto text, read_file(options_.path / kOddFoldersFile, 16U << 20U));
+  odd_folders_ = parse_odd_folders(text.value_or(""));
+  return {};
+}
+
+// Names for the folders that have none of their own. A folder whose name could not be made to last
+// (a full disk) is not listed yet.
+void Engine::adopt_odd_folders(const std::vector<std::string>& folders) {
+  std::set<std::string_view> known;
+  for (const auto& [name, folder] : odd_folders_) known.insert(folder);
+  const auto is_there = [&](std::string_view name) {
+    return std::ranges::binary_search(folders, folder_of(name));
+  };
+  OddFolders all = odd_folders_;
+  for (const std::string& folder : folders) {
+    if (known.contains(folder)) continue;
+    const auto plain = name_of_folder(folder);
+    if (plain && !all.contains(*plain)) continue;
+    if (stamp_of(options_.path / folder / "cur") == Stamp{}) continue;
+    const auto name = readable_name(
+        folder, [&](std::string_view wanted) { return all.contains(wanted) || is_there(wanted); });
+    if (name) all.emplace(*name, folder);
+  }
+  if (all.size() == odd_folders_.size()) return;
+  const auto saved = replace_file(disk(), options_.path / kOddFoldersFile, format_odd_folders(all));
+  if (!saved) {
+    log_.warn(event::store_failed, {{"error", saved.error().what}});
+    return;
+  }
+  for (const auto& [name, folder] : all)
+    if (!odd_folders_.contains(name))
+      log_.warn(event::store_adopted, {{"path", (options_.path / folder).native()},
+                                       {"mailbox", name},
+                                       {"reason", "the folder's own name is none of IMAP's"}});
+  odd_folders_ = std::move(all);
+}
+
+// The mailbox of an odd folder is gone or has a plain folder now.
+Result<> Engine::drop_odd_folder(std::string_view name) {
+  const auto at = odd_folders_.find(name);
+  if (at == odd_folders_.end()) return {};
+  odd_folders_.erase(at);
+  return replace_file(disk(), options_.path / kOddFoldersFile, format_odd_folders(odd_folders_));
+}
+
 // All mailboxes, sorted, INBOX first.
 Result<std::vector<std::string>> Engine::mailbox_names() {
   TRY(const auto folders, list_folders(options_.path));
+  adopt_odd_folders(folders);
+  std::map<std::string_view, std::string_view> odd;
+  for (const auto& [name, folder] : odd_folders_) odd.emplace(folder, name);
   std::vector<std::string> names;
   for (const std::string& folder : folders) {
-    auto name = name_of_folder(folder);
-    if (!name) continue;
+    const auto at = odd.find(folder);
+    auto name = at != odd.end() ? std::string(at->second) : name_of_folder(folder);
+    if (!name || (at == odd.end() && odd_folders_.contains(*name))) continue;
     TRY(const auto cur, find_file_info(options_.path / folder / "cur"));
     TRY(const auto marker, find_file_info(options_.path / folder / "maildirfolder"));
     if ((cur && cur->is_folder()) || (!cur && marker)) names.push_back(*std::move(name));
@@ -93,7 +143,10 @@ Result<std::vector<MailboxInfo>> Engine::list() {
 }
 
 Result<NameResult> Engine::make_mailbox(std::string_view name, Changes& changes) {
+  TRY_OK(drop_odd_folder(name));
   const Path path = folder_path(name);
+  TRY(const auto in_the_way, find_file_info(path));
+  if (in_the_way && !in_the_way->is_folder()) return NameResult::cannot;
   TRY_OK(disk().make_folder(path));
   // cur/ comes last: without it the folder is no mailbox yet.
   for (const char* part : {"tmp", "new", "cur"}) TRY_OK(disk().make_folder(path / part));
@@ -120,7 +173,9 @@ Result<NameResult> Engine::create(std::string_view name, Changes& changes) {
        dot = checked->find(kSeparator, dot + 1)) {
     const std::string above = checked->substr(0, dot);
     TRY(const State* level, find(above, changes));
-    if (level == nullptr) TRY_OK(make_mailbox(above, changes));
+    if (level != nullptr) continue;
+    TRY(const NameResult made, make_mailbox(above, changes));
+    if (made != NameResult::done) return made;
   }
   return make_mailbox(*checked, changes);
 }
@@ -138,6 +193,8 @@ Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
   TRY(auto transaction, index_.begin());
   forget(*checked, changes);
   TRY_OK(transaction.commit());
+  if (const auto dropped = drop_odd_folder(*checked); !dropped)
+    log_.warn(event::store_failed, {{"error", dropped.error().what}});
   log_.info(event::store_mailbox_removed, {{"path", path.native()}});
   remove_aside(aside);
   return NameResult::done;
@@ -185,7 +242,9 @@ Result<NameResult> Engine::rename(std::string_view from, std::string_view to, Ch
   }
   TRY(auto transaction, index_.begin());
   for (std::size_t i = 0; i < moved.size(); ++i) {
+    TRY_OK(drop_odd_folder(targets[i]));
     TRY_OK(disk().rename(folder_path(moved[i]), folder_path(targets[i])));
+    TRY_OK(drop_odd_folder(moved[i]));
     auto node = states_.extract(moved[i]);
     if (node.empty()) continue;  // never opened: its uidlist goes with it
     State& state = node.mapped();

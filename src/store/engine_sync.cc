@@ -282,6 +282,12 @@ void Engine::log_junk(const std::string& path) {
     log_.warn(event::store_junk_ignored, {{"path", path}});
 }
 
+void Engine::log_unreadable(const Error& error) {
+  constexpr std::size_t kLoggedMax = 1000;
+  if (unreadable_logged_.size() < kLoggedMax && unreadable_logged_.insert(error.what).second)
+    log_.error(event::store_failed, {{"error", error.what}});
+}
+
 Result<> Engine::claim(std::int64_t id, Uid first_recent, Changes& changes) {
   (void)changes;
   TRY(State * state, find(id));

@@ -4,6 +4,8 @@
 // character, empty level, leading or trailing separator, invalid UTF-8.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,23 @@ std::string folder_of(std::string_view checked_name);
 // A folder's name back, nullopt if it is not a mailbox's (".", "..", no dot, names that do not
 // convert back).
 std::optional<std::string> name_of_folder(std::string_view folder);
+
+// The name that a client sees for a folder whose own is none (UTF-8 or Latin-1 on disk, invalid
+// UTF-7, an empty level, ".inbox"): one near to it that is_taken does not know. nullopt: the folder
+// cannot be a mailbox (no dot in front, or our own).
+std::optional<std::string> readable_name(std::string_view folder,
+                                         const std::function<bool(std::string_view)>& is_taken);
+// What a Sieve script or a client of another server calls a mailbox: '/' between levels, "INBOX" in
+// front of them. nullopt: no mailbox can be called so.
+std::optional<std::string> mailbox_name_from(std::string_view foreign);
+
+// Folders whose mailboxes have another name than their own says: name -> folder. In the account's
+// file posthorn-folders, "<folder>\t<name>" a line, % and controls as %xx; synced before one of the
+// names is told, so that a name stays when the folders change.
+using OddFolders = std::map<std::string, std::string, std::less<>>;
+inline constexpr std::string_view kOddFoldersFile = "posthorn-folders";
+OddFolders parse_odd_folders(std::string_view text);
+std::string format_odd_folders(const OddFolders& folders);
 
 // The level above, "" if there is none.
 std::string_view parent_of(std::string_view name);

@@ -133,7 +133,7 @@ class Transfers(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in out.iterdir() if path.is_file()), sorted(name for name in (path.name for path in out.iterdir() if path.is_file())
                                                                                               if name in ("dovecot-uidlist", "dovecot-keywords", "subscriptions") or name.startswith("dovecot-uidvalidity")))
         self.assertIn("Work", (out / "subscriptions").read_text() + "Work")
-        self.assertRegex((out / "dovecot-uidlist").read_text(), r"^3 V\d+ N\d+ G\w+\n(1 :\S+\n)?2 :\S+\n3 :\S+\n$")
+        self.assertRegex((out / "dovecot-uidlist").read_text(), r"^3 V\d+ N\d+ G\w+( M\d+)?\n(1 :\S+\n)?2 :\S+\n3 :\S+\n$")
         self.assertIn("$Label", (out / "dovecot-keywords").read_text())
         files = list((out / "cur").iterdir()) + list((out / "new").iterdir())
         self.assertEqual(len(files), 2)
