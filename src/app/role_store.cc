@@ -153,10 +153,16 @@ class StoreRole final : public Role {
   }
 
   static net::Awaitable<std::vector<web::Check>> check(StoreRole* self) {
-    const Path& mail = self->setup_.config.paths.mail;
-    const auto looked = co_await self->setup_.pool.run([&mail]() -> Result<> {
+    const config::Config& config = self->setup_.config;
+    const auto looked = co_await self->setup_.pool.run([&config]() -> Result<> {
+      const Path& mail = config.paths.mail;
       if (::access(mail.c_str(), R_OK | W_OK | X_OK) != 0)
         return fail_errno("access", mail.native(), errno);
+      std::error_code error;
+      const auto room = std::filesystem::space(mail, error);
+      if (!error && room.available < config.queue.free_min)
+        return fail(ErrorKind::temporary,
+                    "full: fewer bytes are free on " + mail.native() + " than queue.free_min");
       return {};
     });
     if (looked) co_return std::vector<web::Check>{{"mail", "ok", ""}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sys/statvfs.h>
 
 #include "base/events.h"
 #include "base/metrics.h"
@@ -13,7 +14,18 @@ namespace {
 
 constexpr auto kStaleTemporary = std::chrono::hours(36);
 constexpr std::size_t kVanishedMax = 50'000;
+constexpr std::uint64_t kRoomMin = 2U << 20U;
+constexpr auto kRoomLook = std::chrono::milliseconds(100);
+constexpr std::string_view kReserveName = "posthorn-reserve";
+constexpr std::size_t kReserveSize = 16'384;
 constexpr auto kVerifyOwnChanges = std::chrono::seconds(60);
+
+// Bytes; all there is when it cannot be asked.
+std::uint64_t free_room(const Path& path) {
+  struct statvfs st{};
+  if (::statvfs(path.c_str(), &st) != 0) return ~std::uint64_t{0};
+  return static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize;
+}
 
 std::string kernel_boot_id() {
   std::ifstream in("/proc/sys/kernel/random/boot_id");
@@ -115,19 +127,62 @@ void Engine::remove_aside(const Path& aside) {
     log_.warn(event::store_failed, {{"error", removed.error().what}});
 }
 
+// On a full disk the index lives in memory, so that mail can be read, marked and removed, which needs
+// no room; a small reserve is kept for the uidlist's next lines.
+void Engine::follow_room(const Path& file) {
+  const SteadyTime now_steady = std::chrono::steady_clock::now();
+  if (now_steady - room_looked_ < kRoomLook || index_.is_in_transaction()) return;
+  room_looked_ = now_steady;
+  const std::uint64_t room = free_room(options_.path);
+  Result<> done;
+  if (room < kRoomMin && !index_.is_in_memory()) {
+    done = index_.to_memory(disk(), file);
+    log_.warn(event::store_index_failed,
+              {{"path", file.native()},
+               {"reason", "the disk is nearly full: the index is kept in memory"}});
+  } else if (room >= 2 * kRoomMin) {
+    if (index_.is_in_memory()) done = index_.to_disk(disk(), file);
+    const Path reserve = options_.path / kReserveName;
+    if (done && stamp_of(reserve) == Stamp{})
+      if (auto kept = disk().open(reserve, OpenMode::create))
+        done = disk().write(*kept, std::string(kReserveSize, '\0'));
+  }
+  usage_told_at_ = -1;
+  if (!done) log_.warn(event::store_index_failed, {{"error", done.error().what}});
+}
+
+// Once: a block or two for the lines that a full disk has no room for.
+bool Engine::release_reserve() {
+  const Path reserve = options_.path / kReserveName;
+  return free_room(options_.path) < kRoomMin && stamp_of(reserve) != Stamp{} &&
+         disk().remove(reserve).has_value();
+}
+
+Result<> Engine::open_index(const Path& file) {
+  auto opened = index_.open(disk(), file);
+  if (opened || free_room(options_.path) >= kRoomMin) return opened;
+  index_.close();
+  return index_.open_in_memory();
+}
+
 Result<> Engine::ensure_open() {
-  if (index_.is_open() && !index_.is_corrupt()) return {};
-  const bool was_corrupt = index_.is_open();
   const Path file = options_.path / "posthorn.index";
+  if (index_.is_open() && !index_.is_corrupt()) {
+    follow_room(file);
+    return {};
+  }
+  const bool was_corrupt = index_.is_open();
   index_.close();
   if (was_corrupt)
     for (const char* suffix : {"", "-wal", "-shm"}) TRY_OK(disk().remove(Path(file) += suffix));
-  TRY_OK(index_.open(disk(), file));
+  TRY_OK(open_index(file));
+  follow_room(file);
   if (was_opened_ && !index_.is_new()) return {};
   if (was_opened_) metrics::count(metric::store_index_rebuilt);
   if (was_opened_) log_.warn(event::store_index_rebuilt, {{"path", file.native()}});
   TRY(const std::string boot_id, index_.meta("boot_id"));
-  if (!was_opened_) is_same_boot_ = !boot_id.empty() && boot_id == options_.boot_id;
+  if (!was_opened_)
+    is_same_boot_ = !boot_id.empty() && boot_id == options_.boot_id && !index_.was_stale();
   TRY_OK(index_.set_meta("boot_id", options_.boot_id));
   states_.clear();
   names_.clear();

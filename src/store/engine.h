@@ -106,6 +106,7 @@ class Engine {
   Result<> open();   // makes the account's folder if missing
   Result<> close();  // gives the rest of the leased UIDs back
   void rest() {      // frees the database's memory; the next call opens it again
+    if (index_.is_in_memory()) return;
     index_.close();
     usage_told_at_ = -1;
   }
@@ -198,6 +199,9 @@ class Engine {
   ModSeq clock_modseq() const;  // milliseconds since 1970
   Path folder_path(std::string_view name) const;
   Result<> ensure_open();
+  Result<> open_index(const Path& file);
+  void follow_room(const Path& file);
+  bool release_reserve();
   Result<State*> find(std::string_view name, Changes& changes);  // nullptr: there is none
   Result<State*> find(std::int64_t id);                          // Error if there is none
   Result<State*> adopt(std::string_view name, const Path& path, Changes& changes);
@@ -246,6 +250,7 @@ class Engine {
 
   // engine_keywords.cc
   Result<> read_keywords(State& state, Changes* changes);
+  Result<Keywords> keywords_in_use(const State& state);
   Result<std::optional<Keywords>> keyword_bits(State& state, const std::vector<std::string>& names,
                                                bool may_add, Changes& changes);
 
@@ -259,6 +264,9 @@ class Engine {
   using WantedLetters = std::function<Letters(const Entry&)>;
   Result<StoredFlags> store_one(State& state, Uid uid, std::optional<ModSeq> unchanged_since,
                                 const WantedLetters& wanted, Changes& changes);
+  std::vector<std::string> keyword_names(const State& state, Keywords bits) const;
+  Result<bool> knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
+                              Changes& changes);
   Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                           Transfer how);
   Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);
@@ -306,6 +314,7 @@ class Engine {
   std::map<std::int64_t, std::string> names_;  // id -> key of states_
   OddFolders odd_folders_;
   UniqueNames unique_;
+  SteadyTime room_looked_{};
   std::set<std::string> junk_logged_;
   std::set<std::string> unreadable_logged_;
   std::optional<uid_t> unix_user_;  // who shares the maildirs

@@ -363,6 +363,10 @@ Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows, bool a
   if (rows.empty()) return {};
   const Uid before = state.row.uidnext;
   auto given = give_uids(state, rows, are_all);
+  if (!given && release_reserve()) {
+    state.row.uidnext = before;
+    given = give_uids(state, rows, are_all);
+  }
   if (!given) state.row.uidnext = before;
   return given;
 }
@@ -414,13 +418,16 @@ Result<> Engine::append_uids(State& state, const std::vector<MessageRow>& rows,
   }
   const Path path = state.path / kUidListName;
   if (!lines.empty() || must_sync) {
-    TRY(const auto file, disk().open(path, OpenMode::append));
+    auto opened = disk().open(path, OpenMode::append);
     Result<> done;
-    if (!lines.empty()) done = disk().write(file, lines);
+    if (!opened) done = std::unexpected(opened.error());
+    const File file = std::move(opened).value_or(File());
+    if (done && !lines.empty()) done = disk().write(file, lines);
     if (done && must_sync) done = disk().sync(file);
     if (!done) {
       state.is_list_doubtful = true;
-      return done;
+      // A UID that stands in its file's name needs no line.
+      return must_sync ? done : Result<>{};
     }
   }
   state.row.uidlist = stamp_of(path);

@@ -94,7 +94,92 @@ Path FileLocation::path_in(const Path& maildir) const {
   return maildir / (place == Place::in_new ? "new" : "cur") / name;
 }
 
+namespace {
+
+Path with_suffix(const Path& file, std::string_view suffix) {
+  Path out = file;
+  out += suffix;
+  return out;
+}
+
+Result<> remove_database(Disk& disk, const Path& file) {
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+    TRY_OK(disk.remove(with_suffix(file, suffix)));
+  return {};
+}
+
+Result<> rename_part(Disk& disk, const Path& from, const Path& to, std::string_view suffix) {
+  TRY(const auto there, find_file_info(with_suffix(from, suffix)));
+  if (!there) return {};
+  return disk.rename(with_suffix(from, suffix), with_suffix(to, suffix));
+}
+
+// The database goes aside before its log, and comes back behind it. So where a crash came between the
+// two, either way, the log lies here and the database aside.
+//
+//   file    file-wal  .stale  .stale-wal
+//   yes     any       no      no          in use
+//   no      yes       yes     no          between: they belong together
+//   no      no        yes     any         aside, the index is in memory
+//   partly  any       yes     any         coming back: what is aside counts
+Result<> put_aside(Disk& disk, const Path& file) {
+  const Path stale = with_suffix(file, ".stale");
+  TRY_OK(rename_part(disk, file, stale, ""));
+  return rename_part(disk, file, stale, "-wal");
+}
+
+Result<> bring_back(Disk& disk, const Path& file) {
+  const Path stale = with_suffix(file, ".stale");
+  TRY(const auto database, find_file_info(file));
+  TRY(const auto log, find_file_info(with_suffix(file, "-wal")));
+  TRY(const auto stale_log, find_file_info(with_suffix(stale, "-wal")));
+  const bool is_between = !database && log && !stale_log;
+  if (!is_between) TRY_OK(remove_database(disk, file));
+  TRY_OK(rename_part(disk, stale, file, "-wal"));
+  return rename_part(disk, stale, file, "");
+}
+
+}  // namespace
+
+Result<> Index::to_memory(Disk& disk, const Path& file) {
+  Database memory;
+  TRY_OK(memory.open(":memory:"));
+  TRY_OK(db_.copy_to(memory));
+  TRY_OK(memory.execute("PRAGMA recursive_triggers = ON"));
+  db_.close();
+  db_.swap(memory);
+  is_in_memory_ = true;
+  return put_aside(disk, file);
+}
+
+Result<> Index::to_disk(Disk& disk, const Path& file) {
+  TRY_OK(remove_database(disk, file));
+  Database fresh;
+  Result<> done = fresh.open(file);
+  if (done) done = db_.copy_to(fresh);
+  if (!done) {
+    fresh.close();
+    (void)remove_database(disk, file);
+    return done;
+  }
+  fresh.swap(db_);
+  is_in_memory_ = false;
+  TRY_OK(prepare_schema());
+  return remove_database(disk, with_suffix(file, ".stale"));
+}
+
+Result<> Index::open_in_memory() {
+  TRY_OK(db_.open(":memory:"));
+  is_in_memory_ = true;
+  return prepare_schema();
+}
+
 Result<> Index::open(Disk& disk, const Path& file) {
+  const Path stale = with_suffix(file, ".stale");
+  TRY(const auto put_aside, find_file_info(stale));
+  was_stale_ = put_aside.has_value();
+  if (was_stale_) TRY_OK(bring_back(disk, file));
+  is_in_memory_ = false;
   Result<> ready;
   for (int attempt = 0; attempt < 2; ++attempt) {
     is_new_ = false;
@@ -105,11 +190,7 @@ Result<> Index::open(Disk& disk, const Path& file) {
     db_.close();
     if (!is_corrupt) return ready;
     // A cache that cannot be read is thrown away; the maildirs have all that matters.
-    for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-      Path part = file;
-      part += suffix;
-      TRY_OK(disk.remove(part));
-    }
+    TRY_OK(remove_database(disk, file));
   }
   return ready;
 }

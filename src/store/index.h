@@ -79,6 +79,15 @@ class Index {
   // Opens or makes it; a database that is not one of ours, or broken, is removed and made anew
   // (is_new()).
   Result<> open(Disk& disk, const Path& file);
+  // On a full disk it lives in memory: what the file held is copied, and the file put aside as
+  // <file>.stale. It comes back when there is room again. If the process ends meanwhile, open() takes
+  // the file from aside (was_stale()), which then lacks the newest rows as after a power cut.
+  Result<> to_memory(Disk& disk, const Path& file);
+  Result<> to_disk(Disk& disk, const Path& file);
+  Result<> open_in_memory();
+  bool is_in_memory() const { return is_in_memory_; }
+  bool was_stale() const { return was_stale_; }
+  bool is_in_transaction() const { return db_.is_in_transaction(); }
   void close() { db_.close(); }
   bool is_open() const { return db_.is_open(); }
   bool is_corrupt() const { return db_.is_corrupt(); }
@@ -127,6 +136,8 @@ class Index {
 
   Database db_;
   bool is_new_ = false;
+  bool is_in_memory_ = false;
+  bool was_stale_ = false;
 };
 
 }  // namespace posthorn::store

@@ -96,6 +96,24 @@ void Database::close() {
   if (handle_ != nullptr) sqlite3_close(std::exchange(handle_, nullptr));
 }
 
+Result<> Database::copy_to(Database& other) {
+  sqlite3_backup* copy = sqlite3_backup_init(other.handle_, "main", handle_, "main");
+  if (copy == nullptr) return other.error(sqlite3_errcode(other.handle_), "copy");
+  (void)sqlite3_backup_step(copy, -1);
+  const int code = sqlite3_backup_finish(copy);
+  if (code != SQLITE_OK) return other.error(code, "copy");
+  return {};
+}
+
+void Database::swap(Database& other) {
+  ASSERT(depth_ == 0 && other.depth_ == 0);
+  std::swap(handle_, other.handle_);
+  std::swap(file_, other.file_);
+  std::swap(corrupt_, other.corrupt_);
+  std::swap(failed_, other.failed_);
+  statements_.swap(other.statements_);
+}
+
 std::int64_t Database::changes() const {
   return handle_ == nullptr ? 0 : sqlite3_total_changes64(handle_);
 }

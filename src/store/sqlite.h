@@ -72,6 +72,10 @@ class Database {
   void close();
   bool is_open() const { return handle_ != nullptr; }
   bool is_corrupt() const { return corrupt_; }
+  bool is_in_transaction() const { return depth_ > 0; }
+  // All of it into another, which is open and loses what it had.
+  Result<> copy_to(Database& other);
+  void swap(Database& other);    // outside of transactions, without statements in use
   std::int64_t changes() const;  // rows written by this connection, triggers' too; 0: it is closed
 
   Result<> execute(const char* sql);

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 import pathlib
+import poplib
 import pwd
 import re
 import shutil
@@ -295,15 +296,77 @@ class Disk(unittest.TestCase):
                 self.assertLess(time.monotonic(), end, f"{sorted(seen)}\n{server.log()[-3000:]}")
                 client = server.imap("bob")
                 self.assertEqual(client.select("INBOX")[0], "OK")
-                for number in client.search(None, "ALL")[1][0].split():
-                    raw = client.fetch(number, "(BODY.PEEK[HEADER])")[1][0][1]
+                for uid in client.uid("search", "ALL")[1][0].split():
+                    raw = client.uid("fetch", uid, "(BODY.PEEK[HEADER])")[1][0][1]
                     seen.add(int(re.search(rb"number (\d+) of twelve", raw)[1]))
-                # To make room works where there is none.
-                self.assertEqual(client.store("1:*", "+FLAGS.SILENT", r"(\Deleted)")[0], "OK") if client.search(None, "ALL")[1][0] else None
-                self.assertEqual(client.expunge()[0], "OK")
+                    # To make room works where there is none. Only what was seen: another may come meanwhile.
+                    self.assertEqual(client.uid("store", uid, "+FLAGS.SILENT", r"(\Deleted)")[0], "OK")
+                    self.assertEqual(client.uid("expunge", uid)[0], "OK")
                 client.logout()
                 time.sleep(0.3)
             self.assertEqual(seen, set(range(12)))
+        finally:
+            with contextlib.suppress(AssertionError):
+                server.stop()
+            subprocess.run(["umount", str(mail)], check=True)
+            server.close()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root mounts a disk of its own")
+    def test_mail_is_read_marked_and_removed_on_a_full_disk(self):
+        server = Server()
+        mail = server.root / "var" / "mail"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mail)], capture_output=True).returncode != 0:
+            server.close()
+            self.skipTest("no mount here")
+        try:
+            give_to(mail, "vmail")
+            server.start()
+            for number in range(3):
+                server.send(message(f"number {number}", f"body {number}\r\n"))
+                server.wait_for(f"body {number}")
+            inbox = server.maildir("bob")
+            client = server.imap("bob")
+            validity = client.status("INBOX", "(UIDVALIDITY)")[1]
+            client.logout()
+            for restarted in (False, True):
+                # Unseen mail, and then not a block is left.
+                new = inbox / "new" / f"17000000{restarted:d}0.unseen"
+                new.write_text(f"Subject: unseen {restarted}\n\nunseen {restarted}\n")
+                os.chown(new, inbox.stat().st_uid, inbox.stat().st_gid)
+                filler = mail / f"filler{restarted:d}"
+                with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as out:
+                    while out.write(bytes(4096)) == 4096:
+                        pass
+                self.assertEqual(shutil.disk_usage(mail).free, 0)
+                if restarted:
+                    server.stop()
+                    server.start()
+                wait_until(lambda: server.imap("bob").status("INBOX", "(MESSAGES)")[0] == "OK")
+                client = server.imap("bob")
+                self.assertEqual(client.status("INBOX", "(UIDVALIDITY)")[1], validity)
+                self.assertEqual(client.select()[0], "OK")
+                uids = client.uid("search", "ALL")[1][0].split()
+                self.assertEqual(len(uids), 4)  # the unseen one too: the reserve had room for its line
+                for uid in uids:
+                    kind, answer = client.uid("fetch", uid, "(BODY[] ENVELOPE)")
+                    self.assertEqual(kind, "OK", answer)
+                self.assertEqual(client.uid("store", uids[-1], "+FLAGS", r"(\Flagged)")[0], "OK")
+                self.assertEqual(client.uid("store", uids[0], "+FLAGS", r"(\Deleted)")[0], "OK")
+                self.assertEqual(client.expunge()[0], "OK")
+                self.assertEqual(client.uid("search", "ALL")[1][0].split(), uids[1:])
+                client.logout()
+                box = poplib.POP3_SSL("localhost", server.port("pop3s"), context=server.trust(), timeout=30)
+                box.user("bob@example.org")
+                box.pass_(server.password("bob"))
+                self.assertEqual(len(box.list()[1]), len(uids) - 1)
+                box.quit()
+                filler.unlink()
+                wait_until(lambda: server.imap("bob").status("INBOX", "(MESSAGES)")[0] == "OK")
+                client = server.imap("bob")
+                client.select()
+                self.assertEqual(client.uid("search", "ALL")[1][0].split(), uids[1:])
+                self.assertEqual(client.uid("search", "FLAGGED")[1][0].split()[-1:], uids[-1:])
+                client.logout()
         finally:
             with contextlib.suppress(AssertionError):
                 server.stop()
