@@ -91,7 +91,8 @@ Subscriptions parse_subscriptions(std::string_view text) {
     auto utf8 = message::decode_mutf7(plain);
     // Dovecot writes UTF-8 itself when it is told to (mailbox_list_utf8).
     auto name = check_mailbox_name(utf8 ? *utf8 : plain);
-    if (!name) name = readable_name("." + plain, [](std::string_view) { return false; });
+    if (!name && plain.ends_with(kSeparator))  // of a folder ".a.b."
+      name = check_mailbox_name(plain.substr(0, plain.find_last_not_of(kSeparator) + 1));
     if (name && std::ranges::find(out.names, *name) == out.names.end()) out.names.push_back(*name);
   }
   return out;

@@ -28,7 +28,18 @@ Result<> Engine::read_keywords(State& state, Changes* changes) {
   return {};
 }
 
-// nullopt: a name is no keyword, or there is no bit left for it.
+// As messages carry them, and as letters stand in file names, whether the index knows them or not.
+Result<Keywords> Engine::keywords_in_use(const State& state) {
+  Keywords used = 0;
+  TRY(const auto entries, index_.entries(state.row.id));
+  for (const Entry& entry : entries) used |= entry.keywords;
+  TRY(const auto found, scan_maildir(state.path));
+  for (const FolderFile& file : found.files) used |= parse_info(file.info()).keywords;
+  return used;
+}
+
+// nullopt: a name is no keyword, or there is no bit left for it. When all bits have names, those that
+// no message has go first; a letter is not given anew while a file carries it.
 Result<std::optional<Keywords>> Engine::keyword_bits(State& state,
                                                      const std::vector<std::string>& names,
                                                      bool may_add, Changes& changes) {
@@ -36,17 +47,23 @@ Result<std::optional<Keywords>> Engine::keyword_bits(State& state,
   TRY_OK(read_keywords(state, &changes));
   Keywords bits = 0;
   std::vector<std::string> known = state.row.keywords;
+  std::optional<Keywords> used;
   for (const std::string& name : names) {
     if (!is_keyword(name)) return std::nullopt;
     auto bit = find_keyword(known, name);
     if (!bit && !may_add) continue;
     if (!bit) {
       bit = known.size();
-      // A letter without a name may be in use in file names, so gaps are filled last.
       if (*bit >= kKeywordsMax) {
-        const auto gap = std::ranges::find(known, std::string());
-        if (gap == known.end()) return std::nullopt;
-        bit = static_cast<std::size_t>(gap - known.begin());
+        if (!used) {
+          TRY(used, keywords_in_use(state));
+          for (std::size_t i = 0; i < known.size(); ++i)
+            if (((*used | bits) >> i & 1U) == 0) known[i].clear();
+        }
+        bit = 0;
+        while (*bit < known.size() && (((*used | bits) >> *bit & 1U) != 0 || !known[*bit].empty()))
+          ++*bit;
+        if (*bit == known.size()) return std::nullopt;
       } else {
         known.emplace_back();
       }

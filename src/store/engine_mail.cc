@@ -276,18 +276,16 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
     TRY(const auto row, locate(from, uid, changes));
     if (!row) return std::nullopt;
     const Entry& entry = row->entry;
-    std::vector<std::string> names;
-    for (std::size_t bit = 0; bit < from.row.keywords.size(); ++bit)
-      if ((entry.keywords >> bit & 1U) != 0 && !from.row.keywords[bit].empty())
-        names.push_back(from.row.keywords[bit]);
-    // A target that has no room for one more keyword still takes the message.
-    const auto bits = keyword_bits(to, names, true, changes);
+    const auto bits = keyword_bits(to, keyword_names(from, entry.keywords), true, changes);
+    if (!bits) return std::unexpected(bits.error());
+    if (!*bits)
+      return fail(ErrorKind::temporary, to.path.native() + ": no room for the message's keywords");
     MessageRow copy = *row;
     if (uid_there == 0) {
       TRY(uid_there, take_uid(to, 0));
     }
     copy.entry.uid = uid_there;
-    copy.entry.keywords = bits ? bits->value_or(0) : 0;
+    copy.entry.keywords = **bits;
     copy.file.base = entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size)
                                           : unique_.make(now());
     copy.file.base += uid_mark(to.row.uidvalidity, uid_there);
@@ -298,6 +296,27 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
     if (!placed && ++failures == kFailuresMax) return std::unexpected(placed.error());
   }
   return renamed_too_often(from.path);
+}
+
+std::vector<std::string> Engine::keyword_names(const State& state, Keywords bits) const {
+  std::vector<std::string> names;
+  for (std::size_t bit = 0; bit < state.row.keywords.size(); ++bit)
+    if ((bits >> bit & 1U) != 0 && !state.row.keywords[bit].empty())
+      names.push_back(state.row.keywords[bit]);
+  return names;
+}
+
+// No keyword is lost on the way: the target learns them all before the first message goes. false: it
+// has no room for them.
+Result<bool> Engine::knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
+                                    Changes& changes) {
+  Keywords all = 0;
+  for (const Uid uid : uids) {
+    TRY(const auto row, index_.message(from.row.id, uid));
+    if (row) all |= row->entry.keywords;
+  }
+  TRY(const auto bits, keyword_bits(to, keyword_names(from, all), true, changes));
+  return bits.has_value();
 }
 
 Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uids,
@@ -311,6 +330,11 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
   TRY_OK(sync(*to, RefreshMode::quick, changes));
   TRY(State * from, find(id));
   result.uidvalidity = to->row.uidvalidity;
+  TRY(const bool has_room, knows_keywords(*from, uids, *to, changes));
+  if (!has_room) {
+    result.result = NameResult::keyword_limit;
+    return result;
+  }
   TRY_OK(lease_modseq(*from));
   TRY_OK(lease_modseq(*to));
   const Uid uidnext_before = to->row.uidnext;

@@ -43,6 +43,13 @@ std::vector<std::string_view> Mailbox::keyword_names(Keywords bits) const {
   return names;
 }
 
+bool Mailbox::has_room_for_keyword() const {
+  if (keywords_.size() < kKeywordsMax) return true;
+  Keywords used = 0;
+  for (const Entry& entry : entries_) used |= entry.keywords;
+  return used != ~Keywords{0};
+}
+
 void Mailbox::note(ModSeq modseq, Uid uid, Change change) {
   if (views_.empty()) return;
   journal_.push_back({modseq, uid, change});
@@ -68,7 +75,10 @@ void Mailbox::set_gone() {
 void Mailbox::apply(MailboxChanges&& changes) {
   if (changes.is_gone) return set_gone();
   if (changes.renamed) name_ = *std::move(changes.renamed);
-  if (changes.keywords) keywords_ = *std::move(changes.keywords);
+  if (changes.keywords) {
+    keywords_ = *std::move(changes.keywords);
+    ++keywords_version_;
+  }
   for (const Entry& entry : changes.changed) {
     Entry* mine = find_entry(entry.uid);
     if (mine == nullptr) continue;

@@ -101,9 +101,10 @@ class Mailbox {
   // Sorted by uid. Valid until the next co_await.
   std::span<const Entry> entries() const { return entries_; }
   const Entry* find(Uid uid) const;  // nullptr: not there (any more); valid until the next co_await
-  // The name of each keyword bit; only ever grows while open.
+  // The name of each keyword bit; empty: it has none (any more).
   const std::vector<std::string>& keywords() const { return keywords_; }
   std::vector<std::string_view> keyword_names(Keywords bits) const;
+  bool has_room_for_keyword() const;  // PERMANENTFLAGS' \*
 
   // Looks for what other programs did. NOOP, CHECK and an idle session's tick use quick.
   net::Task<> refresh(RefreshMode mode = RefreshMode::quick);
@@ -171,6 +172,7 @@ class Mailbox {
   bool is_gone_ = false;
   std::vector<Entry> entries_;
   std::vector<std::string> keywords_;
+  std::size_t keywords_version_ = 0;  // grows with every change of the names
   std::deque<JournalLine> journal_;
   std::uint64_t journal_begin_ = 0;  // the absolute number of journal_.front()
   std::vector<View*> views_;

@@ -68,7 +68,7 @@ enum class NameResult : std::uint8_t {
   exists,         // [ALREADYEXISTS]
   bad_name,       // [CANNOT]: a name that no mailbox may have
   cannot,         // [CANNOT]: INBOX may not be removed; a mailbox may not be moved below itself
-  keyword_limit,  // [LIMIT]: more than kKeywordsMax keywords, or a keyword that may not be one
+  keyword_limit,  // [LIMIT]: more than kKeywordsMax keywords in use, or one that may not be one
   over_quota      // [OVERQUOTA]: the account's limit
 };
 

@@ -10,7 +10,7 @@ View::View(std::shared_ptr<Account> account, MailboxPtr mailbox, Access access)
     : account_(std::move(account)), mailbox_(std::move(mailbox)), access_(access) {
   position_ = mailbox_->journal_end();
   mailbox_->views_.push_back(this);
-  keywords_told_ = mailbox_->keywords_.size();
+  keywords_told_ = mailbox_->keywords_version_;
   add_new();
   told_modseq_ = mailbox_->highest_modseq_;
 }
@@ -58,7 +58,7 @@ std::optional<std::uint32_t> View::first_unseen() const {
 bool View::has_changes() const {
   const Mailbox& mailbox = *mailbox_;
   return mailbox.is_gone_ || position_ != mailbox.journal_end() || !flags_.empty() ||
-         !expunged_.empty() || mailbox.keywords_.size() != keywords_told_ ||
+         !expunged_.empty() || mailbox.keywords_version_ != keywords_told_ ||
          (!mailbox.entries_.empty() && mailbox.entries_.back().uid > last_uid_);
 }
 
@@ -132,16 +132,16 @@ ViewChanges View::take_changes(ExpungeMode mode) {
   }
   flags_.clear();
   told_.clear();
-  if (mailbox.keywords_.size() != keywords_told_) {
+  if (mailbox.keywords_version_ != keywords_told_) {
     out.keywords_grew = true;
-    keywords_told_ = mailbox.keywords_.size();
+    keywords_told_ = mailbox.keywords_version_;
   }
   told_modseq_ = mailbox.highest_modseq_;
   return out;
 }
 
 bool View::take_keywords_grew() {
-  const std::size_t now = mailbox_->keywords_.size();
+  const std::size_t now = mailbox_->keywords_version_;
   return std::exchange(keywords_told_, now) != now;
 }
 

@@ -342,9 +342,9 @@ void Session::tell_keywords() {
     return;
   }
   out_ += fmt::format(
-      "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{} \\*)] "
+      "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{}{})] "
       "Flags permitted.\r\n",
-      names);
+      names, view_->mailbox().has_room_for_keyword() ? " \\*" : "");
 }
 
 void Session::tell_new_keywords() {
