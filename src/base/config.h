@@ -263,8 +263,9 @@ struct Store {
 struct Imap {
   std::string separator = ".";  // between the levels of a mailbox' name, as clients see it: "." "/"
   std::size_t line_max = 65'536;
-  std::size_t login_line_max = 8192;
+  std::size_t login_line_max = 65'536;
   Duration idle_timeout = 30min;
+  Duration idle_notify_interval = 2min;
   Duration literal_timeout = 5min;
   std::size_t connections_per_user_max = 50;
 };

@@ -378,6 +378,9 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.bytes("login_line_max", i.login_line_max, 512, kMiB, "The longest command before the login.");
   v.duration("idle_timeout", i.idle_timeout, 1min, kDay,
              "A silent session is ended (RFC 3501: at least 30m).");
+  v.duration("idle_notify_interval", i.idle_notify_interval, 0s, kDay,
+             "How often a client that waits for news (IDLE) is told that the server is still here: "
+             "routers forget silent connections. 0: never.");
   v.duration("literal_timeout", i.literal_timeout, 1s, hours(10),
              "Waiting for the next piece of a literal.");
   v.count("connections_per_user_max", i.connections_per_user_max, 1, 100'000,

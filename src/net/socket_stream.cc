@@ -63,14 +63,26 @@ Peer peer_from(const sockaddr_storage& storage) {
   return peer;
 }
 
+// A peer that is gone without a word is known after five minutes, not after the kernel's two hours;
+// and a router between sees something pass before it forgets a silent connection.
+void keep_alive(int fd) {
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof value);
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 120);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 30);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 6);
+}
+
 }  // namespace
 
 SocketStream::SocketStream(Executor executor, File connected)
     : state_(std::make_shared<State>(std::move(executor), connected.release())) {
   const int one = 1;
   ::setsockopt(state_->descriptor.native_handle(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  ::setsockopt(state_->descriptor.native_handle(), SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
   read_addresses();
+  if (is_tcp_) keep_alive(state_->descriptor.native_handle());
 }
 
 SocketStream::~SocketStream() {

@@ -5,6 +5,7 @@
 //   @ without_tls yes   the server has no certificate
 //   @ plaintext yes     a password may come in the clear
 //   @ timeout_ms 60     the time up to the login
+//   @ line_max 512      the longest line
 #pragma once
 
 #include "auth/login.h"
@@ -24,6 +25,7 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
   settings.allow_plaintext = transcript.has("plaintext");
   if (transcript.has("timeout_ms"))
     settings.login_timeout = std::chrono::milliseconds(std::stoi(transcript.setting("timeout_ms")));
+  settings.line_max = std::stoul(transcript.setting("line_max", "65536"));
   run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;
     net::Scope scope(context.get_executor());

@@ -93,7 +93,7 @@ class Login {
       client_.end();
       co_return co_await say("* BYE Logging out\r\n" + *tag + " OK Logout completed.\r\n");
     }
-    if (equals_ignoring_case(*verb, "ID"))
+    if (equals_ignoring_case(*verb, "ID") && take_id(parser))
       co_return co_await say("* ID (\"name\" \"Posthorn\")\r\n" + *tag + " OK ID completed.\r\n");
     if (equals_ignoring_case(*verb, "STARTTLS") && parser.at_end())
       co_return co_await starttls(*tag);
@@ -125,8 +125,9 @@ class Login {
     if (!mechanism) co_return co_await bad(tag, "AUTHENTICATE needs a mechanism");
     if (!client_.may_login()) co_return co_await say(tag + std::string(kUseTls));
     auth::SaslServer sasl;
-    auth::SaslStep first = parser.take_space() ? sasl.start(*mechanism, parser.rest())
-                                               : sasl.start(*mechanism, std::nullopt);
+    auth::SaslStep first = parser.at_end()       ? sasl.start(*mechanism, std::nullopt)
+                           : parser.take_space() ? sasl.start(*mechanism, parser.rest())
+                                                 : auth::SaslStep(auth::SaslFailure::malformed);
     CO_TRY(auth::Exchanged exchanged, co_await client_.exchange(sasl, std::move(first)));
     if (const auto* failure = std::get_if<auth::SaslFailure>(&exchanged)) {
       if (*failure == auth::SaslFailure::unknown_mechanism)

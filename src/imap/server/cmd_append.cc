@@ -17,6 +17,23 @@ net::Task<> Session::skip_literal(std::uint64_t size) {
   co_return Result<>{};
 }
 
+// RFC 7888 section 4: what a refused command still brings is read away, or it would be carried out
+// as commands. line: the last one that was read; a literal that it announces follows, and a line
+// behind that one, unless the client waits to be asked for it.
+net::Task<> Session::skip_rest(std::string line) {
+  for (auto mark = find_literal_mark(line); mark && !mark->synchronizing;
+       mark = find_literal_mark(line)) {
+    if (mark->size > skipped_max()) {
+      CO_TRY_OK(co_await answer("* BYE [TOOBIG] The literal is too long\r\n"));
+      co_return fail(ErrorKind::protocol, "a literal too long");
+    }
+    CO_TRY_OK(co_await skip_literal(mark->size));
+    CO_TRY(line, co_await read_line(Clock::system().steady_now() +
+                                    services_.config.imap.literal_timeout));
+  }
+  co_return Result<>{};
+}
+
 // RFC 3501 section 6.3.11. The message goes from the socket to the staged file in pieces; only when
 // it is whole and the command's end is there is it put into the mailbox.
 net::Task<> Session::append(const std::string& tag, std::string text) {
@@ -37,11 +54,12 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
   if (good && parser.peek() == '"') {
     const auto date = parser.date_time();
     good = date && parser.take_space();
-    if (date) target.internal_date = WallTime(std::chrono::seconds(*date));
+    if (date && date->seconds)
+      target.internal_date = WallTime(std::chrono::seconds(*date->seconds));
   }
   const auto mark = find_literal_mark(text);
   if (!good || !mark || parser.peek() != '{') {
-    if (mark && !mark->synchronizing) CO_TRY_OK(co_await skip_literal(mark->size));
+    CO_TRY_OK(co_await skip_rest(std::move(text)));
     co_return co_await finish(tag, bad("APPEND needs a mailbox, and a message as a literal"));
   }
   target.mailbox = *name;
@@ -73,11 +91,12 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
     else
       refused = failed(begun.error());
   }
-  if (refused && mark->synchronizing) co_return co_await finish(tag, *refused);
+  if (refused) {
+    CO_TRY_OK(co_await skip_rest(std::move(text)));
+    co_return co_await finish(tag, *refused);
+  }
   if (mark->synchronizing) CO_TRY_OK(co_await answer("+ OK\r\n"));
   std::uint64_t left = mark->size;
-  if (left > 2 * services_.config.smtp.message_max)
-    co_return fail(ErrorKind::protocol, "a literal far over the limit");
   while (left > 0) {
     if (in_.empty())
       CO_TRY_OK(co_await in_.fill(
@@ -91,9 +110,12 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
     left -= piece.size();
     in_.consume(piece.size());
   }
-  CO_TRY(const std::string end,
+  CO_TRY(std::string end,
          co_await read_line(Clock::system().steady_now() + services_.config.imap.literal_timeout));
-  if (!end.empty() && !refused) refused = bad("One message at a time");
+  if (!Parser(end).at_end()) {
+    CO_TRY_OK(co_await skip_rest(std::move(end)));
+    if (!refused) refused = bad("One message at a time");
+  }
   if (refused) co_return co_await finish(tag, *refused);
   std::vector<store::Target> targets;
   targets.push_back(std::move(target));

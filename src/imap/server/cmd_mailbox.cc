@@ -18,7 +18,7 @@ net::Awaitable<Outcome> Session::examine(Parser& parser) {
 net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access access) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name) co_return bad("A mailbox name is needed");
+  if (!name || !parser.at_end()) co_return bad("One mailbox name is needed");
   view_.reset();  // RFC 3501 section 6.3.1: whatever happens, the old one is not selected any more
   auto opened = co_await account_->open_view(*name, access);
   if (!opened) co_return failed(opened.error());
@@ -41,7 +41,7 @@ net::Awaitable<Outcome> Session::open_mailbox(Parser& parser, store::Access acce
 net::Awaitable<Outcome> Session::create(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name) co_return bad("A mailbox name is needed");
+  if (!name || !parser.at_end()) co_return bad("One mailbox name is needed");
   const auto result = co_await account_->create(*name);
   co_return result ? name_outcome(*result, false) : failed(result.error());
 }
@@ -49,7 +49,7 @@ net::Awaitable<Outcome> Session::create(Parser& parser) {
 net::Awaitable<Outcome> Session::remove(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name) co_return bad("A mailbox name is needed");
+  if (!name || !parser.at_end()) co_return bad("One mailbox name is needed");
   if (view_ && view_->mailbox().name() == *name) view_.reset();
   const auto result = co_await account_->remove(*name);
   co_return result ? name_outcome(*result, false) : failed(result.error());
@@ -59,7 +59,7 @@ net::Awaitable<Outcome> Session::rename(Parser& parser) {
   std::optional<std::string> from, to;
   if (parser.take_space()) from = mailbox_name(parser);
   if (from && parser.take_space()) to = mailbox_name(parser);
-  if (!to) co_return bad("Two mailbox names are needed");
+  if (!to || !parser.at_end()) co_return bad("Two mailbox names are needed");
   const auto result = co_await account_->rename(*from, *to);
   co_return result ? name_outcome(*result, false) : failed(result.error());
 }
@@ -67,7 +67,7 @@ net::Awaitable<Outcome> Session::rename(Parser& parser) {
 net::Awaitable<Outcome> Session::subscribe(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name) co_return bad("A mailbox name is needed");
+  if (!name || !parser.at_end()) co_return bad("One mailbox name is needed");
   const auto result = co_await account_->subscribe(*name);
   co_return result ? name_outcome(*result, false) : failed(result.error());
 }
@@ -75,33 +75,64 @@ net::Awaitable<Outcome> Session::subscribe(Parser& parser) {
 net::Awaitable<Outcome> Session::unsubscribe(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name) co_return bad("A mailbox name is needed");
+  if (!name || !parser.at_end()) co_return bad("One mailbox name is needed");
   const auto result = co_await account_->unsubscribe(*name);
   co_return result ? name_outcome(*result, false) : failed(result.error());
 }
 
+namespace {
+
+// What LIST asks for beyond its pattern.
+struct ListOptions {
+  bool only_special = false;      // selection: RFC 6154 section 3
+  bool tells_subscribed = false;  // RETURN: RFC 5258 section 4
+};
+
+// "(" words ")"; false: one of them is none that is served. CHILDREN and SPECIAL-USE are always
+// told, so that asking for them changes nothing.
+template <class Known>
+bool take_options(Parser& parser, const Known& is_known) {
+  if (!parser.take_open()) return false;
+  if (parser.take_close()) return true;
+  do {
+    const auto option = parser.atom();
+    if (!option || !is_known(to_upper(*option))) return false;
+  } while (parser.take_next());
+  return parser.take_close();
+}
+
+}  // namespace
+
 // RFC 3501 section 6.3.8, with RFC 6154's (SPECIAL-USE) selection and RETURN (SPECIAL-USE CHILDREN
-// SUBSCRIBED).
+// SUBSCRIBED). RFC 5258 section 3: an option that is not known is BAD, or a client would wait for
+// what never comes.
 net::Awaitable<Outcome> Session::list(Parser& parser) {
-  bool only_special = false;
-  std::vector<std::string> patterns;
+  ListOptions options;
   if (!parser.take_space()) co_return bad("LIST needs a reference and a pattern");
-  if (parser.take('(')) {
-    while (!parser.take(')')) {
-      const auto option = parser.atom();
-      if (!option || !equals_ignoring_case(*option, "SPECIAL-USE"))
-        co_return bad("Unknown selection option");
-      only_special = true;
-      (void)parser.take_space();
-    }
+  if (parser.peek() == '(') {
+    if (!take_options(parser, [&](const std::string& option) {
+          options.only_special |= option == "SPECIAL-USE";
+          return option == "SPECIAL-USE";
+        }))
+      co_return bad("Unknown selection option");
     if (!parser.take_space()) co_return bad("LIST needs a reference and a pattern");
   }
   const auto reference = parser.astring();
   if (!reference || !parser.take_space()) co_return bad("LIST needs a reference and a pattern");
   const auto pattern = parser.list_mailbox();
   if (!pattern) co_return bad("LIST needs a reference and a pattern");
-  if (parser.take_space() && !parser.take_word("RETURN (")) co_return bad("Unknown option");
-  if (pattern->empty() && !only_special) {
+  if (!parser.at_end()) {
+    if (!parser.take_space() || !parser.take_word("RETURN") || !parser.take_space() ||
+        !take_options(parser,
+                      [&](const std::string& option) {
+                        options.tells_subscribed |= option == "SUBSCRIBED";
+                        return option == "SUBSCRIBED" || option == "CHILDREN" ||
+                               option == "SPECIAL-USE";
+                      }) ||
+        !parser.at_end())
+      co_return bad("Unknown return option");
+  }
+  if (pattern->empty() && !options.only_special) {
     // The question for the separator.
     out_ += fmt::format("* LIST (\\Noselect) \"{}\" \"\"\r\n", services_.config.imap.separator);
     co_return ok("List completed");
@@ -114,11 +145,12 @@ net::Awaitable<Outcome> Session::list(Parser& parser) {
     if (!wanted || (!list_matches(*wanted, info.name, '.') &&
                     !(info.name == "INBOX" && list_matches(to_upper(*wanted), "INBOX", '.'))))
       continue;
-    if (only_special && info.use == store::SpecialUse::none) continue;
+    if (options.only_special && info.use == store::SpecialUse::none) continue;
     // A subscription to what is gone is LSUB's alone (RFC 3501 section 6.3.9).
     if (!info.is_selectable && !info.has_children) continue;
     std::string attributes = info.has_children ? "\\HasChildren" : "\\HasNoChildren";
     if (!info.is_selectable) attributes += " \\Noselect";
+    if (options.tells_subscribed && info.is_subscribed) attributes += " \\Subscribed";
     if (info.use != store::SpecialUse::none)
       attributes += " " + std::string(store::to_string(info.use));
     out_ += fmt::format("* LIST ({}) \"{}\" {}\r\n", attributes, services_.config.imap.separator,
@@ -131,7 +163,7 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
   std::optional<std::string> reference, pattern;
   if (parser.take_space()) reference = parser.astring();
   if (reference && parser.take_space()) pattern = parser.list_mailbox();
-  if (!pattern) co_return bad("LSUB needs a reference and a pattern");
+  if (!pattern || !parser.at_end()) co_return bad("LSUB needs a reference and a pattern");
   auto wanted = message::decode_mutf7(*reference + *pattern);
   if (wanted) wanted = other_separator(*std::move(wanted));
   const auto mailboxes = co_await account_->list();
@@ -157,15 +189,15 @@ net::Awaitable<Outcome> Session::lsub(Parser& parser) {
 net::Awaitable<Outcome> Session::status(Parser& parser) {
   std::optional<std::string> name;
   if (parser.take_space()) name = mailbox_name(parser);
-  if (!name || !parser.take_space() || !parser.take('('))
+  if (!name || !parser.take_space() || !parser.take_open())
     co_return bad("STATUS needs a mailbox name and items");
   std::vector<std::string> items;
   do {
     const auto item = parser.atom();
     if (!item) co_return bad("STATUS needs items");
     items.push_back(to_upper(*item));
-  } while (parser.take_space());
-  if (!parser.take(')')) co_return bad("STATUS needs items");
+  } while (parser.take_next());
+  if (!parser.take_close() || !parser.at_end()) co_return bad("STATUS needs items");
   co_return co_await tell_status(*name, items);
 }
 

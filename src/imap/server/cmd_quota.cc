@@ -66,7 +66,14 @@ net::Awaitable<Outcome> Session::get_quota_root(Parser& parser) {
 }
 
 net::Awaitable<Outcome> Session::set_quota(Parser& parser) {
-  (void)parser;
+  bool good = parser.take_space() && parser.astring() && parser.take_space() && parser.take_open();
+  if (good && !parser.take_close()) {
+    do {
+      good = parser.atom() && parser.take_space() && parser.number();
+    } while (good && parser.take_next());
+    good = good && parser.take_close();
+  }
+  if (!good || !parser.at_end()) co_return bad("SETQUOTA needs a quota root and limits");
   co_return no("Limits are set by the administrator", "NOPERM");
 }
 

@@ -97,10 +97,10 @@ net::Awaitable<Outcome> Session::search_uid(Parser& parser) {
 net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
   if (!parser.take_space()) co_return bad("SEARCH needs keys");
   std::string charset = "UTF-8";
-  if (parser.take_word("CHARSET ")) {
-    const auto given = parser.astring();
+  if (parser.take_word("CHARSET")) {
+    auto given = parser.take_space() ? parser.astring() : std::nullopt;
     if (!given || !parser.take_space()) co_return bad("SEARCH needs keys");
-    charset = *given;
+    charset = *std::move(given);
     if (!message::is_charset(charset))
       co_return no("This charset is not known", "BADCHARSET (US-ASCII UTF-8)");
   }

@@ -5,7 +5,8 @@
 
 namespace posthorn::imap {
 
-net::Awaitable<Outcome> Session::capability(Parser&) {
+net::Awaitable<Outcome> Session::capability(Parser& parser) {
+  if (!parser.at_end()) co_return bad("No argument is allowed");
   out_ += fmt::format("* CAPABILITY {}\r\n", capabilities());
   co_return ok("Capability completed");
 }
@@ -19,20 +20,26 @@ net::Awaitable<Outcome> Session::noop(Parser& parser) {
   co_return ok("Completed");
 }
 
-net::Awaitable<Outcome> Session::logout(Parser&) {
+net::Awaitable<Outcome> Session::logout(Parser& parser) {
+  if (!parser.at_end()) co_return bad("No argument is allowed");
   out_ += "* BYE Logging out\r\n";
   view_.reset();
   over_ = true;
   co_return ok("Logout completed");
 }
 
-net::Awaitable<Outcome> Session::id(Parser&) {
+net::Awaitable<Outcome> Session::id(Parser& parser) {
+  if (!take_id(parser)) co_return bad("ID needs a list of names and values");
   out_ += "* ID (\"name\" \"Posthorn\")\r\n";
   co_return ok("ID completed");
 }
 
 net::Awaitable<Outcome> Session::enable(Parser& parser) {
-  if (parser.at_end()) co_return bad("ENABLE needs a capability");
+  if (!parser.take_space()) co_return bad("ENABLE needs a capability");
+  do {
+    if (!parser.atom()) co_return bad("ENABLE needs a capability");
+  } while (parser.take_next());
+  if (!parser.at_end()) co_return bad("ENABLE needs capabilities");
   out_ += "* ENABLED\r\n";  // RFC 5161 section 3.1: what is not known is passed over
   co_return ok("ENABLE completed");
 }
@@ -49,14 +56,20 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
   out_ += "+ idling\r\n";
   if (!co_await flush()) over_ = true;
   const SteadyTime deadline = Clock::system().steady_now() + services_.config.imap.idle_timeout;
+  // Routers forget a connection on which nothing is said, often after five minutes, and the client
+  // would wait for news for ever: what it does not expect keeps it in mind (as Dovecot says it).
+  const auto interval = services_.config.imap.idle_notify_interval;
+  SteadyTime reminder = interval > 0s ? Clock::system().steady_now() + interval : deadline;
   // Waiting costs nothing: the mailbox wakes the session when it changes.
   const auto notice =
       view_ ? std::make_optional<store::View::Notice>(*view_, [this] { stream_->interrupt(); })
             : std::nullopt;
   while (!over_) {
-    if (const auto line = in_.take_line())
-      co_return equals_ignoring_case(*line, "DONE") ? ok("Idle completed")
-                                                    : bad("DONE was expected");
+    if (const auto line = in_.take_line()) {
+      if (equals_ignoring_case(*line, "DONE")) co_return ok("Idle completed");
+      if (!co_await skip_rest(std::string(*line))) over_ = true;
+      co_return bad("DONE was expected");
+    }
     if (stopping_) {
       out_ += "* BYE The server is stopping\r\n";
       (void)co_await flush();
@@ -69,13 +82,16 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
       over_ = true;
       break;
     }
-    if (view_ && view_->has_changes()) {
-      tell_changes(store::ExpungeMode::allowed);
+    const bool is_silent = Clock::system().steady_now() >= reminder;
+    if (is_silent || (view_ && view_->has_changes())) {
+      if (view_) tell_changes(store::ExpungeMode::allowed);
+      if (is_silent && out_.empty()) out_ += "* OK Still here\r\n";
       if (!co_await flush()) over_ = true;
+      if (interval > 0s) reminder = Clock::system().steady_now() + interval;
       continue;
     }
     in_.release();
-    const auto readable = co_await stream_->wait_readable(deadline);
+    const auto readable = co_await stream_->wait_readable(std::min(deadline, reminder));
     if (readable) {
       if (!co_await in_.fill(*stream_, Clock::system().steady_now() + 1min, 512)) over_ = true;
     } else if (readable.error().kind != ErrorKind::temporary &&

@@ -43,7 +43,7 @@ std::optional<Section> parse_section(Parser& parser, bool peek) {
   name += kNames[static_cast<std::size_t>(section.kind)];
   if (section.kind == Section::Kind::header_fields ||
       section.kind == Section::Kind::header_fields_not) {
-    if (!parser.take_space() || !parser.take('(')) return std::nullopt;
+    if (!parser.take_space() || !parser.take_open()) return std::nullopt;
     name += " (";
     do {
       const auto field = parser.astring();
@@ -51,8 +51,9 @@ std::optional<Section> parse_section(Parser& parser, bool peek) {
       if (!section.fields.empty()) name += ' ';
       append_astring(name, *field);
       section.fields.push_back(*field);
-    } while (parser.take_space());
-    if (!parser.take(')')) return std::nullopt;
+    } while (parser.take_next());
+    if (!parser.take_close()) return std::nullopt;
+    (void)parser.take_space();
     name += ')';
   }
   if (!parser.take(']')) return std::nullopt;
@@ -124,13 +125,13 @@ bool parse_item(Parser& parser, Items& items) {
 
 std::optional<Items> parse_items(Parser& parser) {
   Items items;
-  if (!parser.take('(')) {
+  if (!parser.take_open()) {
     if (!parse_item(parser, items)) return std::nullopt;
   } else {
     do {
       if (!parse_item(parser, items)) return std::nullopt;
-    } while (parser.take_space());
-    if (!parser.take(')')) return std::nullopt;
+    } while (parser.take_next());
+    if (!parser.take_close()) return std::nullopt;
   }
   if (!parser.at_end()) return std::nullopt;
   return items;

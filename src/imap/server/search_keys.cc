@@ -15,21 +15,14 @@ class KeyParser {
  public:
   explicit KeyParser(Parser& parser) : parser_(parser) {}
 
-  std::optional<SearchKey> parse_all(char end) {
-    SearchKey all{.kind = SearchKey::Kind::all_of,
-                  .keys = {},
-                  .set = {},
-                  .ranges = {},
-                  .flag = 0,
-                  .number = 0,
-                  .name = {},
-                  .text = {}};
+  // Keys one behind the other: all of a command, or all between parentheses.
+  std::optional<SearchKey> parse_all(int depth) {
+    SearchKey all = make(Kind::all_of);
     do {
-      auto key = parse(0);
+      auto key = parse(depth);
       if (!key) return std::nullopt;
       all.keys.push_back(*std::move(key));
-    } while (parser_.take_space());
-    if (end != '\0' && !parser_.take(end)) return std::nullopt;
+    } while (parser_.take_next());
     return all;
   }
 
@@ -44,15 +37,9 @@ class KeyParser {
 
   std::optional<SearchKey> parse(int depth) {
     if (depth > kNestingMax || ++count_ > kKeysMax) return std::nullopt;
-    if (parser_.take('(')) {
-      SearchKey all = make(Kind::all_of);
-      do {
-        auto key = parse(depth + 1);
-        if (!key) return std::nullopt;
-        all.keys.push_back(*std::move(key));
-      } while (parser_.take_space());
-      if (!parser_.take(')')) return std::nullopt;
-      return all;
+    if (parser_.take_open()) {
+      auto all = parse_all(depth + 1);
+      return parser_.take_close() ? std::move(all) : std::nullopt;
     }
     if (parser_.peek() == '*' || (parser_.peek() >= '0' && parser_.peek() <= '9'))
       return sequence(Kind::sequence);
@@ -77,7 +64,7 @@ class KeyParser {
     }
     if (name == "UID") return sequence(Kind::uid);
     if (name == "KEYWORD" || name == "UNKEYWORD")
-      return with_text(name == "KEYWORD" ? Kind::keyword : Kind::no_keyword, parser_.atom());
+      return with_text(name == "KEYWORD" ? Kind::keyword : Kind::no_keyword, parser_.astring());
     static constexpr std::pair<std::string_view, Kind> kDates[] = {
         {"BEFORE", Kind::before},  {"ON", Kind::on},
         {"SINCE", Kind::since},    {"SENTBEFORE", Kind::sent_before},
@@ -97,8 +84,8 @@ class KeyParser {
       key.number = static_cast<std::int64_t>(std::min<std::uint64_t>(*size, INT64_MAX));
       return key;
     }
-    if (name == "BODY") return with_text(Kind::body, parser_.astring());
-    if (name == "TEXT") return with_text(Kind::text, parser_.astring());
+    if (name == "BODY") return with_text(Kind::body, parser_.list_mailbox());
+    if (name == "TEXT") return with_text(Kind::text, parser_.list_mailbox());
     std::string field = name;
     if (name == "HEADER") {
       const auto given = parser_.astring();
@@ -108,7 +95,7 @@ class KeyParser {
                name != "SUBJECT") {
       return std::nullopt;
     }
-    auto key = with_text(Kind::header, parser_.astring());
+    auto key = with_text(Kind::header, parser_.list_mailbox());
     if (key) key->name = field;
     return key;
   }
@@ -158,7 +145,7 @@ bool any_key(const SearchKey& key, const Test& test) {
 }  // namespace
 
 std::optional<SearchKey> parse_search_keys(Parser& parser) {
-  auto key = KeyParser(parser).parse_all('\0');
+  auto key = KeyParser(parser).parse_all(0);
   if (!key || !parser.at_end()) return std::nullopt;
   return key;
 }

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::size_t kOutMax = 64 * 1024;
 constexpr int kBadMax = 50;
-// RFC 7888 and common sense: literals other than APPEND's are names and search texts.
-constexpr std::uint64_t kLiteralMax = 64 * 1024;
 
 }  // namespace
 
@@ -65,6 +63,12 @@ const std::vector<Session::Command>& Session::commands() {
       {"UID MOVE", &Session::move_uid, true},
   };
   return table;
+}
+
+std::vector<std::string_view> Session::command_names() {
+  std::vector<std::string_view> names{"APPEND"};  // which reads its literals itself
+  for (const Command& command : commands()) names.push_back(command.name);
+  return names;
 }
 
 Session::Session(net::StreamPtr stream, const ServerServices& services)
@@ -176,18 +180,19 @@ net::Task<std::string> Session::read_command() {
     const auto mark = find_literal_mark(line);
     if (!mark) co_return command;
     Parser parser(command);
-    const bool is_append = parser.tag() && parser.take_space() && parser.take_word("APPEND ");
+    const auto tag = parser.tag();
+    const bool is_append =
+        tag && parser.take_space() && parser.take_word("APPEND") && parser.take_space();
     // The mailbox's name may be a literal; the one after it is the message.
     if (is_append && parser.astring() && parser.take_space()) co_return command;
-    if (mark->size > kLiteralMax || command.size() > services_.config.imap.line_max) {
-      const std::string tag = command.substr(0, command.find(' '));
-      if (mark->synchronizing) {
-        CO_TRY_OK(co_await answer(tag + " BAD [TOOBIG] The literal is too long\r\n"));
-        command.clear();
-        continue;
-      }
-      CO_TRY_OK(co_await answer("* BYE [TOOBIG] The literal is too long\r\n"));
-      co_return fail(ErrorKind::protocol, "a literal too long");
+    // Literals other than APPEND's are names and search texts.
+    if (mark->size > services_.config.imap.line_max ||
+        command.size() > services_.config.imap.line_max) {
+      command.clear();
+      CO_TRY_OK(co_await skip_rest(line));
+      CO_TRY_OK(co_await finish(tag.value_or("*"), {"BAD", "TOOBIG", "The literal is too long"}));
+      if (over_) co_return fail(ErrorKind::protocol, "too many errors");
+      continue;
     }
     command += "\r\n";
     if (mark->synchronizing) CO_TRY_OK(co_await answer("+ OK\r\n"));
@@ -375,6 +380,10 @@ void Session::tell_changes(store::ExpungeMode mode) {
   if (changes.exists) out_ += fmt::format("* {} EXISTS\r\n", *changes.exists);
   if (changes.recent) out_ += fmt::format("* {} RECENT\r\n", *changes.recent);
   for (const store::Uid uid : changes.flags) tell_flags(uid, Numbers::uid);
+}
+
+std::vector<std::string_view> command_names() {
+  return Session::command_names();
 }
 
 net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services) {

@@ -2,6 +2,9 @@
 // a token.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "auth/hand_over.h"
 #include "base/config.h"
 #include "net/blocking_pool.h"
@@ -20,5 +23,8 @@ struct ServerServices {
 };
 
 net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services);
+
+// All that a client can ask for after the login ("UID FETCH"), for what walks them.
+std::vector<std::string_view> command_names();
 
 }  // namespace posthorn::imap

@@ -41,6 +41,7 @@ class Session {
  public:
   Session(net::StreamPtr stream, const ServerServices& services);
   net::Awaitable<void> run();
+  static std::vector<std::string_view> command_names();
 
  private:
   struct Command;
@@ -102,6 +103,9 @@ class Session {
   // cmd_append.cc: reads its literals itself
   net::Task<> append(const std::string& tag, std::string text);
   net::Task<> skip_literal(std::uint64_t size);
+  net::Task<> skip_rest(std::string line);
+  // What is read away of a refused command; who announces more is cut off.
+  std::uint64_t skipped_max() const { return 2 * services_.config.smtp.message_max; }
   // cmd_store.cc
   net::Awaitable<Outcome> expunge(Parser& parser);
   net::Awaitable<Outcome> uid_expunge(Parser& parser);
