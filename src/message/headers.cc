@@ -29,7 +29,11 @@ std::string unfold(std::string_view value) {
   return out.substr(begin, out.find_last_not_of(" \t") - begin + 1);
 }
 
-Headers::Headers(std::string_view block) {
+bool is_field_line(std::string_view line) {
+  return field_name_length(line) > 0;
+}
+
+Headers::Headers(std::string_view block) : block_(block) {
   std::size_t at = 0;
   while (at < block.size() && fields_.size() < kFieldsMax) {
     // A field is its first line and the lines after it that begin with white space.
@@ -81,11 +85,6 @@ std::size_t Headers::count(std::string_view name) const {
 std::optional<HeaderEnd> find_end_at_line(std::string_view line, std::size_t at) {
   const std::size_t next = at + line.size();
   if (line == "\n" || line == "\r\n") return HeaderEnd{at, next};
-  const bool first = at == 0;
-  const bool continues = !first && (line.front() == ' ' || line.front() == '\t');
-  const bool mbox = first && line.starts_with("From ");
-  if (!continues && !mbox && field_name_length(line) == 0)
-    return HeaderEnd{at, at};  // runs into the body
   if (next > kHeaderMax) return HeaderEnd{at, at};
   return std::nullopt;
 }

@@ -1,7 +1,8 @@
 // The header of a message, found while its bytes stream by, and looked at afterwards (RFC 5322
-// section 2.2). Tolerant: LF or CRLF lines, a first mbox "From " line, a header that runs into the
-// body without an empty line. Bounded: 10 MiB of header, what is beyond counts as body; of
-// more than 10 000 fields the first are looked at.
+// section 2.2). Tolerant, as Dovecot and Postfix are: LF or CRLF lines; a line that is no field (an
+// mbox "From " line, ">From ", a word without a colon, a name that is not ASCII, a folded first
+// line) stands in the header and is passed over: only the empty line ends it. Bounded: 10 MiB of
+// header, what is beyond counts as body; of more than 10 000 fields the first are looked at.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,23 @@ class Headers {
   bool has(std::string_view name) const { return find_field(name) != nullptr; }
   std::size_t count(std::string_view name) const;
   const Field* find_field(std::string_view name) const;
+  // The block without the fields for which drop(field) is true; the lines that are no field stay.
+  template <class Drop>
+  std::string without(const Drop& drop) const {
+    std::string out;
+    out.reserve(block_.size());
+    std::size_t at = 0;
+    for (const Field& field : fields_) {
+      const auto begin = static_cast<std::size_t>(field.raw.data() - block_.data());
+      out += block_.substr(at, begin - at);
+      if (!drop(field)) out += field.raw;
+      at = begin + field.raw.size();
+    }
+    return out += block_.substr(at);
+  }
 
  private:
+  std::string_view block_;
   std::vector<Field> fields_;
 };
 
@@ -46,13 +62,15 @@ std::string unfold(std::string_view value);
 using posthorn::equals_ignoring_case;
 
 // The length of the header block at the front of text, with the empty line behind it; nullopt: it
-// is not whole yet. body_begin: where the body begins (behind the empty line, or at the first line
-// that is no header field).
+// is not whole yet. body_begin: where the body begins, behind the empty line.
 struct HeaderEnd {
   std::size_t header_size = 0;  // without the empty line
   std::size_t body_begin = 0;
 };
 std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all);
+
+// "Name: value", with its line end or without.
+bool is_field_line(std::string_view line);
 
 // The same question of one line (with its line end) that stands `at` bytes behind the header's
 // beginning, all lines before it being header; nullopt: it belongs to the header.

@@ -108,6 +108,23 @@ bool is_any_of(std::string_view name, std::initializer_list<std::string_view> na
                              [&](std::string_view one) { return equals_ignoring_case(one, name); });
 }
 
+// A program may hand over a text without a header, or one that its text follows without an empty
+// line: as for Postfix's sendmail, the first line that is no field begins the body then. Only an
+// mbox line on top is passed over.
+HeaderEnd find_given_header_end(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t lf = text.find('\n', at);
+    const std::size_t next = lf == std::string_view::npos ? text.size() : lf + 1;
+    const std::string_view line = text.substr(at, next - at);
+    if (const auto end = find_end_at_line(line, at)) return *end;
+    const bool continues = at > 0 && (line.front() == ' ' || line.front() == '\t');
+    const bool is_mbox = at == 0 && line.starts_with("From ");
+    if (!continues && !is_mbox && !is_field_line(line)) return {at, at};
+    at = next;
+  }
+  return {text.size(), text.size()};
+}
+
 }  // namespace
 
 std::string_view up_to_dot(std::string_view text) {
@@ -122,7 +139,7 @@ std::string_view up_to_dot(std::string_view text) {
 }
 
 Result<PreparedMail> prepare_local_mail(const LocalMail& mail) {
-  const auto end = find_header_end(mail.text, true).value_or(HeaderEnd{});
+  const HeaderEnd end = find_given_header_end(mail.text);
   const Headers headers(mail.text.substr(0, end.header_size));
   // RFC 5322 section 3.6.6: the recipients of a message that is sent on are those of Resent-*.
   const bool is_resent = headers.has("Resent-To") || headers.has("Resent-Cc") ||

@@ -107,14 +107,10 @@ bool is_mark(std::string_view name) {
 
 std::string without_marks(std::string_view text) {
   const auto end = find_header_end(text, true).value_or(HeaderEnd{});
-  std::string out;
-  out.reserve(text.size());
-  const Headers headers(text.substr(0, end.header_size));
-  if (headers.fields().empty()) return std::string(text);
-  for (const Field& field : headers.fields())
-    if (!is_mark(field.name)) out += field.raw;
-  out += text.substr(end.header_size);
-  return out;
+  std::string out = Headers(text.substr(0, end.header_size)).without([](const Field& field) {
+    return is_mark(field.name);
+  });
+  return out += text.substr(end.header_size);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "message/charset.h"
@@ -127,8 +128,9 @@ class Parser {
     part.lines = lines_.count(part.body_begin, end);
     if (depth >= kDepthMax || parts_ >= kPartsMax) return part;
     if (part.type == "multipart") parse_multipart(part, depth);
-    if (part.type == "message" && part.subtype == "rfc822" &&
-        (part.encoding == "7bit" || part.encoding == "8bit" || part.encoding == "binary"))
+    // RFC 2045 section 6.4 forbids an encoding here; one that is there all the same is not undone,
+    // as Dovecot does it: every place of a part is a place in the text.
+    if (part.type == "message" && part.subtype == "rfc822")
       part.children.push_back(parse(part.body_begin, end, depth + 1, false));
     return part;
   }
@@ -178,11 +180,11 @@ class Parser {
   }
 
   void parse_multipart(Part& part, std::size_t depth) {
-    std::string boundary;
-    for (const auto& [name, value] : part.parameters)
-      if (to_lower(name) == "boundary") boundary = "--" + value;
-    if (boundary.size() <= 2) return;
-    boundary = trim_end(boundary);
+    const auto named = std::ranges::find_if(part.parameters, [](const auto& parameter) {
+      return equals_ignoring_case(parameter.first, "boundary");
+    });
+    if (named == part.parameters.end() || named->second.empty()) return;
+    const std::string boundary(trim_end("--" + named->second));
     const auto [close, is_closed] = find_close(part, boundary + "--");
     std::size_t child = std::string_view::npos;  // where the open child begins
     const auto end_child = [&](std::size_t end) {
@@ -284,6 +286,72 @@ std::string decode_base64_loosely(std::string_view body) {
   return out;
 }
 
+// RFC 2231 section 3: "filename*0", "filename*1*": the parts of a value that was too long for a
+// line; a star at the end says that the part is percent-encoded.
+struct Continuation {
+  std::string name;
+  std::size_t number = 0;
+  bool is_encoded = false;
+  std::size_t parameter = 0;  // where it stands
+};
+
+std::optional<Continuation> parse_continuation(std::string_view name, std::size_t parameter) {
+  Continuation found{{}, 0, name.ends_with('*'), parameter};
+  if (found.is_encoded) name.remove_suffix(1);
+  const std::size_t star = name.rfind('*');
+  if (star == std::string_view::npos || star == 0 || name.size() - star > 6) return std::nullopt;
+  for (const char c : name.substr(star + 1)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    found.number = found.number * 10 + static_cast<std::size_t>(c - '0');
+  }
+  found.name = name.substr(0, star);
+  return found;
+}
+
+// The parts of one value, in their order. Where one of them is encoded, all become so.
+std::pair<std::string, std::string> joined(std::span<const Continuation> parts,
+                                           const Parameters& parameters) {
+  const bool is_encoded = std::ranges::any_of(parts, &Continuation::is_encoded);
+  std::string value = is_encoded && !parts.front().is_encoded ? "''" : "";
+  for (const Continuation& part : parts) {
+    for (const char c : parameters[part.parameter].second) {
+      if (is_encoded && !part.is_encoded && (c == '%' || c == '\''))
+        value += c == '%' ? "%25" : "%27";
+      else
+        value += c;
+    }
+  }
+  return {parts.front().name + (is_encoded ? "*" : ""), value};
+}
+
+// As Dovecot tells them: what is whole in its place, then what was joined; parts with a hole or
+// twice the same number stay as they are.
+void join_continuations(Parameters& parameters) {
+  std::vector<Continuation> parts;
+  Parameters out;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (auto part = parse_continuation(parameters[i].first, i))
+      parts.push_back(*std::move(part));
+    else
+      out.push_back(parameters[i]);
+  }
+  if (parts.empty()) return;
+  std::ranges::sort(parts, {}, [](const Continuation& part) {
+    return std::tuple(to_lower(part.name), part.number, part.parameter);
+  });
+  for (std::size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
+    bool is_whole = true;
+    for (; end < parts.size() && equals_ignoring_case(parts[end].name, parts[begin].name); ++end)
+      is_whole = is_whole && parts[end].number == end - begin;
+    const auto these = std::span(parts).subspan(begin, end - begin);
+    if (is_whole)
+      out.push_back(joined(these, parameters));
+    else
+      for (const Continuation& part : these) out.push_back(parameters[part.parameter]);
+  }
+  parameters = std::move(out);
+}
+
 }  // namespace
 
 Part parse_parts(std::string_view wire_text) {
@@ -318,6 +386,7 @@ ParameterizedValue parse_parameterized(std::string_view text) {
     }
     parsed.parameters.emplace_back(name, value);
   }
+  join_continuations(parsed.parameters);
   return parsed;
 }
 

@@ -35,7 +35,7 @@ struct Part {
 Part parse_parts(std::string_view wire_text);
 
 // "text/plain; charset=utf-8; name*0=…" into the value before the first semicolon and its
-// parameters.
+// parameters; those that came in parts (RFC 2231) are joined, percent-encoded ones as "name*".
 struct ParameterizedValue {
   std::string value;
   Parameters parameters;

@@ -2,6 +2,7 @@
 // structure and the places of parts from the index's cache once they were made; texts from the
 // file, streamed from their place without holding them. A message is parsed in the pool, once in
 // its life; for its header alone no more is read than that.
+#include <algorithm>
 #include <fmt/format.h>
 #include <unordered_map>
 
@@ -15,10 +16,10 @@ namespace posthorn::imap {
 namespace {
 
 // The version of the form is part of the number.
-constexpr int kCacheEnvelope = 101;
-constexpr int kCacheBody = 104;
-constexpr int kCacheStructure = 105;
-constexpr int kCachePlaces = 106;
+constexpr int kCacheEnvelope = 111;
+constexpr int kCacheBody = 114;
+constexpr int kCacheStructure = 115;
+constexpr int kCachePlaces = 116;
 
 constexpr std::size_t kPiece = 65'536;
 constexpr std::size_t kSmall = 65'536;  // a message that is read whole, with its neighbours
@@ -87,15 +88,19 @@ bool is_of_header(const Section& section) {
   return section.path.empty() && section.kind != Section::Kind::all;
 }
 
+// RFC 3501 section 6.4.5. header: with its empty line. A line that is no field has none of the
+// names.
 std::string pick_fields(std::string_view header, const Section& section) {
   const message::Headers headers(header);
+  const auto is_named = [&](const message::Field& field) {
+    return std::ranges::any_of(section.fields, [&](const std::string& name) {
+      return message::equals_ignoring_case(name, field.name);
+    });
+  };
+  if (section.kind == Section::Kind::header_fields_not) return headers.without(is_named);
   std::string out;
-  for (const message::Field& field : headers.fields()) {
-    bool named = false;
-    for (const std::string& name : section.fields)
-      named |= message::equals_ignoring_case(name, field.name);
-    if (named == (section.kind == Section::Kind::header_fields)) out += field.raw;
-  }
+  for (const message::Field& field : headers.fields())
+    if (is_named(field)) out += field.raw;
   return out + "\r\n";
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "message/address.h"
 #include "message/charset.h"
 #include "message/headers.h"
 #include "store/line_ends.h"
@@ -34,6 +35,34 @@ std::optional<std::int64_t> sent_day(const std::string& date) {
   Parser parser(words);
   const std::string day = "\"" + words.substr(0, second + 5) + "\"";
   return Parser(day).date();
+}
+
+bool has_addresses(std::string_view field) {
+  return std::ranges::any_of(
+      std::initializer_list<std::string_view>{"From", "To", "Cc", "Bcc", "Sender", "Reply-To"},
+      [&](std::string_view name) { return equals_ignoring_case(name, field); });
+}
+
+// The addresses of a field as ENVELOPE tells them, "Ann <a@b.test>", one a line: comments and
+// folding may stand inside an address.
+std::string written_addresses(std::string_view value) {
+  std::string out;
+  for (const message::Address& address : message::parse_addresses(value)) {
+    if (!address.mailbox) continue;  // the end of a group
+    out += message::decode_words(address.name.value_or("")) + " <" + *address.mailbox;
+    if (address.host) out += "@" + *address.host;
+    out += ">\n";
+  }
+  return out;
+}
+
+// RFC 3501 section 6.4.4: FROM looks at the envelope's address, HEADER at the field; clients take
+// the one for the other, so that either may hold the text.
+bool header_holds(const message::Headers& headers, const SearchKey& key) {
+  return std::ranges::any_of(headers.find_all(key.name), [&](const std::string& value) {
+    return key.text.empty() || text_holds(message::decode_words(value), key.text) ||
+           (has_addresses(key.name) && text_holds(written_addresses(value), key.text));
+  });
 }
 
 bool flag_holds(const SearchKey& key, const SearchFacts& facts) {
@@ -107,10 +136,7 @@ bool SearchText::holds(const SearchKey& key) const {
     return text_holds(header, key.text) || text_holds(message::decode_words(header), key.text) ||
            part_holds(root_, key.text, 0);
   const message::Headers headers(header);
-  if (key.kind == Kind::header)
-    return std::ranges::any_of(headers.find_all(key.name), [&](const std::string& value) {
-      return key.text.empty() || text_holds(message::decode_words(value), key.text);
-    });
+  if (key.kind == Kind::header) return header_holds(headers, key);
   const auto sent = sent_day(headers.find("Date").value_or(""));
   if (!sent) return false;
   return key.kind == Kind::sent_before ? *sent < key.number
@@ -119,7 +145,9 @@ bool SearchText::holds(const SearchKey& key) const {
 }
 
 bool SearchText::part_holds(const message::Part& part, const std::string& needle, int depth) const {
-  if (part.is_multipart() || part.is_message()) {
+  // A message inside that is encoded, against RFC 2045 section 6.4, is searched as a text.
+  const bool is_encoded = part.encoding == "base64" || part.encoding == "quoted-printable";
+  if (part.is_multipart() || (part.is_message() && !is_encoded)) {
     return depth < kNestingMax &&
            std::ranges::any_of(
                part.children,

@@ -59,15 +59,18 @@ TEST(Headers, WhereTheBodyBegins) {
       {"\nbody", 0, 1},
       {"A: b\r\n\r\nbody", 6, 8},
       {"A: b\n\nbody", 5, 6},
-      {"A: b\r\nbody without an empty line\r\n", 6, 6},
+      {"A: b\r\nbody without an empty line\r\n", 34, 34},
       {"A: b\r\n c\r\n\r\nx", 10, 12},
       {"A: b\r\n \r\n\r\nx", 9, 11},  // a folded line of white space alone
-      {" leading space\r\nA: b\r\n\r\n", 0, 0},
+      {" leading space\r\nA: b\r\n\r\n", 22, 24},
       {"From a@b Mon Jan\nA: b\n\nx", 22, 23},
-      {"A: b\nFrom a@b Mon\n\nx", 5, 5},  // only the first line is mbox's
+      {">From a@b Mon Jan\nA: b\n\nx", 23, 24},
+      {"A: b\nFrom a@b Mon\n\nx", 18, 19},
+      {"A: b\nword\n\xc3\xa9: c\nD: e\n\nx", 22, 23},
       {"A: b", 4, 4},
       {"A: b\r\n", 6, 6},
-      {"just text", 0, 0},
+      {"just text", 9, 9},
+      {"just text\n\nmore", 10, 11},
       {"A: b\r\r\n\r\nx", 7, 9},
   };
   for (const EndRow& row : rows) {
@@ -125,6 +128,22 @@ TEST(Headers, CollectingIsLinear) {
     EXPECT_LT(passes, test::kPassesMax);
     EXPECT_EQ(collector.block(), block);
   }
+}
+
+// What is no field stays where fields are taken out.
+TEST(Headers, Without) {
+  const std::string block =
+      "From x\n A: 0\nA: 1\nword\n folded\nB: 2\n\xc3\xa9: c\na: 3\n 4\n: d\n\n";
+  const Headers headers(block);
+  const auto without = [&](std::string_view name) {
+    return headers.without([&](const Field& f) { return equals_ignoring_case(f.name, name); });
+  };
+  EXPECT_EQ(without("A"), "From x\n A: 0\nword\n folded\nB: 2\n\xc3\xa9: c\n: d\n\n");
+  EXPECT_EQ(without("B"), "From x\n A: 0\nA: 1\nword\n folded\n\xc3\xa9: c\na: 3\n 4\n: d\n\n");
+  EXPECT_EQ(without("C"), block);
+  EXPECT_EQ(Headers("").without([](const Field&) { return true; }), "");
+  EXPECT_EQ(Headers("A: b").without([](const Field&) { return true; }), "");
+  EXPECT_EQ(Headers("word").without([](const Field&) { return true; }), "word");
 }
 
 TEST(Headers, Unfold) {

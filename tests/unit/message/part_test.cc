@@ -97,7 +97,7 @@ TEST(Parts, Structures) {
       {"Content-Type: message/rfc822\n\nSubject: x\nContent-Type: text/html\n\nb\n",
        "<(text/html 'b\n')>"},
       {"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: x\n\nb\n",
-       "(message/rfc822 'Subject: x\n\nb\n')"},
+       "<(text/plain 'b\n')>"},
       {"Content-Type: message/rfc822\n\n", "<(text/plain '')>"},
       {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n--b\n"
        "Content-Type: message/rfc822\n--b\n\nx\n--b--\n",
@@ -105,9 +105,19 @@ TEST(Parts, Structures) {
       {"Content-Type: multipart/mixed; boundary=\"a:b\"\n\n--a:b\nSubject: "
        "x\n--a:b\n\none\n--a:b--\n",
        "[(text/plain '')(text/plain 'one') mixed]"},
+      // A boundary in parts (RFC 2231), and two of them: the first one counts.
+      {"Content-Type: multipart/mixed; boundary*1=y; boundary*0=x\n\n--xy\n\none\n--xy--\n",
+       "[(text/plain 'one') mixed]"},
+      {"Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\none\n--b\n--a--\n",
+       "[(text/plain 'one\n--b') mixed]"},
+      // A header line that is no field ends no header.
+      {"word\nContent-Type: text/html\n\nb\n", "(text/html 'b\n')"},
+      {"Content-Type: multipart/mixed; boundary=b\n\n--b\n folded\nContent-Type: "
+       "text/html\n\none\n--b\njust text\n--b--\n",
+       "[(text/html 'one')(text/plain '') mixed]"},
       {"Content-Type: multipart/mixed; boundary=\"b--\"\n\n--b--\n\none\n--b----\n",
        "[(text/plain 'one') mixed]"},
-      {"Content-Type: message/rfc822\n\nno header at all\n", "<(text/plain 'no header at all\n')>"},
+      {"Content-Type: message/rfc822\n\nno header at all\n", "<(text/plain '')>"},
       {"Content-Type: message/partial; id=x\n\nb", "(message/partial 'b')"},
       // The same boundary within itself: the first one found belongs to the outside.
       {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; "
@@ -116,6 +126,42 @@ TEST(Parts, Structures) {
        "[(multipart/mixed '')(text/plain 'one') mixed]"},
   };
   for (const auto& row : rows) EXPECT_EQ(shown(crlf(row.text)), crlf(row.expected)) << row.text;
+}
+
+// RFC 2231 section 3, each row as Dovecot's BODYSTRUCTURE shows it.
+TEST(Parts, ParametersInParts) {
+  const std::pair<std::string_view, Parameters> rows[] = {
+      {"n*0=\"one \"; n*1=two.txt", {{"n", "one two.txt"}}},
+      {"n*1=b; n*0=a", {{"n", "ab"}}},
+      {"n*0=a", {{"n", "a"}}},
+      {"n*00=a; n*01=b", {{"n", "ab"}}},
+      {"N*0=a; n*1=b", {{"N", "ab"}}},
+      {"n*0=\"\"; n*1=\"\"", {{"n", ""}}},
+      {"n*0=\"a\\\"b\"; n*1=c", {{"n", "a\"bc"}}},
+      {"n*10=k; n*2=c; n*1=b; n*0=a; n*3=d; n*4=e; n*5=f; n*6=g; n*7=h; n*8=i; n*9=j",
+       {{"n", "abcdefghijk"}}},
+      {"n*0=a; x=y; n*1=b; size=3", {{"x", "y"}, {"size", "3"}, {"n", "ab"}}},
+      {"n=plain; n*0=a; n*1=b", {{"n", "plain"}, {"n", "ab"}}},
+      {"n*0=a; m*0=b", {{"m", "b"}, {"n", "a"}}},
+      // Percent-encoded: with the charset's place in front, and all parts alike.
+      {"n*0*=utf-8'de'%C3%A4; n*1*=%C3%B6; n*2=\" x%20\"",
+       {{"n*", "utf-8'de'%C3%A4%C3%B6 x%2520"}}},
+      {"n*0=one; n*1*=%20two; n*2=three", {{"n*", "''one%20twothree"}}},
+      {"n*0=a%41; n*1*=b%41", {{"n*", "''a%2541b%41"}}},
+      {"n*0*=a; n*1=b", {{"n*", "ab"}}},
+      {"n*=utf-8''%C3%A4", {{"n*", "utf-8''%C3%A4"}}},
+      {"n=plain; n*=utf-8''x", {{"n", "plain"}, {"n*", "utf-8''x"}}},
+      // With a hole, without a beginning, twice the same: as they came.
+      {"n*0=a; n*2=c", {{"n*0", "a"}, {"n*2", "c"}}},
+      {"n*1=b; n*2=c", {{"n*1", "b"}, {"n*2", "c"}}},
+      {"n*0=a; n*0=b; n*1=c", {{"n*0", "a"}, {"n*0", "b"}, {"n*1", "c"}}},
+      {"n*x=a", {{"n*x", "a"}}},
+      {"n*0x=a", {{"n*0x", "a"}}},
+      {"n*99999999999999999999=a", {{"n*99999999999999999999", "a"}}},
+      {"*0=a", {{"*0", "a"}}},
+  };
+  for (const auto& [text, wanted] : rows)
+    EXPECT_EQ(parse_parameterized("x; " + std::string(text)).parameters, wanted) << text;
 }
 
 TEST(Parts, Fields) {
