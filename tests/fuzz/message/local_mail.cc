@@ -17,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           .recipients = {},
                           .takes_recipients = list.starts_with('t'),
                           .sender = "alice@example.org",
-                          .sender_name = "Al\xc3\xadce",
+                          .sender_name =
+                              "Al\xc3\xad"
+                              "ce",
                           .domain = "example.org"};
   if (list.size() > 1) mail.recipients.push_back(list.substr(1));
   test::require(message::up_to_dot(rest).size() <= rest.size());

@@ -1,5 +1,9 @@
 // Streams: every operation ends at its deadline and the stream is still good after it, ends with
 // closed when the peer goes or the owner closes it, and gives every byte in order however it comes.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
 #include "net/tls.h"
 #include "tests/support/fake_server.h"
 #include "tests/support/temp_folder.h"
@@ -245,6 +249,37 @@ TEST_F(StreamTest, Connecting) {
   EXPECT_FALSE(loop_.run(connect(loop_.executor(), UnixAddress{"/nonexistent/s"}, soon(1s))));
   EXPECT_FALSE(loop_.run(connect(loop_.executor(), UnixAddress{std::string(200, 'p')}, soon(1s))));
   EXPECT_FALSE(loop_.run(connect(loop_.executor(), TcpAddress{"localhost", 25}, soon(1s))));
+}
+
+// A router forgets a connection on which nothing passes, and a peer may go without a word: the
+// kernel asks after minutes, not after its two hours.
+TEST_F(StreamTest, SilentPeersAreAskedFor) {
+  const File listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(listening.fd(), raw, length), 0);
+  ASSERT_EQ(::listen(listening.fd(), 1), 0);
+  ASSERT_EQ(::getsockname(listening.fd(), raw, &length), 0);
+  const File client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(client.fd(), raw, length), 0);
+  const int fd = ::accept(listening.fd(), nullptr, nullptr);
+  ASSERT_GE(fd, 0);
+  const File same(::dup(fd));
+  const auto stream = adopt_socket(loop_.executor(), File(fd));
+  ASSERT_TRUE(stream);
+  const auto option = [&](int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(same.fd(), level, name, &value, &size), 0);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 120);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 30);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 6);
 }
 
 TEST(Address, ReadAndWritten) {
