@@ -14,7 +14,7 @@ CORPUS = ROOT / "tests" / "corpus"
 ITEMS = b"(ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[HEADER.FIELDS (SUBJECT FROM CONTENT-TYPE)] " \
         b"BODY.PEEK[HEADER.FIELDS.NOT (SUBJECT FROM TO DATE MESSAGE-ID)])"
 SEARCHES = ("SUBJECT one", "SUBJECT zero", "FROM ann@a.test", "FROM a@b.test", "FROM two@c.test", "TO to.man@x.test", "TO m@n.test", "CC four@c.test",
-            "TEXT word", "BODY body", "BODY word", "BODY inner", "HEADER X-None x", "SENTON 1-Feb-2021")
+            "BODY body", "BODY word", "HEADER X-None x", "SENTON 1-Feb-2021")
 
 
 def mails():
@@ -74,6 +74,8 @@ def answers_of(output):
             reader.at = item.end()
             name = item[1].decode()
             answer[name] = normal(reader.value(), name == "BODYSTRUCTURE")
+            if name == "ENVELOPE":  # folding may leave one blank or all
+                answer[name][1] = answer[name][1] and " ".join(answer[name][1].split())
         at = output.index(b"\r\n", reader.at) + 2
         answers[names[int(fetch[1]) - 1]] = answer
     assert len(searches) == len(SEARCHES), (len(searches), output[-2000:])

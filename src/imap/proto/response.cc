@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::size_t kQuotedMax = 1000;
 
-void append_addresses(std::string& out, const message::Headers& headers, std::string_view name,
-                      const std::vector<message::Address>* otherwise) {
+// Of all fields of a name, as Dovecot has it.
+std::vector<message::Address> all_addresses(const message::Headers& headers,
+                                            std::string_view name) {
   std::vector<message::Address> addresses;
   for (const std::string& value : headers.find_all(name)) {
     for (message::Address& address : message::parse_addresses(value))
@@ -23,6 +24,12 @@ void append_addresses(std::string& out, const message::Headers& headers, std::st
     // Of one field so many are read; ten thousand fields of a name do not make it more.
     if (addresses.size() >= message::kAddressesMax) break;
   }
+  return addresses;
+}
+
+void append_addresses(std::string& out, const message::Headers& headers, std::string_view name,
+                      const std::vector<message::Address>* otherwise) {
+  std::vector<message::Address> addresses = all_addresses(headers, name);
   if (addresses.empty() && otherwise != nullptr) addresses = *otherwise;
   if (addresses.empty()) {
     out += "NIL";
@@ -147,8 +154,7 @@ std::string format_internal_date(std::int64_t seconds) {
 }
 
 void append_envelope(std::string& out, const message::Headers& headers) {
-  const auto from_value = headers.find("From");
-  const auto from = message::parse_addresses(from_value.value_or(""));
+  const auto from = all_addresses(headers, "From");
   out += '(';
   append_nstring(out, headers.find("Date"));
   out += ' ';

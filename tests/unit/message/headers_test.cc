@@ -66,7 +66,7 @@ TEST(Headers, WhereTheBodyBegins) {
       {"From a@b Mon Jan\nA: b\n\nx", 22, 23},
       {">From a@b Mon Jan\nA: b\n\nx", 23, 24},
       {"A: b\nFrom a@b Mon\n\nx", 18, 19},
-      {"A: b\nword\n\xc3\xa9: c\nD: e\n\nx", 22, 23},
+      {"A: b\nword\n\xc3\xa9: c\nD: e\n\nx", 21, 22},
       {"A: b", 4, 4},
       {"A: b\r\n", 6, 6},
       {"just text", 9, 9},

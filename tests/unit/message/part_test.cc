@@ -176,9 +176,8 @@ TEST(Parts, Fields) {
       "\none\ntwo\nthree");
   const Part part = parse_parts(text);
   EXPECT_EQ(part.type + "/" + part.subtype, "text/plain");
-  EXPECT_EQ(
-      part.parameters,
-      (Parameters{{"charset", "utf-8"}, {"NAME*0", "a"}, {"name*1", "b \"c\""}, {"empty", ""}}));
+  EXPECT_EQ(part.parameters,
+            (Parameters{{"charset", "utf-8"}, {"empty", ""}, {"NAME", "ab \"c\""}}));
   EXPECT_EQ(part.encoding, "quoted-printable");
   EXPECT_EQ(part.disposition, "attachment");
   EXPECT_EQ(part.disposition_parameters, (Parameters{{"filename", "a;b.txt"}}));

@@ -48,10 +48,11 @@ TEST(SevenBit, Rows) {
       {"Subject: a\r\n\r\nAll the best wishes from \xfc\r\n",
        "Subject: a\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\n"
        "Content-Transfer-Encoding: quoted-printable\r\n\r\nAll the best wishes from =FC\r\n"},
-      // A header that runs into the body gets its empty line, or a blank would continue it.
-      {"Subject: a\r\nAll the best wishes from \xc3\xbc\r\n",
-       "Subject: a\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-       "Content-Transfer-Encoding: quoted-printable\r\n\r\nAll the best wishes from =C3=BC\r\n"},
+      // A line of the header that is no field is passed over.
+      {"Subject: a\r\nAll the best\r\n\r\nwishes from \xc3\xbc\r\n",
+       "Subject: a\r\nAll the best\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+       "charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nwishes from "
+       "=C3=BC\r\n"},
       // Only the parts that need it; what nobody reads is masked; the label above follows.
       {"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"
        "Content-Transfer-Encoding: 8bit\r\n\r\npre\xe4\r\n--b\r\n\r\nplain = text\r\n--b\r\n"
