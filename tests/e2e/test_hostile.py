@@ -101,7 +101,7 @@ class Hostile(unittest.TestCase):
         self.assertTrue(imap.line().startswith("* BYE"))
         imap = self.wire("imap")
         imap.line()
-        imap.socket.sendall(b"a" * 20000)
+        imap.socket.sendall(b"a" * 70_000)
         self.assertTrue(imap.line().startswith("* BYE"))
 
     def test_sasl_edges(self):
