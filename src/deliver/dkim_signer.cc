@@ -78,7 +78,7 @@ Result<std::string> hash_body(WireText& text, std::string_view begin, Canonicali
 }  // namespace
 
 Result<DkimSignatures> make_dkim_signatures(const config::Dkim& config, const Body& body,
-                                            const message::SevenBit& plan, WallTime now) {
+                                            const message::RefitPlan& plan, WallTime now) {
   DkimSignatures signatures;
   WireText text(body, plan);
   TRY(const auto top, read_top(text));

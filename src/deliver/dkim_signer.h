@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "deliver/attempt.h"
-#include "message/seven_bit.h"
+#include "message/refit.h"
 
 namespace posthorn::deliver {
 
@@ -23,6 +23,6 @@ struct DkimSignatures {
 // For a message of our own users (Body::is_ours). One of each key of its From domain, but for those
 // whose signature it brought. An error: the message could not be read. Blocks.
 Result<DkimSignatures> make_dkim_signatures(const config::Dkim& config, const Body& body,
-                                            const message::SevenBit& plan, WallTime now);
+                                            const message::RefitPlan& plan, WallTime now);
 
 }  // namespace posthorn::deliver

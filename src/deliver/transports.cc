@@ -325,20 +325,27 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
       deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }
 
-// RFC 6152 section 3, RFC 6531 section 3.5: what a server that offers less can be sent.
-net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
+// RFC 6152 section 3, RFC 6531 section 3.5: what a server that offers less can be sent. RFC 5322
+// section 2.1.1: what our users write in longer lines is mended before it is signed; a stranger's
+// mail goes as it is, and back where the next server says so.
+net::Awaitable<std::expected<message::RefitPlan, Outcome>> Transports::fit(
     const smtp::Extensions& offered, message::Envelope& envelope, const Body& body,
     const std::string& remote) {
-  const bool converts = !offered.eight_bit && !config_.relay.disable_mime_output_conversion;
+  const bool may_convert = !config_.relay.disable_mime_output_conversion;
+  const message::Fit wanted{.seven_bit = may_convert && !offered.eight_bit,
+                            .short_lines = may_convert && body.is_ours};
   const bool needs_ascii_header = envelope.smtputf8 && !offered.smtputf8;
-  if (!converts && !needs_ascii_header) co_return message::SevenBit{};
-  auto plan = co_await pool_.run([&body] { return plan_seven_bit(body); });
+  if (!wanted.seven_bit && !wanted.short_lines && !needs_ascii_header)
+    co_return message::RefitPlan{};
+  auto plan = co_await pool_.run([&] {
+    return plan_refit(body, wanted,
+                      needs_ascii_header ? EightBitHeader::told : EightBitHeader::of_no_interest);
+  });
   if (!plan) co_return std::unexpected(deferred(plan.error().what, remote));
   if (needs_ascii_header && plan->has_eight_bit_header)
     co_return std::unexpected(
         failed({550, "5.6.7", "The next server does not take a header in UTF-8"}, remote));
-  if (!converts) co_return message::SevenBit{};
-  if (plan->has_signed_part && config_.relay.signed_eight_bit == "bounce")
+  if (wanted.seven_bit && plan->has_signed_part && config_.relay.signed_eight_bit == "bounce")
     co_return std::unexpected(failed(
         {554, "5.6.3", "The next server does not take 8-bit mail, and a signed part must stay"},
         remote));
@@ -348,7 +355,7 @@ net::Awaitable<std::expected<message::SevenBit, Outcome>> Transports::fit(
 
 // Ours is signed as it is sent. The fields to put on top of it; an Outcome: it waits.
 net::Awaitable<std::expected<std::string, Outcome>> Transports::sign(const Body& body,
-                                                                     const message::SevenBit& plan,
+                                                                     const message::RefitPlan& plan,
                                                                      const std::string& remote) {
   if (!body.is_ours || !config_.dkim.sign) co_return std::string();
   auto made = co_await pool_.run(
@@ -370,7 +377,7 @@ net::Awaitable<std::expected<std::string, Outcome>> Transports::sign(const Body&
 }
 
 net::Task<> Transports::send_body(smtp::Client& client, const Body& body,
-                                  const message::SevenBit& plan) {
+                                  const message::RefitPlan& plan) {
   WireText text(body, plan);
   while (!text.is_at_end()) {
     CO_TRY(const auto piece, co_await pool_.run([&] { return text.next(); }));
@@ -383,7 +390,7 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
                                                       message::Envelope& envelope, const Body& body,
                                                       const std::string& remote, bool lmtp) {
   const std::size_t count = envelope.recipients.size();
-  message::SevenBit plan;
+  message::RefitPlan plan;
   if (!lmtp) {
     auto fitted = co_await fit(client.extensions(), envelope, body, remote);
     if (!fitted) co_return std::vector<Outcome>(count, fitted.error());

@@ -7,7 +7,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "deliver/attempt.h"
-#include "message/seven_bit.h"
+#include "message/refit.h"
 #include "net/blocking_pool.h"
 #include "net/resolver.h"
 #include "net/scope.h"
@@ -69,14 +69,14 @@ class Transports final : public Transport {
                                                   const Host& host, Attempted& attempted);
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
                                             const Body& body, const std::string& remote, bool lmtp);
-  net::Awaitable<std::expected<message::SevenBit, Outcome>> fit(const smtp::Extensions& offered,
-                                                                message::Envelope& envelope,
-                                                                const Body& body,
-                                                                const std::string& remote);
+  net::Awaitable<std::expected<message::RefitPlan, Outcome>> fit(const smtp::Extensions& offered,
+                                                                 message::Envelope& envelope,
+                                                                 const Body& body,
+                                                                 const std::string& remote);
   net::Awaitable<std::expected<std::string, Outcome>> sign(const Body& body,
-                                                           const message::SevenBit& plan,
+                                                           const message::RefitPlan& plan,
                                                            const std::string& remote);
-  net::Task<> send_body(smtp::Client& client, const Body& body, const message::SevenBit& plan);
+  net::Task<> send_body(smtp::Client& client, const Body& body, const message::RefitPlan& plan);
   smtp::ClientOptions client_options(bool lmtp) const;
 
   net::Scope& scope_;

@@ -10,7 +10,7 @@ constexpr std::uint64_t kPiece = 65'536;
 
 }  // namespace
 
-WireText::WireText(const Body& body, const message::SevenBit& plan)
+WireText::WireText(const Body& body, const message::RefitPlan& plan)
     : body_(body), segments_(plan.segments) {
   if (segments_.empty())
     segments_.push_back({{}, message::Conversion::copy, 0, body.prefix.size() + body.size});
@@ -48,7 +48,7 @@ Result<> WireText::take_some() {
 Result<std::string_view> WireText::next() {
   out_.clear();
   while (out_.size() < kPiece && segment_ < segments_.size()) {
-    const message::SevenBit::Segment& segment = segments_[segment_];
+    const message::RefitPlan::Segment& segment = segments_[segment_];
     if (!encoder_) {
       out_ += segment.text;
       encoder_.emplace(segment.conversion);
@@ -65,21 +65,25 @@ Result<std::string_view> WireText::next() {
   return out_;
 }
 
-Result<message::SevenBit> plan_seven_bit(const Body& body) {
+Result<message::RefitPlan> plan_refit(const Body& body, message::Fit fit, EightBitHeader header) {
+  if (!fit.seven_bit && !fit.short_lines && header == EightBitHeader::of_no_interest)
+    return message::RefitPlan{};
   WireText text(body, {});
+  message::FitCheck check({.seven_bit = fit.seven_bit || header == EightBitHeader::told,
+                           .short_lines = fit.short_lines});
   bool is_needed = false;
   while (!text.is_at_end() && !is_needed) {
     TRY(const auto piece, text.next());
-    is_needed = message::is_eight_bit(piece);
+    is_needed = check.feed(piece);
   }
-  if (!is_needed) return message::SevenBit{};
+  if (!is_needed) return message::RefitPlan{};
   WireText again(body, {});
   std::string whole;
   while (!again.is_at_end()) {
     TRY(const auto piece, again.next());
     whole += piece;
   }
-  return message::plan_seven_bit(whole);
+  return message::plan_refit(whole, fit);
 }
 
 }  // namespace posthorn::deliver

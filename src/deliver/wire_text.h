@@ -1,6 +1,6 @@
-// The text of a message as it goes out: the fields put in front, then the file, with what must be
-// of 7 bits converted. Read in pieces, so that a large one is never held; whoever signs and whoever
-// sends see the same bytes.
+// The text of a message as it goes out: the fields put in front, then the file, with what does not
+// fit the server or the standard converted. Read in pieces, so that a large one is never held;
+// whoever signs and whoever sends see the same bytes.
 #pragma once
 
 #include <optional>
@@ -10,14 +10,14 @@
 
 #include "base/result.h"
 #include "deliver/attempt.h"
-#include "message/seven_bit.h"
+#include "message/refit.h"
 
 namespace posthorn::deliver {
 
 class WireText {
  public:
   // body outlives it.
-  WireText(const Body& body, const message::SevenBit& plan);
+  WireText(const Body& body, const message::RefitPlan& plan);
   // The next piece, valid until the next call; empty: that was all. Blocks.
   Result<std::string_view> next();
   bool is_at_end() const { return segment_ == segments_.size(); }
@@ -27,16 +27,17 @@ class WireText {
   Result<> take_some();
 
   const Body& body_;
-  std::vector<message::SevenBit::Segment> segments_;
+  std::vector<message::RefitPlan::Segment> segments_;
   std::size_t segment_ = 0;
   std::uint64_t at_ = 0;
-  std::optional<message::SevenBitEncoder> encoder_;  // of the segment that was begun
+  std::optional<message::RefitEncoder> encoder_;  // of the segment that was begun
   File file_;
   std::string in_, out_;
 };
 
-// What a server gets that takes 7 bits only. Most mail has no more, and is never whole in memory.
-// Blocks.
-Result<message::SevenBit> plan_seven_bit(const Body& body);
+// What of a message has to be converted for it. Most mail fits, and is never whole in memory.
+// header: whether the plan must know of 8-bit bytes in the header though they may stay. Blocks.
+enum class EightBitHeader { of_no_interest, told };
+Result<message::RefitPlan> plan_refit(const Body& body, message::Fit fit, EightBitHeader header);
 
 }  // namespace posthorn::deliver

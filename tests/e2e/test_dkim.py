@@ -4,6 +4,7 @@ strangers wrote never gets one; and the tool that makes the keys.
 dkimpy checks the signatures (Debian's python3-dkim, run by the system's Python) with the records that `posthorn dkim` printed.
 """
 
+import email
 import json
 import os
 import pathlib
@@ -130,6 +131,17 @@ class What(Signed):
         text = self.sent(self.EIGHT.format("seven").encode(), marker="marker seven", to="friend@plain.test", where=self.plain)
         self.assertIn(b"gr=C3=BC=C3=9Fe", text)
         self.assertSigned(text)
+
+    def test_lines_that_are_too_long_are_mended_before_it_signs(self):
+        body = "marker long lines " + "x" * 2500 + " grüße\r\n"
+        mail = message("one", body, References=" ".join(f"<{n}.{'x' * 60}@example.org>" for n in range(60)), MIME_Version="1.0",
+                       Content_Type="text/plain; charset=utf-8", Content_Transfer_Encoding="8bit")
+        text = self.sent(mail, marker="marker long lines")
+        self.assertLessEqual(max(len(line) for line in text.split(b"\r\n")), 998)
+        self.assertSigned(text)
+        sent = email.message_from_bytes(text)
+        self.assertEqual(sent.get_payload(decode=True).decode(), body)
+        self.assertEqual(sent["References"].split(), email.message_from_bytes(mail)["References"].split())
 
     def test_the_from_domain_chooses_the_key(self):
         text = self.sent(message("x", "marker other\r\n", sender="carol@other.test"), "carol@other.test", "marker other")
