@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "base/events.h"
 #include "maps/regexp_table.h"
+#include "message/idna.h"
 
 namespace posthorn::maps {
 namespace {
@@ -258,6 +259,13 @@ net::Task<std::optional<std::string>> TableList::find(std::string key) const {
     CO_TRY(auto value, co_await table->find(key));
     if (value) co_return value;
   }
+  // "müller.test" is "xn--mller-kva.test", whichever of them a table has.
+  const auto other = message::other_form(key);
+  if (!other) co_return std::nullopt;
+  for (const auto& table : tables) {
+    CO_TRY(auto value, co_await table->find(*other));
+    if (value) co_return value;
+  }
   co_return std::nullopt;
 }
 
@@ -265,6 +273,13 @@ net::Task<std::optional<std::string>> TableList::find_part(std::string key) cons
   for (const auto& table : tables) {
     if (table->has_patterns()) continue;
     CO_TRY(auto value, co_await table->find(key));
+    if (value) co_return value;
+  }
+  const auto other = message::other_form(key);
+  if (!other) co_return std::nullopt;
+  for (const auto& table : tables) {
+    if (table->has_patterns()) continue;
+    CO_TRY(auto value, co_await table->find(*other));
     if (value) co_return value;
   }
   co_return std::nullopt;

@@ -5,6 +5,8 @@
 namespace posthorn::message {
 namespace {
 
+constexpr std::size_t kLocalMax = 255;
+
 bool is_alnum(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
@@ -15,14 +17,30 @@ bool is_atext(unsigned char c, AddressCharset charset) {
                             std::string_view::npos;
 }
 
-bool is_dot_string(std::string_view text, AddressCharset charset) {
-  if (text.empty() || text.front() == '.' || text.back() == '.') return false;
-  char before = 0;
+// RFC 5321 Dot-string.
+bool has_stray_dots(std::string_view text) {
+  return text.starts_with('.') || text.ends_with('.') || text.find("..") != std::string_view::npos;
+}
+
+// A Dot-string, or one with dots where none may stand; not what looks like a way through folders.
+bool is_loose_dot_string(std::string_view text, AddressCharset charset) {
+  bool has_other = false, has_slash = false;
   for (const char c : text) {
-    if (c == '.' ? before == '.' : !is_atext(static_cast<unsigned char>(c), charset)) return false;
-    before = c;
+    if (c == '.') continue;
+    if (!is_atext(static_cast<unsigned char>(c), charset)) return false;
+    has_other = true;
+    has_slash |= c == '/';
   }
-  return true;
+  return has_other && !(has_slash && has_stray_dots(text));
+}
+
+std::string quote(std::string_view local) {
+  std::string out = "\"";
+  for (const char c : local) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
 }
 
 // Valid UTF-8 without what hides or breaks lines; the charset check of a whole address.
@@ -88,7 +106,7 @@ bool is_domain(std::string_view text, AddressCharset charset) {
 }
 
 std::optional<MailboxAddress> parse_mailbox_address(std::string_view text, AddressCharset charset) {
-  if (text.empty() || text.size() > 254 + 64) return std::nullopt;
+  if (text.empty() || text.size() > kAddressMax) return std::nullopt;
   MailboxAddress address;
   std::string_view rest;
   if (text.front() == '"') {
@@ -100,33 +118,30 @@ std::optional<MailboxAddress> parse_mailbox_address(std::string_view text, Addre
   } else {
     const std::size_t at = text.find('@');
     const std::string_view local = text.substr(0, at);
-    if (!is_dot_string(local, charset)) return std::nullopt;
+    if (!is_loose_dot_string(local, charset)) return std::nullopt;
     address.local = local;
     rest = at == std::string_view::npos ? std::string_view() : text.substr(at);
   }
-  if (address.local.size() > 64 || !is_clean_utf8(address.local)) return std::nullopt;
+  if (address.local.size() > kLocalMax || !is_clean_utf8(address.local)) return std::nullopt;
   if (rest.empty()) return address;  // the caller decides what a bare local part means
   if (rest.front() != '@') return std::nullopt;
   rest.remove_prefix(1);
   if (!is_domain(rest, charset) && !is_literal(rest)) return std::nullopt;
   address.domain = rest;
-  if (text.size() > 254) return std::nullopt;
   return address;
 }
 
 std::string format_mailbox_address(const MailboxAddress& address) {
-  std::string out;
-  if (is_dot_string(address.local, AddressCharset::utf8)) {
-    out = address.local;
-  } else {
-    out = "\"";
-    for (const char c : address.local) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-    out += '"';
-  }
+  const std::string out = is_loose_dot_string(address.local, AddressCharset::utf8)
+                              ? address.local
+                              : quote(address.local);
   return address.domain.empty() ? out : out + "@" + address.domain;
+}
+
+std::string strict_address(const std::string& address) {
+  const std::string_view local = std::string_view(address).substr(0, address.rfind('@'));
+  if (local.empty() || local.starts_with('"') || !has_stray_dots(local)) return address;
+  return quote(local) + address.substr(local.size());
 }
 
 }  // namespace posthorn::message

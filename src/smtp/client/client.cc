@@ -110,7 +110,7 @@ net::Task<Reply> Client::login(const std::string& user, const std::string& passw
 }
 
 std::string Client::mail_line(const message::Envelope& envelope) const {
-  std::string line = "MAIL FROM:<" + envelope.sender + ">";
+  std::string line = "MAIL FROM:<" + message::strict_address(envelope.sender) + ">";
   if (extensions_.size && envelope.declared_size > 0)
     line += fmt::format(" SIZE={}", envelope.declared_size);
   if (extensions_.eight_bit && envelope.eight_bit) line += " BODY=8BITMIME";
@@ -124,7 +124,7 @@ std::string Client::mail_line(const message::Envelope& envelope) const {
 }
 
 std::string Client::rcpt_line(const message::Recipient& recipient) const {
-  std::string line = "RCPT TO:<" + recipient.address + ">";
+  std::string line = "RCPT TO:<" + message::strict_address(recipient.address) + ">";
   if (extensions_.dsn) {
     if (recipient.notify != message::Notify{}) {
       std::string words;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "message/idna.h"
 
 namespace posthorn::smtp {
 namespace {
@@ -24,6 +25,10 @@ Reply syntax(std::string text) {
   return Reply{501, "5.5.4", std::move(text)};
 }
 
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 // "FROM:<a@b> SIZE=3": the path between the angle brackets and the parameters behind it.
 struct PathAndParameters {
   std::string_view path;
@@ -37,29 +42,30 @@ std::expected<PathAndParameters, Reply> split_path(std::string_view argument,
     return std::unexpected(
         syntax(std::string("Syntax: ") +
                (keyword == "FROM:" ? "MAIL FROM:<address>" : "RCPT TO:<address>")));
-  argument.remove_prefix(keyword.size());
-  while (argument.starts_with(' ')) argument.remove_prefix(1);  // lenient: a space after the colon
-  if (!argument.starts_with('<'))
-    return std::unexpected(syntax("The address needs < and > around it"));
+  argument = trim(argument.substr(keyword.size()));  // lenient: a space after the colon
+  if (argument.empty()) return std::unexpected(syntax("An address must follow"));
+  // Old devices and programs leave the brackets out; Postfix takes it so (strict_rfc821_envelopes).
+  const bool is_bare = !argument.starts_with('<');
   bool quoted = false;
-  std::size_t end = 1;
+  std::size_t end = is_bare ? 0 : 1;
   for (; end < argument.size(); ++end) {
     const char c = argument[end];
     if (quoted && c == '\\')
       ++end;
     else if (c == '"')
       quoted = !quoted;
-    else if (c == '>' && !quoted)
+    else if (!quoted && (is_bare ? is_blank(c) : c == '>'))
       break;
   }
-  if (end >= argument.size()) return std::unexpected(syntax("The address needs < and > around it"));
+  if (end >= argument.size() && !is_bare)
+    return std::unexpected(syntax("The address needs < and > around it"));
   PathAndParameters result;
-  result.path = argument.substr(1, end - 1);
-  std::string_view rest = argument.substr(end + 1);
-  if (!rest.empty() && rest.front() != ' ')
+  result.path = is_bare ? argument.substr(0, end) : argument.substr(1, end - 1);
+  std::string_view rest = argument.substr(std::min(end + (is_bare ? 0 : 1), argument.size()));
+  if (!rest.empty() && !is_blank(rest.front()))
     return std::unexpected(syntax("A space must follow the address"));
   while (!(rest = trim(rest)).empty()) {
-    const std::size_t space = rest.find(' ');
+    const std::size_t space = rest.find_first_of(" \t");
     const std::string_view word = rest.substr(0, space);
     const std::size_t equal = word.find('=');
     result.parameters.emplace_back(word.substr(0, equal), equal == std::string_view::npos
@@ -68,6 +74,49 @@ std::expected<PathAndParameters, Reply> split_path(std::string_view argument,
     rest.remove_prefix(space == std::string_view::npos ? rest.size() : space);
   }
   return result;
+}
+
+// RFC 5321 section 4.1.1.3 and appendix C: a source route MUST be taken, and SHOULD be ignored;
+// what counts is the address behind it. nullopt: it is none.
+std::optional<std::string_view> without_route(std::string_view path) {
+  if (!path.starts_with('@')) return path;
+  for (std::size_t at = 0; at < path.size() && path[at] == '@';) {
+    const std::size_t begin = at + 1;
+    const bool is_literal = path.substr(begin).starts_with('[');
+    if (is_literal) at = path.find(']', begin);
+    at = at == std::string_view::npos ? at : path.find_first_of(",:", at);
+    if (at == std::string_view::npos) break;
+    if (!is_literal && !message::is_domain(path.substr(begin, at - begin))) break;
+    if (path[at] == ':') return path.substr(at + 1);
+    ++at;
+  }
+  return std::nullopt;
+}
+
+// The address of a path that is not empty, as everything behind this has it: no route, no final
+// dot, the domain in ASCII (IDNA), quotes only where they are needed.
+std::optional<std::string> address_of(std::string_view path, message::AddressCharset charset) {
+  const auto final_path = without_route(trim(path, " "));
+  if (!final_path) return std::nullopt;
+  path = *final_path;
+  auto address = message::parse_mailbox_address(path, charset);
+  if (!address && path.ends_with('.')) {  // "far.test.": the name's root, as resolvers have it
+    address = message::parse_mailbox_address(path.substr(0, path.size() - 1), charset);
+    if (address && address->domain.empty()) return std::nullopt;
+  }
+  if (!address) return std::nullopt;
+  if (!is_ascii(address->domain)) {
+    // What it maps to is looked at again: there are letters that become < or @, and what becomes an
+    // ASCII name altogether (fullwidth letters) is a homograph of it.
+    const auto domain = message::ascii_domain(address->domain);
+    if (!domain || domain->find("xn--") == std::string::npos ||
+        !message::is_domain(*domain, message::AddressCharset::ascii))
+      return std::nullopt;
+    address->domain = *domain;
+  }
+  std::string text = format_mailbox_address(*address);
+  if (text.size() > message::kAddressMax) return std::nullopt;
+  return text;
 }
 
 Reply unknown_parameter() {
@@ -83,7 +132,7 @@ std::string_view to_string(Verb verb) {
 }
 
 std::expected<Command, Reply> parse_command(std::string_view line) {
-  const std::size_t space = line.find(' ');
+  const std::size_t space = line.find_first_of(" \t");
   const std::string_view word = line.substr(0, space);
   for (const Name& name : kVerbs)
     if (equals_ignoring_case(word, name.text))
@@ -128,9 +177,9 @@ std::expected<MailCommand, Reply> parse_mail(std::string_view argument) {
   if (parts->path.empty()) return mail;
   const auto charset =
       mail.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
-  const auto address = message::parse_mailbox_address(parts->path, charset);
+  auto address = address_of(parts->path, charset);
   if (!address) return std::unexpected(Reply{553, "5.1.7", "The sender's address has a fault"});
-  mail.sender = format_mailbox_address(*address);
+  mail.sender = *std::move(address);
   return mail;
 }
 
@@ -180,17 +229,9 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
       return std::unexpected(unknown_parameter());
     }
   }
-  std::string_view path = parts->path;
-  // RFC 5321 section 3.6.1: a source route is to be ignored; what counts is the last address.
-  if (path.starts_with('@')) {
-    const std::size_t colon = path.find(':');
-    if (colon == std::string_view::npos)
-      return std::unexpected(Reply{501, "5.1.3", "The recipient's address has a fault"});
-    path.remove_prefix(colon + 1);
-  }
-  const auto address = message::parse_mailbox_address(path, charset);
+  auto address = address_of(parts->path, charset);
   if (!address) return std::unexpected(Reply{553, "5.1.3", "The recipient's address has a fault"});
-  rcpt.address = format_mailbox_address(*address);
+  rcpt.address = *std::move(address);
   return rcpt;
 }
 

@@ -5,13 +5,15 @@
 namespace posthorn::smtp {
 
 Reply Session::hello(const Command& command) {
-  if (!is_host_text(command.argument)) return {501, "5.5.4", "A host name must follow"};
+  if (!is_hello_text(command.argument)) return {501, "5.5.4", "A host name must follow"};
   reset_envelope();
   helo_ = command.argument;
   greeted_ = true;
   extended_ = command.verb != Verb::helo;
   std::string text = settings_.hostname;
-  if (is_like_exim()) text += fmt::format(" Hello {} [{}]", helo_, stream_->peer().address);
+  if (is_like_exim())
+    text += fmt::format(" Hello {} [{}]", is_host_text(helo_) ? helo_ : "there",
+                        stream_->peer().address);
   if (!extended_) return {250, "", text};
   text += "\nPIPELINING";
   text += fmt::format("\nSIZE {}", settings_.smtp.message_max);

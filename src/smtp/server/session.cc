@@ -13,6 +13,7 @@ namespace posthorn::smtp {
 namespace {
 
 constexpr std::size_t kLineMax = 2048;  // RFC 5321 section 4.5.3.1.4: 512, and room for extensions
+constexpr std::size_t kSkippedLineMax = 4U << 20U;
 constexpr std::size_t kGatherMax = 64 * 1024;
 
 // The name of an address, if it is also an address of the name. Nothing waits for it but Received
@@ -34,11 +35,17 @@ net::Awaitable<void> find_client_name(net::Resolver* resolver, std::string addre
 
 }  // namespace
 
-// A stranger's: letters, digits and what address literals need; anything else is refused.
+// A name from DNS: letters, digits and what address literals need; anything else is none.
 bool is_host_text(std::string_view name) {
   return !name.empty() && name.size() <= 255 && std::ranges::none_of(name, [](char c) {
     return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F ||
            std::string_view("()<>").find(c) != std::string_view::npos;
+  });
+}
+
+bool is_hello_text(std::string_view name) {
+  return !name.empty() && name.size() <= 255 && std::ranges::none_of(name, [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
   });
 }
 
@@ -165,7 +172,9 @@ net::Task<> Session::talk() {
       if (!filled) co_return co_await say_timeout(filled.error());
       continue;
     }
-    if (!line) {
+    if (!line && line.error().kind == ErrorKind::timeout) {
+      say({421, "4.7.0", "A line without end"});
+    } else if (!line) {
       say({500, "5.5.2", "Line too long"});
     } else {
       CO_TRY_OK(co_await answer(*line));
@@ -178,7 +187,7 @@ net::Task<> Session::talk() {
 
 net::Task<> Session::next_input() {
   buffer_.release();
-  if (buffer_.empty()) {
+  if (buffer_.empty() && !skipping_) {
     const auto ready = co_await stream_->wait_readable(soon(settings_.smtp.command_timeout));
     if (!ready && ready.error().kind == ErrorKind::temporary) co_return Result<>{};  // interrupted
     if (!ready) co_return ready;
@@ -206,12 +215,14 @@ Result<std::string> Session::take_line() {
       line_deadline_.reset();
       const bool too_long = skipping_ || line->size() > kLineMax;
       skipping_ = false;
+      skipped_line_ = 0;
       if (too_long) return fail(ErrorKind::protocol, "line too long");
       return std::string(*line);
     }
     if (buffer_.data().size() > kLineMax + 1) {  // the CR may be there already
-      buffer_.discard();
-      skipping_ = true;  // up to its end it is one bad line
+      skipped_line_ += buffer_.discard();
+      skipping_ = true;  // up to its end it is one bad line, which has an end
+      if (skipped_line_ > kSkippedLineMax) return fail(ErrorKind::timeout, "a line without end");
     }
     return fail(ErrorKind::temporary, "more");
   }

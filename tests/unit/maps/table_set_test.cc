@@ -30,6 +30,36 @@ struct SetTest : testing::Test {
   test::TableFiles files;
 };
 
+// A domain in UTF-8 and its A-label are one (RFC 5890), whichever of them the tables have.
+TEST_F(SetTest, DomainsInBothForms) {
+  files.write("domains", "m\xc3\xbcller.test ok\nxn--strae-oqa.test ok\n");
+  files.write("mailboxes", "info@m\xc3\xbcller.test ok\nbob@xn--strae-oqa.test ok\n");
+  files.write("aliases",
+              "@m\xc3\xbcller.test info@m\xc3\xbcller.test\n"
+              "team@xn--strae-oqa.test bob@xn--strae-oqa.test\n");
+  files.write("senders", "sales@m\xc3\xbcller.test info@m\xc3\xbcller.test\n");
+  const Loaded loaded = load_tables(files.config());
+  ASSERT_TRUE(loaded.set) << loaded.faults.front().text();
+  const TableSet& set = *loaded.set;
+  test::TestLoop loop;
+  const auto has = [&](const TableList& list, const char* key) {
+    return loop.run(list.find(key)).value().has_value();
+  };
+  for (const char* domain : {"m\xc3\xbcller.test", "xn--mller-kva.test",
+                             "stra\xc3\x9f"
+                             "e.test",
+                             "xn--strae-oqa.test"})
+    EXPECT_TRUE(has(set.domains, domain)) << domain;
+  EXPECT_FALSE(has(set.domains, "mueller.test"));
+  EXPECT_FALSE(has(set.domains, "xn--mller.test"));
+  EXPECT_TRUE(has(set.mailboxes, "info@xn--mller-kva.test"));
+  EXPECT_TRUE(has(set.senders, "sales@xn--mller-kva.test"));
+  EXPECT_TRUE(loop.run(set.aliases.find_part("@xn--mller-kva.test")).value().has_value());
+  EXPECT_TRUE(has(set.aliases,
+                  "team@stra\xc3\x9f"
+                  "e.test"));
+}
+
 TEST_F(SetTest, AliasRows) {
   const struct {
     std::string aliases;

@@ -25,7 +25,7 @@ TEST(Command, Mail) {
   EXPECT_EQ(parse_mail("FROM:<a@b.test>")->sender, "a@b.test");
   EXPECT_EQ(parse_mail("FROM: <a@b.test> SIZE=10 BODY=8BITMIME")->size, 10U);
   EXPECT_EQ(parse_mail("from:<>")->sender, "");
-  EXPECT_EQ(mail_code("FROM:a@b.test"), 501);
+  EXPECT_EQ(parse_mail("FROM:a@b.test")->sender, "a@b.test");
   EXPECT_EQ(mail_code("FROM:<a@b.test"), 501);
   EXPECT_EQ(mail_code("FROM:<a@b.test> SIZE=abc"), 501);
   EXPECT_EQ(mail_code("FROM:<a@b.test> SIZE=-1"), 501);
@@ -44,12 +44,14 @@ TEST(Command, Rcpt) {
   EXPECT_EQ(rcpt("TO:<\"a b\"@example.org>"), "\"a b\"@example.org");
   EXPECT_EQ(rcpt("TO:<\"victim@remote.test\"@example.org>"), "\"victim@remote.test\"@example.org");
   for (const char* wrong :
-       {"TO:<\"\"@example.org>", "TO:<a@b@c>", "TO:<a@example.org.>", "TO:<..@example.org>",
-        "TO:<a\x01@example.org>", "TO:<a@exa mple.org>", "TO:<a@[1.2.3.4>", "TO:<>"})
+       {"TO:<\"\"@example.org>", "TO:<a@b@c>", "TO:<a@example.org..>", "TO:<..@example.org>",
+        "TO:<a\x01@example.org>", "TO:<a@exa mple.org>", "TO:<a@[1.2.3.4>", "TO:<>", "TO:<@x>"})
     EXPECT_EQ(rcpt(wrong), "553") << wrong;
   EXPECT_EQ(rcpt("TO:<u@example.org> NOTIFY=NEVER <x@remote>"), "555");
   EXPECT_EQ(rcpt("TO:<u@example.org> NOTIFY=NEVER,DELAY"), "501");
-  EXPECT_EQ(rcpt("TO:<" + std::string(65, 'a') + "@example.org>"), "553");
+  EXPECT_EQ(rcpt("TO:<" + std::string(255, 'a') + "@example.org>"),
+            std::string(255, 'a') + "@example.org");
+  EXPECT_EQ(rcpt("TO:<" + std::string(256, 'a') + "@example.org>"), "553");
 }
 
 TEST(Command, NoControlCharacterComesThrough) {
