@@ -44,6 +44,7 @@ class Edge final : public Role {
     const config::Config& config = setup_.config;
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
+    CO_TRY(bare_line_feed_exempt_, auth::Networks::parse(config.smtp.bare_line_feed_exempt));
     CO_TRY(tls_,
            net::TlsServer::load({{config.paths.certificate, config.paths.key}}, config.tls.folder));
     if (config.smtp.client_names) {
@@ -73,7 +74,11 @@ class Edge final : public Role {
         .limiter = &limiter_,
         .resolver = resolver_.get(),
         .login_name = {},
-        .may_relay = [this](const std::string& address) { return relay_from_.contains(address); }});
+        .may_relay = [this](const std::string& address) { return relay_from_.contains(address); },
+        .may_send_bare_line_ends =
+            [this](const std::string& address) {
+              return bare_line_feed_exempt_.contains(address);
+            }});
     programs_ = submission_;
     programs_.is_for_programs = true;
     programs_.local_domain = config.server.default_domain.empty() ? config.server.hostname
@@ -224,7 +229,7 @@ class Edge final : public Role {
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;
   auth::RemoteLimiter limiter_;
-  auth::Networks exempt_, relay_from_;
+  auth::Networks exempt_, relay_from_, bare_line_feed_exempt_;
   std::unique_ptr<net::Resolver> resolver_;
   tap::Hub hub_;
   QueueSinkFactory sinks_;

@@ -83,7 +83,10 @@ struct Smtp {
   Bytes message_max = 50U << 20U;
   std::size_t recipients_max = 1000;
   std::size_t line_max = 1U << 20U;  // a text line in DATA
-  std::size_t hops_max = 50;         // Received headers
+  // A LF or CR alone in a message: "normalize" mends it, "reject" refuses the message.
+  std::string bare_line_feed = "normalize";
+  std::vector<std::string> bare_line_feed_exempt = {};  // networks: mended there with "reject" too
+  std::size_t hops_max = 50;                            // Received headers
   std::size_t errors_max = 20;
   std::size_t junk_commands_max = 100;
   std::size_t unknown_recipients_max = 20;

@@ -96,6 +96,11 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.count("recipients_max", c.recipients_max, 100, 100'000,
           "Recipients of a message (RFC 5321: at least 100).");
   v.bytes("line_max", c.line_max, 1000, 64 * kMiB, "The longest text line of a message.");
+  v.choice("bare_line_feed", c.bare_line_feed, {"normalize", "reject"},
+           "A LF alone in a message: made an end of line, which never ends the message, or the "
+           "message is refused. So is a CR alone, which else becomes a blank.");
+  v.list("bare_line_feed_exempt", c.bare_line_feed_exempt,
+         "Networks of old devices and programs whose line ends are mended even with \"reject\".");
   v.count("hops_max", c.hops_max, 10, 1000, "Received headers; one with more is looping.");
   v.count("errors_max", c.errors_max, 1, 10'000,
           "Refused commands, then the connection is closed.");

@@ -163,7 +163,7 @@ Result<PreparedMail> prepare_local_mail(const LocalMail& mail) {
   bool names_somebody = false;
   for (const Field& field : headers.fields()) {
     if (mail.takes_recipients && is_any_of(field.name, {"Bcc", "Resent-Bcc"})) continue;
-    names_somebody |= is_any_of(field.name, {"To", "Cc", "Bcc"});
+    names_somebody |= is_any_of(field.name, {"To", "Cc"});
     append_wire(field.raw, out);
   }
   if (!names_somebody) out += "To: undisclosed-recipients:;\r\n";

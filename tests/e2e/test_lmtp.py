@@ -69,7 +69,7 @@ class Lmtp(unittest.TestCase):
 
     def test_a_refused_text_is_refused_for_each(self):
         for raw, code in ((b"Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n" * 30 + message("loop"), "554"),
-                          (b"Subject: bare\r\n\r\na\nb\r\n", "550")):
+                          (b"Subject: long\r\n\r\n" + b"x" * 1_100_000 + b"\r\n", "550")):
             self.begin("alice@example.org", "bob@example.org")
             self.ask("DATA")
             self.send(raw)

@@ -1,38 +1,30 @@
 // The text after DATA, decoded (RFC 5321 section 4.5.2): dots unstuffed, the end found at CRLF.CRLF
 // and nowhere else. A bare CR or LF or a NUL never ends anything (SMTP smuggling: CVE-2023-51764
-// and its kin); it marks the message as one to refuse, and the stream stays in step up to the real
-// end.
+// and its kin); it is text, and what becomes of it is for line_ends.h.
 #pragma once
 
-#include <cstdint>
+#include <algorithm>
 #include <string_view>
 
 namespace posthorn::smtp {
 
 class DataDecoder {
  public:
-  enum class Fault { none, bare_line_end, nul, long_line };
-
-  explicit DataDecoder(std::uint64_t line_max) : line_max_(line_max) {}
-
   // Takes what it can of input, moving its start; gives decoded pieces of it in order to
   // emit(std::string_view). True: the end was reached; what is left in input follows the message.
   template <class Emit>
   bool feed(std::string_view& input, Emit&& emit);
 
-  Fault fault() const { return fault_; }
+  // The end was CR CRLF.CRLF: right by the letter, and what a sender that takes CR CR LF for no
+  // line end was made to pass on.
+  bool ended_behind_cr() const { return after_crcrlf_; }
 
  private:
   enum class State { line_start, text, cr, dot, dot_cr };
 
-  void mark(Fault fault) {
-    if (fault_ == Fault::none) fault_ = fault;
-  }
-
   State state_ = State::line_start;
-  Fault fault_ = Fault::none;
-  std::uint64_t line_ = 0;
-  std::uint64_t line_max_;
+  bool is_second_cr_ = false;  // state cr: another stood before it
+  bool after_crcrlf_ = false;  // the line began behind CR CR LF
 };
 
 template <class Emit>
@@ -57,26 +49,22 @@ bool DataDecoder::feed(std::string_view& input, Emit&& emit) {
         [[fallthrough]];
       case State::text: {
         // The common case: run over ordinary bytes at once.
-        const std::size_t stop = input.find_first_of(std::string_view("\r\n\0", 3), i);
-        const std::size_t end = stop == std::string_view::npos ? input.size() : stop;
-        line_ += end - i;
-        if (line_ > line_max_) mark(Fault::long_line);
-        i = end;
+        i = std::min(input.find('\r', i), input.size());
         if (i == input.size()) continue;
-        if (input[i] == '\r')
-          state_ = State::cr;
-        else
-          mark(input[i] == '\n' ? Fault::bare_line_end : Fault::nul);
+        state_ = State::cr;
+        is_second_cr_ = false;
         ++i;
         continue;
       }
       case State::cr:
         if (c == '\n') {
           state_ = State::line_start;
-          line_ = 0;
+          after_crcrlf_ = is_second_cr_;
+          ++i;
+        } else if (c == '\r') {
+          is_second_cr_ = true;
           ++i;
         } else {
-          mark(Fault::bare_line_end);
           state_ = State::text;
         }
         continue;
@@ -97,10 +85,10 @@ bool DataDecoder::feed(std::string_view& input, Emit&& emit) {
           return true;
         }
         // ".\rX": the CR belongs to the text.
-        mark(Fault::bare_line_end);
         emit(std::string_view("\r", 1));
         begin = i;
-        state_ = State::text;
+        state_ = State::cr;
+        is_second_cr_ = false;
         continue;
     }
   }

@@ -3,6 +3,7 @@
 // submission.check_from = "sender" such a message gets a Sender field that names its user, in place
 // of one it brought; with "reject" it is refused. Could not ask means try again, as everywhere.
 #include "message/address.h"
+#include "message/idna.h"
 #include "smtp/server/session_impl.h"
 
 namespace posthorn::smtp {
@@ -42,8 +43,9 @@ net::Task<bool> Session::has_foreign_author(const message::Headers& headers,
         continue;
       }
       if (++asked > kAuthorsMax) co_return true;
-      const std::string address =
-          message::format_mailbox_address({.local = *author.mailbox, .domain = *author.host});
+      const std::string address = message::format_mailbox_address(
+          {.local = *author.mailbox,
+           .domain = message::ascii_domain(*author.host).value_or(*author.host)});
       CO_TRY(const auto may, co_await services_.directory->sender(account_, address));
       if (!may) co_return true;
     }
@@ -59,14 +61,14 @@ net::Awaitable<std::string> Session::check_authors(const message::Headers& heade
       !settings.check_sender || settings.check_from == "off" || headers.fields().empty())
     co_return "";
   // RFC 5322 section 3.6.6: who sends a message on leaves From as it is and stands in Resent-From.
-  const bool is_resent = headers.has("Resent-From");
-  const auto foreign = co_await has_foreign_author(headers, is_resent ? "Resent-From" : "From");
+  const bool resent = is_resent(headers);
+  const auto foreign = co_await has_foreign_author(headers, resent ? "Resent-From" : "From");
   if (!foreign) {
     log_.warn(event::smtp_lookup_failed, {{"reason", foreign.error().what}});
     refuse(kLookupFailed);
     co_return "";
   }
-  const std::string_view sender = is_resent ? "Resent-Sender" : "Sender";
+  const std::string_view sender = resent ? "Resent-Sender" : "Sender";
   if (*foreign && settings.check_from == "reject") {
     refuse({550, "5.7.1", "From names an address that is not the sender's own"});
     co_return "";

@@ -23,9 +23,10 @@ net::Task<> Session::data() {
   out_ += is_like_exim() ? "354 Enter message, ending with \".\" on a line by itself\r\n"
                          : "354 End data with <CR><LF>.<CR><LF>\r\n";
   CO_TRY_OK(co_await flush());
-  DataDecoder decoder(settings_.smtp.line_max);
+  DataDecoder decoder;
   const SteadyTime begun = Clock::system().steady_now();
   std::vector<std::string_view> pieces;
+  std::string room;
   while (true) {
     if (!buffer_.empty()) {
       std::string_view input = buffer_.data();
@@ -33,40 +34,31 @@ net::Task<> Session::data() {
       pieces.clear();
       const bool ended =
           decoder.feed(input, [&](std::string_view piece) { pieces.push_back(piece); });
-      for (const std::string_view piece : pieces) co_await take_piece(piece);
+      for (const std::string_view piece : pieces) {
+        co_await take_piece(line_ends_.feed(piece, room));
+        check_line_ends();
+      }
       buffer_.consume(had - input.size());
       if (ended) break;
     }
-    CO_TRY_OK(co_await fill_data(begun));
+    CO_TRY_OK(co_await fill_data(begun, received_));
   }
-  switch (decoder.fault()) {
-    case DataDecoder::Fault::none:
-      break;
-    case DataDecoder::Fault::bare_line_end:
-      refuse({550, "5.5.2", "Bare CR or LF in message"});
-      break;
-    case DataDecoder::Fault::nul:
-      refuse({550, "5.6.0", "NUL in message"});
-      break;
-    case DataDecoder::Fault::long_line:
-      refuse({550, "5.6.0", "A line of the message is too long"});
-      break;
-  }
+  ended_behind_cr_ = decoder.ended_behind_cr();
   co_return co_await end_message();
 }
 
-// The next piece of a message, with a deadline for it and, after a minute, for the whole by the
-// least rate.
-net::Task<> Session::fill_data(SteadyTime begun) {
+// The next piece of a message, or of what is read over in its place, with a deadline for it and,
+// after a minute, for the whole by the least rate.
+net::Task<> Session::fill_data(SteadyTime begun, std::uint64_t& received) {
   const SteadyTime now = Clock::system().steady_now();
   const auto n = co_await buffer_.fill(*stream_, now + settings_.smtp.data_timeout, 65'536);
   if (!n) co_return std::unexpected(n.error());
-  received_ += *n;
+  received += *n;
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(Clock::system().steady_now() - begun)
           .count();
   if (settings_.smtp.data_rate_min > 0 && seconds > 60 &&
-      received_ < settings_.smtp.data_rate_min * static_cast<std::uint64_t>(seconds))
+      received < settings_.smtp.data_rate_min * static_cast<std::uint64_t>(seconds))
     co_return fail(ErrorKind::timeout, "slower than the least rate");
   co_return Result<>{};
 }

@@ -21,8 +21,10 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   if (!mail) co_return mail.error();
   if (mail->size > settings_.smtp.message_max)
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
-  // A program may send as nobody: what bounces would bounce again (vacation, mailing lists).
-  const bool is_free = is_trusted_ || (settings_.is_for_programs && mail->sender.empty());
+  // RFC 8098 section 3: a read receipt has the null sender, as has what bounces would bounce again
+  // (vacation, mailing lists). Who it is from stands in From, which is checked; it counts among
+  // what the user sends.
+  const bool is_free = is_trusted_ || mail->sender.empty();
   if (!account_.empty() && !is_free && settings_.submission.check_sender) {
     if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
   }

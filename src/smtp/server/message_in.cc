@@ -1,4 +1,5 @@
 #include "base/metrics.h"
+#include "message/complete_addresses.h"
 #include "message/received.h"
 #include "smtp/server/session_impl.h"
 
@@ -11,12 +12,18 @@ bool begins_with_quit(std::string_view bytes) {
 
 }  // namespace
 
+bool is_resent(const message::Headers& headers) {
+  return headers.has("Resent-From") || headers.has("Resent-To") || headers.has("Resent-Cc") ||
+         headers.has("Resent-Date");
+}
+
 // What stands against taking a message now; nullopt: the sink is open.
 net::Awaitable<std::optional<Reply>> Session::begin_message() {
   begun_ = Clock::system().steady_now();
   received_ = size_ = 0;
   refusal_.reset();
   header_ = {};
+  line_ends_ = LineEnds(settings_.smtp.line_max);
   header_held_ = !settings_.internal;
   if (services_.limiter != nullptr && is_submission() && !account_.empty()) {
     const auto may = co_await services_.limiter->take({account_, envelope_.recipients.size()});
@@ -45,6 +52,19 @@ void Session::refuse(Reply reply) {
   if (!refusal_) refusal_ = std::move(reply);
 }
 
+bool Session::rejects_bare_line_ends() const {
+  if (settings_.smtp.bare_line_feed != "reject") return false;
+  return !services_.may_send_bare_line_ends ||
+         !services_.may_send_bare_line_ends(stream_->peer().address);
+}
+
+void Session::check_line_ends() {
+  if (refusal_ || settings_.internal) return;  // what was taken once is not refused between roles
+  if (line_ends_.has_bare() && rejects_bare_line_ends())
+    refuse({550, "5.5.2", "Bare CR or LF in message"});
+  if (line_ends_.has_long_line()) refuse({550, "5.6.0", "A line of the message is too long"});
+}
+
 net::Awaitable<void> Session::take_piece(std::string_view piece) {
   size_ += piece.size();
   if (size_ > settings_.smtp.message_max)
@@ -58,7 +78,6 @@ net::Awaitable<void> Session::take_piece(std::string_view piece) {
   }
   if (header_held_) {
     // The header is looked at before anything goes on: hops, and what a submission lacks.
-    held_ += piece;
     if (header_.feed(piece)) co_await release_header();
     co_return;
   }
@@ -74,22 +93,53 @@ net::Awaitable<void> Session::pass_on(std::string_view piece) {
 
 net::Awaitable<void> Session::release_header() {
   header_held_ = false;
-  const message::Headers headers(header_.block());
+  // As Postfix's message_drop_headers has it for every message, whoever sends it: Bcc names whom
+  // nobody is to see, Return-Path is written where a message is delivered (RFC 5321 section 4.4),
+  // and Content-Length is an mbox's.
+  std::string block = message::without_fields(
+      header_.fields(), {"Bcc", "Resent-Bcc", "Return-Path", "Content-Length"});
+  const std::string rest = header_.rest();
+  header_ = {};
+  if (is_submission()) block = message::complete_addresses(block, own_domain());
+  const message::Headers headers(block);
   if (message::count_hops(headers) > settings_.smtp.hops_max)
     refuse({554, "5.4.6", "Too many hops: a mail loop"});
   std::string above = make_received_field();
-  if (is_submission()) {
-    // RFC 6409 section 8: what is missing is added.
-    if (!headers.has("Date")) above += "Date: " + format_rfc5322(Clock::system().now()) + "\r\n";
-    if (!headers.has("Message-ID"))
-      above += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
-  }
-  std::string held = std::exchange(held_, {});
+  if (is_submission()) above += make_missing_fields(headers);
+  std::string held = block;
   if (!refusal_) above += co_await check_authors(headers, held);
   if (refusal_) co_return;
-  co_await pass_on(above);
-  // A header that runs into its body would swallow nothing if an empty line stood between.
-  if (!refusal_) co_await pass_on(held);
+  co_await pass_on(above + held);
+  if (!refusal_ && !rest.empty()) co_await pass_on(rest);
+}
+
+// Of names that a submitted message gives without one.
+std::string Session::own_domain() const {
+  for (const std::string* address : {&account_, &envelope_.sender})
+    if (const std::size_t at = address->rfind('@'); at != std::string::npos)
+      return address->substr(at + 1);
+  return settings_.local_domain.empty() ? settings_.hostname : settings_.local_domain;
+}
+
+// RFC 6409 section 8: what a submitted message lacks is added.
+std::string Session::make_missing_fields(const message::Headers& headers) const {
+  std::string out;
+  const std::string date = format_rfc5322(Clock::system().now());
+  const bool resent = is_resent(headers);
+  std::string from = !envelope_.sender.empty() ? envelope_.sender
+                     : !account_.empty()       ? account_
+                                               : "MAILER-DAEMON";
+  if (from.find('@') == std::string::npos) from += "@" + own_domain();
+  from = message::strict_address(from);
+  if (resent && !headers.has("Resent-From")) out += "Resent-From: <" + from + ">\r\n";
+  if (resent && !headers.has("Resent-Date")) out += "Resent-Date: " + date + "\r\n";
+  if (resent && !headers.has("Resent-Message-ID"))
+    out += "Resent-Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+  if (!resent && !headers.has("From")) out += "From: <" + from + ">\r\n";
+  if (!headers.has("Date")) out += "Date: " + date + "\r\n";
+  if (!headers.has("Message-ID"))
+    out += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+  return out;
 }
 
 std::string Session::make_received_field() const {
@@ -125,7 +175,16 @@ net::Task<> Session::end_message() {
   } else {
     co_await commit();
   }
+  const bool ended_behind_cr = ended_behind_cr_;
   reset_envelope();
+  if (ended_behind_cr && is_strict() && settings_.smtp.forbid_unauthorised_pipelining) {
+    // It is an end by the letter, and what a server in between that saw none there was made to pass
+    // on: what follows may be a smuggler's. Nothing does, in whatever pieces it comes.
+    log_.warn(event::smtp_unauthorised_pipelining,
+              {{"address", stream_->peer().address}, {"after", "CR CRLF.CRLF"}});
+    say({421, "4.7.0", "The end of data stood behind a bare CR"});
+    co_return Result<>{};
+  }
   if (buffer_.empty() || !is_strict() || begins_with_quit(buffer_.data())) co_return Result<>{};
   // RFC 2920 lets a client that knows PIPELINING go on behind the final dot; few do.
   if ((is_suspect || !extended_) && settings_.smtp.forbid_unauthorised_pipelining)
@@ -182,10 +241,9 @@ void Session::reset_envelope() {
   envelope_ = {};
   seen_.clear();
   named_ = 0;
-  in_mail_ = chunked_ = false;
-  chunk_before_ = '\0';
+  in_mail_ = chunked_ = ended_behind_cr_ = false;
   refusal_.reset();
-  held_.clear();
+  header_ = {};
   header_held_ = false;
 }
 

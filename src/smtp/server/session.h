@@ -52,6 +52,8 @@ struct ServerServices {
   std::function<net::Task<std::string>(std::uint32_t uid)> login_name = {};
   // Clients that may relay without a login (smtp.relay_from).
   std::function<bool(const std::string& address)> may_relay = {};
+  // Clients whose bare line ends are mended where others' are refused (smtp.bare_line_feed_exempt).
+  std::function<bool(const std::string& address)> may_send_bare_line_ends = {};
 };
 
 // Serves one connection to its end. Settings and services outlive it.

@@ -10,9 +10,11 @@
 
 #include "base/events.h"
 #include "message/headers.h"
+#include "message/incoming_header.h"
 #include "net/buffer.h"
 #include "net/timer.h"
 #include "smtp/proto/command.h"
+#include "smtp/proto/line_ends.h"
 #include "smtp/server/legality.h"
 #include "smtp/server/session.h"
 
@@ -30,6 +32,10 @@ struct ClientName {
 };
 
 bool is_host_text(std::string_view name);
+// The name in a greeting. Programs write what they like there, blanks too; it is believed nowhere.
+bool is_hello_text(std::string_view name);
+// RFC 5322 section 3.6.6: a message that is sent on has fields of its own for that.
+bool is_resent(const message::Headers& headers);
 
 class Session {
  public:
@@ -87,17 +93,18 @@ class Session {
 
   // cmd_data.cc
   net::Task<> data();
-  net::Task<> fill_data(SteadyTime begun);
+  net::Task<> fill_data(SteadyTime begun, std::uint64_t& received);
 
   // cmd_bdat.cc
   net::Task<> bdat(const std::string& argument);
-  void check_chunk(std::string_view piece);
   net::Task<> skip_chunk(const std::string& argument);
   net::Task<> skip(std::uint64_t left);
 
   // message_in.cc: the bytes of a message on their way to the sink
   net::Awaitable<std::optional<Reply>> begin_message();
   void refuse(Reply reply);
+  bool rejects_bare_line_ends() const;
+  void check_line_ends();
   net::Awaitable<void> take_piece(std::string_view piece);
   net::Awaitable<void> pass_on(std::string_view piece);
   net::Awaitable<void> release_header();
@@ -105,6 +112,8 @@ class Session {
   net::Awaitable<std::string> check_authors(const message::Headers& headers, std::string& held);
   net::Task<bool> has_foreign_author(const message::Headers& headers, std::string_view field);
   std::string make_received_field() const;
+  std::string make_missing_fields(const message::Headers& headers) const;
+  std::string own_domain() const;
   net::Task<> end_message();
   net::Awaitable<void> commit();
   void say_result(const Reply& all, const std::vector<Reply>& each);
@@ -120,6 +129,7 @@ class Session {
   std::string out_;
   bool stopping_ = false, over_ = false, skipping_ = false;
   std::optional<SteadyTime> line_deadline_;
+  std::uint64_t skipped_line_ = 0;  // bytes of an overlong line
 
   // Who speaks.
   std::string helo_, account_;
@@ -137,11 +147,12 @@ class Session {
   std::unique_ptr<Sink> sink_;
   SteadyTime begun_{};
   std::uint64_t received_ = 0, size_ = 0;  // bytes off the wire, bytes of the message
+  std::uint64_t skipped_ = 0;              // of chunks that nobody wanted, over the whole session
   std::optional<Reply> refusal_;           // decided, and said when the sender is through
-  message::HeaderCollector header_;
-  std::string held_;  // the header, until it was looked at
+  LineEnds line_ends_{0};
+  message::IncomingHeader header_;  // with what came of the body, until it was looked at
   bool header_held_ = false, chunked_ = false;
-  char chunk_before_ = '\0';
+  bool ended_behind_cr_ = false;  // the data ended in CR CRLF.CRLF
 };
 
 }  // namespace posthorn::smtp

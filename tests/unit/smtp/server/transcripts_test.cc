@@ -115,8 +115,14 @@ ServerSettings settings_of(const test::Transcript& transcript) {
   if (setting("require_auth") == "no") settings.submission.require_auth = false;
   if (const auto text = setting("message_max"); !text.empty())
     settings.smtp.message_max = std::stoull(text);
+  if (const auto text = setting("bare_line_feed"); !text.empty())
+    settings.smtp.bare_line_feed = text;
   if (const auto text = setting("line_max"); !text.empty())
     settings.smtp.line_max = std::stoull(text);
+  if (const auto text = setting("messages_max"); !text.empty())
+    settings.smtp.messages_max = std::stoul(text);
+  if (const auto text = setting("unknown_recipients_max"); !text.empty())
+    settings.smtp.unknown_recipients_max = std::stoul(text);
   if (const auto text = setting("recipients_max"); !text.empty())
     settings.smtp.recipients_max = std::stoul(text);
   if (const auto text = setting("errors_max"); !text.empty())
@@ -179,7 +185,10 @@ TEST_P(Transcripts, InPieces) {
                                   .directory = transcript.has("everyone") ? nullptr : &directory,
                                   .authenticator = &logins,
                                   .tls = tls.get(),
-                                  .limiter = &limiter};
+                                  .limiter = &limiter,
+                                  .may_send_bare_line_ends = [&](const std::string& address) {
+                                    return address == transcript.setting("exempt");
+                                  }};
     const test::TranscriptServer server{
         .serve =
             [&](char, std::shared_ptr<test::Wire> wire) {
