@@ -31,6 +31,22 @@ def to_wire(raw):
     return re.sub(rb"\r?\n", b"\r\n", raw)
 
 
+def as_received(raw):
+    """What SMTP makes of a message: Postfix's message_drop_headers go, and an empty line stands before what is no field."""
+    lines = raw.split(b"\r\n")
+    out, dropped = [], False
+    for number, line in enumerate(lines):
+        if line and line[:1] not in b" \t":
+            if not re.match(rb"[!-9;-~]+[ \t]*:", line):
+                return b"\r\n".join([*out, b"", *lines[number:]])
+            dropped = line.split(b":")[0].strip().lower() in (b"bcc", b"resent-bcc", b"return-path", b"content-length")
+        if not line:
+            return b"\r\n".join([*out, *lines[number:]])
+        if not dropped:
+            out.append(line)
+    return b"\r\n".join(out)
+
+
 class Balanced:
     """A minimal strict reader of IMAP's parenthesised values: what it cannot read is not well-formed."""
 
@@ -175,7 +191,7 @@ class Corpus(unittest.TestCase):
                 client = server.smtp()
             marker = b"X-Corpus-Number: %d\r\n" % number
             client.sendmail("friend@elsewhere.test", ["carol@example.org"], marker + raw, ["BODY=8BITMIME"])
-            sent[number] = marker + (raw if raw.endswith(b"\r\n") else raw + b"\r\n")
+            sent[number] = as_received(marker + (raw if raw.endswith(b"\r\n") else raw + b"\r\n"))
         client.quit()
         self.assertLess(refused, 1 + len(paths) // 20)
         return sent

@@ -67,7 +67,7 @@ void check_replies(std::string_view said) {
     test::require(line.ends_with('\r'));
     line.remove_suffix(1);
     test::require(!test::has_control(line) && line.size() >= 4);
-    for (int i = 0; i < 3; ++i) test::require(line[i] >= '0' && line[i] <= '9');
+    for (std::size_t i = 0; i < 3; ++i) test::require(line[i] >= '0' && line[i] <= '9');
     test::require(line[3] == ' ' || line[3] == '-');
   }
 }
@@ -78,7 +78,8 @@ void check_message(const std::string& text) {
     if (text[i] == '\r') test::require(i + 1 < text.size() && text[i + 1] == '\n');
   }
   test::require(text.starts_with("Received: from "));
-  const message::Headers headers(text.substr(0, text.find("\r\n\r\n") + 2));
+  const std::string block = text.substr(0, text.find("\r\n\r\n") + 2);
+  const message::Headers headers(block);
   for (const char* name : {"Bcc", "Resent-Bcc", "Return-Path", "Content-Length"})
     test::require(!headers.has(name));
 }
