@@ -19,6 +19,7 @@ struct RoleSetup {
   net::BlockingPool& pool;
   SocketMap sockets;
   std::size_t worker = 0;
+  std::vector<std::string> own_addresses = {};  // of this machine
 };
 
 class Role {

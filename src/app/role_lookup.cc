@@ -27,7 +27,7 @@ class Lookup final : public Role {
         quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
         rewriter_(scope_, setup_.config),
-        directory_(setup_.config, tables_, &rewriter_),
+        directory_(setup_.config, tables_, &rewriter_, setup_.own_addresses),
         rooms_(scope_, setup_.config, directory_,
                [this](std::string account) { return find_rules(this, std::move(account)); }),
         limits_(setup_.config.submission) {}

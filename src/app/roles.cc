@@ -16,6 +16,7 @@
 #include "app/sandbox.h"
 #include "app/supervisor.h"
 #include "base/events.h"
+#include "net/own_addresses.h"
 #include "net/scope.h"
 
 namespace posthorn::app {
@@ -68,8 +69,11 @@ void fence_in(const config::Config& config, RoleKind kind) {
 
 class Process {
  public:
-  explicit Process(const config::Config& config)
-      : config_(config), pool_(config.store.threads), signals_(context_, SIGTERM, SIGINT, SIGHUP) {
+  Process(const config::Config& config, std::vector<std::string> own_addresses)
+      : config_(config),
+        own_addresses_(std::move(own_addresses)),
+        pool_(config.store.threads),
+        signals_(context_, SIGTERM, SIGINT, SIGHUP) {
     std::error_code ignored;
     signals_.add(SIGUSR1, ignored);
   }
@@ -79,7 +83,8 @@ class Process {
                                                .executor = context_.get_executor(),
                                                .pool = pool_,
                                                .sockets = std::move(sockets),
-                                               .worker = worker}));
+                                               .worker = worker,
+                                               .own_addresses = own_addresses_}));
   }
 
   // Starts the roles in the order they were added; stops them in the opposite one.
@@ -145,6 +150,7 @@ class Process {
   }
 
   const config::Config& config_;
+  std::vector<std::string> own_addresses_;
   asio::io_context context_{1};
   net::BlockingPool pool_;
   asio::signal_set signals_;
@@ -160,6 +166,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   Result<> result = sockets ? become(user_of(config, kind), key_group_of(config, kind))
                             : std::unexpected(sockets.error());
   if (result) result = restrict_process();
+  auto own_addresses = net::own_addresses();  // no role may ask behind its fence
   if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -167,7 +174,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
     log::Logger{}.error(event::config_refused, {{"error", result.error().what}});
     return kExitConfig;
   }
-  Process process(config);
+  Process process(config, std::move(own_addresses));
   process.add(kind, worker, *std::move(sockets));
   return process.run(say_ready_to_supervisor);
 }
@@ -200,7 +207,7 @@ int run_one_process(const config::Config& config) {
   auto sockets = bind_all();
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
-  Process process(config);
+  Process process(config, net::own_addresses());
   for (const RoleKind kind :
        {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));

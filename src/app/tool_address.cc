@@ -109,6 +109,8 @@ class Addresses {
 
   // A local one must be a mailbox or an alias.
   Result<> check_target(TableStore& aliases, const std::string& target) {
+    // virtual(5): the same name in another domain.
+    if (target.starts_with('@') && is_domain(std::string_view(target).substr(1))) return {};
     const auto parsed = message::parse_mailbox_address(target);
     if (!parsed || parsed->domain.empty() || target.find_first_of(", ") != std::string::npos)
       return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", target));

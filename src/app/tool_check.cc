@@ -8,8 +8,10 @@
 #include "app/table_store.h"
 #include "app/tool_dkim.h"
 #include "app/variables.h"
+#include "auth/password.h"
 #include "auth/service.h"
 #include "deliver/dkim_key.h"
+#include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
 #include "net/tls.h"
 #include "route/rewriter.h"
@@ -50,15 +52,28 @@ void check_users(Check& check, const Path& path) {
   for (const std::string& warning : file.warnings) check.warn(warning);
 }
 
-// Reached, of this version, and how much is in it.
-void check_database(Check& check, const config::Config& config) {
-  const auto connection = open_for_tool(config, Schema::checked);
-  check.expect(connection);
-  if (!connection) return;
+// The rows of users, as the lines of conf/users are.
+void check_user_rows(Check& check, maps::PgsqlConnection& connection) {
+  const auto rows = maps::read_rows(connection, maps::Question::users);
+  check.expect(rows);
+  for (const maps::Entry& row : rows ? *rows : std::vector<maps::Entry>()) {
+    const std::string where = fmt::format("pgsql:users:{}", row.line);
+    if (const auto fault = maps::fault_of_row(row))
+      check.fault(fmt::format("{}: {}", where, *fault));
+    else if (const auto why = auth::find_hash_fault(row.value))
+      check.warn(fmt::format(
+          "{}: nobody can log in as {}: {}; `posthorn user passwd` makes a hash that works", where,
+          row.key, *why));
+  }
+}
+
+// Of this version, and how much is in it.
+void check_database(Check& check, const config::Config& config, maps::PgsqlConnection& connection) {
+  if (config.auth.users == "pgsql") check_user_rows(check, connection);
   std::string rows;
   for (const maps::PgsqlTableShape& shape : maps::kPgsqlTables) {
     const auto count =
-        (*connection)->ask({fmt::format("SELECT count(*) FROM posthorn.{}", shape.name), {}, 1});
+        connection.ask({fmt::format("SELECT count(*) FROM posthorn.{}", shape.name), {}, 1});
     check.expect(count);
     if (!count || count->empty()) return;
     rows += fmt::format(", {} {}", count->front().front(), shape.name);
@@ -72,10 +87,18 @@ int check_instance(const config::Config& config) {
   Check check;
   for (const std::string& fault : find_setting_faults(config)) check.fault(fault);
   for (const std::string& fault : find_permission_faults(config)) check.fault(fault);
-  const maps::Loaded tables = maps::load_tables(config);
+  maps::RowReader rows;
+  Result<std::unique_ptr<maps::PgsqlConnection>> database = nullptr;
+  if (uses_pgsql(config)) {
+    database = open_for_tool(config, Schema::checked);
+    check.expect(database);
+    if (database)
+      rows = [&](maps::Question question) { return maps::read_rows(**database, question); };
+  }
+  const maps::Loaded tables = maps::load_tables(config, nullptr, nullptr, rows);
   for (const maps::Finding& finding : tables.faults) check.fault(finding.text());
   for (const maps::Finding& finding : tables.warnings) check.warn(finding.text());
-  if (uses_pgsql(config)) check_database(check, config);
+  if (database && *database) check_database(check, config, **database);
   if (config.auth.users == "text") check_users(check, config.paths.users);
   if (!config.paths.smtp_users.empty()) check_users(check, config.paths.smtp_users);
   if (!config.srs.domain.empty() && check.is_there(config.srs.secret_file))

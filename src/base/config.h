@@ -227,7 +227,10 @@ struct Relay {
   std::string source_address;
   bool disable_mime_output_conversion = false;
   std::string signed_eight_bit = "send";
-  bool private_mx = false;  // may an MX be a private or loopback address
+  bool private_mx = false;                 // may an MX be a private or loopback address
+  std::size_t addresses_max = 5;           // of hosts that one attempt asks ...
+  std::size_t sessions_max = 2;            // ... and of those how many that greeted us
+  std::vector<std::string> fallback = {};  // next hops, when those of the recipient fail
   Duration connect_timeout = 30s;
   Duration command_timeout = 5min;
   Duration data_timeout = 10min;

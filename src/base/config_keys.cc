@@ -290,6 +290,13 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   v.text("source_address", c.source_address,
          "The local address to connect from; hosts of the other family are passed over.");
   v.flag("private_mx", c.private_mx, "Deliver to MX hosts with private or loopback addresses.");
+  v.count("addresses_max", c.addresses_max, 1, 100,
+          "Addresses of hosts that one attempt connects to, one after the other.");
+  v.count("sessions_max", c.sessions_max, 1, 100,
+          "How many of them it goes on with after their greeting, for recipients still deferred.");
+  v.list("fallback", c.fallback,
+         "Next hops, as in relayhost, for mail that no host took or refused for good; a login as "
+         "for relayhost.");
   v.flag("disable_mime_output_conversion", c.disable_mime_output_conversion,
          "Send 8-bit messages as they are to servers without 8BITMIME, as for DKIM's sake; else "
          "their parts become quoted-printable or base64.");

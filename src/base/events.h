@@ -41,6 +41,7 @@
   EVENT(maps_loaded, "maps.loaded", "A set of tables is in use; generation= counts them.")         \
   EVENT(maps_refused, "maps.refused", "A table has a fault; the tables of before stay in use.")    \
   EVENT(maps_warning, "maps.warning", "A table has something odd that does not hinder its use.")   \
+  EVENT(route_target_gone, "route.target.gone", "An alias leads to an address that nobody has; its other targets got the mail, and without any it was refused.") \
   EVENT(maps_database_up, "maps.database.up", "PostgreSQL answers.")                                \
   EVENT(maps_database_down, "maps.database.down", "PostgreSQL cannot be asked; last good answers count, anything else is put off.") \
   EVENT(maps_database_fault, "maps.database.fault", "PostgreSQL refused a question; error= says why. Told once.") \
@@ -58,7 +59,7 @@
   /* the queue */                                                                                   \
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
   EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
-  EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message.")                   \
+  EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
   EVENT(queue_discarded, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
   EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
   EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "maps/text_lines.h"
+
 namespace posthorn::maps {
 namespace {
 
@@ -87,7 +89,9 @@ Result<std::optional<std::string>> read_found(Question question, const PgsqlRows
   if (rows.front().size() != 1 || rows.front().front().size() > kPgsqlValueMax)
     return fail(ErrorKind::temporary, fmt::format("PostgreSQL: a value in posthorn.{} is too long",
                                                   shape_of(question).name));
-  return rows.front().front();
+  // A login's hash stands in a file of another form, where a blank may be part of it.
+  if (question == Question::users) return rows.front().front();
+  return as_line(rows.front().front());
 }
 
 PgsqlQuery first_query(Question question, std::size_t count) {

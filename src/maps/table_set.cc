@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
-#include <set>
 
 #include "base/ascii.h"
 #include "base/events.h"
+#include "maps/cross_check.h"
+#include "maps/pgsql_rows.h"
 #include "maps/regexp_table.h"
+#include "maps/text_lines.h"
 #include "message/idna.h"
 
 namespace posthorn::maps {
@@ -15,15 +17,24 @@ namespace {
 
 constexpr std::uint64_t kFileMax = 256U << 20U;
 
-struct TextSource {
-  std::string path;
-  std::vector<Entry> entries;
-};
+bool is_blank(char c) {
+  return c == '\n' || kSpace.find(c) != std::string_view::npos;
+}
+
+// A word of a display name, quoted or not.
+bool is_name(const std::string& word) {
+  return word.ends_with('"') || word.find('@') == std::string::npos;
+}
 
 class Loader {
  public:
-  Loader(const config::Config& config, const TableSet* before, Pgsql* database)
-      : config_(config), before_(before), database_(database), set_(std::make_shared<TableSet>()) {
+  Loader(const config::Config& config, const TableSet* before, Pgsql* database,
+         const RowReader& rows)
+      : config_(config),
+        before_(before),
+        database_(database),
+        rows_(rows),
+        set_(std::make_shared<TableSet>()) {
     set_->database = database;
   }
 
@@ -38,11 +49,11 @@ class Loader {
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
-    if (faults_.empty()) check_values();
-    if (all_text_ && faults_.empty()) cross_check();
-    Loaded loaded{nullptr, std::move(faults_), std::move(warnings_), unread_};
+    if (findings_.faults.empty()) check_values();
+    if (findings_.faults.empty()) cross_check(config_, domains_, mailboxes_, aliases_, findings_);
+    Loaded loaded{nullptr, std::move(findings_.faults), std::move(findings_.warnings), unread_};
     if (loaded.faults.empty()) {
-      for (const TextSource& source : domains_)
+      for (const Source& source : domains_.sources)
         for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
       set_->warnings = loaded.warnings;
       loaded.set = std::move(set_);
@@ -51,35 +62,35 @@ class Loader {
   }
 
  private:
-  void load_list(const std::vector<std::string>& names, TableList& list,
-                 std::vector<TextSource>& sources, Question question) {
+  void load_list(const std::vector<std::string>& names, TableList& list, Listing& listing,
+                 Question question) {
     const bool required = question == Question::domains || question == Question::mailboxes;
-    // What cannot be listed cannot be checked against the others.
-    const bool is_checked = required || question == Question::aliases;
     for (const std::string& name : names) {
       if (name.empty()) continue;
       const auto parsed = parse_table_name(name);
       if (!parsed) {
-        faults_.push_back({config_.file.native() + ":1", parsed.error().what});
+        findings_.faults.push_back({config_.file.native() + ":1", parsed.error().what});
         continue;
       }
-      if (parsed->type != "text" && is_checked) all_text_ = false;
+      // What cannot be listed cannot be checked against the others.
+      if (parsed->type != "text" && !(parsed->type == "pgsql" && rows_)) listing.is_whole = false;
       if (parsed->type == "static") {
         list.tables.push_back(std::make_unique<StaticTable>(parsed->rest));
         continue;
       }
       if (parsed->type == "pgsql") {
         list.tables.push_back(std::make_unique<PgsqlTable>(database_, question));
+        if (rows_) load_rows(question, listing);
         continue;
       }
       const Path path = config_.paths.maps / parsed->rest;
       const auto text = read_file(path, kFileMax);
       if (!text) {
-        faults_.push_back({path.native() + ":1", text.error().what});
+        findings_.faults.push_back({path.native() + ":1", text.error().what});
         unread_ = true;
       } else if (!*text) {
         if (required || had_entries(path.native())) {
-          faults_.push_back({path.native() + ":1", "there is no such file"});
+          findings_.faults.push_back({path.native() + ":1", "there is no such file"});
           unread_ = true;
         }
       } else if (parsed->has_patterns()) {
@@ -87,9 +98,9 @@ class Loader {
         if (table)
           list.tables.push_back(*std::move(table));
         else
-          faults_.push_back(split_finding(table.error().what));
+          findings_.faults.push_back(split_finding(table.error().what));
       } else {
-        load_text(**text, path.native(), list, sources);
+        load_text(**text, path.native(), list, listing);
       }
     }
   }
@@ -100,6 +111,27 @@ class Loader {
     return found != before_->entry_counts.end() && found->second > 0;
   }
 
+  // A row is not believed more than a line: what a text file could not say is a fault.
+  void load_rows(Question question, Listing& listing) {
+    const std::string path = fmt::format("pgsql:{}", shape_of(question).name);
+    auto rows = rows_(question);
+    if (!rows) {
+      findings_.faults.push_back({path, rows.error().what});
+      unread_ = true;
+      return;
+    }
+    for (Entry& row : *rows) {
+      const std::string where = fmt::format("{}:{}", path, row.line);
+      if (auto why = fault_of_row(row)) {
+        findings_.faults.push_back({where, *std::move(why)});
+        continue;
+      }
+      row.value = as_line(row.value);
+    }
+    std::erase_if(*rows, [](const Entry& row) { return fault_of_row(row).has_value(); });
+    listing.sources.push_back({path, *std::move(rows)});
+  }
+
   // "path:line: reason"
   static Finding split_finding(const std::string& text) {
     const std::size_t colon = text.find(": ");
@@ -107,148 +139,49 @@ class Loader {
   }
 
   void load_text(std::string_view text, const std::string& path, TableList& list,
-                 std::vector<TextSource>& sources) {
+                 Listing& listing) {
     if (text.empty() && had_entries(path))
-      faults_.push_back(
+      findings_.faults.push_back(
           {path + ":1", "the file has become empty (a comment in it makes that meant)"});
     TextFile file = parse_text(text, path);
     set_->entry_counts[path] = file.entries.size();
-    std::ranges::move(file.faults, std::back_inserter(faults_));
-    std::ranges::move(file.warnings, std::back_inserter(warnings_));
-    sources.push_back({path, file.entries});
+    std::ranges::move(file.faults, std::back_inserter(findings_.faults));
+    std::ranges::move(file.warnings, std::back_inserter(findings_.warnings));
+    listing.sources.push_back({path, file.entries});
     list.tables.push_back(std::make_unique<TextTable>(std::move(file.entries)));
-  }
-
-  void cross_check() {
-    for (const TextSource& source : domains_)
-      for (const Entry& entry : source.entries) local_domains_.insert(entry.key);
-    for (const TextSource& source : mailboxes_)
-      for (const Entry& entry : source.entries) check_mailbox(source, entry);
-    for (const TextSource& source : aliases_)
-      for (const Entry& entry : source.entries)
-        alias_values_.emplace(entry.key, split_list(entry.value));
-    for (const TextSource& source : aliases_)
-      for (const Entry& entry : source.entries) check_alias(source, entry);
   }
 
   // What needs no other table.
   void check_values() {
-    for (const TextSource& source : transport_)
+    for (const Source& source : transport_.sources)
       for (const Entry& entry : source.entries)
         if (!entry.value.starts_with("smtp:") && !entry.value.starts_with("error:") &&
             entry.value != ":")
           fault(source, entry,
                 fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value));
-    for (const TextSource& source : sender_relays_)
+    for (const Source& source : sender_relays_.sources)
       for (const Entry& entry : source.entries)
         if (entry.key.find('@') == std::string::npos ||
             entry.value.find_first_of(" \t") != std::string::npos)
           fault(source, entry, "the form is an address or @domain, and [host]:port");
-    for (const TextSource& source : relay_sasl_)
+    for (const Source& source : relay_sasl_.sources)
       for (const Entry& entry : source.entries)
         if (entry.value.find(':') == std::string::npos)
           fault(source, entry, fmt::format("the value of {} is user:password", entry.key));
   }
 
-  void fault(const TextSource& source, const Entry& entry, std::string reason) {
-    faults_.push_back({fmt::format("{}:{}", source.path, entry.line), std::move(reason)});
-  }
-
-  bool has_local_domain(const TextSource& source, const Entry& entry) {
-    const std::size_t at = entry.key.rfind('@');
-    if (at == std::string::npos) {
-      fault(source, entry, fmt::format("{} has no domain", entry.key));
-      return false;
-    }
-    const std::string domain = entry.key.substr(at + 1);
-    if (local_domains_.contains(domain)) return true;
-    fault(source, entry,
-          fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key));
-    return false;
-  }
-
-  void check_mailbox(const TextSource& source, const Entry& entry) {
-    if (!has_local_domain(source, entry)) return;
-    if (entry.key.starts_with('@'))
-      return fault(source, entry, "a mailbox needs a name before the @");
-    local_mailboxes_.insert(entry.key);
-  }
-
-  void check_alias(const TextSource& source, const Entry& entry) {
-    if (!has_local_domain(source, entry)) return;
-    for (const std::string& target : alias_values_[entry.key]) {
-      const AddressKeys keys = keys_of(target, config_.maps.recipient_delimiter);
-      if (target.find('@') == std::string::npos || target.starts_with('@')) {
-        fault(source, entry, fmt::format("{} is no address", target));
-      } else if (local_domains_.contains(keys.domain.substr(1)) && !exists(keys)) {
-        fault(source, entry,
-              fmt::format("{} leads to {}, which is neither a mailbox nor an alias", entry.key,
-                          target));
-      }
-    }
-    std::vector<std::string> way;
-    if (!depth_of(entry.key, way))
-      fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")));
-  }
-
-  bool exists(const AddressKeys& keys) const {
-    return local_mailboxes_.contains(keys.full) || local_mailboxes_.contains(keys.untagged) ||
-           alias_values_.contains(keys.full) || alias_values_.contains(keys.untagged) ||
-           alias_values_.contains(keys.domain);
-  }
-
-  const std::vector<std::string>* alias_of(const AddressKeys& keys) const {
-    for (const std::string* key : {&keys.full, &keys.untagged}) {
-      if (const auto found = alias_values_.find(*key); found != alias_values_.end())
-        return &found->second;
-      if (local_mailboxes_.contains(*key)) return nullptr;
-    }
-    const auto found = alias_values_.find(keys.domain);
-    return found != alias_values_.end() ? &found->second : nullptr;
-  }
-
-  // An alias that is one of its own targets keeps a copy: no loop. One that comes back to itself
-  // over another is. Gives how many aliases follow one another from key on; nullopt: too many, and
-  // way is how. What was walked once is not walked again, or lists of lists would take for ever.
-  std::optional<std::size_t> depth_of(const std::string& key, std::vector<std::string>& way) {
-    way.push_back(key);
-    std::size_t deepest = 0;
-    if (const auto known = depths_.find(key); known != depths_.end()) {
-      deepest = known->second;
-    } else if (way.size() <= config_.maps.depth_max + 1) {
-      const auto* targets = alias_of(keys_of(key, config_.maps.recipient_delimiter));
-      if (key.starts_with('@')) {
-        const auto catch_all = alias_values_.find(key);
-        targets = catch_all != alias_values_.end() ? &catch_all->second : nullptr;
-      }
-      for (const std::string& target : targets ? *targets : std::vector<std::string>()) {
-        if (target == key) continue;
-        if (std::ranges::find(way, target) != way.end()) {
-          way.push_back(target);
-          return std::nullopt;
-        }
-        const auto below = depth_of(target, way);
-        if (!below) return std::nullopt;
-        deepest = std::max(deepest, *below + 1);
-      }
-    }
-    if (way.size() + deepest > config_.maps.depth_max + 1) return std::nullopt;
-    depths_[key] = deepest;
-    way.pop_back();
-    return deepest;
+  void fault(const Source& source, const Entry& entry, std::string reason) {
+    findings_.faults.push_back({fmt::format("{}:{}", source.path, entry.line), std::move(reason)});
   }
 
   const config::Config& config_;
   const TableSet* before_;
   Pgsql* database_;
+  const RowReader& rows_;
   std::shared_ptr<TableSet> set_;
-  std::vector<TextSource> domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_,
-      relay_sasl_, vusers_;
-  std::set<std::string> local_domains_, local_mailboxes_;
-  std::unordered_map<std::string, std::vector<std::string>> alias_values_;
-  std::unordered_map<std::string, std::size_t> depths_;
-  std::vector<Finding> faults_, warnings_;
-  bool all_text_ = true;
+  Listing domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_, relay_sasl_,
+      vusers_;
+  Findings findings_;
   bool unread_ = false;
 };
 
@@ -293,26 +226,42 @@ std::vector<std::string> TableSet::local_domains() const {
   return names;
 }
 
-Loaded load_tables(const config::Config& config, const TableSet* before, Pgsql* database) {
-  return Loader(config, before, database).load();
+Loaded load_tables(const config::Config& config, const TableSet* before, Pgsql* database,
+                   const RowReader& rows) {
+  return Loader(config, before, database, rows).load();
 }
 
 std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> items;
+  std::size_t first = 0;  // of the address that is being read: words before its "<" are its name
   std::string item;
-  bool quoted = false;
+  const auto end_word = [&] {
+    if (!item.empty()) items.push_back(to_lower(std::exchange(item, {})));
+  };
+  bool quoted = false, bracketed = false;
   for (std::size_t i = 0; i < value.size(); ++i) {
     const char c = value[i];
     // A pattern may put a stranger's quoted local part in here: what stands in quotes is no list.
     if (c == '"') quoted = !quoted;
     if (quoted && c == '\\' && i + 1 < value.size()) item += value[i++];
-    if (!quoted && (c == ',' || c == ' ' || c == '\t')) {
-      if (!item.empty()) items.push_back(to_lower(std::exchange(item, {})));
-    } else {
+    if (quoted) {
       item += value[i];
+    } else if (c == ',' || c == ';' || c == '>' || is_blank(c)) {
+      end_word();
+      if (c == '>' && !bracketed) item += c;  // no address: whoever checks it says so
+      if (c == '>') bracketed = false;
+      if (c == ',' || c == ';') first = items.size();
+    } else if (c == '<' && !bracketed) {
+      end_word();
+      // RFC 5322 section 3.4: "Bob <bob@example.test>". A word with a sign is an address by itself.
+      const auto name = items.begin() + static_cast<std::ptrdiff_t>(first);
+      items.erase(std::remove_if(name, items.end(), is_name), items.end());
+      bracketed = true;
+    } else {
+      item += c;
     }
   }
-  if (!item.empty()) items.push_back(to_lower(item));
+  end_word();
   return items;
 }
 

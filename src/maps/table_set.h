@@ -41,6 +41,9 @@ struct TableSet {
   std::map<std::string, std::size_t> entry_counts;  // of each text file, by its path
 };
 
+// The rows of one of PostgreSQL's tables, with their ids as lines. Blocks.
+using RowReader = std::function<Result<std::vector<Entry>>(Question)>;
+
 struct Loaded {
   std::shared_ptr<const TableSet> set;  // nullptr: faults says why
   std::vector<Finding> faults;
@@ -50,11 +53,14 @@ struct Loaded {
 // Blocks. Reads every file, checks each and all together: loops, aliases to nowhere, unknown
 // domains. before: the set in use; a file that had entries in it and now is gone or has no byte is
 // a fault, being what a full disk or a careless script leaves.
-// database: what pgsql: asks.
+// database: what pgsql: asks. rows: its tables are listed by it and checked as the files are; the
+// running server, which never lists them, leaves it empty.
 Loaded load_tables(const config::Config& config, const TableSet* before = nullptr,
-                   Pgsql* database = nullptr);
+                   Pgsql* database = nullptr, const RowReader& rows = {});
 
-// "a@x, b@y c@z": the addresses of a value; a comma or space in quotes parts nothing.
+// "a@x, b@y; Carol <c@z>": the addresses of a value in lower case, also with blanks or line ends
+// between; what stands in quotes parts nothing. What is none stays as it is, for the caller to
+// tell.
 std::vector<std::string> split_list(std::string_view value);
 struct AddressKeys {  // Postfix's order (virtual(5)): full, without tag, @domain
   std::string full, untagged, domain, tag;

@@ -13,6 +13,13 @@ bool has_control(std::string_view text) {
   });
 }
 
+std::string as_line(std::string_view text) {
+  std::string line(text);
+  std::ranges::replace_if(
+      line, [](char c) { return c == '\n' || kSpace.find(c) != std::string_view::npos; }, ' ');
+  return std::string(trim(line, kSpace));
+}
+
 std::vector<LogicalLine> logical_lines(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // an editor's byte order mark
   std::vector<LogicalLine> lines;

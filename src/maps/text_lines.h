@@ -12,6 +12,10 @@ inline constexpr std::string_view kSpace = " \t\r\v\f";
 // Also a CR inside a line: what looks like two lines would be one entry.
 bool has_control(std::string_view text);
 
+// What a database holds as a line would: line ends are blanks, as in a continued line, and outer
+// ones are gone.
+std::string as_line(std::string_view text);
+
 struct LogicalLine {
   std::string text;
   std::size_t number = 0;  // of its first line, from 1

@@ -53,9 +53,12 @@ struct RelayPlan {  // to a smarthost, or a transport table's next hop
   std::string user;     // empty: no authentication
   std::string password;
   std::string tls;  // "verify", "encrypt", "may", "none"
+  // Where mail goes, in this order, that none of these hosts took or refused for good.
+  std::vector<RelayPlan> fallbacks = {};
 };
 struct MxPlan {
   std::string domain;  // or an address literal "[192.0.2.1]"
+  std::vector<RelayPlan> fallbacks = {};
 };
 using Plan = std::variant<LocalPlan, RelayPlan, MxPlan>;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/config.h"
+#include "base/log.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
@@ -14,10 +15,15 @@ namespace posthorn::route {
 
 class LocalDirectory final : public Directory {
  public:
-  // rewriter: nullptr: no sender is rewritten.
+  // rewriter: nullptr: no sender is rewritten. own_addresses: of this machine, as they stand in an
+  // address literal.
   LocalDirectory(const config::Config& config, const maps::Reloader& tables,
-                 const Rewriter* rewriter = nullptr)
-      : config_(config), tables_(tables), rewriter_(rewriter) {}
+                 const Rewriter* rewriter = nullptr,
+                 std::vector<std::string> own_addresses = {"127.0.0.1", "::1"})
+      : config_(config),
+        tables_(tables),
+        rewriter_(rewriter),
+        own_addresses_(std::move(own_addresses)) {}
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
@@ -50,6 +56,12 @@ class LocalDirectory final : public Directory {
                          const maps::AddressKeys& keys) const;
   net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk,
                                                  std::size_t depth) const;
+  std::optional<std::string> role_of(const std::string& address) const;
+  bool is_own_host(const std::string& domain) const;
+  net::Task<std::expected<void, Refusal>> expand_role(const Set& set, const std::string& address,
+                                                      Walk& walk, std::size_t depth) const;
+  net::Task<std::expected<bool, Refusal>> try_role(const Set& set, const std::string& name,
+                                                   Walk& walk, std::size_t depth) const;
   Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys, const std::string& address,
                           const std::string& sender) const;
   net::Task<std::optional<std::string>> find_sender_relay(const Set& set,
@@ -58,9 +70,13 @@ class LocalDirectory final : public Directory {
   net::Task<std::expected<RelayPlan, Refusal>> smarthost(const Set& set, std::string nexthop,
                                                          const std::string& sender) const;
 
+  net::Task<std::vector<RelayPlan>> fallbacks(const Set& set) const;
+
   const config::Config& config_;
   const maps::Reloader& tables_;
   const Rewriter* rewriter_;
+  std::vector<std::string> own_addresses_;
+  log::Logger log_;
 };
 
 // "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 
@@ -49,19 +50,48 @@ net::Message temporary(const Error& error) {
   return net::Message("temporary").add("error", error.what);
 }
 
+// Each of a relay's fields, under a name with this in front.
+void add_relay(net::Message& message, const std::string& prefix, const RelayPlan& relay) {
+  message.add(prefix + "host", relay.host)
+      .add(prefix + "port", fmt::format("{}", relay.port))
+      .add(prefix + "use_mx", relay.use_mx ? "1" : "0")
+      .add(prefix + "user", relay.user)
+      .add(prefix + "password", relay.password)
+      .add(prefix + "tls", relay.tls);
+}
+
+// All that stand there, in order.
+std::vector<RelayPlan> read_relays(const net::Message& message, const std::string& prefix) {
+  const auto hosts = message.all(prefix + "host"), ports = message.all(prefix + "port"),
+             use_mx = message.all(prefix + "use_mx"), users = message.all(prefix + "user"),
+             passwords = message.all(prefix + "password"), tls = message.all(prefix + "tls");
+  std::vector<RelayPlan> relays;
+  for (std::size_t i = 0; i < std::min({hosts.size(), ports.size(), use_mx.size(), users.size(),
+                                        passwords.size(), tls.size()});
+       ++i)
+    relays.push_back({.host = std::string(hosts[i]),
+                      .port = to_number<std::uint16_t>(ports[i]).value_or(25),
+                      .use_mx = use_mx[i] == "1",
+                      .user = std::string(users[i]),
+                      .password = std::string(passwords[i]),
+                      .tls = std::string(tls[i])});
+  return relays;
+}
+
 net::Message describe(const Plan& plan) {
   if (const auto* local = std::get_if<LocalPlan>(&plan))
     return net::Message("local").add("account", local->account).add("tag", local->tag);
-  if (const auto* mx = std::get_if<MxPlan>(&plan))
-    return net::Message("mx").add("domain", mx->domain);
-  const auto& relay = std::get<RelayPlan>(plan);
-  return net::Message("relay")
-      .add("host", relay.host)
-      .add("port", fmt::format("{}", relay.port))
-      .add("use_mx", relay.use_mx ? "1" : "0")
-      .add("user", relay.user)
-      .add("password", relay.password)
-      .add("tls", relay.tls);
+  net::Message message("mx");
+  const auto* relay = std::get_if<RelayPlan>(&plan);
+  if (relay != nullptr) {
+    message = net::Message("relay");
+    add_relay(message, "", *relay);
+  } else {
+    message.add("domain", std::get<MxPlan>(plan).domain);
+  }
+  for (const RelayPlan& next : relay ? relay->fallbacks : std::get<MxPlan>(plan).fallbacks)
+    add_relay(message, "fallback.", next);
+  return message;
 }
 
 }  // namespace
@@ -97,16 +127,14 @@ Answer<Plan> RemoteDirectory::plan(std::string address, std::string sender) {
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   if (answer.verb == "local")
     co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
-  if (answer.verb == "mx") co_return Out(MxPlan{std::string(answer.get("domain"))});
-  if (answer.verb != "relay") co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
-  RelayPlan relay{.host = std::string(answer.get("host")),
-                  .port = 25,
-                  .use_mx = answer.get("use_mx") == "1",
-                  .user = std::string(answer.get("user")),
-                  .password = std::string(answer.get("password")),
-                  .tls = std::string(answer.get("tls"))};
-  relay.port = static_cast<std::uint16_t>(parse_code(answer.get("port")));
-  co_return Out(std::move(relay));
+  auto fallbacks = read_relays(answer, "fallback.");
+  if (answer.verb == "mx")
+    co_return Out(MxPlan{std::string(answer.get("domain")), std::move(fallbacks)});
+  auto relays = read_relays(answer, "");
+  if (answer.verb != "relay" || relays.empty())
+    co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
+  relays.front().fallbacks = std::move(fallbacks);
+  co_return Out(std::move(relays.front()));
 }
 
 net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {

@@ -154,14 +154,14 @@ class Tools(unittest.TestCase):
                                  str(self.server.conf)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
         texts = [process.communicate(timeout=60)[0] for process in two]
         self.assertEqual([process.returncode for process in two], [0, 0])
-        for name in ("0001_tables", "0002_quotas_and_relays"):
+        for name in ("0001_tables", "0002_quotas_and_relays", "0003_rows_as_lines"):
             self.assertEqual("".join(texts).count(f"applied {name}\n"), 1, texts)
         self.assertEqual("".join(texts).count("nothing to do"), 1, texts)
-        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0002_quotas_and_relays is applied\n"))
+        self.assertEqual(self.run_tool("migrate")[:2], (0, "nothing to do: 0003_rows_as_lines is applied\n"))
         code, text, _ = self.run_tool("check")
         self.assertEqual(code, 0)
-        self.assertIn("PostgreSQL: 0002_quotas_and_relays, 0 domains, 0 mailboxes, ", text)
-        self.postgres.sql("INSERT INTO posthorn.migrations VALUES (3, '0003_of_tomorrow')")
+        self.assertIn("PostgreSQL: 0003_rows_as_lines, 0 domains, 0 mailboxes, ", text)
+        self.postgres.sql("INSERT INTO posthorn.migrations VALUES (4, '0004_of_tomorrow')")
         for command in (("migrate",), ("check",), ("user", "list")):
             code, _, error = self.run_tool(*command)
             self.assertNotEqual(code, 0)

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "maps/pgsql_rows.h"
 #include "tests/support/postgres.h"
 #include "tests/support/tree.h"
 
@@ -118,8 +119,28 @@ TEST_F(SchemaTest, TheRealTables) {
   };
   const std::string tables = script_of("0001_tables.sql");
   const std::string quotas = script_of("0002_quotas_and_relays.sql");
-  const Migration all[] = {{1, "0001_tables", tables}, {2, "0002_quotas_and_relays", quotas}};
-  ASSERT_EQ(run(all), (Names{"0001_tables", "0002_quotas_and_relays"})) << error;
+  const std::string lines = script_of("0003_rows_as_lines.sql");
+  const Migration all[] = {{1, "0001_tables", tables},
+                           {2, "0002_quotas_and_relays", quotas},
+                           {3, "0003_rows_as_lines", lines}};
+  // A database from before it that holds what it refuses is upgraded, and keeps that.
+  ASSERT_EQ(run(std::span(all).first(2)), (Names{"0001_tables", "0002_quotas_and_relays"}))
+      << error;
+  for (const char* statement :
+       {"INSERT INTO posthorn.domains (name) VALUES ('blank.test ')",
+        "INSERT INTO posthorn.mailboxes (address) VALUES ('x@blank.test ')",
+        "INSERT INTO posthorn.aliases (address, targets) VALUES ('y@blank.test ', ' ')",
+        "INSERT INTO posthorn.users (name, hash) VALUES ('x y', E'a\nb')"})
+    ASSERT_EQ(sql(statement), "") << statement;
+  ASSERT_EQ(run(all), Names{"0003_rows_as_lines"}) << error;
+  EXPECT_EQ(sql("SELECT name FROM posthorn.domains"), "blank.test \n");
+  const auto kept = read_rows(*open(), Question::aliases);
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_TRUE(fault_of_row(kept->front()));
+  EXPECT_EQ(sql("DELETE FROM posthorn.aliases; DELETE FROM posthorn.mailboxes;"
+                "DELETE FROM posthorn.domains; DELETE FROM posthorn.users"),
+            "");
   const struct {
     const char* statement;
     bool good;
@@ -135,6 +156,25 @@ TEST_F(SchemaTest, TheRealTables) {
       {"INSERT INTO posthorn.aliases (address, targets) VALUES ('@example.test', 'a@example.test')",
        true},
       {"INSERT INTO posthorn.aliases (address, targets) VALUES ('b@example.test', '')", false},
+      {"INSERT INTO posthorn.domains (name) VALUES ('blank.test ')", false},
+      {"INSERT INTO posthorn.domains (name) VALUES (E'line.test\n')", false},
+      {"INSERT INTO posthorn.domains (name) VALUES ('#x.test')", false},
+      {"INSERT INTO posthorn.domains (name) VALUES ('müller.test')", true},
+      {"INSERT INTO posthorn.mailboxes (address) VALUES ('a b@example.test')", false},
+      {"INSERT INTO posthorn.mailboxes (address) VALUES (E'a\t@example.test')", false},
+      {"INSERT INTO posthorn.aliases (address, targets) VALUES ('c@example.test', E'a@x.test\n"
+       "b@x.test; Bob <c@x.test>')",
+       true},
+      {"INSERT INTO posthorn.aliases (address, targets) VALUES ('d@example.test', ' , ')", false},
+      {"INSERT INTO posthorn.aliases (address, targets) VALUES ('d@example.test', E'a@x\x01')",
+       false},
+      {"INSERT INTO posthorn.aliases (address, targets) VALUES ('d @example.test', 'a@x')", false},
+      {"INSERT INTO posthorn.senders (address, accounts) VALUES ('@x.test', ' ')", false},
+      {"INSERT INTO posthorn.users (name, hash) VALUES ('n@example.test', '')", false},
+      {"INSERT INTO posthorn.users (name, hash) VALUES ('n@example.test', E'{PLAIN}x\n')", false},
+      {"INSERT INTO posthorn.users (name, hash) VALUES ('n n', '{PLAIN}x')", false},
+      {"INSERT INTO posthorn.relay_sasl (nexthop, login) VALUES ('[hub]:27', E'u:p\n')", false},
+      {"INSERT INTO posthorn.transport (pattern, nexthop) VALUES ('y', E'smtp:[h]\n')", false},
       {"DELETE FROM posthorn.domains", false},
       {"INSERT INTO posthorn.transport (pattern, nexthop) VALUES ('*', 'smtp:[hub]:25')", true},
       {"INSERT INTO posthorn.transport (pattern, nexthop) VALUES ('x', 'uucp:')", false},

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/captured_log.h"
 #include "tests/support/tables.h"
 #include "tests/support/test_loop.h"
 
@@ -184,6 +185,8 @@ TEST_F(DirectoryTest, Accepted) {
       {"carol+x@other.test", "carol+x@other.test"},
       {"anybody@other.test", "bob@example.test alice@example.test"},
       {"postmaster@other.test", "bob@example.test alice@example.test"},
+      {"abuse@example.test", "alice@example.test"},
+      {"ABUSE+x@Example.test", "alice@example.test"},
       {"dora+own@example.test", "dora+own@example.test"},
   };
   for (const auto& row : rows) EXPECT_EQ(recipient(row.address), row.expected) << row.address;
@@ -196,6 +199,159 @@ TEST_F(DirectoryTest, PostmasterIsAlwaysThere) {
   EXPECT_EQ(recipient("postmaster"), "admin@remote.example");
   EXPECT_EQ(recipient("postmaster@example.test"), "admin@remote.example");
   EXPECT_EQ(recipient("postmaster@remote.example"), "554 5.7.1");
+}
+
+// RFC 5321 section 4.5.1, RFC 2142: also at the host, where bounces come from, and at an address of
+// it; to who has the name, else to where postmaster of the first domain goes.
+TEST_F(DirectoryTest, PostmasterAndAbuseOfTheHost) {
+  files.config().server.hostname = "mail.example.test";
+  const std::string alice = "alice@example.test", denied = "554 5.7.1";
+  const std::vector<std::string> all = {"postmaster@mail.example.test",
+                                        "POSTmaster@MAIL.example.TEST",
+                                        "abuse@mail.example.test",
+                                        "postmaster+x@mail.example.test",
+                                        "postmaster@[127.0.0.1]",
+                                        "Abuse@[127.0.0.1]",
+                                        "postmaster@[IPv6:::1]",
+                                        "postmaster@[ipv6:0:0:0:0:0:0:0:1]",
+                                        "postmaster",
+                                        "PostMaster",
+                                        "postmaster@example.test",
+                                        "abuse@example.test"};
+  for (const std::string& address : all) {
+    EXPECT_EQ(recipient(address), alice) << address;
+    EXPECT_EQ(recipient(address, "bob@example.test"), alice) << address;
+  }
+  EXPECT_EQ(recipient("alice@mail.example.test"), denied);
+  EXPECT_EQ(recipient("alice@[127.0.0.1]"), denied);
+  EXPECT_EQ(recipient("postmaster@[192.0.2.1]"), denied);
+  EXPECT_EQ(recipient("postmaster@[192.0.2.1]", alice), "postmaster@[192.0.2.1]");
+  EXPECT_EQ(recipient("postmaster@remote.example"), denied);
+  EXPECT_EQ(recipient("postmaster@sub.mail.example.test"), denied);
+  EXPECT_EQ(recipient("hostmaster@example.test"), "550 5.1.1");
+
+  // Whoever has the name has it; an alias may lead to the host's.
+  files.write("aliases",
+              "postmaster@example.test bob@example.test\n"
+              "abuse@other.test carol@other.test\n"
+              "root@example.test postmaster@mail.example.test, carol@other.test\n"
+              "gone@example.test nobody@example.test\n");
+  start();
+  const std::string bob = "bob@example.test", carol = "carol@other.test";
+  EXPECT_EQ(recipient("postmaster"), bob);
+  EXPECT_EQ(recipient("postmaster@mail.example.test"), bob);
+  EXPECT_EQ(recipient("abuse@[127.0.0.1]"), bob);
+  EXPECT_EQ(recipient("postmaster@other.test"), bob);
+  EXPECT_EQ(recipient("abuse@example.test"), bob);
+  EXPECT_EQ(recipient("abuse@other.test"), carol);
+  EXPECT_EQ(recipient("root@example.test"), bob + " " + carol);
+  files.config().server.default_domain = "other.test";
+  EXPECT_EQ(recipient("abuse@mail.example.test"), carol);
+  files.config().server.postmaster = "admin@far.example";
+  EXPECT_EQ(recipient("postmaster"), "admin@far.example");
+  EXPECT_EQ(recipient("postmaster@mail.example.test"), "admin@far.example");
+  EXPECT_EQ(recipient("postmaster@other.test"), "admin@far.example");
+  EXPECT_EQ(recipient("postmaster@example.test"), bob);
+  files.config().server.postmaster = "nobody@example.test";
+  EXPECT_EQ(recipient("postmaster@other.test"), alice);  // not there: the first mailbox
+
+  // Nobody at all: refused, for no mail could be kept; the check warns of it.
+  files.config().server.postmaster.clear();
+  files.write("mailboxes", "# none\n");
+  files.write("aliases", "# none\n");
+  start();
+  for (const std::string& address : all) EXPECT_EQ(recipient(address), "550 5.1.1") << address;
+  EXPECT_EQ(text.find("alice"), std::string::npos) << text;
+}
+
+// virtual(5): "@old @new" is the same name in the other domain, and no catch-all.
+TEST_F(DirectoryTest, AliasDomains) {
+  files.write("domains", "example.test ok\nold.test ok\nolder.test ok\noldest.test ok\n");
+  files.write("mailboxes", "alice@example.test ok\nbob@example.test ok\nown@old.test ok\n");
+  const std::string exact =
+      "vip@old.test bob@example.test\nlist@example.test alice@older.test, nobody@oldest.test\n"
+      "one@oldest.test @example.test\nalice@oldest.test @example.test\n";
+  const std::string as_text = exact +
+                              "@old.test @example.test\n@older.test @old.test\n"
+                              "@oldest.test @Older.Test\n";
+  const std::string as_patterns =
+      "/^(.*)@old\\.test$/ $1@example.test\n/^(.*)@older\\.test$/ @old.test\n"
+      "/^[^@]*@oldest\\.test$/ @older.test\n";
+  const struct {
+    std::string address, expected;
+  } rows[] = {
+      {"alice@old.test", "alice@example.test"},
+      {"ALICE@Old.Test", "ALICE@example.test"},
+      {"alice+Work@old.test", "alice+Work@example.test"},
+      {"alice+a+b@older.test", "alice+a+b@example.test"},
+      {"alice+Work@oldest.test", "alice+Work@example.test"},
+      {"list@old.test", "alice@example.test"},
+      {"nobody@old.test", "550 5.1.1"},
+      {"nobody@oldest.test", "550 5.1.1"},
+      {"one@oldest.test", "550 5.1.1"},
+      {"vip@older.test", "bob@example.test"},  // the exact one goes before @domain
+      {"postmaster@oldest.test", "alice@example.test"},
+  };
+  const auto check = [&](const std::string& name) {
+    for (const auto& row : rows) {
+      // Patterns are matched in lower case.
+      EXPECT_EQ(recipient(row.address),
+                name == "patterns" ? message::to_lower(row.expected) : row.expected)
+          << name << " " << row.address;
+    }
+    (void)recipient("nobody@oldest.test");
+    EXPECT_EQ(text, "<nobody@oldest.test>: User unknown") << name;
+    EXPECT_EQ(sender("alice@example.test", "alice@old.test"), "ok") << name;
+    EXPECT_EQ(sender("alice@example.test", "alice+x@oldest.test"), "ok") << name;
+    EXPECT_EQ(sender("bob@example.test", "alice@old.test"), "553 5.7.1") << name;
+    EXPECT_EQ(sender("bob@example.test", "vip@older.test"), "ok") << name;
+    EXPECT_EQ(sender("alice@example.test", "nobody@old.test"), "553 5.7.1") << name;
+  };
+  files.write("aliases", as_text);
+  start();
+  check("text");
+  EXPECT_EQ(recipient("own@old.test"), "own@old.test");  // a mailbox goes before @domain
+  files.write("patterns", "/^unused@/ alice@example.test\n");
+  files.config().maps.aliases = {"text:aliases", "regexp:patterns"};
+  start();
+  check("text beside patterns");
+  files.write("aliases", exact);
+  files.write("patterns", as_patterns);
+  start();
+  check("patterns");
+  // A loop that no check sees ends.
+  files.write("patterns", "/@old\\.test$/ @older.test\n/@older\\.test$/ @old.test\n");
+  start();
+  EXPECT_EQ(recipient("x@old.test"), "554 5.4.6");
+  files.config().maps.aliases = {"static:@example.test"};
+  start();
+  EXPECT_EQ(recipient("alice+t@old.test"), "alice+t@example.test");
+  EXPECT_EQ(recipient("nobody@old.test"), "554 5.4.6");
+}
+
+// An alias whose target is gone: the others have the mail, the sender hears nothing of it, the log
+// does.
+TEST_F(DirectoryTest, TargetsThatAreGone) {
+  files.write("aliases",
+              "some@example.test gone@example.test, alice@example.test, bob@example.test\n"
+              "none@example.test gone@example.test, gone2@example.test\n"
+              "deep@example.test none@example.test\n"
+              "both@example.test deep@example.test, none@example.test, some@example.test\n"
+              "twice@example.test none@example.test, deep@example.test\n"
+              "@other.test gone@example.test\n");
+  start();
+  const test::CapturedLog log;
+  EXPECT_EQ(recipient("some@example.test"), "alice@example.test bob@example.test");
+  EXPECT_EQ(log.count("event=route.target.gone"), 1);
+  EXPECT_EQ(log.count("alias=some@example.test target=gone@example.test"), 1);
+  EXPECT_EQ(recipient("both@example.test"), "alice@example.test bob@example.test");
+  for (const std::string address :
+       {"none@example.test", "deep@example.test", "twice@example.test", "x@other.test"}) {
+    EXPECT_EQ(recipient(address), "550 5.1.1") << address;
+    EXPECT_EQ(text, "<" + address + ">: User unknown");
+  }
+  EXPECT_EQ(sender("alice@example.test", "some@example.test"), "ok");
+  EXPECT_EQ(sender("alice@example.test", "none@example.test"), "553 5.7.1");
 }
 
 TEST_F(DirectoryTest, WhoIsLoggedInMayRelay) {

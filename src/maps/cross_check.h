@@ -1,0 +1,36 @@
+// Whether tables fit together: each alias leads somewhere and ends, each address is of a domain
+// that is ours, and somebody gets postmaster's mail. The same for the lines of files and the rows
+// of PostgreSQL: where a finding stands is "file:line" or "pgsql:table:id".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "maps/table.h"
+
+namespace posthorn::maps {
+
+// What one table holds that can be listed.
+struct Source {
+  std::string path;
+  std::vector<Entry> entries;
+};
+
+// One of the lists of tables; not whole: patterns, or rows that are not listed, answer too.
+struct Listing {
+  std::vector<Source> sources;
+  bool is_whole = true;
+};
+
+struct Findings {
+  std::vector<Finding> faults;
+  std::vector<Finding> warnings;
+};
+
+// A fault is what cannot be understood or never ends. An alias's target that is gone is a warning:
+// the others get its mail.
+void cross_check(const config::Config& config, const Listing& domains, const Listing& mailboxes,
+                 const Listing& aliases, Findings& findings);
+
+}  // namespace posthorn::maps

@@ -1,0 +1,50 @@
+#include "maps/pgsql_rows.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/ascii.h"
+#include "maps/text_lines.h"
+
+namespace posthorn::maps {
+namespace {
+
+constexpr std::size_t kPage = 10'000;
+constexpr std::size_t kRowsMax = 10'000'000;
+
+}  // namespace
+
+Result<std::vector<Entry>> read_rows(PgsqlConnection& connection, Question question) {
+  const PgsqlTableShape& shape = shape_of(question);
+  std::vector<Entry> entries;
+  std::string last = "0";
+  while (entries.size() < kRowsMax) {
+    TRY(const auto rows,
+        connection.ask({fmt::format("SELECT id, {1}, left({2}, {3}) FROM posthorn.{0} "
+                                    "WHERE id > $1::bigint ORDER BY id LIMIT {4}",
+                                    shape.name, shape.key, shape.value, kPgsqlValueMax, kPage),
+                        {last},
+                        kPage}));
+    for (const PgsqlRow& row : rows)
+      entries.push_back({row[1], row[2], to_number<std::size_t>(row[0]).value_or(0)});
+    if (rows.size() < kPage) return entries;
+    last = rows.back()[0];
+  }
+  return fail(ErrorKind::permanent,
+              fmt::format("posthorn.{} has more rows than are looked at", shape.name));
+}
+
+std::optional<std::string> fault_of_row(const Entry& row) {
+  const auto is_odd = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; };
+  if (row.key.empty()) return "a row without a key";
+  const std::string shown = "\"" + row.key.substr(0, 200) + "\"";
+  if (std::ranges::any_of(row.key, is_odd))
+    return shown + " has a blank or a line end in it, and is never found";
+  if (row.key.front() == '#' || row.key != to_lower(row.key))
+    return shown + " is never found: keys are in lower case, without # in front";
+  if (has_control(as_line(row.value)))
+    return shown + ": a control character in what stands beside it";
+  return std::nullopt;
+}
+
+}  // namespace posthorn::maps

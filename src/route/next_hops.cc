@@ -1,0 +1,170 @@
+// By which way mail leaves: the transport table, the sender's relay, the smarthost, or MX; and with
+// which login.
+#include <algorithm>
+
+#include "base/ascii.h"
+#include "route/walk.h"
+
+namespace posthorn::route {
+namespace {
+
+using maps::AddressKeys;
+
+// "5.1.1 text" or just a text, behind "error:" (Postfix's error(8)).
+Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
+  Refusal refusal{550, "5.1.2", "Mail for this domain is not taken", delay};
+  const std::size_t space = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, space);
+  const bool is_status = word.size() >= 5 && (word[0] == '5' || word[0] == '4') && word[1] == '.' &&
+                         word.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (is_status) {
+    refusal.enhanced = word;
+    refusal.code = word[0] == '4' ? 450 : 550;
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  if (!text.empty()) refusal.text = text;
+  return refusal;
+}
+
+}  // namespace
+
+// transport(5): the domain, its parents as ".parent", then "*".
+net::Task<bool> LocalDirectory::has_transport(const Set& set, const std::string& domain) const {
+  std::vector<std::string> keys = {domain};
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    keys.push_back(domain.substr(dot));
+  keys.emplace_back("*");
+  for (const std::string& key : keys) {
+    CO_TRY(const auto found, co_await set->transport.find(key));
+    if (found) co_return true;
+  }
+  co_return false;
+}
+
+Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
+                                        const std::string& address,
+                                        const std::string& sender) const {
+  using Out = std::expected<Plan, Refusal>;
+  const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
+  // transport(5): the address, without its tag, the domain, its parents as ".parent", then "*".
+  std::vector<std::string> lookups = {keys.full, keys.untagged, domain};
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    lookups.push_back(domain.substr(dot));
+  lookups.emplace_back("*");
+  for (const std::string& key : lookups) {
+    CO_TRY(const auto value, co_await set->transport.find(key));
+    if (!value) continue;
+    if (value->starts_with("error:")) {
+      Refusal refusal = parse_error(std::string_view(*value).substr(6), config_.queue.error_delay);
+      if (refusal.code < 500) co_return fail(ErrorKind::temporary, refusal.text);
+      co_return Out(std::unexpected(std::move(refusal)));
+    }
+    if (value->starts_with("smtp:") && value->size() > 5) {
+      CO_TRY(auto plan, co_await smarthost(set, value->substr(5), ""));
+      if (!plan) co_return Out(std::unexpected(plan.error()));
+      co_return Out(*std::move(plan));
+    }
+    if (*value == "smtp:" || *value == ":") co_return Out(MxPlan{domain});
+    co_return fail(ErrorKind::config,
+                   fmt::format("transport of {}: \"{}\" is not understood", key, *value));
+  }
+  CO_TRY(const auto own, co_await find_sender_relay(set, sender));
+  const std::string relay = own.value_or(config_.relay.relayhost);
+  if (!relay.empty()) {
+    CO_TRY(auto plan, co_await smarthost(set, relay, sender));
+    if (!plan) co_return Out(std::unexpected(plan.error()));
+    co_return Out(*std::move(plan));
+  }
+  if (domain.empty())
+    co_return Out(std::unexpected(Refusal{550, "5.1.2", fmt::format("<{}>: no domain", address)}));
+  co_return Out(MxPlan{domain});
+}
+
+// Postfix's sender_dependent_relayhost_maps: the sender, without its tag, its domain. Empty: by MX;
+// nullopt: as for everybody.
+net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
+    const Set& set, const std::string& sender) const {
+  if (sender.empty()) co_return std::nullopt;
+  const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
+  for (const std::string& key : {keys.full, keys.untagged, keys.domain}) {
+    CO_TRY(auto value, co_await set->sender_relays.find(key));
+    if (!value) continue;
+    if (equals_ignoring_case(*value, "DUNNO")) co_return std::nullopt;
+    co_return value->starts_with("smtp:") ? value->substr(5) : *value;
+  }
+  co_return std::nullopt;
+}
+
+net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
+    const Set& set, std::string nexthop, const std::string& sender) const {
+  const auto hop = parse_next_hop(nexthop);
+  if (!hop)
+    co_return fail(ErrorKind::config,
+                   fmt::format("the next hop \"{}\" is not understood", nexthop));
+  RelayPlan plan{.host = hop->host,
+                 .port = hop->port,
+                 .use_mx = hop->use_mx,
+                 .user = {},
+                 .password = {},
+                 .tls = config_.relay.tls};
+  // Forgiving about brackets and port: people write it one way here and another there.
+  const std::string host = message::to_lower(hop->host);
+  std::vector<std::string> lookups = {fmt::format("[{}]:{}", host, hop->port),
+                                      fmt::format("{}:{}", host, hop->port),
+                                      fmt::format("[{}]", host), host};
+  if (!sender.empty()) {
+    const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
+    lookups.insert(lookups.begin(), {keys.full, keys.untagged, keys.domain});
+  }
+  for (const std::string& key : lookups) {
+    CO_TRY(const auto value, co_await set->relay_sasl.find(key));
+    if (!value) continue;
+    const std::size_t colon = value->find(':');
+    if (colon == std::string::npos)
+      co_return fail(ErrorKind::config, fmt::format("relay-sasl: {} needs user:password", key));
+    plan.user = value->substr(0, colon);
+    plan.password = value->substr(colon + 1);
+    break;
+  }
+  co_return plan;
+}
+
+std::optional<NextHop> parse_next_hop(std::string_view text) {
+  NextHop hop;
+  hop.use_mx = true;
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return std::nullopt;
+    hop.host = text.substr(1, end - 1);
+    hop.use_mx = false;
+    port = text.substr(end + 1);
+    if (!port.empty() && !port.starts_with(':')) return std::nullopt;
+  } else {
+    const std::size_t colon = text.find(':');
+    hop.host = text.substr(0, colon);
+    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
+  }
+  if (hop.host.empty()) return std::nullopt;
+  if (!port.empty()) {
+    port.remove_prefix(1);
+    hop.port = to_number<std::uint16_t>(port).value_or(0);
+    if (hop.port == 0) return std::nullopt;
+  }
+  return hop;
+}
+
+// Where it goes when those hosts do not take it: never back to ourselves.
+net::Task<std::vector<RelayPlan>> LocalDirectory::fallbacks(const Set& set) const {
+  std::vector<RelayPlan> plans;
+  for (const std::string& hop : config_.relay.fallback) {
+    CO_TRY(auto plan, co_await smarthost(set, hop, ""));
+    if (plan && !equals_ignoring_case(plan->host, config_.server.hostname))
+      plans.push_back(*std::move(plan));
+  }
+  co_return plans;
+}
+
+}  // namespace posthorn::route
