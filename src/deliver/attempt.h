@@ -22,6 +22,17 @@ struct Body {
   std::string prefix;
   bool is_ours = false;  // a user of ours sends it, or we do: it may be signed in our name
   std::string queue_id = {};
+  struct Range {
+    std::uint64_t begin = 0, size = 0;  // from offset on
+  };
+  std::vector<Range> left_out = {};  // in order, none touching another
+
+  // Of all that is sent.
+  std::uint64_t text_size() const {
+    std::uint64_t whole = prefix.size() + size;
+    for (const Range& range : left_out) whole -= range.size;
+    return whole;
+  }
 };
 
 struct Outcome {
@@ -30,6 +41,9 @@ struct Outcome {
   smtp::Reply reply;   // code 0: there was none, reason says why
   std::string reason;  // for the log and the queue list
   std::string remote;  // who said it: "smtp.example.org[192.0.2.1]:25"; empty: nobody was reached
+  // The next hop knows DSN and was told what the sender wants to be told: it answers for it now.
+  bool takes_notices = false;
+  bool is_last_word = false;  // deferred, and no other host is to be asked in this attempt
 };
 
 struct Attempted {
@@ -38,8 +52,6 @@ struct Attempted {
       false;  // nobody could be reached: others for the same destination may wait, too
   bool login_refused =
       false;  // the smarthost refused our credentials: an alarm, and everything is kept
-  // The next hop knows DSN and was told what the sender wants to be told: it answers for it now.
-  bool takes_notices = false;
 };
 
 class Transport {

@@ -12,13 +12,22 @@ constexpr std::uint64_t kPiece = 65'536;
 
 WireText::WireText(const Body& body, const message::RefitPlan& plan)
     : body_(body), segments_(plan.segments) {
-  if (segments_.empty())
-    segments_.push_back({{}, message::Conversion::copy, 0, body.prefix.size() + body.size});
+  if (segments_.empty()) segments_.push_back({{}, message::Conversion::copy, 0, body.text_size()});
+}
+
+// Where in the file's text stands what is sent from at on, behind the prefix. at never goes back.
+std::uint64_t WireText::skip_to(std::uint64_t at) {
+  for (; skips_ < body_.left_out.size(); ++skips_) {
+    const Body::Range& range = body_.left_out[skips_];
+    if (range.begin > at + skipped_) break;
+    skipped_ += range.size;
+  }
+  return at + skipped_;
 }
 
 // Some bytes of the segment that was begun, of the prefix or of the file, behind what to holds.
 Result<> WireText::read_some(std::string& to) {
-  const std::uint64_t size = std::min<std::uint64_t>(kPiece, segments_[segment_].end - at_);
+  std::uint64_t size = std::min<std::uint64_t>(kPiece, segments_[segment_].end - at_);
   const std::size_t before = to.size();
   if (at_ < body_.prefix.size()) {
     to.append(body_.prefix, at_, size);
@@ -26,9 +35,10 @@ Result<> WireText::read_some(std::string& to) {
     if (!file_.is_open()) {
       TRY(file_, Disk::real().open(body_.file, OpenMode::read));
     }
+    const std::uint64_t from = skip_to(at_ - body_.prefix.size());
+    if (skips_ < body_.left_out.size()) size = std::min(size, body_.left_out[skips_].begin - from);
     to.resize(before + static_cast<std::size_t>(size));
-    TRY(const auto n,
-        read_at(file_, std::span(to).subspan(before), body_.offset + at_ - body_.prefix.size()));
+    TRY(const auto n, read_at(file_, std::span(to).subspan(before), body_.offset + from));
     if (n == 0) return fail(ErrorKind::temporary, "the spool file is shorter than it was");
     to.resize(before + n);
   }

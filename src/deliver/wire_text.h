@@ -24,12 +24,15 @@ class WireText {
 
  private:
   Result<> read_some(std::string& to);
+  std::uint64_t skip_to(std::uint64_t at);
   Result<> take_some();
 
   const Body& body_;
   std::vector<message::RefitPlan::Segment> segments_;
   std::size_t segment_ = 0;
   std::uint64_t at_ = 0;
+  std::size_t skips_ = 0;      // ranges of the file that were left out so far ...
+  std::uint64_t skipped_ = 0;  // ... and their size
   std::optional<message::RefitEncoder> encoder_;  // of the segment that was begun
   File file_;
   std::string in_, out_;

@@ -72,7 +72,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
     return wrong(fmt::format("it says \"{}\"", status.substr(0, 100)));
   Verdict verdict;
   std::uint64_t length = 0;
-  bool has_length = false;
+  bool has_length = false, has_verdict = false;
   while (true) {
     if (rest.empty()) return wrong("the answer is cut");
     const std::string_view line = take_line(rest);
@@ -89,6 +89,7 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
       has_length = true;
     }
     if (name == "spam") {
+      has_verdict = true;
       verdict.spam = to_lower(value).starts_with("true") || to_lower(value).starts_with("yes");
       const std::size_t semicolon = value.find(';');
       if (semicolon != std::string_view::npos)
@@ -96,6 +97,8 @@ Result<Verdict> parse_spamd_answer(std::string_view answer,
     }
   }
   if (has_length && length != rest.size()) return wrong("the answer's length is not what it says");
+  // Ham is what it says, not what it does not say.
+  if (!has_verdict) return wrong("the answer has no verdict");
   // The header block, of which only the fields that were asked for are taken, with their
   // continuation lines.
   bool taking = false;
@@ -236,7 +239,8 @@ void Filter::stop() {
 Verdict Filter::unscanned(std::string_view why) {
   return {.spam = false,
           .score = {},
-          .headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", why)};
+          .headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", why),
+          .unscanned = std::string(why)};
 }
 
 net::Task<Verdict> Filter::scan(Scan scan) {

@@ -26,8 +26,9 @@ struct Scan {
 
 struct Verdict {
   bool spam = false;
-  std::string score;    // "15.3"
-  std::string headers;  // CRLF lines to put on top; may be empty
+  std::string score;      // "15.3"
+  std::string headers;    // CRLF lines to put on top; may be empty
+  std::string unscanned;  // why nobody looked at it: "size", "unavailable"; empty: spamd did
 };
 
 // What spamd said, parsed; prefixes: which fields are taken. Pure, so that it can be tested and

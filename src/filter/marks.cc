@@ -76,6 +76,13 @@ void apply_scores(const config::Filter& config, Verdict& verdict) {
     verdict.headers.clear();
 }
 
+bool is_filter_field(const config::Filter& config, std::string_view name) {
+  return std::ranges::any_of(config.headers, [&](const std::string& prefix) {
+    return !prefix.empty() && name.size() >= prefix.size() &&
+           equals_ignoring_case(name.substr(0, prefix.size()), prefix);
+  });
+}
+
 bool is_discarded(const config::Filter& config, const Verdict& verdict) {
   const auto bound = parse_score(config.discard_score);
   const auto score = score_of(verdict);

@@ -14,6 +14,9 @@ namespace posthorn::filter {
 // filter.spam_score decides anew whether it is spam, and X-Spam-Flag and X-Spam-Status say so;
 // below filter.headers_score no field is added. A verdict without a score is left as it is.
 void apply_scores(const config::Filter& config, Verdict& verdict);
+// One of those that filter.headers names by their first letters: in a stranger's mail it is not to
+// be believed.
+bool is_filter_field(const config::Filter& config, std::string_view name);
 // filter.discard_score is reached.
 bool is_discarded(const config::Filter& config, const Verdict& verdict);
 

@@ -5,7 +5,6 @@
 #include "base/ascii.h"
 #include "base/events.h"
 #include "base/metrics.h"
-#include "message/headers.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
@@ -200,14 +199,17 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
       .prefix = stored.headers,
       .is_ours = is_ours(stored) ||
                  (parts_.is_trusted && parts_.is_trusted(stored.envelope.origin.client_address))};
-  // The filter's Subject stands for the message's own.
-  if (message::Headers(stored.headers).has("Subject")) {
-    const auto own = co_await parts_.pool.run([&] { return spool_.find_field(stored, "Subject"); });
-    if (own && *own) {
-      body.prefix += (*own)->before;
-      body.offset += (*own)->before.size() + (*own)->size;
-      body.size -= (*own)->before.size() + (*own)->size;
+  if (stored.is_scanned) {
+    // After a restart it is looked for again.
+    if (!item->left_out) {
+      const auto looked = co_await look_at_header(item, stored.headers);
+      if (!looked) {
+        log_.with_queue(stored.id).error(event::queue_disk_failed,
+                                         {{"reason", looked.error().what}});
+        co_return;
+      }
     }
+    body.left_out = *item->left_out;
   }
   const SteadyTime begun = parts_.clock.steady_now();
   const auto attempted =
@@ -228,7 +230,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
     if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
         !stored.envelope.sender.empty())
       line.notice = std::holds_alternative<route::LocalPlan>(group.plan) ? Notice::delivered
-                    : attempted.takes_notices                            ? Notice::none
+                    : outcome.takes_notices                              ? Notice::none
                                                                          : Notice::relayed;
     records.push_back(std::move(line));
     metrics::count(metric::deliveries,

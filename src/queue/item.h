@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "deliver/attempt.h"
 #include "net/timer.h"
 #include "queue/queue.h"
 
@@ -44,6 +45,8 @@ struct Queue::Item {
   bool deleted = false;
   std::size_t scans = 0;
   std::string scan_failed;  // why the last one was not done; empty: none was tried, or it was done
+  // Of the text, what does not go on once the filter has had it; nullopt: not looked for yet.
+  std::optional<std::vector<deliver::Body::Range>> left_out;
   bool in_round = false;
   std::list<Group> groups;  // those of the round that have not begun
   std::size_t running = 0;

@@ -2,9 +2,11 @@
 
 #include <random>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "filter/marks.h"
+#include "message/headers.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
@@ -235,32 +237,42 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
     verdict = filter::Filter::unscanned("unavailable");
     metrics::count(metric::filter_verdicts, "unscanned");
   } else {
-    metrics::count(metric::filter_verdicts, verdict->score.empty()                   ? "unscanned"
+    metrics::count(metric::filter_verdicts, !verdict->unscanned.empty()              ? "unscanned"
                                             : filter::is_discarded(config, *verdict) ? "discarded"
                                             : verdict->spam                          ? "spam"
                                                                                      : "ham");
     metrics::observe(metric::filter_seconds, std::chrono::duration_cast<std::chrono::milliseconds>(
                                                  parts_.clock.steady_now() - begun));
   }
-  log.info(event::queue_scanned, {{"spam", verdict->spam ? "yes" : "no"},
-                                  {"score", verdict->score},
-                                  {"ms", parts_.clock.steady_now() - begun}});
+  const auto ms = parts_.clock.steady_now() - begun;
+  if (!verdict->unscanned.empty())
+    log.warn(event::queue_scanned, {{"spam", "unscanned"},
+                                    {"reason", verdict->unscanned},
+                                    {"error", item->scan_failed},
+                                    {"ms", ms}});
+  else
+    log.info(event::queue_scanned,
+             {{"spam", verdict->spam ? "yes" : "no"}, {"score", verdict->score}, {"ms", ms}});
   if (filter::is_discarded(config, *verdict)) {
     log.warn(event::queue_discarded, {{"score", verdict->score}, {"from", stored.envelope.sender}});
     item->deleted = true;
     co_return false;
   }
-  if (verdict->spam && !config.spam_subject.empty()) {
-    const auto subject =
-        co_await parts_.pool.run([&] { return spool_.find_field(stored, "Subject"); });
-    if (!subject) {
-      log.error(event::queue_disk_failed, {{"reason", subject.error().what}});
-      schedule(item, parts_.clock.steady_now() + jitter(config.retry));
-      co_return false;
-    }
+  const bool is_marked = verdict->spam && !config.spam_subject.empty();
+  // That there will be a Subject of ours is known before what it says.
+  const auto subject =
+      co_await look_at_header(item, verdict->headers + (is_marked ? "Subject: \r\n" : ""));
+  if (!subject) {
+    log.error(event::queue_disk_failed, {{"reason", subject.error().what}});
+    schedule(item, parts_.clock.steady_now() + jitter(config.retry));
+    co_return false;
+  }
+  if (is_marked) {
     std::optional<std::string_view> value;
-    if (*subject) value = (*subject)->value;
-    verdict->headers += filter::mark_subject(value, config.spam_subject).value_or("");
+    if (*subject) value = **subject;
+    const auto marked = filter::mark_subject(value, config.spam_subject);
+    if (marked) verdict->headers += *marked;
+    if (!marked) item->left_out.reset();  // its own one stays
   }
   stored.headers = verdict->headers;
   stored.is_scanned = true;
@@ -271,6 +283,38 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
     co_return false;
   }
   co_return true;
+}
+
+// What of the text does not go on, now that fields of ours go in front: those that the filter is
+// known by, which a stranger may have written himself, whether it was scanned or not, and the
+// Subject, if there is one of ours. Gives its raw value. Nothing else is touched, so a DKIM
+// signature that does not cover them stays good.
+net::Task<std::optional<std::string>> Queue::look_at_header(const ItemPtr& item,
+                                                            const std::string& filter_headers) {
+  const bool has_subject = message::Headers(filter_headers).has("Subject");
+  const auto is_subject = [](std::string_view name) {
+    return equals_ignoring_case(name, "Subject");
+  };
+  CO_TRY(const auto fields, co_await parts_.pool.run([&] {
+    return spool_.find_fields(item->stored, [&](std::string_view name) {
+      return (has_subject && is_subject(name)) ||
+             filter::is_filter_field(parts_.config.filter, name);
+    });
+  }));
+  std::optional<std::string> subject;
+  std::vector<deliver::Body::Range> ranges;
+  for (const Spool::FoundField& field : fields) {
+    if (is_subject(field.name)) {
+      if (subject) continue;
+      subject = field.value;
+    }
+    if (!ranges.empty() && ranges.back().begin + ranges.back().size == field.begin)
+      ranges.back().size += field.size;
+    else
+      ranges.push_back({field.begin, field.size});
+  }
+  item->left_out = std::move(ranges);
+  co_return subject;
 }
 
 // Records of one message that come while another is being written go together after it.

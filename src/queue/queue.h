@@ -89,6 +89,8 @@ class Queue {
   static net::Awaitable<void> work(Queue* self, ItemPtr item);
   net::Awaitable<bool> check_text(const ItemPtr& item);
   net::Awaitable<bool> pass_filter(const ItemPtr& item);
+  net::Task<std::optional<std::string>> look_at_header(const ItemPtr& item,
+                                                       const std::string& filter_headers);
   net::Awaitable<void> try_recipients(const ItemPtr& item);
   bool start_groups(const ItemPtr& item);
   static net::Awaitable<void> run_group(Queue* self, ItemPtr item, Group group);

@@ -186,8 +186,8 @@ Result<bool> Spool::is_intact(const Stored& stored) const {
   }
 }
 
-Result<std::optional<Spool::FoundField>> Spool::find_field(const Stored& stored,
-                                                           std::string_view name) const {
+Result<std::vector<Spool::FoundField>> Spool::find_fields(
+    const Stored& stored, const std::function<bool(std::string_view name)>& is_wanted) const {
   TRY(const File file, disk_.open(message_path(stored.id), OpenMode::read));
   message::HeaderCollector header;
   std::string piece(kBufferMax, '\0');
@@ -198,13 +198,13 @@ Result<std::optional<Spool::FoundField>> Spool::find_field(const Stored& stored,
     done += n;
   }
   header.finish();
-  const message::Headers fields(header.block());
-  const message::Field* field = fields.find_field(name);
-  if (field == nullptr) return std::nullopt;
-  const auto at = static_cast<std::size_t>(field->raw.data() - header.block().data());
-  return FoundField{.before = header.block().substr(0, at),
-                    .size = field->raw.size(),
-                    .value = std::string(field->value)};
+  std::vector<FoundField> found;
+  const message::Headers headers(header.block());
+  for (const message::Field& field : headers.fields())
+    if (is_wanted(field.name))
+      found.push_back({static_cast<std::uint64_t>(field.raw.data() - header.block().data()),
+                       field.raw.size(), std::string(field.name), std::string(field.value)});
+  return found;
 }
 
 Result<std::optional<Stored>> Spool::read(const std::string& id) {

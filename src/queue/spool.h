@@ -135,13 +135,13 @@ class Spool {
   bool is_full(const config::Queue& config) const;
   // Reads the text and compares it with its checksum; false: damaged. Blocks.
   Result<bool> is_intact(const Stored& stored) const;
-  // The first field of that name in the text's header. Blocks.
+  // The fields in the text's header whose name is wanted, in order. Blocks.
   struct FoundField {
-    std::string before;      // the text up to it
-    std::uint64_t size = 0;  // with its line end
-    std::string value;       // raw
+    std::uint64_t begin = 0, size = 0;  // in the text, with its line end
+    std::string name, value;            // value: raw
   };
-  Result<std::optional<FoundField>> find_field(const Stored& stored, std::string_view name) const;
+  Result<std::vector<FoundField>> find_fields(
+      const Stored& stored, const std::function<bool(std::string_view name)>& is_wanted) const;
   // Takes a message and its log out of the way, into corrupt/. Blocks.
   void quarantine(const std::string& name, std::string_view why);
 

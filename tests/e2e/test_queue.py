@@ -1,6 +1,7 @@
 """The queue: retries, bounces, refused logins at the smarthost, a spamd that is away, and the queue's commands."""
 
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -122,6 +123,27 @@ class Commands(unittest.TestCase):
                 relay.wait_for("marker patience")
 
 
+# dkimpy is Debian's, run by the system's Python.
+SIGN = """
+import base64, dkim, subprocess, sys
+key = subprocess.run(["openssl", "genrsa", "-traditional", "2048"], check=True, capture_output=True).stdout
+public = subprocess.run(["openssl", "rsa", "-pubout", "-outform", "DER"], input=key, check=True, capture_output=True).stdout
+text = sys.stdin.buffer.read()
+sys.stderr.write("v=DKIM1; p=" + base64.b64encode(public).decode())
+sys.stdout.buffer.write(dkim.sign(text, b"s", b"elsewhere.test", key, include_headers=[b"From", b"Subject", b"To"]) + text)
+"""
+VERIFY = "import dkim, sys; sys.exit(not dkim.verify(sys.stdin.buffer.read(), dnsfunc=lambda *_, **__: sys.argv[1].encode()))"
+
+
+def dkim_signed(raw):
+    done = subprocess.run(["/usr/bin/python3", "-c", SIGN], input=raw, check=True, capture_output=True)
+    return done.stdout, done.stderr.decode()
+
+
+def dkim_holds(raw, record):
+    return subprocess.run(["/usr/bin/python3", "-c", VERIFY, record], input=raw, check=False).returncode == 0
+
+
 class Filter(unittest.TestCase):
     def test_spamd_away_delivers_unscanned_and_says_so(self):
         settings = {"filter.retry": '"200ms"', "filter.tries_max": "2"}
@@ -131,6 +153,25 @@ class Filter(unittest.TestCase):
             self.assertIn(b"X-Spam-Status: unknown", raw)
             server.submit("alice", message("Own", "marker own\r\n"), ["bob@example.org"])
             self.assertNotIn(b"X-Spam-", server.wait_for("marker own"))
+
+    def test_what_a_stranger_says_of_himself_is_not_believed(self):
+        """Fields that the filter is known by go, scanned or not: the mail is not filed as spam for them, and its signature holds."""
+        settings = {"filter.retry": '"200ms"', "filter.tries_max": "2", "filter.message_max": '"1KiB"'}
+        forged = b"X-Spam-Flag: YES\r\nx-spam-flag : YES\r\nX-Spam-Status:\r\n Yes, score=99\r\nX-Spam-Level: *****\r\n"
+        with Server(spamd=f"127.0.0.1:{free_port()}", settings=settings) as server:
+            for name, lines, reason in (("small", 1, "unavailable"), ("large", 50, "size")):
+                with self.subTest(name):
+                    raw = message(name, f"marker {name}\r\n" + ("x" * 60 + "\r\n") * lines)
+                    signed, record = dkim_signed(raw)
+                    server.send(forged + signed)
+                    got = server.wait_for(f"marker {name}")
+                    self.assertIn(f"X-Spam-Status: unknown, reason={reason}\r\n".encode(), got)
+                    self.assertEqual(got.lower().count(b"x-spam-"), 1)
+                    self.assertEqual(server.fetch_all("bob", "Junk"), [])
+                    self.assertTrue(dkim_holds(got, record))
+                    line = wait_until(lambda: [line for line in server.log().splitlines() if f"reason={reason}" in line])[0]
+                    self.assertIn("event=queue.scanned", line)
+                    self.assertIn("spam=unscanned", line)
 
     def test_spamd_away_can_mean_wait(self):
         settings = {"filter.retry": '"200ms"', "filter.tries_max": "2", "filter.when_down": '"wait"'}

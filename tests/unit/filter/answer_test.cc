@@ -23,7 +23,10 @@ TEST(SpamdAnswer, TheVerdict) {
   EXPECT_FALSE(ham->spam);
   for (const char* wrong :
        {"", "HTTP/1.1 200 OK\r\n\r\n", "SPAMD/1.1 76 Bad header\r\n\r\n", "SPAMD/1.1 0 EX_OK\r\n",
-        "SPAMD/1.1 0 EX_OK\r\nContent-length: 5\r\n\r\nabc", "SPAMD/1.1"}) {
+        "SPAMD/1.1 0 EX_OK\r\nContent-length: 5\r\n\r\nabc", "SPAMD/1.1",
+        // No verdict is not ham.
+        "SPAMD/1.1 0 EX_OK\r\n\r\n", "SPAMD/1.1 0 PONG\r\n\r\n",
+        "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\n\r\n"}) {
     const auto verdict = parse_spamd_answer(wrong, {});
     ASSERT_FALSE(verdict) << wrong;
     EXPECT_EQ(verdict.error().kind, ErrorKind::temporary) << wrong;

@@ -95,21 +95,23 @@ class FakeTransport final : public deliver::Transport {
     const std::string domain = domain_of(envelope.recipients.front().address);
     most[domain] = std::max(most[domain], ++running[domain]);
     most_in_all = std::max(most_in_all, ++in_all);
-    const std::string whole = read_text(body.file);
-    calls.push_back({id, envelope, body.prefix + whole.substr(body.offset, body.size), clock_.now(),
+    std::string text = read_text(body.file).substr(body.offset, body.size);
+    for (auto range = body.left_out.rbegin(); range != body.left_out.rend(); ++range)
+      text.erase(range->begin, range->size);
+    calls.push_back({id, envelope, body.prefix + text, clock_.now(),
                      std::holds_alternative<route::LocalPlan>(plan), body.is_ours});
     while (stuck.contains(domain) && !opened_.is_closed()) co_await opened_.wait(SteadyTime::max());
     --running[domain];
     --in_all;
     if (opened_.is_closed()) co_return deliver::Attempted{.outcomes = {}, .destination_down = true};
     deliver::Attempted attempted;
-    attempted.takes_notices = takes_notices;
     attempted.login_refused = login_refused;
     attempted.destination_down = down.contains(domain) || login_refused;
     for (const message::Recipient& to : envelope.recipients) {
       deliver::Outcome outcome = judge(to.address);
       if (attempted.destination_down) outcome = {.kind = worst, .reason = "connection refused"};
       if (outcome.kind == deliver::Outcome::Kind::delivered) ++delivered[id + " " + to.address];
+      outcome.takes_notices = takes_notices;
       attempted.outcomes.push_back(std::move(outcome));
     }
     co_return attempted;
@@ -154,8 +156,9 @@ class FakeFilter final : public filter::Scanner {
     ++scans;
     if (gate != nullptr) co_await gate->wait(SteadyTime::max());
     if (is_down) co_return fail(ErrorKind::temporary, "spamd: connection refused");
-    co_return filter::Verdict{.spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
+    co_return verdict;
   }
+  filter::Verdict verdict = {.spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
   int scans = 0;
   bool is_down = false;
   net::Event* gate = nullptr;  // scans hang until it is set
