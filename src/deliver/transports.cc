@@ -1,31 +1,17 @@
 #include "deliver/transports.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/events.h"
 #include "base/metrics.h"
 #include "deliver/dkim_signer.h"
+#include "deliver/outcomes.h"
 #include "deliver/wire_text.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::deliver {
 namespace {
-
-Outcome deferred(std::string reason, std::string remote = {}) {
-  return {.kind = Outcome::Kind::deferred,
-          .reply = {},
-          .reason = std::move(reason),
-          .remote = std::move(remote)};
-}
-
-Outcome failed(smtp::Reply reply, std::string remote = {}) {
-  return {.kind = Outcome::Kind::failed,
-          .reply = reply,
-          .reason = smtp::to_string(reply),
-          .remote = std::move(remote)};
-}
 
 Outcome judge(const smtp::Reply& reply, const std::string& remote) {
   Outcome outcome{.kind = Outcome::Kind::deferred,
@@ -42,34 +28,17 @@ Outcome judge(const smtp::Reply& reply, const std::string& remote) {
 Attempted all(const message::Envelope& envelope, const Outcome& outcome) {
   return {.outcomes = std::vector<Outcome>(envelope.recipients.size(), outcome),
           .destination_down = false,
-          .login_refused = false,
-          .takes_notices = false};
+          .login_refused = false};
 }
 
-// Addresses that an MX of a stranger must not send us to: this host, this network, nowhere.
-bool is_private(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
-    const std::uint32_t a = ntohl(v4.s_addr);
-    return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 ||
-           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE ||
-           (a >> 22U) == 0x191;  // 100.64.0.0/10
-  }
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return true;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
-         IN6_IS_ADDR_SITELOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) ||
-         (v6.s6_addr[0] & 0xFEU) == 0xFC;
+// A fault of our own, or a mail that may have been taken: another host is no way out of it.
+Outcome not_elsewhere(Outcome outcome) {
+  outcome.is_last_word = true;
+  return outcome;
 }
 
 bool is_ipv6(const std::string& literal) {
   return literal.find(':') != std::string::npos;
-}
-
-bool is_literal(const std::string& text) {
-  std::array<unsigned char, 16> bytes{};
-  return inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
 }
 
 }  // namespace
@@ -86,6 +55,36 @@ Transports::Transports(net::Scope& scope, net::BlockingPool& pool, const config:
       trusting_(std::move(trusting)),
       store_address_(std::move(store_address)) {}
 
+Transports::Progress::Progress(std::size_t recipients) {
+  attempted.outcomes.assign(recipients, deferred("no host could be reached"));
+  for (std::size_t i = 0; i < recipients; ++i) open.push_back(i);
+}
+
+// outcomes: of those that are open, in order. What a server said of a deferral is worth more than
+// that the next one could not be reached.
+void Transports::Progress::take(const std::vector<Outcome>& outcomes) {
+  std::vector<std::size_t> still_open;
+  for (std::size_t n = 0; n < open.size() && n < outcomes.size(); ++n) {
+    const Outcome& outcome = outcomes[n];
+    Outcome& known = attempted.outcomes[open[n]];
+    const bool is_deferred = outcome.kind == Outcome::Kind::deferred;
+    const bool says_less = is_deferred && !outcome.is_last_word && outcome.reply.code == 0;
+    if (!says_less || known.reply.code == 0 || known.kind == Outcome::Kind::failed) known = outcome;
+    if (is_deferred && !outcome.is_last_word) still_open.push_back(open[n]);
+  }
+  open = std::move(still_open);
+}
+
+void Transports::Progress::take_for_all(const Outcome& outcome, bool stay_open) {
+  const std::vector<std::size_t> all_open = open;
+  take(std::vector<Outcome>(open.size(), outcome));
+  if (stay_open) open = all_open;
+}
+
+std::string Transports::name_of(const Host& host) {
+  return fmt::format("{}[{}]:{}", host.name, host.address, host.port);
+}
+
 smtp::ClientOptions Transports::client_options(bool lmtp) const {
   return {.hostname = config_.server.hostname,
           .lmtp = lmtp,
@@ -100,19 +99,11 @@ net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelop
               .queue_id = std::move(queue_id),
               .sender = message::to_lower(
                   envelope.origin.account.empty() ? envelope.sender : envelope.origin.account)};
-  envelope.declared_size = body.size + body.prefix.size();
+  envelope.declared_size = body.text_size();
   if (const auto* local = std::get_if<route::LocalPlan>(&plan))
     co_return co_await deliver_local(*local, envelope, body, std::move(whose));
-  auto way = co_await find_way(plan);
-  if (!way) {
-    Attempted attempted = all(envelope, deferred(way.error().what));
-    attempted.destination_down = true;
-    co_return attempted;
-  }
-  if (!*way) co_return all(envelope, way->error());
   whose.service = std::holds_alternative<route::MxPlan>(plan) ? "mx" : "relay";
-  (*way)->whose = std::move(whose);
-  co_return co_await deliver_remote(**way, envelope, body);
+  co_return co_await deliver_remote(plan, envelope, body, whose);
 }
 
 net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan,
@@ -129,154 +120,81 @@ net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan
   if (!opened->is_positive()) co_return all(envelope, deferred(smtp::to_string(*opened)));
   Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", true),
                       .destination_down = false,
-                      .login_refused = false,
-                      .takes_notices = false};
+                      .login_refused = false};
   co_await client.quit();
   co_return attempted;
 }
 
-net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const route::Plan& plan) {
-  using Out = std::expected<Way, Outcome>;
-  if (const auto* mx = std::get_if<route::MxPlan>(&plan)) {
-    CO_TRY(auto hosts, co_await mx_hosts(mx->domain, config_.relay.mx_port));
-    if (!hosts) co_return Out(std::unexpected(hosts.error()));
-    co_return Out(Way{*std::move(hosts), config_.relay.mx_tls, "", ""});
-  }
-  const auto& relay = std::get<route::RelayPlan>(plan);
-  Way way{{}, relay.tls, relay.user, relay.password};
-  if (relay.use_mx && !is_literal(relay.host)) {
-    CO_TRY(const auto answer,
-           co_await resolver_.mx(relay.host, Clock::system().steady_now() + 30s));
-    Found found = co_await addresses_of(answer.records, relay.port);
-    if (found.hosts.empty() && found.unknown) co_return std::unexpected(*found.unknown);
-    way.hosts = std::move(found.hosts);
-  }
-  if (way.hosts.empty()) {
-    CO_TRY(way.hosts, co_await host_addresses(relay.host, relay.port));
-  }
-  // The operator named this host: that it is not there is a fault to mend, not a reason to bounce.
-  if (way.hosts.empty())
-    co_return fail(ErrorKind::temporary, fmt::format("{} has no address", relay.host));
-  co_return Out(std::move(way));
-}
-
-// RFC 5321 section 5.1, RFC 7505.
-net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_hosts(
-    std::string domain, std::uint16_t port) {
-  using Out = std::expected<std::vector<Host>, Outcome>;
-  if (domain.starts_with('[') && domain.ends_with(']')) {
-    std::string literal = domain.substr(1, domain.size() - 2);
-    if (literal.starts_with("IPv6:") || literal.starts_with("ipv6:")) literal = literal.substr(5);
-    if (!is_literal(literal))
-      co_return Out(std::unexpected(failed({550, "5.1.2", "The address literal has a fault"})));
-    if (is_private(literal) && !config_.relay.private_mx)
-      co_return Out(
-          std::unexpected(failed({550, "5.1.2", "A private address is not delivered to"})));
-    co_return Out(std::vector<Host>{{literal, literal, port}});
-  }
-  CO_TRY(auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
-  std::vector<net::MxRecord>& records = answer.records;
-  const bool implicit = records.empty();
-  if (implicit) records.push_back({0, message::to_lower(domain)});
-  // RFC 7505: it stands alone; beside others it is a mistake that is passed over.
-  if (records.size() == 1 && records.front().host.empty())
-    co_return Out(std::unexpected(
-        failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
-  std::erase_if(records, [](const net::MxRecord& record) { return record.host.empty(); });
-  // RFC 5321 section 5.1: hosts no better than ourselves would send it back to us.
-  const auto self =
-      std::ranges::find(records, message::to_lower(config_.server.hostname), &net::MxRecord::host);
-  if (self != records.end()) {
-    const int own = self->preference;
-    std::erase_if(records, [own](const auto& record) { return record.preference >= own; });
-    if (records.empty())
-      co_return Out(std::unexpected(failed(
-          {550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
-  }
-  auto [hosts, unknown] = co_await addresses_of(records, port);
-  if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
-  if (hosts.empty() && implicit)
-    co_return Out(std::unexpected(
-        failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
-  if (hosts.empty())
-    co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
-  if (!config_.relay.private_mx) {
-    std::erase_if(hosts, [](const Host& host) { return is_private(host.address); });
-    if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
-    if (hosts.empty())
-      co_return Out(std::unexpected(failed(
-          {550, "5.4.4", fmt::format("All MX hosts of {} have private addresses", domain)})));
-  }
-  co_return Out(std::move(hosts));
-}
-
-// In the order of the records; one that cannot be asked for now does not hide the others.
-net::Awaitable<Transports::Found> Transports::addresses_of(
-    const std::vector<net::MxRecord>& records, std::uint16_t port) {
-  constexpr std::size_t kHostsMax = 20;
-  Found found;
-  std::size_t asked = 0;
-  for (const net::MxRecord& record : records) {
-    if (++asked > kHostsMax || found.hosts.size() >= kHostsMax) break;
-    const auto hosts = co_await host_addresses(record.host, port);
-    if (hosts)
-      found.hosts.insert(found.hosts.end(), hosts->begin(), hosts->end());
-    else
-      found.unknown = hosts.error();
-  }
-  co_return found;
-}
-
-net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string name,
-                                                                    std::uint16_t port) {
-  if (is_literal(name)) co_return std::vector<Host>{{name, name, port}};
-  std::vector<Host> hosts;
-  if (name == "localhost") co_return std::vector<Host>{{name, "127.0.0.1", port}};
-  CO_TRY(const auto addresses,
-         co_await resolver_.addresses(name, Clock::system().steady_now() + 30s));
-  for (const std::string& address : addresses) hosts.push_back({name, address, port});
-  co_return hosts;
-}
-
-net::Awaitable<Attempted> Transports::deliver_remote(const Way& way, message::Envelope& envelope,
-                                                     const Body& body) {
+// The recipients' own hosts, then the fallbacks, for whoever is still deferred. RFC 5321 section
+// 5.1: the next host is tried until a delivery attempt succeeds.
+net::Awaitable<Attempted> Transports::deliver_remote(const route::Plan& plan,
+                                                     message::Envelope& envelope, const Body& body,
+                                                     Whose whose) {
   envelope.origin = {};  // nothing of our inside goes out
-  Attempted attempted = all(envelope, deferred("no host could be reached"));
-  std::size_t tried = 0;
+  Progress progress(envelope.recipients.size());
+  const auto* mx = std::get_if<route::MxPlan>(&plan);
+  const auto& fallbacks = mx ? mx->fallbacks : std::get<route::RelayPlan>(plan).fallbacks;
+  for (std::size_t leg = 0; leg <= fallbacks.size() && !progress.open.empty(); ++leg) {
+    const route::Plan next = leg == 0 ? plan : route::Plan(fallbacks[leg - 1]);
+    auto way = co_await find_way(next);
+    if (!way) {
+      progress.take_for_all(deferred(way.error().what));
+      continue;
+    }
+    if (!*way) {
+      // That there is no such domain here may be known better there (Postfix's
+      // smtp_fallback_relay); a domain's own word, or a loop, is one.
+      const bool goes_on = way->error().reply.enhanced == "5.1.2" && !fallbacks.empty();
+      progress.take_for_all(way->error(), goes_on);
+      continue;
+    }
+    (*way)->whose = whose;
+    if (leg > 0) (*way)->whose.service = "relay";
+    co_await try_way(**way, envelope, body, progress);
+  }
+  progress.attempted.destination_down = !progress.was_answered && !progress.open.empty();
+  co_return std::move(progress.attempted);
+}
+
+// What one host says of a recipient for good is not asked of another; who is deferred is.
+net::Awaitable<void> Transports::try_way(const Way& way, const message::Envelope& envelope,
+                                         const Body& body, Progress& progress) {
+  std::size_t asked = 0, sessions = 0;
   for (const Host& host : way.hosts) {
-    if (++tried > 10) break;
-    Tried outcome = co_await try_host(way, host, envelope, body, attempted);
+    if (progress.open.empty() || asked >= config_.relay.addresses_max ||
+        sessions >= config_.relay.sessions_max)
+      break;
+    const std::string& source = config_.relay.source_address;
+    if (!source.empty() && is_ipv6(source) != is_ipv6(host.address)) {
+      progress.take_for_all(deferred("not reachable from relay.source_address", name_of(host)));
+      continue;
+    }
+    ++asked;
+    Tried outcome = co_await try_host(way, host, envelope, body, progress);
     if (outcome == Tried::no_tls && way.tls == "may" && way.user.empty()) {
       // RFC 7435: TLS that nobody asked for and that fails is no reason to keep the mail.
       Way plain = way;
       plain.tls = "none";
-      outcome = co_await try_host(plain, host, envelope, body, attempted);
+      outcome = co_await try_host(plain, host, envelope, body, progress);
     }
-    if (outcome == Tried::done) co_return attempted;
-    if (attempted.login_refused) break;  // the same on each host
+    if (outcome == Tried::done) ++sessions;
+    if (outcome == Tried::no_login) break;  // the same on each host
   }
-  attempted.destination_down = true;
-  co_return attempted;
 }
 
 // Connection, greeting, TLS, login: where they fail the next host may do better, and nothing
 // bounces.
 net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Host& host,
-                                                       message::Envelope& envelope,
-                                                       const Body& body, Attempted& attempted) {
-  const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
+                                                       const message::Envelope& envelope,
+                                                       const Body& body, Progress& progress) {
+  const std::string remote = name_of(host);
   const auto failed_with = [&](Outcome outcome) {
     outcome.kind = Outcome::Kind::deferred;
-    attempted.outcomes.assign(envelope.recipients.size(), outcome);
+    progress.take_for_all(outcome);
   };
-  const std::string& source = config_.relay.source_address;
-  if (!source.empty() && is_ipv6(source) != is_ipv6(host.address)) {
-    failed_with(deferred("not reachable from relay.source_address", remote));
-    co_return Tried::failed;
-  }
-  auto stream =
-      co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
-                            Clock::system().steady_now() + config_.relay.connect_timeout, source);
+  auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
+                                      Clock::system().steady_now() + config_.relay.connect_timeout,
+                                      config_.relay.source_address);
   if (!stream) {
     failed_with(deferred(stream.error().what, remote));
     co_return Tried::failed;
@@ -284,22 +202,31 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
   if (watch_) stream = watch_(*std::move(stream), way.whose);
   smtp::Client client(*std::move(stream), client_options(false));
   const net::Scope::Registration registration(scope_, client.stream());
-  const auto ready = co_await prepare(client, way, host, attempted);
+  bool is_login_refused = false;
+  const auto ready = co_await prepare(client, way, host, is_login_refused);
+  progress.attempted.login_refused |= is_login_refused;
   if (!ready || !*ready) {
     failed_with(ready ? ready->error() : deferred(ready.error().what, remote));
-    co_return client.handshake_failed() ? Tried::no_tls : Tried::failed;
+    co_return is_login_refused  ? Tried::no_login
+    : client.handshake_failed() ? Tried::no_tls
+                                : Tried::failed;
   }
-  attempted.takes_notices = client.extensions().dsn;
-  attempted.outcomes = co_await send(client, envelope, body, remote, false);
+  message::Envelope mine = envelope;
+  mine.recipients.clear();
+  for (const std::size_t i : progress.open) mine.recipients.push_back(envelope.recipients[i]);
+  auto outcomes = co_await send(client, mine, body, remote, false);
+  for (Outcome& outcome : outcomes) outcome.takes_notices = client.extensions().dsn;
+  progress.was_answered = true;
+  progress.take(outcomes);
   co_await client.quit();
   co_return Tried::done;
 }
 
 net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client, const Way& way,
                                                             const Host& host,
-                                                            Attempted& attempted) {
+                                                            bool& is_login_refused) {
   using Out = std::expected<void, Outcome>;
-  const std::string remote = fmt::format("{}[{}]:{}", host.name, host.address, host.port);
+  const std::string remote = name_of(host);
   CO_TRY(auto opened, co_await client.open());
   if (!opened.is_done()) co_return Out(std::unexpected(judge(opened, remote)));
   const bool required = way.tls == "verify" || way.tls == "encrypt";
@@ -320,7 +247,7 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
   CO_TRY(const auto reply, co_await client.login(way.user, way.password));
   if (reply.is_done()) co_return Out{};
   // Wrong credentials are ours to mend: nothing bounces because of them.
-  attempted.login_refused = reply.is_permanent();
+  is_login_refused = reply.is_permanent();
   co_return Out(std::unexpected(
       deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }
@@ -341,7 +268,7 @@ net::Awaitable<std::expected<message::RefitPlan, Outcome>> Transports::fit(
     return plan_refit(body, wanted,
                       needs_ascii_header ? EightBitHeader::told : EightBitHeader::of_no_interest);
   });
-  if (!plan) co_return std::unexpected(deferred(plan.error().what, remote));
+  if (!plan) co_return std::unexpected(not_elsewhere(deferred(plan.error().what, remote)));
   if (needs_ascii_header && plan->has_eight_bit_header)
     co_return std::unexpected(
         failed({550, "5.6.7", "The next server does not take a header in UTF-8"}, remote));
@@ -397,7 +324,7 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
     plan = *std::move(fitted);
   }
   const auto signatures = co_await sign(body, plan, remote);
-  if (!signatures) co_return std::vector<Outcome>(count, signatures.error());
+  if (!signatures) co_return std::vector<Outcome>(count, not_elsewhere(signatures.error()));
   if (envelope.declared_size > 0) envelope.declared_size += signatures->size();
   const auto begun = co_await client.begin(envelope);
   if (!begun || begun->broken) client.stream().close();
@@ -435,7 +362,9 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
   if (!replies) {
     client.stream().close();
     // The end was sent and its reply lost: whether it was taken nobody knows, so it is sent again.
-    for_accepted(deferred(fmt::format("outcome unknown: {}", replies.error().what), remote));
+    // But not to another host at once, which would make a second copy of what may be there.
+    for_accepted(
+        not_elsewhere(deferred(fmt::format("outcome unknown: {}", replies.error().what), remote)));
     co_return outcomes;
   }
   std::size_t next = 0;
@@ -444,6 +373,9 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
     const std::size_t mine = lmtp ? next++ : 0;
     one = mine < replies->size() ? judge((*replies)[mine], remote)
                                  : deferred("outcome unknown: the replies broke off", remote);
+    // What is no refusal may be anything, and be said of a mail that was taken.
+    if (one.kind == Outcome::Kind::deferred && !one.reply.is_transient())
+      one = not_elsewhere(std::move(one));
   }
   co_return outcomes;
 }

@@ -51,8 +51,21 @@ class Transports final : public Transport {
 
   net::Awaitable<Attempted> deliver_local(const route::LocalPlan& plan, message::Envelope& envelope,
                                           const Body& body, Whose whose);
-  net::Awaitable<Attempted> deliver_remote(const Way& way, message::Envelope& envelope,
-                                           const Body& body);
+  // What has become of an attempt so far, and which recipients the next host may take.
+  struct Progress {
+    explicit Progress(std::size_t recipients);
+    void take(const std::vector<Outcome>& outcomes);
+    void take_for_all(const Outcome& outcome, bool stay_open = false);
+    Attempted attempted;
+    std::vector<std::size_t> open;
+    bool was_answered = false;  // a host came as far as the envelope
+  };
+
+  net::Awaitable<Attempted> deliver_remote(const route::Plan& plan, message::Envelope& envelope,
+                                           const Body& body, Whose whose);
+  net::Awaitable<void> try_way(const Way& way, const message::Envelope& envelope, const Body& body,
+                               Progress& progress);
+  static std::string name_of(const Host& host);
   net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
   net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,
                                                                 std::uint16_t port);
@@ -62,11 +75,13 @@ class Transports final : public Transport {
   };
   net::Awaitable<Found> addresses_of(const std::vector<net::MxRecord>& records, std::uint16_t port);
   net::Task<std::vector<Host>> host_addresses(std::string name, std::uint16_t port);
-  enum class Tried { done, failed, no_tls };  // no_tls: the handshake failed
-  net::Awaitable<Tried> try_host(const Way& way, const Host& host, message::Envelope& envelope,
-                                 const Body& body, Attempted& attempted);
+  // no_tls: the handshake failed; no_login: the login was refused.
+  enum class Tried { done, failed, no_tls, no_login };
+  net::Awaitable<Tried> try_host(const Way& way, const Host& host,
+                                 const message::Envelope& envelope, const Body& body,
+                                 Progress& progress);
   net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way,
-                                                  const Host& host, Attempted& attempted);
+                                                  const Host& host, bool& is_login_refused);
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
                                             const Body& body, const std::string& remote, bool lmtp);
   net::Awaitable<std::expected<message::RefitPlan, Outcome>> fit(const smtp::Extensions& offered,

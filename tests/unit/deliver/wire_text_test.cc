@@ -9,7 +9,9 @@
 namespace posthorn::deliver {
 namespace {
 
-std::string text_of(const Body& body, const message::SevenBit& plan) {
+constexpr message::Fit kBoth{.seven_bit = true, .short_lines = true};
+
+std::string text_of(const Body& body, const message::RefitPlan& plan) {
   std::string out;
   WireText text(body, plan);
   for (int i = 0; i < 10'000 && !text.is_at_end(); ++i) {
@@ -50,12 +52,12 @@ TEST(WireText, LeavesOutRanges) {
           .file = file, .offset = 4, .size = size, .prefix = prefix, .left_out = ranges};
       EXPECT_EQ(body.text_size(), expected.size());
       EXPECT_TRUE(text_of(body, {}) == expected);
-      const auto plan = plan_seven_bit(body);
+      const auto plan = plan_refit(body, kBoth, EightBitHeader::of_no_interest);
       ASSERT_TRUE(plan);
       EXPECT_TRUE(text_of(body, *plan) ==
                   (plan->segments.empty()
                        ? expected
-                       : message::to_seven_bit(expected, message::plan_seven_bit(expected))));
+                       : message::refit(expected, message::plan_refit(expected, kBoth))));
     }
 }
 
