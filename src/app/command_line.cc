@@ -188,6 +188,9 @@ class CommandLine {
       });
       if (action != UserAction::list)
         sub->add_option("address", user_.address, "alice@example.org")->required();
+      if (action == UserAction::remove)
+        sub->add_flag("--with-references", user_.with_references,
+                      "Out of aliases and senders that name it, too");
       if (!has_password) return;
       sub->add_flag("--password-stdin", user_.password_stdin,
                     "Read the password from standard input");
@@ -254,6 +257,8 @@ class CommandLine {
         add(alias, "remove", "An alias, or only these targets of it", AddressAction::alias_remove);
     sub->add_option("address", address_.name, "team@example.org, @example.org")->required();
     sub->add_option("target", address_.targets, "Addresses; none: all");
+    sub->add_flag("--with-references", address_.with_references,
+                  "Out of other aliases and of senders that name it, too");
     add(alias, "list", "All aliases", AddressAction::alias_list);
     add(domain, "add", "Another domain", AddressAction::domain_add)
         ->add_option("domain", address_.name, "example.org")

@@ -74,6 +74,25 @@ int reload_server(const config::Config& config) {
   return complain("nothing was changed: the tables of before stay in use");
 }
 
+int make_live(const config::Config& config) {
+  const auto running = find_instance(config);
+  if (!running || !*running) return 0;
+  const auto answer = ask_server(config, "lookup-control.sock", net::Message("reload"));
+  if (!answer)
+    return complain(fmt::format(
+        "the change is written, but the server could not be told: {}; it "
+        "looks by itself every {} s (maps.poll_interval)",
+        answer.error().what,
+        std::chrono::duration_cast<std::chrono::seconds>(config.maps.poll_interval).count()));
+  for (const std::string_view warning : answer->all("warning"))
+    fmt::print(stderr, "warning: {}\n", warning);
+  if (answer->verb == "ok") return 0;
+  for (const std::string_view error : answer->all("error")) fmt::print(stderr, "{}\n", error);
+  return complain(
+      "the change is written, but the server goes on with the tables of before until "
+      "this is mended");
+}
+
 int print_status(const config::Config& config) {
   const auto pid = find_instance(config);
   if (!pid) return complain(pid.error().what);

@@ -13,6 +13,9 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
 
 int stop_server(const config::Config& config);
 int reload_server(const config::Config& config);
+// After a command has written tables or users: the running server takes them now. An exit code;
+// without a server 0, they count when it starts.
+int make_live(const config::Config& config);
 int print_status(const config::Config& config);
 
 }  // namespace posthorn::app

@@ -3,42 +3,19 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <unordered_map>
 
 #include "app/migrations.h"
 #include "auth/user_file.h"
 #include "maps/table.h"
-#include "maps/text_edit.h"
 
 namespace posthorn::app {
 namespace {
 
 using maps::Question;
 
-constexpr std::uint64_t kFileMax = 256U << 20U;
 constexpr std::size_t kRowsMax = 10'000'000;
 constexpr auto kToolTime = 10min;
-
-Result<std::string> read(const Path& path) {
-  TRY(auto text, read_file(path, kFileMax));
-  return text ? *std::move(text) : std::string();
-}
-
-// Keeps owner and mode: a role reads the file.
-Result<> write(const Path& path, const std::string& text) {
-  struct stat st{};
-  const bool is_new = ::stat(path.c_str(), &st) != 0;
-  if (is_new && errno != ENOENT) return fail_errno("stat", path.native(), errno);
-  const Path made = path.native() + ".edit";
-  (void)Disk::real().remove(made);
-  TRY_OK(replace_file(Disk::real(), made, text, is_new ? 0640 : st.st_mode & 07777U));
-  if (!is_new && geteuid() == 0 && ::chown(made.c_str(), st.st_uid, st.st_gid) != 0)
-    return fail_errno("chown", made.native(), errno);
-  TRY_OK(Disk::real().rename(made, path));
-  return Disk::real().sync_folder(path.parent_path());
-}
 
 // What makes one list of rows another.
 std::vector<maps::TextChange> changes_between(const std::vector<KeyValue>& from,
@@ -60,21 +37,18 @@ std::string first_fault(const std::vector<maps::Finding>& faults) {
   return faults.front().text();
 }
 
-// A table in a file: it is read whole and replaced whole.
+// A table in a file: it is edited in memory, whole.
 class FileStore : public TableStore {
  public:
-  explicit FileStore(Path path) : path_(std::move(path)) {}
-  std::string place() const final { return path_.native(); }
+  FileStore(TableEdits& edits, const Path& path) : edits_(edits), file_(edits.file(path)) {}
+  std::string place() const final { return file_.path().native(); }
   bool is_text() const final { return true; }
 
-  Result<> set(const std::string& key, const std::string& value) final {
-    return change({{key, value}});
-  }
-  Result<bool> remove(const std::string& key) final {
-    TRY(const auto there, find(key));
-    if (!there) return false;
-    TRY_OK(change({{key, std::nullopt}}));
-    return true;
+  Result<> change(const std::vector<maps::TextChange>& changes) final {
+    TRY(const std::string* text, file_.text());
+    TRY(std::string edited, edit(*text, changes));
+    if (edited != *text) edits_.change(file_, std::move(edited));
+    return {};
   }
   Result<> replace_all(const std::vector<KeyValue>& rows) final {
     TRY(const auto before, list());
@@ -82,19 +56,14 @@ class FileStore : public TableStore {
   }
 
  protected:
-  const Path& path() const { return path_; }
+  Result<const std::string*> text() { return file_.text(); }
   // The file's text with the changes in it.
   virtual Result<std::string> edit(const std::string& text,
                                    const std::vector<maps::TextChange>& changes) const = 0;
 
  private:
-  Result<> change(const std::vector<maps::TextChange>& changes) const {
-    TRY(const std::string text, read(path_));
-    TRY(const std::string edited, edit(text, changes));
-    return edited == text ? Result<>{} : write(path_, edited);
-  }
-
-  Path path_;
+  TableEdits& edits_;
+  EditedText& file_;
 };
 
 class TextStore final : public FileStore {
@@ -102,8 +71,8 @@ class TextStore final : public FileStore {
   using FileStore::FileStore;
 
   Result<std::vector<KeyValue>> list() override {
-    TRY(const auto text, read(path()));
-    auto file = maps::parse_text(text, path().native());
+    TRY(const std::string* text, this->text());
+    auto file = maps::parse_text(*text, place());
     if (!file.faults.empty()) return fail(ErrorKind::config, first_fault(file.faults));
     std::vector<KeyValue> rows;
     for (maps::Entry& entry : file.entries)
@@ -115,6 +84,14 @@ class TextStore final : public FileStore {
     for (const auto& [name, value] : rows)
       if (name == key) return value;
     return std::nullopt;
+  }
+  Result<std::vector<Placed>> list_places() override {
+    TRY(const std::string* text, this->text());
+    std::vector<Placed> rows;
+    for (maps::Entry& entry : maps::parse_text(*text, place()).entries)
+      rows.push_back({std::move(entry.key), std::move(entry.value),
+                      fmt::format("{}:{}", place(), entry.line)});
+    return rows;
   }
 
  private:
@@ -130,14 +107,14 @@ class UserStore final : public FileStore {
   using FileStore::FileStore;
 
   Result<std::vector<KeyValue>> list() override {
-    TRY(const auto text, read(path()));
-    const auto file = auth::parse_users(text, path().native());
+    TRY(const std::string* text, this->text());
+    const auto file = auth::parse_users(*text, place());
     if (!file.faults.empty()) return fail(ErrorKind::config, file.faults.front());
     return std::vector<KeyValue>(file.hashes.begin(), file.hashes.end());
   }
   Result<std::optional<std::string>> find(const std::string& key) override {
-    TRY(const auto text, read(path()));
-    const auto hashes = auth::parse_users(text, path().native()).hashes;
+    TRY(const std::string* text, this->text());
+    const auto hashes = auth::parse_users(*text, place()).hashes;
     const auto found = hashes.find(key);
     if (found == hashes.end()) return std::nullopt;
     return found->second;
@@ -179,9 +156,9 @@ class QuotaStore final : public FileStore {
   }
 
  private:
-  Result<std::map<std::string, std::string>> rules_of() const {
-    TRY(const auto text, read(path()));
-    auto file = auth::parse_users(text, path().native());
+  Result<std::map<std::string, std::string>> rules_of() {
+    TRY(const std::string* text, this->text());
+    auto file = auth::parse_users(*text, place());
     if (!file.faults.empty()) return fail(ErrorKind::config, file.faults.front());
     return std::move(file.quota_rules);
   }
@@ -220,17 +197,18 @@ class PgsqlStore final : public TableStore {
     TRY(const auto rows, connection_.ask(maps::find_query(question_, key)));
     return maps::read_found(question_, rows);
   }
-  Result<> set(const std::string& key, const std::string& value) override {
-    TRY_OK(connection_.ask({sql("INSERT INTO posthorn.{0} ({1}, {2}) VALUES ($1, $2) "
-                                "ON CONFLICT ({1}) DO UPDATE SET {2} = excluded.{2}"),
-                            {key, value},
-                            0}));
+  Result<> change(const std::vector<maps::TextChange>& changes) override {
+    for (const maps::TextChange& one : changes) {
+      if (one.value) {
+        TRY_OK(connection_.ask({sql("INSERT INTO posthorn.{0} ({1}, {2}) VALUES ($1, $2) "
+                                    "ON CONFLICT ({1}) DO UPDATE SET {2} = excluded.{2}"),
+                                {one.key, *one.value},
+                                0}));
+      } else {
+        TRY_OK(connection_.ask({sql("DELETE FROM posthorn.{0} WHERE {1} = $1"), {one.key}, 0}));
+      }
+    }
     return {};
-  }
-  Result<bool> remove(const std::string& key) override {
-    TRY(const auto rows,
-        connection_.ask({sql("DELETE FROM posthorn.{0} WHERE {1} = $1 RETURNING 1"), {key}, 1}));
-    return !rows.empty();
   }
   Result<> replace_all(const std::vector<KeyValue>& rows) override {
     TRY_OK(connection_.execute(sql("DELETE FROM posthorn.{0}")));
@@ -274,6 +252,20 @@ std::vector<std::string> names_of(const config::Config& config, Question questio
 
 }  // namespace
 
+Result<std::vector<Placed>> TableStore::list_places() {
+  TRY(auto rows, list());
+  std::vector<Placed> placed;
+  for (auto& [key, value] : rows) placed.push_back({std::move(key), std::move(value), place()});
+  return placed;
+}
+
+Result<bool> TableStore::remove(const std::string& key) {
+  TRY(const auto there, find(key));
+  if (!there) return false;
+  TRY_OK(change({{key, std::nullopt}}));
+  return true;
+}
+
 Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Config& config,
                                                              Schema schema) {
   if (config.pgsql.conninfo.empty() && !uses_pgsql(config))
@@ -312,11 +304,11 @@ Result<std::unique_ptr<TableStore>> Stores::open(Question question, Backend back
   }
   has_text_ = true;
   if (question == Question::users) {
-    made = std::make_unique<UserStore>(config_.paths.users);
+    made = std::make_unique<UserStore>(edits_, config_.paths.users);
     return made;
   }
   if (question == Question::quotas) {
-    made = std::make_unique<QuotaStore>(config_.paths.users);
+    made = std::make_unique<QuotaStore>(edits_, config_.paths.users);
     return made;
   }
   // Of several files the first; where none is named, the one of the usual name.
@@ -326,7 +318,7 @@ Result<std::unique_ptr<TableStore>> Stores::open(Question question, Backend back
       path = config_.paths.maps / parsed->rest;
       break;
     }
-  made = std::make_unique<TextStore>(path);
+  made = std::make_unique<TextStore>(edits_, path);
   return made;
 }
 
@@ -338,7 +330,38 @@ Result<maps::PgsqlConnection*> Stores::connection() {
   return connection_.get();
 }
 
+Result<std::vector<std::unique_ptr<TableStore>>> Stores::open_all(Question question) {
+  std::vector<std::unique_ptr<TableStore>> all;
+  TRY(all.emplace_back(), open(question));
+  const std::string first = all.front()->place();
+  for (const std::string& name : names_of(config_, question)) {
+    const auto parsed = maps::parse_table_name(name);
+    if (!parsed || (parsed->type != "text" && parsed->type != "pgsql")) continue;
+    std::unique_ptr<TableStore> made;
+    if (parsed->type == "pgsql") {
+      TRY(made, open(question, Backend::pgsql));
+    } else {
+      has_text_ = true;
+      made = std::make_unique<TextStore>(edits_, config_.paths.maps / parsed->rest);
+    }
+    if (made->place() != first) all.push_back(std::move(made));
+  }
+  return all;
+}
+
+std::vector<Path> Stores::pattern_files(Question question) const {
+  std::vector<Path> files;
+  for (const std::string& name : names_of(config_, question))
+    if (const auto parsed = maps::parse_table_name(name); parsed && parsed->has_patterns())
+      files.push_back(config_.paths.maps / parsed->rest);
+  return files;
+}
+
+// A file that cannot be written leaves PostgreSQL as it was, and the other way about a file is only
+// written: what is left then is said.
 Result<> Stores::commit() {
+  TRY_OK(edits_.check());
+  TRY_OK(edits_.write());
   return connection_ ? connection_->execute("COMMIT; BEGIN") : Result<>{};
 }
 

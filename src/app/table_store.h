@@ -1,5 +1,6 @@
-// TableStore: a table as the tools change it, in a text file or in PostgreSQL. Text files are
-// edited in place and replaced in one step; PostgreSQL's changes count together, at commit().
+// TableStore: a table as the tools change it, in a text file or in PostgreSQL. Nothing is written
+// before commit(), which checks the tables that would be, writes the text files in the order in
+// which they were first changed, and then commits PostgreSQL's transaction.
 #pragma once
 
 #include <memory>
@@ -7,12 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "app/table_edits.h"
 #include "base/config.h"
 #include "maps/pgsql_schema.h"
+#include "maps/text_edit.h"
 
 namespace posthorn::app {
 
 using KeyValue = std::pair<std::string, std::string>;
+
+struct Placed {
+  std::string key, value, place;  // "/srv/maps/aliases:3", "posthorn.aliases"
+};
 
 class TableStore {
  public:
@@ -20,9 +27,11 @@ class TableStore {
   virtual std::string place() const = 0;  // "/srv/maps/aliases", "posthorn.aliases"
   virtual bool is_text() const = 0;
   virtual Result<std::vector<KeyValue>> list() = 0;
+  virtual Result<std::vector<Placed>> list_places();
   virtual Result<std::optional<std::string>> find(const std::string& key) = 0;
-  virtual Result<> set(const std::string& key, const std::string& value) = 0;
-  virtual Result<bool> remove(const std::string& key) = 0;  // false: it was not there
+  virtual Result<> change(const std::vector<maps::TextChange>& changes) = 0;
+  Result<> set(const std::string& key, const std::string& value) { return change({{key, value}}); }
+  Result<bool> remove(const std::string& key);  // false: it was not there
   virtual Result<> replace_all(const std::vector<KeyValue>& rows) = 0;
 };
 
@@ -30,18 +39,23 @@ enum class Backend { text, pgsql };
 
 class Stores {
  public:
-  explicit Stores(const config::Config& config) : config_(config) {}
+  explicit Stores(const config::Config& config) : config_(config), edits_(config) {}
   // The backend that the configuration names for it.
   Backend backend_of(maps::Question question) const;
   Result<std::unique_ptr<TableStore>> open(maps::Question question);
   Result<std::unique_ptr<TableStore>> open(maps::Question question, Backend backend);
-  // Nothing where no PostgreSQL was opened.
+  // Every table of the question that the configuration names, but patterns: the first is open()'s.
+  Result<std::vector<std::unique_ptr<TableStore>>> open_all(maps::Question question);
+  // The files with patterns.
+  std::vector<Path> pattern_files(maps::Question question) const;
+  // An Error: nothing was changed, or it says what was.
   Result<> commit();
   bool has_text() const { return has_text_; }
 
  private:
   Result<maps::PgsqlConnection*> connection();
   const config::Config& config_;
+  TableEdits edits_;
   std::unique_ptr<maps::PgsqlConnection> connection_;
   bool has_text_ = false;
 };

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "app/control.h"
-#include "app/supervisor.h"
+#include "app/references.h"
 #include "app/table_store.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
@@ -14,6 +14,9 @@ namespace {
 
 using maps::Question;
 using Names = std::vector<std::string>;
+
+constexpr std::size_t kToldMax = 50;
+constexpr std::size_t kLoopMax = 1000;  // aliases that one may lead over
 
 bool is_domain(std::string_view name) {
   return !name.empty() && name.size() <= 253 && name.front() != '.' && name.back() != '.' &&
@@ -36,10 +39,20 @@ class Addresses {
       if (std::ranges::find(targets, target) == targets.end()) targets.push_back(target);
     }
     TRY_OK(aliases->set(name, fmt::format("{}", fmt::join(targets, ", "))));
-    return stores_.commit();
+    TRY_OK(find_loop(*aliases, name, targets));
+    TRY_OK(stores_.commit());
+    fmt::print("{} leads to {}\n", name, fmt::join(targets, ", "));
+    TRY(const auto mailboxes, stores_.open(Question::mailboxes));
+    TRY(const auto mailbox, mailboxes->find(name));
+    if (mailbox && std::ranges::find(targets, name) == targets.end())
+      fmt::print(stderr,
+                 "warning: {0} has a mailbox that gets no mail any more; `posthorn alias add {0} "
+                 "{0}` keeps a copy in it\n",
+                 name);
+    return {};
   }
 
-  Result<> remove_alias(const std::string& name, const Names& given) {
+  Result<> remove_alias(const std::string& name, const Names& given, bool with_references) {
     TRY(const auto aliases, stores_.open(Question::aliases));
     TRY(const auto known, aliases->find(name));
     if (!known) return fail(ErrorKind::permanent, fmt::format("there is no alias {}", name));
@@ -47,12 +60,21 @@ class Addresses {
     for (const std::string& target : given)
       if (std::erase(targets, target) == 0)
         return fail(ErrorKind::permanent, fmt::format("{} does not lead to {}", name, target));
-    if (given.empty() || targets.empty()) {
-      TRY_OK(aliases->remove(name));
-    } else {
+    if (!given.empty() && !targets.empty()) {
       TRY_OK(aliases->set(name, fmt::format("{}", fmt::join(targets, ", "))));
+      TRY_OK(stores_.commit());
+      fmt::print("{} leads to {}\n", name, fmt::join(targets, ", "));
+      return {};
     }
-    return stores_.commit();
+    References references(config_, stores_);
+    TRY_OK(references.find({name, Departure::Kind::alias}));
+    if (!references.is_empty() && !with_references) return references.refuse(name);
+    TRY_OK(references.take_out());
+    TRY_OK(aliases->remove(name));
+    TRY_OK(stores_.commit());
+    for (const std::string& line : references.taken_out()) fmt::print("{}\n", line);
+    fmt::print("{} is no alias any more\n", name);
+    return {};
   }
 
   Result<> add_domain(const std::string& name) {
@@ -62,23 +84,37 @@ class Addresses {
     TRY(const auto known, domains->find(name));
     if (known) return fail(ErrorKind::permanent, fmt::format("{} is there already", name));
     TRY_OK(domains->set(name, "."));
-    return stores_.commit();
+    TRY_OK(stores_.commit());
+    fmt::print("{} is a domain of ours\n", name);
+    return {};
   }
 
   // Not while something of it is there: its mail would become a stranger's.
   Result<> remove_domain(const std::string& name) {
     TRY(const auto domains, stores_.open(Question::domains));
+    std::string left;
+    std::size_t count = 0;
     for (const Question question : {Question::mailboxes, Question::aliases}) {
-      TRY(const auto table, stores_.open(question));
-      TRY(const auto rows, table->list());
-      for (const auto& [key, value] : rows)
-        if (key.ends_with("@" + name))
-          return fail(ErrorKind::permanent,
-                      fmt::format("{} is still in {}; remove it first", key, table->place()));
+      TRY(const auto tables, stores_.open_all(question));
+      for (const auto& table : tables) {
+        TRY(const auto rows, table->list_places());
+        for (const Placed& row : rows)
+          if (row.key.ends_with("@" + name) && ++count <= kToldMax)
+            left += fmt::format("\n  {}: {} is still in {}", row.place, row.key, table->place());
+      }
     }
+    if (count > kToldMax) left += fmt::format("\n  and {} more", count - kToldMax);
+    if (count > 0)
+      return fail(
+          ErrorKind::permanent,
+          fmt::format("the domain {} is in use, and nothing was changed; remove these first "
+                      "(posthorn user remove, posthorn alias remove):{}",
+                      name, left));
     TRY(const bool removed, domains->remove(name));
     if (!removed) return fail(ErrorKind::permanent, fmt::format("there is no domain {}", name));
-    return stores_.commit();
+    TRY_OK(stores_.commit());
+    fmt::print("{} is no domain of ours any more\n", name);
+    return {};
   }
 
   Result<> list(Question question) {
@@ -95,6 +131,33 @@ class Addresses {
   bool has_text() const { return stores_.has_text(); }
 
  private:
+  // An alias that is its own target keeps a copy; one that comes back over another never ends. Of
+  // files the whole set is checked before it is written, of rows this is all.
+  Result<> find_loop(TableStore& aliases, const std::string& name, const Names& targets) {
+    Names waiting, seen;
+    for (const std::string& target : targets)
+      if (target != name) waiting.push_back(target);
+    while (!waiting.empty() && seen.size() < kLoopMax) {
+      const std::string at = std::move(waiting.back());
+      waiting.pop_back();
+      if (at == name)
+        return fail(ErrorKind::permanent,
+                    fmt::format("{} would come back to itself (over {}), and nothing was changed",
+                                name, seen.empty() ? name : seen.back()));
+      if (std::ranges::find(seen, at) != seen.end()) continue;
+      seen.push_back(at);
+      const maps::AddressKeys keys = maps::keys_of(at, config_.maps.recipient_delimiter);
+      for (const std::string* key : {&keys.full, &keys.untagged}) {
+        TRY(const auto value, aliases.find(*key));
+        if (!value) continue;
+        for (std::string& next : maps::split_list(*value))
+          if (next != at) waiting.push_back(std::move(next));
+        break;
+      }
+    }
+    return {};
+  }
+
   Result<> check_alias(const std::string& name) {
     const std::size_t at = name.rfind('@');
     const auto parsed = message::parse_mailbox_address(name);
@@ -145,7 +208,7 @@ int run_address_tool(const config::Config& config, const AddressOptions& options
       done = addresses.add_alias(name, targets);
       break;
     case AddressAction::alias_remove:
-      done = addresses.remove_alias(name, targets);
+      done = addresses.remove_alias(name, targets, options.with_references);
       break;
     case AddressAction::domain_add:
       done = addresses.add_domain(name);
@@ -165,8 +228,7 @@ int run_address_tool(const config::Config& config, const AddressOptions& options
     return 1;
   }
   if (!changes || !addresses.has_text()) return 0;
-  const auto running = find_instance(config);
-  return running && *running ? reload_server(config) : 0;
+  return make_live(config);
 }
 
 }  // namespace posthorn::app

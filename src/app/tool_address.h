@@ -22,6 +22,7 @@ struct AddressOptions {
   AddressAction action = AddressAction::alias_list;
   std::string name;                  // of an alias: the address or @domain
   std::vector<std::string> targets;  // remove: none means all
+  bool with_references = false;      // alias remove: out of other aliases and senders, too
 };
 
 int run_address_tool(const config::Config& config, const AddressOptions& options);

@@ -232,8 +232,7 @@ int set_quota(const config::Config& config, const QuotaOptions& options) {
   };
   if (const auto done = change(); !done) return complain(done.error().what);
   if (!stores.has_text()) return 0;  // PostgreSQL tells the server itself
-  const auto running = find_instance(config);
-  return running && *running ? reload_server(config) : 0;
+  return make_live(config);
 }
 
 int list_quotas(const config::Config& config, const QuotaOptions& options) {

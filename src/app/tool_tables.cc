@@ -99,8 +99,7 @@ int run_migrate(const config::Config& config) {
 int copy_tables(const config::Config& config, const TablesOptions& options) {
   if (const auto done = copy_all(config, options); !done) return complain(done.error().what);
   if (options.to == "pgsql") return 0;
-  const auto running = find_instance(config);
-  return running && *running ? reload_server(config) : 0;
+  return make_live(config);
 }
 
 int diff_tables(const config::Config& config, const TablesOptions& options) {

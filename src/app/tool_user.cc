@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "app/control.h"
-#include "app/supervisor.h"
+#include "app/references.h"
 #include "app/table_store.h"
 #include "auth/password.h"
+#include "maps/table_set.h"
 #include "message/mailbox_address.h"
 #include "store/mailbox_name.h"
 
@@ -63,6 +64,7 @@ class Users {
  public:
   explicit Users(const config::Config& config) : config_(config), stores_(config) {}
 
+  // The login before the mailbox: without one, mail is refused as before.
   Result<> add(const std::string& address, const UserOptions& options) {
     TRY_OK(open());
     TRY_OK(check_address(address));
@@ -73,7 +75,7 @@ class Users {
     if (!mailbox) TRY_OK(mailboxes_->set(address, address.substr(0, address.rfind('@'))));
     TRY_OK(stores_.commit());
     fmt::print("{} has a mailbox and may log in\n", address);
-    return {};
+    return tell_of_alias(address);
   }
 
   Result<> passwd(const std::string& address, const UserOptions& options) {
@@ -84,13 +86,20 @@ class Users {
     return stores_.commit();
   }
 
-  Result<> remove(const std::string& address) {
+  // What names the mailbox goes before it, the mailbox before the login: between two of the writes
+  // mail is refused as it is afterwards, and nothing leads into the void.
+  Result<> remove(const std::string& address, bool with_references) {
     TRY_OK(open());
     TRY(const auto known, users_->find(address));
     if (!known) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    References references(config_, stores_);
+    TRY_OK(references.find({address, Departure::Kind::account}));
+    if (!references.is_empty() && !with_references) return references.refuse(address);
+    TRY_OK(references.take_out());
     TRY_OK(mailboxes_->remove(address));
     TRY_OK(users_->remove(address));
     TRY_OK(stores_.commit());
+    for (const std::string& line : references.taken_out()) fmt::print("{}\n", line);
     const auto path = store::account_path(config_.paths.mail, config_.store.location, address);
     fmt::print("{} is no account any more; its mail stays in {}\n", address,
                path ? path->native() : config_.paths.mail.native());
@@ -108,6 +117,22 @@ class Users {
   bool has_text() const { return stores_.has_text(); }
 
  private:
+  // An alias of the same name is asked first (virtual(5)).
+  Result<> tell_of_alias(const std::string& address) {
+    TRY(const auto tables, stores_.open_all(maps::Question::aliases));
+    for (const auto& table : tables) {
+      TRY(const auto rows, table->list_places());
+      const auto found = std::ranges::find(rows, address, &Placed::key);
+      if (found == rows.end()) continue;
+      const auto targets = maps::split_list(found->value);
+      if (std::ranges::find(targets, address) == targets.end())
+        fmt::print(stderr, "warning: {}: mail for {} goes to {}, and not into the mailbox\n",
+                   found->place, address, found->value);
+      break;
+    }
+    return {};
+  }
+
   Result<> open() {
     TRY(users_, stores_.open(maps::Question::users));
     TRY(mailboxes_, stores_.open(maps::Question::mailboxes));
@@ -166,7 +191,7 @@ int run_user_tool(const config::Config& config, const UserOptions& options) {
       done = users.passwd(address, options);
       break;
     case UserAction::remove:
-      done = users.remove(address);
+      done = users.remove(address, options.with_references);
       break;
     case UserAction::list:
       done = users.list();
@@ -175,9 +200,7 @@ int run_user_tool(const config::Config& config, const UserOptions& options) {
   if (!done) return complain(done.error().what);
   // PostgreSQL tells the server itself.
   if (options.action == UserAction::list || !users.has_text()) return 0;
-  const auto running = find_instance(config);
-  if (running && *running) return reload_server(config);
-  return 0;
+  return make_live(config);
 }
 
 }  // namespace posthorn::app

@@ -15,6 +15,7 @@ struct UserOptions {
   std::string address;
   bool password_stdin = false;
   std::string scheme;
+  bool with_references = false;  // remove: out of aliases and senders, too
 };
 
 int run_user_tool(const config::Config& config, const UserOptions& options);

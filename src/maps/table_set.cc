@@ -29,11 +29,12 @@ bool is_name(const std::string& word) {
 class Loader {
  public:
   Loader(const config::Config& config, const TableSet* before, Pgsql* database,
-         const RowReader& rows)
+         const RowReader& rows, const std::map<Path, std::string>* instead)
       : config_(config),
         before_(before),
         database_(database),
         rows_(rows),
+        instead_(instead),
         set_(std::make_shared<TableSet>()) {
     set_->database = database;
   }
@@ -84,7 +85,7 @@ class Loader {
         continue;
       }
       const Path path = config_.paths.maps / parsed->rest;
-      const auto text = read_file(path, kFileMax);
+      const auto text = read(path);
       if (!text) {
         findings_.faults.push_back({path.native() + ":1", text.error().what});
         unread_ = true;
@@ -103,6 +104,12 @@ class Loader {
         load_text(**text, path.native(), list, listing);
       }
     }
+  }
+
+  Result<std::optional<std::string>> read(const Path& path) const {
+    if (instead_ != nullptr)
+      if (const auto found = instead_->find(path); found != instead_->end()) return found->second;
+    return read_file(path, kFileMax);
   }
 
   bool had_entries(const std::string& path) const {
@@ -178,6 +185,7 @@ class Loader {
   const TableSet* before_;
   Pgsql* database_;
   const RowReader& rows_;
+  const std::map<Path, std::string>* instead_;
   std::shared_ptr<TableSet> set_;
   Listing domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_, relay_sasl_,
       vusers_;
@@ -227,8 +235,8 @@ std::vector<std::string> TableSet::local_domains() const {
 }
 
 Loaded load_tables(const config::Config& config, const TableSet* before, Pgsql* database,
-                   const RowReader& rows) {
-  return Loader(config, before, database, rows).load();
+                   const RowReader& rows, const std::map<Path, std::string>* instead) {
+  return Loader(config, before, database, rows, instead).load();
 }
 
 std::vector<std::string> split_list(std::string_view value) {

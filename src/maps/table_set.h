@@ -54,9 +54,11 @@ struct Loaded {
 // domains. before: the set in use; a file that had entries in it and now is gone or has no byte is
 // a fault, being what a full disk or a careless script leaves.
 // database: what pgsql: asks. rows: its tables are listed by it and checked as the files are; the
-// running server, which never lists them, leaves it empty.
+// running server, which never lists them, leaves it empty. instead: texts that count in place of
+// the files, as an edit would make them.
 Loaded load_tables(const config::Config& config, const TableSet* before = nullptr,
-                   Pgsql* database = nullptr, const RowReader& rows = {});
+                   Pgsql* database = nullptr, const RowReader& rows = {},
+                   const std::map<Path, std::string>* instead = nullptr);
 
 // "a@x, b@y; Carol <c@z>": the addresses of a value in lower case, also with blanks or line ends
 // between; what stands in quotes parts nothing. What is none stays as it is, for the caller to

@@ -77,5 +77,123 @@ class Secrets(unittest.TestCase):
         self.assertEqual(set(reasons("cram@example.org")), {"unknown password scheme {CRAM-MD5}"})
 
 
+class References(unittest.TestCase):
+    """What aliases and senders name does not vanish under them."""
+
+    def setUp(self):
+        self.server = Server(users=("alice", "bob", "carol"))
+        self.addCleanup(self.server.close)
+        self.maps = self.server.root / "maps"
+
+    def files(self):
+        return {path: path.read_text() for path in (*self.maps.iterdir(), self.server.root / "conf/users")}
+
+    def entries(self, name):
+        return dict(line.split(None, 1) for line in (self.maps / name).read_text().splitlines() if line.strip() and not line.startswith("#"))
+
+    def write(self, aliases, senders=""):
+        (self.maps / "aliases").write_text("# ours\n" + aliases)
+        (self.maps / "senders").write_text("# theirs\n" + senders)
+
+    def tool(self, *args):
+        done = self.server.run(*args, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def refused(self, *args, named):
+        before = self.files()
+        code, text, error = self.tool(*args)
+        self.assertEqual((code, text), (1, ""), error)
+        for place in named:
+            self.assertIn(place, error)
+        self.assertEqual(self.files(), before)
+
+    def test_a_user_that_is_named(self):
+        self.write("team@example.org alice@example.org, bob@example.org\nsales@example.org alice+sales@example.org\n",
+                   "info@example.org alice@example.org bob@example.org\n")
+        self.server.start()
+        self.refused("user", "remove", "alice@example.org",
+                     named=(f"{self.maps}/aliases:2: team@example.org leads to alice@example.org", f"{self.maps}/aliases:3: ",
+                            f"{self.maps}/senders:2: alice@example.org may send as info@example.org", "--with-references"))
+        code, text, error = self.tool("user", "remove", "alice@example.org", "--with-references")
+        self.assertEqual((code, error), (0, ""))
+        self.assertIn(f"{self.maps}/aliases:2: team@example.org no longer leads to alice@example.org\n", text)
+        self.assertIn("alice@example.org is no account any more", text)
+        self.assertEqual(self.entries("aliases"), {"team@example.org": "bob@example.org"})
+        self.assertEqual(self.entries("senders"), {"info@example.org": "bob@example.org"})
+        self.assertNotIn("\nalice@example.org", (self.server.root / "conf/users").read_text() + (self.maps / "mailboxes").read_text())
+        with self.server.smtp() as client:
+            client.ehlo()
+            client.mail("friend@elsewhere.test")
+            self.assertEqual([client.rcpt(f"{name}@example.org")[0] for name in ("alice", "sales", "team")], [550, 550, 250])
+
+    def test_an_alias_goes_with_what_led_there_alone(self):
+        self.write("a@example.org b@example.org\nb@example.org bob@example.org\nc@example.org a@example.org, carol@example.org\n",
+                   "a@example.org carol@example.org\nb@example.org bob@example.org\n")
+        self.refused("alias", "remove", "b@example.org", named=(f"{self.maps}/aliases:2: a@example.org leads to b@example.org", "/senders:3: "))
+        code, text, error = self.tool("alias", "remove", "b@example.org", "--with-references")
+        self.assertEqual((code, error), (0, ""))
+        self.assertEqual((self.entries("aliases"), self.entries("senders")), ({"c@example.org": "carol@example.org"}, {}))
+        self.assertIn("nobody else: the entry is gone", text)
+        self.assertEqual(self.server.run("check").returncode, 0)
+
+    def test_who_is_reached_otherwise_is_no_reference(self):
+        self.write("alice@example.org alice@example.org, bob@example.org\nteam@example.org alice@example.org\n")
+        self.refused("user", "remove", "alice@example.org", named=("aliases:2: alice@example.org leads to alice@example.org",))
+        self.assertEqual(self.tool("user", "remove", "alice@example.org", "--with-references")[0], 0)
+        self.assertEqual(self.entries("aliases"), {"alice@example.org": "bob@example.org", "team@example.org": "alice@example.org"})
+        self.write("bob@example.org carol@example.org\nteam@example.org bob@example.org\n")
+        self.assertEqual(self.tool("alias", "remove", "bob@example.org")[0], 0)  # a mailbox of that name is left
+
+    def test_patterns_and_second_files(self):
+        self.server.set("maps.aliases", '["text:aliases", "text:more", "regexp:patterns"]')
+        (self.maps / "more").write_text("list@example.org alice@example.org\n")
+        (self.maps / "patterns").write_text("# p\n/^x-.*@example\\.org$/ alice@example.org, bob@example.org\n")
+        self.refused("user", "remove", "alice@example.org", named=(f"{self.maps}/more:1: ", f"{self.maps}/patterns:2: "))
+        self.refused("user", "remove", "alice@example.org", "--with-references", named=("by hand",))
+        (self.maps / "patterns").write_text("/^x-.*@example\\.org$/ bob@example.org\n")
+        self.assertEqual(self.tool("user", "remove", "alice@example.org", "--with-references")[0], 0)
+        self.assertEqual(self.entries("more"), {})
+
+    def test_the_check_comes_before_the_writing(self):
+        self.write("a@example.org b@example.org\nb@example.org bob@example.org\n")
+        self.refused("alias", "add", "b@example.org", "a@example.org", named=("a@example.org", "b@example.org", "nothing was"))
+        # What was wrong already does not hinder what mends it, and what is then said is what is.
+        self.write("broken\n")
+        self.server.set("maps.aliases", '["text:aliases", "text:more"]')
+        code, text, error = self.tool("user", "remove", "carol@example.org")
+        self.assertEqual(code, 0, error)
+        self.assertNotIn("carol@example.org", (self.maps / "mailboxes").read_text())
+
+    def test_what_is_printed_is_what_happened(self):
+        self.server.start()
+        with open(self.maps / "transport", "a") as table:
+            table.write("far.test nonsense\n")
+        code, text, error = self.tool("user", "remove", "carol@example.org")
+        self.assertEqual(code, 1)
+        self.assertIn("carol@example.org is no account any more", text)
+        self.assertIn("transport", error)
+        self.assertIn("the change is written, but the server goes on with the tables of before", error)
+        self.assertNotIn("nothing was changed", text + error)
+
+    def test_a_file_behind_a_link_stays_there(self):
+        real = self.server.root / "shared-aliases"
+        (self.maps / "aliases").rename(real)
+        (self.maps / "aliases").symlink_to(real)
+        self.assertEqual(self.tool("alias", "add", "team@example.org", "bob@example.org")[0], 0)
+        self.assertTrue((self.maps / "aliases").is_symlink())
+        self.assertIn("team@example.org bob@example.org", real.read_text())
+
+    def test_names_that_hide_each_other_are_told(self):
+        self.write("dora@example.org bob@example.org\n")
+        error = self.server.run("user", "add", "dora@example.org", "--password-stdin", input="pw\n").stderr
+        self.assertIn(f"warning: {self.maps}/aliases:2: mail for dora@example.org goes to bob@example.org", error)
+        error = self.tool("alias", "add", "alice@example.org", "bob@example.org")[2]
+        self.assertIn("warning: alice@example.org has a mailbox that gets no mail any more", error)
+
+    def test_a_domain_in_use(self):
+        self.write("team@example.org bob@example.org\n")
+        self.refused("domain", "remove", "example.org", named=(f"{self.maps}/aliases:2: team@example.org", f"{self.maps}/mailboxes:"))
+
+
 if __name__ == "__main__":
     unittest.main()
