@@ -330,9 +330,6 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
       add_certificates(fence.read, config.tls.folder);
-      // The names of who writes by submit.sock. Where accounts of the machine are what it is about,
-      // also of those that are made while the server runs, in a new file of that name.
-      fence.read.emplace_back(config.store.unix_users ? "/etc" : "/etc/passwd");
       break;
     case RoleKind::lookup:
       add_tables(fence.read, config);
@@ -350,6 +347,10 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       fence.write.push_back(config.paths.spool);
       fence.read.push_back(config.dkim.folder);
       if (!config.relay.trust_file.empty()) add_folder_of(fence.read, config.relay.trust_file);
+      // The names of who writes by submit.sock. Where accounts of the machine are what it is about,
+      // also of those that are made while the server runs, in a new file of that name.
+      if (config.submission.programs != "off")
+        fence.read.emplace_back(config.store.unix_users ? "/etc" : "/etc/passwd");
       fence.outward = Outward::internet;
       break;
     case RoleKind::store:

@@ -79,7 +79,7 @@ net::Task<bool> RoomDirectory::ask(std::string account, std::uint64_t size) {
 }
 
 net::Awaitable<bool> RoomDirectory::has_room(std::string address, std::uint64_t size) {
-  const auto plan = co_await inner_.plan(std::move(address), "");
+  const auto plan = co_await inner_.plan({.address = std::move(address), .sender = {}});
   if (!plan || !*plan) co_return true;
   const auto* local = std::get_if<route::LocalPlan>(&**plan);
   if (local == nullptr) co_return true;
@@ -108,8 +108,8 @@ route::Answer<void> RoomDirectory::sender(std::string account, std::string addre
   return inner_.sender(std::move(account), std::move(address));
 }
 
-route::Answer<route::Plan> RoomDirectory::plan(std::string address, std::string sender) {
-  return inner_.plan(std::move(address), std::move(sender));
+route::Answer<route::Plan> RoomDirectory::plan(route::PlanQuestion question) {
+  return inner_.plan(std::move(question));
 }
 
 net::Task<std::string> RoomDirectory::rewrite(std::string sender) {

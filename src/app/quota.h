@@ -47,7 +47,7 @@ class RoomDirectory final : public route::Directory {
 
   route::Answer<route::Expansion> recipient(route::RecipientQuestion question) override;
   route::Answer<void> sender(std::string account, std::string address) override;
-  route::Answer<route::Plan> plan(std::string address, std::string sender) override;
+  route::Answer<route::Plan> plan(route::PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
   void close();
 

@@ -63,7 +63,7 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request,
   if (done_.contains(digest)) co_return std::expected<void, std::string>{};
 
   CO_TRY(const auto expansion,
-         co_await parts_.directory.recipient({request.address, request.account}));
+         co_await parts_.directory.recipient({.address = request.address, .may_relay = true}));
   if (!expansion) co_return kept(expansion.error().text);
   message::Envelope envelope = request.envelope;
   envelope.recipients.clear();
@@ -72,7 +72,6 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request,
     envelope.recipients.push_back({to, "rfc822;" + request.recipient, {}});
   }
   if (envelope.recipients.empty()) co_return kept("it leads back here");
-  envelope.origin.account = request.account;
 
   const auto sink = parts_.queue.make();
   Result<> done = co_await sink->begin(envelope);

@@ -2,7 +2,6 @@
 
 #include "app/report.h"
 #include "app/role.h"
-#include "app/sandbox.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"
@@ -79,21 +78,6 @@ class Edge final : public Role {
             [this](const std::string& address) {
               return bare_line_feed_exempt_.contains(address);
             }});
-    programs_ = submission_;
-    programs_.is_for_programs = true;
-    programs_.local_domain = config.server.default_domain.empty() ? config.server.hostname
-                                                                  : config.server.default_domain;
-    program_services_ = std::make_unique<smtp::ServerServices>(
-        smtp::ServerServices{.scope = scope_,
-                             .sinks = sinks_,
-                             .directory = &directory_,
-                             .limiter = &limiter_,
-                             .login_name = [this](std::uint32_t uid) {
-                               return setup_.pool.run([uid] { return find_login_name(uid); });
-                             }});
-    listen("submit.sock", "421 4.7.0 Too many connections\r\n", [this](net::StreamPtr stream) {
-      return smtp::serve(std::move(stream), programs_, *program_services_);
-    });
     const std::string taps = fmt::format("tap-{}.sock", setup_.worker);
     listeners_.serve(scope_, {.name = taps},
                      [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
@@ -235,8 +219,8 @@ class Edge final : public Role {
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
   std::unique_ptr<net::TlsServer> tls_;
-  smtp::ServerSettings smtp_, submission_, submissions_, lmtp_, programs_;
-  std::unique_ptr<smtp::ServerServices> services_, program_services_;
+  smtp::ServerSettings smtp_, submission_, submissions_, lmtp_;
+  std::unique_ptr<smtp::ServerServices> services_;
   LoginPorts imap_, pop3_;
   std::unique_ptr<auth::LoginServices> login_services_;
   const Report report_{.checks = [this] { return check(this); },

@@ -86,8 +86,8 @@ class Lookup final : public Role {
   static net::Awaitable<net::Message> answer_edge(Lookup* self, net::Message request) {
     if (auto answer = co_await auth::answer_authenticate(*self->auth_, request))
       co_return *std::move(answer);
-    if (auto answer = co_await auth::answer_limit(self->limits_, request))
-      co_return *std::move(answer);
+    auth::LoginLimiter limiter(*self->auth_, self->limits_);
+    if (auto answer = co_await auth::answer_limit(limiter, request)) co_return *std::move(answer);
     if (request.verb == "plan") co_return not_for_you();  // it would tell the smarthost's password
     if (auto answer = co_await route::answer_directory(self->rooms_, request))
       co_return *std::move(answer);
@@ -95,9 +95,26 @@ class Lookup final : public Role {
   }
 
   static net::Awaitable<net::Message> answer_queue(Lookup* self, net::Message request) {
-    if (request.verb != "plan" && request.verb != "rewrite") co_return not_for_you();
-    auto answer = co_await route::answer_directory(self->directory_, request);
+    if (auto answer = co_await auth::answer_redeem_mail(
+            *self->auth_,
+            [self](std::string account, std::string sender) {
+              return may_send(self, std::move(account), std::move(sender));
+            },
+            request))
+      co_return *std::move(answer);
+    // For programs of the machine, which the queue serves itself.
+    if (auto answer = co_await auth::answer_limit(self->limits_, request))
+      co_return *std::move(answer);
+    auto answer = co_await route::answer_directory(self->rooms_, request);
     co_return answer ? *std::move(answer) : not_for_you();
+  }
+
+  // As smtp/server asks at MAIL; the null sender is anybody's.
+  static net::Task<bool> may_send(Lookup* self, std::string account, std::string sender) {
+    if (!self->setup_.config.submission.check_sender || sender.empty()) co_return true;
+    CO_TRY(const auto answer,
+           co_await self->directory_.sender(std::move(account), std::move(sender)));
+    co_return answer.has_value();
   }
 
   static net::Awaitable<net::Message> answer_store(Lookup* self, net::Message request) {

@@ -3,8 +3,9 @@
 
 #include "app/report.h"
 #include "app/role.h"
+#include "app/sandbox.h"
 #include "app/sinks.h"
-#include "auth/service.h"
+#include "auth/limiter.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "deliver/dkim_key.h"
@@ -18,7 +19,12 @@
 namespace posthorn::app {
 namespace {
 
-// queue: takes messages by LMTP from edge into the spool, has them scanned, and delivers them.
+// Connections of programs of this machine at once. Whoever has a shell may make them, and what they
+// take is taken from the queue.
+constexpr std::size_t kProgramsMax = 200;
+
+// queue: takes messages by LMTP from edge and store, and from programs of this machine, into the
+// spool, has them scanned, and delivers them.
 class QueueRole final : public Role {
  public:
   explicit QueueRole(RoleSetup setup)
@@ -26,7 +32,12 @@ class QueueRole final : public Role {
         scope_(setup_.executor),
         hub_(scope_),
         lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")),
-        directory_(lookup_) {}
+        directory_(lookup_),
+        limiter_(lookup_),
+        limits_({.connections_max = kProgramsMax,
+                 .per_address_max = kProgramsMax,
+                 .per_minute_max = setup_.config.limits.connections_per_minute_max,
+                 .loopback_exempt = true}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
@@ -65,7 +76,6 @@ class QueueRole final : public Role {
     for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder))
       log::Logger{}.error(event::dkim_failed, {{"error", fault}});
     CO_TRY_OK(co_await queue_->start());
-    sinks_ = std::make_unique<SpoolSinkFactory>(*queue_);
     settings_ = {.protocol = smtp::Protocol::lmtp,
                  .hostname = config.server.hostname,
                  .internal = true,
@@ -73,12 +83,9 @@ class QueueRole final : public Role {
                  .submission = config.submission};
     settings_.smtp.recipients_max = config.smtp.recipients_max * config.maps.expansion_max;
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
-    services_ = std::make_unique<smtp::ServerServices>(
-        smtp::ServerServices{.scope = scope_, .sinks = *sinks_});
-    for (const char* name : {"queue-edge.lmtp.sock", "queue-store.lmtp.sock"})
-      listeners_.serve(scope_, {.name = name}, [this](net::StreamPtr stream) {
-        return smtp::serve(std::move(stream), settings_, *services_);
-      });
+    serve_role("queue-edge.lmtp.sock", Door::edge);
+    serve_role("queue-store.lmtp.sock", Door::store);
+    if (config.submission.programs != "off") serve_programs();
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return queue_->answer(std::move(request)); });
     serve_report(scope_, listeners_, RoleKind::queue, report_);
@@ -97,6 +104,52 @@ class QueueRole final : public Role {
   }
 
  private:
+  // What comes by a door, and how it is served.
+  struct Entrance {
+    Entrance(net::Scope& scope, SpoolSinkFactory::Parts parts, Door door)
+        : sinks(parts, door), services{.scope = scope, .sinks = sinks} {}
+    SpoolSinkFactory sinks;
+    smtp::ServerServices services;
+  };
+  Entrance& add_entrance(Door door) {
+    return *entrances_.emplace_back(std::make_unique<Entrance>(
+        scope_,
+        SpoolSinkFactory::Parts{.queue = *queue_, .lookup = lookup_, .relay_from = relay_from_},
+        door));
+  }
+  void serve_role(const std::string& name, Door door) {
+    const smtp::ServerServices& services = add_entrance(door).services;
+    listeners_.serve(scope_, {.name = name}, [this, &services](net::StreamPtr stream) {
+      return smtp::serve(std::move(stream), settings_, services);
+    });
+  }
+  // Programs of this machine are served here and not at the edge: the kernel tells whose process
+  // has connected, and nobody in between could say otherwise.
+  void serve_programs() {
+    const config::Config& config = setup_.config;
+    programs_ = {.protocol = smtp::Protocol::submission,
+                 .hostname = config.server.hostname,
+                 .smtp = config.smtp,
+                 .submission = config.submission,
+                 .is_for_programs = true,
+                 .local_domain = config.server.default_domain.empty()
+                                     ? config.server.hostname
+                                     : config.server.default_domain};
+    smtp::ServerServices& services = add_entrance(Door::programs).services;
+    services.directory = &directory_;
+    services.limiter = &limiter_;
+    services.login_name = [this](std::uint32_t uid) {
+      return setup_.pool.run([uid] { return find_login_name(uid); });
+    };
+    const std::string name = "submit.sock";
+    listeners_.serve(
+        scope_, {.name = name, .refusal = "421 4.7.0 Too many connections\r\n", .limits = &limits_},
+        [this, name, &services](net::StreamPtr stream) {
+          return smtp::serve(hub_.wrap(std::move(stream), tap::protocol_of(name), name), programs_,
+                             services);
+        });
+  }
+
   static net::Awaitable<std::vector<web::Check>> check(QueueRole* self) {
     std::vector<web::Check> checks;
     const bool is_full = self->queue_->is_full();
@@ -145,13 +198,14 @@ class QueueRole final : public Role {
   net::LineChannel lookup_;
   auth::Networks relay_from_;
   route::RemoteDirectory directory_;
+  auth::RemoteLimiter limiter_;
+  net::ConnectionLimits limits_;  // of programs
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<deliver::Transports> transports_;
   std::unique_ptr<filter::Filter> filter_;
   std::unique_ptr<queue::Queue> queue_;
-  std::unique_ptr<SpoolSinkFactory> sinks_;
-  smtp::ServerSettings settings_;
-  std::unique_ptr<smtp::ServerServices> services_;
+  std::vector<std::unique_ptr<Entrance>> entrances_;
+  smtp::ServerSettings settings_, programs_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
   Listeners listeners_{setup_.sockets};

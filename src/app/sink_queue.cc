@@ -2,6 +2,8 @@
 
 #include "app/sinks.h"
 #include "app/sockets.h"
+#include "auth/service.h"
+#include "base/events.h"
 #include "base/metrics.h"
 #include "smtp/client/client.h"
 
@@ -25,7 +27,8 @@ class QueueSink final : public smtp::Sink {
                                  envelope.origin.account);
     }
     client_ = std::make_unique<smtp::Client>(
-        std::move(stream), smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true});
+        std::move(stream),
+        smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true, .is_inner = true});
     CO_TRY(const auto opened, co_await client_->open());
     if (!opened.is_positive())
       co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));
@@ -71,14 +74,17 @@ class QueueSink final : public smtp::Sink {
 
 class SpoolSink final : public smtp::Sink {
  public:
-  explicit SpoolSink(queue::Queue& queue) : queue_(queue) {}
+  SpoolSink(SpoolSinkFactory::Parts parts, Door door)
+      : parts_(parts), queue_(parts.queue), door_(door) {}
 
-  net::Task<> begin(const message::Envelope& envelope) override {
+  net::Task<> begin(const message::Envelope& given) override {
+    message::Envelope envelope = given;
     if (queue_.is_full()) {
       metrics::count(metric::limits_hit, "queue_full");
       co_return fail(ErrorKind::temporary, "the queue is full");
     }
-    writer_ = queue_.begin(envelope);
+    CO_TRY_OK(co_await prove(envelope));
+    writer_ = queue_.begin(std::move(envelope));
     co_return Result<>{};
   }
   net::Task<> write(std::string_view bytes) override { co_return co_await writer_->write(bytes); }
@@ -92,7 +98,42 @@ class SpoolSink final : public smtp::Sink {
   }
 
  private:
+  net::Task<> prove(message::Envelope& envelope) {
+    message::Origin& origin = envelope.origin;
+    const std::string token = std::exchange(envelope.token, {});
+    if (door_ == Door::programs) {
+      origin.sent_by = message::SentBy::program;
+      co_return Result<>{};
+    }
+    origin.account.clear();
+    if (door_ == Door::store) {
+      origin.sent_by = message::SentBy::sent_on;
+      co_return Result<>{};
+    }
+    // Which address the client has, only edge can say.
+    origin.sent_by = parts_.relay_from.contains(origin.client_address)
+                         ? message::SentBy::trusted_network
+                         : message::SentBy::stranger;
+    if (token.empty()) co_return Result<>{};
+    CO_TRY(auto account,
+           co_await auth::redeem_mail(parts_.lookup, {.token = token,
+                                                      .session = origin.session,
+                                                      .sender = envelope.sender,
+                                                      .recipients = envelope.recipients.size()}));
+    if (!account) {
+      log::Logger{}
+          .with_session(origin.session)
+          .error(event::queue_claim_refused, {{"from", envelope.sender}});
+      co_return fail(ErrorKind::temporary, "the token is not known");
+    }
+    origin.sent_by = message::SentBy::user;
+    origin.account = *std::move(account);
+    co_return Result<>{};
+  }
+
+  SpoolSinkFactory::Parts parts_;
   queue::Queue& queue_;
+  Door door_;
   std::unique_ptr<queue::Spool::Writer> writer_;
 };
 
@@ -102,7 +143,7 @@ std::unique_ptr<smtp::Sink> QueueSinkFactory::make() {
   return std::make_unique<QueueSink>(scope_, config_, socket_, tap_);
 }
 std::unique_ptr<smtp::Sink> SpoolSinkFactory::make() {
-  return std::make_unique<SpoolSink>(queue_);
+  return std::make_unique<SpoolSink>(parts_, door_);
 }
 
 }  // namespace posthorn::app

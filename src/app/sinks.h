@@ -4,7 +4,9 @@
 
 #include "app/redirect.h"
 #include "app/site_scripts.h"
+#include "auth/networks.h"
 #include "base/config.h"
+#include "net/line_channel.h"
 #include "net/scope.h"
 #include "net/socket.h"
 #include "queue/queue.h"
@@ -30,13 +32,27 @@ class QueueSinkFactory final : public smtp::SinkFactory {
   tap::Hub* tap_;
 };
 
+// By which of its doors a message comes to the queue. Who sent it follows from that, and from what
+// is proved there; what the peer says of it is not believed.
+enum class Door {
+  edge,      // a stranger's, a trusted network's, or with a token a user's
+  store,     // what Sieve sends on
+  programs,  // of this machine: the kernel told the queue itself whose
+};
+
 class SpoolSinkFactory final : public smtp::SinkFactory {
  public:
-  explicit SpoolSinkFactory(queue::Queue& queue) : queue_(queue) {}
+  struct Parts {
+    queue::Queue& queue;
+    net::LineChannel& lookup;
+    const auth::Networks& relay_from;
+  };
+  SpoolSinkFactory(Parts parts, Door door) : parts_(parts), door_(door) {}
   std::unique_ptr<smtp::Sink> make() override;
 
  private:
-  queue::Queue& queue_;
+  Parts parts_;
+  Door door_;
 };
 
 // What the store's sink needs: the accounts, the site's scripts of now, and a way out for what

@@ -95,7 +95,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.control.sock", worker), RoleKind::store, std::nullopt, worker);
   }
   if (config.submission.programs != "off") {
-    inside("submit.sock", RoleKind::edge, std::nullopt, kAllWorkers);
+    inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);
     specs.back().mode = 0666;
   }
   for (std::size_t worker = 0; worker < config.edge.workers; ++worker)

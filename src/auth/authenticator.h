@@ -24,7 +24,9 @@ struct Verdict {
   enum class Outcome { ok, refused, banned };
   Outcome outcome = Outcome::refused;
   std::string account;  // canonical: "alice@example.org"
-  std::string token;    // one-time, for the hand-over to the store; empty where none is needed
+  // For the hand-over to the store, once. For "submission" and "smtp": the session's proof, with
+  // which each of its messages gets a token (Limiter).
+  std::string token;
 };
 
 class Authenticator {

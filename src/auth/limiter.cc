@@ -18,8 +18,9 @@ std::size_t SubmissionLimits::Window::sum(std::int64_t now_step) {
   return all;
 }
 
-net::Task<bool> SubmissionLimits::take(Submission submission) {
-  co_return take_now(submission);
+net::Task<Permit> SubmissionLimits::take(Submission submission) {
+  const bool may = take_now(submission);
+  co_return Permit{may ? Permit::Outcome::ok : Permit::Outcome::too_many, {}, {}};
 }
 
 bool SubmissionLimits::take_now(const Submission& submission) {
@@ -42,26 +43,38 @@ bool SubmissionLimits::take_now(const Submission& submission) {
   return true;
 }
 
-net::Task<bool> RemoteLimiter::take(Submission submission) {
+net::Task<Permit> RemoteLimiter::take(Submission submission) {
   net::Message request("limit");
-  request.add("account", submission.account);
+  request.add("account", submission.account)
+      .add("proof", submission.proof)
+      .add("service", submission.service)
+      .add("session", submission.session);
   request.add("recipients", std::to_string(submission.recipients));
   CO_TRY(const net::Message answer,
          co_await channel_.ask(std::move(request), Clock::system().steady_now() + 15s));
-  if (answer.verb == "ok") co_return true;
-  if (answer.verb == "refused") co_return false;
+  if (answer.verb == "ok")
+    co_return Permit{Permit::Outcome::ok, std::string(answer.get("token")),
+                     std::string(answer.get("proof"))};
+  if (answer.verb == "refused") co_return Permit{Permit::Outcome::too_many, {}, {}};
+  if (answer.verb == "unproved") co_return Permit{};
   co_return fail(ErrorKind::temporary, std::string(answer.get("error")));
 }
 
 net::Awaitable<std::optional<net::Message>> answer_limit(Limiter& limiter,
                                                          const net::Message& request) {
   if (request.verb != "limit") co_return std::nullopt;
-  Submission submission{.account = std::string(request.get("account"))};
+  const auto text = [&](std::string_view key) { return std::string(request.get(key)); };
+  Submission submission{.account = text("account"),
+                        .proof = text("proof"),
+                        .service = text("service"),
+                        .session = text("session")};
   const std::string_view count = request.get("recipients");
   std::from_chars(count.data(), count.data() + count.size(), submission.recipients);
   const auto answer = co_await limiter.take(std::move(submission));
   if (!answer) co_return net::Message("temporary").add("error", answer.error().what);
-  co_return net::Message(*answer ? "ok" : "refused");
+  if (answer->outcome == Permit::Outcome::unproved) co_return net::Message("unproved");
+  if (answer->outcome == Permit::Outcome::too_many) co_return net::Message("refused");
+  co_return net::Message("ok").add("token", answer->token).add("proof", answer->proof);
 }
 
 }  // namespace posthorn::auth

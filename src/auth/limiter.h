@@ -1,5 +1,7 @@
-// Limiter: how much an account may do in a while, asked for by name, so that every edge worker
-// counts against the same bound. A bound that is reached often means a stolen password.
+// Limiter: may an account send one more message now, and what proves to the queue that it does.
+// Asked of lookup, so that every edge worker counts against the same bound and none can count past
+// it: a message without a token is a stranger's. A bound that is reached often means a stolen
+// password.
 #pragma once
 
 #include <map>
@@ -15,23 +17,33 @@
 namespace posthorn::auth {
 
 struct Submission {
-  std::string account;
+  std::string account;  // where the asker itself knows it (the queue, of programs); else:
+  std::string proof;    // of the session's login
+  std::string service;  // the login's
+  std::string session;
   std::size_t recipients = 0;
+};
+
+struct Permit {
+  enum class Outcome { ok, too_many, unproved };  // unproved: the login is too long ago
+  Outcome outcome = Outcome::unproved;
+  std::string token;  // for this one message; empty where the account was known
+  std::string proof;  // in place of the session's, which lives on
 };
 
 class Limiter {
  public:
   virtual ~Limiter() = default;
-  // May the account send this message now? It counts if it may.
-  virtual net::Task<bool> take(Submission submission) = 0;
+  // It counts if it may.
+  virtual net::Task<Permit> take(Submission submission) = 0;
 };
 
-// In the lookup role: messages in the last hour, recipients in the last day.
+// In the lookup role, of known accounts: messages in the last hour, recipients in the last day.
 class SubmissionLimits final : public Limiter {
  public:
   SubmissionLimits(const config::Submission& config, const Clock& clock = Clock::system())
       : config_(config), clock_(clock) {}
-  net::Task<bool> take(Submission submission) override;
+  net::Task<Permit> take(Submission submission) override;
   bool take_now(const Submission& submission);
   std::size_t size() const { return accounts_.size(); }
 
@@ -53,7 +65,7 @@ class SubmissionLimits final : public Limiter {
 class RemoteLimiter final : public Limiter {
  public:
   explicit RemoteLimiter(net::LineChannel& channel) : channel_(channel) {}
-  net::Task<bool> take(Submission submission) override;
+  net::Task<Permit> take(Submission submission) override;
 
  private:
   net::LineChannel& channel_;

@@ -36,7 +36,8 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       retry_(config.maps.poll_interval),
       throttle_(config.auth, clock),
       try_ended_(scope.executor()),
-      secret_(random_bytes(32)) {}
+      secret_(random_bytes(32)),
+      proof_secret_(random_bytes(32)) {}
 
 net::Task<> AuthService::start() {
   for (const std::string& warning : exempt_.warnings())
@@ -366,7 +367,7 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
                                      {"address", attempt.address}});
     co_return Verdict{.outcome = Verdict::Outcome::ok,
                       .account = *account,
-                      .token = make_token(*account, attempt)};
+                      .token = token_for(*account, attempt)};
   }
   refuse(acts_for_other ? "authorization id" : why);
   const auto wait = throttled ? throttle_.fail(key) : 0ms;
@@ -380,24 +381,37 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
   co_return Verdict{.outcome = Verdict::Outcome::refused, .account = {}, .token = {}};
 }
 
-std::string AuthService::make_token(const std::string& account, const Attempt& attempt) {
-  if (attempt.service == "smtp" || attempt.service == "submission") return {};
+std::string AuthService::token_for(const std::string& account, const Attempt& attempt) {
+  if (attempt.service == "smtp" || attempt.service == "submission")
+    return make_proof(account, attempt.service, attempt.session);
+  return make_token({account, attempt.service, attempt.session, {}});
+}
+
+std::string AuthService::make_token(Token token) {
   if (tokens_.size() >= kTableMax) tokens_.clear();
-  std::string token = random_hex(16);
-  tokens_[token] = {account, attempt.service, attempt.session,
-                    clock_.steady_now() + config_.auth.token_life};
-  return token;
+  token.expires = clock_.steady_now() + config_.auth.token_life;
+  std::string name = random_hex(16);
+  tokens_[name] = std::move(token);
+  return name;
+}
+
+// Once, whoever asks.
+std::optional<AuthService::Token> AuthService::take_token(const std::string& token) {
+  const auto found = tokens_.find(token);
+  if (found == tokens_.end()) return std::nullopt;
+  Token taken = std::move(found->second);
+  tokens_.erase(found);
+  if (taken.expires < clock_.steady_now()) return std::nullopt;
+  return taken;
 }
 
 net::Task<std::optional<std::string>> AuthService::redeem(std::string token, std::string service,
                                                           std::string session) {
-  const auto found = tokens_.find(token);
-  if (found == tokens_.end()) co_return std::nullopt;
-  const Token taken = std::move(found->second);
-  tokens_.erase(found);  // once, whoever asks
-  if (taken.service != service || taken.session != session || taken.expires < clock_.steady_now())
+  // A message's token opens no mailbox.
+  const auto taken = take_token(token);
+  if (!taken || taken->service != service || taken->session != session || service == kMailService)
     co_return std::nullopt;
-  co_return taken.account;
+  co_return taken->account;
 }
 
 net::Task<Verdict> RemoteAuthenticator::authenticate(Attempt attempt) {

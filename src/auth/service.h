@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "auth/limiter.h"
 #include "auth/networks.h"
 #include "auth/throttle.h"
 #include "auth/user_file.h"
@@ -35,6 +36,17 @@ struct Sources {
   const maps::Table* quotas = nullptr;
 };
 
+// What a message's token is for, in place of a service.
+inline constexpr std::string_view kMailService = "mail";
+
+// What the queue asks of a message that came with a token.
+struct MailClaim {
+  std::string token;
+  std::string session;
+  std::string sender;  // of the envelope
+  std::size_t recipients = 0;
+};
+
 class AuthService final : public Authenticator, public Redeemer {
  public:
   // domain_names gives the local domains of now, for logins that name none.
@@ -56,6 +68,11 @@ class AuthService final : public Authenticator, public Redeemer {
   net::Task<Verdict> authenticate(Attempt attempt) override;
   net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
                                                std::string session) override;
+  // submissions.cc. A login's next message: it counts against the account's bounds, and gets a
+  // token if its proof is good.
+  net::Task<Permit> permit(Limiter& bounds, Submission submission);
+  // The account that the token was given to for one message of this session, to no more recipients.
+  std::optional<std::string> redeem_mail(const MailClaim& claim);
   // user_quota.cc. The account's own quota rules (base/quota.h); empty: it has none.
   net::Task<std::string> find_quota_rules(std::string account) const;
 
@@ -65,6 +82,7 @@ class AuthService final : public Authenticator, public Redeemer {
   struct Token {
     std::string account, service, session;
     SteadyTime expires;
+    std::size_t recipients = 0;  // of a message
   };
   static net::Awaitable<void> watch(AuthService* self);
   std::optional<std::string> account_of(const std::string& user) const;
@@ -88,7 +106,13 @@ class AuthService final : public Authenticator, public Redeemer {
                            std::string password);
   std::string cache_key(const std::string& account, const std::string& password,
                         std::string_view hash) const;
-  std::string make_token(const std::string& account, const Attempt& attempt);
+  std::string token_for(const std::string& account, const Attempt& attempt);
+  std::string make_token(Token token);
+  std::optional<Token> take_token(const std::string& token);
+  std::string make_proof(const std::string& account, const std::string& service,
+                         const std::string& session) const;
+  std::optional<std::string> account_of_proof(const Submission& submission) const;
+  std::string sign(std::string_view text) const;
 
   net::Scope& scope_;
   net::BlockingPool& pool_;
@@ -106,12 +130,26 @@ class AuthService final : public Authenticator, public Redeemer {
   std::string stamp_;
   Throttle throttle_;
   net::Event try_ended_;
-  std::size_t waiting_ = 0;  // for a try of theirs to end
-  std::string secret_;       // keys the cache; new in every process
+  std::size_t waiting_ = 0;   // for a try of theirs to end
+  std::string secret_;        // keys the cache; new in every process
+  std::string proof_secret_;  // keys the sessions' proofs; likewise
   std::unordered_map<std::string, SteadyTime> cache_;
   std::unordered_map<std::string, Token> tokens_;
   std::size_t hashing_ = 0;
   log::Logger log_;
+};
+
+// The bounds as edge may ask for them: for a session with a proof, whatever account it names.
+class LoginLimiter final : public Limiter {
+ public:
+  LoginLimiter(AuthService& service, Limiter& bounds) : service_(service), bounds_(bounds) {}
+  net::Task<Permit> take(Submission submission) override {
+    return service_.permit(bounds_, std::move(submission));
+  }
+
+ private:
+  AuthService& service_;
+  Limiter& bounds_;
 };
 
 // Edge and store ask over the line protocol.
@@ -134,11 +172,20 @@ class RemoteRedeemer final : public Redeemer {
   net::LineChannel& channel_;
 };
 
+// The queue's side of a submitted message: whose it is. An Error: it could not be asked; nullopt:
+// nobody's, or not with this sender.
+net::Task<std::optional<std::string>> redeem_mail(net::LineChannel& lookup, MailClaim claim);
+
 // The lookup role's side; nullopt: not one of its verbs.
 net::Awaitable<std::optional<net::Message>> answer_authenticate(Authenticator& authenticator,
                                                                 const net::Message& request);
 net::Awaitable<std::optional<net::Message>> answer_redeem(Redeemer& redeemer,
                                                           const net::Message& request);
+// may_send: whether the account may use the sender (RFC 6409 section 6.1).
+using MaySend = std::function<net::Task<bool>(std::string account, std::string sender)>;
+net::Awaitable<std::optional<net::Message>> answer_redeem_mail(AuthService& service,
+                                                               const MaySend& may_send,
+                                                               const net::Message& request);
 // The operator's: bans, ban, unban (`posthorn ban`).
 std::optional<net::Message> answer_bans(AuthService& service, const net::Message& request);
 

@@ -59,6 +59,7 @@
   /* the queue */                                                                                   \
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
   EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
+  EVENT(queue_claim_refused, "queue.claim.refused", "A role handed over a message as a user's and could not prove it; it was not taken.") \
   EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
   EVENT(queue_discarded, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
   EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \

@@ -88,6 +88,7 @@ std::string Transports::name_of(const Host& host) {
 smtp::ClientOptions Transports::client_options(bool lmtp) const {
   return {.hostname = config_.server.hostname,
           .lmtp = lmtp,
+          .is_inner = lmtp,
           .command_timeout = config_.relay.command_timeout,
           .data_timeout = config_.relay.data_timeout};
 }

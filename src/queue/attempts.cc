@@ -6,6 +6,7 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "queue/item.h"
+#include "queue/spool_format.h"
 
 namespace posthorn::queue {
 namespace {
@@ -26,24 +27,34 @@ std::string crowd_of(const std::string& key) {
   return key.starts_with("local:") ? "local" : key;
 }
 
-// Mail of a stranger that goes on from an address of ours, by an alias or a Sieve redirect: it was
-// not written to where it goes now. What our own users sent leaves with their senders (RFC 3848: A
-// is a login; the account alone could be that of a Sieve redirect).
-bool is_sent_on(const message::Envelope& envelope, const message::Recipient& recipient) {
-  // RFC 3461 section 4.2: "rfc822;address", and a client may write the type as it likes.
-  const std::string_view original = recipient.original;
-  const std::size_t semicolon = original.find(';');
-  return !envelope.sender.empty() && !envelope.origin.protocol.ends_with('A') &&
-         semicolon != std::string_view::npos &&
-         !equals_ignoring_case(original.substr(semicolon + 1), recipient.address);
+// Mail that goes on from an address of ours, by an alias or a Sieve redirect: it was not written to
+// where it goes now. A stranger's goes to another server in no other way. What our own users sent
+// leaves with their senders.
+bool is_sent_on(const Stored& stored, const message::Recipient& recipient) {
+  const message::Envelope& envelope = stored.envelope;
+  const message::SentBy by = envelope.origin.sent_by;
+  if (envelope.sender.empty() || by == message::SentBy::user || by == message::SentBy::notice)
+    return false;
+  if (stored.version == kFirstVersion) {
+    // What was named is not in it; RFC 3461 section 4.2: the original recipient, "rfc822;address".
+    const std::string_view original = recipient.original;
+    const std::size_t semicolon = original.find(';');
+    return semicolon != std::string_view::npos &&
+           !equals_ignoring_case(original.substr(semicolon + 1), recipient.address);
+  }
+  return by == message::SentBy::stranger || by == message::SentBy::sent_on ||
+         !recipient.named.empty();
 }
 
-// What may be signed in our name: a notice of our own, and what came with a login or from a program
-// of this machine; not what a Sieve redirect sends on under its account, whoever wrote it.
-bool is_ours(const Stored& stored) {
-  const message::Origin& origin = stored.envelope.origin;
-  const bool knows_who = origin.protocol.ends_with('A') || origin.client_address == "local";
-  return stored.is_bounce || (!origin.account.empty() && knows_who);
+// Whose mail may go to another server is proved, but for a stranger's: it goes where an alias of
+// ours leads, which lookup looks at anew. What edge said at RCPT is not enough. The first version's
+// files do not hold what was said there, and were only written when it was allowed.
+route::PlanQuestion ask_for(const Stored& stored, const message::Recipient& recipient) {
+  route::PlanQuestion question{.address = recipient.address, .sender = stored.envelope.sender};
+  if (stored.envelope.origin.sent_by == message::SentBy::stranger &&
+      stored.version != kFirstVersion)
+    question.named = recipient.named.empty() ? recipient.address : recipient.named;
+  return question;
 }
 
 }  // namespace
@@ -67,8 +78,8 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
-    const auto answer = co_await parts_.directory.plan(stored.envelope.recipients[i].address,
-                                                       stored.envelope.sender);
+    const auto answer =
+        co_await parts_.directory.plan(ask_for(stored, stored.envelope.recipients[i]));
     if (!answer) {
       stored.recipients[i].reason = answer.error().what;
       tell(i, answer.error().what, "deferred");
@@ -84,14 +95,16 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       }
       const std::string reason =
           fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
-      (void)co_await record(item, {make_record(LogRecord::Kind::failed, i, reason)});
-      stored.recipients[i] = {RecipientState::failed, reason, Notice::none};
+      LogRecord line = make_record(LogRecord::Kind::failed, i, reason);
+      line.is_own_refusal = true;
+      (void)co_await record(item, {std::move(line)});
+      stored.recipients[i] = {RecipientState::failed, reason, Notice::none, true};
       tell(i, reason, "failed");
       continue;
     }
     std::string sender = stored.envelope.sender;
     if (!parts_.config.srs.domain.empty() && !std::holds_alternative<route::LocalPlan>(**answer) &&
-        is_sent_on(stored.envelope, stored.envelope.recipients[i])) {
+        is_sent_on(stored, stored.envelope.recipients[i])) {
       if (!rewritten) {
         auto asked = co_await parts_.directory.rewrite(sender);
         if (!asked) {
@@ -197,8 +210,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
       .offset = stored.body_offset,
       .size = stored.body_size,
       .prefix = stored.headers,
-      .is_ours = is_ours(stored) ||
-                 (parts_.is_trusted && parts_.is_trusted(stored.envelope.origin.client_address))};
+      .is_ours = message::is_ours(stored.envelope.origin.sent_by)};
   if (stored.is_scanned) {
     // After a restart it is looked for again.
     if (!item->left_out) {

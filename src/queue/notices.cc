@@ -112,7 +112,15 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
       failed &&
       (stored.envelope.ret == message::Ret::full ||
        (stored.envelope.ret == message::Ret::unset && !parts_.config.queue.bounce_headers_only));
-  const auto returned = co_await returned_text(stored, dsn.is_whole);
+  // RFC 3462 section 2: the third part may be left out. What our own tables refuse was not to be
+  // taken in the first place, and who takes it all the same (edge, taken over) must not have its
+  // text carried to whom it names as the sender.
+  const bool is_owed = stored.envelope.origin.sent_by != message::SentBy::stranger ||
+                       std::ranges::none_of(recipients, [&](std::size_t i) {
+                         return stored.recipients[i].is_own_refusal;
+                       });
+  const auto returned =
+      is_owed ? co_await returned_text(stored, dsn.is_whole) : Result<std::string>{};
   if (returned) dsn.returned = *returned;
   dsn.is_whole = dsn.is_whole && returned && returned->size() == stored.body_size;
   message::Envelope envelope;
@@ -122,7 +130,8 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
        {.never = true, .success = false, .failure = false, .delay = false}});
   envelope.eight_bit = true;
   envelope.origin.session = stored.envelope.origin.session;
-  Spool::Writer writer(spool_, std::move(envelope), parts_.clock.now(), true);
+  envelope.origin.sent_by = message::SentBy::notice;
+  Spool::Writer writer(spool_, std::move(envelope), parts_.clock.now());
   const std::string text = message::make_dsn(dsn);
   const auto written = co_await writer.write(text);
   const auto committed = written ? co_await writer.commit() : std::unexpected(written.error());

@@ -8,6 +8,7 @@
 #include "filter/marks.h"
 #include "message/headers.h"
 #include "queue/item.h"
+#include "queue/spool_format.h"
 
 namespace posthorn::queue {
 namespace {
@@ -29,6 +30,14 @@ bool has_happened(const LogRecord& record) {
   return record.kind == Kind::delivered || record.kind == Kind::failed ||
          record.kind == Kind::bounced || record.kind == Kind::notified ||
          record.kind == Kind::warned;
+}
+
+// A notice never is, and what is sent on was when it came.
+bool is_to_be_scanned(const Stored& stored, const config::Filter& config) {
+  using message::SentBy;
+  const SentBy by = stored.envelope.origin.sent_by;
+  if (stored.is_scanned || by == SentBy::notice) return false;
+  return by == SentBy::stranger || by == SentBy::trusted_network || config.scan_submissions;
 }
 
 }  // namespace
@@ -68,7 +77,7 @@ bool Queue::is_full() const {
 }
 
 std::unique_ptr<Spool::Writer> Queue::begin(message::Envelope envelope) {
-  return std::make_unique<Spool::Writer>(spool_, std::move(envelope), parts_.clock.now(), false);
+  return std::make_unique<Spool::Writer>(spool_, std::move(envelope), parts_.clock.now());
 }
 
 net::Task<std::string> Queue::commit(Spool::Writer& writer) {
@@ -84,6 +93,10 @@ net::Task<std::string> Queue::commit(Spool::Writer& writer) {
 }
 
 void Queue::add(Stored stored, bool is_checked) {
+  message::Origin& origin = stored.envelope.origin;
+  if (stored.version == kFirstVersion && origin.sent_by == message::SentBy::stranger &&
+      parts_.is_trusted && parts_.is_trusted(origin.client_address))
+    origin.sent_by = message::SentBy::trusted_network;
   auto item = std::make_shared<Item>(std::move(stored), parts_.scope.executor());
   item->is_checked = is_checked;
   // How old it is counts by the steady clock. Time that passed while nobody looked counts only as
@@ -123,7 +136,8 @@ void Queue::forget(const ItemPtr& item) {
 // No room where it wants to go: it is woken when there is, at the latest after a while.
 void Queue::park(const ItemPtr& item) {
   schedule(item, parts_.clock.steady_now() + parts_.config.queue.retry_first);
-  const bool is_new = item->stored.tries == 0 && !item->stored.is_bounce;
+  const bool is_new =
+      item->stored.tries == 0 && item->stored.envelope.origin.sent_by != message::SentBy::notice;
   item->place = Place{item->crowd, is_new, ++turns_};
   parked_[*item->place] = item;
 }
@@ -216,8 +230,7 @@ net::Awaitable<bool> Queue::check_text(const ItemPtr& item) {
 net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
   Stored& stored = item->stored;
   const config::Filter& config = parts_.config.filter;
-  const bool own = !stored.envelope.origin.account.empty() && !config.scan_submissions;
-  if (parts_.filter == nullptr || stored.is_scanned || stored.is_bounce || own) co_return true;
+  if (parts_.filter == nullptr || !is_to_be_scanned(stored, config)) co_return true;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
   const SteadyTime begun = parts_.clock.steady_now();
   const std::string recipient =

@@ -155,11 +155,12 @@ Result<std::optional<Stored>> Spool::load(const std::string& id) {
   stored.body_checksum = preamble->body_checksum;
   if (got != size || format_preamble(*preamble, line) != head)
     return broken("the envelope's checksum is wrong");
-  if (preamble->version != kVersion)
+  if (preamble->version > kVersion)
     return fail(ErrorKind::config,
                 fmt::format("{}: written by a later version of this program, which alone can "
                             "empty this queue",
                             path.native()));
+  stored.version = preamble->version;
   TRY_OK(parse_envelope(std::string_view(line).substr(0, line.size() - 1), stored));
   if (stored.body_offset + stored.body_size != info->size)
     return broken("the text is not as long as it was");
@@ -260,12 +261,11 @@ bool Spool::is_full(const config::Queue& config) const {
   return st.f_bavail * st.f_frsize < config.free_min;
 }
 
-Spool::Writer::Writer(Spool& spool, message::Envelope envelope, WallTime now, bool is_bounce)
-    : spool_(spool) {
+Spool::Writer::Writer(Spool& spool, message::Envelope envelope, WallTime now) : spool_(spool) {
   stored_.envelope = std::move(envelope);
   stored_.arrived = now;
   stored_.next_try = now;
-  stored_.is_bounce = is_bounce;
+  stored_.version = kVersion;
   stored_.recipients.resize(stored_.envelope.recipients.size());
   stored_.body_checksum = kFnvStart;
   envelope_ = format_envelope(stored_);

@@ -19,10 +19,11 @@
 // damaged line, is never appended to again: what of it is whole goes into a new file with the next
 // record.
 //
-// A message file: "PHSPOOL1 <size of the envelope line, 10 digits> <size of the text, 12 digits>
+// A message file: "PHSPOOL2 <size of the envelope line, 10 digits> <size of the text, 12 digits>
 // <checksum of the text, 16 hex digits> <checksum of all this and the envelope, 16 hex digits>\n",
 // the envelope as one line of the line protocol, then the message's text with CRLF lines. No text
-// of a peer can end a record: line ends in it are escaped.
+// of a peer can end a record: line ends in it are escaped. PHSPOOL1 did not say who sent a message
+// nor what its recipients were named: it is read as what it must have been (spool_format.cc).
 #pragma once
 
 #include <functional>
@@ -57,6 +58,8 @@ struct RecipientStatus {
   RecipientState state = RecipientState::waiting;
   std::string reason;  // the last thing that was said
   Notice notice = Notice::none;
+  // It failed at our own tables, before any server was asked: its text does not go back.
+  bool is_own_refusal = false;
 };
 
 // A message as it lies on disk.
@@ -64,7 +67,7 @@ struct Stored {
   std::string id;
   message::Envelope envelope;
   WallTime arrived{};
-  bool is_bounce = false;  // made here: it is not filtered
+  char version = '\0';  // of its file
   std::uint64_t body_offset = 0;
   std::uint64_t body_size = 0;
   std::vector<RecipientStatus> recipients;
@@ -99,6 +102,7 @@ struct LogRecord {
   WallTime next_try = {};            // tried
   std::chrono::milliseconds age{0};  // tried: how long the message has been here ...
   WallTime at = {};                  // ... at this time
+  bool is_own_refusal = false;       // failed
 };
 
 // One folder's fsync for all who wait for one (group commit).
@@ -149,7 +153,7 @@ class Spool {
   // remains.
   class Writer {
    public:
-    Writer(Spool& spool, message::Envelope envelope, WallTime now, bool is_bounce);
+    Writer(Spool& spool, message::Envelope envelope, WallTime now);
     ~Writer();
     net::Task<> write(std::string_view bytes);
     net::Task<Stored> commit();

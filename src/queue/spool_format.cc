@@ -45,7 +45,8 @@ LogRecord parse_record(LogRecord::Kind kind, const net::Message& message) {
                                             : Notice::none,
           .next_try = parse_time(message.get("next")),
           .age = std::chrono::milliseconds(parse_number(message.get("age"))),
-          .at = parse_time(message.get("at"))};
+          .at = parse_time(message.get("at")),
+          .is_own_refusal = message.get("ours") == "1"};
 }
 
 void apply(const LogRecord& record, Stored& stored) {
@@ -53,10 +54,10 @@ void apply(const LogRecord& record, Stored& stored) {
   RecipientStatus& recipient = stored.recipients[record.recipient];
   switch (record.kind) {
     case LogRecord::Kind::delivered:
-      recipient = {RecipientState::delivered, record.text, record.notice};
+      recipient = {RecipientState::delivered, record.text, record.notice, false};
       break;
     case LogRecord::Kind::failed:
-      recipient = {RecipientState::failed, record.text, Notice::none};
+      recipient = {RecipientState::failed, record.text, Notice::none, record.is_own_refusal};
       break;
     case LogRecord::Kind::bounced:
       recipient.state = RecipientState::bounced;
@@ -89,6 +90,31 @@ void apply(const LogRecord& record, Stored& stored) {
   }
 }
 
+// Whether it begins with the account's name, as with a tag, and has its domain.
+bool is_address_of(std::string_view address, std::string_view account) {
+  const std::size_t at = address.rfind('@'), own = account.rfind('@');
+  return at != std::string_view::npos && own != std::string_view::npos && at >= own &&
+         equals_ignoring_case(address.substr(at), account.substr(own)) &&
+         equals_ignoring_case(address.substr(0, own), account.substr(0, own));
+}
+
+// The first version told a login by the Received keyword and left a redirect's account to the
+// script's owner, whose address is then what the recipient was.
+message::SentBy first_versions_sender(const message::Envelope& envelope, bool is_bounce) {
+  using message::SentBy;
+  const message::Origin& origin = envelope.origin;
+  if (is_bounce) return SentBy::notice;
+  if (origin.account.empty()) return SentBy::stranger;
+  for (const message::Recipient& to : envelope.recipients) {
+    std::string_view original = to.original;
+    original.remove_prefix(original.find(';') + 1);
+    if (!equals_ignoring_case(original, to.address) && is_address_of(original, origin.account))
+      return SentBy::sent_on;
+  }
+  if (origin.protocol.ends_with('A')) return SentBy::user;
+  return origin.client_address == "local" ? SentBy::program : SentBy::sent_on;
+}
+
 }  // namespace
 
 std::string format_preamble(const Preamble& preamble, std::string_view envelope) {
@@ -102,7 +128,8 @@ std::string format_preamble(const Preamble& preamble, std::string_view envelope)
 std::optional<Preamble> parse_preamble(std::string_view text) {
   if (text.size() != kPreambleSize || !text.starts_with(kMagic)) return std::nullopt;
   const char version = text[kMagic.size()];
-  if (version < kVersion || version > '9' || text[kMagic.size() + 1] != ' ') return std::nullopt;
+  if (version < kFirstVersion || version > '9' || text[kMagic.size() + 1] != ' ')
+    return std::nullopt;
   return Preamble{
       .version = version,
       .envelope_size = parse_number(text.substr(kEnvelopeSizeAt, 10)),
@@ -115,7 +142,7 @@ std::string format_envelope(const Stored& stored) {
   const message::Origin& origin = envelope.origin;
   net::Message record("envelope");
   record.add("arrived", format_time(stored.arrived))
-      .add("bounce", stored.is_bounce ? "1" : "0")
+      .add("by", message::to_string(origin.sent_by))
       .add("sender", envelope.sender);
   record.add("envid", envelope.id)
       .add("ret", number(static_cast<unsigned>(envelope.ret)))
@@ -129,6 +156,7 @@ std::string format_envelope(const Stored& stored) {
       .add("account", origin.account);
   for (const message::Recipient& to : envelope.recipients) {
     record.add("to", to.address).add("original", to.original);
+    if (!to.named.empty()) record.add("named", to.named);
     record.add("notify", fmt::format("{:d}{:d}{:d}{:d}", to.notify.never, to.notify.success,
                                      to.notify.failure, to.notify.delay));
   }
@@ -139,11 +167,14 @@ Result<> parse_envelope(std::string_view line, Stored& stored) {
   TRY(const auto tagged, net::parse_message(line));
   message::Envelope& envelope = stored.envelope;
   message::Origin& origin = envelope.origin;
+  bool is_bounce = false;
   for (const auto& [key, value] : tagged.message.fields) {
     if (key == "arrived")
       stored.arrived = parse_time(value);
     else if (key == "bounce")
-      stored.is_bounce = value == "1";
+      is_bounce = value == "1";
+    else if (key == "by")
+      origin.sent_by = message::find_sent_by(value);
     else if (key == "sender")
       envelope.sender = value;
     else if (key == "envid")
@@ -172,12 +203,18 @@ Result<> parse_envelope(std::string_view line, Stored& stored) {
       envelope.recipients.push_back({value, {}, {}});
     else if (key == "original" && !envelope.recipients.empty())
       envelope.recipients.back().original = value;
+    else if (key == "named" && !envelope.recipients.empty())
+      envelope.recipients.back().named = value;
     else if (key == "notify" && !envelope.recipients.empty() && value.size() == 4)
       envelope.recipients.back().notify = {value[0] == '1', value[1] == '1', value[2] == '1',
                                            value[3] == '1'};
   }
   if (envelope.recipients.empty())
     return fail(ErrorKind::permanent, "an envelope without recipients");
+  if (stored.version == kFirstVersion) {
+    origin.sent_by = first_versions_sender(envelope, is_bounce);
+    if (origin.sent_by == message::SentBy::sent_on) origin.account.clear();
+  }
   stored.recipients.resize(envelope.recipients.size());
   return {};
 }
@@ -189,6 +226,7 @@ std::string format_record(const LogRecord& record) {
     message.add("r", number(record.recipient)).add("text", record.text);
     if (record.notice != Notice::none)
       message.add("notice", record.notice == Notice::relayed ? "relayed" : "delivered");
+    if (record.is_own_refusal) message.add("ours", "1");
     if (kind == LogRecord::Kind::tried)
       message.add("next", format_time(record.next_try))
           .add("age", number(static_cast<std::uint64_t>(record.age.count())))

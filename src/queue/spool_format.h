@@ -12,7 +12,7 @@
 
 namespace posthorn::queue {
 
-inline constexpr char kVersion = '1';
+inline constexpr char kVersion = '2', kFirstVersion = '1';
 
 // What a message file begins with, of fixed length: it is written again when the text is whole.
 // Every version keeps its layout, so that a file of a later one is told from a damaged one.
@@ -29,6 +29,7 @@ std::string format_preamble(const Preamble& preamble, std::string_view envelope)
 std::optional<Preamble> parse_preamble(std::string_view text);
 
 std::string format_envelope(const Stored& stored);
+// stored.version is the file's.
 Result<> parse_envelope(std::string_view line, Stored& stored);
 
 std::string format_record(const LogRecord& record);

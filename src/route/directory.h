@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,13 +26,9 @@ struct Refusal {
 template <class T>
 using Answer = net::Task<std::expected<T, Refusal>>;
 
-// Whoever asks from a network that smtp.relay_from names: no account, and no name that one can
-// have.
-inline constexpr std::string_view kTrustedNetwork = "@";
-
 struct RecipientQuestion {
   std::string address;  // as in RCPT TO, without brackets; "postmaster" without a domain is allowed
-  std::string account;  // who is logged in; empty: a stranger, who may not relay
+  bool may_relay = false;  // to other servers: not for a stranger
   std::uint64_t size = 0;  // of the message, as its sender told it (RFC 1870); 0: not told
 };
 
@@ -40,6 +37,14 @@ struct RecipientQuestion {
 struct Expansion {
   std::vector<std::string> recipients;
   bool is_reversed = false;  // it was a rewritten sender's address (SRS)
+};
+
+struct PlanQuestion {
+  std::string address;  // a final recipient
+  std::string sender;   // of the envelope; empty: nobody
+  // Set for a sender who may not relay: what he wrote in RCPT TO. Only what that leads to by the
+  // tables of now is delivered to another server.
+  std::optional<std::string> named = {};
 };
 
 struct LocalPlan {
@@ -68,9 +73,8 @@ class Directory {
   virtual Answer<Expansion> recipient(RecipientQuestion question) = 0;
   // May account send as address? (RFC 6409 section 6.1)
   virtual Answer<void> sender(std::string account, std::string address) = 0;
-  // How to deliver a final recipient what this envelope sender sends (empty: nobody). A Refusal is
-  // a permanent failure: bounce.
-  virtual Answer<Plan> plan(std::string address, std::string sender) = 0;
+  // How to deliver to a final recipient. A Refusal is a permanent failure: bounce.
+  virtual Answer<Plan> plan(PlanQuestion question) = 0;
   // The envelope sender with which mail of this sender is sent on to another server; the same one
   // where nothing is to be rewritten.
   virtual net::Task<std::string> rewrite(std::string sender) { co_return sender; }

@@ -76,9 +76,9 @@ Answer<void> LocalDirectory::sender(std::string account, std::string address) {
   return sure(set, find_sender(set, std::move(account), std::move(address)));
 }
 
-Answer<Plan> LocalDirectory::plan(std::string address, std::string sender) {
+Answer<Plan> LocalDirectory::plan(PlanQuestion question) {
   const Set set = tables_.current();
-  return sure(set, find_plan(set, std::move(address), std::move(sender)));
+  return sure(set, find_plan(set, std::move(question)));
 }
 
 Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion question) const {
@@ -91,7 +91,7 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   // RFC 5321 section 4.5.1: postmaster needs no domain, in any case of letters.
   const bool is_bare_postmaster =
       parsed->domain.empty() && equals_ignoring_case(parsed->local, "postmaster");
-  if (parsed->domain.empty() && !is_bare_postmaster && question.account.empty() &&
+  if (parsed->domain.empty() && !is_bare_postmaster && !question.may_relay &&
       !config_.route.bare_names)
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
   std::string address = question.address;
@@ -102,7 +102,7 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   }
   const std::string asked_domain = split(address).second;
   const bool is_host_role = is_bare_postmaster || (is_own_host(asked_domain) && role_of(address));
-  if (config_.route.any_domain == "users" && question.account.empty() && !is_host_role) {
+  if (config_.route.any_domain == "users" && !question.may_relay && !is_host_role) {
     CO_TRY(const bool listed, co_await is_in_domains(set, asked_domain));
     if (!listed) co_return Out(std::unexpected(relay_denied(question.address)));
   }
@@ -111,7 +111,7 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
     CO_TRY(address, co_await complete(set, split(address).first));
     CO_TRY(is_local, co_await is_local_domain(set, split(address).second));
   }
-  if (!is_local && question.account.empty() && !is_host_role)
+  if (!is_local && !question.may_relay && !is_host_role)
     co_return Out(std::unexpected(relay_denied(question.address)));
   if (split(address).second.empty())
     co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
@@ -189,13 +189,29 @@ Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::stri
   co_return Out(std::unexpected(refusal));
 }
 
-Answer<Plan> LocalDirectory::find_plan(Set set, std::string address, std::string sender) const {
+// Who may not relay reaches another server through an address of ours alone, and where that leads
+// is asked anew: whoever took the mail may have been taken over.
+Answer<void> LocalDirectory::check_relay(const Set& set, const PlanQuestion& question) const {
+  using Out = std::expected<void, Refusal>;
+  if (!question.named) co_return Out{};
+  CO_TRY(const auto leads, co_await find_recipient(set, {.address = *question.named}));
+  const auto is_it = [&](const std::string& to) {
+    return equals_ignoring_case(to, question.address);
+  };
+  if (leads && std::ranges::any_of(leads->recipients, is_it)) co_return Out{};
+  co_return Out(std::unexpected(relay_denied(question.address)));
+}
+
+Answer<Plan> LocalDirectory::find_plan(Set set, PlanQuestion question) const {
   using Out = std::expected<Plan, Refusal>;
+  const std::string& address = question.address;
   AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
   CO_TRY(const bool local, co_await is_local_domain(set, domain));
   if (!local) {
-    CO_TRY(auto plan, co_await relay_plan(set, keys, address, sender));
+    CO_TRY(const auto allowed, co_await check_relay(set, question));
+    if (!allowed) co_return Out(std::unexpected(allowed.error()));
+    CO_TRY(auto plan, co_await relay_plan(set, keys, address, question.sender));
     if (!plan || config_.relay.fallback.empty()) co_return plan;
     CO_TRY(auto others, co_await fallbacks(set));
     if (auto* mx = std::get_if<MxPlan>(&*plan))

@@ -27,7 +27,7 @@ class LocalDirectory final : public Directory {
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
-  Answer<Plan> plan(std::string address, std::string sender) override;
+  Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
 
  private:
@@ -39,7 +39,8 @@ class LocalDirectory final : public Directory {
   Answer<Expansion> find_recipient(Set set, RecipientQuestion question) const;
   Answer<Expansion> find_reversed(Set set, std::string address) const;
   Answer<void> find_sender(Set set, std::string account, std::string address) const;
-  Answer<Plan> find_plan(Set set, std::string address, std::string sender) const;
+  Answer<Plan> find_plan(Set set, PlanQuestion question) const;
+  Answer<void> check_relay(const Set& set, const PlanQuestion& question) const;
   net::Task<std::string> complete(const Set& set, std::string address) const;
   net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
   net::Task<bool> is_in_domains(const Set& set, const std::string& domain) const;
@@ -94,7 +95,7 @@ class RemoteDirectory final : public Directory {
   explicit RemoteDirectory(net::LineChannel& channel) : channel_(channel) {}
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
-  Answer<Plan> plan(std::string address, std::string sender) override;
+  Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
 
  private:

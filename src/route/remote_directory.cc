@@ -100,7 +100,7 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
   using Out = std::expected<Expansion, Refusal>;
   CO_TRY(const auto answer, co_await channel_.ask(net::Message("recipient")
                                                       .add("address", question.address)
-                                                      .add("account", question.account)
+                                                      .add("relay", question.may_relay ? "1" : "0")
                                                       .add("size", std::to_string(question.size)),
                                                   deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
@@ -118,11 +118,13 @@ Answer<void> RemoteDirectory::sender(std::string account, std::string address) {
   co_return outcome_of(answer);
 }
 
-Answer<Plan> RemoteDirectory::plan(std::string address, std::string sender) {
+Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
   using Out = std::expected<Plan, Refusal>;
-  CO_TRY(const auto answer,
-         co_await channel_.ask(net::Message("plan").add("address", address).add("sender", sender),
-                               deadline()));
+  net::Message request("plan");
+  request.add("address", question.address).add("sender", question.sender);
+  request.add("relay", question.named ? "0" : "1");
+  if (question.named) request.add("named", *question.named);
+  CO_TRY(const auto answer, co_await channel_.ask(std::move(request), deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   if (answer.verb == "local")
@@ -151,10 +153,11 @@ net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {
 net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory,
                                                              const net::Message& request) {
   const std::string address(request.get("address"));
-  const std::string account(request.get("account"));
   if (request.verb == "recipient") {
     const auto answer = co_await directory.recipient(
-        {address, account, to_number<std::uint64_t>(request.get("size")).value_or(0)});
+        {.address = address,
+         .may_relay = request.get("relay") == "1",
+         .size = to_number<std::uint64_t>(request.get("size")).value_or(0)});
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     net::Message message("ok");
@@ -163,13 +166,15 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     co_return message;
   }
   if (request.verb == "sender") {
-    const auto answer = co_await directory.sender(account, address);
+    const auto answer = co_await directory.sender(std::string(request.get("account")), address);
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     co_return net::Message("ok");
   }
   if (request.verb == "plan") {
-    const auto answer = co_await directory.plan(address, std::string(request.get("sender")));
+    PlanQuestion question{.address = address, .sender = std::string(request.get("sender"))};
+    if (request.get("relay") != "1") question.named = std::string(request.get("named"));
+    const auto answer = co_await directory.plan(std::move(question));
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     co_return describe(**answer);

@@ -42,6 +42,16 @@ std::string mechanism_of(std::string_view arguments) {
   return is_known ? word : "[hidden]";
 }
 
+// What proves a login, between edge and the queue.
+std::string without_token(std::string_view line) {
+  constexpr std::string_view kParameter = " XTOKEN=";
+  const std::size_t at = to_upper(line).find(kParameter);
+  if (at == std::string::npos) return std::string(line);
+  const std::size_t value = at + kParameter.size();
+  const std::size_t end = std::min(line.find(' ', value), line.size());
+  return std::string(line.substr(0, value)) + "[hidden]" + std::string(line.substr(end));
+}
+
 std::optional<std::uint64_t> to_count(std::string_view digits) {
   const auto value = to_number<std::uint64_t>(digits);
   return value && *value <= kCountMax ? value : std::nullopt;
@@ -210,7 +220,8 @@ void Dialog::smtp_command(std::string_view line, std::vector<Line>& out) {
     }
     return;
   }
-  if (is_one_of(verb, {"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "VRFY", "EXPN", "XFORWARD"}))
+  if (verb == "MAIL") return show(From::client, without_token(line), out);
+  if (is_one_of(verb, {"EHLO", "HELO", "LHLO", "RCPT", "VRFY", "EXPN", "XFORWARD"}))
     return show(From::client, line, out);
   hide(fmt::format("{} bytes that are no command", line.size()), out);
 }

@@ -53,7 +53,7 @@ class Fence(unittest.TestCase):
         everything = [cert, domains, script, users, spool, mail, in_spool, in_mail]
         names = "read:/etc/passwd"  # who it is that writes by submit.sock
         everything.append(names)
-        may = {"edge": {cert, names}, "lookup": {domains, users}, "queue": {spool, in_spool}, "store": {mail, in_mail, script},
+        may = {"edge": {cert}, "lookup": {domains, users}, "queue": {spool, in_spool, names}, "store": {mail, in_mail, script},
                "web": {cert}}
         for role in ROLES:
             got = self.outcomes(role, *everything, f"read:{self.secret}", "list:/", "list:/tmp",

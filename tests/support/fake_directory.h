@@ -14,7 +14,7 @@ class FakeDirectory final : public route::Directory {
   using Told = std::expected<T, route::Refusal>;
 
   route::Answer<route::Expansion> recipient(route::RecipientQuestion question) override {
-    asked.push_back("recipient " + question.address + " " + question.account);
+    asked.push_back("recipient " + question.address + (question.may_relay ? " relay" : ""));
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = recipients.find(question.address);
     if (found == recipients.end())
@@ -28,8 +28,11 @@ class FakeDirectory final : public route::Directory {
     if (found != senders.end() && found->second == account) co_return Told<void>{};
     co_return Told<void>(std::unexpect, route::Refusal{553, "5.7.1", "Not your address"});
   }
-  route::Answer<route::Plan> plan(std::string address, std::string sender) override {
-    asked.push_back("plan " + address + (sender.empty() ? "" : " from " + sender));
+  route::Answer<route::Plan> plan(route::PlanQuestion question) override {
+    const std::string& address = question.address;
+    asked.push_back("plan " + address +
+                    (question.sender.empty() ? "" : " from " + question.sender) +
+                    (question.named ? " named " + *question.named : ""));
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = plans.find(address);
     if (found == plans.end())

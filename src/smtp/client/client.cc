@@ -118,8 +118,8 @@ std::string Client::mail_line(const message::Envelope& envelope) const {
   if (extensions_.dsn && envelope.ret != message::Ret::unset)
     line += envelope.ret == message::Ret::full ? " RET=FULL" : " RET=HDRS";
   if (extensions_.dsn && !envelope.id.empty()) line += " ENVID=" + encode_xtext(envelope.id);
-  if (extensions_.xforward && !envelope.origin.account.empty())
-    line += " AUTH=" + encode_xtext(envelope.origin.account);
+  if (options_.is_inner && !envelope.token.empty())
+    line += " XTOKEN=" + encode_xtext(envelope.token);
   return line + "\r\n";
 }
 
@@ -141,6 +141,8 @@ std::string Client::rcpt_line(const message::Recipient& recipient) const {
       line += " ORCPT=" + recipient.original.substr(0, semicolon + 1) +
               encode_xtext(recipient.original.substr(semicolon + 1));
   }
+  if (options_.is_inner && !recipient.named.empty())
+    line += " XNAMED=" + encode_xtext(recipient.named);
   return line + "\r\n";
 }
 
@@ -158,7 +160,7 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
     co_return begun;
   }
   std::vector<std::string> lines;
-  if (extensions_.xforward)
+  if (options_.is_inner && extensions_.xforward)
     lines.push_back(fmt::format("XFORWARD NAME={} ADDR={} PROTO={} HELO={} IDENT={}\r\n",
                                 encode_xtext(origin.client_name),
                                 encode_xtext(origin.client_address), encode_xtext(origin.protocol),

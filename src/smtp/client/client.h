@@ -22,6 +22,9 @@ namespace posthorn::smtp {
 struct ClientOptions {
   std::string hostname;  // in EHLO
   bool lmtp = false;
+  // To one of our own roles: XFORWARD and what it proves are sent. Another server that offers it
+  // learns nothing.
+  bool is_inner = false;
   std::chrono::milliseconds command_timeout = 5min;
   std::chrono::milliseconds data_timeout = 10min;
 };

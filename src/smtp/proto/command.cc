@@ -119,11 +119,11 @@ std::optional<std::string> address_of(std::string_view path, message::AddressCha
   return text;
 }
 
+}  // namespace
+
 Reply unknown_parameter() {
   return Reply{555, "5.5.4", "Unsupported parameter"};
 }
-
-}  // namespace
 
 std::string_view to_string(Verb verb) {
   for (const Name& name : kVerbs)
@@ -161,6 +161,10 @@ std::expected<MailCommand, Reply> parse_mail(std::string_view argument) {
       const auto decoded = decode_xtext(value);
       if (!decoded) return std::unexpected(syntax("AUTH needs xtext"));
       mail.auth = *decoded;
+    } else if (equals_ignoring_case(name, "XTOKEN")) {
+      const auto decoded = decode_xtext(value);
+      if (!decoded || decoded->empty()) return std::unexpected(syntax("XTOKEN needs xtext"));
+      mail.token = *decoded;
     } else if (equals_ignoring_case(name, "RET")) {
       if (!equals_ignoring_case(value, "FULL") && !equals_ignoring_case(value, "HDRS"))
         return std::unexpected(syntax("RET is FULL or HDRS"));
@@ -225,6 +229,10 @@ std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
       if (!decoded || !is_atom || value.size() > 500)
         return std::unexpected(syntax("ORCPT needs type;xtext"));
       rcpt.original = std::string(value.substr(0, semicolon + 1)) + *decoded;
+    } else if (equals_ignoring_case(name, "XNAMED")) {
+      const auto decoded = decode_xtext(value);
+      if (!decoded || decoded->empty()) return std::unexpected(syntax("XNAMED needs xtext"));
+      rcpt.named = *decoded;
     } else {
       return std::unexpected(unknown_parameter());
     }

@@ -48,7 +48,8 @@ struct MailCommand {
   std::uint64_t size = 0;
   bool eight_bit = false;
   bool smtputf8 = false;
-  std::string auth;  // the AUTH= parameter, decoded; empty or "<>" where none
+  std::string auth;   // the AUTH= parameter, decoded; empty or "<>" where none
+  std::string token;  // XTOKEN=, between our roles; empty: none
   message::Ret ret = message::Ret::unset;
   std::string envelope_id;
 };
@@ -59,6 +60,7 @@ struct RcptCommand {
       address;  // source routes are gone (RFC 5321 section 3.6.1); "postmaster" may stand alone
   std::string original;
   message::Notify notify;
+  std::string named;  // XNAMED=, between our roles: what its sender wrote; empty: the address
 };
 std::expected<RcptCommand, Reply> parse_rcpt(std::string_view argument,
                                              message::AddressCharset charset);
@@ -72,6 +74,9 @@ std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument);
 // NAME=value pairs, decoded; "[UNAVAILABLE]" gives an empty value.
 std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(
     std::string_view argument);
+
+// RFC 5321 section 4.1.1.11.
+Reply unknown_parameter();
 
 // RFC 3461 section 4 xtext.
 std::optional<std::string> decode_xtext(std::string_view text);

@@ -28,7 +28,7 @@ net::Task<> Session::auth(const std::string& argument) {
   }
   auto& credentials = std::get<auth::Credentials>(exchanged);
   const auto verdict = co_await services_.authenticator->authenticate(
-      {.service = is_submission() ? "submission" : "smtp",
+      {.service = service(),
        .mechanism = sasl.mechanism(),
        .user = std::move(credentials.user),
        .authorization = std::move(credentials.authorization),
@@ -41,6 +41,7 @@ net::Task<> Session::auth(const std::string& argument) {
     say({454, "4.7.0", "Temporary authentication failure"});
   } else if (verdict->outcome == auth::Verdict::Outcome::ok) {
     account_ = verdict->account;
+    proof_ = verdict->token;
     stream_->identify(session_id_, account_);
     say({235, "2.7.0", "Authentication successful"});
   } else {

@@ -44,6 +44,7 @@ net::Task<> Session::starttls() {
   greeted_ = extended_ = false;
   helo_.clear();
   account_.clear();
+  proof_.clear();
   reset_envelope();
   co_return Result<>{};
 }

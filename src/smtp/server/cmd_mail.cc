@@ -19,6 +19,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
     co_return Reply{421, "4.7.0", "Too many messages over one connection"};
   const auto mail = parse_mail(argument);
   if (!mail) co_return mail.error();
+  if (!mail->token.empty() && !settings_.internal) co_return unknown_parameter();
   if (mail->size > settings_.smtp.message_max)
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
   // RFC 8098 section 3: a read receipt has the null sender, as has what bounces would bounce again
@@ -37,8 +38,10 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   envelope_.smtputf8 = mail->smtputf8;
   envelope_.declared_size = mail->size;
   if (settings_.internal) {
+    // Who sends is for the sink to prove. RFC 4954 section 5: AUTH= is not believed, and no peer
+    // is trusted with it.
     envelope_.origin = forwarded_;
-    if (mail->auth != "<>") envelope_.origin.account = mail->auth;
+    envelope_.token = mail->token;
   } else {
     if (client_) (void)co_await client_->found.wait(soon(2s));
     envelope_.origin = {.session = session_id_,

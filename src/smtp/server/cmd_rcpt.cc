@@ -11,22 +11,22 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
       envelope_.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
   auto rcpt = parse_rcpt(argument, charset);
   if (!rcpt) co_return rcpt.error();
+  if (!rcpt->named.empty() && !settings_.internal) co_return unknown_parameter();
   if (named_ >= settings_.smtp.recipients_max) co_return Reply{452, "4.5.3", "Too many recipients"};
   if (services_.directory == nullptr) {
-    envelope_.recipients.push_back(
-        {std::move(rcpt->address), std::move(rcpt->original), rcpt->notify});
+    envelope_.recipients.push_back({std::move(rcpt->address), std::move(rcpt->original),
+                                    rcpt->notify, std::move(rcpt->named)});
     ++named_;
     co_return Reply{250, "2.1.5", "Ok"};
   }
   const std::string address = rcpt->address;
   // A program of this machine has proved who it is, but relays only where the setting says so.
-  const bool may_relay = !settings_.is_for_programs || settings_.submission.programs == "relay";
-  std::string sender = may_relay ? account_ : std::string{};
-  if (sender.empty() && settings_.protocol == Protocol::smtp && services_.may_relay &&
-      services_.may_relay(stream_->peer().address))
-    sender = route::kTrustedNetwork;
+  bool may_relay = !settings_.is_for_programs || settings_.submission.programs == "relay";
+  may_relay = (may_relay && !account_.empty()) ||
+              (settings_.protocol == Protocol::smtp && services_.may_relay &&
+               services_.may_relay(stream_->peer().address));
   const auto answer = co_await services_.directory->recipient(
-      {address, std::move(sender), envelope_.declared_size});
+      {.address = address, .may_relay = may_relay, .size = envelope_.declared_size});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
@@ -41,7 +41,9 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
   for (const std::string& to : (*answer)->recipients)
     if (seen_.insert(message::to_lower(to)).second)
-      envelope_.recipients.push_back({to, rcpt->original, rcpt->notify});
+      envelope_.recipients.push_back(
+          {to, rcpt->original, rcpt->notify,
+           message::equals_ignoring_case(to, address) ? std::string{} : address});
   ++named_;
   co_return is_like_exim() ? Reply{250, "", "Accepted"} : Reply{250, "2.1.5", "Ok"};
 }

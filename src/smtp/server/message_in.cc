@@ -25,19 +25,8 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   header_ = {};
   line_ends_ = LineEnds(settings_.smtp.line_max);
   header_held_ = !settings_.internal;
-  if (services_.limiter != nullptr && is_submission() && !account_.empty()) {
-    const auto may = co_await services_.limiter->take({account_, envelope_.recipients.size()});
-    if (!may) {
-      metrics::count(metric::refusals, "lookup_failed");
-      log_.warn(event::smtp_lookup_failed, {{"reason", may.error().what}});
-      co_return kTryAgain;
-    }
-    if (!*may) {
-      metrics::count(metric::refusals, "rate");
-      metrics::count(metric::limits_hit, "submission_rate");
-      log_.warn(event::smtp_rate_refused, {{"account", account_}, {"from", envelope_.sender}});
-      co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
-    }
+  if (services_.limiter != nullptr && !account_.empty()) {
+    if (auto refused = co_await take_permit()) co_return refused;
   }
   sink_ = services_.sinks.make();
   const auto begun = co_await sink_->begin(envelope_);
@@ -46,6 +35,36 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", begun.error().what}});
   sink_.reset();
   co_return kTryAgain;
+}
+
+// An account's bounds, and what proves to the queue that it sends this message.
+net::Awaitable<std::optional<Reply>> Session::take_permit() {
+  auto permit = co_await services_.limiter->take(
+      {.account = settings_.is_for_programs ? account_ : std::string{},
+       .proof = proof_,
+       .service = service(),
+       .session = session_id_,
+       .recipients = envelope_.recipients.size()});
+  if (!permit) {
+    metrics::count(metric::refusals, "lookup_failed");
+    log_.warn(event::smtp_lookup_failed, {{"reason", permit.error().what}});
+    co_return kTryAgain;
+  }
+  switch (permit->outcome) {
+    case auth::Permit::Outcome::ok:
+      envelope_.token = std::move(permit->token);
+      proof_ = std::move(permit->proof);
+      break;
+    case auth::Permit::Outcome::too_many:
+      metrics::count(metric::refusals, "rate");
+      metrics::count(metric::limits_hit, "submission_rate");
+      log_.warn(event::smtp_rate_refused, {{"account", account_}, {"from", envelope_.sender}});
+      co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
+    case auth::Permit::Outcome::unproved:
+      // RFC 4954 section 6: too long ago, or lookup was started anew meanwhile.
+      co_return Reply{421, "4.7.0", "The login has expired; connect and log in again"};
+  }
+  co_return std::nullopt;
 }
 
 void Session::refuse(Reply reply) {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kLineMax = 2048;  // RFC 5321 section 4.5.3.1.4: 512, and room for extensions
 constexpr std::size_t kSkippedLineMax = 4U << 20U;
+constexpr std::size_t kInnerLineMax = 8192;  // two addresses and a token, escaped
 constexpr std::size_t kGatherMax = 64 * 1024;
 
 // The name of an address, if it is also an address of the name. Nothing waits for it but Received
@@ -210,16 +211,17 @@ net::Task<> Session::say_timeout(const Error& error) {
 
 // temporary: more input is needed; protocol: an overlong line was dropped.
 Result<std::string> Session::take_line() {
+  const std::size_t line_max = settings_.internal ? kInnerLineMax : kLineMax;
   while (true) {
     if (const auto line = buffer_.take_line()) {
       line_deadline_.reset();
-      const bool too_long = skipping_ || line->size() > kLineMax;
+      const bool too_long = skipping_ || line->size() > line_max;
       skipping_ = false;
       skipped_line_ = 0;
       if (too_long) return fail(ErrorKind::protocol, "line too long");
       return std::string(*line);
     }
-    if (buffer_.data().size() > kLineMax + 1) {  // the CR may be there already
+    if (buffer_.data().size() > line_max + 1) {  // the CR may be there already
       skipped_line_ += buffer_.discard();
       skipping_ = true;  // up to its end it is one bad line, which has an end
       if (skipped_line_ > kSkippedLineMax) return fail(ErrorKind::timeout, "a line without end");

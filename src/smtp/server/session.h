@@ -28,7 +28,8 @@ struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   std::string hostname;
   bool implicit_tls = false;
-  // Between our roles: XFORWARD and AUTH= are believed, no Received is added.
+  // Between our roles: XFORWARD is taken, and what the sink looks at (XTOKEN, XNAMED); no Received
+  // is added. Whose mail it is, the sink proves.
   bool internal = false;
   config::Smtp smtp;
   config::Submission submission;

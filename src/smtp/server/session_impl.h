@@ -52,6 +52,7 @@ class Session {
     return settings_.smtp.replies == "exim" && !settings_.internal && !is_lmtp() &&
            !settings_.is_for_programs;
   }
+  std::string service() const { return is_submission() ? "submission" : "smtp"; }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }
   // Strangers' port: what Postfix calls forbidding unauthorised pipelining holds here.
   bool is_strict() const { return settings_.protocol == Protocol::smtp && !settings_.internal; }
@@ -102,6 +103,7 @@ class Session {
 
   // message_in.cc: the bytes of a message on their way to the sink
   net::Awaitable<std::optional<Reply>> begin_message();
+  net::Awaitable<std::optional<Reply>> take_permit();
   void refuse(Reply reply);
   bool rejects_bare_line_ends() const;
   void check_line_ends();
@@ -133,6 +135,7 @@ class Session {
 
   // Who speaks.
   std::string helo_, account_;
+  std::string proof_;  // of the login, for lookup
   std::shared_ptr<ClientName> client_;
   bool greeted_ = false, extended_ = false;
   bool is_trusted_ = false;  // root's program, or the server's own account's: it may use any sender

@@ -246,10 +246,95 @@ TEST_F(ServiceTest, Tokens) {
   EXPECT_EQ(redeem(just, "imap", "S1"), "alice@example.test");
   for (const std::string none : {"", "0", "00000000000000000000000000000000"})
     EXPECT_EQ(redeem(none, "imap", "S1"), "-");
+}
 
+// A login on a submission port proves itself with each message, and each message to the queue:
+// once, for its session, to as many recipients as were counted.
+TEST_F(ServiceTest, ASubmissionIsProved) {
+  config.submission.messages_per_hour_max = 1000;
+  start();
+  SubmissionLimits bounds(config.submission, clock);
   Attempt submission = attempt("alice", "good");
   submission.service = "submission";
-  EXPECT_EQ(login(submission).token, "");  // nothing to hand over
+  const std::string proof = login(submission).token;
+  EXPECT_FALSE(proof.contains("good"));
+  const auto permit = [&](std::string with, std::string session = "S1",
+                          std::string to_service = "submission") {
+    const auto given = loop.run(service->permit(bounds, {.account = "carol@other.test",
+                                                         .proof = std::move(with),
+                                                         .service = std::move(to_service),
+                                                         .session = std::move(session),
+                                                         .recipients = 2}));
+    EXPECT_TRUE(given);
+    return given.value_or(Permit{});
+  };
+  const auto redeem = [&](const std::string& token, const std::string& session = "S1",
+                          std::size_t recipients = 2) {
+    return service->redeem_mail({token, session, "alice@example.test", recipients}).value_or("-");
+  };
+  // Of a proof nothing may be changed, and it is of no use elsewhere.
+  for (std::size_t i = 0; i < proof.size(); ++i) {
+    std::string forged = proof;
+    forged[i] = forged[i] == '7' ? '8' : '7';
+    EXPECT_EQ(permit(forged).outcome, Permit::Outcome::unproved) << i;
+    EXPECT_EQ(permit(proof.substr(0, i)).outcome, Permit::Outcome::unproved) << i;
+  }
+  EXPECT_EQ(permit(proof + "x").outcome, Permit::Outcome::unproved);
+  EXPECT_EQ(permit(proof, "S2").outcome, Permit::Outcome::unproved);
+  EXPECT_EQ(permit(proof, "S1", "smtp").outcome, Permit::Outcome::unproved);
+  EXPECT_EQ(permit("").outcome, Permit::Outcome::unproved);
+
+  const Permit first = permit(proof), second = permit(proof);
+  ASSERT_EQ(first.outcome, Permit::Outcome::ok);
+  EXPECT_EQ(first.token.size(), 32U);
+  EXPECT_NE(first.token, second.token);
+  EXPECT_EQ(redeem(first.token), "alice@example.test");  // whatever account was named
+  EXPECT_EQ(redeem(first.token), "-");                   // once
+  EXPECT_EQ(redeem(second.token, "S2"), "-");
+  EXPECT_EQ(redeem(second.token), "-");  // whoever tried it has spent it
+  EXPECT_EQ(redeem(permit(proof).token, "S1", 3), "-");
+  EXPECT_EQ(redeem(permit(proof).token, "S1", 1), "alice@example.test");
+  // It opens no mailbox, and a mailbox's token sends no mail.
+  EXPECT_EQ(loop.run(service->redeem(permit(proof).token, "mail", "S1")).value(), std::nullopt);
+  EXPECT_EQ(loop.run(service->redeem(permit(proof).token, "imap", "S1")).value(), std::nullopt);
+  EXPECT_EQ(redeem(login(attempt("alice", "good")).token), "-");
+
+  const std::string late = permit(proof).token;
+  clock.advance(config.auth.token_life + 1ms);
+  EXPECT_EQ(redeem(late), "-");
+  // Each message renews the session's proof; one that nobody used for an hour is over.
+  std::string living = proof;
+  for (int i = 0; i < 10; ++i) {
+    clock.advance(59min);
+    living = permit(living).proof;
+    EXPECT_NE(living, "");
+  }
+  EXPECT_EQ(permit(proof).outcome, Permit::Outcome::unproved);
+  clock.advance(61min);
+  EXPECT_EQ(permit(living).outcome, Permit::Outcome::unproved);
+}
+
+// The bounds are those of the account that was proved.
+TEST_F(ServiceTest, ASubmissionCountsForWhoProvedIt) {
+  config.submission.messages_per_hour_max = 2;
+  start();
+  SubmissionLimits bounds(config.submission, clock);
+  LoginLimiter limiter(*service, bounds);
+  Attempt submission = attempt("alice", "good");
+  submission.service = "submission";
+  const auto outcome = [&](const std::string& account) {
+    return loop
+        .run(limiter.take({.account = account,
+                           .proof = login(submission).token,
+                           .service = "submission",
+                           .session = "S1",
+                           .recipients = 1}))
+        .value_or(Permit{})
+        .outcome;
+  };
+  EXPECT_EQ(outcome(""), Permit::Outcome::ok);
+  EXPECT_EQ(outcome("carol@other.test"), Permit::Outcome::ok);
+  EXPECT_EQ(outcome("bare@example.test"), Permit::Outcome::too_many);
 }
 
 TEST_F(ServiceTest, ARememberedPasswordLastsAsLongAsItIsRight) {

@@ -49,8 +49,10 @@ class FakeDirectory final : public route::Directory {
   route::Answer<void> sender(std::string, std::string) override {
     co_return std::expected<void, route::Refusal>();
   }
-  route::Answer<route::Plan> plan(std::string address, std::string) override {
+  route::Answer<route::Plan> plan(route::PlanQuestion question) override {
     using Out = std::expected<route::Plan, route::Refusal>;
+    const std::string& address = question.address;
+    named.push_back(question.named.value_or("-"));
     ++plans;
     if (address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
     if (address.starts_with("refused"))
@@ -71,6 +73,7 @@ class FakeDirectory final : public route::Directory {
     co_return sender.ends_with("@example.org") ? sender : "SRS0=x@example.org";
   }
   int plans = 0, rewrites = 0;
+  std::vector<std::string> named;  // in each question; "-": the right was proved
 };
 
 struct Call {

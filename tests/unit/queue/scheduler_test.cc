@@ -65,25 +65,65 @@ std::size_t count(const std::string& text, std::string_view what) {
 
 // What may be signed in our name (deliver::Body).
 TEST_F(Scheduler, KnowsWhatIsOurs) {
-  const auto send = [&](const std::string& account, const std::string& protocol,
-                        const std::string& address) {
+  const auto send = [&](message::SentBy by) {
     message::Envelope envelope = envelope_to({"ok@far.test"});
-    envelope.origin.account = account;
-    envelope.origin.protocol = protocol;
-    envelope.origin.client_address = address;
+    envelope.origin.sent_by = by;
+    // What a peer may say of itself counts for nothing.
+    envelope.origin.account = "alice@example.org";
+    envelope.origin.protocol = "ESMTPSA";
+    envelope.origin.client_address = "10.1.1.1";
     take(std::move(envelope));
     server().settle();
     return server().transport.calls.back().is_ours;
   };
-  EXPECT_FALSE(send("", "ESMTPS", "192.0.2.1"));
-  EXPECT_TRUE(send("alice@example.org", "ESMTPSA", "192.0.2.1"));
-  EXPECT_FALSE(send("bob@example.org", "ESMTPS", "192.0.2.1"));  // his script sends it on
-  EXPECT_TRUE(send("root@example.org", "ESMTP", "local"));
-  EXPECT_TRUE(send("", "ESMTP", "10.1.1.1"));
+  EXPECT_FALSE(send(message::SentBy::stranger));
+  EXPECT_TRUE(send(message::SentBy::user));
+  EXPECT_FALSE(send(message::SentBy::sent_on));
+  EXPECT_TRUE(send(message::SentBy::program));
+  EXPECT_TRUE(send(message::SentBy::trusted_network));
   take(envelope_to({"bad@far.test"}));
   server().settle();
   ASSERT_EQ(notices().size(), 1U);
   EXPECT_TRUE(server().transport.calls.back().is_ours);
+}
+
+// A stranger's mail goes to another server only where what he named leads there, and lookup is
+// asked that; whoever proved a right of his own is not.
+TEST_F(Scheduler, AsksWhatAStrangerNamed) {
+  const auto asked = [&](message::SentBy by, std::string named) {
+    message::Envelope envelope = envelope_to({"ok@far.test"});
+    envelope.origin.sent_by = by;
+    envelope.recipients[0].named = std::move(named);
+    take(std::move(envelope));
+    server().settle();
+    return server().directory.named.back();
+  };
+  EXPECT_EQ(asked(message::SentBy::stranger, "alias@example.org"), "alias@example.org");
+  EXPECT_EQ(asked(message::SentBy::stranger, ""), "ok@far.test");
+  for (const message::SentBy by :
+       {message::SentBy::user, message::SentBy::program, message::SentBy::trusted_network,
+        message::SentBy::notice, message::SentBy::sent_on})
+    EXPECT_EQ(asked(by, "alias@example.org"), "-") << message::to_string(by);
+}
+
+// What our own tables refuse was not to be taken: its text is not carried to whom it names as its
+// sender. What another server refuses goes back as ever, and so does a user's.
+TEST_F(Scheduler, WhatWeRefuseAStrangerDoesNotGoBack) {
+  const std::string_view text = "Subject: buy\r\n\r\nnow\r\n";
+  const auto returned = [&](const std::string& to, message::SentBy by) {
+    message::Envelope envelope = envelope_to({to, "later@far.test"});
+    envelope.origin.sent_by = by;
+    const std::size_t before = notices().size();
+    take(std::move(envelope), text);
+    server().settle();
+    const auto told = notices();
+    EXPECT_EQ(told.size(), before + 1) << to;
+    return !told.empty() && told.back().contains("Subject: buy");
+  };
+  EXPECT_FALSE(returned("refused@example.org", message::SentBy::stranger));
+  EXPECT_TRUE(returned("bad@example.org", message::SentBy::stranger));
+  EXPECT_TRUE(returned("refused@example.org", message::SentBy::user));
+  EXPECT_TRUE(notices().back().contains("No such user here"));
 }
 
 TEST_F(Scheduler, DeliversAtOnceAndForgets) {
@@ -488,11 +528,11 @@ TEST_F(Scheduler, WhatIsSentOnHasARewrittenSender) {
   config_.srs.domain = "example.org";
   message::Envelope envelope = envelope_to(
       {"ok@far.test", "straight@far.test", "ok@example.org", "bad@far.test"}, "carol@other.test");
-  envelope.origin.protocol = "ESMTP";
-  for (message::Recipient& to : envelope.recipients)
-    to.original = to.address.starts_with("straight") ? "rfc822;Straight@far.test"
-                  : to.address.starts_with("bad")    ? "RFC822;alias@example.org"
-                                                     : "rfc822;alias@example.org";
+  envelope.origin.sent_by = message::SentBy::trusted_network;
+  for (message::Recipient& to : envelope.recipients) {
+    to.original = "rfc822;" + to.address;  // whatever the client says of it
+    if (!to.address.starts_with("straight")) to.named = "alias@example.org";
+  }
   const auto senders = [&] {
     std::map<std::string, std::string> found;
     for (const Call& call : server().transport.calls)
@@ -511,19 +551,23 @@ TEST_F(Scheduler, WhatIsSentOnHasARewrittenSender) {
                                 {"ok@example.org", "carol@other.test"}}));
   EXPECT_EQ(server().directory.rewrites, 1);
   EXPECT_EQ(log_.count("event=srs.rewritten"), 1);
-  const auto alone = [&](std::string sender, std::string protocol) {
+  const auto alone = [&](std::string sender, message::SentBy by = message::SentBy::stranger) {
     message::Envelope one = envelope_to({"ok@far.test"}, std::move(sender));
-    one.recipients[0].original = "rfc822;alias@example.org";
-    one.origin.protocol = std::move(protocol);
+    one.recipients[0].original = "rfc822;ok@far.test";
+    one.origin.sent_by = by;
+    one.origin.protocol = "ESMTPSA";  // whatever is said of it
     take(std::move(one));
     server().settle();
     return senders();
   };
-  EXPECT_EQ(alone("carol@other.test", "ESMTPSA"), (Senders{{"ok@far.test", "carol@other.test"}}));
-  EXPECT_EQ(alone("", "ESMTP"), (Senders{{"ok@far.test", ""}}));
-  EXPECT_EQ(alone("own@example.org", "ESMTP"), (Senders{{"ok@far.test", "own@example.org"}}));
+  EXPECT_EQ(alone("carol@other.test", message::SentBy::user),
+            (Senders{{"ok@far.test", "carol@other.test"}}));
+  EXPECT_EQ(alone("carol@other.test", message::SentBy::sent_on),
+            (Senders{{"ok@far.test", "SRS0=x@example.org"}}));
+  EXPECT_EQ(alone(""), (Senders{{"ok@far.test", ""}}));
+  EXPECT_EQ(alone("own@example.org"), (Senders{{"ok@far.test", "own@example.org"}}));
   // Could not be asked: it waits, and does not leave as it is.
-  EXPECT_EQ(alone("unasked@other.test", "ESMTP"), Senders{});
+  EXPECT_EQ(alone("unasked@other.test"), Senders{});
   EXPECT_EQ(server().size(), 1U);
 }
 
@@ -571,7 +615,7 @@ TEST_F(FilteredScheduler, DeliverMeansAfterSomeTries) {
 
 TEST_F(FilteredScheduler, OwnMailBouncesAndWhatWasScannedAreNotScanned) {
   message::Envelope own = envelope_to({"ok@far.test"});
-  own.origin.account = "sender@example.org";
+  own.origin.sent_by = message::SentBy::user;
   take(own);
   server().settle();
   EXPECT_EQ(fake_filter_.scans, 0);

@@ -27,13 +27,12 @@ LogRecord line(Kind kind, std::size_t recipient = 0, std::string text = {}) {
 struct OpenSpool {
   OpenSpool(const Path& folder, Disk& disk)
       : spool(folder / "spool", disk, pool, loop.executor()) {}
-  Result<std::string> write(const message::Envelope& envelope, std::string_view text,
-                            bool is_bounce = false) {
-    return loop.run(write_all(spool, envelope, text, is_bounce));
+  Result<std::string> write(const message::Envelope& envelope, std::string_view text) {
+    return loop.run(write_all(spool, envelope, text));
   }
   static net::Task<std::string> write_all(Spool& spool, message::Envelope envelope,
-                                          std::string_view text, bool is_bounce) {
-    Spool::Writer writer(spool, std::move(envelope), WallTime(1'000'000ms), is_bounce);
+                                          std::string_view text) {
+    Spool::Writer writer(spool, std::move(envelope), WallTime(1'000'000ms));
     for (std::size_t at = 0; at < text.size(); at += 30'000)
       CO_TRY_OK(co_await writer.write(text.substr(at, 30'000)));
     CO_TRY(const auto stored, co_await writer.commit());
@@ -70,7 +69,6 @@ struct Told {
   struct Mail {
     message::Envelope envelope;
     std::string text;
-    bool is_bounce = false;
     std::map<std::size_t, RecipientState> certain;   // recorded: must be found so
     std::map<std::size_t, RecipientState> possible;  // its recording failed: may be found so
     bool held = false, maybe_held = false;
@@ -91,10 +89,10 @@ void note(OpenSpool& run, Told& told, const std::string& id, Kind kind, std::siz
 }
 
 std::string take(OpenSpool& run, Told& told, const message::Envelope& envelope,
-                 const std::string& text, bool is_bounce = false) {
-  const auto id = run.write(envelope, text, is_bounce);
+                 const std::string& text) {
+  const auto id = run.write(envelope, text);
   if (!id) return {};
-  told.mails[*id] = {.envelope = envelope, .text = text, .is_bounce = is_bounce};
+  told.mails[*id] = {.envelope = envelope, .text = text};
   return *id;
 }
 
@@ -115,7 +113,9 @@ void work(OpenSpool& run, Told& told) {
     note(run, told, id, Kind::failed, 2);
   }
   // The bounce is there before its cause is done with.
-  const std::string bounce = take(run, told, envelope_to({"sender@example.org"}, ""), kShort, true);
+  message::Envelope notice = envelope_to({"sender@example.org"}, "");
+  notice.origin.sent_by = message::SentBy::notice;
+  const std::string bounce = take(run, told, notice, kShort);
   if (!first.empty() && !bounce.empty()) note(run, told, first, Kind::bounced, 2);
   if (!second.empty()) note(run, told, second, Kind::hold, 0);
   if (!bounce.empty()) {
@@ -128,7 +128,6 @@ void work(OpenSpool& run, Told& told) {
 
 void expect_mail(const Told::Mail& mail, const Stored& stored, const Spool& spool) {
   EXPECT_EQ(stored.envelope, mail.envelope);
-  EXPECT_EQ(stored.is_bounce, mail.is_bounce);
   EXPECT_EQ(text_of(spool, stored), mail.text);
   EXPECT_TRUE(spool.is_intact(stored).value_or(false));
   if (mail.held) EXPECT_TRUE(stored.is_held);
@@ -311,12 +310,12 @@ TEST(Spool, AWriterThatFailedOnceTakesNothingMore) {
   struct Steps {
     static net::Task<int> run(Spool& spool, FaultDisk& disk) {
       int taken = 0;
-      Spool::Writer writer(spool, three(), WallTime(1ms), false);
+      Spool::Writer writer(spool, three(), WallTime(1ms));
       disk.arm({.fault = Fault::once, .at = 2, .error = ENOSPC});  // after the open: the write
       taken += (co_await writer.write(kLong)).has_value() ? 1 : 0;
       taken += (co_await writer.write(kLong)).has_value() ? 1 : 0;
       taken += (co_await writer.commit()).has_value() ? 1 : 0;
-      Spool::Writer other(spool, three(), WallTime(1ms), false);
+      Spool::Writer other(spool, three(), WallTime(1ms));
       disk.arm({.fault = Fault::once, .at = 3, .error = EIO});  // open, write, sync
       taken += (co_await other.commit()).has_value() ? 1 : 0;
       taken += (co_await other.commit()).has_value() ? 1 : 0;  // not the same pages again
@@ -336,7 +335,7 @@ TEST(Spool, WhatWasNotCommittedLeavesNothing) {
   ASSERT_TRUE(run.spool.recover());
   struct Steps {
     static net::Task<> run(Spool& spool) {
-      Spool::Writer writer(spool, three(), WallTime(1ms), false);
+      Spool::Writer writer(spool, three(), WallTime(1ms));
       co_return co_await writer.write(kLong);
     }
   };
@@ -529,7 +528,7 @@ TEST_F(SpoolDamage, ALaterVersionsQueueIsLeftAsItIs) {
   const auto preamble = parse_preamble(std::string_view(message_).substr(0, kPreambleSize));
   ASSERT_TRUE(preamble);
   Preamble later = *preamble;
-  later.version = '2';
+  later.version = '3';
   const std::string envelope = message_.substr(kPreambleSize, preamble->envelope_size);
   const std::string file = format_preamble(later, envelope) + message_.substr(kPreambleSize);
   write_text(active() / victim_, file);
@@ -566,6 +565,7 @@ TEST(Spool, AFileOfTheFirstVersionIsRead) {
   ASSERT_EQ(found->size(), 1U);
   const Stored& stored = found->front();
   EXPECT_EQ(stored.envelope, three());
+  EXPECT_EQ(stored.version, '1');
   EXPECT_EQ(stored.arrived, WallTime(1'000'000ms));
   EXPECT_EQ(stored.recipients[0].state, RecipientState::delivered);
   EXPECT_EQ(stored.recipients[1].state, RecipientState::failed);
@@ -574,6 +574,76 @@ TEST(Spool, AFileOfTheFirstVersionIsRead) {
   EXPECT_EQ(stored.tries, 1U);
   EXPECT_TRUE(run.spool.is_intact(stored).value_or(false));
   EXPECT_EQ(text_of(run.spool, stored), kShort);
+}
+
+// As the second version wrote it: who sent it, and what the stranger named.
+TEST(Spool, AFileOfTheSecondVersion) {
+  const TempFolder folder;
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  ASSERT_TRUE(run.spool.recover());
+  message::Envelope envelope = three();
+  envelope.origin.sent_by = message::SentBy::trusted_network;
+  envelope.recipients[1].named = "old\tb@example.org";
+  envelope.token = "is not for the disk";
+  const auto id = run.write(envelope, kShort);
+  ASSERT_TRUE(id);
+  const std::string file = read_text(run.spool.message_path(*id));
+  EXPECT_EQ(file.substr(kPreambleSize),
+            "1\tenvelope\tarrived=1000000\tby=trusted-network\tsender=sender@example.org"
+            "\tenvid=env id\\n=\tret=2\t8bit=0\tutf8=0\tsession=S1\taddress=\tname="
+            "\thelo=evil\\r\\n\\twords\\\\\tprotocol=\taccount=\tto=a@example.org\toriginal="
+            "\tnotify=0011\tto=b@far.test\toriginal=rfc822;old\\tb\\n@far.test"
+            "\tnamed=old\\tb@example.org\tnotify=0011\tto=c@far.test\toriginal=\tnotify=0110\n" +
+                kShort);
+  EXPECT_TRUE(file.starts_with("PHSPOOL2 "));
+  ASSERT_TRUE(run.append(
+      *id, {{.kind = Kind::failed, .recipient = 1, .text = "554 5.7.1 no", .is_own_refusal = true},
+            line(Kind::failed, 2, "550 no")}));
+  OpenSpool again(folder.path(), disk);
+  const auto found = again.spool.recover();
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), 1U);
+  envelope.token.clear();
+  EXPECT_EQ(found->front().envelope, envelope);
+  EXPECT_EQ(found->front().version, '2');
+  EXPECT_FALSE(found->front().recipients[0].is_own_refusal);
+  EXPECT_TRUE(found->front().recipients[1].is_own_refusal);
+  EXPECT_FALSE(found->front().recipients[2].is_own_refusal);
+}
+
+// The first version did not say who sent a message; what follows from its fields is the least that
+// it can have been.
+TEST(Spool, WhoSentAMessageOfTheFirstVersion) {
+  using message::SentBy;
+  const struct {
+    std::string fields;
+    SentBy sent_by;
+  } rows[] = {
+      {"bounce=0\tprotocol=ESMTPS\taccount=\tto=a@x.test", SentBy::stranger},
+      {"bounce=0\tprotocol=ESMTPSA\taccount=\tto=a@x.test", SentBy::stranger},
+      {"bounce=1\tprotocol=\taccount=\tto=a@x.test", SentBy::notice},
+      {"bounce=0\tprotocol=ESMTPSA\taccount=al@x.test\tto=a@far.test\toriginal=rfc822;a@far.test",
+       SentBy::user},
+      {"bounce=0\tprotocol=ESMTPSA\taccount=al@x.test\tto=a@far.test\toriginal=rfc822;list@x.test",
+       SentBy::user},
+      {"bounce=0\taddress=local\tprotocol=ESMTP\taccount=root@x.test\tto=a@x.test",
+       SentBy::program},
+      {"bounce=0\tprotocol=ESMTPS\taccount=al@x.test\tto=a@far.test", SentBy::sent_on},
+      // Her script sends on what a user sent her: that one's Received keyword, her account.
+      {"bounce=0\tprotocol=ESMTPSA\taccount=al@x.test\tto=a@far.test\toriginal=rfc822;Al+t@x.test",
+       SentBy::sent_on},
+      {"bounce=0\tby=user\tprotocol=ESMTPS\taccount=\tto=a@x.test", SentBy::stranger},
+  };
+  for (const auto& row : rows) {
+    Stored stored;
+    stored.version = kFirstVersion;
+    ASSERT_TRUE(parse_envelope("1\tenvelope\t" + row.fields, stored)) << row.fields;
+    EXPECT_EQ(stored.envelope.origin.sent_by, row.sent_by) << row.fields;
+    EXPECT_EQ(stored.envelope.origin.account.empty(),
+              !message::is_ours(row.sent_by) || row.sent_by == SentBy::notice)
+        << row.fields;
+  }
 }
 
 TEST_F(SpoolDamage, AFolderInIncomingHindersNobody) {

@@ -57,7 +57,7 @@ struct DirectoryTest : testing::Test {
   }
   // "550 5.1.1", "a@b c@d", or "cannot be asked".
   std::string recipient(const std::string& address, const std::string& account = "") {
-    const auto answer = loop.run(directory->recipient({address, account}));
+    const auto answer = loop.run(directory->recipient({address, !account.empty()}));
     if (!answer) return "cannot be asked";
     if (!*answer) {
       text = answer->error().text;
@@ -70,8 +70,9 @@ struct DirectoryTest : testing::Test {
     if (!answer) return "cannot be asked";
     return *answer ? "ok" : show(answer->error());
   }
-  std::string plan(const std::string& address, const std::string& sender = "") {
-    const auto answer = loop.run(directory->plan(address, sender));
+  std::string plan(const std::string& address, const std::string& sender = "",
+                   std::optional<std::string> named = {}) {
+    const auto answer = loop.run(directory->plan({address, sender, std::move(named)}));
     if (!answer) return "cannot be asked";
     if (!*answer) return show(answer->error());
     if (const auto* local = std::get_if<LocalPlan>(&**answer))
@@ -389,7 +390,7 @@ TEST_F(DirectoryTest, ListsAreBounded) {
                                      "twice@example.test all@example.test, all@example.test\n",
                                      members, one_more));
   start();
-  const auto answer = loop.run(directory->recipient({"all@example.test", ""}));
+  const auto answer = loop.run(directory->recipient({"all@example.test"}));
   ASSERT_TRUE(answer && *answer);
   EXPECT_EQ((*answer)->recipients.size(), 1'000U);
   EXPECT_EQ(recipient("more@example.test"), "554 5.4.6");
@@ -532,6 +533,40 @@ TEST_F(DirectoryTest, Plans) {
 
 // Postfix's sender_dependent_relayhost_maps with smtp_sender_dependent_authentication: the sender
 // chooses where transport says nothing of the recipient, and its login goes before the host's.
+// Who may not relay reaches another server by an alias of ours alone, whatever the role that took
+// the mail says of it.
+TEST_F(DirectoryTest, PlansOfStrangers) {
+  const std::string denied = "554 5.7.1";
+  const struct {
+    std::string address, named, expected;
+  } rows[] = {
+      {"friend@remote.example", "out@example.test", "mx remote.example"},
+      {"Friend@remote.example", "mixed@example.test", "mx remote.example"},
+      {"friend@REMOTE.example", "OUT@Example.Test", "mx remote.example"},
+      {"friend@remote.example", "friend@remote.example", denied},
+      {"friend@remote.example", "", denied},
+      {"friend@remote.example", "info@example.test", denied},    // it leads elsewhere
+      {"other@remote.example", "out@example.test", denied},      // so does this
+      {"friend@remote.example", "alice@example.test", denied},   // no alias at all
+      {"friend@remote.example", "nobody@example.test", denied},  // nor this
+      {"friend@remote.example", "out@example.test, x", denied},
+      {"friend@remote.example", "other@remote.example", denied},
+      {"x@partner.example", "x@partner.example", denied},  // a transport is no right
+      {"x@closed.example", "x@closed.example", denied},
+      {"x@[192.0.2.1]", "x@[192.0.2.1]", denied},
+      {"bare", "bare", denied},
+      {"alice@example.test", "alice@example.test", "local alice@example.test ''"},
+      {"alice@example.test", "whatever", "local alice@example.test ''"},
+      {"gone@example.test", "gone@example.test", "550 5.1.1"},
+  };
+  for (const auto& row : rows)
+    EXPECT_EQ(plan(row.address, "", row.named), row.expected) << row.address << " " << row.named;
+  // One that is gone leads nowhere any more.
+  files.write("aliases", "");
+  start();
+  EXPECT_EQ(plan("friend@remote.example", "", "out@example.test"), denied);
+}
+
 TEST_F(DirectoryTest, TheSenderChoosesTheRelay) {
   files.write("sender-relays",
               "@one.test [relay.one.test]:587\n"
@@ -661,10 +696,10 @@ TEST(BrokenTables, AreTemporary) {
       failed = !answer.has_value();
       if (failed) kind = answer.error().kind;
     };
-    if (row.question == "recipient") judge(loop.run(directory.recipient({row.address, ""})));
+    if (row.question == "recipient") judge(loop.run(directory.recipient({row.address})));
     if (row.question == "sender")
       judge(loop.run(directory.sender("alice@example.test", row.address)));
-    if (row.question == "plan") judge(loop.run(directory.plan(row.address, "")));
+    if (row.question == "plan") judge(loop.run(directory.plan({row.address, ""})));
     EXPECT_TRUE(failed) << row.broken << " " << row.question << " " << row.address;
     EXPECT_EQ(kind, ErrorKind::temporary) << row.broken << " " << row.question;
     fakes[row.broken]->broken = false;

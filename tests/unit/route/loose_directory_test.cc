@@ -30,13 +30,13 @@ struct LooseTest : testing::Test {
     directory = std::make_unique<LocalDirectory>(files.config(), *tables);
   }
   std::string recipient(const std::string& address, const std::string& account = "") {
-    const auto answer = loop.run(directory->recipient({address, account}));
+    const auto answer = loop.run(directory->recipient({address, !account.empty()}));
     if (!answer) return "cannot be asked";
     if (!*answer) return fmt::format("{} {}", answer->error().code, answer->error().enhanced);
     return fmt::format("{}", fmt::join((*answer)->recipients, " "));
   }
   std::string plan(const std::string& address) {
-    const auto answer = loop.run(directory->plan(address, ""));
+    const auto answer = loop.run(directory->plan({address, ""}));
     if (!answer) return "cannot be asked";
     if (!*answer) {
       after = answer->error().after;

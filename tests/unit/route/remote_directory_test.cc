@@ -74,21 +74,21 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   fake.plans.emplace("mx@x", MxPlan{"[192.0.2.1]"});
   serve_fake();
 
-  const auto list = loop.run(remote.recipient({"list@example.test", ""}));
+  const auto list = loop.run(remote.recipient({"list@example.test"}));
   ASSERT_TRUE(list && *list);
   EXPECT_EQ((*list)->recipients, many.recipients);
   EXPECT_FALSE((*list)->is_reversed);
-  const auto back = loop.run(remote.recipient({"SRS0=x@example.test", ""}));
+  const auto back = loop.run(remote.recipient({"SRS0=x@example.test"}));
   ASSERT_TRUE(back && *back);
   EXPECT_TRUE((*back)->is_reversed);
   const auto rewritten = loop.run(remote.rewrite(odd));
   ASSERT_TRUE(rewritten);
   EXPECT_EQ(*rewritten, "rewritten " + odd);
-  const auto strange = loop.run(remote.recipient({odd, odd}));
+  const auto strange = loop.run(remote.recipient({odd, true}));
   ASSERT_TRUE(strange && *strange);
   EXPECT_EQ((*strange)->recipients, (std::vector<std::string>{odd, "b@x"}));
-  EXPECT_EQ(fake.asked.back(), "recipient " + odd + " " + odd);
-  const auto refused = loop.run(remote.recipient({"no@example.test", ""}));
+  EXPECT_EQ(fake.asked.back(), "recipient " + odd + " relay");
+  const auto refused = loop.run(remote.recipient({"no@example.test"}));
   ASSERT_TRUE(refused && !*refused);
   EXPECT_EQ(refused->error().code, 554);
   EXPECT_EQ(refused->error().enhanced, "5.7.1");
@@ -100,20 +100,21 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   ASSERT_TRUE(may_not && !*may_not);
   EXPECT_EQ(may_not->error().code, 553);
 
-  const auto local = loop.run(remote.plan("local@x", "s@x"));
+  const auto local = loop.run(remote.plan({"local@x", "s@x"}));
   ASSERT_TRUE(local && *local);
   EXPECT_EQ(std::get<LocalPlan>(**local).account, "bob@x");
   EXPECT_EQ(std::get<LocalPlan>(**local).tag, odd);
-  const auto relay = loop.run(remote.plan("relay@x", "s@x"));
+  const auto relay = loop.run(remote.plan({"relay@x", "s@x"}));
   ASSERT_TRUE(relay && *relay);
   const auto& plan = std::get<RelayPlan>(**relay);
   EXPECT_EQ(fmt::format("{} {} {:d} {} {}", plan.host, plan.port, plan.use_mx, plan.user, plan.tls),
             "h 65535 1 apikey verify");
   EXPECT_EQ(plan.password, odd);
-  const auto mx = loop.run(remote.plan("mx@x", "s@x"));
+  const auto mx = loop.run(remote.plan({"mx@x", "s@x", odd}));
   ASSERT_TRUE(mx && *mx);
   EXPECT_EQ(std::get<MxPlan>(**mx).domain, "[192.0.2.1]");
-  const auto bounce = loop.run(remote.plan("none@x", "s@x"));
+  EXPECT_EQ(fake.asked.back(), "plan mx@x from s@x named " + odd);
+  const auto bounce = loop.run(remote.plan({"none@x", "s@x"}));
   ASSERT_TRUE(bounce && !*bounce);
   EXPECT_EQ(bounce->error().code, 550);
 }
@@ -121,12 +122,12 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
 TEST_F(RemoteTest, ABrokenDirectoryIsTemporary) {
   fake.broken = true;
   serve_fake();
-  const auto recipient = loop.run(remote.recipient({"a@x", ""}));
+  const auto recipient = loop.run(remote.recipient({"a@x"}));
   ASSERT_FALSE(recipient);
   EXPECT_EQ(recipient.error().kind, ErrorKind::temporary);
   EXPECT_NE(recipient.error().what.find("the directory cannot be asked"), std::string::npos);
   EXPECT_FALSE(loop.run(remote.sender("a", "b")));
-  EXPECT_FALSE(loop.run(remote.plan("a@x", "s@x")));
+  EXPECT_FALSE(loop.run(remote.plan({"a@x", "s@x"})));
   EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
 }
 
@@ -135,26 +136,26 @@ TEST_F(RemoteTest, NonsenseIsTemporary) {
   serve([&verb](net::Message) { return say(verb); });
   for (const std::string text : {"what", "", "OK", "oks", "temporary", "error", "550"}) {
     verb = text;
-    EXPECT_FALSE(loop.run(remote.recipient({"a@x", ""}))) << text;
+    EXPECT_FALSE(loop.run(remote.recipient({"a@x"}))) << text;
     EXPECT_FALSE(loop.run(remote.sender("a", "b"))) << text;
-    EXPECT_FALSE(loop.run(remote.plan("a@x", "s@x"))) << text;
+    EXPECT_FALSE(loop.run(remote.plan({"a@x", "s@x"}))) << text;
   }
   verb = "ok";  // no plan at all, and no sender
   EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
-  const auto plan = loop.run(remote.plan("a@x", "s@x"));
+  const auto plan = loop.run(remote.plan({"a@x", "s@x"}));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().kind, ErrorKind::temporary);
 }
 
 TEST_F(RemoteTest, NobodyThereIsTemporaryUntilSomebodyIs) {
   fake.recipients.emplace("a@x", Expansion{{"a@x"}});
-  const auto nobody = loop.run(remote.recipient({"a@x", ""}));
+  const auto nobody = loop.run(remote.recipient({"a@x"}));
   ASSERT_FALSE(nobody);
   EXPECT_NE(nobody.error().kind, ErrorKind::permanent);
   EXPECT_NE(nobody.error().kind, ErrorKind::config);
   serve_fake();
   const SteadyTime end = test::soon(15s);
-  while (!loop.run(remote.recipient({"a@x", ""}))) {
+  while (!loop.run(remote.recipient({"a@x"}))) {
     ASSERT_LT(Clock::system().steady_now(), end);
     loop.idle(20ms);
   }
@@ -166,7 +167,7 @@ TEST_F(RemoteTest, AHangUpInTheMiddleIsTemporary) {
     streams.clear();
     return say("ok");
   });
-  const auto answer = loop.run(remote.recipient({"a@x", ""}));
+  const auto answer = loop.run(remote.recipient({"a@x"}));
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().kind, ErrorKind::permanent);
 }

@@ -32,7 +32,7 @@ struct RewrittenTest : testing::Test {
     return answer ? *answer : "cannot be asked";
   }
   std::string recipient(const std::string& address, const std::string& account = "") {
-    const auto answer = loop.run(directory.recipient({address, account}));
+    const auto answer = loop.run(directory.recipient({address, !account.empty()}));
     if (!answer) return "cannot be asked";
     if (!*answer)
       return fmt::format("{} {} {}", answer->error().code, answer->error().enhanced,
@@ -149,7 +149,7 @@ TEST_F(RewrittenTest, OffItIsAnAddressLikeOthers) {
   const LocalDirectory off{files.config(), tables};
   LocalDirectory none = off;
   EXPECT_EQ(*loop.run(none.rewrite("carol@far.example")), "carol@far.example");
-  const auto answer = loop.run(none.recipient({good, ""}));
+  const auto answer = loop.run(none.recipient({good}));
   ASSERT_TRUE(answer && !*answer);
   EXPECT_EQ(answer->error().enhanced, "5.7.1");
 }

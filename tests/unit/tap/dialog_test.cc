@@ -41,6 +41,15 @@ TEST(Tap, SmtpDialog) {
             "bye\n");
 }
 
+// What edge proves a login with to the queue.
+TEST(Tap, SmtpTokens) {
+  Watch w(Protocol::smtp);
+  w.c("MAIL FROM:<a@x> SIZE=3 XTOKEN=0123abcd\r\nmail from:<b@x> xtoken=4567 SIZE=3\r\n");
+  EXPECT_EQ(w.text,
+            "C: MAIL FROM:<a@x> SIZE=3 XTOKEN=[hidden]\nC: mail from:<b@x> xtoken=[hidden] "
+            "SIZE=3\n");
+}
+
 TEST(Tap, SmtpDataThatIsRefused) {
   Watch w(Protocol::smtp);
   w.c("DATA\r\n").s("503 no\r\n").c("RSET\r\n").s("250 ok\r\n");

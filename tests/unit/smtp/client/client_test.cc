@@ -25,10 +25,11 @@ class ClientTest : public ::testing::Test {
   std::unique_ptr<Client> client(const net::Address& address, bool lmtp = false) {
     auto stream = loop_.run(net::connect(loop_.executor(), address, test::soon(2s)));
     EXPECT_TRUE(stream) << (stream ? "" : stream.error().what);
-    return std::make_unique<Client>(
-        *std::move(stream),
-        ClientOptions{
-            .hostname = "me.test", .lmtp = lmtp, .command_timeout = 500ms, .data_timeout = 500ms});
+    return std::make_unique<Client>(*std::move(stream), ClientOptions{.hostname = "me.test",
+                                                                      .lmtp = lmtp,
+                                                                      .is_inner = is_inner_,
+                                                                      .command_timeout = 500ms,
+                                                                      .data_timeout = 500ms});
   }
   static message::Envelope envelope(std::size_t recipients) {
     message::Envelope envelope;
@@ -40,6 +41,7 @@ class ClientTest : public ::testing::Test {
   }
 
   test::TestLoop loop_;
+  bool is_inner_ = false;
 };
 
 TEST_F(ClientTest, Parameters) {
@@ -84,6 +86,7 @@ TEST_F(ClientTest, HostileParameters) {
   mail.recipients[0].original = "rfc822;a\r\nDATA\r\n@x";
   mail.origin.helo = "h\r\nQUIT";
   mail.origin.client_name = "n\n";
+  is_inner_ = true;
   FakeSmtpPeer peer(Dialog{{"EHLO", {say("250-peer\r\n250-XFORWARD\r\n250 DSN\r\n")}},
                            {"other", {say("250 ok\r\n")}}});
   const auto mine = client(peer.address());
@@ -97,6 +100,28 @@ TEST_F(ClientTest, HostileParameters) {
   EXPECT_EQ(commands[2], "MAIL FROM:<a@me.test> ENVID=x+0D+0ARCPT+20TO:<evil@x>");
   EXPECT_EQ(commands[3], "RCPT TO:<r0@x> NOTIFY=NEVER ORCPT=rfc822;a+0D+0ADATA+0D+0A@x");
   EXPECT_FALSE(peer.session().bare_line_ends);
+}
+
+// What our roles tell each other, no other server learns by offering XFORWARD.
+TEST_F(ClientTest, OnlyOurRolesAreTold) {
+  for (const bool is_inner : {false, true}) {
+    auto mail = envelope(1);
+    mail.token = "0123abcd";
+    mail.origin.session = "S1";
+    mail.recipients[0].named = "alias@me.test";
+    FakeSmtpPeer peer(
+        Dialog{{"EHLO", {say("250-peer\r\n250 XFORWARD\r\n")}}, {"other", {say("250 ok\r\n")}}});
+    is_inner_ = is_inner;
+    const auto mine = client(peer.address());
+    ASSERT_TRUE(loop_.run(mine->open()));
+    ASSERT_TRUE(loop_.run(mine->begin(mail)));
+    mine->stream().close();
+    peer.stop();
+    std::string all;
+    for (const std::string& command : peer.session().commands) all += command + "\n";
+    for (const char* word : {"XFORWARD", "IDENT=S1", " XTOKEN=0123abcd", " XNAMED=alias@me.test"})
+      EXPECT_EQ(all.contains(word), is_inner) << word << " in " << all;
+  }
 }
 
 TEST_F(ClientTest, RepliesInPieces) {

@@ -31,7 +31,7 @@ class FixedDirectory final : public route::Directory {
       co_return route::Expansion{{"alice@example.org", "bob@example.org"}};
     if (address.ends_with("@example.org"))
       co_return refuse<route::Expansion>({550, "5.1.1", "No such user here"});
-    if (question.account.empty())
+    if (!question.may_relay)
       co_return refuse<route::Expansion>({554, "5.7.1", "Relay access denied"});
     co_return route::Expansion{{address}};
   }
@@ -41,16 +41,30 @@ class FixedDirectory final : public route::Directory {
       co_return std::expected<void, route::Refusal>{};
     co_return refuse<void>({553, "5.7.1", "Not your address"});
   }
-  route::Answer<route::Plan> plan(std::string, std::string) override {
+  route::Answer<route::Plan> plan(route::PlanQuestion) override {
     co_return fail(ErrorKind::temporary, "not asked here");
   }
 };
 
+// Each message renews the session's proof, and a login is good for so many.
 class FixedLimiter final : public auth::Limiter {
  public:
-  net::Task<bool> take(auth::Submission submission) override {
-    co_return submission.recipients < 3;
+  explicit FixedLimiter(const std::string& permits)
+      : left_(permits.empty() ? SIZE_MAX : std::stoul(permits)) {}
+  net::Task<auth::Permit> take(auth::Submission submission) override {
+    using Outcome = auth::Permit::Outcome;
+    if (left_ == 0 || !submission.account.empty() || submission.session.size() < 4 ||
+        submission.proof != proof_)
+      co_return auth::Permit{};
+    if (submission.recipients >= 3) co_return auth::Permit{Outcome::too_many, {}, {}};
+    --left_;
+    proof_ += "+";
+    co_return auth::Permit{Outcome::ok, "for one " + submission.service, proof_};
   }
+
+ private:
+  std::size_t left_;
+  std::string proof_ = "token";  // what test::FixedLogins gives
 };
 
 struct Accepted {
@@ -165,6 +179,13 @@ std::string check(const std::vector<Accepted>& kept, const std::string& name,
       all += (all.empty() ? "" : " ") + recipient.address;
     return compare(all);
   }
+  if (name == "token") return compare(last.envelope.token);
+  if (name == "named") {
+    std::string all;
+    for (const message::Recipient& recipient : last.envelope.recipients)
+      all += (all.empty() ? "" : " ") + (recipient.named.empty() ? "-" : recipient.named);
+    return compare(all);
+  }
   if (name == "original") return compare(last.envelope.recipients.front().original);
   return "an unknown check";
 }
@@ -179,7 +200,7 @@ TEST_P(Transcripts, InPieces) {
     KeepingSinks sinks;
     FixedDirectory directory;
     test::FixedLogins logins({"smtp", "submission"}, "secret");
-    FixedLimiter limiter;
+    FixedLimiter limiter(transcript.setting("permits"));
     const ServerServices services{.scope = scope,
                                   .sinks = sinks,
                                   .directory = transcript.has("everyone") ? nullptr : &directory,
