@@ -15,6 +15,7 @@
 #include "base/ascii.h"
 #include "base/assert.h"
 #include "base/backoff.h"
+#include "net/ticket_keys.h"
 #include "net/tls_error.h"
 
 namespace posthorn::net {
@@ -148,6 +149,7 @@ std::string tls_error(std::string_view what) {
 }
 
 struct TlsServer::State {
+  TicketKeys tickets;
   std::vector<Pair> pairs;
   Path folder;
   std::size_t named = 0;      // pairs that do not come from the folder stand first
@@ -194,8 +196,9 @@ Pair stamped(CertificateFiles files) {
   return pair;
 }
 
-Result<> load_into(Pair& pair, TlsServer* server) {
+Result<> load_into(Pair& pair, TlsServer* server, TicketKeys& tickets) {
   TRY(pair.context, load_pair(pair.files, pair.info));
+  tickets.install(pair.context.get());
   SSL_CTX_set_tlsext_servername_callback(pair.context.get(), choose_by_name);
   SSL_CTX_set_tlsext_servername_arg(pair.context.get(), server);
   return {};
@@ -241,7 +244,7 @@ Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles>
   State& state = *server->state_;
   for (CertificateFiles& files : pairs) {
     Pair pair = stamped(std::move(files));
-    TRY_OK(load_into(pair, server.get()));
+    TRY_OK(load_into(pair, server.get(), state.tickets));
     state.pairs.push_back(std::move(pair));
   }
   state.named = state.pairs.size();
@@ -293,7 +296,7 @@ Result<bool> TlsServer::add_folders() {
       pair.told = before->told;
     }
     if (was_refused) state_->refused.erase(before);
-    if (const auto loaded = load_into(pair, this); !loaded) {
+    if (const auto loaded = load_into(pair, this, state_->tickets); !loaded) {
       pair.retry.fail(now);
       const bool is_news = loaded.error().what != pair.told;
       pair.told = loaded.error().what;
@@ -320,7 +323,7 @@ Result<bool> TlsServer::reload() {
     if (same && !pair.retry.is_due(now)) continue;
     pair.certificate_stamp = found.certificate_stamp;
     pair.key_stamp = found.key_stamp;
-    const auto loaded = load_into(found, this);
+    const auto loaded = load_into(found, this, state_->tickets);
     if (!same || loaded) pair.retry.succeed();
     if (!loaded) {
       pair.retry.fail(now);
