@@ -22,6 +22,15 @@
 namespace posthorn::app {
 namespace {
 
+// With which a role can begin and serve somebody; what more it could use, it does without.
+constexpr std::size_t kDescriptorsMin = 24;
+
+std::size_t count(const SocketMap& sockets) {
+  std::size_t all = 0;
+  for (const auto& [name, files] : sockets) all += files.size();
+  return all;
+}
+
 struct Place {
   RoleKind kind;
   std::size_t worker = 0;
@@ -167,6 +176,9 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
                             : std::unexpected(sockets.error());
   if (result) result = restrict_process();
   auto own_addresses = net::own_addresses();  // no role may ask behind its fence
+  if (result)
+    result = take_descriptors(fmt::format("the role {}", to_string(kind)),
+                              count(*sockets) + kDescriptorsMin);
   if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -183,6 +195,7 @@ int run_one_process(const config::Config& config) {
   const auto bind_all = [&]() -> Result<std::map<RoleKind, std::map<std::size_t, SocketMap>>> {
     std::map<RoleKind, std::map<std::size_t, SocketMap>> sockets;
     TRY(const auto specs, list_sockets(config));
+    TRY_OK(take_descriptors("the server", specs.size() + 5 * kDescriptorsMin));
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
     for (const SocketSpec& spec : specs) {

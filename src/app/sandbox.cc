@@ -118,12 +118,20 @@ Result<> restrict_process() {
   // The leak checker of a sanitizer build traces its own process, which this would forbid.
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("prctl", "dumpable", errno);
 #endif
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
   return {};
+}
+
+Result<> take_descriptors(std::string_view whoever, std::size_t needed) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return fail_errno("getrlimit", "NOFILE", errno);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return fail_errno("getrlimit", "NOFILE", errno);
+  if (files.rlim_cur >= needed) return {};
+  return fail(ErrorKind::config,
+              fmt::format("{} needs {} open files and may have {}: raise the limit (LimitNOFILE= "
+                          "of systemd, ulimit -n of a shell, --ulimit nofile= of a container)",
+                          whoever, needed, files.rlim_cur));
 }
 
 }  // namespace posthorn::app

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -20,9 +21,11 @@ struct KeyGroup {
 // Takes uid, gid and groups of the account, and gives up every capability. Where accounts cannot be
 // changed there is nothing to give up but new privileges.
 Result<> become(const std::string& account, const KeyGroup& key_group = {});
-// No new privileges, no core dumps that hold mail or keys, umask 0077, descriptors up to the hard
-// limit.
+// No new privileges, no core dumps that hold mail or keys, umask 0077.
 Result<> restrict_process();
+// Takes descriptors up to the hard limit. An Error: they are fewer than whoever (a role's name)
+// needs, and it says how many those are.
+Result<> take_descriptors(std::string_view whoever, std::size_t needed);
 struct Account {
   unsigned uid = 0;
   unsigned gid = 0;

@@ -1,9 +1,11 @@
 #include "app/sockets.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/ascii.h"
@@ -155,7 +157,12 @@ Result<SocketMap> take_inherited_sockets() {
     const std::size_t colon = names.find(':');
     const std::string_view name = names.substr(0, colon);
     names.remove_prefix(colon == std::string_view::npos ? names.size() : colon + 1);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    struct stat st{};
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fstat(fd, &st) != 0)
+      return fail_errno(fmt::format("LISTEN_FDS: descriptor {}", fd), std::string(name), errno);
+    if (!S_ISSOCK(st.st_mode))
+      return fail(ErrorKind::config,
+                  fmt::format("LISTEN_FDS: descriptor {} ({}) is no socket", fd, name));
     sockets[std::string(name)].emplace_back(fd);
   }
   unsetenv("LISTEN_FDS");

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -30,6 +29,9 @@ namespace {
 constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
+// Beside the sockets: the lock, signals, the log, a pipe for each role; and for the sockets'
+// copies.
+constexpr std::size_t kDescriptorsSpare = 16;
 
 struct Child {
   RoleKind role;
@@ -81,6 +83,7 @@ class Supervisor {
     TRY_OK(prepare_folders(config_));
     TRY(lock_, take_instance_lock(config_));
     TRY(auto specs, list_sockets(config_));
+    TRY_OK(take_descriptors("the supervisor", specs.size() + kDescriptorsSpare));
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
@@ -135,15 +138,24 @@ class Supervisor {
 
   void start(Child& child) {
     std::array<int, 2> ready{};
-    if (::pipe2(ready.data(), O_CLOEXEC) != 0) return delay(child);
     child.started = Clock::system().steady_now();
     child.is_ready = false;
+    if (::pipe2(ready.data(), O_CLOEXEC) != 0)
+      return give_up(child, fail_errno("pipe", "", errno).error());
     const pid_t pid = ::fork();
+    const int error = errno;
     if (pid == 0) become_role(child, ready[1]);
     ::close(ready[1]);
     child.ready = File(ready[0]);
-    if (pid < 0) return delay(child);
+    if (pid < 0) return give_up(child, fail_errno("fork", "", error).error());
     child.pid = pid;
+  }
+
+  void give_up(Child& child, const Error& error) {
+    log_.error(event::config_refused,
+               {{"error", fmt::format("the role {}: {}", to_string(child.role), error.what)}});
+    child.ready.close();
+    delay(child);
   }
 
   // In the child, after fork: hands the sockets over from descriptor 3 on and runs the program
@@ -157,13 +169,24 @@ class Supervisor {
     std::string names;
     std::vector<int> copies;
     const int above = 4 + static_cast<int>(mine.size());
+    // Half of its sockets, or another's, would be worse than no role.
+    const auto sure = [&](int fd, std::string_view what) {
+      if (fd >= 0) return fd;
+      log_.error(event::config_refused,
+                 {{"error", fmt::format("the role {} cannot be given its sockets: {}: {}; it needs "
+                                        "{} open files",
+                                        to_string(child.role), what, std::strerror(errno),
+                                        2 * mine.size() + kDescriptorsSpare)}});
+      ::_exit(kConfigFault);
+    };
     for (const Bound* bound : mine) {
       names += (names.empty() ? "" : ":") + bound->spec.name;
-      copies.push_back(fcntl(bound->socket.fd(), F_DUPFD_CLOEXEC, above));
+      copies.push_back(sure(fcntl(bound->socket.fd(), F_DUPFD_CLOEXEC, above), bound->spec.name));
     }
-    const int ready_copy = fcntl(ready_fd, F_DUPFD_CLOEXEC, above);
-    for (std::size_t i = 0; i < copies.size(); ++i) ::dup2(copies[i], 3 + static_cast<int>(i));
-    ::dup2(ready_copy, above - 1);
+    const int ready_copy = sure(fcntl(ready_fd, F_DUPFD_CLOEXEC, above), "its pipe");
+    for (std::size_t i = 0; i < copies.size(); ++i)
+      sure(::dup2(copies[i], 3 + static_cast<int>(i)), mine[i]->spec.name);
+    sure(::dup2(ready_copy, above - 1), "its pipe");
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -355,6 +378,33 @@ Result<> own(const Path& path, const config::Config& config, RoleKind role, mode
   return {};
 }
 
+constexpr const char* kLockName = "posthorn.lock";
+
+struct flock whole_file() {
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return whole;
+}
+
+// Opens or makes a file of that mode.
+Result<File> open_own(const Path& path, mode_t mode) {
+  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!file.is_open()) return fail_errno("open", path.native(), errno);
+  struct stat st{};
+  if (::fstat(file.fd(), &st) != 0) return fail_errno("stat", path.native(), errno);
+  if ((st.st_mode & 07777U) != mode && ::fchmod(file.fd(), mode) != 0)
+    return fail_errno("chmod", path.native(), errno);
+  return file;
+}
+
+Result<> write_pid(const File& file, const Path& path) {
+  const std::string pid = fmt::format("{}\n", getpid());
+  if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
+    return fail_errno("write", path.native(), errno);
+  return {};
+}
+
 }  // namespace
 
 int supervise(const config::Config& config, const Path& program) {
@@ -371,23 +421,35 @@ Result<> prepare_folders(const config::Config& config) {
 }
 
 Result<File> take_instance_lock(const config::Config& config) {
-  const Path path = config.paths.run / "posthorn.pid";
-  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (!file.is_open()) return fail_errno("open", path.native(), errno);
-  if (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0)
+  const Path path = config.paths.run / kLockName;
+  // Whoever can open a file can lock it: this one is nobody else's, whatever it was before.
+  TRY(File file, open_own(path, 0600));
+  struct flock whole = whole_file();
+  if (::fcntl(file.fd(), F_OFD_SETLK, &whole) != 0) {
+    if (errno != EACCES && errno != EAGAIN) return fail_errno("lock", path.native(), errno);
     return fail(ErrorKind::config, fmt::format("another instance runs on {} ({} is locked)",
                                                config.paths.run.native(), path.native()));
-  const std::string pid = fmt::format("{}\n", getpid());
-  if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
-    return fail_errno("write", path.native(), errno);
+  }
+  TRY_OK(write_pid(file, path));
+  const Path told = config.paths.run / "posthorn.pid";
+  TRY(const File pid, open_own(told, 0644));
+  TRY_OK(write_pid(pid, told));
   return file;
 }
 
 Result<std::optional<int>> find_instance(const config::Config& config) {
-  const Path path = config.paths.run / "posthorn.pid";
+  const Path path = config.paths.run / kLockName;
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open() && errno == EACCES)
+    return fail(ErrorKind::temporary,
+                fmt::format("Permission denied: only root and the server's account may "
+                            "see whether it runs ({})",
+                            path.native()));
   if (!file.is_open()) return std::nullopt;
-  if (::flock(file.fd(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;  // nobody holds it
+  // Asked, not tried: a lock that is held for a moment could keep a start from it.
+  struct flock whole = whole_file();
+  if (::fcntl(file.fd(), F_OFD_GETLK, &whole) != 0) return fail_errno("lock", path.native(), errno);
+  if (whole.l_type == F_UNLCK) return std::nullopt;
   std::array<char, 32> text{};
   const ssize_t n = ::pread(file.fd(), text.data(), text.size() - 1, 0);
   const int pid = n > 0 ? std::atoi(text.data()) : 0;

@@ -36,6 +36,21 @@ os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 """
 
+# Opens what it can, locks it in each way there is, and holds on to it.
+LOCKER = """
+import fcntl, os, sys
+held = []
+for path in sys.argv[1:]:
+    try:
+        held.append(os.open(path, os.O_RDONLY))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+        print(os.path.basename(path), flush=True)
+    except OSError as error:
+        print(os.path.basename(path), type(error).__name__, flush=True)
+sys.stdin.read()
+"""
+SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
+
 
 def fails_to_start(server, *args):
     """Runs `serve` that must end by itself; its exit status and all it printed."""
@@ -151,6 +166,49 @@ class Instances(unittest.TestCase):
             self.assertEqual((server.root / "var/run/posthorn.pid").read_text(), f"{server.process.pid}\n")
             server.send(message("Still", "marker still one\r\n"))
             server.wait_for("marker still one")
+
+    @unittest.skipUnless(os.geteuid() == 0, "who else has a shell is another account")
+    def test_nobody_else_can_lock_it(self):
+        """Whatever below var/run a stranger can open and lock does not hinder a start."""
+        server = Server()
+        self.addCleanup(server.close)
+        server.start()
+        server.stop()
+        run = server.root / "var/run"
+        held = subprocess.Popen([sys.executable, "-c", LOCKER, *(str(run / name) for name in ("posthorn.pid", "posthorn.lock"))],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user="nobody", group="nogroup", extra_groups=[])
+        self.addCleanup(held.communicate)
+        self.assertEqual([held.stdout.readline() for _ in range(2)], ["posthorn.pid\n", "posthorn.lock PermissionError\n"])
+        server.start()
+        self.assertIn("another instance runs on", fails_to_start(server)[1])
+        self.assertEqual((run / "posthorn.pid").read_text(), f"{server.process.pid}\n")
+        self.assertEqual((run / "posthorn.lock").stat().st_mode & 0o7777, 0o600)
+
+    def test_too_few_descriptors(self):
+        """Whoever lacks them ends and says how many there must be; with so many it works."""
+        for one_process in (False, True):
+            server = Server(one_process=one_process)
+            self.addCleanup(server.close)
+            limit, told = 12, []
+            while len(told) < 8:
+                begin = len(server.log())
+                with open(server.log_path, "ab") as log:
+                    server.process = subprocess.Popen(["prlimit", f"--nofile={limit}:{limit}", *server.command()], stdout=log, stderr=log,
+                                                      start_new_session=True)
+                wait_until(lambda: server.process.poll() is not None or "posthorn: ready" in server.log(begin), 60)
+                if server.process.poll() is None:
+                    break
+                self.assertEqual(server.process.returncode, 1)
+                found = re.findall(r"the (supervisor|server|role \w+) needs (\d+) open files and may have (\d+): raise the limit", server.log(begin))
+                self.assertTrue(found, server.log(begin)[-2000:])
+                self.assertTrue(all(int(may) == limit < int(needs) for _, needs, may in found), found)
+                told += found
+                limit = max(int(needs) for _, needs, _ in found)
+            self.assertLess(limit, 64 if not one_process else 250)
+            if not SANITIZED:  # a sanitizer needs descriptors of its own
+                server.send(message("Few", "marker few\r\n"))
+                server.wait_for("marker few")
+            self.assertNotIn("role.died", server.log(begin))
 
     def test_of_two_started_together_one_runs(self):
         server = Server()
