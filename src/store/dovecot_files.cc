@@ -63,6 +63,37 @@ std::string format_keywords(const std::vector<std::string>& names) {
   return out;
 }
 
+HighKeywords parse_high_keywords(std::string_view text) {
+  HighKeywords out;
+  // What a power cut tore off is no line.
+  text = text.substr(0, text.rfind('\n') == std::string_view::npos ? 0 : text.rfind('\n') + 1);
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    ++out.lines;
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos) continue;
+    const std::string_view rest = line.substr(space + 1);
+    if (line.starts_with('=')) {
+      const auto bits = to_number<Keywords>(line.substr(1, space - 1), 16);
+      if (!bits || rest.empty()) continue;
+      out.marks.insert_or_assign(std::string(rest), *bits & ~kKeywordLetterBits);
+    } else {
+      const auto bit = to_number<std::size_t>(line.substr(0, space));
+      if (!bit || *bit < kKeywordLettersMax || *bit >= kKeywordsMax) continue;
+      if (rest.empty() || is_keyword(rest)) out.names.insert_or_assign(*bit, rest);
+    }
+  }
+  return out;
+}
+
+void append_high_keyword(std::size_t bit, std::string_view name, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{} {}\n", bit, name);
+}
+
+void append_high_mark(Keywords bits, std::string_view base, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "={:x} {}\n", bits & ~kKeywordLetterBits, base);
+}
+
 bool is_keyword(std::string_view name) {
   if (name.empty() || name.size() > kKeywordLengthMax) return false;
   return std::ranges::all_of(name, [](char c) {

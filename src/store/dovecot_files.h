@@ -12,6 +12,7 @@
 // Sans-I/O: texts in, values out. Lines that make no sense are passed over.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,26 @@ std::string format_keywords(const std::vector<std::string>& names);  // the firs
 bool is_keyword(std::string_view name);
 std::optional<std::size_t> find_keyword(const std::vector<std::string>& names,
                                         std::string_view name);
+
+// posthorn-keywords, one a mailbox: what dovecot-keywords and the letters of the file names have no
+// room for. Lines are appended and synced; of two for one thing the later one counts.
+//
+//   <bit> <name>             bit 26 to 63; no name: it has none any more
+//   =<bits, hex> <base name> the keywords from bit 26 on that a message has; 0: none any more
+//
+//   a crash                       leaves
+//   before or within the append   the old state; the part of a line behind the last line end is none
+//   after the sync, before the    the new state: the file is read when the index is new, or older
+//   index has it                  than a power cut
+//   while it is written anew      the old file or the new one, whole
+struct HighKeywords {
+  std::map<std::size_t, std::string> names;
+  std::map<std::string, Keywords, std::less<>> marks;
+  std::size_t lines = 0;  // as many as were read
+};
+HighKeywords parse_high_keywords(std::string_view text);
+void append_high_keyword(std::size_t bit, std::string_view name, std::string& out);
+void append_high_mark(Keywords bits, std::string_view base, std::string& out);
 
 struct Subscriptions {
   bool is_version_2 = false;

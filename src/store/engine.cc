@@ -305,6 +305,7 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
   state.row.vanished_floor = state.row.modseq;
   state.row.first_recent = 1;
   state.is_checked = true;
+  TRY_OK(read_high(state));
   TRY_OK(read_keywords(state, nullptr));
   const std::string key(name);
   {
@@ -323,6 +324,11 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
   names_[state.row.id] = key;
   State& stored = states_.insert_or_assign(key, std::move(state)).first->second;
   Result<> synced = sync(stored, RefreshMode::full, changes);
+  if (synced) {
+    auto restored = restore_high_marks(stored);
+    stored.high = {};
+    if (!restored) synced = restored;
+  }
   if (!synced) {
     Changes nothing;
     forget(key, nothing);
@@ -377,6 +383,9 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
                 {{"path", state.path.native()}, {"from", state.row.uidnext}, {"to", list->leased}});
       state.row.uidnext = list->leased;
     }
+  }
+  if (!is_same_boot_) {
+    TRY_OK(restore_high_marks(state));  // the new rows get theirs at the look
   }
   state.is_checked = true;
   TRY_OK(save(state));

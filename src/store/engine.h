@@ -15,6 +15,8 @@
 //   expunge  file removed, index row                   between: the next look sees it gone
 //   move     file renamed, folders synced, both rows   between: it is found in the folder it is in
 //   create   folder, tmp/, new/, cur/ made, synced     between: no mailbox yet, for cur/ comes last
+//   keyword  posthorn-keywords synced (beyond z),      between: it is there at the next start
+//            index row, told
 //   odd name posthorn-folders synced, the name told    between: the same name, or one not told yet
 //   remove   folder renamed aside, synced, rows,       between: the rest is removed at the next
 //            its files                                 opening
@@ -174,6 +176,7 @@ class Engine {
     ModSeq modseq_leased = 1;       // M in the uidlist: mod-sequences up to it may be told
     Uid listed_end = 1;             // behind the uidlist's last line
     bool is_list_doubtful = false;  // a write or sync of the uidlist failed: write it anew
+    HighKeywords high;              // as the file has it, where the index may lack it
     bool is_checked = false;
     bool is_mail_held_back = false;  // new mail whose UIDs could not be made durable yet
     std::optional<SteadyTime>
@@ -249,6 +252,9 @@ class Engine {
   void log_junk(const std::string& path);
 
   // engine_keywords.cc
+  Result<> append_high(State& state, const std::string& lines);
+  Result<> read_high(State& state);
+  Result<> restore_high_marks(State& state);
   Result<> read_keywords(State& state, Changes* changes);
   Result<Keywords> keywords_in_use(const State& state);
   Result<std::optional<Keywords>> keyword_bits(State& state, const std::vector<std::string>& names,
@@ -257,7 +263,8 @@ class Engine {
   // engine_mail.cc
   Result<std::optional<MessageRow>> locate(State& state, Uid uid, Changes& changes);
   struct StoredFlags {
-    std::optional<Entry> entry;  // nullopt: it is gone, or is_modified
+    std::optional<Entry> entry;          // nullopt: it is gone, or is_modified
+    std::optional<std::string> high_of;  // its base name: keywords beyond z changed
     bool is_changed = false;
     bool is_modified = false;  // unchanged_since did not hold
   };

@@ -98,6 +98,11 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
       file.row.file.info = format_info({entry.flags, entry.keywords & kLetterBits});
     }
     file.path = file.row.file.path_in(state->path);
+    if ((entry.keywords & ~kLetterBits) != 0) {
+      std::string high;
+      append_high_mark(entry.keywords, file.row.file.base, high);
+      TRY_OK(append_high(*state, high));
+    }
     if (item.is_last) {
       TRY_OK(disk().rename(item.staged, file.path));
     } else if (!disk().link(item.staged, file.path)) {

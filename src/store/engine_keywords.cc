@@ -1,9 +1,15 @@
 // Keywords of a mailbox: names and bits, kept in step with dovecot-keywords.
 #include <algorithm>
+#include <span>
 
 #include "store/engine.h"
 
 namespace posthorn::store {
+namespace {
+
+constexpr std::string_view kHighKeywordsName = "posthorn-keywords";
+
+}  // namespace
 
 // The file wins for the 26 letters, since the letters in the file names mean what it says.
 Result<> Engine::read_keywords(State& state, Changes* changes) {
@@ -25,6 +31,58 @@ Result<> Engine::read_keywords(State& state, Changes* changes) {
     if (!names[bit].empty()) state.row.keywords[bit] = names[bit];
   if (before != state.row.keywords && changes != nullptr)
     change_of(state, *changes).keywords = state.row.keywords;
+  return {};
+}
+
+// Before what stands in the lines is told: one sync for all of them.
+Result<> Engine::append_high(State& state, const std::string& lines) {
+  if (lines.empty()) return {};
+  const Path path = state.path / kHighKeywordsName;
+  const bool is_new = stamp_of(path) == Stamp{};
+  if (is_new) return replace_file(disk(), path, lines);
+  TRY(const auto file, disk().open(path, OpenMode::append));
+  // Nothing may stand behind a half line, of a process that died or of a disk that was full.
+  TRY(const auto there, disk().open(path, OpenMode::read));
+  TRY(const auto info, read_file_info(there));
+  char last = '\n';
+  if (info.size > 0) TRY_OK(read_at(there, std::span(&last, 1), info.size - 1));
+  TRY_OK(disk().write(file, last == '\n' ? lines : "\n" + lines));
+  return disk().sync(file);
+}
+
+// For a mailbox whose index is new or may lack rows.
+Result<> Engine::read_high(State& state) {
+  const Path path = state.path / kHighKeywordsName;
+  TRY(const auto text, read_file(path, 256U << 20U));
+  state.high = text ? parse_high_keywords(*text) : HighKeywords{};
+  for (const auto& [bit, name] : state.high.names) {
+    if (state.row.keywords.size() <= bit) state.row.keywords.resize(bit + 1);
+    state.row.keywords[bit] = name;
+  }
+  return {};
+}
+
+// Rows that the index has, with the keywords that it lacks.
+Result<> Engine::restore_high_marks(State& state) {
+  TRY_OK(read_high(state));
+  if (state.high.marks.empty()) return {};
+  TRY(auto rows, index_.rows_by_name(state.row.id));
+  std::string lines;
+  std::size_t live = 0;
+  for (const auto& [bit, name] : state.high.names) append_high_keyword(bit, name, lines);
+  for (MessageRow& row : rows) {
+    const auto at = state.high.marks.find(row.file.base);
+    if (at == state.high.marks.end() || at->second == 0) continue;
+    ++live;
+    append_high_mark(at->second, row.file.base, lines);
+    const Keywords all = (row.entry.keywords & kKeywordLetterBits) | at->second;
+    if (all == row.entry.keywords) continue;
+    row.entry.keywords = all;
+    TRY_OK(index_.save_message(state.row.id, row));
+  }
+  constexpr std::size_t kSlack = 1000;
+  if (state.high.lines > 2 * (live + state.high.names.size()) + kSlack)
+    TRY_OK(replace_file(disk(), state.path / kHighKeywordsName, lines));
   return {};
 }
 
@@ -72,6 +130,11 @@ Result<std::optional<Keywords>> Engine::keyword_bits(State& state,
     bits |= Keywords{1} << *bit;
   }
   if (known == state.row.keywords) return bits;
+  std::string high;
+  for (std::size_t bit = kKeywordLettersMax; bit < known.size(); ++bit)
+    if (bit >= state.row.keywords.size() || known[bit] != state.row.keywords[bit])
+      append_high_keyword(bit, known[bit], high);
+  TRY_OK(append_high(state, high));
   const bool letters_changed = format_keywords(known) != format_keywords(state.row.keywords);
   if (letters_changed) {
     const Path path = state.path / "dovecot-keywords";

@@ -74,6 +74,8 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
       last = renamed.error();
       continue;
     }
+    if (((entry.keywords ^ letters.keywords) & ~kKeywordLetterBits) != 0)
+      out.high_of = row->file.base;
     entry.flags = letters.flags;
     entry.keywords = letters.keywords;
     entry.modseq = state.row.modseq + 1;
@@ -106,6 +108,7 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   MailboxChanges change;
   change.id = id;
   Result<> failure;
+  std::string high;  // lines for posthorn-keywords
   const auto wanted = [&](const Entry& entry) -> Letters {
     const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
     switch (request.mode) {
@@ -130,6 +133,7 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
     const Entry& entry = *stored->entry;
     result.messages.push_back({uid, entry.flags, entry.keywords, entry.modseq, stored->is_changed});
     if (stored->is_changed) change.changed.push_back(entry);
+    if (stored->high_of) append_high_mark(entry.keywords, *stored->high_of, high);
   }
   if (!change.changed.empty()) {
     // Reading the folders anew on the way may have used this mod-sequence already; a shared one
@@ -137,6 +141,7 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
     state->row.modseq = std::max(state->row.modseq, change.changed.back().modseq);
     own.settle(*state);
   }
+  TRY_OK(append_high(*state, high));
   TRY_OK(finish(*state, transaction));
   change.uidnext = state->row.uidnext;
   change.modseq = state->row.modseq;
@@ -368,7 +373,12 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
     if (!failure) return std::unexpected(std::move(failure).error());
     return result;
   }
-  Result<> synced = disk().sync_folder(to->path / "cur");
+  std::string high;
+  for (const auto& [uid, copy] : copies)
+    if ((copy.entry.keywords & ~kKeywordLetterBits) != 0)
+      append_high_mark(copy.entry.keywords, copy.file.base, high);
+  Result<> synced = append_high(*to, high);
+  if (synced) synced = disk().sync_folder(to->path / "cur");
   if (synced && how == Transfer::move && to != from) {
     synced = disk().sync_folder(from->path / "cur");
     if (synced) synced = disk().sync_folder(from->path / "new");

@@ -211,6 +211,8 @@ Result<std::vector<MessageRow>> Engine::read_new_files(State& state, Difference&
     const Letters letters = parse_info(row.file.info);
     row.entry.flags = letters.flags;
     row.entry.keywords = letters.keywords;
+    if (const auto high = state.high.marks.find(row.file.base); high != state.high.marks.end())
+      row.entry.keywords |= high->second;
     order.emplace_back(st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec, rows.size());
     rows.push_back(std::move(row));
   }

@@ -1,6 +1,5 @@
 // Index: posthorn.index, the account's one SQLite database. A cache of what the maildirs hold, plus
-// what only it can know: mod-sequences, keywords beyond the 26 letters, vanished UIDs, protocol
-// caches. It may be deleted at any time.
+// what only it can know: mod-sequences, vanished UIDs, protocol caches. It may be deleted at any time.
 //
 // WAL with synchronous=NORMAL: no transaction waits for the disk, and after a power cut the index
 // is whole but may lack its newest transactions. What makes that safe:
@@ -13,6 +12,7 @@
 //                      machine was started since (meta.boot_id) or the index is new. After a mere
 //                      kill the index is exact.
 //   a flag             is in the file's name
+//   a keyword          is a letter there, or a line of posthorn-keywords, synced before it was told
 //   an expunge         the file is gone
 //   a new mailbox      its folder and its uidlist were synced
 //   uidvalidity floor  dovecot-uidvalidity, synced before the value is used

@@ -29,11 +29,12 @@ inline constexpr Flags all_imap = seen | answered | flagged | deleted | draft;
 }  // namespace flag
 
 // One bit a keyword of the mailbox; Mailbox::keywords() names the bits. Bits 0 to 25 are the
-// letters a to z of the file names (and of dovecot-keywords), bits 26 to 63 live in the index
-// alone.
+// letters a to z of the file names (and of dovecot-keywords), bits 26 to 63 stand in
+// posthorn-keywords (dovecot_files.h).
 using Keywords = std::uint64_t;
 inline constexpr std::size_t kKeywordsMax = 64;
 inline constexpr std::size_t kKeywordLettersMax = 26;
+inline constexpr Keywords kKeywordLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
 inline constexpr std::size_t kKeywordLengthMax = 128;
 
 // A message in an open mailbox: 40 bytes.

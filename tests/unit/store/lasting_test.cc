@@ -1,5 +1,6 @@
 // What lasts: UIDs and UIDVALIDITY over a restart, a deleted or broken index, a kill, a power cut,
 // a damaged uidlist; Dovecot's maildirs taken over in place; mailboxes created, renamed, removed.
+#include <set>
 #include <sqlite3.h>
 
 #include "harness.h"
@@ -273,6 +274,61 @@ TEST_F(Lasting, ALostUidlistAndIndexMakeUidvalidityGrowAlsoWhenTheClockWentBack)
     before = after;
     process.close();
   }
+}
+
+TEST_F(Lasting, KeywordsBeyondTheLettersOutliveTheIndex) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 40; ++i) names.push_back("k" + std::to_string(i));
+  const auto names_of = [](Process& process, const std::string& name, Uid uid) {
+    const ViewPtr view = process.view(name);
+    const auto views = view->mailbox().keyword_names(view->mailbox().find(uid)->keywords);
+    return std::set<std::string>(views.begin(), views.end());
+  };
+  const std::set<std::string> all(names.begin(), names.end());
+  {
+    Process process(folder_.path());
+    process.get(process.account().create("Work"));
+    process.deliver("INBOX", kMail, 0, names);
+    process.deliver("INBOX", kMail);
+    const ViewPtr view = process.view();
+    process.get(view->mailbox().store_flags({.uids = {2},
+                                             .mode = FlagMode::add,
+                                             .flags = 0,
+                                             .keywords = names,
+                                             .unchanged_since = {}}));
+    process.get(view->mailbox().store_flags({.uids = {2},
+                                             .mode = FlagMode::remove,
+                                             .flags = 0,
+                                             .keywords = {"k30", "k3"},
+                                             .unchanged_since = {}}));
+    process.get(view->mailbox().copy({1}, "Work"));
+  }
+  for (const char* suffix : {"", "-wal", "-shm"})
+    fs::remove(maildir() / (std::string("posthorn.index") + suffix));
+  // A line that a power cut tore.
+  std::ofstream(maildir() / "posthorn-keywords", std::ios::app) << "=40";
+  Process process(folder_.path());
+  EXPECT_EQ(names_of(process, "INBOX", 1), all);
+  EXPECT_EQ(names_of(process, "Work", 1), all);
+  std::set<std::string> less = all;
+  less.erase("k30");
+  less.erase("k3");
+  EXPECT_EQ(names_of(process, "INBOX", 2), less);
+  // What comes behind the torn line counts.
+  {
+    const ViewPtr view = process.view();
+    process.get(view->mailbox().store_flags({.uids = {2},
+                                             .mode = FlagMode::add,
+                                             .flags = 0,
+                                             .keywords = {"k30"},
+                                             .unchanged_since = {}}));
+  }
+  process.close();
+  for (const char* suffix : {"", "-wal", "-shm"})
+    fs::remove(maildir() / (std::string("posthorn.index") + suffix));
+  Process again(folder_.path());
+  less.insert("k30");
+  EXPECT_EQ(names_of(again, "INBOX", 2), less);
 }
 
 TEST_F(Lasting, AMailboxOfTheSameNameGetsAnotherUidvalidity) {
