@@ -75,9 +75,9 @@ class Mailboxes(unittest.TestCase):
         os.chmod(victim, 0)
         client = self.server.imap("carol")
         self.assertEqual(client.select()[1][0], b"6")
-        kind, answers = client.fetch("1:*", "(UID BODY.PEEK[])")
+        self.assertEqual(client.fetch("1:*", "(UID BODY.PEEK[])")[0], "NO")
+        answers = client.response("FETCH")[1]  # what came before the NO
         texts = b"".join(part[1] for part in answers if isinstance(part, tuple))
-        self.assertEqual(kind, "NO")
         self.assertEqual(sorted(set(re.findall(rb"needle (\d)", texts))), [b"0", b"2", b"4"])
         kind, answers = client.fetch("1:*", "(UID FLAGS)")
         self.assertEqual((kind, len(answers)), ("OK", 6))
@@ -153,8 +153,9 @@ class MovedMaildirs(unittest.TestCase):
             self.assertEqual(server.log().count("none of IMAP's"), 4)
             out = server.root / "out"
             server.run("export", "maildir", str(out), "--user", "bob@example.org")
-            self.assertEqual(sorted(path.name for path in out.iterdir() if (path / "cur").is_dir() and path.name.startswith(".")),
-                             sorted("." + name for name in shown))
+            exported = {path.name for path in out.iterdir() if (path / "cur").is_dir() and path.name.startswith(".")}
+            self.assertLessEqual({"." + name for name in shown}, exported)
+            self.assertEqual(exported & set(names) - {"." + name for name in shown}, set())
             server.run("import", "maildir", str(inbox), "--user", "alice@example.org")
             for name in shown:
                 wait_until(lambda name=name: len(server.fetch_all("alice", f'"{name}"')) == 1)
