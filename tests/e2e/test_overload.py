@@ -328,6 +328,11 @@ class Disk(unittest.TestCase):
             client = server.imap("bob")
             validity = client.status("INBOX", "(UIDVALIDITY)")[1]
             client.logout()
+
+            def answers():
+                with server.imap("bob") as once:
+                    return once.status("INBOX", "(MESSAGES)")[0] == "OK"
+
             for restarted in (False, True):
                 # Unseen mail, and then not a block is left.
                 new = inbox / "new" / f"17000000{restarted:d}0.unseen"
@@ -341,7 +346,7 @@ class Disk(unittest.TestCase):
                 if restarted:
                     server.stop()
                     server.start()
-                wait_until(lambda: server.imap("bob").status("INBOX", "(MESSAGES)")[0] == "OK")
+                wait_until(answers)
                 client = server.imap("bob")
                 self.assertEqual(client.status("INBOX", "(UIDVALIDITY)")[1], validity)
                 self.assertEqual(client.select()[0], "OK")
@@ -361,7 +366,7 @@ class Disk(unittest.TestCase):
                 self.assertEqual(len(box.list()[1]), len(uids) - 1)
                 box.quit()
                 filler.unlink()
-                wait_until(lambda: server.imap("bob").status("INBOX", "(MESSAGES)")[0] == "OK")
+                wait_until(answers)
                 client = server.imap("bob")
                 client.select()
                 self.assertEqual(client.uid("search", "ALL")[1][0].split(), uids[1:])

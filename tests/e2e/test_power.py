@@ -49,8 +49,9 @@ class Power(unittest.TestCase):
         self.server.start(["unshare", "-m", "sh", "-c", f'mount --bind {self.boot} /proc/sys/kernel/random/boot_id && exec "$@"', "sh"])
 
     def append(self, told, lock, name):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
             client = self.server.imap("bob")
+            stack.callback(client.shutdown)
             for number in range(100_000):
                 subject = f"{name}.{number}"
                 kind, (text,) = client.append("INBOX", None, None, f"Subject: {subject}\r\n\r\nbody\r\n".encode())
