@@ -8,6 +8,7 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::string_view kHighKeywordsName = "posthorn-keywords";
+constexpr std::uint64_t kHighKeywordsMax = 256U << 20U;
 
 }  // namespace
 
@@ -38,22 +39,31 @@ Result<> Engine::read_keywords(State& state, Changes* changes) {
 Result<> Engine::append_high(State& state, const std::string& lines) {
   if (lines.empty()) return {};
   const Path path = state.path / kHighKeywordsName;
-  const bool is_new = stamp_of(path) == Stamp{};
-  if (is_new) return replace_file(disk(), path, lines);
+  if (state.is_high_doubtful || stamp_of(path) == Stamp{}) {
+    // After a failed write or sync the file is worth nothing: its lines go into a new one.
+    TRY(const auto text, read_file(path, kHighKeywordsMax));
+    std::string all = text.value_or("");
+    all.resize(all.rfind('\n') + 1);
+    TRY_OK(replace_file(disk(), path, all + lines));
+    state.is_high_doubtful = false;
+    return {};
+  }
   TRY(const auto file, disk().open(path, OpenMode::append));
   // Nothing may stand behind a half line, of a process that died or of a disk that was full.
   TRY(const auto there, disk().open(path, OpenMode::read));
   TRY(const auto info, read_file_info(there));
   char last = '\n';
   if (info.size > 0) TRY_OK(read_at(there, std::span(&last, 1), info.size - 1));
-  TRY_OK(disk().write(file, last == '\n' ? lines : "\n" + lines));
-  return disk().sync(file);
+  Result<> done = disk().write(file, last == '\n' ? lines : "\n" + lines);
+  if (done) done = disk().sync(file);
+  state.is_high_doubtful = !done;
+  return done;
 }
 
 // For a mailbox whose index is new or may lack rows.
 Result<> Engine::read_high(State& state) {
   const Path path = state.path / kHighKeywordsName;
-  TRY(const auto text, read_file(path, 256U << 20U));
+  TRY(const auto text, read_file(path, kHighKeywordsMax));
   state.high = text ? parse_high_keywords(*text) : HighKeywords{};
   for (const auto& [bit, name] : state.high.names) {
     if (state.row.keywords.size() <= bit) state.row.keywords.resize(bit + 1);

@@ -96,13 +96,15 @@ class Crash : public testing::Test {
   }
 
   static bool deliver(Process& process, Told& told, const std::string& mailbox,
-                      const std::string& subject, Flags flags = 0) {
+                      const std::string& subject, Flags flags = 0,
+                      std::vector<std::string> keywords = {}) {
     auto delivery = process.task(process.account().begin_delivery());
     if (!delivery || !process.task((*delivery)->write("Subject: " + subject + "\r\n\r\nbody\r\n")))
       return false;
     std::vector<Target> targets(1);
     targets[0].mailbox = mailbox;
     targets[0].flags = flags;
+    targets[0].keywords = std::move(keywords);
     const auto placed = process.task((*delivery)->commit(std::move(targets)));
     if (!placed || placed->at(0).result != NameResult::done) return false;
     told.acknowledged.insert("Subject: " + subject);
@@ -159,7 +161,11 @@ class Crash : public testing::Test {
   static void prepare(const Path& mail, Told& told) {
     Process process(mail);
     process.account();
-    for (const char* subject : {"a", "b", "c", "d"}) deliver(process, told, "INBOX", subject);
+    for (const char* subject : {"a", "b", "c"}) deliver(process, told, "INBOX", subject);
+    // All letters have names: the next keyword stands in posthorn-keywords.
+    std::vector<std::string> letters;
+    for (std::size_t i = 0; i < kKeywordLettersMax; ++i) letters.push_back("k" + std::to_string(i));
+    deliver(process, told, "INBOX", "d", 0, letters);
     look(process, told);
     process.close();
   }
