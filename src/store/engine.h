@@ -177,6 +177,7 @@ class Engine {
     Uid listed_end = 1;             // behind the uidlist's last line
     bool is_list_doubtful = false;  // a write or sync of the uidlist failed: write it anew
     HighKeywords high;              // as the file has it, where the index may lack it
+    bool is_high_doubtful = false;  // a write or sync of posthorn-keywords failed: write it anew
     bool is_checked = false;
     bool is_mail_held_back = false;  // new mail whose UIDs could not be made durable yet
     std::optional<SteadyTime>
