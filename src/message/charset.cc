@@ -173,7 +173,9 @@ std::optional<std::string> to_utf8(std::string_view bytes, std::string_view char
 }
 
 bool is_charset(std::string_view name) {
-  return !canonical_name(name).empty();
+  const std::string canonical = canonical_name(name);
+  // ICU lists names ("es") of converters that it cannot open.
+  return !canonical.empty() && converters().open(canonical) != nullptr;
 }
 
 std::string fold_for_search(std::string_view utf8) {

@@ -29,6 +29,12 @@ void append_wire(std::string_view text, std::string& out) {
   if (!out.empty() && !out.ends_with('\n')) out += "\r\n";
 }
 
+bool has_lone_cr(std::string_view text) {
+  for (std::size_t at = text.find('\r'); at != std::string_view::npos; at = text.find('\r', at + 1))
+    if (at + 1 == text.size() || text[at + 1] != '\n') return true;
+  return false;
+}
+
 // RFC 2047 section 2: a word holds at most 75 characters; 45 bytes make 60 of them. A character of
 // UTF-8 is never cut.
 std::string encoded_words(std::string_view utf8) {
@@ -139,8 +145,16 @@ std::string_view up_to_dot(std::string_view text) {
 }
 
 Result<PreparedMail> prepare_local_mail(const LocalMail& mail) {
-  const HeaderEnd end = find_given_header_end(mail.text);
-  const Headers headers(mail.text.substr(0, end.header_size));
+  // A lone CR ends a line of the text that comes out, so it must end one before the header is
+  // looked at: what stands behind it could be a Bcc that is to go, or an empty line.
+  std::string mended;
+  std::string_view text = mail.text;
+  if (has_lone_cr(text)) {
+    append_wire(text, mended);
+    text = mended;
+  }
+  const HeaderEnd end = find_given_header_end(text);
+  const Headers headers(text.substr(0, end.header_size));
   // RFC 5322 section 3.6.6: the recipients of a message that is sent on are those of Resent-*.
   const bool is_resent = headers.has("Resent-To") || headers.has("Resent-Cc") ||
                          headers.has("Resent-Bcc") || headers.has("Resent-From");
@@ -168,7 +182,7 @@ Result<PreparedMail> prepare_local_mail(const LocalMail& mail) {
   }
   if (!names_somebody) out += "To: undisclosed-recipients:;\r\n";
   out += "\r\n";
-  append_wire(mail.text.substr(end.body_begin), out);
+  append_wire(text.substr(end.body_begin), out);
   prepared.is_eight_bit = !is_ascii(out);
   return prepared;
 }

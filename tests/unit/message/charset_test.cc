@@ -83,6 +83,7 @@ TEST(Charset, NamesThatAreNone) {
                                           "scsu",
                                           "bocu-1",
                                           "cesu-8",
+                                          "es",
                                           "lmbcs-1",
                                           "LMBCS-8",
                                           "utf-8\r\nX: y",

@@ -64,6 +64,21 @@ TEST(LocalMail, RecipientsFromTheHeader) {
   EXPECT_EQ(std::ranges::count(p.recipients, "bob@example.org"), 1);
 }
 
+// As line ends of old programs a lone CR ends a line before the header is looked at.
+TEST(LocalMail, ALoneCrEndsALine) {
+  LocalMail m = mail("From: c@x.test\rTo: bob@example.org\rBcc: secret@x.test\r\rbody\r");
+  m.takes_recipients = true;
+  const PreparedMail p = prepare(m);
+  EXPECT_EQ(p.recipients, (Names{"bob@example.org", "secret@x.test"}));
+  EXPECT_EQ(p.text, "From: c@x.test\r\nTo: bob@example.org\r\n\r\nbody\r\n");
+  m.text = "Subject: a\rBcc: secret@x.test\nTo: bob@example.org\n\nbody\n";
+  EXPECT_EQ(prepare(m).text.find("secret"), std::string::npos);
+  m = mail("X: y\r\r");
+  m.recipients = {"bob"};
+  EXPECT_EQ(prepare(m).text,
+            "From: carol@example.org\r\nX: y\r\nTo: undisclosed-recipients:;\r\n\r\n");
+}
+
 TEST(LocalMail, BccStaysWithoutT) {
   LocalMail m = mail("From: c@x.test\nBcc: z@x.test\n\nb\n");
   m.recipients = {"bob"};
