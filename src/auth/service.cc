@@ -11,6 +11,7 @@
 #include "base/events.h"
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "message/idna.h"
 
 namespace posthorn::auth {
 namespace {
@@ -150,7 +151,7 @@ std::optional<std::string> AuthService::account_of(const std::string& user) cons
   if (user.empty() || user.size() > kUserMax) return std::nullopt;
   for (const char c : user)
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) return std::nullopt;
-  std::string account = to_lower(user);
+  std::string account = message::ascii_address(to_lower(user));
   if (account.find('@') != std::string::npos) return account;
   std::string domain = config_.server.default_domain;
   const auto names = domain_names_();
@@ -187,6 +188,11 @@ net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
   // As with the file, a colon ends the login's field.
   if (account.find(':') != std::string::npos) co_return std::nullopt;
   CO_TRY(auto hash, co_await sources_.users->find(account));
+  if (!hash) {
+    if (const auto other = message::other_form(account)) {
+      CO_TRY(hash, co_await sources_.users->find(*other));
+    }
+  }
   const std::size_t at = account.rfind('@');
   if (!hash && at != std::string::npos && account_of(account.substr(0, at)) == account) {
     CO_TRY(hash, co_await sources_.users->find(account.substr(0, at)));

@@ -7,6 +7,7 @@
 #include "auth/password.h"
 #include "base/ascii.h"
 #include "base/quota.h"
+#include "message/idna.h"
 
 namespace posthorn::auth {
 namespace {
@@ -81,7 +82,8 @@ std::optional<std::string> edit_lines(
     text.remove_prefix(line.size());
     const auto place = find_value(line.substr(0, line.find_last_not_of("\r\n") + 1));
     if (line.starts_with('#') || !place ||
-        to_lower(line.substr(0, place->key_size)) != to_lower(user)) {
+        message::ascii_address(to_lower(line.substr(0, place->key_size))) !=
+            message::ascii_address(to_lower(user))) {
       out += line;
       continue;
     }
@@ -119,7 +121,7 @@ UserFile parse_users(std::string_view text, const std::string& path) {
       continue;
     }
     const std::string_view rest = line.substr(place->value);
-    const std::string key = to_lower(line.substr(0, place->key_size));
+    const std::string key = message::ascii_address(to_lower(line.substr(0, place->key_size)));
     // A {PLAIN} password may hold no colon, as with Dovecot.
     const std::string_view hash = rest.substr(0, rest.find(':'));
     if (!file.hashes.emplace(key, hash).second) {

@@ -4,8 +4,19 @@
 
 #include "base/ascii.h"
 #include "maps/text_lines.h"
+#include "message/idna.h"
 
 namespace posthorn::maps {
+namespace {
+
+// A domain in UTF-8 stands as its A-label, so that all tables speak of one.
+std::string one_form(std::string key) {
+  if (key.find('@') != std::string::npos) return message::ascii_address(std::move(key));
+  if (key.find('.') == std::string::npos) return key;
+  return message::ascii_domain(key).value_or(key);
+}
+
+}  // namespace
 
 TextFile parse_text(std::string_view text, const std::string& path) {
   TextFile file;
@@ -22,7 +33,7 @@ TextFile parse_text(std::string_view text, const std::string& path) {
                                                 line.text.substr(0, 80))});
       continue;
     }
-    Entry entry{to_lower(line.text.substr(0, space)),
+    Entry entry{one_form(to_lower(line.text.substr(0, space))),
                 std::string(trim(std::string_view(line.text).substr(space), kSpace)), line.number};
     const auto [at, is_new] = lines_of.emplace(entry.key, line.number);
     if (!is_new) {

@@ -244,7 +244,7 @@ std::vector<std::string> split_list(std::string_view value) {
   std::size_t first = 0;  // of the address that is being read: words before its "<" are its name
   std::string item;
   const auto end_word = [&] {
-    if (!item.empty()) items.push_back(to_lower(std::exchange(item, {})));
+    if (!item.empty()) items.push_back(message::ascii_address(to_lower(std::exchange(item, {}))));
   };
   bool quoted = false, bracketed = false;
   for (std::size_t i = 0; i < value.size(); ++i) {
@@ -275,7 +275,7 @@ std::vector<std::string> split_list(std::string_view value) {
 
 AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
   AddressKeys keys;
-  keys.full = to_lower(address);
+  keys.full = message::ascii_address(to_lower(address));
   const std::size_t at = keys.full.rfind('@');
   const std::size_t local_end = at == std::string::npos ? keys.full.size() : at;
   keys.domain = at == std::string::npos ? "" : keys.full.substr(at);

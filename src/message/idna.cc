@@ -43,6 +43,14 @@ std::optional<std::string> ascii_domain(std::string_view domain) {
   return convert(domain, Form::ascii);
 }
 
+std::string ascii_address(std::string address) {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string::npos || is_ascii(std::string_view(address).substr(at))) return address;
+  const auto domain = convert(std::string_view(address).substr(at + 1), Form::ascii);
+  if (domain) address.replace(at + 1, std::string::npos, *domain);
+  return address;
+}
+
 std::optional<std::string> other_form(std::string_view key) {
   std::size_t begin = key.rfind('@');
   begin = begin == std::string_view::npos ? 0 : begin + 1;

@@ -1,13 +1,16 @@
 """Mail as old devices, PHP programs and lists send it, taken as Postfix takes it and delivered whole; and what a login may
 leave out. The tables of every kind are in tests/transcripts/smtp; here each goes its whole way once."""
 
+import base64
+import imaplib
 import pathlib
+import smtplib
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Wire
+from support import Server, Wire, wait_until
 
 VERP = "bounces+1234567-8f3a-bob=example.org-0123456789abcdef0123456789abcdefgh@em.sender.test"
 
@@ -17,7 +20,11 @@ class Reception(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server()
         cls.server.append_map("domains", "m\u00fcller.test ok\n")
-        cls.server.append_map("aliases", "info@m\u00fcller.test bob@example.org\n")
+        cls.server.append_map("mailboxes", "karl@m\u00fcller.test ok\n")
+        cls.server.append_map("aliases", "info@m\u00fcller.test bob@example.org, karl@m\u00fcller.test\n")
+        cls.server.append_map("senders", "sales@m\u00fcller.test karl@m\u00fcller.test\n")
+        with open(cls.server.root / "conf" / "users", "a") as users:
+            users.write("karl@m\u00fcller.test:{PLAIN}pw-karl\n")
         cls.server.start()
         cls.addClassCleanup(cls.server.close)
 
@@ -54,6 +61,19 @@ class Reception(unittest.TestCase):
         self.server.wait_for("marker alabel")
         self.send(b"Subject: u\r\n\r\nmarker ulabel\r\n", to="<info@m\u00fcller.test>", more=" SMTPUTF8")
         self.server.wait_for("marker ulabel")
+        for name in ("karl@m\u00fcller.test", "karl@xn--mller-kva.test"):
+            with imaplib.IMAP4_SSL("localhost", self.server.port("imaps"), ssl_context=self.server.trust(), timeout=30) as client:
+                client.authenticate("PLAIN", lambda _, name=name: f"\0{name}\0pw-karl".encode())
+                client.select()
+                wait_until(lambda client=client: client.noop() and len(client.search(None, "ALL")[1][0].split()) == 2)
+        with smtplib.SMTP_SSL("localhost", self.server.port("submissions"), context=self.server.trust(), timeout=30) as client:
+            client.ehlo("client.test")
+            self.assertEqual(client.docmd("AUTH", "PLAIN " + base64.b64encode("\0karl@m\u00fcller.test\0pw-karl".encode()).decode())[0], 235)
+            for sender in ("karl@m\u00fcller.test", "sales@m\u00fcller.test", "karl@xn--mller-kva.test"):
+                client.send(f"MAIL FROM:<{sender}> SMTPUTF8\r\n".encode())
+                self.assertEqual(client.getreply()[0], 250, sender)
+                client.rset()
+            self.assertEqual(client.docmd("MAIL FROM:<alice@example.org>")[0], 553)
 
     def test_a_header_that_is_none(self):
         self.send(b"From smith Mon Jan  1\r\nSubject: mbox\r\nno field\r\nX: marker mbox\r\n")

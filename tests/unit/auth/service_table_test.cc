@@ -67,6 +67,10 @@ TEST_F(TableTest, Logins) {
   EXPECT_TRUE(enters("bare", "good"));
   EXPECT_TRUE(enters("bare@example.test", "good"));
   EXPECT_FALSE(enters("bare@other.test", "good"));
+  table.values["karl@m\xc3\xbcller.test"] = "{PLAIN}good";  // the same domain in both forms
+  EXPECT_TRUE(enters("karl@m\xc3\xbcller.test", "good"));
+  EXPECT_TRUE(enters("karl@xn--mller-kva.test", "good"));
+  EXPECT_FALSE(enters("karl@mueller.test", "good"));
   EXPECT_FALSE(enters("alice@example.test", "Good"));
   EXPECT_FALSE(enters("nobody@example.test", "good"));
   EXPECT_FALSE(enters("nobody@example.test", ""));

@@ -20,6 +20,15 @@ TEST(Idna, ADomainInAscii) {
   EXPECT_EQ(ascii_domain("m\xc3\xbc..test"), std::nullopt);
 }
 
+TEST(Idna, AnAddressInAscii) {
+  EXPECT_EQ(ascii_address("j\xc3\xb6rg@m\xc3\xbcller.test"), "j\xc3\xb6rg@xn--mller-kva.test");
+  EXPECT_EQ(ascii_address("@m\xc3\xbcller.test"), "@xn--mller-kva.test");
+  EXPECT_EQ(ascii_address("j\xc3\xb6rg@example.test"), "j\xc3\xb6rg@example.test");
+  EXPECT_EQ(ascii_address("j\xc3\xb6rg.m"), "j\xc3\xb6rg.m");
+  EXPECT_EQ(ascii_address("x@\xff"), "x@\xff");
+  EXPECT_EQ(ascii_address(""), "");
+}
+
 TEST(Idna, TheOtherForm) {
   EXPECT_EQ(other_form("info@xn--mller-kva.test"), "info@m\xc3\xbcller.test");
   EXPECT_EQ(other_form("info@m\xc3\xbcller.test"), "info@xn--mller-kva.test");
