@@ -140,6 +140,7 @@ Answer<Expansion> LocalDirectory::find_reversed(Set set, std::string address) co
   Walk walk;
   CO_TRY(const auto done, co_await expand(set, *first, walk, 0));
   if (!done) co_return Out(std::unexpected(done.error()));
+  if (walk.found.empty()) co_return Out(std::unexpected(unknown_user(*first)));
   co_return Out(Expansion{.recipients = std::move(walk.found), .is_reversed = true});
 }
 

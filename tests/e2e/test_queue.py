@@ -156,10 +156,10 @@ class Filter(unittest.TestCase):
 
     def test_what_a_stranger_says_of_himself_is_not_believed(self):
         """Fields that the filter is known by go, scanned or not: the mail is not filed as spam for them, and its signature holds."""
-        settings = {"filter.retry": '"200ms"', "filter.tries_max": "2", "filter.message_max": '"1KiB"'}
+        settings = {"filter.retry": '"200ms"', "filter.tries_max": "2", "filter.message_max": '"4KB"'}
         forged = b"X-Spam-Flag: YES\r\nx-spam-flag : YES\r\nX-Spam-Status:\r\n Yes, score=99\r\nX-Spam-Level: *****\r\n"
         with Server(spamd=f"127.0.0.1:{free_port()}", settings=settings) as server:
-            for name, lines, reason in (("small", 1, "unavailable"), ("large", 50, "size")):
+            for name, lines, reason in (("small", 1, "unavailable"), ("large", 100, "size")):
                 with self.subTest(name):
                     raw = message(name, f"marker {name}\r\n" + ("x" * 60 + "\r\n") * lines)
                     signed, record = dkim_signed(raw)

@@ -602,6 +602,31 @@ TEST_F(DirectoryTest, TheSenderChoosesTheRelay) {
   EXPECT_EQ(maps::load_tables(files.config()).faults.size(), 1U);
 }
 
+// relay.fallback, with the host's own login and never a sender's; not ourselves.
+TEST_F(DirectoryTest, Fallbacks) {
+  files.write("relay-sasl", "[spare.example]:587 spare:p1\nalice@example.test hers:p2\n");
+  files.config().server.hostname = "mail.example.test";
+  files.config().relay.fallback = {"[spare.example]:587", "[Mail.Example.Test]", "other.example"};
+  start();
+  const auto fallbacks = [&](const std::string& address) {
+    const auto answer = loop.run(directory->plan(address, "alice@example.test"));
+    std::string shown;
+    if (!answer || !*answer) return std::string("none");
+    const auto* mx = std::get_if<MxPlan>(&**answer);
+    const auto* relay = std::get_if<RelayPlan>(&**answer);
+    if (mx == nullptr && relay == nullptr) return std::string("local");
+    for (const RelayPlan& one : mx ? mx->fallbacks : relay->fallbacks)
+      shown += fmt::format("{}:{} {} {};", one.host, one.port, one.use_mx, one.user);
+    return shown;
+  };
+  const std::string both = "spare.example:587 false spare;other.example:25 true ;";
+  EXPECT_EQ(fallbacks("x@anywhere.example"), both);
+  EXPECT_EQ(fallbacks("x@partner.example"), both);
+  EXPECT_EQ(fallbacks("alice@example.test"), "local");
+  files.config().relay.fallback = {"[broken"};
+  EXPECT_EQ(plan("x@anywhere.example"), "cannot be asked");
+}
+
 TEST_F(DirectoryTest, RelayLoginsForgiveBracketsAndPort) {
   for (const std::string key :
        {"[Smart.Example]:587", "smart.example:587", "[smart.example]", "SMART.example"})

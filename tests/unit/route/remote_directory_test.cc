@@ -71,7 +71,10 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
                                           .user = "apikey",
                                           .password = odd,
                                           .tls = "verify"});
-  fake.plans.emplace("mx@x", MxPlan{"[192.0.2.1]"});
+  const RelayPlan spare{
+      .host = "s", .port = 26, .use_mx = false, .user = "", .password = "", .tls = "may"};
+  fake.plans.emplace(
+      "mx@x", MxPlan{"[192.0.2.1]", {std::get<RelayPlan>(*fake.plans.at("relay@x")), spare}});
   serve_fake();
 
   const auto list = loop.run(remote.recipient({"list@example.test"}));
@@ -114,6 +117,13 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   ASSERT_TRUE(mx && *mx);
   EXPECT_EQ(std::get<MxPlan>(**mx).domain, "[192.0.2.1]");
   EXPECT_EQ(fake.asked.back(), "plan mx@x from s@x named " + odd);
+  const auto& spares = std::get<MxPlan>(**mx).fallbacks;
+  ASSERT_EQ(spares.size(), 2U);
+  EXPECT_EQ(spares[0].password, odd);
+  EXPECT_EQ(fmt::format("{} {} {:d} '{}' '{}' {}", spares[1].host, spares[1].port, spares[1].use_mx,
+                        spares[1].user, spares[1].password, spares[1].tls),
+            "s 26 0 '' '' may");
+  EXPECT_TRUE(plan.fallbacks.empty());
   const auto bounce = loop.run(remote.plan({"none@x", "s@x"}));
   ASSERT_TRUE(bounce && !*bounce);
   EXPECT_EQ(bounce->error().code, 550);
