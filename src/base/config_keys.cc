@@ -159,7 +159,8 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
           "The same for one account at an address where it once logged in.");
   v.duration("ban", c.ban, 0ms, 365 * kDay, "For how long.");
   v.duration("token_life", c.token_life, 1s, 5min,
-             "Between a login and its hand-over to the store.");
+             "Between a login and its hand-over to the store, or a permit for a user's message and "
+             "the queue's question whose it is.");
   v.choice("users", c.users, {"text", "pgsql"},
            "Where accounts are: the file paths.users, or PostgreSQL's table users.");
   v.section(
