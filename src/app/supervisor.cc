@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <map>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -29,8 +30,7 @@ namespace {
 constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
-// Beside the sockets: the lock, signals, the log, a pipe for each role; and for the sockets'
-// copies.
+// Beside the sockets and their copies: the lock, signals, the log, a pipe for each role.
 constexpr std::size_t kDescriptorsSpare = 16;
 
 struct Child {
@@ -83,7 +83,11 @@ class Supervisor {
     TRY_OK(prepare_folders(config_));
     TRY(lock_, take_instance_lock(config_));
     TRY(auto specs, list_sockets(config_));
-    TRY_OK(take_descriptors("the supervisor", specs.size() + kDescriptorsSpare));
+    // A child has them all for a moment, and copies of its own.
+    std::map<RoleKind, std::size_t> own;
+    std::size_t most = 0;
+    for (const SocketSpec& spec : specs) most = std::max(most, ++own[spec.role]);
+    TRY_OK(take_descriptors("the supervisor", specs.size() + most + kDescriptorsSpare));
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
@@ -173,10 +177,8 @@ class Supervisor {
     const auto sure = [&](int fd, std::string_view what) {
       if (fd >= 0) return fd;
       log_.error(event::config_refused,
-                 {{"error", fmt::format("the role {} cannot be given its sockets: {}: {}; it needs "
-                                        "{} open files",
-                                        to_string(child.role), what, std::strerror(errno),
-                                        2 * mine.size() + kDescriptorsSpare)}});
+                 {{"error", fmt::format("the role {} cannot be given its sockets: {}: {}",
+                                        to_string(child.role), what, std::strerror(errno))}});
       ::_exit(kConfigFault);
     };
     for (const Bound* bound : mine) {

@@ -175,7 +175,7 @@ class Instances(unittest.TestCase):
         server.start()
         server.stop()
         run = server.root / "var/run"
-        held = subprocess.Popen([sys.executable, "-c", LOCKER, *(str(run / name) for name in ("posthorn.pid", "posthorn.lock"))],
+        held = subprocess.Popen(["/usr/bin/python3", "-c", LOCKER, *(str(run / name) for name in ("posthorn.pid", "posthorn.lock"))],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user="nobody", group="nogroup", extra_groups=[])
         self.addCleanup(held.communicate)
         self.assertEqual([held.stdout.readline() for _ in range(2)], ["posthorn.pid\n", "posthorn.lock PermissionError\n"])
