@@ -34,8 +34,12 @@ class Edge final : public Role {
         sinks_(scope_, setup_.config, "queue-edge.lmtp.sock", &hub_),
         limits_(
             {.connections_max = setup_.config.limits.connections_max,
+             .per_service_max = setup_.config.limits.connections_per_service_max,
              .per_address_max = setup_.config.limits.connections_per_address_max,
              .per_minute_max = setup_.config.limits.connections_per_minute_max,
+             .per_ipv4_24_max = setup_.config.limits.connections_per_ipv4_24_max,
+             .per_ipv6_56_max = setup_.config.limits.connections_per_ipv6_56_max,
+             .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
              .loopback_exempt = false,  // it stands in the list, or does not
              .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {}
 
@@ -58,7 +62,8 @@ class Edge final : public Role {
                                       .smtp = config.smtp,
                                       .submission = config.submission,
                                       .allow_plaintext_auth = config.auth.allow_plaintext,
-                                      .handshake_timeout = config.tls.handshake_timeout};
+                                      .handshake_timeout = config.tls.handshake_timeout,
+                                      .first_command_timeout = config.limits.first_command_timeout};
     smtp_ = submission_ = submissions_ = lmtp_ = common;
     smtp_.protocol = smtp::Protocol::smtp;
     submission_.protocol = submissions_.protocol = smtp::Protocol::submission;
@@ -139,6 +144,7 @@ class Edge final : public Role {
     ports.plain = {.implicit_tls = false,
                    .allow_plaintext = config.auth.allow_plaintext,
                    .line_max = line_max,
+                   .first_command_timeout = config.limits.first_command_timeout,
                    .login_timeout = config.limits.login_timeout,
                    .handshake_timeout = config.tls.handshake_timeout};
     ports.tls = ports.plain;

@@ -32,6 +32,9 @@ class WebRole final : public Role, private web::Backend {
             {.connections_max = 1000,
              .per_address_max = setup_.config.limits.connections_per_address_max,
              .per_minute_max = setup_.config.limits.connections_per_minute_max,
+             .per_ipv4_24_max = setup_.config.limits.connections_per_ipv4_24_max,
+             .per_ipv6_56_max = setup_.config.limits.connections_per_ipv6_56_max,
+             .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
              .loopback_exempt = false,
              .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {
     add_source(RoleKind::lookup, 0);  // the first one, which knows the domains

@@ -34,14 +34,17 @@ LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& set
 net::Awaitable<void> LoginConnection::run(const std::function<net::Task<>()>& talk) {
   metrics::count(metric::sessions, words_.service);
   const metrics::Open open(metric::sessions_open, words_.service);
-  deadline_ = soon(settings_.login_timeout);
+  login_deadline_ = soon(settings_.login_timeout);
   stream_->identify(session_id_, "");
   log_.info(words_.connected, {{"address", stream_->peer().address}});
   Result<> ended;
   if (settings_.implicit_tls) ended = co_await handshake();
+  deadline_ = std::min(login_deadline_, soon(settings_.first_command_timeout));
   if (ended) ended = co_await talk();
-  if (!ended && ended.error().kind == ErrorKind::timeout)
+  if (!ended && ended.error().kind == ErrorKind::timeout) {
+    if (!has_spoken_) metrics::count(metric::limits_hit, "first_command");
     (void)co_await say(std::string(words_.timed_out));
+  }
   (void)co_await stream_->shut_down(soon(1s));
   log_.info(words_.closed, {{"address", stream_->peer().address},
                             {"reason", ended ? std::string(words_.ended) : ended.error().what}});
@@ -55,7 +58,11 @@ net::Task<> LoginConnection::say(std::string text) {
 net::Task<std::string> LoginConnection::read_line() {
   while (true) {
     const auto line = in_.take_line();
-    if (line && line->size() <= settings_.line_max) co_return std::string(*line);
+    if (line && line->size() <= settings_.line_max) {
+      has_spoken_ = true;
+      deadline_ = login_deadline_;
+      co_return std::string(*line);
+    }
     if (line || in_.data().size() > settings_.line_max) {
       (void)co_await say(std::string(words_.line_too_long));
       co_return fail(ErrorKind::protocol, "a line too long");

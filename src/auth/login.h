@@ -24,6 +24,7 @@ struct LoginSettings {
   bool implicit_tls = false;
   bool allow_plaintext = false;
   std::size_t line_max = 8192;
+  std::chrono::milliseconds first_command_timeout = 30s;  // from the greeting
   std::chrono::milliseconds login_timeout = 60s;
   std::chrono::milliseconds handshake_timeout = 30s;
 };
@@ -94,7 +95,9 @@ class LoginConnection {
   log::Logger log_;
   net::Scope::Registration registration_;
   net::InBuffer in_;
-  SteadyTime deadline_{};
+  SteadyTime login_deadline_{};
+  SteadyTime deadline_{};  // of the first command, then of the login
+  bool has_spoken_ = false;
   bool over_ = false, stopping_ = false;
   int bad_ = 0, failed_ = 0;
 };

@@ -38,9 +38,19 @@ inline constexpr std::string_view kTransportValues[] = {"local", "relay", "mx", 
 inline constexpr std::string_view kOutcomeValues[] = {"delivered", "deferred", "failed", "other"};
 inline constexpr std::string_view kVerdictValues[] = {"ham",    "spam",      "unscanned",
                                                       "failed", "discarded", "other"};
-inline constexpr std::string_view kLimitValues[] = {
-    "connections",   "descriptors", "login_failures", "submission_rate",
-    "user_sessions", "queue_full",  "other"};
+inline constexpr std::string_view kLimitValues[] = {"connections",
+                                                    "connections_service",
+                                                    "connections_address",
+                                                    "connections_network",
+                                                    "connections_rate",
+                                                    "silent",
+                                                    "first_command",
+                                                    "descriptors",
+                                                    "login_failures",
+                                                    "submission_rate",
+                                                    "user_sessions",
+                                                    "queue_full",
+                                                    "other"};
 inline constexpr std::string_view kAnswerValues[] = {"asked", "kept", "last_good", "failed",
                                                      "other"};
 inline constexpr std::string_view kStoreValues[] = {"stored", "discarded",  "rejected",

@@ -1,8 +1,8 @@
 #include "net/listener.h"
 
-#include <arpa/inet.h>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <fcntl.h>
@@ -12,74 +12,15 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
-#include "net/socket.h"
+#include "net/socket_stream.h"
 #include "net/timer.h"
 
 namespace posthorn::net {
 namespace {
 
-constexpr std::size_t kAddressesMax = 100'000;
-
-// An IPv6 network of a customer is a /64: one peer, whatever address in it.
-std::string limit_key(const Peer& peer) {
-  in6_addr address{};
-  if (inet_pton(AF_INET6, peer.address.c_str(), &address) != 1) return peer.address;
-  return std::string(reinterpret_cast<const char*>(address.s6_addr), 8);
-}
+constexpr int kAcceptedAtOnce = 32;
 
 }  // namespace
-
-ConnectionLimits::Slot::Slot(ConnectionLimits& limits, std::string key)
-    : limits_(&limits), key_(std::move(key)) {}
-
-ConnectionLimits::Slot::Slot(Slot&& other) noexcept
-    : limits_(std::exchange(other.limits_, nullptr)), key_(std::move(other.key_)) {}
-
-ConnectionLimits::Slot& ConnectionLimits::Slot::operator=(Slot&& other) noexcept {
-  std::swap(limits_, other.limits_);
-  std::swap(key_, other.key_);
-  return *this;
-}
-
-ConnectionLimits::Slot::~Slot() {
-  if (limits_ == nullptr) return;
-  --limits_->connections_;
-  if (key_.empty()) return;
-  const auto found = limits_->per_address_.find(key_);
-  if (found != limits_->per_address_.end()) --found->second.open;
-}
-
-std::optional<ConnectionLimits::Slot> ConnectionLimits::take(const Peer& peer) {
-  if (connections_ >= options_.connections_max) return std::nullopt;
-  std::string key;
-  const bool exempt = (peer.is_loopback && options_.loopback_exempt) ||
-                      (options_.exempt && options_.exempt(peer.address));
-  if (!exempt) {
-    key = limit_key(peer);
-    const SteadyTime now = Clock::system().steady_now();
-    if (per_address_.size() >= kAddressesMax) forget_idle(now);
-    const auto limit = static_cast<double>(options_.per_minute_max);
-    const auto [at, is_new] = per_address_.try_emplace(key, Count{0, limit, now});
-    Count& count = at->second;
-    const double seconds = std::chrono::duration<double>(now - count.counted).count();
-    count.allowance = std::min(limit, count.allowance + seconds * limit / 60);
-    count.counted = now;
-    if (count.open >= options_.per_address_max || count.allowance < 1) return std::nullopt;
-    count.allowance -= 1;
-    ++count.open;
-  }
-  ++connections_;
-  return Slot(*this, std::move(key));
-}
-
-// Addresses without a connection whose minute is over.
-void ConnectionLimits::forget_idle(SteadyTime now) {
-  std::erase_if(per_address_, [&](const auto& entry) {
-    return entry.second.open == 0 && now - entry.second.counted > 1min;
-  });
-  if (per_address_.size() >= kAddressesMax)  // a flood from everywhere: the counts of who is gone
-    std::erase_if(per_address_, [](const auto& entry) { return entry.second.open == 0; });
-}
 
 struct Listener::State {
   State(Scope& s, int fd, Options o, Session f)
@@ -98,8 +39,9 @@ struct Listener::State {
 
 namespace {
 
-Awaitable<void> run_session(Listener::Session session, StreamPtr stream,
-                            ConnectionLimits::Slot slot) {
+// The slot dies behind the stream, also when this never runs.
+Awaitable<void> run_session(Listener::Session session, ConnectionLimits::Slot slot,
+                            StreamPtr stream) {
   co_await session(std::move(stream));
   (void)slot;
 }
@@ -119,65 +61,71 @@ Listener::~Listener() {
 
 void Listener::start() {
   struct Acceptor {
-    static void refuse(State& state, File socket) {
-      const std::string& text = state.options.refusal;
-      (void)!::send(socket.fd(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    // A new connection has room for it.
+    static void say(int fd, const std::string& text) {
+      if (!text.empty()) (void)!::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      ::shutdown(fd, SHUT_WR);
     }
 
-    // No descriptor left: the reserve takes the next caller's place, who is told to come back.
-    static void shed(State& state) {
+    // No descriptor left: who is silent longest gives one up. If there is none, the reserve takes
+    // the next caller's place, who is told to come back.
+    static bool shed(State& state) {
       metrics::count(metric::limits_hit, "descriptors");
+      if (state.options.limits != nullptr && state.options.limits->make_room()) return true;
       const auto now = Clock::system().steady_now();
       if (now - state.warned > 10s) {
         state.warned = now;
         state.log.error(event::listener_paused, {{"name", state.options.name}});
       }
       state.reserve.close();
-      File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr,
-                            SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (socket.is_open()) refuse(state, std::move(socket));
+      if (const File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr,
+                                      SOCK_CLOEXEC | SOCK_NONBLOCK));
+          socket.is_open())
+        say(socket.fd(), state.options.refusal);
       state.reserve = File(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      return false;
     }
 
     static void welcome(State& state, File socket) {
-      auto stream = adopt_socket(state.scope.executor(), std::move(socket));
-      if (!stream || (*stream)->peer().address.empty()) return;  // gone already
+      const int fd = socket.fd();
+      auto stream = std::make_unique<SocketStream>(state.scope.executor(), std::move(socket));
+      if (stream->peer().address.empty()) return;  // gone already
       ConnectionLimits::Slot slot;
       if (state.options.limits != nullptr) {
-        auto taken = state.options.limits->take((*stream)->peer());
+        auto taken = state.options.limits->take(
+            stream->peer(), state.options.name,
+            [one = stream.get(), text = &state.options.refusal] { one->turn_away(*text); });
         if (!taken) {
-          metrics::count(metric::limits_hit, "connections");
+          metrics::count(metric::limits_hit, taken.error().bound);
           const auto now = Clock::system().steady_now();
           if (now - state.warned > 1s) {
             state.warned = now;
-            state.log.warn(event::connection_refused,
-                           {{"name", state.options.name}, {"address", (*stream)->peer().address}});
+            state.log.warn(event::connection_refused, {{"name", state.options.name},
+                                                       {"address", stream->peer().address},
+                                                       {"bound", taken.error().bound}});
           }
-          state.scope.spawn(say_goodbye(*std::move(stream), state.options.refusal));
+          say(fd, state.options.refusal);
           return;
         }
         slot = *std::move(taken);
+        stream->watch(slot.watch());
       }
-      state.scope.spawn(run_session(state.session, *std::move(stream), std::move(slot)));
-    }
-
-    static Awaitable<void> say_goodbye(StreamPtr stream, std::string text) {
-      const auto deadline = Clock::system().steady_now() + 1s;
-      (void)co_await stream->write(text, deadline);
-      (void)co_await stream->shut_down(deadline);
+      state.scope.spawn(run_session(state.session, std::move(slot), std::move(stream)));
     }
 
     static Awaitable<void> accept(std::shared_ptr<State> state) {
+      int in_a_row = 0;
       while (!state->stopped) {
         File socket(::accept4(state->descriptor.native_handle(), nullptr, nullptr,
                               SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (socket.is_open()) {
           welcome(*state, std::move(socket));
+          if (++in_a_row % kAcceptedAtOnce == 0)
+            co_await asio::post(state->scope.executor(), asio::use_awaitable);
           continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-          shed(*state);
-          co_await sleep(100ms);
+          co_await sleep(shed(*state) ? 1ms : 100ms);
           continue;
         }
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep(100ms);

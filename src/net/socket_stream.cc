@@ -86,6 +86,7 @@ SocketStream::SocketStream(Executor executor, File connected)
 }
 
 SocketStream::~SocketStream() {
+  if (watch_ != nullptr) watch_->end_wait();
   state_->closed = true;
   if (ssl_ != nullptr) SSL_free(ssl_);
   std::error_code ignored;
@@ -149,6 +150,8 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
       state->descriptor.cancel(ignored);
     });
   }
+  PeerWatch* const watch = watch_;
+  if (watch != nullptr) watch->begin_wait();
   std::error_code error;
   do {
     // The other direction's deadline cancels both; this one just goes on waiting then.
@@ -160,6 +163,7 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
            !(want == Want::read && state->interruptible && state->interrupted));
   ++direction.waits;
   if (deadline != SteadyTime::max()) direction.timer.cancel();
+  if (watch != nullptr) watch->end_wait();
   if (state->closed) co_return fail(ErrorKind::closed, "closed");
   if (direction.timed_out) co_return fail(ErrorKind::timeout, "timed out");
   if (error == asio::error::operation_aborted) co_return fail(ErrorKind::temporary, "interrupted");
@@ -330,6 +334,17 @@ void SocketStream::interrupt() {
   if (!state_->interruptible) return;
   std::error_code ignored;
   state_->descriptor.cancel(ignored);
+}
+
+void SocketStream::identify(std::string_view, std::string_view account) {
+  if (watch_ != nullptr && !account.empty()) watch_->log_in();
+}
+
+void SocketStream::turn_away(std::string_view text) {
+  if (ssl_ == nullptr && !state_->closed)
+    (void)!::send(state_->descriptor.native_handle(), text.data(), text.size(),
+                  MSG_DONTWAIT | MSG_NOSIGNAL);
+  close();
 }
 
 void SocketStream::close() {

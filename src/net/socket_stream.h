@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "net/connection_limits.h"
 #include "net/stream.h"
 
 struct ssl_st;
@@ -27,12 +28,18 @@ class SocketStream final : public Stream {
   void interrupt() override;
   void close() override;
   Task<> shut_down(SteadyTime deadline) override;
+  void identify(std::string_view session, std::string_view account) override;
   const Peer& peer() const override { return peer_; }
   const Peer& local() const override { return local_; }
   const TlsInfo* tls() const override { return tls_ ? &*tls_ : nullptr; }
 
   Task<> wait_writable(SteadyTime deadline);
   void read_addresses();
+
+  // Who wants to know when the peer keeps the role waiting; outlives the stream.
+  void watch(PeerWatch* watch) { watch_ = watch; }
+  // Ends it with a last word, if it can be said in the clear.
+  void turn_away(std::string_view text);
 
  private:
   struct State;
@@ -48,6 +55,7 @@ class SocketStream final : public Stream {
   std::optional<TlsInfo> tls_;
   Peer peer_;
   Peer local_;
+  PeerWatch* watch_ = nullptr;
   bool is_tcp_ = false;
   unsigned busy_ = 0;
 };

@@ -133,6 +133,7 @@ void TapStream::tell(Line line) {
 
 void TapStream::identify(std::string_view session, std::string_view account) {
   session_ = session;
+  stream_->identify(session, account);
   if (account.empty() || account == account_) return;
   account_ = account;
   if (dialog_) dialog_->set_logged_in();

@@ -161,6 +161,7 @@ net::Task<> Session::talk() {
   }
   out_ += is_lmtp() ? fmt::format("220 {} LMTP Posthorn\r\n", settings_.hostname)
                     : fmt::format("220 {} {}\r\n", settings_.hostname, settings_.smtp.banner);
+  if (!settings_.internal) line_deadline_ = soon(settings_.first_command_timeout);
   while (!over_) {
     if (stopping_ && sink_ == nullptr && envelope_.recipients.empty()) {
       say({421, "4.3.2", "The server is stopping"});
@@ -189,7 +190,8 @@ net::Task<> Session::talk() {
 net::Task<> Session::next_input() {
   buffer_.release();
   if (buffer_.empty() && !skipping_) {
-    const auto ready = co_await stream_->wait_readable(soon(settings_.smtp.command_timeout));
+    const auto ready = co_await stream_->wait_readable(
+        line_deadline_.value_or(soon(settings_.smtp.command_timeout)));
     if (!ready && ready.error().kind == ErrorKind::temporary) co_return Result<>{};  // interrupted
     if (!ready) co_return ready;
   } else if (!line_deadline_) {
@@ -203,6 +205,7 @@ net::Task<> Session::next_input() {
 
 net::Task<> Session::say_timeout(const Error& error) {
   if (error.kind == ErrorKind::timeout) {
+    if (!has_spoken_) metrics::count(metric::limits_hit, "first_command");
     say({421, "4.4.2", "Timeout exceeded"});
     (void)co_await flush();
   }
@@ -215,6 +218,7 @@ Result<std::string> Session::take_line() {
   while (true) {
     if (const auto line = buffer_.take_line()) {
       line_deadline_.reset();
+      has_spoken_ = true;
       const bool too_long = skipping_ || line->size() > line_max;
       skipping_ = false;
       skipped_line_ = 0;

@@ -39,6 +39,7 @@ struct ServerSettings {
   bool is_for_programs = false;
   std::string local_domain;
   std::chrono::milliseconds handshake_timeout = 30s;
+  std::chrono::milliseconds first_command_timeout = 30s;  // from the greeting
 };
 
 struct ServerServices {

@@ -99,32 +99,6 @@ TEST_F(ListenerTest, ExemptAddresses) {
   EXPECT_EQ(dial("127.0.0.7"), kRefusal);  // the bound on all of them holds
 }
 
-TEST(ConnectionLimits, Networks) {
-  ConnectionLimits limits({.connections_max = 100, .per_address_max = 1, .loopback_exempt = true});
-  const auto peer = [](const std::string& address, bool loopback = false) {
-    return Peer{address, 1, loopback};
-  };
-  auto one = limits.take(peer("2001:db8:1:2::1"));
-  EXPECT_TRUE(one);
-  EXPECT_FALSE(limits.take(peer("2001:db8:1:2:ffff::9")));  // the same /64
-  EXPECT_TRUE(limits.take(peer("2001:db8:1:3::1")));        // and given back at once
-  EXPECT_TRUE(limits.take(peer("2001:db8:1:3::1")));
-  auto four = limits.take(peer("192.0.2.1"));
-  EXPECT_TRUE(four);
-  EXPECT_FALSE(limits.take(peer("192.0.2.1")));
-  EXPECT_TRUE(limits.take(peer("192.0.2.2")));
-  const auto local = limits.take(peer("local", true));
-  const auto again = limits.take(peer("local", true));
-  EXPECT_TRUE(local && again);
-  EXPECT_EQ(limits.connections(), 4U);
-  ConnectionLimits::Slot moved = *std::move(one);
-  one.reset();
-  EXPECT_FALSE(limits.take(peer("2001:db8:1:2::5")));
-  moved = ConnectionLimits::Slot();
-  EXPECT_TRUE(limits.take(peer("2001:db8:1:2::5")));
-  EXPECT_EQ(limits.connections(), 3U);
-}
-
 // A peer that is gone before it is accepted starts no session and keeps no place.
 TEST_F(ListenerTest, GoneBeforeItIsAccepted) {
   listen({.connections_max = 100, .per_address_max = 2, .loopback_exempt = false});
