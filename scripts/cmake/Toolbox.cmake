@@ -11,6 +11,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 find_library(SIEVE2_LIBRARY sieve REQUIRED)
@@ -54,7 +55,7 @@ set(THIRD_PARTY_filter CURL::libcurl)
 set(THIRD_PARTY_sieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_store SQLite::SQLite3 ICU::uc ICU::i18n OpenSSL::Crypto)
 set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
-set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
+set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL PkgConfig::SECCOMP)
 
 # Precompiled headers: a plain one for the sans-I/O folders, one with Asio for the rest. Compiled once each.
 # Named without the checkout's place, so that ccache serves several checkouts from one cache.

@@ -2,15 +2,14 @@
 
 #include <array>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
+#include <functional>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
+#include <memory>
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -106,7 +105,7 @@ class Landlock {
   static Result<> put_up(int version, const Fence& fence) {
     RulesetAttributes attributes{.files = kAllOfVersion2};
     if (version >= 3) attributes.files |= kTruncate;
-    if (version >= 4 && fence.outward == Outward::local_only) attributes.net = kAllOfNet;
+    if (version >= 4 && fence.outward != Outward::internet) attributes.net = kAllOfNet;
     if (version >= 6) attributes.scoped = kAllScopes;
     const File ruleset(static_cast<int>(
         ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
@@ -209,116 +208,118 @@ constexpr long kRefusedUnlessSanitized[] = {
 #endif
 };
 
-#if defined(__x86_64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#else
-constexpr std::uint32_t kArchitecture = 0;
-#endif
-
-// Classic BPF over struct seccomp_data. The comparisons come one after the other, and each that
-// fits returns at once: every jump but the one over a section is a single step.
+// A filter of libseccomp: what no rule names is let through. Keeps the first error.
 class Filter {
  public:
-  void load(std::size_t offset) {
-    code_.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)));
+  Filter() : context_(seccomp_init(SCMP_ACT_ALLOW), &seccomp_release) {
+    if (!context_) {
+      error_ = ENOMEM;
+      return;
+    }
+    // The 32-bit calls and x32's have other numbers.
+    set(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
+    set(SCMP_FLTATR_CTL_TSYNC, 1);
+    set(SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a tree: no call passes through all of them
   }
-  void allow() { code_.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)); }
-  void refuse(int error) {
-    code_.push_back(
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)));
-  }
-  void allow_if(std::uint16_t comparison, long value) {
-    jump(comparison, value, 1);
-    allow();
-  }
-  void refuse_if(std::uint16_t comparison, long value, int error) {
-    jump(comparison, value, 1);
-    refuse(error);
-  }
-  void refuse_unless(long value, int error) {
-    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(value), 1, 0));
-    refuse(error);
-  }
-  // A section looks at a call's arguments and must end with an answer.
-  void section(long call, const Filter& steps) {
-    ASSERT(steps.code_.size() < 256);
-    jump(BPF_JEQ, call, static_cast<std::uint8_t>(steps.code_.size()));
-    code_.insert(code_.end(), steps.code_.begin(), steps.code_.end());
+
+  template <typename... Comparisons>
+  void refuse(long call, int error, Comparisons... comparisons) {
+    const std::array<scmp_arg_cmp, sizeof...(comparisons)> all{comparisons...};
+    if (error_ == 0)
+      error_ =
+          -seccomp_rule_add_array(context_.get(), SCMP_ACT_ERRNO(static_cast<std::uint16_t>(error)),
+                                  static_cast<int>(call), all.size(), all.data());
   }
 
   Result<> install() {
-    const sock_fprog program{.len = static_cast<unsigned short>(code_.size()),
-                             .filter = code_.data()};
-    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-      return fail_errno("seccomp", "", errno);
+    if (error_ == 0) error_ = -seccomp_load(context_.get());
+    if (error_ != 0) return fail_errno("seccomp", "", error_);
     return {};
   }
 
  private:
-  // Goes on with the next step if the comparison holds, else passes over so many.
-  void jump(std::uint16_t comparison, long value, std::uint8_t over) {
-    code_.push_back(BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | comparison | BPF_K),
-                             static_cast<std::uint32_t>(value), 0, over));
+  void set(scmp_filter_attr attribute, std::uint32_t value) {
+    if (error_ == 0) error_ = -seccomp_attr_set(context_.get(), attribute, value);
   }
-
-  std::vector<sock_filter> code_;
+  std::unique_ptr<void, decltype(&seccomp_release)> context_;
+  int error_ = 0;
 };
 
-constexpr std::size_t kFirstArgument = offsetof(seccomp_data, args);  // its low half: little-endian
-
-// Threads may be made, processes and namespaces not.
-Filter clone_section() {
-  Filter section;
-  section.load(kFirstArgument);
-  section.refuse_if(BPF_JSET,
-                    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                        CLONE_NEWPID | CLONE_NEWNET,
-                    EPERM);
-  if (kSanitized) {
-    section.allow();
-  } else {
-    section.allow_if(BPF_JSET, CLONE_THREAD);
-    section.refuse(EPERM);
-  }
-  return section;
+// Compared with all 64 bits, of which the kernel reads the lower half of an int only: what is let
+// through by a value is, what is refused by one is refused by bits or by ranges.
+scmp_arg_cmp has_bits(unsigned argument, std::uint64_t bits) {
+  return {argument, SCMP_CMP_MASKED_EQ, bits, bits};
+}
+scmp_arg_cmp lacks_bits(unsigned argument, std::uint64_t bits) {
+  return {argument, SCMP_CMP_MASKED_EQ, bits, 0};
 }
 
-Filter socket_section(Outward outward) {
-  Filter section;
-  section.load(kFirstArgument);
-  section.allow_if(BPF_JEQ, AF_UNIX);
-  if (outward == Outward::internet)
-    for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) section.allow_if(BPF_JEQ, family);
-  section.refuse(EPERM);
-  return section;
-}
-
-Filter make_filter(Outward outward) {
-  Filter filter;
-  filter.load(offsetof(seccomp_data, arch));
-  filter.refuse_unless(kArchitecture, EPERM);  // the 32-bit calls have other numbers
-  filter.load(offsetof(seccomp_data, nr));
-#ifdef __x86_64__
-  filter.refuse_if(BPF_JGE, 0x40000000, EPERM);  // x32: the same calls under other numbers
-#endif
-  for (const long call : kRefused) filter.refuse_if(BPF_JEQ, call, EPERM);
-  if (!kSanitized)
-    for (const long call : kRefusedUnlessSanitized) filter.refuse_if(BPF_JEQ, call, EPERM);
+void refuse_processes(Filter& filter) {
+  // Threads may be made, processes and namespaces not.
+  for (const int flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
+                         CLONE_NEWPID, CLONE_NEWNET})
+    filter.refuse(SYS_clone, EPERM, has_bits(0, static_cast<std::uint64_t>(flag)));
+  if (!kSanitized) filter.refuse(SYS_clone, EPERM, lacks_bits(0, CLONE_THREAD));
   // clone3 keeps its flags in memory, where no filter can look; told that there is none, the C
   // library takes clone.
-  filter.refuse_if(BPF_JEQ, SYS_clone3, ENOSYS);
-  filter.section(SYS_clone, clone_section());
-  filter.section(SYS_socket, socket_section(outward));
-  filter.allow();
-  return filter;
+  filter.refuse(SYS_clone3, ENOSYS);
+}
+
+void refuse_families(Filter& filter, Outward outward) {
+  filter.refuse(SYS_socketpair, EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, AF_UNIX, 0});
+  if (outward == Outward::nowhere) return filter.refuse(SYS_socket, EPERM);
+  if (outward == Outward::local_only)
+    return filter.refuse(SYS_socket, EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, AF_UNIX, 0});
+  filter.refuse(SYS_socket, EPERM, scmp_arg_cmp{0, SCMP_CMP_LT, AF_UNIX, 0});
+  filter.refuse(SYS_socket, EPERM, scmp_arg_cmp{0, SCMP_CMP_GT, AF_NETLINK, 0});
+  for (std::uint64_t family = AF_UNIX; family < AF_NETLINK; ++family)
+    if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+      filter.refuse(SYS_socket, EPERM, scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, family});
+}
+
+// TCP's ways out of a socket that is there already: a listening one that was shut down can be
+// connected, and what is sent with MSG_FASTOPEN connects by itself (tcp(7)).
+void refuse_ways_out(Filter& filter, Outward outward) {
+  if (outward == Outward::internet) return;
+  filter.refuse(SYS_sendto, EPERM, has_bits(3, MSG_FASTOPEN));
+  filter.refuse(SYS_sendmsg, EPERM, has_bits(2, MSG_FASTOPEN));
+  if (outward != Outward::nowhere)
+    return filter.refuse(SYS_sendmmsg, EPERM, has_bits(3, MSG_FASTOPEN));
+  for (const long call : {SYS_connect, SYS_bind, SYS_listen, SYS_sendmmsg})
+    filter.refuse(call, EPERM);
 }
 
 Result<> put_up_filter(Outward outward) {
-  if (kArchitecture == 0)
-    return fail(ErrorKind::permanent, "no filter is written for this processor");
-  return make_filter(outward).install();
+  Filter filter;
+  for (const long call : kRefused) filter.refuse(call, EPERM);
+  if (!kSanitized)
+    for (const long call : kRefusedUnlessSanitized) filter.refuse(call, EPERM);
+  refuse_processes(filter);
+  refuse_families(filter, outward);
+  refuse_ways_out(filter, outward);
+  return filter.install();
+}
+
+// Tries each way out on a descriptor that is none: EPERM is the filter's answer, EBADF the
+// kernel's.
+Result<> try_ways_out() {
+  char byte = 0;
+  iovec part{&byte, 1};
+  mmsghdr one{};
+  one.msg_hdr.msg_iov = &part;
+  one.msg_hdr.msg_iovlen = 1;
+  const std::pair<const char*, std::function<long()>> ways[] = {
+      {"connect", [] { return static_cast<long>(::connect(-1, nullptr, 0)); }},
+      {"bind", [] { return static_cast<long>(::bind(-1, nullptr, 0)); }},
+      {"listen", [] { return static_cast<long>(::listen(-1, 1)); }},
+      {"socket", [] { return static_cast<long>(::socket(AF_INET, SOCK_STREAM, 0)); }},
+      {"sendto", [] { return static_cast<long>(::sendto(-1, "", 0, MSG_FASTOPEN, nullptr, 0)); }},
+      {"sendmsg", [&] { return static_cast<long>(::sendmsg(-1, &one.msg_hdr, MSG_FASTOPEN)); }},
+      {"sendmmsg", [&] { return static_cast<long>(::sendmmsg(-1, &one, 1, 0)); }}};
+  for (const auto& [name, way] : ways)
+    if (way() >= 0 || errno != EPERM)
+      return fail(ErrorKind::permanent, fmt::format("the filter lets {} through", name));
+  return {};
 }
 
 }  // namespace
@@ -327,6 +328,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
   Fence fence;
   switch (role) {
     case RoleKind::edge:
+      fence.outward = Outward::nowhere;
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
       add_certificates(fence.read, config.tls.folder);
@@ -363,6 +365,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
         for (const std::string& name : *names) add_folder_of(fence.read, config.paths.sieve / name);
       break;
     case RoleKind::web:
+      fence.outward = Outward::nowhere;
       add_folder_of(fence.read, config.paths.certificate);
       if (!config.listen.https.empty()) {
         add_folder_of(fence.read, config.paths.key);
@@ -389,6 +392,8 @@ Fenced put_up(const Fence& fence) {
     fenced.filter = true;
   else
     note(done.error());
+  if (fence.outward == Outward::nowhere && fenced.filter)
+    if (const auto tried = try_ways_out(); !tried) note(tried.error());
   return fenced;
 }
 

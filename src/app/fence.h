@@ -13,8 +13,9 @@
 
 namespace posthorn::app {
 
-// Sockets that the role may make; those it inherited it may use whatever they are.
-enum class Outward { local_only, internet };
+// Which sockets the role may make and connect. nowhere: none at all; it takes connections from
+// those it inherited, and its own to other roles are made by its dialer.
+enum class Outward { nowhere, local_only, internet };
 
 // Files or folders, each with all below it; those that do not exist are passed over.
 struct Fence {

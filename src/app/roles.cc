@@ -5,10 +5,12 @@
 #include <asio/signal_set.hpp>
 #include <asio/use_awaitable.hpp>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "app/fence.h"
@@ -16,6 +18,7 @@
 #include "app/sandbox.h"
 #include "app/supervisor.h"
 #include "base/events.h"
+#include "net/dialer.h"
 #include "net/own_addresses.h"
 #include "net/scope.h"
 
@@ -76,6 +79,40 @@ void fence_in(const config::Config& config, RoleKind kind) {
                                     {"reason", fenced.missing}});
 }
 
+struct Dialing {
+  File channel;
+  std::vector<Path> sockets;
+};
+
+// Edge and web make no connection themselves: a child does, which has nothing of the role's but the
+// channel, and ends with it. nullopt: the role needs none.
+Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKind kind) {
+  if (fence_of(config, kind).outward != Outward::nowhere) return std::nullopt;
+  Dialing dialing;
+  TRY(const auto specs, list_sockets(config));
+  for (const SocketSpec& spec : specs)
+    if (const auto* address = std::get_if<net::UnixAddress>(&spec.address))
+      if (spec.client == kind) dialing.sockets.push_back(address->path);
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno("socketpair", "", errno);
+  dialing.channel = File(ends[0]);
+  File far(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return fail_errno("fork", "", errno);
+  if (child > 0) return dialing;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "posthorn-dialer");
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE}) ::signal(signal, SIG_IGN);
+  // The listening sockets above all, which could be turned round and connected.
+  const int fd = far.release();
+  if (fd > 3) ::close_range(3, static_cast<unsigned>(fd) - 1, 0);
+  ::close_range(static_cast<unsigned>(fd) + 1, ~0U, 0);
+  (void)put_up(Fence{});
+  net::Dialer::serve(File(fd), dialing.sockets);
+  ::_exit(0);
+}
+
 class Process {
  public:
   Process(const config::Config& config, std::vector<std::string> own_addresses)
@@ -94,6 +131,11 @@ class Process {
                                                .sockets = std::move(sockets),
                                                .worker = worker,
                                                .own_addresses = own_addresses_}));
+  }
+
+  void dial_by(Dialing dialing) {
+    dialer_.emplace(context_.get_executor(), std::move(dialing.channel),
+                    std::move(dialing.sockets));
   }
 
   // Starts the roles in the order they were added; stops them in the opposite one.
@@ -163,6 +205,7 @@ class Process {
   asio::io_context context_{1};
   net::BlockingPool pool_;
   asio::signal_set signals_;
+  std::optional<net::Dialer> dialer_;
   std::vector<std::unique_ptr<Role>> roles_;
   log::Logger log_;
   int status_ = 0;
@@ -179,6 +222,13 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   if (result)
     result = take_descriptors(fmt::format("the role {}", to_string(kind)),
                               count(*sockets) + kDescriptorsMin);
+  std::optional<Dialing> dialing;
+  if (result) {
+    if (auto started = start_dialer(config, kind))
+      dialing = *std::move(started);
+    else
+      result = std::unexpected(started.error());
+  }
   if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -187,6 +237,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
     return kExitConfig;
   }
   Process process(config, std::move(own_addresses));
+  if (dialing) process.dial_by(*std::move(dialing));
   process.add(kind, worker, *std::move(sockets));
   return process.run(say_ready_to_supervisor);
 }

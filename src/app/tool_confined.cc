@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <functional>
 #include <map>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -66,7 +68,68 @@ int try_call(const std::string& name) {
   return found->second() >= 0 ? 0 : errno;
 }
 
-int attempt(std::string_view what) {
+// What a role that was taken over has: a listening socket, which it may shut down to make it an
+// ordinary one; and somebody to reach.
+struct Reach {
+  File listening, target;
+  sockaddr_in address{};
+
+  static File listen() {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    File socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 ||
+        ::listen(socket.fd(), 8) != 0)
+      return {};
+    return socket;
+  }
+  Reach() : listening(listen()), target(listen()) {
+    socklen_t length = sizeof address;
+    ::getsockname(target.fd(), reinterpret_cast<sockaddr*>(&address), &length);
+  }
+
+  int attempt(const std::string& how) {
+    const int fd = listening.fd();
+    const auto* to = reinterpret_cast<const sockaddr*>(&address);
+    char byte = 'x';
+    iovec part{&byte, 1};
+    mmsghdr one{};
+    one.msg_hdr.msg_name = &address;
+    one.msg_hdr.msg_namelen = sizeof address;
+    one.msg_hdr.msg_iov = &part;
+    one.msg_hdr.msg_iovlen = 1;
+    const int on = 1;
+    ::shutdown(fd, SHUT_RDWR);
+    const std::map<std::string, std::function<long()>> ways = {
+        {"connect", [&] { return static_cast<long>(::connect(fd, to, sizeof address)); }},
+        {"late-connect",
+         [&] {
+           ::setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on);
+           return static_cast<long>(::connect(fd, to, sizeof address));
+         }},
+        {"sendto",
+         [&] {
+           return static_cast<long>(::sendto(fd, &byte, 1, MSG_FASTOPEN, to, sizeof address));
+         }},
+        {"sendto-and-more",
+         [&] {
+           constexpr int kFlags = MSG_FASTOPEN | MSG_NOSIGNAL | MSG_DONTWAIT;
+           const long sent = ::sendto(fd, &byte, 1, kFlags, to, sizeof address);
+           return sent < 0 && errno == EINPROGRESS ? 0 : sent;
+         }},
+        {"sendmsg", [&] { return static_cast<long>(::sendmsg(fd, &one.msg_hdr, MSG_FASTOPEN)); }},
+        {"sendmmsg", [&] { return static_cast<long>(::sendmmsg(fd, &one, 1, MSG_FASTOPEN)); }},
+        {"bind", [&] { return static_cast<long>(::bind(fd, to, sizeof address)); }},
+        {"listen", [&] { return static_cast<long>(::listen(fd, 1)); }},
+    };
+    const auto found = ways.find(how);
+    if (found == ways.end()) return EINVAL;
+    return found->second() >= 0 ? 0 : errno;
+  }
+};
+
+int attempt(std::string_view what, Reach& reach) {
   const std::size_t colon = what.find(':');
   const std::string verb(what.substr(0, colon));
   const std::string rest(colon == std::string_view::npos ? "" : what.substr(colon + 1));
@@ -75,6 +138,7 @@ int attempt(std::string_view what) {
   if (verb == "write") return try_open(rest, O_WRONLY | O_CREAT);
   if (verb == "exec") return try_exec(rest);
   if (verb == "socket") return try_socket(rest);
+  if (verb == "reach") return reach.attempt(rest);
   if (verb == "call") return try_call(rest);
   return EINVAL;
 }
@@ -91,10 +155,11 @@ int run_confined(const config::Config& config, const ConfinedOptions& options) {
     fmt::print(stderr, "posthorn: {}\n", done.error().what);
     return 1;
   }
+  Reach reach;  // inherited, as a role's are
   const Fenced fenced = put_up(fence_of(config, *role));
   fmt::print("landlock {}\nfilter {}\n", fenced.landlock, fenced.filter ? "seccomp" : "none");
   for (const std::string& what : options.attempts) {
-    const int error = attempt(what);
+    const int error = attempt(what, reach);
     fmt::print("{} {}\n", what, error == 0 ? "ok" : strerrorname_np(error));
   }
   return 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
+#include "net/dialer.h"
 #include "net/socket_stream.h"
 
 namespace posthorn::net {
@@ -144,6 +145,12 @@ Result<StreamPtr> adopt_socket(Executor executor, File connected) {
 
 Task<StreamPtr> connect(Executor executor, Address address, SteadyTime deadline,
                         std::string source) {
+  if (Dialer* const dialer = Dialer::of_process()) {
+    if (const auto* unix_address = std::get_if<UnixAddress>(&address)) {
+      CO_TRY(File dialed, co_await dialer->dial(unix_address->path, deadline));
+      co_return std::make_unique<SocketStream>(std::move(executor), std::move(dialed));
+    }
+  }
   CO_TRY(auto raw, raw_address(address));
   const std::string name = to_string(address);
   File file(::socket(raw.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
