@@ -8,6 +8,7 @@
 
 #include "app/control.h"
 #include "app/roles.h"
+#include "app/running.h"
 #include "app/settings.h"
 #include "app/srs_secret.h"
 #include "app/supervisor.h"
@@ -141,6 +142,8 @@ class CommandLine {
                     "Every port = this + the usual one; for trying out without root")
         ->check(CLI::Range(0, 61'345));
     sub->add_option("--mail", init_.mail, "The maildirs (default: var/mail below the folder)");
+    sub->add_option("--state", init_.state,
+                    "Last good tables, users and scripts (default: var/state below the folder)");
     sub->add_option("--spool", init_.spool, "The queue (default: var/spool below the folder)");
     sub->add_option("--run", init_.run, "The sockets (default: var/run below the folder)");
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
@@ -172,6 +175,10 @@ class CommandLine {
     command(app_, "reload",
             "Read tables, users and certificates now; tells what is wrong with them",
             reload_server);
+    command(app_, "restart",
+            "End it as stop does and begin anew, for edited keys of posthorn.toml; refused with a "
+            "fault in it",
+            restart_server);
     command(app_, "status", "Is it running, and how much is in the queue", print_status);
     command(app_, "check", "Check the configuration and every table; exit status 1 on a fault",
             check_instance);

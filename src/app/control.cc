@@ -2,10 +2,13 @@
 
 #include <asio/io_context.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <thread>
 #include <unistd.h>
 
+#include "app/generation.h"
+#include "app/running.h"
 #include "app/sockets.h"
 #include "app/supervisor.h"
 #include "net/scope.h"
@@ -61,17 +64,27 @@ int stop_server(const config::Config& config) {
 }
 
 int reload_server(const config::Config& config) {
-  const auto answer = ask_server(config, "lookup-control.sock", net::Message("reload"));
-  if (!answer) return complain(answer.error().what);
-  if (const auto pid = find_instance(config); pid && *pid) ::kill(**pid, SIGHUP);  // certificates
-  for (const std::string_view warning : answer->all("warning"))
-    fmt::print(stderr, "warning: {}\n", warning);
-  if (answer->verb == "ok") {
-    fmt::print("reloaded, generation {}\n", answer->get("generation"));
-    return 0;
+  const auto reloaded = reload_all(config);
+  if (!reloaded) return complain(reloaded.error().what);
+  bool has_faults = false;
+  for (const Finding& finding : reloaded->findings) {
+    has_faults = has_faults || finding.weight == Weight::fault;
+    const std::string weight =
+        finding.weight == Weight::fault ? "" : fmt::format("{}: ", to_string(finding.weight));
+    fmt::print(stderr, "{}{}\n", weight, finding.text());
   }
-  for (const std::string_view error : answer->all("error")) fmt::print(stderr, "{}\n", error);
-  return complain("nothing was changed: the tables of before stay in use");
+  if (const auto keys = find_changed_keys(config); !keys.empty())
+    fmt::print(stderr, "note: {}: edited, and waits for `posthorn restart`: {}\n",
+               config.file.native(), fmt::join(keys, " "));
+  if (!reloaded->is_committed)
+    return complain("nothing was changed: what was in use before stays in use");
+  if (has_faults) {
+    fmt::print("reloaded, generation {}\n", reloaded->generation);
+    return complain(
+        "what has a fault was not taken: its last good form stays in use; all else is in use");
+  }
+  fmt::print("reloaded, generation {}\n", reloaded->generation);
+  return 0;
 }
 
 int make_live(const config::Config& config) {
@@ -110,6 +123,8 @@ int print_status(const config::Config& config) {
     }
     for (const auto& [key, value] : answer->fields) fmt::print("{} {}\n", key, value);
   }
+  if (const auto keys = find_changed_keys(config); !keys.empty())
+    fmt::print("config.changed {} (posthorn restart)\n", fmt::join(keys, " "));
   return status;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/key_keeper.h"
 #include "app/migrations.h"
 #include "base/assert.h"
 #include "maps/table.h"
@@ -332,9 +333,11 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
       add_certificates(fence.read, config.tls.folder);
+      fence.read.push_back(KeyKeeper::folder_of(config));
       break;
     case RoleKind::lookup:
       add_tables(fence.read, config);
+      fence.write.push_back(config.paths.state / "lookup");
       add_folder_of(fence.read, config.paths.users);
       if (!config.paths.smtp_users.empty()) add_folder_of(fence.read, config.paths.smtp_users);
       if (!config.srs.domain.empty()) add_folder_of(fence.read, config.srs.secret_file);
@@ -357,6 +360,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       break;
     case RoleKind::store:
       fence.write.push_back(config.paths.mail);
+      fence.write.push_back(config.paths.state / "store");
       // passwd, which useradd replaces by a new file.
       if (config.store.unix_users) fence.read.emplace_back("/etc");
       fence.read.push_back(config.paths.sieve);
@@ -367,6 +371,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::web:
       fence.outward = Outward::nowhere;
       add_folder_of(fence.read, config.paths.certificate);
+      fence.read.push_back(KeyKeeper::folder_of(config));
       if (!config.listen.https.empty()) {
         add_folder_of(fence.read, config.paths.key);
         add_certificates(fence.read, config.tls.folder);

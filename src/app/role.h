@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
+#include "net/watched_files.h"
 
 namespace posthorn::app {
 
@@ -24,16 +25,23 @@ struct RoleSetup {
 
 class Role {
  public:
+  explicit Role(RoleKind kind) : kind_(kind) {}
   virtual ~Role() = default;
+  RoleKind kind() const { return kind_; }
   // Everything that can fail because of the configuration fails here, before the role says that it
   // is ready.
   virtual net::Task<> start() = 0;
-  // SIGHUP: look at certificates and tables now.
-  virtual net::Awaitable<void> reload() = 0;
+  // What it reads of the administrator's files; nullptr: nothing that can change while it runs.
+  virtual net::WatchedFiles* files() = 0;
+  // A reload that was asked for is in use.
+  virtual void reloaded() {}
   // SIGUSR1, ahead of the stop: users' sessions are told and ended, mail is still taken.
   virtual void end_sessions() {}
   // No new work; what has begun is finished or left in a safe state within the drain limit.
   virtual net::Awaitable<void> stop() = 0;
+
+ private:
+  const RoleKind kind_;
 };
 
 std::unique_ptr<Role> make_edge(RoleSetup setup);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include "app/certificates.h"
+#include "app/generation.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sinks.h"
@@ -23,9 +25,9 @@ namespace {
 class Edge final : public Role {
  public:
   explicit Edge(RoleSetup setup)
-      : setup_(std::move(setup)),
+      : Role(RoleKind::edge),
+        setup_(std::move(setup)),
         scope_(setup_.executor),
-        stopped_(setup_.executor),
         lookup_(scope_, run_socket(setup_.config, "lookup-edge.sock")),
         directory_(lookup_),
         authenticator_(lookup_),
@@ -48,16 +50,11 @@ class Edge final : public Role {
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
     CO_TRY(bare_line_feed_exempt_, auth::Networks::parse(config.smtp.bare_line_feed_exempt));
-    CO_TRY(tls_,
-           net::TlsServer::load({{config.paths.certificate, config.paths.key}}, config.tls.folder));
     if (config.smtp.client_names) {
       CO_TRY(resolver_, net::Resolver::make(setup_.executor,
                                             {.servers = config.relay.resolver, .try_timeout = 1s}));
     }
-    for (const std::string& fault : tls_->faults())
-      log_.error(event::tls_refused, {{"error", fault}});
-    tell_certificates();
-    scope_.spawn(watch_certificates(this));
+    (void)co_await files_.start();
     const smtp::ServerSettings common{.hostname = config.server.hostname,
                                       .smtp = config.smtp,
                                       .submission = config.submission,
@@ -74,7 +71,7 @@ class Edge final : public Role {
         .sinks = sinks_,
         .directory = &directory_,
         .authenticator = &authenticator_,
-        .tls = tls_.get(),
+        .tls = &tls(),
         .limiter = &limiter_,
         .resolver = resolver_.get(),
         .login_name = {},
@@ -93,7 +90,7 @@ class Edge final : public Role {
     login_services_ = std::make_unique<auth::LoginServices>(auth::LoginServices{
         .scope = scope_,
         .authenticator = authenticator_,
-        .tls = tls_.get(),
+        .tls = &tls(),
         .store = [&config](const std::string& account, std::string_view service) {
           return store_socket(config, account, service);
         }});
@@ -103,17 +100,15 @@ class Edge final : public Role {
     serve_logins({"pop3", "pop3s"}, pop3_, pop3::serve_login,
                  "-ERR [SYS/TEMP] Too many connections\r\n");
     serve_report(scope_, listeners_, RoleKind::edge, report_);
+    serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
-  net::Awaitable<void> reload() override {
-    reload_certificates();
-    co_return;
-  }
+  net::WatchedFiles* files() override { return &files_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
-    stopped_.close();
+    files_.stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
     lookup_.close();
     co_await scope_.join();
@@ -163,35 +158,11 @@ class Edge final : public Role {
     });
   }
 
-  void tell_certificates() {
-    for (const auto& [file, info] : tls_->certificates()) {
-      log_.info(event::tls_loaded, {{"certificate", file.native()},
-                                    {"names", fmt::format("{}", fmt::join(info.names, ","))},
-                                    {"not_after", format_log_time(info.not_after)}});
-      if (info.not_after - Clock::system().now() < setup_.config.tls.expiry_warning)
-        log_.warn(event::tls_expiring,
-                  {{"certificate", file.native()}, {"not_after", format_log_time(info.not_after)}});
-    }
-  }
-  void reload_certificates() {
-    const auto reloaded = tls_->reload();
-    if (!reloaded)
-      log_.error(event::tls_refused, {{"error", reloaded.error().what}});
-    else if (*reloaded)
-      tell_certificates();
-  }
-  static net::Awaitable<void> watch_certificates(Edge* self) {
-    while (!self->stopped_.is_closed()) {
-      co_await self->stopped_.wait(Clock::system().steady_now() +
-                                   self->setup_.config.tls.reload_interval);
-      if (!self->stopped_.is_closed()) self->reload_certificates();
-    }
-  }
-
   // The default one is "certificate"; one of tls.folder has the name of its folder behind it.
   static net::Awaitable<std::vector<web::Check>> check(Edge* self) {
     std::vector<web::Check> checks;
-    for (const auto& [file, info] : self->tls_->certificates()) {
+    const web::Check files = check_files(self->files_, "certificates");
+    for (const auto& [file, info] : self->tls().certificates()) {
       const auto left = info.not_after - Clock::system().now();
       checks.push_back(
           {checks.empty() ? "certificate" : "certificate." + file.parent_path().filename().native(),
@@ -200,11 +171,12 @@ class Edge final : public Role {
                                                            : "ok",
            "it ends at " + format_log_time(info.not_after)});
     }
+    if (files.state != "ok") checks.push_back(files);
     co_return checks;
   }
   static net::Awaitable<void> measure(Edge* self) {
-    WallTime first = self->tls_->info().not_after;
-    for (const auto& [file, info] : self->tls_->certificates())
+    WallTime first = self->tls().info().not_after;
+    for (const auto& [file, info] : self->tls().certificates())
       first = std::min(first, info.not_after);
     metrics::set(
         metric::certificate_not_after,
@@ -212,9 +184,10 @@ class Edge final : public Role {
     co_return;
   }
 
+  net::TlsServer& tls() { return certificates_.server(); }
+
   RoleSetup setup_;
   net::Scope scope_;
-  net::Event stopped_;
   net::LineChannel lookup_;
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;
@@ -224,7 +197,9 @@ class Edge final : public Role {
   tap::Hub hub_;
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
-  std::unique_ptr<net::TlsServer> tls_;
+  Certificates certificates_{setup_.pool, setup_.config, Certificates::Told::by_log};
+  net::WatchedFiles files_{
+      scope_, setup_.pool, setup_.config.tls.reload_interval, {&certificates_}};
   smtp::ServerSettings smtp_, submission_, submissions_, lmtp_;
   std::unique_ptr<smtp::ServerServices> services_;
   LoginPorts imap_, pop3_;

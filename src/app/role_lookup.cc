@@ -1,3 +1,4 @@
+#include "app/generation.h"
 #include "app/migrations.h"
 #include "app/quota.h"
 #include "app/report.h"
@@ -18,7 +19,8 @@ namespace {
 class Lookup final : public Role {
  public:
   explicit Lookup(RoleSetup setup)
-      : setup_(std::move(setup)),
+      : Role(RoleKind::lookup),
+        setup_(std::move(setup)),
         scope_(setup_.executor),
         database_(uses_pgsql(setup_.config)
                       ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, migrations())
@@ -26,7 +28,7 @@ class Lookup final : public Role {
         users_(database_.get(), maps::Question::users),
         quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
-        rewriter_(scope_, setup_.config),
+        rewriter_(setup_.pool, setup_.config),
         directory_(setup_.config, tables_, &rewriter_, setup_.own_addresses),
         rooms_(scope_, setup_.config, directory_,
                [this](std::string account) { return find_rules(this, std::move(account)); }),
@@ -35,8 +37,6 @@ class Lookup final : public Role {
   net::Task<> start() override {
     CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
     if (database_) CO_TRY_OK(co_await database_->start());
-    CO_TRY_OK(co_await tables_.start());
-    CO_TRY_OK(rewriter_.start());
     auth_ = std::make_unique<auth::AuthService>(
         scope_, setup_.pool, setup_.config, std::move(exempt),
         [this] { return tables_.current()->local_domains(); }, Clock::system(),
@@ -44,6 +44,10 @@ class Lookup final : public Role {
                       [this](std::string domain) { return has_domain(this, std::move(domain)); },
                       setup_.config.auth.users == "pgsql" ? &quotas_ : nullptr});
     CO_TRY_OK(co_await auth_->start());
+    files_ = std::make_unique<net::WatchedFiles>(
+        scope_, setup_.pool, setup_.config.maps.poll_interval,
+        std::vector<net::FilePart*>{&tables_, auth_.get(), &rewriter_});
+    (void)co_await files_->start();
     listeners_.answer(scope_, "lookup-edge.sock", [this](net::Message request) {
       return answer_edge(this, std::move(request));
     });
@@ -57,20 +61,18 @@ class Lookup final : public Role {
       return answer_control(this, std::move(request));
     });
     serve_report(scope_, listeners_, RoleKind::lookup, report_);
+    serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
-  net::Awaitable<void> reload() override {
+  net::WatchedFiles* files() override { return files_.get(); }
+  void reloaded() override {
     if (database_) database_->forget();
-    (void)co_await tables_.reload(true);
-    (void)co_await auth_->reload(true);
-    (void)rewriter_.reload();
   }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
-    tables_.stop();
-    rewriter_.stop();
+    if (files_) files_->stop();
     if (database_) database_->stop();
     if (auth_) auth_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -137,7 +139,7 @@ class Lookup final : public Role {
     if (request.verb == "status") {
       net::Message answer("ok");
       answer.add("tables.generation", std::to_string(self->tables_.generation()));
-      answer.add("tables.faults", std::to_string(self->tables_.faults().size()));
+      answer.add("tables.faults", std::to_string(self->files_->faults()));
       answer.add("auth.banned", std::to_string(self->auth_->bans().size()));
       if (const maps::Pgsql* database = self->database_.get()) {
         answer.add("database", database->is_down() ? "down" : "up");
@@ -146,18 +148,7 @@ class Lookup final : public Role {
       co_return answer;
     }
     if (auto answer = auth::answer_bans(*self->auth_, request)) co_return *std::move(answer);
-    if (request.verb != "reload") co_return not_for_you();
-    if (self->database_) self->database_->forget();
-    const auto faults = co_await self->tables_.reload(true);
-    auto user_faults = co_await self->auth_->reload(true);
-    for (std::string& fault : self->rewriter_.reload()) user_faults.push_back(std::move(fault));
-    net::Message answer(faults.empty() && user_faults.empty() ? "ok" : "refused");
-    answer.add("generation", std::to_string(self->tables_.generation()));
-    for (const maps::Finding& finding : faults) answer.add("error", finding.text());
-    for (const std::string& fault : user_faults) answer.add("error", fault);
-    for (const maps::Finding& finding : self->tables_.current()->warnings)
-      answer.add("warning", finding.text());
-    co_return answer;
+    co_return not_for_you();
   }
 
   static net::Task<std::string> find_rules(Lookup* self, std::string account) {
@@ -174,13 +165,7 @@ class Lookup final : public Role {
   }
 
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
-    const auto& faults = self->tables_.faults();
-    const auto& users = self->auth_->faults();
-    std::vector<web::Check> checks = {{"tables", "ok", ""}};
-    if (!faults.empty() || !users.empty()) {
-      const std::string fault = faults.empty() ? users.front() : faults.front().text();
-      checks = {{"tables", "red", fault.substr(0, 500)}};
-    }
+    std::vector<web::Check> checks = {check_files(*self->files_, "tables")};
     if (const maps::Pgsql* database = self->database_.get(); database && database->is_down())
       checks.push_back({"database", "red", database->fault().substr(0, 500)});
     else if (database)
@@ -189,8 +174,7 @@ class Lookup final : public Role {
   }
   static net::Awaitable<void> measure(Lookup* self) {
     metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
-    metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->tables_.faults().size() +
-                                                                  self->auth_->faults().size()));
+    metrics::set(metric::tables_faults, static_cast<std::int64_t>(self->files_->faults()));
     metrics::set(metric::auth_banned, static_cast<std::int64_t>(self->auth_->bans().size()));
     metrics::set(metric::database_down, self->database_ && self->database_->is_down() ? 1 : 0);
     co_return;
@@ -217,6 +201,7 @@ class Lookup final : public Role {
   RoomDirectory rooms_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
+  std::unique_ptr<net::WatchedFiles> files_;
   const Report report_{
       .checks = [this] { return check(this); },
       .measure = [this] { return measure(this); },

@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <unistd.h>
 
+#include "app/generation.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sandbox.h"
@@ -28,7 +29,8 @@ constexpr std::size_t kProgramsMax = 200;
 class QueueRole final : public Role {
  public:
   explicit QueueRole(RoleSetup setup)
-      : setup_(std::move(setup)),
+      : Role(RoleKind::queue),
+        setup_(std::move(setup)),
         scope_(setup_.executor),
         hub_(scope_),
         lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")),
@@ -73,8 +75,7 @@ class QueueRole final : public Role {
                             .is_trusted = [this](const std::string& address) {
                               return relay_from_.contains(address);
                             }});
-    for (const std::string& fault : deliver::find_dkim_faults(config.dkim.folder))
-      log::Logger{}.error(event::dkim_failed, {{"error", fault}});
+    (void)co_await files_.start();
     CO_TRY_OK(co_await queue_->start());
     settings_ = {.protocol = smtp::Protocol::lmtp,
                  .hostname = config.server.hostname,
@@ -89,13 +90,15 @@ class QueueRole final : public Role {
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return queue_->answer(std::move(request)); });
     serve_report(scope_, listeners_, RoleKind::queue, report_);
+    serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
-  net::Awaitable<void> reload() override { co_return; }
+  net::WatchedFiles* files() override { return &files_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
+    files_.stop();
     if (queue_) queue_->stop();
     if (filter_) filter_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -150,6 +153,40 @@ class QueueRole final : public Role {
         });
   }
 
+  // The keys are read for each message; here they are looked at as a whole.
+  class DkimKeys final : public net::FilePart {
+   public:
+    DkimKeys(net::BlockingPool& pool, const config::Config& config)
+        : pool_(pool), config_(config) {}
+    std::string look() const override {
+      std::string text;
+      std::size_t files = 0;
+      std::error_code error;
+      for (std::filesystem::recursive_directory_iterator at(config_.dkim.folder, error), end;
+           !error && at != end && ++files < 10'000; at.increment(error))
+        text += net::stamp_of_file(at->path()) + ";";
+      return text;
+    }
+    net::Awaitable<net::Prepared> prepare() override {
+      net::Prepared prepared;
+      const auto faults = co_await pool_.run([this]() -> Result<std::vector<std::string>> {
+        return deliver::find_dkim_faults(config_.dkim.folder);
+      });
+      if (!faults) co_return prepared;
+      for (const std::string& fault : *faults) prepared.findings.push_back(finding_of(fault));
+      prepared.may_pass = !prepared.findings.empty();
+      co_return prepared;
+    }
+    std::shared_ptr<const void> commit() override { return nullptr; }
+    void tell(const Finding& finding) const override {
+      log::Logger{}.error(event::dkim_failed, {{"error", finding.text()}});
+    }
+
+   private:
+    net::BlockingPool& pool_;
+    const config::Config& config_;
+  };
+
   static net::Awaitable<std::vector<web::Check>> check(QueueRole* self) {
     std::vector<web::Check> checks;
     const bool is_full = self->queue_->is_full();
@@ -172,6 +209,8 @@ class QueueRole final : public Role {
                                     : "warning",
                         alive ? "" : alive.error().what});
     }
+    if (auto keys = check_files(self->files_, "dkim"); keys.state != "ok")
+      checks.push_back(std::move(keys));
     co_return checks;
   }
   static net::Awaitable<void> measure(QueueRole* self) {
@@ -208,6 +247,8 @@ class QueueRole final : public Role {
   smtp::ServerSettings settings_, programs_;
   const Report report_{.checks = [this] { return check(this); },
                        .measure = [this] { return measure(this); }};
+  DkimKeys dkim_keys_{setup_.pool, setup_.config};
+  net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&dkim_keys_}};
   Listeners listeners_{setup_.sockets};
 };
 

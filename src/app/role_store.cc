@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "app/generation.h"
 #include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
@@ -25,7 +26,8 @@ namespace {
 class StoreRole final : public Role {
  public:
   explicit StoreRole(RoleSetup setup)
-      : setup_(std::move(setup)),
+      : Role(RoleKind::store),
+        setup_(std::move(setup)),
         scope_(setup_.executor),
         sessions_(setup_.executor),
         lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
@@ -48,10 +50,7 @@ class StoreRole final : public Role {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    // A fault in a script keeps the server from starting; later it keeps the script of before.
-    if (const auto faults = scripts_.load(scripts_.look()); !faults.empty())
-      co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
-    scope_.spawn(watch_scripts(this));
+    (void)co_await files_.start();
     // Told at once: else the first mail or login would be the one to find it out.
     const Path& mail = setup_.config.paths.mail;
     if (::access(mail.c_str(), R_OK | W_OK | X_OK) != 0)
@@ -94,20 +93,18 @@ class StoreRole final : public Role {
       return serve_desk(accounts_, scope_, std::move(stream));
     });
     serve_report(scope_, listeners_, RoleKind::store, report_);
+    serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
-  net::Awaitable<void> reload() override {
-    (void)scripts_.load(scripts_.look());
-    co_return;
-  }
+  net::WatchedFiles* files() override { return &files_; }
 
   // The edge only carries their bytes and cannot say goodbye for them.
   void end_sessions() override { scope_.spawn(end_sessions(this)); }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
-    stopped_.close();
+    files_.stop();
     accounts_.stop();
     co_await sessions_.shut_down(setup_.config.limits.drain);
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -130,28 +127,6 @@ class StoreRole final : public Role {
     co_return *std::move(answer);
   }
 
-  // An edited script is in use as soon as it looks the same twice.
-  static net::Awaitable<void> watch_scripts(StoreRole* self) {
-    SiteScripts::Seen seen;
-    Backoff retry(self->setup_.config.maps.poll_interval);
-    while (!self->stopped_.is_closed()) {
-      co_await self->stopped_.wait(Clock::system().steady_now() +
-                                   self->setup_.config.maps.poll_interval);
-      if (self->stopped_.is_closed()) break;
-      auto now = co_await self->setup_.pool.run(
-          [self]() -> Result<SiteScripts::Seen> { return self->scripts_.look(); });
-      if (!now) continue;
-      const bool is_due = retry.is_due(Clock::system().steady_now());
-      if (*now == seen && (*now != self->scripts_.loaded() || is_due)) {
-        if (self->scripts_.load(*now).empty())
-          retry.succeed();
-        else
-          retry.fail(Clock::system().steady_now());  // what could not be read may be by then
-      }
-      seen = *std::move(now);
-    }
-  }
-
   static net::Awaitable<std::vector<web::Check>> check(StoreRole* self) {
     const config::Config& config = self->setup_.config;
     const auto looked = co_await self->setup_.pool.run([&config]() -> Result<> {
@@ -165,8 +140,12 @@ class StoreRole final : public Role {
                     "full: fewer bytes are free on " + mail.native() + " than queue.free_min");
       return {};
     });
-    if (looked) co_return std::vector<web::Check>{{"mail", "ok", ""}};
-    co_return std::vector<web::Check>{{"mail", "red", looked.error().what}};
+    std::vector<web::Check> checks = {check_files(self->files_, "scripts")};
+    if (looked)
+      checks.push_back({"mail", "ok", ""});
+    else
+      checks.push_back({"mail", "red", looked.error().what});
+    co_return checks;
   }
   static net::Awaitable<void> measure(StoreRole* self) {
     metrics::set(metric::store_accounts, static_cast<std::int64_t>(self->accounts_.size()));
@@ -182,8 +161,8 @@ class StoreRole final : public Role {
   auth::RemoteRedeemer redeemer_;
   RemoteQuota quota_;
   store::Accounts accounts_;
-  SiteScripts scripts_{setup_.config};
-  net::Event stopped_{setup_.executor};
+  SiteScripts scripts_{scope_, setup_.pool, setup_.config};
+  net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&scripts_}};
   auth::Admission imap_, pop3_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/certificates.h"
+#include "app/generation.h"
+#include "app/key_keeper.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "auth/service.h"
@@ -23,7 +26,8 @@ constexpr auto kAnswerWithin = 3s;
 class WebRole final : public Role, private web::Backend {
  public:
   explicit WebRole(RoleSetup setup)
-      : setup_(std::move(setup)),
+      : Role(RoleKind::web),
+        setup_(std::move(setup)),
         scope_(setup_.executor),
         stopped_(setup_.executor),
         polled_(setup_.executor),
@@ -47,34 +51,39 @@ class WebRole final : public Role, private web::Backend {
     const config::Config& config = setup_.config;
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(operators_, auth::Networks::parse(config.web.metrics_from));
+    std::vector<net::FilePart*> parts = {&authority_};
     if (!config.listen.https.empty()) {
-      CO_TRY(tls_, net::TlsServer::load({{config.paths.certificate, config.paths.key}},
-                                        config.tls.folder));
+      certificates_ =
+          std::make_unique<Certificates>(setup_.pool, config, Certificates::Told::elsewhere);
+      parts.push_back(certificates_.get());
     }
-    CO_TRY_OK(load_authority());
+    files_ = std::make_unique<net::WatchedFiles>(scope_, setup_.pool, config.tls.reload_interval,
+                                                 std::move(parts));
+    (void)co_await files_->start();
     fill_settings();
     http_ = https_ = {.handshake_timeout = config.tls.handshake_timeout,
                       .request_timeout = config.web.request_timeout};
     https_.implicit_tls = true;
     services_ = std::make_unique<web::ServerServices>(
-        web::ServerServices{.scope = scope_, .site = pages_, .tls = tls_.get()});
+        web::ServerServices{.scope = scope_,
+                            .site = pages_,
+                            .tls = certificates_ ? &certificates_->server() : nullptr});
     for (const auto& [name, settings] : {std::pair{"http", &http_}, {"https", &https_}})
       listeners_.serve(scope_, {.name = name, .limits = &limits_},
                        [this, settings](net::StreamPtr stream) {
                          return web::serve(std::move(stream), *settings, *services_);
                        });
-    scope_.spawn(watch_certificates(this));
+    scope_.spawn(watch_domains(this));
+    serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
-  net::Awaitable<void> reload() override {
-    reload_certificates();
-    co_return;
-  }
+  net::WatchedFiles* files() override { return files_.get(); }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
     stopped_.close();
+    if (files_) files_->stop();
     polled_.close();
     for (const auto& source : sources_) source->channel.close();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -125,27 +134,49 @@ class WebRole final : public Role, private web::Backend {
     if (!config.server.default_domain.empty()) mail_.domains = {config.server.default_domain};
   }
 
-  Result<> load_authority() {
-    const config::Config& config = setup_.config;
-    const bool is_named = !config.web.authority.empty();
-    TRY(const auto authority,
-        net::read_trust_anchor(is_named ? config.web.authority : config.paths.certificate));
-    mail_.authority_sha256 = authority.sha256;
-    mail_.authority_pem = is_named || authority.is_self_issued ? authority.pem : "";
-    return {};
-  }
+  // The certificate that people are to trust, for the page that shows it. A fault is told of by
+  // edge, which has the same files.
+  class Authority final : public net::FilePart {
+   public:
+    explicit Authority(WebRole& role) : role_(role) {}
+    std::string look() const override { return net::stamp_of_file(place()); }
+    net::Awaitable<net::Prepared> prepare() override {
+      auto read =
+          co_await role_.setup_.pool.run([this] { return net::read_trust_anchor(place()); });
+      if (read) {
+        next_ = *std::move(read);
+        co_return net::Prepared{};
+      }
+      next_.reset();
+      co_return net::Prepared{
+          .findings = {finding_of(read.error().what)}, .is_usable = true, .may_pass = true};
+    }
+    std::shared_ptr<const void> commit() override {
+      if (!next_) return nullptr;
+      const bool is_named = !role_.setup_.config.web.authority.empty();
+      role_.mail_.authority_sha256 = next_->sha256;
+      role_.mail_.authority_pem = is_named || next_->is_self_issued ? next_->pem : "";
+      next_.reset();
+      return nullptr;
+    }
 
-  void reload_certificates() {
-    // A bad new pair is told of by edge, which has the same files.
-    if (tls_) (void)tls_->reload();
-    (void)load_authority();
-  }
-  static net::Awaitable<void> watch_certificates(WebRole* self) {
+   private:
+    Path place() const {
+      return net::find_readable(file(), KeyKeeper::folder_of(role_.setup_.config));
+    }
+    const Path& file() const {
+      const config::Config& config = role_.setup_.config;
+      return config.web.authority.empty() ? config.paths.certificate : config.web.authority;
+    }
+    WebRole& role_;
+    std::optional<net::TrustAnchor> next_;
+  };
+
+  static net::Awaitable<void> watch_domains(WebRole* self) {
     while (!self->stopped_.is_closed()) {
       co_await self->stopped_.wait(Clock::system().steady_now() +
                                    self->setup_.config.tls.reload_interval);
       if (self->stopped_.is_closed()) co_return;
-      self->reload_certificates();
       co_await self->learn_domains();
     }
   }
@@ -277,7 +308,9 @@ class WebRole final : public Role, private web::Backend {
   web::Pages pages_;
   auth::Networks exempt_, operators_;
   net::ConnectionLimits limits_;
-  std::unique_ptr<net::TlsServer> tls_;
+  Authority authority_{*this};
+  std::unique_ptr<Certificates> certificates_;
+  std::unique_ptr<net::WatchedFiles> files_;
   web::MailSettings mail_;
   web::ServerSettings http_, https_;
   std::unique_ptr<web::ServerServices> services_;

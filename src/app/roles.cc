@@ -4,6 +4,7 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -14,13 +15,17 @@
 #include <unistd.h>
 
 #include "app/fence.h"
+#include "app/generation.h"
 #include "app/role.h"
+#include "app/running.h"
 #include "app/sandbox.h"
 #include "app/supervisor.h"
 #include "base/events.h"
+#include "base/metrics.h"
 #include "net/dialer.h"
 #include "net/own_addresses.h"
 #include "net/scope.h"
+#include "net/timer.h"
 
 namespace posthorn::app {
 namespace {
@@ -115,13 +120,16 @@ Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKi
 
 class Process {
  public:
-  Process(const config::Config& config, std::vector<std::string> own_addresses)
+  enum class Holds { all_roles, one_role };
+  Process(const config::Config& config, std::vector<std::string> own_addresses, Holds holds)
       : config_(config),
         own_addresses_(std::move(own_addresses)),
         pool_(config.store.threads),
-        signals_(context_, SIGTERM, SIGINT, SIGHUP) {
+        signals_(context_, SIGTERM, SIGINT, SIGHUP),
+        is_whole_(holds == Holds::all_roles) {
     std::error_code ignored;
     signals_.add(SIGUSR1, ignored);
+    signals_.add(SIGUSR2, ignored);
   }
 
   void add(RoleKind kind, std::size_t worker, SocketMap sockets) {
@@ -138,11 +146,14 @@ class Process {
                     std::move(dialing.sockets));
   }
 
+  bool is_restarting() const { return is_restarting_; }  // once it has run
+
   // Starts the roles in the order they were added; stops them in the opposite one.
   int run(std::function<void()> on_ready) {
     {
       net::Scope scope(context_.get_executor());
       scope.spawn(live(this, std::move(on_ready)));
+      scope.spawn(measure_lag(this));
       context_.run();
     }
     roles_.clear();
@@ -182,7 +193,26 @@ class Process {
     while (started > 0) co_await self->roles_[--started]->stop();
     std::error_code ignored;
     self->signals_.cancel(ignored);
+    self->ended_.close();
     self->log_.info(event::role_stopped, {});
+  }
+
+  // How late the event loop comes to a timer is how long somebody's greeting may have waited.
+  static net::Awaitable<void> measure_lag(Process* self) {
+    constexpr auto kPause = 20ms;
+    const std::string_view role = to_string(self->roles_.front()->kind());
+    std::chrono::milliseconds longest = 0ms;
+    while (!self->ended_.is_closed()) {
+      const SteadyTime due = Clock::system().steady_now() + kPause;
+      co_await self->ended_.wait(due);
+      const auto late =
+          std::chrono::duration_cast<std::chrono::milliseconds>(Clock::system().steady_now() - due);
+      if (self->ended_.is_closed()) co_return;
+      metrics::observe(metric::loop_lag, std::max(0ms, late));
+      if (late <= longest) continue;
+      longest = late;
+      metrics::set(metric::loop_lag_longest, longest.count(), role);
+    }
   }
 
   static net::Awaitable<void> wait_for_end(Process* self) {
@@ -193,8 +223,12 @@ class Process {
       if (signal == SIGUSR1) {
         for (const auto& role : self->roles_) role->end_sessions();
       } else if (signal == SIGHUP) {
-        for (const auto& role : self->roles_) co_await role->reload();
-      } else {
+        // A role of its own is one of several: the supervisor has all of them reload together.
+        std::vector<Role*> roles;
+        for (const auto& role : self->roles_) roles.push_back(role.get());
+        if (self->is_whole_) co_await reload_here(roles);
+      } else if (signal != SIGUSR2 || self->is_whole_) {
+        self->is_restarting_ = signal == SIGUSR2;
         co_return;
       }
     }
@@ -206,6 +240,9 @@ class Process {
   net::BlockingPool pool_;
   asio::signal_set signals_;
   std::optional<net::Dialer> dialer_;
+  const bool is_whole_;
+  bool is_restarting_ = false;
+  net::Event ended_{context_.get_executor()};
   std::vector<std::unique_ptr<Role>> roles_;
   log::Logger log_;
   int status_ = 0;
@@ -236,7 +273,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
     log::Logger{}.error(event::config_refused, {{"error", result.error().what}});
     return kExitConfig;
   }
-  Process process(config, std::move(own_addresses));
+  Process process(config, std::move(own_addresses), Process::Holds::one_role);
   if (dialing) process.dial_by(*std::move(dialing));
   process.add(kind, worker, *std::move(sockets));
   return process.run(say_ready_to_supervisor);
@@ -266,20 +303,27 @@ int run_one_process(const config::Config& config) {
     return 1;
   };
   if (const auto prepared = prepare_folders(config); !prepared) return refuse(prepared.error());
-  const auto lock = take_instance_lock(config);
+  auto lock = take_instance_lock(config);
   if (!lock) return refuse(lock.error());
+  if (const auto kept = keep_running_config(config); !kept)
+    log::Logger{}.warn(event::files_unkept, {{"error", kept.error().what}});
   auto sockets = bind_all();
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
-  Process process(config, net::own_addresses());
+  Process process(config, net::own_addresses(), Process::Holds::all_roles);
   for (const RoleKind kind :
        {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
-  return process.run([] {
+  const int status = process.run([] {
     fmt::print("posthorn: ready\n");
     std::fflush(stdout);
     notify_systemd("READY=1");
   });
+  if (status != 0 || !process.is_restarting()) return status;
+  lock->close();
+  ::execl("/proc/self/exe", "posthorn", "serve", "--one-process", "-c", config.file.c_str(),
+          static_cast<char*>(nullptr));
+  return refuse(fail_errno("exec", "/proc/self/exe", errno).error());
 }
 
 }  // namespace posthorn::app

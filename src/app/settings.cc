@@ -52,6 +52,19 @@ Result<> check_location(const config::Config& config) {
   return {};
 }
 
+// Who may send to anybody without a login. Half the Internet is an open relay as the whole is.
+Result<> check_relay_from(const std::vector<std::string>& texts) {
+  TRY(const auto networks, auth::Networks::parse(texts));
+  std::size_t far_apart = 0;
+  for (const char* address : {"1.1.1.1", "9.9.9.9", "64.233.1.1", "130.89.1.1", "193.0.0.1",
+                              "212.27.1.1", "2001:4860::1", "2400:cb00::1", "2a00:1450::1"})
+    far_apart += networks.contains(address) ? 1 : 0;
+  if (far_apart < 2 && networks.warnings().empty()) return {};
+  return fail(ErrorKind::config,
+              "it takes in most of the Internet: everybody could send to anybody through this "
+              "server; name the networks that are yours");
+}
+
 class Permissions {
  public:
   // Nothing that everybody can write may decide what the server does; what is not there is judged
@@ -110,6 +123,19 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   Settings settings(config);
   if (const auto sockets = list_sockets(config); !sockets) settings.add(sockets.error().what);
   settings.expect("limits", "exempt", auth::Networks::parse(config.limits.exempt));
+  const auto expect_tables = [&](std::string_view key, const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      if (!name.empty()) settings.expect("maps", key, maps::parse_table_name(name));
+  };
+  expect_tables("domains", config.maps.domains);
+  expect_tables("mailboxes", config.maps.mailboxes);
+  expect_tables("aliases", config.maps.aliases);
+  expect_tables("senders", config.maps.senders);
+  expect_tables("transport", config.maps.transport);
+  expect_tables("sender_relays", config.maps.sender_relays);
+  expect_tables("relay_sasl", {config.maps.relay_sasl});
+  expect_tables("vusers", config.maps.vusers);
+  settings.expect("smtp", "relay_from", check_relay_from(config.smtp.relay_from));
   settings.expect("web", "metrics_from", auth::Networks::parse(config.web.metrics_from));
   if (!config.filter.spamd.empty())
     settings.expect("filter", "spamd", net::parse_address(config.filter.spamd));

@@ -1,5 +1,6 @@
 #include "app/site_scripts.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/ascii.h"
@@ -12,90 +13,186 @@ constexpr std::size_t kUsersMax = 10'000;
 constexpr std::string_view kSuffix = ".sieve";
 constexpr std::string_view kMissing = "-";
 
-std::string stamp_of(const Path& path) {
-  const auto info = find_file_info(path);
-  if (!info || !*info) return std::string(kMissing);
-  return fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
-                     (*info)->modified.time_since_epoch().count());
+// Those that must be there.
+std::vector<Path> listed(const config::Config& config) {
+  std::vector<Path> paths;
+  for (const auto* names : {&config.sieve.before, &config.sieve.after})
+    for (const std::string& name : *names) paths.push_back(config.paths.sieve / name);
+  return paths;
 }
 
 }  // namespace
 
-// Those that must be there.
-std::vector<Path> SiteScripts::listed() const {
-  std::vector<Path> paths;
-  for (const auto* names : {&config_.sieve.before, &config_.sieve.after})
-    for (const std::string& name : *names) paths.push_back(place(name));
-  return paths;
-}
-
-SiteScripts::Seen SiteScripts::look() const {
+SiteScripts::Seen SiteScripts::look_at(const config::Config& config) {
   Seen seen;
-  for (const Path& path : listed()) seen[path] = stamp_of(path);
-  const Path usual = place("default.sieve");
-  if (const std::string stamp = stamp_of(usual); stamp != kMissing) seen[usual] = stamp;
+  for (const Path& path : listed(config)) seen[path] = net::stamp_of_file(path);
+  const Path usual = config.paths.sieve / "default.sieve";
+  seen[usual] = net::stamp_of_file(usual);
   std::error_code error;
   std::size_t users = 0;
-  for (auto at = std::filesystem::directory_iterator(place("users"), error);
+  for (auto at = std::filesystem::directory_iterator(config.paths.sieve / "users", error);
        !error && at != std::filesystem::directory_iterator() && users < kUsersMax;
        at.increment(error))
     if (const std::string name = at->path().filename().native(); name.ends_with(kSuffix)) {
-      seen[at->path()] = stamp_of(at->path());
+      seen[at->path()] = net::stamp_of_file(at->path());
       ++users;
     }
   return seen;
 }
 
-std::vector<std::string> SiteScripts::load(const Seen& seen) {
-  std::erase_if(scripts_, [&](const auto& one) { return !seen.contains(one.first); });
-  std::erase_if(faults_, [&](const auto& one) { return !seen.contains(one.first); });
-  for (const auto& [path, stamp] : seen) {
-    const auto before = loaded_.find(path);
-    if (before != loaded_.end() && before->second == stamp && !faults_.contains(path)) continue;
-    Result<sieve::Script> script = fail(ErrorKind::config, "");
-    auto text = read_file(path, sieve::kScriptMax);
-    if (!text)
-      script = fail(ErrorKind::config, fmt::format("{}:1: {}", path.native(), text.error().what));
-    else if (!*text)
-      script = fail(ErrorKind::config, fmt::format("{}:1: there is no such file", path.native()));
-    else
-      script = sieve::Script::parse(**std::move(text), path.native());
-    if (script) {
-      scripts_[path] = std::make_shared<const sieve::Script>(*std::move(script));
-      faults_.erase(path);
-      if (told_ == Told::by_log) log_.info(event::sieve_loaded, {{"file", path.native()}});
-    } else if (faults_[path] != script.error().what) {
-      faults_[path] = script.error().what;
-      if (told_ == Told::by_log) log_.error(event::sieve_refused, {{"error", script.error().what}});
-    }
+std::string SiteScripts::look() const {
+  std::string text;
+  for (const auto& [path, stamp] : look_at(config_))
+    text += fmt::format("{}={};", path.filename().native(), stamp);
+  return text;
+}
+
+// What was good when it was read and looks the same is not read again.
+void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set* before,
+                           const LastGood& kept, Next& next) {
+  One& one = next.set->scripts[path];
+  const One* old = nullptr;
+  if (before != nullptr)
+    if (const auto found = before->scripts.find(path); found != before->scripts.end())
+      old = &found->second;
+  if (old != nullptr && !old->stamp.empty() && old->stamp == stamp) {
+    one = {old->script, stamp, nullptr};
+    return;
   }
-  loaded_ = seen;
-  users_.clear();
-  const Path folder = place("users");
-  for (const auto& [path, script] : scripts_) {
-    if (path.parent_path() != folder) continue;
+  Result<sieve::Script> script = fail(ErrorKind::config, "");
+  auto text = read_file(path, sieve::kScriptMax);
+  if (!text || !*text) {
+    script = fail(
+        ErrorKind::config,
+        fmt::format("{}:1: {}", path.native(), text ? "there is no such file" : text.error().what));
+    next.outcome.may_pass = true;
+  } else {
+    script = sieve::Script::parse(**text, path.native());
+  }
+  if (script) {
+    one = {std::make_shared<const sieve::Script>(*std::move(script)), stamp,
+           std::make_shared<const std::string>(**std::move(text))};
+    next.news.push_back(path.native());
+    return;
+  }
+  next.outcome.findings.push_back(finding_of(script.error().what));
+  if (old != nullptr && old->script) {
+    one.script = old->script;
+    return;
+  }
+  const auto copy = kept.read(path);
+  if (!copy) return;
+  if (auto last = sieve::Script::parse(*copy, path.native())) {
+    one.script = std::make_shared<const sieve::Script>(*std::move(last));
+    next.stale.push_back(path);
+  }
+}
+
+SiteScripts::Next SiteScripts::read(const config::Config& config, const Set* before,
+                                    const LastGood& kept) {
+  Next next{.set = std::make_shared<Set>()};
+  const Path usual = config.paths.sieve / "default.sieve";
+  const auto names = listed(config);
+  for (const auto& [path, stamp] : look_at(config)) {
+    if (path == usual && stamp == kMissing && std::ranges::find(names, path) == names.end()) {
+      next.outcome.findings.push_back(
+          {path.native() + ":1",
+           "there is no such file: mail that was marked as spam stays in INBOX",
+           fmt::format("put the one of sieve/ back; if that is meant: touch {}", path.native()),
+           Weight::warning});
+      continue;
+    }
+    read_one(path, stamp, before, kept, next);
+  }
+  const Path folder = config.paths.sieve / "users";
+  auto& users = next.set->users;
+  for (const auto& [path, one] : next.set->scripts) {
+    if (path.parent_path() != folder || !one.script) continue;
     const std::string name = path.filename().native();
     // Of two names that differ in case the lower one counts.
     const std::string lower = to_lower(name);
     if (name == lower)
-      users_[lower] = path;
+      users[lower] = path;
     else
-      users_.try_emplace(lower, path);
+      users.try_emplace(lower, path);
   }
-  std::vector<std::string> faults;
-  for (const auto& [path, fault] : faults_) faults.push_back(fault);
-  return faults;
+  return next;
+}
+
+Findings SiteScripts::check(const config::Config& config) {
+  return read(config, nullptr, LastGood()).outcome.findings;
+}
+
+net::Awaitable<net::Prepared> SiteScripts::prepare() {
+  auto read = co_await pool_.run([this, before = set_]() -> Result<Next> {
+    return SiteScripts::read(config_, before.get(), kept_);
+  });
+  if (!read) {
+    next_ = {};
+    co_return net::Prepared{.findings = {{config_.paths.sieve.native(), read.error().what}},
+                            .is_usable = false,
+                            .may_pass = true};
+  }
+  next_ = *std::move(read);
+  co_return std::move(next_.outcome);
+}
+
+std::shared_ptr<const void> SiteScripts::commit() {
+  if (!next_.set) return nullptr;
+  constexpr std::size_t kToldMax = 20;
+  for (std::size_t i = 0; i < next_.news.size() && i < kToldMax; ++i)
+    log_.info(event::sieve_loaded, {{"file", next_.news[i]}});
+  if (next_.news.size() > kToldMax)
+    log_.info(event::sieve_loaded, {{"file", "and others"}, {"files", next_.news.size()}});
+  for (const Path& path : next_.stale)
+    log_.error(event::files_stale,
+               {{"error", path.native() + " serves as it was kept in paths.state"}});
+  for (auto& [path, one] : next_.set->scripts)
+    if (one.good) to_keep_.emplace_back(path, std::move(one.good));
+  std::shared_ptr<const void> old = std::exchange(set_, std::move(next_.set));
+  next_ = {};
+  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
+  return old;
+}
+
+net::Awaitable<void> SiteScripts::keep(SiteScripts* self) {
+  // A few at a time: each is synced, and others want the pool's threads, too.
+  constexpr std::size_t kAtOnce = 50;
+  while (!self->to_keep_.empty()) {
+    auto& all = self->to_keep_;
+    std::vector<std::pair<Path, std::shared_ptr<const std::string>>> files;
+    while (!all.empty() && files.size() < kAtOnce) {
+      files.push_back(std::move(all.back()));
+      all.pop_back();
+    }
+    const auto kept = co_await self->pool_.run([self, files = std::move(files)]() -> Result<> {
+      for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
+      return {};
+    });
+    if (!kept) {
+      self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
+      all.clear();
+    }
+  }
+  self->is_keeping_ = false;
+}
+
+void SiteScripts::tell(const Finding& finding) const {
+  if (finding.weight == Weight::fault)
+    log_.error(event::sieve_refused, {{"error", finding.text()}});
+  else
+    log_.warn(event::files_warning, {{"error", finding.text()}});
 }
 
 const sieve::Script* SiteScripts::find(const Path& path) const {
-  const auto found = scripts_.find(path);
-  return found == scripts_.end() ? nullptr : found->second.get();
+  const auto found = set_->scripts.find(path);
+  return found == set_->scripts.end() ? nullptr : found->second.script.get();
 }
 
 // Whatever case the file's name is in.
 Path SiteScripts::place_of_user(const std::string& account) const {
-  const auto found = users_.find(account + std::string(kSuffix));
-  return found == users_.end() ? Path() : found->second;
+  const auto found = set_->users.find(account + std::string(kSuffix));
+  return found == set_->users.end() ? Path() : found->second;
 }
 
 std::vector<sieve::Action> SiteScripts::decide(const sieve::Input& input,

@@ -1,7 +1,7 @@
 // SiteScripts: the administrator's Sieve scripts of paths.sieve as they are in use: those of
-// sieve.before, users/<address>.sieve or default.sieve, those of sieve.after. A file that was
-// changed is checked and swapped by itself; with a fault the one of before stays. Lives on the
-// store's thread: libsieve does one thing at a time.
+// sieve.before, users/<address>.sieve or default.sieve, those of sieve.after. They are a part of
+// the store's generation. A script with a fault keeps its last good form, at a start its copy in
+// paths.state; without one it is left out, and the message is kept as if it said nothing.
 #pragma once
 
 #include <map>
@@ -10,41 +10,65 @@
 #include <vector>
 
 #include "base/config.h"
+#include "base/last_good.h"
 #include "base/log.h"
+#include "net/watched_files.h"
 #include "sieve/sequence.h"
 
 namespace posthorn::app {
 
-class SiteScripts {
+class SiteScripts final : public net::FilePart {
  public:
-  enum class Told { by_log, by_return };
-  explicit SiteScripts(const config::Config& config, Told told = Told::by_log)
-      : config_(config), told_(told) {}
+  SiteScripts(net::Scope& scope, net::BlockingPool& pool, const config::Config& config)
+      : scope_(scope), pool_(pool), config_(config), kept_(config.paths.state / "store") {}
 
-  // The files as they lie there now, each with what tells that it was changed. Blocks; from any
-  // thread.
-  using Seen = std::map<Path, std::string>;
-  Seen look() const;
-  // Reads what is new in seen; the faults of all, "file:line: reason".
-  std::vector<std::string> load(const Seen& seen);
-  const Seen& loaded() const { return loaded_; }
+  // The faults and warnings of all, as they lie there now; nothing is put to use. Blocks.
+  static Findings check(const config::Config& config);
+
+  std::string look() const override;
+  net::Awaitable<net::Prepared> prepare() override;
+  std::shared_ptr<const void> commit() override;
+  void tell(const Finding& finding) const override;
 
   // What becomes of a message to this account; a fault is logged.
   std::vector<sieve::Action> decide(const sieve::Input& input, const std::string& account) const;
 
  private:
-  using ScriptPtr = std::shared_ptr<const sieve::Script>;
+  // One file, as it was read.
+  struct One {
+    std::shared_ptr<const sieve::Script> script;  // nullptr: it is left out
+    std::string stamp;                            // of what was read; empty: with a fault
+    std::shared_ptr<const std::string> good;      // read now, to be kept
+  };
+  struct Set {
+    std::map<Path, One> scripts;
+    std::map<std::string, Path> users;  // of scripts, by the file's name in lower case
+  };
+  using SetPtr = std::shared_ptr<const Set>;
+  struct Next {
+    std::shared_ptr<Set> set;
+    net::Prepared outcome;
+    std::vector<std::string> news;  // files that were read and are good
+    std::vector<Path> stale;        // those whose copies serve
+  };
+  using Seen = std::map<Path, std::string>;  // with what tells that a file was changed
+  static Seen look_at(const config::Config& config);
+  static Next read(const config::Config& config, const Set* before, const LastGood& kept);
+  static void read_one(const Path& path, const std::string& stamp, const Set* before,
+                       const LastGood& kept, Next& next);
+  static net::Awaitable<void> keep(SiteScripts* self);
   Path place(const std::string& name) const { return config_.paths.sieve / name; }
-  std::vector<Path> listed() const;
   const sieve::Script* find(const Path& path) const;
   Path place_of_user(const std::string& account) const;
 
+  net::Scope& scope_;
+  net::BlockingPool& pool_;
   const config::Config& config_;
-  const Told told_;
-  Seen loaded_;
-  std::map<Path, ScriptPtr> scripts_;
-  std::map<std::string, Path> users_;  // of scripts_, by the file's name in lower case
-  std::map<Path, std::string> faults_;
+  LastGood kept_;
+  SetPtr set_ = std::make_shared<const Set>();
+  Next next_;
+  std::vector<std::pair<Path, std::shared_ptr<const std::string>>> to_keep_;
+  bool is_keeping_ = false;
   log::Logger log_;
 };
 

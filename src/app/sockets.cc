@@ -96,6 +96,15 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     inside(fmt::format("store-{}.quota.sock", worker), RoleKind::store, RoleKind::lookup, worker);
     inside(fmt::format("store-{}.control.sock", worker), RoleKind::store, std::nullopt, worker);
   }
+  const auto reloads = [&](RoleKind role, std::size_t workers) {
+    for (std::size_t worker = 0; worker < workers; ++worker)
+      inside(fmt::format("{}-{}.reload.sock", to_string(role), worker), role, std::nullopt, worker);
+  };
+  reloads(RoleKind::lookup, 1);
+  reloads(RoleKind::queue, 1);
+  reloads(RoleKind::store, config.store.workers);
+  reloads(RoleKind::edge, config.edge.workers);
+  if (!config.listen.http.empty() || !config.listen.https.empty()) reloads(RoleKind::web, 1);
   if (config.submission.programs != "off") {
     inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);
     specs.back().mode = 0666;

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/key_keeper.h"
+#include "app/running.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "app/tool_dkim.h"
@@ -72,9 +74,11 @@ class Supervisor {
       fmt::print(stderr, "posthorn: {}\n", prepared.error().what);
       return 1;
     }
+    keys_.look();
     make_children();
     for (Child& child : children_) start(child);
     loop();
+    if (restarting_) begin_anew();
     return exit_status_;
   }
 
@@ -90,13 +94,17 @@ class Supervisor {
     TRY_OK(take_descriptors("the supervisor", specs.size() + most + kDescriptorsSpare));
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
+    is_inherited_ = !inherited.empty();
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2})
+      sigaddset(&signals, signal);
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     signals_ = File(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.is_open()) return fail_errno("signalfd", "", errno);
+    if (const auto kept = keep_running_config(config_); !kept)
+      log_.warn(event::files_unkept, {{"error", kept.error().what}});
     return {};
   }
 
@@ -220,6 +228,7 @@ class Supervisor {
         if (child.ready.is_open()) waits.push_back({child.ready.fd(), POLLIN, 0});
       ::poll(waits.data(), waits.size(), next_timeout());
       feed_watchdog();
+      keys_.look();
       take_signals();
       take_ready();
       reap();
@@ -251,18 +260,62 @@ class Supervisor {
     signalfd_siginfo info{};
     while (::read(signals_.fd(), &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGHUP && !stopping_) {
+        reload();
         for (const Child& child : children_)
           if (child.pid > 0) ::kill(child.pid, SIGHUP);
-      } else if (!stopping_ && (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)) {
+      } else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT ||
+                 info.ssi_signo == SIGUSR2) {
+        if (info.ssi_signo != SIGUSR2) restarting_ = false;
+        if (stopping_) continue;
         stopping_ = true;
+        restarting_ = info.ssi_signo == SIGUSR2;
         log_.info(event::role_stopping, {});
         for (const Child& child : children_)
           if (child.pid > 0 && child.role == RoleKind::store && child.is_ready)
             ::kill(child.pid, SIGUSR1);
         std::erase_if(bound_, [](const Bound& bound) { return bound.spec.worker == kAllWorkers; });
-        notify_systemd("STOPPING=1");
+        notify_systemd(restarting_ ? "RELOADING=1" : "STOPPING=1");
       }
     }
+  }
+
+  // `posthorn restart`: the same process, with the program and the configuration as they are now.
+  void begin_anew() {
+    lock_.close();
+    bound_.clear();
+    std::string program = program_.native();
+    constexpr std::string_view kDeleted = " (deleted)";  // an upgrade has put a new one there
+    if (program.ends_with(kDeleted)) program.resize(program.size() - kDeleted.size());
+    log_.info(event::role_stopped, {});
+    if (is_inherited_) {  // whoever made the sockets hands them over again
+      exit_status_ = 1;
+      return;
+    }
+    if (watchdog_) setenv("WATCHDOG_USEC", fmt::format("{}", 2000 * watchdog_->count()).c_str(), 1);
+    ::execl(program.c_str(), "posthorn", "serve", "-c", config_.file.c_str(),
+            static_cast<char*>(nullptr));
+    log_.error(event::config_refused,
+               {{"error", fmt::format("exec {}: {}", program, std::strerror(errno))}});
+    exit_status_ = 1;
+  }
+
+  // All roles together, by the one who asks them all: `posthorn reload` in a process of its own.
+  // The roles log what comes of it.
+  void reload() {
+    const pid_t pid = ::fork();
+    if (pid != 0) {
+      if (pid < 0) log_.error(event::generation_refused, {{"error", std::strerror(errno)}});
+      return;
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2; ++fd) ::dup2(null, fd);
+    unsetenv("NOTIFY_SOCKET");
+    ::execl(program_.c_str(), "posthorn", "reload", "-c", config_.file.c_str(),
+            static_cast<char*>(nullptr));
+    ::_exit(127);
   }
 
   void take_ready() {
@@ -350,6 +403,7 @@ class Supervisor {
   const config::Config& config_;
   Path program_;
   log::Logger log_;
+  KeyKeeper keys_{config_};
   File lock_;
   File signals_;
   std::vector<Bound> bound_;
@@ -358,6 +412,8 @@ class Supervisor {
   SteadyTime watchdog_due_{};
   bool announced_ = false;
   bool stopping_ = false;
+  bool restarting_ = false;
+  bool is_inherited_ = false;
   bool over_ = false;
   int exit_status_ = 0;
   std::optional<RoleKind> asked_;
@@ -419,6 +475,16 @@ Result<> prepare_folders(const config::Config& config) {
   TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
   TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
   // Unix users pass through it to their own.
+  // There before a role's fence is put up: what is laid into it later can be read.
+  if (geteuid() == 0) TRY_OK(make_folders(Disk::real(), KeyKeeper::folder_of(config), 0711));
+  // Where it may not be made, a start with a fault has no form of before to fall back on.
+  const auto state = [&]() -> Result<> {
+    TRY_OK(make_folders(Disk::real(), config.paths.state, 0711));
+    TRY_OK(own(config.paths.state / "lookup", config, RoleKind::lookup, 0700));
+    return own(config.paths.state / "store", config, RoleKind::store, 0700);
+  };
+  if (const auto made = state(); !made)
+    log::Logger{}.warn(event::files_unkept, {{"error", made.error().what}});
   return own(config.paths.mail, config, RoleKind::store, config.store.unix_users ? 0711 : 0700);
 }
 

@@ -106,7 +106,7 @@ Result<> TableEdits::check() {
   }
   if (texts.empty()) return {};
   std::ranges::move(fault_texts(maps::load_tables(config_)), std::back_inserter(before));
-  std::ranges::move(fault_texts(maps::load_tables(config_, nullptr, nullptr, {}, &texts)),
+  std::ranges::move(fault_texts(maps::load_tables(config_, {.instead = &texts})),
                     std::back_inserter(after));
   std::multiset<std::string> known;
   for (const std::string& fault : before) known.insert(without_line(fault));

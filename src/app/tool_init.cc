@@ -54,6 +54,7 @@ Result<config::Config> instance_config(const InitOptions& options) {
   config.filter.spamd = options.spamd;
   if (!options.mail.empty()) config.paths.mail = options.mail;
   if (!options.spool.empty()) config.paths.spool = options.spool;
+  if (!options.state.empty()) config.paths.state = options.state;
   if (!options.run.empty()) config.paths.run = options.run;
   if (!options.pgsql.empty()) {
     config.pgsql.conninfo = options.pgsql;

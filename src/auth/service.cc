@@ -34,7 +34,8 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       clock_(clock),
       sources_(std::move(sources)),
       stopped_(scope.executor()),
-      retry_(config.maps.poll_interval),
+      users_(std::make_shared<const Users>()),
+      kept_(config.paths.state / "lookup"),
       throttle_(config.auth, clock),
       try_ended_(scope.executor()),
       secret_(random_bytes(32)),
@@ -49,10 +50,7 @@ net::Task<> AuthService::start() {
       return hash_password(scheme, random_hex(16));
     }));
   }
-  const auto faults = co_await reload(true);
-  if (!faults.empty())
-    co_return fail(ErrorKind::config, fmt::format("{}", fmt::join(faults, "\n")));
-  scope_.spawn(watch(this));
+  scope_.spawn(sweep(this));
   co_return Result<>{};
 }
 
@@ -61,89 +59,142 @@ void AuthService::stop() {
   try_ended_.close();
 }
 
-std::string AuthService::stamp() const {
+std::string AuthService::look() const {
   std::string text;
-  for (const Path* path : {&config_.paths.users, &config_.paths.smtp_users}) {
-    if (path->empty() || (path == &config_.paths.users && sources_.users != nullptr)) continue;
-    const auto info = find_file_info(*path);
-    text += info && *info ? fmt::format("{}:{}:{};", (*info)->inode, (*info)->size,
-                                        (*info)->modified.time_since_epoch().count())
-                          : "-;";
-  }
+  if (sources_.users == nullptr) text += net::stamp_of_file(config_.paths.users) + ";";
+  if (!config_.paths.smtp_users.empty()) text += net::stamp_of_file(config_.paths.smtp_users);
   return text;
 }
 
-net::Awaitable<void> AuthService::watch(AuthService* self) {
-  std::string seen;
+net::Awaitable<void> AuthService::sweep(AuthService* self) {
   while (!self->stopped_.is_closed()) {
-    // A file that somebody is still writing must look the same twice; the second look comes soon.
-    const auto interval = self->config_.maps.poll_interval;
-    const auto pause = seen == self->stamp_ || seen.empty() ? interval : std::min(interval, 250ms);
-    co_await self->stopped_.wait(Clock::system().steady_now() + pause);
-    if (self->stopped_.is_closed()) break;
-    const std::string now = self->stamp();
-    if (now != self->stamp_ && now == seen)
-      (void)self->load(false);
-    else if (now == self->stamp_ && self->retry_.is_due(Clock::system().steady_now()))
-      (void)self->load(true);  // what could not be read has no new stamp
-    seen = now;
+    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
     const SteadyTime time = self->clock_.steady_now();
     std::erase_if(self->tokens_, [&](const auto& item) { return item.second.expires < time; });
     std::erase_if(self->cache_, [&](const auto& item) { return item.second < time; });
   }
 }
 
-AuthService::UsersPtr AuthService::read_users(const Path& path, const Users* before,
-                                              std::vector<std::string>& faults, bool& unread) {
+AuthService::UsersPtr AuthService::parse(const std::string& text, const Path& path) {
+  auto users = std::make_shared<Users>();
+  users->file = parse_users(text, path.native());
+  for (const auto& [name, hash] : users->file.hashes) users->hashes.push_back(&hash);
+  for (const std::string& name : users->file.faulty_names) users->faulty_names.insert(name);
+  return users;
+}
+
+// Blocks. A file with a fault: as it was before, as its copy has it, or as far as it goes.
+AuthService::Read AuthService::read_users(const Path& path, const UsersPtr& before) const {
+  Read read;
+  const auto wrong = [&](std::string why, std::string remedy = "") {
+    read.outcome.findings.push_back({path.native() + ":1", std::move(why), std::move(remedy)});
+  };
+  const bool has_before = before && before->is_whole() && !before->hashes.empty();
+  const auto copy = has_before ? std::nullopt : kept_.read(path);
   const auto text = read_file(path);
-  if (!text) {
-    faults.push_back(fmt::format("{}:1: {}", path.native(), text.error().what));
-    unread = true;
-  } else if (!*text) {
-    faults.push_back(fmt::format("{}:1: there is no such file", path.native()));
-    unread = true;
-  } else if ((*text)->empty() && before != nullptr && !before->file.hashes.empty()) {
+  UsersPtr found;
+  if (!text || !*text) {
+    wrong(text ? "there is no such file" : text.error().what,
+          text ? fmt::format("put it back; if nobody is to log in: touch {}", path.native()) : "");
+    read.outcome.may_pass = true;
+  } else if ((*text)->empty() && (has_before || (copy && !copy->empty()))) {
     // What an editor or a full disk leaves for a moment; it would refuse every login.
-    faults.push_back(fmt::format("{}:1: the file has become empty", path.native()));
+    wrong("the file has become empty", "a comment in it makes that meant");
   } else {
-    auto users = std::make_shared<Users>();
-    users->file = parse_users(**text, path.native());
-    faults.insert(faults.end(), users->file.faults.begin(), users->file.faults.end());
-    for (const auto& [name, hash] : users->file.hashes) users->hashes.push_back(&hash);
-    return users;
+    found = parse(**text, path);
+    for (const std::string& fault : found->file.faults)
+      read.outcome.findings.push_back(finding_of(fault));
+    for (const std::string& warning : found->file.warnings)
+      read.outcome.findings.push_back(finding_of(warning, Weight::warning));
+    if (found->is_whole()) {
+      read.users = std::move(found);
+      read.good = std::make_shared<const std::string>(**text);
+      return read;
+    }
   }
-  return nullptr;
+  if (has_before) {
+    read.users = before;
+    return read;
+  }
+  if (copy)
+    if (auto old = parse(*copy, path); old->is_whole()) {
+      read.users = std::move(old);
+      read.is_stale = true;
+      return read;
+    }
+  if (!found) {
+    auto none = std::make_shared<Users>();
+    none->unread = read.outcome.findings.front().text();
+    found = std::move(none);
+  }
+  read.users = std::move(found);
+  return read;
 }
 
-// Both files or neither: with a fault in one of them the old ones stay.
-net::Awaitable<std::vector<std::string>> AuthService::reload(bool force) {
-  if (!force && stamp() == stamp_) co_return std::vector<std::string>{};
-  co_return load(false);
+net::Awaitable<net::Prepared> AuthService::prepare() {
+  next_users_ = next_smtp_users_ = {};
+  next_users_.users = users_;
+  const auto done =
+      co_await pool_.run([this, users = users_, smtp_users = smtp_users_]() -> Result<> {
+        if (sources_.users == nullptr) next_users_ = read_users(config_.paths.users, users);
+        if (!config_.paths.smtp_users.empty())
+          next_smtp_users_ = read_users(config_.paths.smtp_users, smtp_users);
+        return {};
+      });
+  net::Prepared prepared;
+  if (!done) {
+    prepared = {.findings = {{config_.paths.users.native() + ":1", done.error().what}},
+                .is_usable = false,
+                .may_pass = true};
+    co_return prepared;
+  }
+  for (const Read* read : {&next_users_, &next_smtp_users_}) {
+    std::ranges::copy(read->outcome.findings, std::back_inserter(prepared.findings));
+    prepared.may_pass = prepared.may_pass || read->outcome.may_pass;
+  }
+  co_return prepared;
 }
 
-std::vector<std::string> AuthService::load(bool is_again) {
-  stamp_ = stamp();
-  std::vector<std::string> faults;
-  bool unread = false;
-  auto users = sources_.users != nullptr
-                   ? (users_ ? users_ : std::make_shared<const Users>())
-                   : read_users(config_.paths.users, users_.get(), faults, unread);
-  UsersPtr smtp_users;
-  if (!config_.paths.smtp_users.empty())
-    smtp_users = read_users(config_.paths.smtp_users, smtp_users_.get(), faults, unread);
-  if (!is_again || !unread) retry_.succeed();
-  if (unread) retry_.fail(Clock::system().steady_now());
-  if (faults.empty()) {
-    for (const std::string& warning : users->file.warnings)
-      log_.warn(event::maps_warning, {{"error", warning}});
-    users_ = std::move(users);
-    smtp_users_ = std::move(smtp_users);
-    cache_.clear();
+std::shared_ptr<const void> AuthService::commit() {
+  auto old = std::make_shared<const std::pair<UsersPtr, UsersPtr>>(users_, smtp_users_);
+  if (next_users_.users != users_ || next_smtp_users_.users != smtp_users_) cache_.clear();
+  for (Read* read : {&next_users_, &next_smtp_users_}) {
+    if (!read->users) continue;
+    const Path& path = read == &next_users_ ? config_.paths.users : config_.paths.smtp_users;
+    if (read->is_stale)
+      log_.error(event::files_stale,
+                 {{"error", path.native() + " serves as it was kept in paths.state"}});
+    else if (!read->users->is_whole())
+      log_.error(event::files_stale,
+                 {{"error", fmt::format("{}: who stands on a faulty line, or all if it cannot be "
+                                        "read, cannot log in for now",
+                                        path.native())}});
+    if (read->good) to_keep_.emplace_back(path, std::move(read->good));
   }
-  if (!is_again || faults != told_)
-    for (const std::string& fault : faults) log_.error(event::maps_refused, {{"error", fault}});
-  told_ = faults;
-  return faults;
+  users_ = std::move(next_users_.users);
+  smtp_users_ = std::move(next_smtp_users_.users);
+  next_users_ = next_smtp_users_ = {};
+  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
+  return old;
+}
+
+net::Awaitable<void> AuthService::keep(AuthService* self) {
+  while (!self->to_keep_.empty()) {
+    const auto kept =
+        co_await self->pool_.run([self, files = std::exchange(self->to_keep_, {})]() -> Result<> {
+          for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
+          return {};
+        });
+    if (!kept) self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
+  }
+  self->is_keeping_ = false;
+}
+
+void AuthService::tell(const Finding& finding) const {
+  if (finding.weight == Weight::fault)
+    log_.error(event::maps_refused, {{"error", finding.text()}});
+  else
+    log_.warn(event::maps_warning, {{"error", finding.text()}});
 }
 
 // The canonical account of what a client typed; nullopt: no account could be meant.
@@ -181,6 +232,10 @@ const std::string* AuthService::hash_of(const Users& users, const std::string& a
 net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
                                                              std::string account) const {
   if (sources_.users == nullptr || users != users_) {
+    if (!users->unread.empty()) co_return fail(ErrorKind::temporary, users->unread);
+    if (users->faulty_names.contains(account) ||
+        users->faulty_names.contains(account.substr(0, account.rfind('@'))))
+      co_return fail(ErrorKind::temporary, fmt::format("the line of {} has a fault", account));
     const std::string* hash = hash_of(*users, account);
     if (hash == nullptr) co_return std::nullopt;
     co_return *hash;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,14 +16,15 @@
 #include "auth/networks.h"
 #include "auth/throttle.h"
 #include "auth/user_file.h"
-#include "base/backoff.h"
 #include "base/config.h"
+#include "base/last_good.h"
 #include "base/log.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
 #include "net/timer.h"
+#include "net/watched_files.h"
 
 namespace posthorn::auth {
 
@@ -47,7 +49,10 @@ struct MailClaim {
   std::size_t recipients = 0;
 };
 
-class AuthService final : public Authenticator, public Redeemer {
+// The users of paths.users and paths.smtp_users are a part of the role's generation: a file with a
+// fault keeps its last good form, at a start the copy of it in paths.state; without one, who stands
+// on a faulty line, or all of a missing file, cannot be judged now.
+class AuthService final : public Authenticator, public Redeemer, public net::FilePart {
  public:
   // domain_names gives the local domains of now, for logins that name none.
   AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
@@ -55,9 +60,10 @@ class AuthService final : public Authenticator, public Redeemer {
               const Clock& clock = Clock::system(), Sources sources = {});
 
   net::Task<> start();
-  net::Awaitable<std::vector<std::string>> reload(bool force);  // faults, "file:line: reason"
-  // Of the files as they are now; with one the users of before are in use.
-  const std::vector<std::string>& faults() const { return told_; }
+  std::string look() const override;
+  net::Awaitable<net::Prepared> prepare() override;
+  std::shared_ptr<const void> commit() override;
+  void tell(const Finding& finding) const override;
   void stop();
 
   // Who may not log in now, and the operator's say in it.
@@ -84,17 +90,25 @@ class AuthService final : public Authenticator, public Redeemer {
     SteadyTime expires;
     std::size_t recipients = 0;  // of a message
   };
-  static net::Awaitable<void> watch(AuthService* self);
+  static net::Awaitable<void> sweep(AuthService* self);
   std::optional<std::string> account_of(const std::string& user) const;
-  std::string stamp() const;
-  std::vector<std::string> load(bool is_again);
   struct Users {
     UserFile file;
+    std::string unread;                  // why nobody of it can be judged
+    std::set<std::string> faulty_names;  // who cannot be judged
+    bool is_whole() const { return unread.empty() && file.faults.empty(); }
     std::vector<const std::string*> hashes;  // of file, for accounts that do not exist
   };
   using UsersPtr = std::shared_ptr<const Users>;
-  static UsersPtr read_users(const Path& path, const Users* before,
-                             std::vector<std::string>& faults, bool& unread);
+  struct Read {
+    UsersPtr users;
+    net::Prepared outcome;
+    std::shared_ptr<const std::string> good;  // the text, if it has no fault
+    bool is_stale = false;                    // a copy's
+  };
+  static UsersPtr parse(const std::string& text, const Path& path);
+  Read read_users(const Path& path, const UsersPtr& before) const;
+  static net::Awaitable<void> keep(AuthService* self);
   const UsersPtr& users_for(const std::string& service) const;
   const std::string* hash_of(const Users& users, const std::string& account) const;
   net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
@@ -123,11 +137,12 @@ class AuthService final : public Authenticator, public Redeemer {
   Sources sources_;
   net::Event stopped_;
   std::string stand_in_;  // with sources_.users: the hash of nobody
-  Backoff retry_;
-  std::vector<std::string> told_;  // the faults of now
   UsersPtr users_;
   UsersPtr smtp_users_;  // nullptr: users_
-  std::string stamp_;
+  Read next_users_, next_smtp_users_;
+  LastGood kept_;
+  std::vector<std::pair<Path, std::shared_ptr<const std::string>>> to_keep_;
+  bool is_keeping_ = false;
   Throttle throttle_;
   net::Event try_ended_;
   std::size_t waiting_ = 0;   // for a try of theirs to end

@@ -118,6 +118,8 @@ UserFile parse_users(std::string_view text, const std::string& path) {
     const auto place = find_value(line);
     if (!place || place->key_size == 0 || std::ranges::any_of(line, is_control)) {
       file.faults.push_back(fmt::format("{}:{}: the form is user:{{SCHEME}}hash", path, number));
+      const std::string_view name = line.substr(first);
+      file.faulty_names.push_back(to_lower(name.substr(0, name.find_first_of(": \t"))));
       continue;
     }
     const std::string_view rest = line.substr(place->value);

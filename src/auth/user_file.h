@@ -19,7 +19,8 @@ struct UserFile {
       hashes;  // by lower-case user name as it stands, with or without a domain
   std::map<std::string, std::string> quota_rules;  // of those who have any, with blanks between
   std::vector<std::string> faults;                 // "file:line: reason"
-  std::vector<std::string> warnings;               // rules that do not count, hashes nobody can use
+  std::vector<std::string> faulty_names;  // whose line has a fault, as far as it names somebody
+  std::vector<std::string> warnings;      // rules that do not count, hashes nobody can use
 };
 UserFile parse_users(std::string_view text, const std::string& path);
 

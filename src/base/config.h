@@ -38,6 +38,7 @@ struct Paths {  // relative ones count from the folder above the one posthorn.to
   Path spool = "var/spool";
   Path mail = "var/mail";
   Path run = "var/run";
+  Path state = "var/state";
 };
 
 struct Listen {  // addresses "host:port" or "unix:path"; empty list: the service is off

@@ -33,6 +33,9 @@ void visit_paths(Paths& c, KeyVisitor& v) {
   v.path("spool", c.spool, "The queue. On a disk that keeps what it was told to sync.");
   v.path("mail", c.mail, "The maildirs.");
   v.path("run", c.run, "The sockets between the roles.");
+  v.path("state", c.state,
+         "Copies of the tables, users and scripts as they last were without a fault, for a start "
+         "after one was made.");
 }
 
 void visit_listen(Listen& c, KeyVisitor& v) {

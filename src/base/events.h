@@ -17,6 +17,12 @@
   EVENT(role_unfenced, "role.unfenced", "This kernel cannot fence a role in wholly; reason= says what is missing.") \
   EVENT(role_short_of_threads, "role.threads", "The system gave a role fewer threads than store.threads; it works with those.") \
   EVENT(config_refused, "config.refused", "The configuration has a fault; error= names file, line and reason.") \
+  EVENT(files_stale, "files.stale", "At the start a file had a fault: what was kept of it, or as much as can be used, serves; error= says what to mend.") \
+  EVENT(files_unkept, "files.unkept", "The last good form of a file cannot be kept in paths.state for a start with a fault.") \
+  EVENT(files_warning, "files.warning", "A file or setting works, but surely not as it was meant.") \
+  EVENT(config_changed, "config.changed", "posthorn.toml was edited; the keys in keys= wait for `posthorn restart`.") \
+  EVENT(generation_committed, "generation.committed", "What was prepared is in use in this role; generation= counts.") \
+  EVENT(generation_refused, "generation.refused", "A reload puts nothing to use; error= says why.") \
   EVENT(log_dropped, "log.dropped", "The log could not be written for a while; lines= counts what is missing.") \
   EVENT(coroutine_threw, "coroutine.threw", "A session ended by an exception: a bug to report.")   \
   /* connections and TLS */                                                                        \

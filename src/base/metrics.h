@@ -86,6 +86,8 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
 // clang-format off
 #define POSTHORN_METRICS(METRIC)                                                                     \
   METRIC(role_up, "posthorn_role_up", gauge, kRole, kNone, "Processes of a role that answer.")       \
+  METRIC(loop_lag, "posthorn_loop_lag_seconds", histogram, kNone, kNone, "How late a role's event loop came to what was due.") \
+  METRIC(loop_lag_longest, "posthorn_loop_lag_longest_milliseconds", gauge_max, kRole, kNone, "The longest of them since the role was started.") \
   METRIC(sessions, "posthorn_sessions", counter, kProtocol, kNone, "Connections that were served.")  \
   METRIC(sessions_open, "posthorn_sessions_open", gauge, kProtocol, kNone, "Connections open now.")  \
   METRIC(authentications, "posthorn_authentications", counter, kService, kLogin, "Logins by service and result.") \
@@ -100,7 +102,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(filter_verdicts, "posthorn_filter_verdicts", counter, kVerdict, kNone, "What the spam filter said.") \
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \
-  METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables and users as they are now; with one the set of before is in use.") \
+  METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables, users and secrets as they are now; with one the last good form is in use.") \
   METRIC(database_down, "posthorn_database_down", gauge, kNone, kNone, "1 while PostgreSQL's tables cannot be asked.") \
   METRIC(database_answers, "posthorn_database_answers", counter, kAnswer, kNone, "What was asked of PostgreSQL's tables: asked, kept from before, the last good answer while it is down, or failed.") \
   METRIC(certificate_not_after, "posthorn_certificate_not_after_seconds", gauge_max, kNone, kNone, "When the certificate, of several the first of them, ends: seconds since 1970.") \

@@ -52,6 +52,7 @@ class CrossCheck {
   }
   void fault(const Source& source, const Entry& entry, std::string reason) {
     findings_.faults.push_back(at(source, entry, std::move(reason)));
+    if (source.table) source.table->mark_unsure(entry.key);
   }
   void warn(const Source& source, const Entry& entry, std::string reason) {
     findings_.warnings.push_back(at(source, entry, std::move(reason)));

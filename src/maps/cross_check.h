@@ -3,6 +3,7 @@
 // of PostgreSQL: where a finding stands is "file:line" or "pgsql:table:id".
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace posthorn::maps {
 struct Source {
   std::string path;
   std::vector<Entry> entries;
+  // Whose answers for faulty lines wait; nullptr: it serves already, or is none of files.
+  std::shared_ptr<TextTable> table = {};
 };
 
 // One of the lists of tables; not whole: patterns, or rows that are not listed, answer too.

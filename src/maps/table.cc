@@ -25,12 +25,14 @@ TextFile parse_text(std::string_view text, const std::string& path) {
     const std::string where = fmt::format("{}:{}", path, line.number);
     if (has_control(line.text)) {
       file.faults.push_back({where, "a control character: is this a text file?"});
+      file.faulty_keys.push_back(to_lower(line.text.substr(0, line.text.find_first_of(kSpace))));
       continue;
     }
     const std::size_t space = line.text.find_first_of(kSpace);
     if (space == std::string::npos) {
       file.faults.push_back({where, fmt::format("\"{}\" has no value; the form is: key value",
                                                 line.text.substr(0, 80))});
+      file.faulty_keys.push_back(to_lower(line.text));
       continue;
     }
     Entry entry{one_form(to_lower(line.text.substr(0, space))),
@@ -52,6 +54,8 @@ TextTable::TextTable(std::vector<Entry> entries) : entries_(std::move(entries)) 
 }
 
 net::Task<std::optional<std::string>> TextTable::find(std::string key) const {
+  if (!unsure_.empty() && unsure_.contains(key))
+    co_return fail(ErrorKind::temporary, fmt::format("the line of {} has a fault", key));
   const auto found = index_.find(key);
   if (found == index_.end()) co_return std::nullopt;
   co_return entries_[found->second].value;

@@ -7,9 +7,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/file.h"
+#include "base/finding.h"
 #include "net/task.h"
 
 namespace posthorn::maps {
@@ -28,13 +30,7 @@ class Table {
   virtual net::Task<std::optional<std::string>> find_first() const { co_return std::nullopt; }
 };
 
-// A fault or warning in a file: "maps/aliases:3: reason".
-struct Finding {
-  std::string where;  // "path:line"
-  std::string reason;
-  std::string text() const { return where + ": " + reason; }
-  bool operator==(const Finding&) const = default;
-};
+using posthorn::Finding;
 
 struct Entry {
   std::string key;  // lower case
@@ -48,6 +44,7 @@ struct TextFile {
   std::vector<Entry> entries;
   std::vector<Finding> faults;
   std::vector<Finding> warnings;
+  std::vector<std::string> faulty_keys;  // the first words of lines that could not be understood
 };
 TextFile parse_text(std::string_view text, const std::string& path);
 
@@ -57,9 +54,12 @@ class TextTable final : public Table {
   net::Task<std::optional<std::string>> find(std::string key) const override;
   net::Task<std::optional<std::string>> find_first() const override;
   const std::vector<Entry>& entries() const { return entries_; }
+  // A key whose line has a fault: "could not ask" (451) is what find() says of it from now on.
+  void mark_unsure(const std::string& key) { unsure_.insert(key); }
 
  private:
   std::vector<Entry> entries_;
+  std::unordered_set<std::string> unsure_;
   std::unordered_map<std::string, std::size_t> index_;
 };
 
@@ -70,6 +70,21 @@ class StaticTable final : public Table {
 
  private:
   std::string value_;
+};
+
+// A table that is named and not there, or not to be read: whatever it would decide waits.
+class UnreadTable final : public Table {
+ public:
+  explicit UnreadTable(std::string why) : why_(std::move(why)) {}
+  net::Task<std::optional<std::string>> find(std::string) const override {
+    co_return fail(ErrorKind::temporary, why_);
+  }
+  net::Task<std::optional<std::string>> find_first() const override {
+    co_return fail(ErrorKind::temporary, why_);
+  }
+
+ private:
+  std::string why_;
 };
 
 // "text:name", "hash:name" …: the type, and the file below folder.

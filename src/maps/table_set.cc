@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/events.h"
+#include "base/fnv.h"
 #include "maps/cross_check.h"
 #include "maps/pgsql_rows.h"
 #include "maps/regexp_table.h"
@@ -28,15 +29,10 @@ bool is_name(const std::string& word) {
 
 class Loader {
  public:
-  Loader(const config::Config& config, const TableSet* before, Pgsql* database,
-         const RowReader& rows, const std::map<Path, std::string>* instead)
-      : config_(config),
-        before_(before),
-        database_(database),
-        rows_(rows),
-        instead_(instead),
-        set_(std::make_shared<TableSet>()) {
-    set_->database = database;
+  enum class From { files, copies };
+  Loader(const config::Config& config, const LoadParts& parts, From from)
+      : config_(config), parts_(parts), from_(from), set_(std::make_shared<TableSet>()) {
+    set_->database = parts.database;
   }
 
   Loaded load() {
@@ -50,78 +46,59 @@ class Loader {
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
-    if (findings_.faults.empty()) check_values();
-    if (findings_.faults.empty()) cross_check(config_, domains_, mailboxes_, aliases_, findings_);
-    Loaded loaded{nullptr, std::move(findings_.faults), std::move(findings_.warnings), unread_};
-    if (loaded.faults.empty()) {
-      for (const Source& source : domains_.sources)
-        for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
-      set_->warnings = loaded.warnings;
-      loaded.set = std::move(set_);
-    }
+    const std::size_t alone = findings_.faults.size();
+    check_values();
+    if (set_->is_whole) cross_check(config_, domains_, mailboxes_, aliases_, findings_);
+    Loaded loaded{.set = nullptr,
+                  .faults = std::move(findings_.faults),
+                  .warnings = std::move(findings_.warnings),
+                  .unread = unread_,
+                  .is_stale = is_stale_,
+                  .good = std::move(good_)};
+    fits_ = loaded.faults.size() == alone;
+    if (!fits_) set_->is_whole = false;
+    for (const Source& source : domains_.sources)
+      for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
+    set_->warnings = loaded.warnings;
+    loaded.is_same = !loaded.faults.empty() && is_as_before();
+    loaded.set = std::move(set_);
     return loaded;
   }
+  // Whatever is wrong with single files, those that are used instead go with the others.
+  bool fits() const { return fits_; }
 
  private:
   void load_list(const std::vector<std::string>& names, TableList& list, Listing& listing,
                  Question question) {
-    const bool required = question == Question::domains || question == Question::mailboxes;
     for (const std::string& name : names) {
       if (name.empty()) continue;
       const auto parsed = parse_table_name(name);
       if (!parsed) {
         findings_.faults.push_back({config_.file.native() + ":1", parsed.error().what});
+        set_->is_whole = false;
+        list.tables.push_back(std::make_shared<UnreadTable>(parsed.error().what));
         continue;
       }
       // What cannot be listed cannot be checked against the others.
-      if (parsed->type != "text" && !(parsed->type == "pgsql" && rows_)) listing.is_whole = false;
+      if (parsed->type != "text" && !(parsed->type == "pgsql" && parts_.rows))
+        listing.is_whole = false;
       if (parsed->type == "static") {
-        list.tables.push_back(std::make_unique<StaticTable>(parsed->rest));
+        list.tables.push_back(std::make_shared<StaticTable>(parsed->rest));
         continue;
       }
       if (parsed->type == "pgsql") {
-        list.tables.push_back(std::make_unique<PgsqlTable>(database_, question));
-        if (rows_) load_rows(question, listing);
+        list.tables.push_back(std::make_shared<PgsqlTable>(parts_.database, question));
+        if (parts_.rows) load_rows(question, listing);
         continue;
       }
-      const Path path = config_.paths.maps / parsed->rest;
-      const auto text = read(path);
-      if (!text) {
-        findings_.faults.push_back({path.native() + ":1", text.error().what});
-        unread_ = true;
-      } else if (!*text) {
-        if (required || had_entries(path.native())) {
-          findings_.faults.push_back({path.native() + ":1", "there is no such file"});
-          unread_ = true;
-        }
-      } else if (parsed->has_patterns()) {
-        auto table = RegexpTable::parse(**text, path.native(), RegexpTable::syntax_of(*parsed));
-        if (table)
-          list.tables.push_back(*std::move(table));
-        else
-          findings_.faults.push_back(split_finding(table.error().what));
-      } else {
-        load_text(**text, path.native(), list, listing);
-      }
+      load_file(*parsed, list, listing);
     }
-  }
-
-  Result<std::optional<std::string>> read(const Path& path) const {
-    if (instead_ != nullptr)
-      if (const auto found = instead_->find(path); found != instead_->end()) return found->second;
-    return read_file(path, kFileMax);
-  }
-
-  bool had_entries(const std::string& path) const {
-    if (before_ == nullptr) return false;
-    const auto found = before_->entry_counts.find(path);
-    return found != before_->entry_counts.end() && found->second > 0;
   }
 
   // A row is not believed more than a line: what a text file could not say is a fault.
   void load_rows(Question question, Listing& listing) {
     const std::string path = fmt::format("pgsql:{}", shape_of(question).name);
-    auto rows = rows_(question);
+    auto rows = parts_.rows(question);
     if (!rows) {
       findings_.faults.push_back({path, rows.error().what});
       unread_ = true;
@@ -139,23 +116,118 @@ class Loader {
     listing.sources.push_back({path, *std::move(rows)});
   }
 
-  // "path:line: reason"
-  static Finding split_finding(const std::string& text) {
-    const std::size_t colon = text.find(": ");
-    return {text.substr(0, colon), text.substr(std::min(colon, text.size() - 2) + 2)};
+  Result<std::optional<std::string>> read(const Path& path) const {
+    if (parts_.instead != nullptr)
+      if (const auto found = parts_.instead->find(path); found != parts_.instead->end())
+        return found->second;
+    return read_file(path, kFileMax);
   }
 
-  void load_text(std::string_view text, const std::string& path, TableList& list,
-                 Listing& listing) {
-    if (text.empty() && had_entries(path))
-      findings_.faults.push_back(
-          {path + ":1", "the file has become empty (a comment in it makes that meant)"});
+  // A file's text, read as what its table's name says.
+  struct Parsed {
+    std::shared_ptr<const Table> table;  // nullptr: nothing of it can be used
+    Source source = {};                  // of a text table
+    std::vector<Finding> faults = {}, warnings = {};
+    std::uint64_t digest = 0;
+  };
+  static Parsed parse(const TableName& name, const std::string& path, std::string_view text) {
+    Parsed parsed{.table = nullptr, .digest = fnv1a(text)};
+    if (name.has_patterns()) {
+      auto table = RegexpTable::parse(text, path, RegexpTable::syntax_of(name));
+      if (table)
+        parsed.table = *std::move(table);
+      else
+        parsed.faults.push_back(finding_of(table.error().what));
+      return parsed;
+    }
     TextFile file = parse_text(text, path);
-    set_->entry_counts[path] = file.entries.size();
-    std::ranges::move(file.faults, std::back_inserter(findings_.faults));
-    std::ranges::move(file.warnings, std::back_inserter(findings_.warnings));
-    listing.sources.push_back({path, file.entries});
-    list.tables.push_back(std::make_unique<TextTable>(std::move(file.entries)));
+    auto table = std::make_shared<TextTable>(file.entries);
+    for (const std::string& key : file.faulty_keys) table->mark_unsure(key);
+    parsed.source = {path, std::move(file.entries), table};
+    parsed.table = std::move(table);
+    parsed.faults = std::move(file.faults);
+    parsed.warnings = std::move(file.warnings);
+    return parsed;
+  }
+
+  void use(const Path& path, Parsed parsed, TableList& list, Listing& listing) {
+    set_->files[path.native()] = {parsed.table, parsed.digest, parsed.source.entries.size()};
+    list.tables.push_back(std::move(parsed.table));
+    std::ranges::move(parsed.warnings, std::back_inserter(findings_.warnings));
+    if (!parsed.source.path.empty()) listing.sources.push_back(std::move(parsed.source));
+  }
+
+  // The file as it is; with a fault as it was before, or as its copy has it, or as far as it goes.
+  void load_file(const TableName& name, TableList& list, Listing& listing) {
+    const Path path = config_.paths.maps / name.rest;
+    if (from_ == From::copies && use_copy(name, path, list, listing)) return;
+    Parsed parsed;
+    const auto text = read(path);
+    if (!text) {
+      unread_ = true;
+      parsed.faults.push_back({path.native() + ":1", text.error().what});
+    } else if (!*text) {
+      unread_ = true;
+      parsed.faults.push_back(
+          {path.native() + ":1", "there is no such file",
+           fmt::format("put it back; if it is to be empty: touch {}", path.native())});
+    } else if ((*text)->empty() && had_entries(name, path)) {
+      parsed.faults.push_back(
+          {path.native() + ":1", "the file has become empty", "a comment in it makes that meant"});
+    } else {
+      parsed = parse(name, path.native(), **text);
+      if (parsed.faults.empty()) {
+        good_.emplace_back(path, std::make_shared<const std::string>(**text));
+        return use(path, std::move(parsed), list, listing);
+      }
+    }
+    std::ranges::copy(parsed.faults, std::back_inserter(findings_.faults));
+    if (use_before(path, list, listing) || use_copy(name, path, list, listing)) return;
+    set_->is_whole = false;
+    if (parsed.table) return use(path, std::move(parsed), list, listing);
+    list.tables.push_back(std::make_shared<UnreadTable>(parsed.faults.front().text()));
+  }
+
+  // The form of the set in use, unless that one had a fault, too.
+  bool use_before(const Path& path, TableList& list, Listing& listing) {
+    if (parts_.before == nullptr || !parts_.before->is_whole) return false;
+    const auto found = parts_.before->files.find(path.native());
+    if (found == parts_.before->files.end()) return false;
+    list.tables.push_back(found->second.table);
+    if (const auto* text = dynamic_cast<const TextTable*>(found->second.table.get()))
+      listing.sources.push_back({path.native(), text->entries()});
+    set_->files.insert(*found);
+    return true;
+  }
+
+  bool use_copy(const TableName& name, const Path& path, TableList& list, Listing& listing) {
+    const auto copy = parts_.kept != nullptr ? parts_.kept->read(path) : std::nullopt;
+    if (!copy) return false;
+    Parsed parsed = parse(name, path.native(), *copy);
+    if (!parsed.faults.empty()) return false;
+    is_stale_ = true;
+    use(path, std::move(parsed), list, listing);
+    return true;
+  }
+
+  bool had_entries(const TableName& name, const Path& path) const {
+    if (parts_.before != nullptr && parts_.before->is_whole) {
+      const auto found = parts_.before->files.find(path.native());
+      return found != parts_.before->files.end() && found->second.entries > 0;
+    }
+    const auto copy = parts_.kept != nullptr ? parts_.kept->read(path) : std::nullopt;
+    return copy && !parse(name, path.native(), *copy).source.entries.empty();
+  }
+
+  // Every table is the one of before, or was read from the same text.
+  bool is_as_before() const {
+    if (parts_.before == nullptr || !parts_.before->is_whole ||
+        parts_.before->files.size() != set_->files.size())
+      return false;
+    return std::ranges::all_of(set_->files, [&](const auto& file) {
+      const auto found = parts_.before->files.find(file.first);
+      return found != parts_.before->files.end() && found->second.digest == file.second.digest;
+    });
   }
 
   // What needs no other table.
@@ -179,18 +251,20 @@ class Loader {
 
   void fault(const Source& source, const Entry& entry, std::string reason) {
     findings_.faults.push_back({fmt::format("{}:{}", source.path, entry.line), std::move(reason)});
+    if (source.table) source.table->mark_unsure(entry.key);
   }
 
   const config::Config& config_;
-  const TableSet* before_;
-  Pgsql* database_;
-  const RowReader& rows_;
-  const std::map<Path, std::string>* instead_;
+  const LoadParts& parts_;
+  From from_;
   std::shared_ptr<TableSet> set_;
   Listing domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_, relay_sasl_,
       vusers_;
   Findings findings_;
+  decltype(Loaded::good) good_;
   bool unread_ = false;
+  bool is_stale_ = false;
+  bool fits_ = true;
 };
 
 }  // namespace
@@ -234,9 +308,25 @@ std::vector<std::string> TableSet::local_domains() const {
   return names;
 }
 
-Loaded load_tables(const config::Config& config, const TableSet* before, Pgsql* database,
-                   const RowReader& rows, const std::map<Path, std::string>* instead) {
-  return Loader(config, before, database, rows, instead).load();
+Loaded load_tables(const config::Config& config, const LoadParts& parts) {
+  Loader loader(config, parts, Loader::From::files);
+  Loaded loaded = loader.load();
+  if (loader.fits()) return loaded;
+  loaded.good.clear();
+  if (parts.before != nullptr && parts.before->is_whole) {
+    loaded.set = nullptr;
+    loaded.is_stale = false;
+  } else if (parts.kept != nullptr) {
+    LoadParts alone = parts;
+    alone.before = nullptr;
+    Loader copies(config, alone, Loader::From::copies);
+    Loaded old = copies.load();
+    if (copies.fits() && old.faults.empty() && old.is_stale) {
+      loaded.set = std::move(old.set);
+      loaded.is_stale = true;
+    }
+  }
+  return loaded;
 }
 
 std::vector<std::string> split_list(std::string_view value) {
@@ -296,27 +386,16 @@ Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Con
       pool_(pool),
       config_(config),
       database_(database),
-      stopped_(scope.executor()),
       current_(std::move(first)),
-      retry_(config.maps.poll_interval) {}
+      kept_(config.paths.state / "lookup") {}
 
-// What changes when a file is edited, replaced, made or removed. A few stat calls.
-std::string Reloader::stamp() const {
+std::string Reloader::look() const {
   std::string text;
   const auto add = [&](const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       const auto parsed = parse_table_name(name);
-      if (!parsed || !parsed->is_file()) continue;
-      // What a symbolic link leads to may be edited too.
-      std::error_code ignored;
-      const Path path = config_.paths.maps / parsed->rest;
-      const Path real = std::filesystem::canonical(path, ignored);
-      const auto info = find_file_info(real.empty() ? path : real);
-      if (info && *info)
-        text += fmt::format("{}:{}:{}:{};", name, (*info)->inode, (*info)->size,
-                            (*info)->modified.time_since_epoch().count());
-      else
-        text += name + ":-;";
+      if (parsed && parsed->is_file())
+        text += net::stamp_of_file(config_.paths.maps / parsed->rest) + ";";
     }
   };
   for (const auto* names : config_.maps.lists()) add(*names);
@@ -324,76 +403,67 @@ std::string Reloader::stamp() const {
   return text;
 }
 
-net::Task<> Reloader::start() {
-  const auto faults = co_await reload(true);
-  if (!faults.empty()) {
-    std::string text;
-    for (const Finding& finding : faults) text += (text.empty() ? "" : "\n") + finding.text();
-    co_return fail(ErrorKind::config, text);
-  }
-  scope_.spawn(watch(this));
-  co_return Result<>{};
-}
-
-net::Awaitable<std::vector<Finding>> Reloader::reload(bool force) {
-  if (!force && stamp() == stamp_) co_return faults_;
-  co_return co_await load(Why::asked);
-}
-
-net::Awaitable<std::vector<Finding>> Reloader::load(Why why) {
-  stamp_ = stamp();
-  Loaded loaded;
-  const std::uint64_t number = ++started_;
+net::Awaitable<net::Prepared> Reloader::prepare() {
+  next_ = {};
   const auto before = current_;
-  const auto done = co_await pool_.run([this, &loaded, &before]() -> Result<> {
-    loaded = load_tables(config_, before.get(), database_);
+  const auto done = co_await pool_.run([this, &before]() -> Result<> {
+    next_ = load_tables(config_, {.before = before.get(), .database = database_, .kept = &kept_});
     return {};
   });
-  // A load that began later has read newer files.
-  if (number < adopted_) co_return faults_;
-  adopted_ = number;
   if (!done) {
-    loaded.set = nullptr;
-    loaded.faults.push_back({config_.paths.maps.native() + ":1", done.error().what});
-    loaded.unread = true;
+    next_ = {};
+    next_.faults.push_back({config_.paths.maps.native() + ":1", done.error().what});
+    next_.unread = true;
   }
-  if (why != Why::again || !loaded.unread) retry_.succeed();
-  if (loaded.unread) retry_.fail(Clock::system().steady_now());
-  for (const Finding& warning : loaded.warnings)
-    log_.warn(event::maps_warning, {{"error", warning.text()}});
-  const bool is_told = why == Why::again && faults_ == loaded.faults;
-  faults_ = loaded.faults;
-  if (loaded.set) {
-    current_ = std::move(loaded.set);
-    ++generation_;
-    log_.info(event::maps_loaded, {{"generation", generation_}});
-  } else if (!is_told) {
-    for (const Finding& finding : faults_)
-      log_.error(event::maps_refused, {{"error", finding.text()}});
+  net::Prepared prepared{
+      .findings = next_.faults, .is_usable = next_.set != nullptr, .may_pass = next_.unread};
+  for (Finding finding : next_.warnings) {
+    finding.weight = Weight::warning;
+    prepared.findings.push_back(std::move(finding));
   }
-  co_return faults_;
+  // Before anything is in use there is nothing that could stay.
+  if (!current_ && !next_.set) {
+    next_.set = std::make_shared<TableSet>();
+    prepared.is_usable = true;
+  }
+  co_return prepared;
 }
 
-void Reloader::stop() {
-  stopped_.close();
+std::shared_ptr<const void> Reloader::commit() {
+  if (!next_.set || next_.is_same) {
+    next_ = {};
+    return nullptr;
+  }
+  if (!next_.faults.empty() && !(current_ && current_->is_whole))
+    log_.error(event::files_stale,
+               {{"error", next_.is_stale ? "tables serve as they were kept in paths.state"
+                                         : "names on faulty lines, and what missing tables would "
+                                           "decide, are put off (451)"}});
+  std::shared_ptr<const void> old = std::exchange(current_, std::move(next_.set));
+  log_.info(event::maps_loaded, {{"generation", ++generation_}});
+  for (auto& good : next_.good) to_keep_.push_back(std::move(good));
+  next_ = {};
+  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
+  return old;
 }
 
-net::Awaitable<void> Reloader::watch(Reloader* self) {
-  std::string seen = self->stamp_;
-  while (!self->stopped_.is_closed()) {
-    // A file that somebody is still writing would be read half: it must look the same twice. The
-    // second look comes soon, for an edit is to be live within two seconds.
-    const auto interval = self->config_.maps.poll_interval;
-    const auto pause = seen == self->stamp_ ? interval : std::min(interval, 250ms);
-    co_await self->stopped_.wait(Clock::system().steady_now() + pause);
-    if (self->stopped_.is_closed()) break;
-    const std::string now = self->stamp();
-    if (now != self->stamp_ && now == seen)
-      (void)co_await self->load(Why::changed);
-    else if (now == self->stamp_ && self->retry_.is_due(Clock::system().steady_now()))
-      (void)co_await self->load(Why::again);  // what could not be read has no new stamp
-    seen = now;
+net::Awaitable<void> Reloader::keep(Reloader* self) {
+  while (!self->to_keep_.empty()) {
+    const auto kept =
+        co_await self->pool_.run([self, files = std::exchange(self->to_keep_, {})]() -> Result<> {
+          for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
+          return {};
+        });
+    if (!kept) self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
   }
+  self->is_keeping_ = false;
+}
+
+void Reloader::tell(const Finding& finding) const {
+  if (finding.weight == Weight::fault)
+    log_.error(event::maps_refused, {{"error", finding.text()}});
+  else
+    log_.warn(event::maps_warning, {{"error", finding.text()}});
 }
 
 }  // namespace posthorn::maps

@@ -11,10 +11,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/assert.h"
-#include "base/backoff.h"
+#include "base/last_good.h"
 #include "net/ticket_keys.h"
 #include "net/tls_error.h"
 
@@ -62,6 +63,8 @@ CertificateInfo read_info(X509* certificate) {
   std::tm tm{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
     info.not_after = WallTime(std::chrono::seconds(timegm(&tm)));
+  if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &tm) == 1)
+    info.not_before = WallTime(std::chrono::seconds(timegm(&tm)));
   auto* names = static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
@@ -97,17 +100,30 @@ Stamp stamp_of(const Path& path) {
 struct Pair {
   CertificateFiles files;
   Stamp certificate_stamp, key_stamp;
-  ContextPtr context;
+  ContextPtr own;      // with this pair alone
+  ContextPtr context;  // and with the one of the other kind of key for the same name
   CertificateInfo info;
-  Backoff retry{1s};
-  std::string told;  // why the files of now are not in use
 };
+
+// In our words first; OpenSSL's stand behind them.
+std::string why_unusable(const Path& path) {
+  const auto info = find_file_info(path);
+  if (info && !*info) {
+    ERR_clear_error();
+    return "there is no such file";
+  }
+  if (const auto text = read_file(path, 1U << 20U); !text) {
+    ERR_clear_error();
+    return text.error().what;
+  }
+  return tls_error(
+      "cannot be used: it holds no certificate or key in PEM form that OpenSSL can read");
+}
 
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
   TRY(auto context, make_context(TLS_server_method()));
   const auto wrong = [&](const Path& path) {
-    return fail(ErrorKind::config,
-                fmt::format("{}:1: {}", path.native(), tls_error("cannot be used")));
+    return fail(ErrorKind::config, fmt::format("{}:1: {}", path.native(), why_unusable(path)));
   };
   // As at the start: a key that every account of the machine can read is nobody's proof any more.
   if ((stamp_of(files.key).mode & S_IROTH) != 0)
@@ -126,7 +142,12 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
     return fail(ErrorKind::config, fmt::format("{}:1: the key is not the one of {}",
                                                files.key.native(), files.certificate.native()));
   ERR_clear_error();
-  info = read_info(SSL_CTX_get0_certificate(context.get()));
+  X509* leaf = SSL_CTX_get0_certificate(context.get());
+  info = read_info(leaf);
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context.get(), &chain);
+  info.lacks_issuer = sk_X509_num(chain) <= 0 &&
+                      X509_NAME_cmp(X509_get_subject_name(leaf), X509_get_issuer_name(leaf)) != 0;
   static constexpr unsigned char kSessionContext[] = "posthorn";
   SSL_CTX_set_session_id_context(context.get(), kSessionContext, sizeof kSessionContext - 1);
   return context;
@@ -149,13 +170,7 @@ std::string tls_error(std::string_view what) {
 }
 
 struct TlsServer::State {
-  TicketKeys tickets;
-  std::vector<Pair> pairs;
-  Path folder;
-  std::size_t named = 0;      // pairs that do not come from the folder stand first
-  std::vector<Pair> refused;  // of the folder, as they were when they were told of
-  bool folder_refused = false;
-  std::vector<std::string> faults;
+  std::vector<Pair> pairs;  // those that do not come from the folder first
 
   // RFC 6066: the certificate whose name fits: exactly, then by wildcard, then the default.
   const Pair& choose(std::string_view name) const {
@@ -171,6 +186,12 @@ struct TlsServer::State {
       }
     }
     return by_wildcard != nullptr ? *by_wildcard : pairs.front();
+  }
+  const Pair* find(const CertificateFiles& files) const {
+    const auto found = std::ranges::find_if(pairs, [&](const Pair& pair) {
+      return pair.files.certificate == files.certificate && pair.files.key == files.key;
+    });
+    return found == pairs.end() ? nullptr : &*found;
   }
 };
 
@@ -188,20 +209,123 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
 
 namespace {
 
-Pair stamped(CertificateFiles files) {
+CertificateFiles readable(const CertificateFiles& files, const Path& handed) {
+  return {find_readable(files.certificate, handed), find_readable(files.key, handed)};
+}
+
+Pair stamped(CertificateFiles files, const Path& handed) {
   Pair pair;
-  pair.certificate_stamp = stamp_of(files.certificate);
-  pair.key_stamp = stamp_of(files.key);
+  const CertificateFiles real = readable(files, handed);
+  pair.certificate_stamp = stamp_of(real.certificate);
+  pair.key_stamp = stamp_of(real.key);
   pair.files = std::move(files);
   return pair;
 }
 
-Result<> load_into(Pair& pair, TlsServer* server, TicketKeys& tickets) {
-  TRY(pair.context, load_pair(pair.files, pair.info));
-  tickets.install(pair.context.get());
-  SSL_CTX_set_tlsext_servername_callback(pair.context.get(), choose_by_name);
-  SSL_CTX_set_tlsext_servername_arg(pair.context.get(), server);
-  return {};
+void choose_contexts(const ContextPtr& context, const TlsServer* server, TicketKeys& tickets) {
+  tickets.install(context.get());
+  SSL_CTX_set_tlsext_servername_callback(context.get(), choose_by_name);
+  SSL_CTX_set_tlsext_servername_arg(context.get(), const_cast<TlsServer*>(server));
+}
+
+int key_kind(const ContextPtr& context) {
+  return EVP_PKEY_get_base_id(SSL_CTX_get0_privatekey(context.get()));
+}
+
+bool share_a_name(const Pair& a, const Pair& b) {
+  return std::ranges::any_of(a.info.names, [&](const std::string& name) {
+    return std::ranges::any_of(
+        b.info.names, [&](const std::string& other) { return to_lower(name) == to_lower(other); });
+  });
+}
+
+bool add_to(SSL_CTX* context, const ContextPtr& from) {
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(from.get(), &chain);
+  return SSL_CTX_use_cert_and_key(context, SSL_CTX_get0_certificate(from.get()),
+                                  SSL_CTX_get0_privatekey(from.get()), chain, 1) == 1;
+}
+
+// An ECDSA and an RSA pair for one name both serve: each client gets the one it can use.
+ContextPtr join(const Pair& pair, const std::vector<Pair>& pairs, const TlsServer* server,
+                TicketKeys& tickets) {
+  const auto other = std::ranges::find_if(pairs, [&](const Pair& one) {
+    return key_kind(one.own) != key_kind(pair.own) && share_a_name(one, pair);
+  });
+  if (other == pairs.end()) return pair.own;
+  auto context = make_context(TLS_server_method());
+  if (!context || !add_to(context->get(), other->own) || !add_to(context->get(), pair.own)) {
+    ERR_clear_error();
+    return pair.own;
+  }
+  static constexpr unsigned char kSessionContext[] = "posthorn";
+  SSL_CTX_set_session_id_context(context->get(), kSessionContext, sizeof kSessionContext - 1);
+  choose_contexts(*context, server, tickets);
+  return *std::move(context);
+}
+
+// For a start without a usable pair.
+Result<Pair> make_stand_in(const CertificateFiles& files, const std::string& hostname) {
+  TRY(const SelfSigned made, make_self_signed({hostname.empty() ? "localhost" : hostname}, {}));
+  Pair pair;
+  pair.files = files;
+  TRY(pair.own, make_context(TLS_server_method()));
+  const auto bio = [](const std::string& text) {
+    return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  };
+  const CertificatePtr certificate(
+      PEM_read_bio_X509(bio(made.certificate_pem).get(), nullptr, nullptr, nullptr));
+  const KeyPtr key(PEM_read_bio_PrivateKey(bio(made.key_pem).get(), nullptr, nullptr, nullptr));
+  if (SSL_CTX_use_cert_and_key(pair.own.get(), certificate.get(), key.get(), nullptr, 1) != 1)
+    return fail(ErrorKind::temporary, tls_error("a certificate to stand in"));
+  pair.info = read_info(certificate.get());
+  return pair;
+}
+
+bool covers(const CertificateInfo& info, const std::string& hostname) {
+  const std::string wanted = to_lower(hostname);
+  const std::size_t dot = wanted.find('.');
+  return std::ranges::any_of(info.names, [&](const std::string& name) {
+    const std::string lower = to_lower(name);
+    return lower == wanted || (dot != std::string::npos && lower == "*" + wanted.substr(dot));
+  });
+}
+
+// What works, but not as it was meant.
+void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std::string& hostname) {
+  const WallTime now = Clock::system().now();
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const Pair& pair = pairs[i];
+    const auto warn = [&](std::string reason, std::string remedy = "") {
+      findings.push_back({pair.files.certificate.native() + ":1", std::move(reason),
+                          std::move(remedy), Weight::warning});
+    };
+    if (pair.certificate_stamp == Stamp{}) continue;  // a stand-in
+    if (pair.info.not_after <= now)
+      warn("the certificate has expired: clients refuse it", "renew it");
+    else if (pair.info.not_before > now)
+      warn("the certificate is not valid yet: clients refuse it", "look at this machine's clock");
+    if (i == 0 && !hostname.empty() && !covers(pair.info, hostname))
+      warn(fmt::format("the certificate is for {}, not for server.hostname {}",
+                       fmt::join(pair.info.names, " "), hostname),
+           "clients that are told that name refuse it; name this server as the certificate does, "
+           "or get one for it");
+    if (pair.info.lacks_issuer)
+      warn("the file ends with the server's own certificate, without the one that signed it",
+           "many clients refuse it; put the intermediate behind it (certbot: fullchain.pem)");
+    for (std::size_t before = 0; before < i; ++before)
+      if (key_kind(pairs[before].own) == key_kind(pair.own) &&
+          std::ranges::all_of(pair.info.names,
+                              [&](const std::string& name) {
+                                return std::ranges::find(pairs[before].info.names, name) !=
+                                       pairs[before].info.names.end();
+                              }) &&
+          !pair.info.names.empty()) {
+        warn(fmt::format("never used: {} has all its names and the same kind of key",
+                         pairs[before].files.certificate.native()));
+        break;
+      }
+  }
 }
 
 // There, or not to be seen: then reading it will tell why.
@@ -212,6 +336,12 @@ bool may_be_there(const Path& path) {
 }
 
 }  // namespace
+
+Path find_readable(const Path& file, const Path& handed) {
+  if (handed.empty() || ::access(file.c_str(), R_OK) == 0 || errno != EACCES) return file;
+  Path copy = handed / flat_name(file);
+  return ::access(copy.c_str(), R_OK) == 0 ? copy : file;
+}
 
 // A folder without a certificate is passed over: it is being made, or holds something else.
 Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
@@ -234,121 +364,128 @@ Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
   return found;
 }
 
-TlsServer::TlsServer() : state_(std::make_unique<State>()) {}
+TlsServer::TlsServer()
+    : tickets_(std::make_unique<TicketKeys>()), state_(std::make_shared<State>()) {}
 TlsServer::~TlsServer() = default;
 
-Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> pairs,
-                                                   const Path& folder) {
+std::unique_ptr<TlsServer> TlsServer::make(std::vector<CertificateFiles> pairs, const Path& folder,
+                                           std::string hostname, Path handed) {
   ASSERT(!pairs.empty());
   std::unique_ptr<TlsServer> server(new TlsServer);
-  State& state = *server->state_;
-  for (CertificateFiles& files : pairs) {
-    Pair pair = stamped(std::move(files));
-    TRY_OK(load_into(pair, server.get(), state.tickets));
-    state.pairs.push_back(std::move(pair));
-  }
-  state.named = state.pairs.size();
-  state.folder = folder;
-  for (auto added = server->add_folders(); !added; added = server->add_folders())
-    state.faults.push_back(added.error().what);
+  server->named_ = std::move(pairs);
+  server->folder_ = folder;
+  server->hostname_ = std::move(hostname);
+  server->handed_ = std::move(handed);
   return server;
 }
 
-// Those of the folder that are not known, or that were refused and are others now. A fault ends it;
-// the next call goes on behind it.
-Result<bool> TlsServer::add_folders() {
-  bool changed = false;
-  const SteadyTime now = Clock::system().steady_now();
-  const auto looked = find_certificates(state_->folder);
-  if (!looked) {
-    if (std::exchange(state_->folder_refused, true)) return false;
-    return std::unexpected(looked.error());
-  }
-  state_->folder_refused = false;
-  const std::vector<CertificateFiles>& found = *looked;
-  const auto is_there = [&](const Pair& pair) {
-    return std::ranges::find(found, pair.files.certificate, &CertificateFiles::certificate) !=
-           found.end();
+Result<std::unique_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> pairs,
+                                                   const Path& folder) {
+  auto server = make(std::move(pairs), folder);
+  Next next = server->prepare();
+  for (const Pair& pair : next.state->pairs)
+    if (pair.certificate_stamp == Stamp{})  // a stand-in
+      return fail(ErrorKind::config, next.findings.front().text());
+  if (next.state->pairs.size() < server->named_.size())
+    return fail(ErrorKind::config, next.findings.front().text());
+  (void)server->commit(std::move(next));
+  return server;
+}
+
+std::string TlsServer::look() const {
+  std::string text;
+  const auto add = [&](const CertificateFiles& files) {
+    for (const Path* path : {&files.certificate, &files.key}) {
+      const Stamp stamp = stamp_of(find_readable(*path, handed_));
+      text += fmt::format("{}:{}:{}:{}:{:o};", path->native(), stamp.inode, stamp.size,
+                          stamp.modified.time_since_epoch().count(), stamp.mode);
+    }
   };
-  const auto named = static_cast<std::ptrdiff_t>(state_->named);
-  std::vector<Pair>& pairs = state_->pairs;
-  // Its folder is gone: a file that is missing for a moment is no reason.
-  const auto gone = std::remove_if(pairs.begin() + named, pairs.end(), [](const Pair& pair) {
-    const auto info = find_file_info(pair.files.certificate.parent_path());
-    return info && !*info;
-  });
-  changed = gone != pairs.end();
-  pairs.erase(gone, pairs.end());
-  std::erase_if(state_->refused, [&](const Pair& pair) { return !is_there(pair); });
-  for (const CertificateFiles& files : found) {
-    const auto is_it = [&](const Pair& pair) {
-      return pair.files.certificate == files.certificate;
-    };
-    if (std::ranges::any_of(pairs, is_it)) continue;
-    Pair pair = stamped(files);
-    const auto before = std::ranges::find_if(state_->refused, is_it);
-    const bool was_refused = before != state_->refused.end();
-    const bool same = was_refused && before->certificate_stamp == pair.certificate_stamp &&
-                      before->key_stamp == pair.key_stamp;
-    if (same && !before->retry.is_due(now)) continue;
-    if (same) {
-      pair.retry = before->retry;
-      pair.told = before->told;
+  for (const CertificateFiles& files : named_) add(files);
+  const auto found = find_certificates(folder_);
+  if (!found) return text + "!";
+  for (const CertificateFiles& files : *found) add(files);
+  return text;
+}
+
+TlsServer::Next TlsServer::prepare() const {
+  Next next{.state = std::make_shared<State>()};
+  std::vector<Pair>& pairs = next.state->pairs;
+  // false: there is none for these files.
+  const auto add = [&](const CertificateFiles& files) {
+    const Pair* before = state_->find(files);
+    Pair pair = stamped(files, handed_);
+    if (before != nullptr && before->certificate_stamp == pair.certificate_stamp &&
+        before->key_stamp == pair.key_stamp && before->certificate_stamp != Stamp{}) {
+      pairs.push_back(*before);
+      return true;
     }
-    if (was_refused) state_->refused.erase(before);
-    if (const auto loaded = load_into(pair, this, state_->tickets); !loaded) {
-      pair.retry.fail(now);
-      const bool is_news = loaded.error().what != pair.told;
-      pair.told = loaded.error().what;
-      state_->refused.push_back(std::move(pair));
-      if (is_news) return std::unexpected(loaded.error());
-      continue;
+    auto context = load_pair(readable(files, handed_), pair.info);
+    if (context) {
+      pair.own = *std::move(context);
+      choose_contexts(pair.own, this, *tickets_);
+      pairs.push_back(std::move(pair));
+      next.changed = true;
+      return true;
     }
-    pair.retry.succeed();
-    pairs.push_back(std::move(pair));
-    changed = true;
+    next.findings.push_back(finding_of(context.error().what));
+    next.may_pass = true;
+    if (before == nullptr) return false;
+    pairs.push_back(*before);
+    return true;
+  };
+  for (const CertificateFiles& files : named_) {
+    if (add(files) || !pairs.empty()) continue;
+    auto stand_in = make_stand_in(files, hostname_);
+    ASSERT(stand_in);
+    choose_contexts(stand_in->own, this, *tickets_);
+    pairs.push_back(*std::move(stand_in));
+    next.changed = true;
   }
-  return changed;
+  const auto found = find_certificates(folder_);
+  if (!found) {
+    next.findings.push_back(finding_of(found.error().what));
+    next.may_pass = true;
+  }
+  std::vector<CertificateFiles> files = found ? *found : std::vector<CertificateFiles>{};
+  // A file of one in use that is missing for a moment is no reason; its folder's end is.
+  for (const Pair& pair : state_->pairs) {
+    const auto is_it = [&](const CertificateFiles& one) {
+      return one.certificate == pair.files.certificate;
+    };
+    if (std::ranges::any_of(named_, is_it) || std::ranges::any_of(files, is_it)) continue;
+    const auto info = find_file_info(pair.files.certificate.parent_path());
+    if (!info || *info)
+      pairs.push_back(pair);
+    else
+      next.changed = true;
+  }
+  for (const CertificateFiles& one : files) (void)add(one);
+  if (next.changed || pairs.size() != state_->pairs.size()) {
+    next.changed = true;
+    for (Pair& pair : pairs) pair.context = join(pair, pairs, this, *tickets_);
+  }
+  add_warnings(next.findings, pairs, hostname_);
+  return next;
+}
+
+std::shared_ptr<const void> TlsServer::commit(Next next) {
+  return std::exchange(state_, std::move(next.state));
 }
 
 Result<bool> TlsServer::reload() {
-  bool changed = false;
-  std::optional<Error> fault;
-  const SteadyTime now = Clock::system().steady_now();
-  for (Pair& pair : state_->pairs) {
-    Pair found = stamped(pair.files);
-    const bool same =
-        found.certificate_stamp == pair.certificate_stamp && found.key_stamp == pair.key_stamp;
-    // What could not be read a moment ago may be readable now without looking any different.
-    if (same && !pair.retry.is_due(now)) continue;
-    pair.certificate_stamp = found.certificate_stamp;
-    pair.key_stamp = found.key_stamp;
-    const auto loaded = load_into(found, this, state_->tickets);
-    if (!same || loaded) pair.retry.succeed();
-    if (!loaded) {
-      pair.retry.fail(now);
-      // Told once and not at every look.
-      if (!same || loaded.error().what != pair.told) fault = loaded.error();
-      pair.told = loaded.error().what;
-      continue;
-    }
-    pair.context = std::move(found.context);
-    pair.info = std::move(found.info);
-    changed = true;
-  }
-  const auto added = add_folders();
-  if (fault) return std::unexpected(*std::move(fault));
-  TRY_OK(added);
-  return changed || *added;
+  Next next = prepare();
+  const bool changed = next.changed;
+  const Findings faults = faults_of(next.findings);
+  (void)commit(std::move(next));
+  if (!faults.empty()) return fail(ErrorKind::config, faults.front().text());
+  return changed;
 }
 
 std::vector<TlsServer::Loaded> TlsServer::certificates() const {
   std::vector<Loaded> loaded;
   for (const Pair& pair : state_->pairs) loaded.push_back({pair.files.certificate, pair.info});
   return loaded;
-}
-const std::vector<std::string>& TlsServer::faults() const {
-  return state_->faults;
 }
 
 Result<TrustAnchor> read_trust_anchor(const Path& file) {

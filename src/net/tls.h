@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/finding.h"
 #include "base/result.h"
 
 struct ssl_ctx_st;
@@ -23,7 +24,8 @@ struct CertificateFiles {
 
 struct CertificateInfo {
   std::vector<std::string> names;  // SAN dNSName and iPAddress
-  WallTime not_after{};
+  WallTime not_after{}, not_before{};
+  bool lacks_issuer = false;  // its file ends before an authority that clients know may follow
 };
 
 // The last certificate of a PEM file, re-encoded: nothing else of the file comes along.
@@ -38,33 +40,62 @@ Result<TrustAnchor> read_trust_anchor(const Path& file);
 // cert.pem and key.pem.
 Result<std::vector<CertificateFiles>> find_certificates(const Path& folder);
 
+// A file that this account cannot read, by the copy that was handed to it in a folder (below the
+// name flat_name() gives), if there is one; else itself.
+Path find_readable(const Path& file, const Path& handed);
+
+class TicketKeys;
+
 class TlsServer {
  public:
   // The first pair is the default for a name no pair is for. folder: further ones, see
-  // find_certificates(); one that cannot be used is left out and told of by faults().
+  // find_certificates(). Nothing is read yet; until a first commit() it serves nobody.
+  // hostname: the name this server greets by, which the default pair should be for.
+  // handed: see find_readable().
+  static std::unique_ptr<TlsServer> make(std::vector<CertificateFiles> pairs,
+                                         const Path& folder = {}, std::string hostname = {},
+                                         Path handed = {});
+  // The same, with all read; an Error: one of the pairs (not of the folder's) cannot be used.
   static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs,
                                                  const Path& folder = {});
   ~TlsServer();
 
-  // Reads the files again if they changed, and with back-off those it could not use, and looks for
-  // folders that came or went; true: a new pair is in use. On an error, told once, the old ones
-  // stay.
+  // What the files look like. Blocks, from any thread.
+  std::string look() const;
+  // Reads what is not in use as it is now, beside what is. A pair that cannot be used leaves the
+  // one of before; where there is none, the first is replaced by a certificate of nobody's knowing,
+  // so that what needs no proof of who this is goes on. Blocks, from any thread; commit() is not to
+  // be called meanwhile.
+  struct State;
+  struct Next {
+    std::shared_ptr<State> state;
+    Findings findings;
+    bool changed = false;
+    bool may_pass = false;
+  };
+  Next prepare() const;
+  // Gives what was in use before.
+  std::shared_ptr<const void> commit(Next next);
+  // Both; true: something else is in use now. An Error: the first fault.
   Result<bool> reload();
+
   CertificateInfo info() const;  // of the default pair
   struct Loaded {
     Path file;
     CertificateInfo info;
   };
-  std::vector<Loaded> certificates() const;        // the default one first
-  const std::vector<std::string>& faults() const;  // of load()
+  std::vector<Loaded> certificates() const;     // the default one first
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
   std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
 
  private:
   TlsServer();
-  Result<bool> add_folders();
-  struct State;
-  std::unique_ptr<State> state_;
+  std::vector<CertificateFiles> named_;
+  Path folder_;
+  std::string hostname_;
+  Path handed_;
+  std::unique_ptr<TicketKeys> tickets_;
+  std::shared_ptr<State> state_;
 };
 
 class TlsClient {

@@ -132,6 +132,8 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
 // and from any sender, as with postsrsd (answers of machines do not all have the null sender).
 Answer<Expansion> LocalDirectory::find_reversed(Set set, std::string address) const {
   using Out = std::expected<Expansion, Refusal>;
+  if (rewriter_->is_waiting())
+    co_return fail(ErrorKind::temporary, "srs.secret_file cannot be read");
   const auto first = rewriter_->reverse(address);
   if (!first && first.error() == Srs::Fault::expired)
     co_return Out(std::unexpected(
@@ -154,6 +156,8 @@ net::Task<std::string> LocalDirectory::rewrite(std::string sender) {
   // One of ours must not leave as a stranger's because a database is away.
   if (set->old_answers() != before)
     co_return fail(ErrorKind::temporary, "PostgreSQL cannot be asked for the sender's domain");
+  if (rewriter_->is_waiting())
+    co_return fail(ErrorKind::temporary, "srs.secret_file cannot be read");
   co_return rewriter_->forward(sender).value_or(sender);
 }
 

@@ -37,61 +37,34 @@ Result<std::vector<std::string>> read_srs_secrets(const Path& file) {
   return secrets;
 }
 
-Rewriter::Rewriter(net::Scope& scope, const config::Config& config, const Clock& clock)
-    : scope_(scope),
-      config_(config),
-      clock_(clock),
-      stopped_(scope.executor()),
-      retry_(config.maps.poll_interval) {}
+Rewriter::Rewriter(net::BlockingPool& pool, const config::Config& config, const Clock& clock)
+    : pool_(pool), config_(config), clock_(clock) {}
 
-Result<> Rewriter::start() {
-  if (config_.srs.domain.empty()) return {};
-  if (const auto faults = reload(); !faults.empty()) return fail(ErrorKind::config, faults.front());
-  scope_.spawn(watch(this));
-  return {};
+std::string Rewriter::look() const {
+  return config_.srs.domain.empty() ? "" : net::stamp_of_file(config_.srs.secret_file);
 }
 
-void Rewriter::stop() {
-  stopped_.close();
-}
-
-std::string Rewriter::stamp() const {
-  const auto info = find_file_info(config_.srs.secret_file);
-  return info && *info ? fmt::format("{}:{}:{}", (*info)->inode, (*info)->size,
-                                     (*info)->modified.time_since_epoch().count())
-                       : "-";
-}
-
-std::vector<std::string> Rewriter::reload() {
-  if (config_.srs.domain.empty()) return {};
-  stamp_ = stamp();
-  auto secrets = read_srs_secrets(config_.srs.secret_file);
-  if (!secrets) {
-    retry_.fail(Clock::system().steady_now());
-    if (told_ != secrets.error().what)
-      log_.error(event::srs_refused, {{"error", secrets.error().what}});
-    told_ = secrets.error().what;
-    return {told_};
+net::Awaitable<net::Prepared> Rewriter::prepare() {
+  next_.reset();
+  if (config_.srs.domain.empty()) co_return net::Prepared{};
+  auto secrets = co_await pool_.run([this] { return read_srs_secrets(config_.srs.secret_file); });
+  if (secrets) {
+    next_ = *std::move(secrets);
+    co_return net::Prepared{};
   }
-  retry_.succeed();
-  told_.clear();
-  log_.info(event::srs_loaded, {{"secrets", secrets->size()}});
-  srs_ = Srs(config_.srs.domain, *std::move(secrets));
-  return {};
+  co_return net::Prepared{
+      .findings = {finding_of(secrets.error().what)}, .is_usable = true, .may_pass = true};
 }
 
-net::Awaitable<void> Rewriter::watch(Rewriter* self) {
-  std::string seen = self->stamp_;
-  while (!self->stopped_.is_closed()) {
-    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
-    if (self->stopped_.is_closed()) break;
-    // A file that somebody is still writing must look the same twice.
-    const std::string now = self->stamp();
-    if ((now != self->stamp_ && now == seen) ||
-        (now == self->stamp_ && self->retry_.is_due(Clock::system().steady_now())))
-      (void)self->reload();
-    seen = now;
-  }
+std::shared_ptr<const void> Rewriter::commit() {
+  if (!next_) return nullptr;
+  log_.info(event::srs_loaded, {{"secrets", next_->size()}});
+  srs_ = Srs(config_.srs.domain, *std::exchange(next_, std::nullopt));
+  return nullptr;
+}
+
+void Rewriter::tell(const Finding& finding) const {
+  log_.error(event::srs_refused, {{"error", finding.text()}});
 }
 
 bool Rewriter::is_excluded(std::string_view domain) const {

@@ -8,6 +8,7 @@ extern "C" {
 
 #include <charconv>
 #include <map>
+#include <mutex>
 
 namespace posthorn::sieve {
 namespace {
@@ -169,7 +170,12 @@ sieve2_callback_t kCallbacks[] = {
     {SIEVE2_VALUE_FIRST, nullptr},
 };
 
+// The parser's static state. Scripts are parsed on the pool's threads, one at a time, and run on the
+// role's: it waits for the one that is being parsed.
+std::mutex engine_lock;
+
 struct Context {
+  const std::lock_guard<std::mutex> held{engine_lock};
   sieve2_context_t* handle = nullptr;
   Context() {
     if (sieve2_alloc(&handle) != SIEVE2_OK) handle = nullptr;

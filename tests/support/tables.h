@@ -16,7 +16,10 @@ class TableFiles {
   TableFiles() {
     config_.paths.maps = folder_.path();
     config_.file = folder_.path() / "posthorn.toml";
+    config_.paths.state = folder_.path() / "state";
     config_.maps.poll_interval = 100ms;
+    for (const char* name : {"aliases", "senders", "transport", "relay-sasl", "vusers"})
+      write(name, "");
   }
   // Replaces the file in one step, as an editor does.
   void write(const std::string& name, std::string_view text) const {

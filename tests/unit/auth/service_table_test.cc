@@ -8,6 +8,7 @@
 #include "tests/support/tables.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
+#include "tests/support/watched.h"
 
 namespace posthorn::auth {
 namespace {
@@ -26,9 +27,12 @@ struct TableTest : testing::Test {
   void start() {
     const auto started = loop.run(service->start());
     EXPECT_TRUE(started) << (started ? "" : started.error().what);
+    files = std::make_unique<test::Watched>(loop, 1h, *service);
+    for (const Finding& fault : files->start()) ADD_FAILURE() << fault.text();
   }
   ~TableTest() override {
     service->stop();
+    if (files) files->files().stop();
     loop.until([this] { return loop.scope().running() == 0; });
   }
   Result<Verdict> login(const std::string& user, const std::string& password,
@@ -58,6 +62,7 @@ struct TableTest : testing::Test {
   bool domains_lost = false;
   test::FakeTable table;
   std::unique_ptr<AuthService> service;
+  std::unique_ptr<test::Watched> files;
 };
 
 TEST_F(TableTest, Logins) {
@@ -140,7 +145,7 @@ TEST_F(TableTest, SendersInAFile) {
   table.broken = true;
   EXPECT_TRUE(may_send("mailer", "send"));
   (void)folder.write("smtp_users", "mailer:{PLAIN}changed\n");
-  EXPECT_TRUE(loop.wait(service->reload(true)).empty());
+  EXPECT_TRUE(files->reload().empty());
   EXPECT_TRUE(may_send("mailer", "changed"));
 }
 

@@ -13,6 +13,7 @@
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
+#include "tests/support/watched.h"
 
 namespace posthorn::auth {
 namespace {
@@ -28,6 +29,7 @@ struct ServiceTest : testing::Test {
   }
   ~ServiceTest() override {
     if (service) service->stop();
+    if (files) files->files().stop();
     loop.until([this] { return loop.scope().running() == 0; });
   }
 
@@ -41,6 +43,8 @@ struct ServiceTest : testing::Test {
         clock);
     const auto started = loop.run(service->start());
     EXPECT_TRUE(started) << (started ? "" : started.error().what);
+    files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
+    for (const Finding& fault : files->start()) ADD_FAILURE() << fault.text();
     return *service;
   }
   static Attempt attempt(const std::string& user, const std::string& password,
@@ -66,6 +70,7 @@ struct ServiceTest : testing::Test {
   config::Config config;
   std::vector<std::string> domains = {"example.test"};
   std::unique_ptr<AuthService> service;
+  std::unique_ptr<test::Watched> files;
 };
 
 TEST_F(ServiceTest, Names) {
@@ -345,7 +350,7 @@ TEST_F(ServiceTest, ARememberedPasswordLastsAsLongAsItIsRight) {
   EXPECT_EQ(login(attempt("alice", "other")).outcome, Outcome::refused);
   EXPECT_EQ(login(attempt("carol@other.test", "other")).outcome, Outcome::refused);
   write("alice@example.test:{PLAIN}changed\n");
-  EXPECT_TRUE(loop.wait(service->reload(true)).empty());
+  EXPECT_TRUE(files->reload().empty());
   EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::refused);
   EXPECT_EQ(login(attempt("alice", "changed")).outcome, Outcome::ok);
 }
@@ -356,16 +361,16 @@ TEST_F(ServiceTest, AFaultyFileKeepsTheUsersOfBefore) {
   for (const std::string text :
        {"alice@example.test:{PLAIN}new\nnonsense\n", "", "a@x:p\na@x:q\n"}) {
     write(text);
-    const auto faults = loop.wait(service->reload(true));
+    const auto faults = files->reload();
     ASSERT_EQ(faults.size(), 1U) << text;
-    EXPECT_TRUE(faults.front().starts_with(path + ":")) << faults.front();
+    EXPECT_TRUE(faults.front().where.starts_with(path + ":")) << faults.front().text();
     EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok) << text;
   }
   std::filesystem::remove(path);
-  EXPECT_EQ(loop.wait(service->reload(true)).size(), 1U);
+  EXPECT_EQ(files->reload().size(), 1U);
   EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
   std::filesystem::create_directory(path);
-  EXPECT_EQ(loop.wait(service->reload(true)).size(), 1U);
+  EXPECT_EQ(files->reload().size(), 1U);
   EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
   std::filesystem::remove(path);
 }
@@ -388,20 +393,64 @@ TEST_F(ServiceTest, WhatCouldNotBeReadIsTriedAgain) {
   {
     const test::Leased leased(config.paths.users);
     if (!leased.is_held()) GTEST_SKIP() << "no leases on this file system";
-    EXPECT_FALSE(loop.wait(service->reload(true)).empty());
+    EXPECT_FALSE(files->reload().empty());
     EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
   }
   loop.until([this] { return login(attempt("dora", "good")).outcome == Outcome::ok; });
 }
 
-TEST_F(ServiceTest, NobodyStartsWithAFaultyFile) {
+// Without a form of before: who stands on a good line gets in, who stands on a faulty one is told
+// to come again, and so is everybody when there is no file.
+TEST_F(ServiceTest, AStartWithAFaultyFileServesWhatItCan) {
+  const auto may = [&](const std::string& user) {
+    const auto verdict = loop.run(service->authenticate(attempt(user, "good")));
+    return !verdict ? "later" : verdict->outcome == Outcome::ok ? "in" : "refused";
+  };
+  const auto begin = [&] {
+    service = std::make_unique<AuthService>(
+        loop.scope(), loop.pool(), config, *Networks::parse({"192.0.2.0/24"}),
+        [this] { return domains; }, clock);
+    EXPECT_TRUE(loop.run(service->start()));
+    files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
+    return files->start();
+  };
+  write("alice@example.test:{PLAIN}good\ncarol@other.test\n");
+  const auto faults = begin();
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults.front().where, config.paths.users.native() + ":2");
+  EXPECT_STREQ(may("alice@example.test"), "in");
+  EXPECT_STREQ(may("carol@other.test"), "later");
+  EXPECT_STREQ(may("nobody@example.test"), "refused");
+  service->stop();
+  std::filesystem::remove(config.paths.users);
+  files->files().stop();
+  loop.until([this] { return loop.scope().running() == 0; });
+  ASSERT_EQ(begin().size(), 1U);
+  EXPECT_STREQ(may("alice@example.test"), "later");
+  write("alice@example.test:{PLAIN}good\n");
+  loop.until([&] { return std::string_view(may("alice@example.test")) == "in"; });
+}
+
+TEST_F(ServiceTest, AStartWithAFaultyFileUsesTheUsersOfBefore) {
+  config.paths.state = folder.path() / "state";
+  std::filesystem::create_directories(config.paths.state / "lookup");
+  start({"192.0.2.0/24"});
+  loop.until(
+      [&] { return LastGood(config.paths.state / "lookup").read(config.paths.users).has_value(); });
+  const auto copy = *std::filesystem::directory_iterator(config.paths.state / "lookup");
+  EXPECT_EQ(std::filesystem::status(copy).permissions() & std::filesystem::perms::others_all,
+            std::filesystem::perms::none);
   write("nonsense\n");
+  service->stop();
+  files->files().stop();
+  loop.until([this] { return loop.scope().running() == 0; });
   service = std::make_unique<AuthService>(
-      loop.scope(), loop.pool(), config, *Networks::parse({}), [this] { return domains; }, clock);
-  const auto started = loop.run(service->start());
-  ASSERT_FALSE(started);
-  EXPECT_EQ(started.error().kind, ErrorKind::config);
-  EXPECT_NE(started.error().what.find("users:1: "), std::string::npos);
+      loop.scope(), loop.pool(), config, *Networks::parse({"192.0.2.0/24"}),
+      [this] { return domains; }, clock);
+  EXPECT_TRUE(loop.run(service->start()));
+  files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
+  EXPECT_EQ(files->start().size(), 1U);
+  EXPECT_EQ(login(attempt("alice", "good")).outcome, Outcome::ok);
 }
 
 // A stranger's name costs what a user's costs, whatever the users' scheme is. The median of many,

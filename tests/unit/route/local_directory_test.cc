@@ -10,6 +10,7 @@
 #include "tests/support/captured_log.h"
 #include "tests/support/tables.h"
 #include "tests/support/test_loop.h"
+#include "tests/support/watched.h"
 
 namespace posthorn::route {
 namespace {
@@ -47,8 +48,8 @@ struct DirectoryTest : testing::Test {
   }
   void start() {
     tables = std::make_unique<maps::Reloader>(loop.scope(), loop.pool(), files.config());
-    for (const maps::Finding& finding : loop.wait(tables->reload(true)))
-      ADD_FAILURE() << finding.text();
+    test::Watched watched(loop, 1h, *tables);
+    for (const maps::Finding& finding : watched.reload()) ADD_FAILURE() << finding.text();
     directory = std::make_unique<LocalDirectory>(files.config(), *tables);
   }
 

@@ -9,6 +9,7 @@
 #include "tests/support/manual_clock.h"
 #include "tests/support/tables.h"
 #include "tests/support/test_loop.h"
+#include "tests/support/watched.h"
 
 namespace posthorn::route {
 namespace {
@@ -22,10 +23,12 @@ struct RewrittenTest : testing::Test {
     files.config().srs = {.domain = "SRS.example.test",
                           .secret_file = files.path("secret"),
                           .exclude_domains = {"Partner.example", ".group.example"}};
-    for (const maps::Finding& finding : loop.wait(tables.reload(true)))
-      ADD_FAILURE() << finding.text();
-    const auto faults = rewriter.reload();
-    EXPECT_TRUE(faults.empty()) << faults.front();
+    for (const maps::Finding& finding : watched.reload()) ADD_FAILURE() << finding.text();
+    EXPECT_EQ(reload(), "");
+  }
+  std::string reload() {
+    const auto faults = secrets.reload();
+    return faults.empty() ? "" : faults.front().text();
   }
   std::string rewrite(const std::string& sender) {
     const auto answer = loop.run(directory.rewrite(sender));
@@ -49,7 +52,9 @@ struct RewrittenTest : testing::Test {
   test::TestLoop loop;
   test::ManualClock clock;
   maps::Reloader tables{loop.scope(), loop.pool(), files.config()};
-  Rewriter rewriter{loop.scope(), files.config(), clock};
+  Rewriter rewriter{loop.pool(), files.config(), clock};
+  test::Watched watched{loop, 1h, tables};
+  test::Watched secrets{loop, 1h, rewriter};
   LocalDirectory directory{files.config(), tables, &rewriter};
 };
 
@@ -107,7 +112,7 @@ TEST_F(RewrittenTest, BackToOneOfOurOwn) {
   const std::string known = rewrite("out@new.test"), unknown_there = rewrite("nobody@new.test");
   files.write("domains", "example.test ok\nnew.test ok\n");
   files.write("aliases", "out@new.test friend@remote.example\n");
-  (void)loop.wait(tables.reload(true));
+  (void)watched.reload();
   EXPECT_EQ(recipient(known), "reversed friend@remote.example");
   EXPECT_EQ(recipient(unknown_there), unknown("nobody@new.test"));
 }
@@ -122,7 +127,7 @@ TEST_F(RewrittenTest, ForwardedAgain) {
 TEST_F(RewrittenTest, SecretsFollowTheirFile) {
   const std::string good = rewrite("carol@far.example");
   files.write("secret", "new-secret\nfirst-secret\n");
-  EXPECT_TRUE(rewriter.reload().empty());
+  EXPECT_EQ(reload(), "");
   EXPECT_NE(rewrite("carol@far.example"), good);
   EXPECT_EQ(recipient(good), "reversed carol@far.example");
   const std::string renewed = rewrite("carol@far.example");
@@ -133,15 +138,25 @@ TEST_F(RewrittenTest, SecretsFollowTheirFile) {
              {"good-secret\nshort\n", ":2: a secret has at least 8 characters"}};
   for (const auto& [text, fault] : bad) {
     files.write("secret", text);
-    EXPECT_EQ(rewriter.reload(), std::vector{files.path("secret") + std::string(fault)});
+    EXPECT_EQ(reload(), files.path("secret") + std::string(fault));
     EXPECT_EQ(rewrite("carol@far.example"), renewed);
   }
   files.remove("secret");
-  EXPECT_EQ(rewriter.reload(), std::vector{files.path("secret") + ":1: there is no such file"});
+  EXPECT_EQ(reload(), files.path("secret") + ":1: there is no such file");
   files.write("secret", "new-secret\n");
-  EXPECT_TRUE(rewriter.reload().empty());
+  EXPECT_EQ(reload(), "");
   EXPECT_EQ(recipient(good), unknown(good));
   EXPECT_EQ(log.count("-secret"), 0);
+}
+
+// A start without a secret: nothing leaves as it should not, and no address is called forged.
+TEST_F(RewrittenTest, WithoutASecretItWaits) {
+  const std::string good = rewrite("carol@far.example");
+  Rewriter none{loop.pool(), files.config(), clock};
+  LocalDirectory waiting{files.config(), tables, &none};
+  EXPECT_FALSE(loop.run(waiting.rewrite("carol@far.example")));
+  EXPECT_FALSE(loop.run(waiting.recipient({good, ""})));
+  EXPECT_EQ(*loop.run(waiting.rewrite("alice@example.test")), "alice@example.test");
 }
 
 TEST_F(RewrittenTest, OffItIsAnAddressLikeOthers) {

@@ -1,0 +1,294 @@
+#include "app/prepare.h"
+
+#include <asio/io_context.hpp>
+#include <cerrno>
+#include <fmt/format.h>
+#include <set>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/eyes.h"
+#include "app/settings.h"
+#include "app/site_scripts.h"
+#include "app/supervisor.h"
+#include "app/table_store.h"
+#include "app/tool_dkim.h"
+#include "app/variables.h"
+#include "auth/password.h"
+#include "auth/service.h"
+#include "base/ascii.h"
+#include "deliver/dkim_key.h"
+#include "filter/filter.h"
+#include "maps/pgsql_rows.h"
+#include "maps/table_set.h"
+#include "net/tls.h"
+#include "route/local_directory.h"
+#include "route/rewriter.h"
+
+namespace posthorn::app {
+namespace {
+
+constexpr std::size_t kSameMax = 20;  // findings of one kind that are told one by one
+
+void add(Findings& all, Findings some) {
+  std::ranges::move(some, std::back_inserter(all));
+}
+void add(Findings& all, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) all.push_back(finding_of(text));
+}
+void warn(Findings& all, std::string where, std::string reason, std::string remedy = "") {
+  all.push_back({std::move(where), std::move(reason), std::move(remedy), Weight::warning});
+}
+
+// The entries of text tables; nullopt: some are not text, so that nothing is known of the whole.
+std::optional<std::vector<maps::Entry>> entries_of(const config::Config& config,
+                                                   const std::vector<std::string>& names) {
+  std::vector<maps::Entry> entries;
+  for (const std::string& name : names) {
+    const auto parsed = maps::parse_table_name(name);
+    if (!parsed || parsed->type != "text") return std::nullopt;
+    const auto text = read_file(config.paths.maps / parsed->rest, 256U << 20U);
+    if (!text || !*text) return std::nullopt;
+    auto file = maps::parse_text(**text, (config.paths.maps / parsed->rest).native());
+    std::ranges::move(file.entries, std::back_inserter(entries));
+  }
+  return entries;
+}
+
+// A user without a mailbox gets no mail; a mailbox without a user is read by nobody.
+void compare_users(Findings& findings, const config::Config& config, const auth::UserFile& users) {
+  const auto mailboxes = entries_of(config, config.maps.mailboxes);
+  const auto domains = entries_of(config, config.maps.domains);
+  if (!mailboxes || !domains || config.auth.any_user != "none" || config.route.any_mailbox ||
+      config.route.by_local_part || config.route.any_domain != "none" || users.hashes.contains("*"))
+    return;
+  std::string domain = config.server.default_domain;
+  if (domain.empty() && domains->size() == 1) domain = domains->front().key;
+  std::set<std::string> names, boxes;
+  for (const auto& [name, hash] : users.hashes)
+    names.insert(name.find('@') == std::string::npos && !domain.empty() ? name + "@" + domain
+                                                                        : name);
+  for (const maps::Entry& entry : *mailboxes) boxes.insert(entry.key);
+  std::size_t told = 0;
+  for (const std::string& name : names)
+    if (!boxes.contains(name) && ++told <= kSameMax)
+      warn(findings, config.paths.users.native(),
+           fmt::format("{} may log in and has no mailbox", name),
+           fmt::format("posthorn user add makes both; or a line in maps/mailboxes: {} ok", name));
+  told = 0;
+  for (const std::string& box : boxes)
+    if (!names.contains(box) && ++told <= kSameMax)
+      warn(findings, (config.paths.maps / "mailboxes").native(),
+           fmt::format("nobody can read the mailbox {}: there is no such login", box),
+           fmt::format("posthorn user password {}; or take its line out", box));
+}
+
+Findings look_at_users(const config::Config& config, const Path& path, bool has_mailboxes) {
+  Findings findings;
+  const auto text = read_file(path);
+  if (!text || !*text) {
+    findings.push_back({path.native() + ":1", text ? "there is no such file" : text.error().what});
+    return findings;
+  }
+  const auto before = LastGood(config.paths.state / "lookup").read(path);
+  if ((*text)->empty() && before && !before->empty())
+    findings.push_back(
+        {path.native() + ":1", "the file has become empty", "a comment in it makes that meant"});
+  const auth::UserFile file = auth::parse_users(**text, path.native());
+  add(findings, file.faults);
+  for (const std::string& warning : file.warnings)
+    findings.push_back(finding_of(warning, Weight::warning));
+  struct stat st{};
+  if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IROTH) != 0)
+    warn(findings, path.native(), "every account of this machine can read the password hashes",
+         fmt::format("chmod o-r {}", path.native()));
+  if (has_mailboxes && file.faults.empty()) compare_users(findings, config, file);
+  return findings;
+}
+
+// The relay's login is looked for by host and port; one that nearly fits is not used.
+void look_at_relay(Findings& findings, const config::Config& config) {
+  const std::string& relay = config.relay.relayhost;
+  if (relay.empty()) return;
+  const std::string place = config::place_of(config, "relay", "relayhost");
+  const auto hop = route::parse_next_hop(relay);
+  if (!hop)
+    return findings.push_back({place, fmt::format("relay.relayhost: \"{}\" is no host", relay)});
+  const auto logins = entries_of(config, {config.maps.relay_sasl});
+  if (!logins) return;
+  const std::string host = to_lower(hop->host);
+  const std::string file = (config.paths.maps / "relay-sasl").native();
+  const maps::Entry* near = nullptr;
+  for (const maps::Entry& entry : *logins) {
+    if (entry.key.find('@') != std::string::npos) continue;
+    const auto other = route::parse_next_hop(entry.key);
+    if (!other || to_lower(other->host) != host) continue;
+    if (other->port == hop->port || entry.key == host || entry.key == "[" + host + "]") return;
+    near = &entry;
+  }
+  if (near != nullptr)
+    warn(findings, fmt::format("{}:{}", file, near->line),
+         fmt::format("the login of {} is not used: relay.relayhost is {}", near->key, relay),
+         fmt::format("write {} in both", relay));
+  else if (logins->empty())
+    warn(findings, place,
+         fmt::format("relay.relayhost: {} has no login in {}: most relays refuse mail without one",
+                     relay, file),
+         "add the line: " + relay + " user:password; a relay that needs none is fine as it is");
+  else
+    warn(findings, place,
+         fmt::format("relay.relayhost: {} has no login of its own in {}", relay, file),
+         "add the line: " + relay + " user:password");
+}
+
+void look_at_srs(Findings& findings, const config::Config& config) {
+  if (config.srs.domain.empty()) return;
+  const auto there = find_file_info(config.srs.secret_file);
+  if (!there || *there)  // made at the start where it is not there
+    if (const auto read = route::read_srs_secrets(config.srs.secret_file); !read)
+      findings.push_back(finding_of(read.error().what));
+  const auto domains = entries_of(config, config.maps.domains);
+  if (!domains) return;
+  const std::string domain = to_lower(config.srs.domain);
+  const bool is_ours = std::ranges::find(*domains, domain, &maps::Entry::key) != domains->end();
+  if (!is_ours && domain != to_lower(config.server.hostname))
+    warn(findings, config::place_of(config, "srs", "domain"),
+         fmt::format("srs.domain: {} is not in maps/domains: see that its MX is this server, or "
+                     "bounces to rewritten senders go elsewhere",
+                     config.srs.domain));
+}
+
+// The rows of users, as the lines of conf/users are.
+Findings look_at_user_rows(maps::PgsqlConnection& connection) {
+  Findings findings;
+  const auto rows = maps::read_rows(connection, maps::Question::users);
+  if (!rows) findings.push_back(finding_of(rows.error().what));
+  for (const maps::Entry& row : rows ? *rows : std::vector<maps::Entry>()) {
+    const std::string where = fmt::format("pgsql:users:{}", row.line);
+    if (const auto fault = maps::fault_of_row(row))
+      findings.push_back({where, *fault});
+    else if (const auto why = auth::find_hash_fault(row.value))
+      warn(findings, where, fmt::format("nobody can log in as {}: {}", row.key, *why),
+           "`posthorn user passwd` makes a hash that works");
+  }
+  return findings;
+}
+
+Findings look_as_lookup(const config::Config& config) {
+  const LastGood kept(config.paths.state / "lookup");  // what has become empty was not always so
+  maps::LoadParts parts{.kept = &kept};
+  // Where it cannot be asked, the tool tells so itself.
+  Result<std::unique_ptr<maps::PgsqlConnection>> database = nullptr;
+  if (uses_pgsql(config)) database = open_for_tool(config, Schema::checked);
+  if (database && *database)
+    parts.rows = [&](maps::Question question) { return maps::read_rows(**database, question); };
+  maps::Loaded tables = maps::load_tables(config, parts);
+  Findings findings = std::move(tables.faults);
+  for (Finding& finding : tables.warnings) {
+    finding.weight = Weight::warning;
+    findings.push_back(std::move(finding));
+  }
+  if (config.auth.users == "text") add(findings, look_at_users(config, config.paths.users, true));
+  if (config.auth.users == "pgsql" && database && *database)
+    add(findings, look_at_user_rows(**database));
+  if (!config.paths.smtp_users.empty())
+    add(findings, look_at_users(config, config.paths.smtp_users, false));
+  look_at_relay(findings, config);
+  look_at_srs(findings, config);
+  return findings;
+}
+
+Findings look_as_queue(const config::Config& config) {
+  Findings findings;
+  add(findings, deliver::find_dkim_faults(config.dkim.folder));
+  return findings;
+}
+
+net::Awaitable<void> try_connect(asio::io_context* context, net::Address address, Result<>* done) {
+  auto stream = co_await net::connect(context->get_executor(), std::move(address),
+                                      Clock::system().steady_now() + 3s);
+  *done = stream ? Result<>{} : std::unexpected(stream.error());
+}
+
+void look_at_spamd(Findings& findings, const config::Config& config) {
+  if (config.filter.spamd.empty()) return;
+  const auto address = net::parse_address(config.filter.spamd);
+  if (!address) return;  // a fault of the settings
+  asio::io_context context(1);
+  net::Scope scope(context.get_executor());
+  Result<> done = fail(ErrorKind::timeout, "no answer");
+  scope.spawn(try_connect(&context, *address, &done));
+  context.run();
+  if (done) return;
+  warn(findings, config::place_of(config, "filter", "spamd"),
+       fmt::format(
+           "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, done.error().what,
+           config.filter.when_down == "wait" ? "mail waits" : "mail is delivered unscanned"),
+       "start spamd, or empty the key");
+}
+
+// Another program's port; the running server's own are not looked at.
+void look_at_ports(Findings& findings, const config::Config& config) {
+  const auto running = find_instance(config);
+  const auto specs = list_sockets(config);
+  if (!running || *running || !specs) return;
+  std::set<std::string> told;
+  for (const SocketSpec& spec : *specs) {
+    if (!std::holds_alternative<net::TcpAddress>(spec.address)) continue;
+    const auto bound = net::bind_socket(spec.address);
+    if (bound || bound.error().what.find("in use") == std::string::npos) continue;
+    if (told.insert(net::to_string(spec.address)).second)
+      warn(findings, config::place_of(config, "listen", spec.name),
+           fmt::format("listen.{}: {} is taken by another program", spec.name,
+                       net::to_string(spec.address)),
+           "end that one, or name another address or port");
+  }
+}
+
+// As edge; but what only root can reach, and nobody else could have led him to, the supervisor
+// hands to it when it is root.
+Findings look_at_certificates(const config::Config& config) {
+  const auto look = [&] {
+    return net::TlsServer::make({{config.paths.certificate, config.paths.key}}, config.tls.folder,
+                                config.server.hostname)
+        ->prepare()
+        .findings;
+  };
+  if (geteuid() != 0) return look_as(config, RoleKind::edge, look);
+  const std::vector<Path> files = {config.paths.certificate, config.paths.key};
+  const std::string commands = how_to_open(files, config.users.edge, group_of_keys(config));
+  if (commands.empty() || std::ranges::any_of(files, [](const Path& file) {
+        return find_stranger_on_the_way(file).has_value();
+      }))
+    return look_as(config, RoleKind::edge, look);
+  Findings findings = look();
+  findings.push_back({config.paths.key.native() + ":1",
+                      "only root can reach the certificate: a server that root starts hands it to "
+                      "the roles that serve TLS",
+                      "one that systemd starts as another account (User=) needs: " + commands,
+                      Weight::note});
+  return findings;
+}
+
+}  // namespace
+
+Findings prepare_instance(const config::Config& config) {
+  Findings findings;
+  add(findings, find_setting_faults(config));
+  add(findings, find_permission_faults(config));
+  if (const auto exempt = auth::Networks::parse(config.limits.exempt))
+    for (const std::string& warning : exempt->warnings())
+      warn(findings, config::place_of(config, "limits", "exempt"), "limits.exempt: " + warning);
+  add(findings, look_as(config, RoleKind::lookup, [&] { return look_as_lookup(config); }));
+  add(findings, look_at_certificates(config));
+  add(findings, look_as(config, RoleKind::queue, [&] { return look_as_queue(config); }));
+  add(findings, find_closed_dkim_keys(config));
+  add(findings, look_as(config, RoleKind::store, [&] { return SiteScripts::check(config); }));
+  add(findings, find_variable_faults(config, config::environment()));
+  look_at_spamd(findings, config);
+  look_at_ports(findings, config);
+  return findings;
+}
+
+}  // namespace posthorn::app

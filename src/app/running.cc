@@ -1,0 +1,99 @@
+#include "app/running.h"
+
+#include <fmt/format.h>
+#include <map>
+#include <signal.h>
+#include <thread>
+#include <unistd.h>
+
+#include "app/generation.h"
+#include "app/settings.h"
+#include "app/supervisor.h"
+
+namespace posthorn::app {
+namespace {
+
+constexpr std::uint64_t kFileMax = 4U << 20U;
+
+Path place(const config::Config& config) {
+  return config.paths.run / "started.toml";
+}
+
+// The annotated form has a key a line, below its section's.
+std::map<std::string, std::string> values_of(const config::Config& config) {
+  std::map<std::string, std::string> values;
+  const std::string text = config::to_toml(config);
+  std::string section;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t lf = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, lf);
+    rest.remove_prefix(std::min(lf + 1, rest.size()));
+    if (line.starts_with('[') && line.ends_with(']')) section = line.substr(1, line.size() - 2);
+    const std::size_t equals = line.find(" = ");
+    if (line.starts_with('#') || equals == std::string_view::npos) continue;
+    values[fmt::format("{}.{}", section, line.substr(0, equals))] = line.substr(equals + 3);
+  }
+  return values;
+}
+
+int complain(std::string_view what) {
+  fmt::print(stderr, "posthorn: {}\n", what);
+  return 1;
+}
+
+}  // namespace
+
+Result<> keep_running_config(const config::Config& config) {
+  TRY(const auto text, read_file(config.file, kFileMax));
+  return replace_file(Disk::real(), place(config), text.value_or(""), 0600);
+}
+
+std::vector<std::string> find_differences(const config::Config& before, const config::Config& now) {
+  std::vector<std::string> keys;
+  const auto old = values_of(before);
+  for (const auto& [key, value] : values_of(now))
+    if (const auto found = old.find(key); found == old.end() || found->second != value)
+      keys.push_back(key);
+  return keys;
+}
+
+std::vector<std::string> find_changed_keys(const config::Config& config) {
+  const auto before = read_file(place(config), kFileMax);
+  const auto now = read_file(config.file, kFileMax);
+  if (!before || !*before || !now || !*now || **before == **now) return {};
+  // Both without the environment: the server's need not be this command's.
+  const auto old = config::parse(**before, config.file);
+  const auto edited = config::parse(**now, config.file);
+  if (!old || !edited) return {};
+  return find_differences(*old, *edited);
+}
+
+int restart_server(const config::Config& config) {
+  const auto pid = find_instance(config);
+  if (!pid) return complain(pid.error().what);
+  if (!*pid) return complain("the server is not running");
+  auto faults = find_setting_faults(config);
+  for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
+  for (const std::string& fault : faults) fmt::print(stderr, "{}\n", fault);
+  if (!faults.empty()) return complain("it was not restarted: it would not start so");
+  const auto seen = find_file_info(place(config));
+  if (::kill(**pid, SIGUSR2) != 0) return complain(fmt::format("cannot signal process {}", **pid));
+  const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s) + 60s;
+  while (Clock::system().steady_now() < give_up) {
+    std::this_thread::sleep_for(50ms);
+    const auto now = find_file_info(place(config));
+    const bool is_new =
+        seen && now && *now &&
+        (!*seen || (*now)->inode != (*seen)->inode || (*now)->modified != (*seen)->modified);
+    if (::kill(**pid, 0) != 0 && errno == ESRCH)
+      return complain("it has ended, and did not start again; its log says why");
+    if (is_new && are_all_answering(config)) {
+      fmt::print("restarted, pid {}\n", **pid);
+      return 0;
+    }
+  }
+  return complain(fmt::format("process {} is not ready again", **pid));
+}
+
+}  // namespace posthorn::app

@@ -1,0 +1,23 @@
+// What the running server was started with: posthorn.toml as it was then, beside its sockets. It
+// tells which keys were edited since; those wait for `posthorn restart`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+
+namespace posthorn::app {
+
+// Keeps the file as it is now, for whoever started the server alone.
+Result<> keep_running_config(const config::Config& config);
+// "smtp.banner", of the file as it is now; empty if none, or if nothing is known.
+std::vector<std::string> find_changed_keys(const config::Config& config);
+// Of two configurations.
+std::vector<std::string> find_differences(const config::Config& before, const config::Config& now);
+
+// `posthorn restart`: a configuration with a fault is refused and the server goes on; otherwise it
+// ends as by `stop` and begins anew with the same pid.
+int restart_server(const config::Config& config);
+
+}  // namespace posthorn::app

@@ -1,0 +1,27 @@
+// A part of the files of a role with a watcher of its own, for tests of that part alone.
+#pragma once
+
+#include "net/watched_files.h"
+#include "tests/support/test_loop.h"
+
+namespace posthorn::test {
+
+class Watched {
+ public:
+  Watched(TestLoop& loop, std::chrono::milliseconds interval, net::FilePart& part,
+          const Clock& clock = Clock::system())
+      : loop_(loop), files_(loop.scope(), loop.pool(), interval, {&part}, clock) {}
+  ~Watched() { files_.stop(); }
+
+  // The faults, as after every load.
+  Findings start() { return faults_of(loop_.wait(files_.start())); }
+  Findings reload() { return faults_of(loop_.wait(files_.reload())); }
+  Findings faults() const { return faults_of(files_.findings()); }
+  net::WatchedFiles& files() { return files_; }
+
+ private:
+  TestLoop& loop_;
+  net::WatchedFiles files_;
+};
+
+}  // namespace posthorn::test
