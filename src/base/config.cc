@@ -433,8 +433,8 @@ Result<Config> parse(std::string_view text, const Path& file,
   for (Path* path :
        {&config.paths.maps, &config.paths.users, &config.paths.smtp_users, &config.paths.sieve,
         &config.paths.certificate, &config.paths.key, &config.tls.folder, &config.paths.spool,
-        &config.paths.mail, &config.paths.run, &config.paths.state, &config.relay.trust_file, &config.dkim.folder,
-        &config.pgsql.password_file, &config.srs.secret_file})
+        &config.paths.mail, &config.paths.run, &config.paths.state, &config.relay.trust_file,
+        &config.dkim.folder, &config.pgsql.password_file, &config.srs.secret_file})
     make_absolute(*path, config.root);
   return config;
 }

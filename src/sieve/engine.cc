@@ -170,8 +170,8 @@ sieve2_callback_t kCallbacks[] = {
     {SIEVE2_VALUE_FIRST, nullptr},
 };
 
-// The parser's static state. Scripts are parsed on the pool's threads, one at a time, and run on the
-// role's: it waits for the one that is being parsed.
+// The parser's static state. Scripts are parsed on the pool's threads, one at a time, and run on
+// the role's: it waits for the one that is being parsed.
 std::mutex engine_lock;
 
 struct Context {

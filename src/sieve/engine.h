@@ -46,8 +46,8 @@ class Script {
   // Checks the text; the error is config: "name:line: reason".
   static Result<Script> parse(std::string text, const std::string& name);
   // The actions in order, at least one: no action of the script means Keep (RFC 5228
-  // section 2.10.2). An Error: it went wrong on the way, and the caller keeps the message. libsieve's
-  // parser has static state: a run and a parse on another thread wait for each other.
+  // section 2.10.2). An Error: it went wrong on the way, and the caller keeps the message.
+  // libsieve's parser has static state: a run and a parse on another thread wait for each other.
   Result<std::vector<Action>> run(const Input& input) const;
 
  private:
