@@ -126,7 +126,8 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
     return fail(ErrorKind::config, fmt::format("{}:1: {}", path.native(), why_unusable(path)));
   };
   // As at the start: a key that every account of the machine can read is nobody's proof any more.
-  if ((stamp_of(files.key).mode & S_IROTH) != 0)
+  // (A link that leads where this account cannot follow says nothing: reading it will.)
+  if (const mode_t mode = stamp_of(files.key).mode; S_ISREG(mode) && (mode & S_IROTH) != 0)
     return fail(ErrorKind::config,
                 fmt::format("{}:1: every account of this machine can read this key; chmod o-r {}",
                             files.key.native(), files.key.native()));

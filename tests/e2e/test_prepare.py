@@ -4,10 +4,12 @@ none, what has a fault keeps its last good form, and each says what it did."""
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import unittest
 import urllib.error
 import urllib.request
@@ -291,6 +293,193 @@ class Restart(unittest.TestCase):
 
     def test_of_one_process(self):
         self.check(True)
+
+
+class Weights(unittest.TestCase):
+    """What `check` finds: a fault ends with 1, a warning with 0, each with its place, its cause and what to do."""
+
+    def told(self, server):
+        done = server.run("check", check=False)
+        return done.returncode, done.stderr
+
+    def test_warnings(self):
+        server = Server(users=("alice", "bob"))
+        self.addCleanup(server.close)
+        self.assertEqual(self.told(server), (0, ""))
+        server.append_map("mailboxes", "carol@example.org ok\n")
+        with open(server.root / "conf" / "users", "a") as users:
+            users.write("dora@example.org:{PLAIN}good\n")
+        (server.root / "conf" / "users").chmod(0o644)
+        (server.root / "sieve" / "default.sieve").unlink()
+        server.set("relay.relayhost", '"[smtp.relay.test]:587"')
+        server.append_map("relay-sasl", "[smtp.relay.test]:465 user:password\n")
+        server.set("filter.spamd", '"127.0.0.1:9"')
+        server.set("srs.domain", '"elsewhere.test"')
+        server.set("server.hostname", '"another.example.org"')
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", server.port("imap")))
+            other.listen(1)
+            code, text = self.told(server)
+        self.assertEqual(code, 0, text)
+        for expected in (r"users: dora@example\.org may log in and has no mailbox; ", r"nobody can read the mailbox carol@example\.org: ",
+                         r"users: every account of this machine can read the password hashes; chmod o-r ", r"default\.sieve:1: there is no such file: ",
+                         r"relay-sasl:\d+: the login of \[smtp\.relay\.test\]:465 is not used: ", r"filter\.spamd: nobody answers at 127\.0\.0\.1:9 ",
+                         r"srs\.domain: elsewhere\.test is not in maps/domains", r"cert\.pem:1: the certificate is for .*, not for server\.hostname another",
+                         r"listen\.imap: 127\.0\.0\.1:\d+ is taken by another program; "):
+            self.assertRegex(text, r"(?m)^warning: .*" + expected)
+        self.assertEqual(len(text.splitlines()), 9, text)
+
+    def test_certificates(self):
+        server = Server()
+        self.addCleanup(server.close)
+        cert, key = server.root / "tls" / "cert.pem", server.root / "tls" / "key.pem"
+
+        ca, ca_key, request = (server.folder / name for name in ("ca.pem", "ca.key", "request.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(ca_key),
+                        "-out", str(ca), "-subj", "/CN=an intermediate"], check=True, capture_output=True)
+        subprocess.run(["openssl", "req", "-new", "-key", str(key), "-subj", "/CN=x", "-addext", "subjectAltName=DNS:mx.example.org",
+                        "-out", str(request)], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", str(request), "-CA", str(ca), "-CAkey", str(ca_key), "-CAcreateserial",
+                        "-copy_extensions", "copy", "-out", str(cert)], check=True, capture_output=True)
+        code, text = self.told(server)
+        self.assertEqual(code, 0)
+        self.assertIn("without the one that signed it; many clients refuse it; put the intermediate behind it", text)
+        with open(cert, "a") as chain:
+            chain.write(ca.read_text())
+        self.assertEqual(self.told(server), (0, ""))
+        subprocess.run(["openssl", "x509", "-req", "-in", str(request), "-signkey", str(key), "-days", "-1", "-copy_extensions", "copy",
+                        "-out", str(cert)], check=True, capture_output=True)
+        code, text = self.told(server)
+        self.assertEqual(code, 0)
+        self.assertIn("cert.pem:1: the certificate has expired: clients refuse it", text)
+
+    def test_an_open_relay_is_a_fault(self):
+        server = Server()
+        self.addCleanup(server.close)
+        for networks in ('["0.0.0.0/0"]', '["::/0"]', '["0.0.0.0/1", "128.0.0.0/1"]'):
+            server.set("smtp.relay_from", networks)
+            code, text = self.told(server)
+            self.assertEqual(code, 1, networks)
+            self.assertRegex(text, r"posthorn\.toml:\d+: smtp\.relay_from: it takes in most of the Internet")
+        server.set("smtp.relay_from", '["10.0.0.0/8", "fd00::/8"]')
+        self.assertEqual(self.told(server), (0, ""))
+
+    @unittest.skipUnless(os.geteuid() == 0, "roles get accounts of their own from root alone")
+    def test_with_the_eyes_of_each_role(self):
+        server = Server()
+        self.addCleanup(server.close)
+        for name, account in (("conf/users", "posthorn-lookup"), ("maps/aliases", "posthorn-lookup"), ("sieve/default.sieve", "vmail"),
+                              ("tls/key.pem", "posthorn-tls")):
+            with self.subTest(name):
+                path = server.root / name
+                info = path.stat()
+                os.chown(path, 12345, 12345)
+                path.chmod(0o600)
+                code, text = self.told(server)
+                self.assertEqual(code, 1)
+                self.assertRegex(text, rf"{name}:1: .*ermission denied; the account \S+ cannot read it: chgrp {account} \S+{name} && chmod g\+r ")
+                commands = text.split("cannot read it: ")[1].splitlines()[0]
+                subprocess.run(commands, shell=True, check=True)
+                self.assertEqual(self.told(server)[0], 0)
+                os.chown(path, info.st_uid, info.st_gid)
+                path.chmod(info.st_mode & 0o7777)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can read what is root's alone")
+class Certbot(unittest.TestCase):
+    """Keys as certbot keeps them: folders 0700, key 0600, links from live/ to archive/."""
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.close)
+        # Everything on the way belongs to root, as below /etc; /tmp is everybody's.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-certbot-", dir="/var"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.folder.chmod(0o755)
+        self.live, self.archive = self.folder / "live" / "mx", self.folder / "archive" / "mx"
+        for folder in (self.live, self.archive):
+            folder.mkdir(parents=True)
+            folder.parent.chmod(0o700)
+        self.put(1, (self.server.root / "tls" / "cert.pem").read_bytes(), (self.server.root / "tls" / "key.pem").read_bytes())
+        self.server.set("paths.certificate", f'"{self.live}/fullchain.pem"')
+        self.server.set("paths.key", f'"{self.live}/privkey.pem"')
+
+    def put(self, number, cert, key):
+        for name, data in (("fullchain", cert), ("privkey", key)):
+            path = self.archive / f"{name}{number}.pem"
+            path.write_bytes(data)
+            path.chmod(0o600 if name == "privkey" else 0o644)
+            link = self.live / f"{name}.pem"
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"../../archive/mx/{name}{number}.pem")
+
+    def shown(self):
+        context = ssl._create_unverified_context()
+        with socket.create_connection(("127.0.0.1", self.server.port("imaps")), 30) as plain, context.wrap_socket(plain) as tls:
+            return tls.getpeercert(True)
+
+    def test_the_pair_is_handed_over_and_renewed(self):
+        server = self.server
+        done = server.run("check")
+        self.assertRegex(done.stderr, r"note: .*privkey\.pem:1: only root can reach the certificate: .*chgrp posthorn-tls .*live .*archive .*privkey1\.pem"
+                                      r" && chmod g\+x .*live .*archive && chmod g\+r .*privkey1\.pem")
+        server.start()
+        first = self.shown()
+        self.assertEqual(ssl.DER_cert_to_PEM_cert(first).strip(), (self.archive / "fullchain1.pem").read_text().strip())
+        new = self.server.folder / "new"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "9",
+                        "-addext", "subjectAltName=DNS:mx.example.org", "-keyout", f"{new}.key", "-out", f"{new}.pem"], check=True, capture_output=True)
+        self.put(2, pathlib.Path(f"{new}.pem").read_bytes(), pathlib.Path(f"{new}.key").read_bytes())
+        wait_until(lambda: self.shown() != first)
+        handed = server.root / "var" / "run" / "tls"
+        for copy in handed.iterdir():
+            self.assertEqual(copy.stat().st_mode & 0o777, 0o640 if "privkey" in copy.name else 0o644)
+            self.assertEqual(copy.stat().st_uid, 0)
+        # The three commands do without the handing over.
+        commands = server.run("check").stderr.split("needs: ")[1].splitlines()[0]
+        subprocess.run(commands, shell=True, check=True)
+        self.assertEqual(server.run("check").stderr, "")
+
+    def test_nobody_leads_roots_eyes_elsewhere(self):
+        """A folder of somebody else's with a link to root's key: the link is not followed by root."""
+        stranger = self.folder / "theirs"
+        stranger.mkdir()
+        os.chown(stranger, 12345, 12345)
+        (stranger / "cert.pem").symlink_to(self.archive / "fullchain1.pem")
+        (stranger / "key.pem").symlink_to(self.archive / "privkey1.pem")
+        self.server.set("paths.certificate", f'"{stranger}/cert.pem"')
+        self.server.set("paths.key", f'"{stranger}/key.pem"')
+        done = self.server.run("check", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"cannot read it: chgrp posthorn-tls ")
+        self.server.start()
+        self.assertEqual(list((self.server.root / "var" / "run" / "tls").iterdir()), [])
+        self.assertIn("is not root's alone", self.server.log())
+        self.assertIn("certificates", red(self.server))
+
+
+class TwoKinds(unittest.TestCase):
+    def test_an_ecdsa_and_an_rsa_pair_for_one_name_both_serve(self):
+        server = Server()
+        self.addCleanup(server.close)
+        folder = server.root / "tls" / "names" / "rsa"
+        folder.mkdir(parents=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "9", "-addext",
+                        "subjectAltName=DNS:mx.example.org", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+                       check=True, capture_output=True)
+        key = server.root / "tls" / "key.pem"
+        os.chown(folder / "key.pem", key.stat().st_uid, key.stat().st_gid)
+        (folder / "key.pem").chmod(0o640)
+        self.assertEqual(server.run("check").stderr, "")
+        server.start()
+        for name in ("mx.example.org", None):
+            for cipher in ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"):
+                context = ssl._create_unverified_context()
+                context.maximum_version = ssl.TLSVersion.TLSv1_2
+                context.set_ciphers(cipher)
+                with socket.create_connection(("127.0.0.1", server.port("imaps")), 30) as plain:
+                    with context.wrap_socket(plain, server_hostname=name) as tls:
+                        self.assertEqual(tls.cipher()[0], cipher)
 
 
 if __name__ == "__main__":
