@@ -32,6 +32,7 @@ class Init(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="posthorn-init-")
         self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o711)  # the roles pass through it
         self.root = pathlib.Path(folder.name) / "deep" / "srv"
 
     def init(self, *more):

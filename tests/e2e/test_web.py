@@ -352,7 +352,7 @@ class Health(unittest.TestCase):
             status, checks, whole = health(server)
             self.assertEqual(status, 200, whole)
             self.assertEqual(set(checks), {"role.lookup", "role.queue", "role.store", "role.edge", "tables", "spool", "spamd",
-                                           "mail", "certificate"})
+                                           "mail", "scripts", "certificate"})
             self.assertEqual(whole["status"], "ok")
             spamd.stop()
             wait_until(lambda: health(server)[0] == 503)
