@@ -123,6 +123,9 @@ int print_status(const config::Config& config) {
     }
     for (const auto& [key, value] : answer->fields) fmt::print("{} {}\n", key, value);
   }
+  for (const Finding& finding : ask_findings(config))
+    if (finding.weight != Weight::note)
+      fmt::print("{} {}\n", to_string(finding.weight), finding.text());
   if (const auto keys = find_changed_keys(config); !keys.empty())
     fmt::print("config.changed {} (posthorn restart)\n", fmt::join(keys, " "));
   return status;

@@ -22,6 +22,18 @@ Weight weight_of(std::string_view text) {
   return text == "fault" ? Weight::fault : text == "warning" ? Weight::warning : Weight::note;
 }
 
+void add_findings(net::Message& told, const Findings& findings) {
+  std::size_t bytes = 0;
+  for (const Finding& finding : findings) {
+    bytes += 100 + finding.text().size();
+    if (bytes > kToldMax) break;
+    told.add("weight", std::string(to_string(finding.weight)))
+        .add("where", finding.where)
+        .add("reason", finding.reason)
+        .add("remedy", finding.remedy);
+  }
+}
+
 net::Awaitable<net::Message> answer(Role* role, net::Message request) {
   net::WatchedFiles* files = role->files();
   const std::string number(request.get("number"));
@@ -30,15 +42,12 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
     if (files == nullptr) co_return net::Message("ok");
     const net::Prepared prepared = co_await files->prepare(number);
     net::Message told(prepared.is_usable ? "ok" : "refused");
-    std::size_t bytes = 0;
-    for (const Finding& finding : prepared.findings) {
-      bytes += 100 + finding.text().size();
-      if (bytes > kToldMax) break;
-      told.add("weight", std::string(to_string(finding.weight)))
-          .add("where", finding.where)
-          .add("reason", finding.reason)
-          .add("remedy", finding.remedy);
-    }
+    add_findings(told, prepared.findings);
+    co_return told;
+  }
+  if (request.verb == "status") {
+    net::Message told("ok");
+    if (files != nullptr) add_findings(told, files->findings());
     co_return told;
   }
   if (request.verb == "commit") {
@@ -106,8 +115,9 @@ void take_findings(const net::Message& answer, Findings& findings) {
 
 // One reload at a time: two would each drop what the other has prepared.
 Result<File> lock_reload(const config::Config& config) {
-  const Path path = config.paths.run / "reload.lock";
-  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // The folder itself: root and the service can open it, other accounts can only pass through.
+  const Path& path = config.paths.run;
+  File file(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) return fail_errno("open", path.native(), errno);
   const SteadyTime end = Clock::system().steady_now() + kPrepareMax;
   while (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0) {
@@ -133,6 +143,15 @@ web::Check check_files(const net::WatchedFiles& files, std::string name) {
     if (finding.weight == Weight::fault)
       return {std::move(name), "red", finding.text().substr(0, 500)};
   return {std::move(name), "ok", ""};
+}
+
+Findings ask_findings(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("status"), 5s);
+  Findings findings;
+  for (const Asked& asked : all)
+    if (asked.answer) take_findings(*asked.answer, findings);
+  return findings;
 }
 
 bool are_all_answering(const config::Config& config) {

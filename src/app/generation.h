@@ -6,6 +6,7 @@
 //   prepare  number=…          ok | refused, with weight= where= reason= remedy= for each finding
 //   commit   number=…          ok generation=… | refused
 //   drop     number=… error=…  ok
+//   status                     ok, with the findings of now
 #pragma once
 
 #include <functional>
@@ -32,6 +33,8 @@ struct Reloaded {
 // Both phases over all roles of the running server. An Error: it does not run, or another reload
 // does not end. Blocks.
 Result<Reloaded> reload_all(const config::Config& config);
+// What is wrong with the files of the running server as they are now. Blocks.
+Findings ask_findings(const config::Config& config);
 // Every process of the server takes questions. Blocks.
 bool are_all_answering(const config::Config& config);
 // The same within one process.

@@ -233,8 +233,9 @@ net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
                                                              std::string account) const {
   if (sources_.users == nullptr || users != users_) {
     if (!users->unread.empty()) co_return fail(ErrorKind::temporary, users->unread);
+    const std::string local = account.substr(0, account.rfind('@'));
     if (users->faulty_names.contains(account) ||
-        users->faulty_names.contains(account.substr(0, account.rfind('@'))))
+        (account_of(local) == account && users->faulty_names.contains(local)))
       co_return fail(ErrorKind::temporary, fmt::format("the line of {} has a fault", account));
     const std::string* hash = hash_of(*users, account);
     if (hash == nullptr) co_return std::nullopt;

@@ -94,6 +94,7 @@ class Yesterday(unittest.TestCase):
                     self.assertEqual(rcpt(self.server, "nobody@example.org"), 550)
                     self.server.imap("alice").logout()
                     self.assertEqual(red(self.server), {check})
+                    self.assertRegex(self.server.run("status").stdout, rf"(?m)^fault .*{says or name + ':'}")
                     done = self.server.run("check", check=False)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn(says or f"{name}:", done.stderr)
