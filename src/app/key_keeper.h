@@ -2,7 +2,7 @@
 // 0700, its keys 0600) to the roles that serve TLS, while the supervisor is root: as copies in
 // paths.run/tls that the group users.tls_group can read, made anew when the files change. It
 // follows links only where everything on the way belongs to root and nobody else may write to it:
-// whoever owns a folder could lead it to any file of the machine. See src/adr/0009.
+// whoever owns a folder could lead it to any file of the machine. See src/adr/0011.
 #pragma once
 
 #include <map>
