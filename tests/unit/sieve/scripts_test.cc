@@ -57,7 +57,8 @@ TEST_P(Scripts, Actions) {
     return;
   }
   ASSERT_TRUE(script) << script.error().what;
-  const message::Headers headers(sections["mail"]);
+  const std::string_view mail = sections["mail"];
+  const message::Headers headers(mail.substr(0, message::find_header_end(mail, true)->header_size));
   const auto actions = script->run(
       {headers, sections["mail"].size(), "friend@elsewhere.test", "bob+work@example.org"});
   ASSERT_TRUE(actions) << actions.error().what;
