@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <climits>
 #include <fmt/format.h>
+#include <set>
 #include <signal.h>
 #include <tuple>
+#include <unistd.h>
 
 #include "app/control.h"
 #include "app/roles.h"
@@ -27,6 +29,7 @@
 #include "app/tool_transfer.h"
 #include "app/tool_user.h"
 #include "app/variables.h"
+#include "base/config_keys.h"
 #include "base/events.h"
 #include "base/metrics.h"
 
@@ -40,6 +43,19 @@ int with_config(const std::string& given, F command) {
   if (config) return command(*config);
   fmt::print(stderr, "posthorn: {}\n", config.error().what);
   return kExitConfig;
+}
+
+// An instance of root's, and we are not root: one sentence, in place of a fault for each file and
+// socket that is closed to us.
+bool is_closed_to_us(const config::Config& config) {
+  if (::geteuid() == 0 || ::access(config.paths.users.c_str(), R_OK) == 0 || errno != EACCES)
+    return false;
+  fmt::print(
+      stderr,
+      "posthorn: this is for root: {} and the server's sockets are closed to other accounts; "
+      "say it with sudo, or as root\n",
+      config.paths.users.native());
+  return true;
 }
 
 struct ServeOptions {
@@ -86,6 +102,12 @@ int serve(const config::Config& config, const ServeOptions& options) {
   return supervise(config, program);
 }
 
+constexpr int kExitUsage = 2;
+constexpr std::string_view kExitCodes =
+    "Exit codes: 0 done; 1 a fault, which is told; 2 the command line is wrong; 3 (status) it does "
+    "not\nrun; 78 it cannot start with this configuration. As sendmail: 64 to 78, as in "
+    "sysexits(3).";
+
 class CommandLine {
  public:
   CommandLine()
@@ -108,18 +130,103 @@ class CommandLine {
     add_transfer();
     add_print();
     add_confined();
+    add_help();
+    app_.footer(std::string(kExitCodes));
   }
 
   int run(int argc, char** argv) {
     try {  // CLI11 reports bad arguments by exceptions.
       app_.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help, --version
+      return app_.exit(asked);
     } catch (const CLI::ParseError& error) {
-      return app_.exit(error);
+      return complain(error);
     }
     return status_;
   }
 
  private:
+  // The command that was reached, "user add", and the words that lead to it.
+  std::pair<CLI::App*, std::string> reached() {
+    CLI::App* at = &app_;
+    std::string words;
+    while (!at->get_subcommands().empty()) {
+      at = at->get_subcommands().front();
+      words += " " + at->get_name();
+    }
+    return {at, words};
+  }
+
+  static std::set<std::string> commands_of(CLI::App& app) {
+    std::set<std::string> names;
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+      if (sub->get_group() != "") names.insert(sub->get_name());
+    return names;
+  }
+
+  static std::set<std::string> options_of(CLI::App& app) {
+    std::set<std::string> names;
+    for (const CLI::Option* option : app.get_options())
+      for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+    return names;
+  }
+
+  static std::string did_you_mean(const std::string& word, const std::set<std::string>& known) {
+    const std::string near = config::nearest(word, known);
+    return near.empty() ? "" : fmt::format("; did you mean {}?", near);
+  }
+
+  // What is wrong with the words, in a sentence of ours: the library's text says neither where nor
+  // what to do.
+  int complain(const CLI::ParseError& error) {
+    const auto [at, words] = reached();
+    const std::set<std::string> commands = commands_of(*at);
+    const auto left = at->remaining();
+    std::string what;
+    if (!left.empty() && left.front().starts_with('-'))
+      what = fmt::format("there is no option {}{}", left.front(),
+                         did_you_mean(left.front(), options_of(*at)));
+    else if (!left.empty() && !commands.empty())
+      what = fmt::format("there is no command \"{}\"{}", left.front(),
+                         did_you_mean(left.front(), commands));
+    else if (!left.empty())
+      what = fmt::format("\"{}\" is one word too many", left.front());
+    else if (error.get_name() == "RequiredError" && !commands.empty())
+      what = fmt::format("name a command: {}", fmt::join(commands, ", "));
+    else
+      what = fmt::format("the words do not fit: {}", error.what());
+    fmt::print(stderr, "posthorn{}: {} (`posthorn help{}` tells more)\n", words, what, words);
+    return kExitUsage;
+  }
+
+  void add_help() {
+    CLI::App* sub = app_.add_subcommand("help", "Help on all commands, or on one");
+    sub->add_option("command", help_, "user, or user add");
+    sub->callback([this] { status_ = print_help(); });
+    app_.add_subcommand("version", "This program's version")->callback([this] {
+      fmt::print("posthorn " POSTHORN_VERSION "\n");
+      status_ = 0;
+    });
+  }
+
+  int print_help() {
+    CLI::App* at = &app_;
+    std::string words = "posthorn";
+    for (const std::string& word : help_) {
+      const auto named =
+          at->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
+      if (named.empty()) {
+        fmt::print(stderr, "posthorn help: there is no command \"{}\"{}\n", word,
+                   did_you_mean(word, commands_of(*at)));
+        return kExitUsage;
+      }
+      if (at != &app_) words += " " + at->get_name();
+      at = named.front();
+    }
+    fmt::print("{}", at == &app_ ? at->help() : at->help(words));
+    return 0;
+  }
+
   // A command with -c; what it does runs with the loaded configuration.
   template <class F>
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, F action) {
@@ -127,7 +234,15 @@ class CommandLine {
     sub->add_option(
         "-c,--config", config_,
         "posthorn.toml (default: POSTHORN_CONFIG, then " + std::string(kDefaultConfig) + ")");
-    sub->callback([this, action] { status_ = with_config(config_, action); });
+    // What asks the maps alone works for everybody who may read them; a service may have its rights
+    // from its unit.
+    const bool is_for_all = name == "serve" || name == "postmap" || name == "confined" ||
+                            parent.get_name() == "alias" || parent.get_name() == "domain";
+    sub->callback([this, action, is_for_all] {
+      status_ = with_config(config_, [&](const config::Config& config) {
+        return !is_for_all && is_closed_to_us(config) ? 1 : action(config);
+      });
+    });
     return sub;
   }
 
@@ -431,6 +546,7 @@ class CommandLine {
   TapOptions tap_;
   TransferOptions transfer_;
   ConfinedOptions confined_;
+  std::vector<std::string> help_;
   int status_ = 0;
 };
 

@@ -16,6 +16,7 @@
 
 #include "app/fence.h"
 #include "app/generation.h"
+#include "app/port_holder.h"
 #include "app/role.h"
 #include "app/running.h"
 #include "app/sandbox.h"
@@ -280,16 +281,21 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
 }
 
 int run_one_process(const config::Config& config) {
+  std::string ports;
   const auto bind_all = [&]() -> Result<std::map<RoleKind, std::map<std::size_t, SocketMap>>> {
     std::map<RoleKind, std::map<std::size_t, SocketMap>> sockets;
     TRY(const auto specs, list_sockets(config));
     TRY_OK(take_descriptors("the server", specs.size() + 5 * kDescriptorsMin));
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
+    ports = describe_ports(specs);
     for (const SocketSpec& spec : specs) {
       auto socket = take_socket(inherited, spec.name);
       if (!socket) {
-        TRY(socket, net::bind_socket(spec.address, {.mode = spec.mode}));
+        auto bound = net::bind_socket(spec.address, {.mode = spec.mode});
+        if (!bound)
+          return std::unexpected(explain_bind_failure(config, spec, std::move(bound.error())));
+        socket = *std::move(bound);
       }
       // One edge stands for all its workers here.
       const std::size_t worker = spec.role == RoleKind::store ? spec.worker : 0;
@@ -314,8 +320,8 @@ int run_one_process(const config::Config& config) {
   for (const RoleKind kind :
        {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
-  const int status = process.run([] {
-    fmt::print("posthorn: ready\n");
+  const int status = process.run([&ports] {
+    fmt::print("posthorn: listens on {}\nposthorn: ready\n", ports);
     std::fflush(stdout);
     notify_systemd("READY=1");
   });

@@ -20,6 +20,7 @@
 
 #include "app/key_keeper.h"
 #include "app/running.h"
+#include "app/port_holder.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "app/tool_dkim.h"
@@ -95,6 +96,7 @@ class Supervisor {
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
     is_inherited_ = !inherited.empty();
+    ports_ = describe_ports(specs);
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
     sigset_t signals;
     sigemptyset(&signals);
@@ -115,13 +117,15 @@ class Supervisor {
     }
     net::BindOptions options;
     options.mode = spec.mode;
-    TRY(auto socket, net::bind_socket(spec.address, options));
+    auto socket = net::bind_socket(spec.address, options);
+    if (!socket)
+      return std::unexpected(explain_bind_failure(config_, spec, std::move(socket.error())));
     const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
     if (unix_address != nullptr && spec.client && may_change_account())
       TRY_OK(open_to(unix_address->path, *spec.client));
     log_.debug(event::listener_started,
                {{"name", spec.name}, {"address", net::to_string(spec.address)}});
-    bound_.push_back({std::move(spec), std::move(socket)});
+    bound_.push_back({std::move(spec), *std::move(socket)});
     return {};
   }
 
@@ -331,7 +335,7 @@ class Supervisor {
     if (!std::ranges::all_of(children_, [](const Child& child) { return child.is_ready; })) return;
     announced_ = true;
     log_.info(event::role_started, {{"pid", getpid()}});
-    fmt::print("posthorn: ready\n");
+    fmt::print("posthorn: listens on {}\nposthorn: ready\n", ports_);
     std::fflush(stdout);
     notify_systemd("READY=1");
   }
@@ -407,6 +411,7 @@ class Supervisor {
   File lock_;
   File signals_;
   std::vector<Bound> bound_;
+  std::string ports_;
   std::vector<Child> children_;
   const std::optional<std::chrono::milliseconds> watchdog_ = take_watchdog();
   SteadyTime watchdog_due_{};

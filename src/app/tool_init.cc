@@ -15,6 +15,8 @@
 #include "app/tool_dkim.h"
 #include "base/config.h"
 #include "maps/pgsql_connection.h"
+#include "maps/table.h"
+#include "message/mailbox_address.h"
 #include "net/socket.h"
 #include "net/tls.h"
 
@@ -99,6 +101,34 @@ Result<config::Config> instance_config(const InitOptions& options) {
   return config;
 }
 
+// Why a name of a host or of a mail domain is none, in the words of who typed it.
+std::optional<std::string> find_name_fault(const std::string& name) {
+  constexpr std::size_t kNameMax = 253, kLabelMax = 63;  // RFC 1035 section 2.3.4
+  if (name.empty()) return "it is empty";
+  if (name.find_first_of(" \t\r\n,;") != std::string::npos)
+    return "give one name; --domain may be given again for each further one";
+  if (name.find('@') != std::string::npos)
+    return "that is an address; the name is what stands behind the @";
+  if (name.find_first_of("/:") != std::string::npos) return "neither a URL nor a port belongs here";
+  if (name.find('*') != std::string::npos)
+    return "each name stands for itself, there is no pattern";
+  if (!std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+    return "write it as the DNS has it, xn--…";
+  if (name.ends_with('.')) return "without the dot at its end";
+  if (name.find('_') != std::string::npos) return "no host has an underscore in its name (RFC 952)";
+  if (name.find_first_not_of("0123456789.") == std::string::npos)
+    return "that is a number, and mail needs a name";
+  if (name.size() > kNameMax) return "it has more than 253 letters";
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    if (end - begin > kLabelMax) return "between two dots stand at most 63 letters";
+    begin = end + 1;
+  }
+  if (!message::is_domain(name, message::AddressCharset::ascii))
+    return "letters, digits and hyphens with single dots between, as in mail.example.org";
+  return std::nullopt;
+}
+
 class Instance {
  public:
   explicit Instance(const InitOptions& options) : options_(options), root_(options.folder) {}
@@ -141,7 +171,9 @@ class Instance {
     TRY(const bool made, make_srs_secret(loaded));
     fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
     TRY_OK(prepare_folders(loaded));
-    return write_dkim_keys(loaded);
+    TRY_OK(write_dkim_keys(loaded));
+    if (is_config_kept_) tell_unchanged(config, loaded);
+    return {};
   }
 
  private:
@@ -154,11 +186,53 @@ class Instance {
       return fail(ErrorKind::config, "name the server with --hostname");
     if (options_.domains.empty())
       return fail(ErrorKind::config, "name a mail domain with --domain");
+    if (const auto fault = find_name_fault(options_.hostname))
+      return fail(ErrorKind::config,
+                  fmt::format("--hostname: \"{}\" is no host name: {}", options_.hostname, *fault));
+    for (const std::string& domain : options_.domains)
+      if (const auto fault = find_name_fault(domain))
+        return fail(ErrorKind::config,
+                    fmt::format("--domain: \"{}\" is no mail domain: {}", domain, *fault));
     if (options_.port_base > 65'535 - 4190)
       return fail(ErrorKind::config, "--port-base: the highest service would lie above port 65535");
     if (!options_.spamd.empty()) TRY_OK(net::parse_address(options_.spamd));
     if (!options_.listen.empty()) TRY_OK(net::parse_address(join_address(options_.listen, 25)));
     return {};
+  }
+
+  // A second init changes nothing: what it was asked for and is otherwise is said, with what does
+  // it.
+  void tell_unchanged(const config::Config& wanted, const config::Config& is) const {
+    const auto tell = [&](std::string_view section, std::string_view key, std::string_view value,
+                          std::string_view asked) {
+      if (value != asked)
+        fmt::print("not changed: {}: {}.{} is \"{}\", not \"{}\"; edit it there\n",
+                   config::place_of(is, std::string(section), std::string(key)), section, key,
+                   value, asked);
+    };
+    tell("server", "hostname", is.server.hostname, wanted.server.hostname);
+    tell("server", "profile", is.server.profile, wanted.server.profile);
+    if (!options_.spamd.empty()) tell("filter", "spamd", is.filter.spamd, wanted.filter.spamd);
+    if (!options_.pgsql.empty())
+      tell("pgsql", "conninfo", is.pgsql.conninfo, wanted.pgsql.conninfo);
+    if (!options_.mail.empty())
+      tell("paths", "mail", is.paths.mail.native(),
+           std::filesystem::absolute(options_.mail).native());
+    if (!options_.spool.empty())
+      tell("paths", "spool", is.paths.spool.native(),
+           std::filesystem::absolute(options_.spool).native());
+    if (!options_.run.empty())
+      tell("paths", "run", is.paths.run.native(), std::filesystem::absolute(options_.run).native());
+    if (!options_.listen.empty() || options_.port_base >= 0)
+      tell("listen", "smtp", fmt::format("{}", fmt::join(is.listen.smtp, ", ")),
+           fmt::format("{}", fmt::join(wanted.listen.smtp, ", ")));
+    const auto domains = read_file(root_ / "maps/domains");
+    const auto known =
+        maps::parse_text(domains && *domains ? **domains : "", "maps/domains").entries;
+    for (const std::string& domain : options_.domains)
+      if (std::ranges::find(known, message::to_lower(domain), &maps::Entry::key) == known.end())
+        fmt::print("not changed: {} lacks {}; `posthorn domain add {}` adds it\n",
+                   (root_ / "maps/domains").native(), domain, domain);
   }
 
   // nullopt: who is not root makes files of his own.
@@ -176,6 +250,7 @@ class Instance {
     TRY(const auto there, find_file_info(path));
     if (there) {
       fmt::print("kept     {}\n", path.native());
+      if (name == "conf/posthorn.toml") is_config_kept_ = true;
       return {};
     }
     TRY_OK(replace_file(Disk::real(), path, text, mode));
@@ -214,6 +289,7 @@ class Instance {
 
   const InitOptions& options_;
   Path root_;
+  bool is_config_kept_ = false;
 };
 
 std::string host_name() {

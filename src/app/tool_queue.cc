@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <ctime>
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "app/control.h"
+#include "base/ascii.h"
 
 namespace posthorn::app {
 namespace {
@@ -18,6 +18,16 @@ constexpr std::string_view kSocket = "queue-control.sock";
 int complain(std::string_view what) {
   fmt::print(stderr, "posthorn: {}\n", what);
   return 1;
+}
+
+bool is_number(std::string_view key) {
+  return key == "size" || key == "tries" || key == "next";
+}
+
+nlohmann::json number_in(std::string_view text) {
+  if (text.ends_with('s')) text.remove_suffix(1);
+  const auto number = to_number<std::uint64_t>(text);
+  return number ? nlohmann::json(*number) : nlohmann::json();
 }
 
 // Each message of the listing as JSON, from the flat fields of a page.
@@ -33,6 +43,8 @@ std::vector<nlohmann::json> messages_of(const net::Message& page) {
       messages.back()["recipients"].push_back({{"address", value}});
     else if (key == "reason")
       messages.back()["recipients"].back()["reason"] = value;
+    else if (is_number(key))  // "12s": in so many seconds; "-" while it is held
+      messages.back()[key] = number_in(value);
     else
       messages.back()[key] = value;
   }
@@ -58,7 +70,8 @@ Result<std::size_t> visit_queue(const config::Config& config, const Visit& visit
 }
 
 std::uint64_t number(const nlohmann::json& message, const char* key) {
-  return std::strtoull(message.value(key, "").c_str(), nullptr, 10);
+  const auto found = message.find(key);
+  return found != message.end() && found->is_number() ? found->get<std::uint64_t>() : 0;
 }
 
 // "2026-11-21T04:26:46.123Z"
@@ -92,7 +105,7 @@ void print_message(const nlohmann::json& message) {
                                : format_span(static_cast<std::int64_t>(number(message, "next")));
   fmt::print("{:<13}  {:<8}  {:>6}  {:>7}  {:>6}  {:>5}  <{}>\n", text("id"), state,
              format_span(std::time(nullptr) - arrival_of(message)),
-             format_size(number(message, "size")), next, text("tries"), text("sender"));
+             format_size(number(message, "size")), next, number(message, "tries"), text("sender"));
   for (const auto& recipient : message["recipients"]) {
     const std::string reason = recipient.value("reason", "");
     fmt::print("    to <{}>{}{}\n", recipient.value("address", ""), reason.empty() ? "" : ": ",

@@ -15,7 +15,7 @@ using maps::Question;
 
 int complain(std::string_view what) {
   fmt::print(stderr, "posthorn: {}\n", what);
-  return 2;
+  return 1;
 }
 
 Backend backend_named(const std::string& name) {

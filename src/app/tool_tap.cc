@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "app/control.h"
 #include "app/sockets.h"
 #include "app/supervisor.h"
 #include "message/mailbox_address.h"
@@ -44,7 +45,7 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-constexpr std::string_view kWatching = "-- watching\n";
+constexpr std::string_view kWatching = "-- watching\n", kUnknown = "-- no such session\n";
 
 // Whole lines, so that those of two roles do not mix.
 class Printer {
@@ -55,6 +56,11 @@ class Printer {
       text_.erase(0, kWatching.size());
       has_begun_ = true;
     }
+    if (has_begun_ && !knows_it_ && text_.starts_with(kUnknown)) {
+      text_.erase(0, kUnknown.size());
+      is_unknown_ = true;
+    }
+    if (!text_.empty() && !kUnknown.starts_with(text_)) knows_it_ = true;
     const std::size_t end = text_.rfind('\n');
     if (end == std::string::npos) return true;
     const bool done = write_all(STDOUT_FILENO, std::string_view(text_).substr(0, end + 1));
@@ -63,10 +69,13 @@ class Printer {
   }
 
   bool has_begun() const { return has_begun_; }
+  bool is_unknown() const { return is_unknown_; }
 
  private:
   std::string text_;
   bool has_begun_ = false;
+  bool is_unknown_ = false;  // to this role
+  bool knows_it_ = false;    // something came, or cannot be that word any more
 };
 
 }  // namespace
@@ -112,6 +121,17 @@ int run_tap(const config::Config& config, const TapOptions& options) {
       if (!has_begun && std::ranges::all_of(printers, &Printer::has_begun)) {
         has_begun = true;
         if (!write_all(STDOUT_FILENO, kWatching)) return 0;
+      }
+      // Mail that waits in the queue has no connection now, but will.
+      if (has_begun && std::ranges::all_of(printers, &Printer::is_unknown)) {
+        const auto mail = ask_server(config, "queue-control.sock",
+                                     net::Message("show").add("id", options.session));
+        if (!mail || mail->verb != "ok")
+          return complain(
+              fmt::format("there is no session {} now, and no mail of that id in the "
+                          "queue; --all shows every session",
+                          options.session));
+        printers.assign(printers.size(), Printer());
       }
     }
   }

@@ -258,8 +258,10 @@ int export_mail(const config::Config& config, const TransferOptions& options) {
   if (const int fault = transfer.check(); fault != 0) return fault;
   if (options.format == MailFormat::mbox && options.place == "-") {
     const File output(::dup(STDOUT_FILENO));
-    return transfer.run(
-        [&](const Desk& desk) { return export_mbox(desk, output, transfer.folder()); });
+    return transfer.run([&](const Desk& desk) {
+      return options.folder.empty() ? export_one_mbox(desk, output, transfer.folder())
+                                    : export_mbox(desk, output, transfer.folder());
+    });
   }
   const Path place = without_slash(options.place);
   Output output(place);
@@ -283,8 +285,10 @@ int export_mail(const config::Config& config, const TransferOptions& options) {
   const auto file = open_outside(output.partial(), O_WRONLY | O_CREAT | O_EXCL, STDOUT_FILENO);
   if (!file) return complain(1, file.error().what);
   return output.run([&] {
-    return transfer.run(
-        [&](const Desk& desk) { return export_mbox(desk, *file, transfer.folder()); });
+    return transfer.run([&](const Desk& desk) {
+      return options.folder.empty() ? export_one_mbox(desk, *file, transfer.folder())
+                                    : export_mbox(desk, *file, transfer.folder());
+    });
   });
 }
 

@@ -37,6 +37,44 @@ std::string seconds_of(WallTime time) {
       std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(since).count()));
 }
 
+// How far it is, on standard error, which is no mail's way: on a terminal one line that grows, in a
+// log a line every ten seconds. What is quick says nothing.
+class Progress {
+ public:
+  void count_one(std::string_view folder) {
+    ++count_;
+    const SteadyTime now = Clock::system().steady_now();
+    if (now < due_) return;
+    const bool is_first = due_ == SteadyTime{};
+    due_ = now + (is_terminal_ ? kOnTerminal : kInLog);
+    if (is_first) return;
+    fmt::print(stderr, "{}{} messages, in {}{}", is_terminal_ ? "\r\x1b[K" : "posthorn: ", count_,
+               printable(folder), is_terminal_ ? "" : " now\n");
+    std::fflush(stderr);
+    is_shown_ = true;
+  }
+  // Before another line.
+  void end() {
+    if (is_shown_ && is_terminal_) fmt::print(stderr, "\r\x1b[K");
+    is_shown_ = false;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kOnTerminal = 200ms, kInLog = 10s;
+  static std::string printable(std::string_view name) {
+    std::string text(name);
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+    return text;
+  }
+
+  const bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  std::size_t count_ = 0;
+  SteadyTime due_{};
+  bool is_shown_ = false;
+};
+Progress progress;  // of the one transfer of this process
+
 net::Task<> stage(Desk desk, std::string folder, Carried mail) {
   std::string wire;
   store::CrlfConverter().append(mail.text, wire);
@@ -107,6 +145,7 @@ net::Task<std::size_t> stage_folder(Desk desk, Path path, std::string folder) {
       if ((letters.keywords >> bit & 1U) != 0 && !names[bit].empty())
         mail.keywords.push_back(names[bit]);
     CO_TRY_OK(co_await stage(desk, folder, std::move(mail)));
+    progress.count_one(folder);
     ++count;
   }
   co_return count;
@@ -258,6 +297,7 @@ net::Task<std::size_t> import_mbox(Desk desk, const File& input, std::string fol
       co_return fail(ErrorKind::permanent, "it does not begin with a From line: no mbox file");
     while (auto one = reader.take()) {
       CO_TRY_OK(co_await stage(desk, folder, carried_from(*std::move(one))));
+      progress.count_one(folder);
       ++count;
     }
   }
@@ -309,9 +349,24 @@ net::Task<std::size_t> export_mbox(Desk desk, const File& output, std::string fo
       if (!one || one->uid <= after) co_return fail(ErrorKind::protocol, "a strange answer");
       after = one->uid;
       CO_TRY(const bool is_there, co_await export_one(desk, output, folder, *one));
-      if (is_there) ++count;
+      if (!is_there) continue;
+      ++count;
+      progress.count_one(folder);
     }
   }
+}
+
+net::Task<std::size_t> export_one_mbox(Desk desk, const File& output, std::string folder) {
+  CO_TRY(const std::size_t count, co_await export_mbox(desk, output, folder));
+  CO_TRY(auto left, co_await list_folders_of(desk));
+  std::erase(left, folder);
+  progress.end();
+  fmt::print(stderr, "took {}", folder);
+  if (!left.empty())
+    fmt::print(stderr, "; left {} (--folder names another; a folder as the place takes all)",
+               fmt::join(left, ", "));
+  fmt::print(stderr, "\n");
+  co_return count;
 }
 
 net::Task<std::size_t> export_mboxes(Desk desk, Path place) {
@@ -320,6 +375,8 @@ net::Task<std::size_t> export_mboxes(Desk desk, Path place) {
   for (const std::string& folder : folders) {
     CO_TRY(const File output, Disk::real().open(place / (folder + ".mbox"), OpenMode::create));
     CO_TRY(const std::size_t more, co_await export_mbox(desk, output, folder));
+    progress.end();
+    fmt::print(stderr, "took {}: {} message{}\n", folder, more, more == 1 ? "" : "s");
     count += more;
   }
   co_return count;

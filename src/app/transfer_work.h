@@ -24,6 +24,8 @@ class Desk {
 // Each gives the number of messages.
 net::Task<std::size_t> import_mbox(Desk desk, const File& input, std::string folder);
 net::Task<std::size_t> import_maildir(Desk desk, Path maildir, std::string folder);
+// The same, and says which folders it left.
+net::Task<std::size_t> export_one_mbox(Desk desk, const File& output, std::string folder);
 net::Task<std::size_t> export_mbox(Desk desk, const File& output, std::string folder);
 net::Task<std::size_t> export_mboxes(Desk desk, Path place);  // a file a folder
 // account: where the files lie, for they are copied as they are; place: an empty folder.

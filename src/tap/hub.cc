@@ -36,7 +36,8 @@ class TapStream final : public net::Stream {
         stream_(std::move(stream)),
         protocol_(protocol),
         service_(std::move(service)),
-        side_(side) {}
+        side_(side),
+        place_(hub_.streams_.insert(hub_.streams_.end(), this)) {}
   void begin() {
     if (!hub_.is_watched()) return;
     const net::Peer& peer = stream_->peer();
@@ -47,6 +48,7 @@ class TapStream final : public net::Stream {
   }
   ~TapStream() override {
     if (hub_.is_watched()) note("closed");
+    hub_.streams_.erase(place_);
   }
 
   net::Task<std::size_t> read_some(std::span<char> buffer, SteadyTime deadline) override {
@@ -105,6 +107,7 @@ class TapStream final : public net::Stream {
   Protocol protocol_;
   std::string service_;
   Side side_;
+  std::list<const TapStream*>::iterator place_;
   std::string session_ = "-", account_;
   bool is_touched_ = false;  // bytes passed that nobody saw
   std::uint64_t epoch_ = 0;  // of dialog_
@@ -163,6 +166,11 @@ bool Hub::has_user_watcher() const {
   return std::ranges::any_of(watchers_, [](const Watcher* one) { return !one->user.empty(); });
 }
 
+bool Hub::has_session(std::string_view session) const {
+  return std::ranges::any_of(streams_,
+                             [&](const TapStream* stream) { return stream->session() == session; });
+}
+
 void Hub::deliver(const TapStream& source, const Line& line) {
   for (Watcher* watcher : watchers_) {
     if (!watcher->user.empty() && watcher->user != source.account()) continue;
@@ -211,6 +219,8 @@ net::Awaitable<void> Hub::serve(net::StreamPtr stream) {
   watcher.session = parsed->message.get("session");
   watcher.wants_bodies = parsed->message.find("bodies").has_value();
   watcher.pending = "-- watching\n";
+  if (!watcher.session.empty() && !has_session(watcher.session))
+    watcher.pending += "-- no such session\n";
   if (watchers_.empty()) ++epoch_;
   watchers_.push_back(&watcher);
   while (!watcher.news.is_closed()) {

@@ -4,6 +4,8 @@
 // what does not fit its buffer is dropped and counted, and no connection ever waits for it.
 //
 //   watcher: 1 <tab> watch [<tab> user=alice@example.org] [<tab> session=7K2QD4MX] [<tab> bodies=1]
+//   hub:     -- watching
+//   hub:     -- no such session        (nothing of that session= is connected now)
 //   hub:     12:34:56.789 7K2QD4MX smtp alice@example.org C: MAIL FROM:<alice@example.org>
 #pragma once
 
@@ -42,11 +44,13 @@ class Hub {
 
   bool has_user_watcher() const;
   void deliver(const TapStream& source, const Line& line);
+  bool has_session(std::string_view session) const;
   static void offer(Watcher& watcher, const TapStream& source, const Line& line);
 
   net::Scope& scope_;
   std::list<Watcher*> watchers_;
-  std::uint64_t epoch_ = 0;  // grows when the first watcher comes
+  std::list<const TapStream*> streams_;  // all that are connected
+  std::uint64_t epoch_ = 0;              // grows when the first watcher comes
 };
 
 Protocol protocol_of(std::string_view service);

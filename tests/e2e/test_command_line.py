@@ -3,10 +3,13 @@ the remedy, and its exit code says which kind of failure it was.
 """
 
 import imaplib
+import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -193,6 +196,111 @@ class References(unittest.TestCase):
     def test_a_domain_in_use(self):
         self.write("team@example.org bob@example.org\n")
         self.refused("domain", "remove", "example.org", named=(f"{self.maps}/aliases:2: team@example.org", f"{self.maps}/mailboxes:"))
+
+
+class Words(unittest.TestCase):
+    """No library's message stands alone, and the exit code says which kind of failure it was."""
+
+    def test_what_is_typed_wrong(self):
+        for args, told in ((("sttaus",), 'there is no command "sttaus"; did you mean status?'), ((), "name a command: "),
+                           (("user",), "posthorn user: name a command: add, list, passwd, remove (`posthorn help user` tells more)"),
+                           (("user", "ad", "x@y.test"), 'posthorn user: there is no command "ad"; did you mean add?'),
+                           (("status", "--jsn"), "posthorn status: there is no option --jsn"),
+                           (("status", "now"), '"now" is one word too many'), (("queue", "show"), "posthorn queue show: "),
+                           (("init", "x", "--port-base", "many"), "posthorn init: "), (("help", "usr"), "did you mean user?")):
+            with self.subTest(args):
+                done = posthorn(*args)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertTrue(done.stderr.startswith("posthorn"), done.stderr)
+                self.assertIn(told, done.stderr)
+
+    def test_help_and_version(self):
+        for args, told in ((("help",), "Exit codes: 0 done"), (("help", "user"), "remove"), (("help", "user", "add"), "--password-stdin"),
+                           (("help", "queue", "list"), "--json"), (("user", "add", "--help"), "--password-stdin")):
+            with self.subTest(args):
+                done = posthorn(*args)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn(told, done.stdout)
+        self.assertEqual(posthorn("version").stdout, posthorn("--version").stdout)
+
+
+class Beginning(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="posthorn-init-")
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name) / "srv"
+
+    def init(self, host="mx.example.org", domain="example.org", *more):
+        return posthorn("init", self.root, "--hostname", host, "--domain", domain, *more)
+
+    def test_names_that_are_none(self):
+        for name, why in (("my_host.example.org", "underscore"), ("192.0.2.1", "number"), ("http://example.org", "URL"), ("example.org:25", "port"),
+                          ("a@example.org", "address"), ("a.test,b.test", "one name"), ("a.test b.test", "one name"), ("*.example.org", "pattern"),
+                          ("example.org.", "dot at its end"), ("a..b", "single dots"), ("-a.test", "letters, digits"), ("müller.test", "xn--"),
+                          ("x" * 64 + ".test", "63 letters"), (("a" * 60 + ".") * 5 + "test", "253 letters")):
+            for given in ((name, "example.org"), ("mx.example.org", name)):
+                with self.subTest(given):
+                    done = self.init(*given)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(f'"{name}" is no', done.stderr)
+                    self.assertIn(why, done.stderr)
+                    self.assertFalse(self.root.exists())
+
+    def test_a_second_init_says_what_it_did_not_change(self):
+        self.assertEqual(self.init().returncode, 0)
+        self.assertNotIn("not changed", self.init().stdout)
+        done = self.init("other.example.org", "second.test", "--spamd", "127.0.0.1:783", "--port-base", "10000", "--spool", "/var/spool/other")
+        self.assertEqual(done.returncode, 0)
+        for told in ('server.hostname is "mx.example.org", not "other.example.org"', 'filter.spamd is "", not "127.0.0.1:783"', "listen.smtp is",
+                     "paths.spool is", f"{self.root}/maps/domains lacks second.test; `posthorn domain add second.test` adds it"):
+            self.assertIn(told, done.stdout)
+        self.assertIn(f"not changed: {self.root}/conf/posthorn.toml:", done.stdout)
+
+
+class Ports(unittest.TestCase):
+    def setUp(self):
+        self.server = Server(users=())
+        self.addCleanup(self.server.close)
+
+    def test_it_says_where_it_listens(self):
+        self.server.start()
+        self.assertRegex(self.server.log(), rf"posthorn: listens on smtp 127\.0\.0\.1:{self.server.port('smtp')}, .*imaps 127\.0\.0\.1:")
+
+    def test_a_taken_port(self):
+        line = 1 + [text.split(" ")[0] for text in self.server.conf.read_text().splitlines()].index("imaps")
+        for one_process in ((), ("--one-process",)):
+            with socket.create_server(("127.0.0.1", self.server.port("imaps"))):
+                done = posthorn("serve", *one_process, "-c", self.server.conf)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{self.server.conf}:{line}: listen.imaps: port {self.server.port('imaps')} is taken by ", done.stderr)
+            self.assertIn(f"(process {os.getpid()})", done.stderr)
+
+    def test_an_address_of_another_machine(self):
+        self.server.set("listen.imaps", '["192.0.2.77:20993"]')
+        done = posthorn("serve", "-c", self.server.conf)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("listen.imaps: this machine has no address 192.0.2.77", done.stderr)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "root is needed")
+class NotRoot(unittest.TestCase):
+    def test_one_sentence(self):
+        server = Server(users=())
+        self.addCleanup(server.close)
+        for command in (("check",), ("status",), ("reload",), ("queue", "list"), ("user", "list"), ("ban", "list")):
+            with self.subTest(command):
+                done = posthorn(*command, "-c", server.conf, user="nobody", group="nogroup", extra_groups=[])
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, r"\Aposthorn: this is for root: \S+/conf/users [^\n]*sudo[^\n]*\n\Z")
+
+
+class Watching(unittest.TestCase):
+    def test_a_session_that_is_not_there(self):
+        server = Server(users=()).start()
+        self.addCleanup(server.close)
+        done = server.run("tap", "NOSUCH99", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no session NOSUCH99 now", done.stderr)
 
 
 if __name__ == "__main__":

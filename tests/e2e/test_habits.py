@@ -208,6 +208,20 @@ class Relaying(Habits):
         self.assertEqual(self.nobody("-f", "spam@elsewhere.test", "friend@far.test", input="\nx\n")[0], 77)
 
 
+class Root(Habits):
+    def test_root_alone_writes_to_everybody(self):
+        if not IS_ROOT:
+            self.skipTest("root is needed")
+        sendmail = [self.bin / "sendmail", "-C", self.server.conf, "friend@far.test"]
+        done = subprocess.run(sendmail, input="Subject: cron\n\nit failed\n", capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        wait_until(lambda: self.smarthost.received)
+        self.assertEqual(self.smarthost.received[0][1], ["friend@far.test"])
+        code, _, error = self.nobody("friend@far.test", input="\nx\n")
+        self.assertEqual(code, 77)
+        self.assertIn('submission.programs is "relay"', error)
+
+
 class Without(unittest.TestCase):
     def test_a_server_that_is_down_or_wants_none(self):
         server = Server()

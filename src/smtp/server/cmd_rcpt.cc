@@ -20,8 +20,10 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     co_return Reply{250, "2.1.5", "Ok"};
   }
   const std::string address = rcpt->address;
-  // A program of this machine has proved who it is, but relays only where the setting says so.
-  bool may_relay = !settings_.is_for_programs || settings_.submission.programs == "relay";
+  // A program of this machine has proved who it is: root's (cron, what the system sends) relays,
+  // another account's only where the setting says so.
+  bool may_relay =
+      !settings_.is_for_programs || is_root_ || settings_.submission.programs == "relay";
   may_relay = (may_relay && !account_.empty()) ||
               (settings_.protocol == Protocol::smtp && services_.may_relay &&
                services_.may_relay(stream_->peer().address));
@@ -32,7 +34,16 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
     co_return kLookupFailed;
   }
-  if (!*answer) co_return co_await refuse_recipient(address, answer->error());
+  if (!*answer) {
+    const Reply reply = co_await refuse_recipient(address, answer->error());
+    // A program's owner is this machine's own user, and may know which setting it is.
+    if (!may_relay && reply.enhanced == "5.7.1")
+      co_return Reply{reply.code, reply.enhanced,
+                      reply.text +
+                          ": of this machine's accounts root alone may write to other "
+                          "servers, unless submission.programs is \"relay\""};
+    co_return reply;
+  }
   if ((*answer)->is_reversed)
     log_.info(event::srs_reversed,
               {{"rcpt", address},

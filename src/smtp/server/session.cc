@@ -132,7 +132,8 @@ net::Task<> Session::handshake() {
 net::Task<> Session::find_program() {
   const auto uid = stream_->peer().uid;
   if (!uid || !services_.login_name) co_return fail(ErrorKind::protocol, "no peer credentials");
-  is_trusted_ = *uid == 0 || *uid == ::geteuid();
+  is_root_ = *uid == 0;
+  is_trusted_ = is_root_ || *uid == ::geteuid();
   CO_TRY(const std::string name, co_await services_.login_name(*uid));
   account_ = message::to_lower(name) + "@" + settings_.local_domain;
   stream_->identify(session_id_, account_);
