@@ -223,6 +223,7 @@ class CommandLine {
       if (at != &app_) words += " " + at->get_name();
       at = named.front();
     }
+    app_.clear();  // or it would be the help on "help", the command that was reached
     fmt::print("{}", at == &app_ ? at->help() : at->help(words));
     return 0;
   }
