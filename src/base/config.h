@@ -115,6 +115,7 @@ struct Submission {
   // Programs of this machine, by the socket submit.sock: "local" (to local recipients), "relay" (to
   // anybody) or "off".
   std::string programs = "local";
+  std::vector<std::string> programs_relay = {"root"};  // with "local": whose relay nevertheless
   std::size_t messages_per_hour_max = 0;  // a user; 0: no bound
   std::size_t recipients_per_day_max = 0;
 };

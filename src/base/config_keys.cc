@@ -138,6 +138,10 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.choice("programs", s.programs, {"local", "relay", "off"},
            "Programs of this machine (`sendmail`) may write to local recipients, to anybody, or "
            "not at all.");
+  v.list(
+      "programs_relay", s.programs_relay,
+      "Accounts of this machine whose programs send to other servers with \"local\", too, within "
+      "the bounds of a user.");
   v.flag("hide_client", s.hide_client, "Leaves the user's address out of Received.");
   v.count("messages_per_hour_max", s.messages_per_hour_max, 0, 1'000'000,
           "A user's bound; 0: none.");

@@ -219,7 +219,15 @@ class Root(Habits):
         self.assertEqual(self.smarthost.received[0][1], ["friend@far.test"])
         code, _, error = self.nobody("friend@far.test", input="\nx\n")
         self.assertEqual(code, 77)
-        self.assertIn('submission.programs is "relay"', error)
+        self.assertIn("submission.programs_relay", error)
+
+
+class Named(Habits):
+    settings = {"submission.programs_relay": '["root", "nobody"]'}
+
+    def test_an_account_that_is_named_writes_to_everybody(self):
+        self.assertEqual(self.nobody("friend@far.test", input="Subject: out\n\nto the world\n"), (0, "", ""))
+        wait_until(lambda: self.smarthost.received)
 
 
 class Without(unittest.TestCase):

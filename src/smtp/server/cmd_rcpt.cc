@@ -21,9 +21,8 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   }
   const std::string address = rcpt->address;
   // A program of this machine has proved who it is: root's (cron, what the system sends) relays,
-  // another account's only where the setting says so.
-  bool may_relay =
-      !settings_.is_for_programs || is_root_ || settings_.submission.programs == "relay";
+  // another account's only where the settings say so.
+  bool may_relay = !settings_.is_for_programs || program_may_relay_;
   may_relay = (may_relay && !account_.empty()) ||
               (settings_.protocol == Protocol::smtp && services_.may_relay &&
                services_.may_relay(stream_->peer().address));
@@ -37,11 +36,11 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   if (!*answer) {
     const Reply reply = co_await refuse_recipient(address, answer->error());
     // A program's owner is this machine's own user, and may know which setting it is.
-    if (!may_relay && reply.enhanced == "5.7.1")
+    if (settings_.is_for_programs && !may_relay && reply.enhanced == "5.7.1")
       co_return Reply{reply.code, reply.enhanced,
                       reply.text +
-                          ": of this machine's accounts root alone may write to other "
-                          "servers, unless submission.programs is \"relay\""};
+                          ": submission.programs_relay names the accounts of this machine "
+                          "that may write to other servers"};
     co_return reply;
   }
   if ((*answer)->is_reversed)

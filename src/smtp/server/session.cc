@@ -132,9 +132,12 @@ net::Task<> Session::handshake() {
 net::Task<> Session::find_program() {
   const auto uid = stream_->peer().uid;
   if (!uid || !services_.login_name) co_return fail(ErrorKind::protocol, "no peer credentials");
-  is_root_ = *uid == 0;
-  is_trusted_ = is_root_ || *uid == ::geteuid();
+  is_trusted_ = *uid == 0 || *uid == ::geteuid();
   CO_TRY(const std::string name, co_await services_.login_name(*uid));
+  const config::Submission& submission = settings_.submission;
+  program_may_relay_ =
+      submission.programs == "relay" ||
+      std::ranges::find(submission.programs_relay, name) != submission.programs_relay.end();
   account_ = message::to_lower(name) + "@" + settings_.local_domain;
   stream_->identify(session_id_, account_);
   co_return Result<>{};

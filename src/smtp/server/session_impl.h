@@ -140,7 +140,7 @@ class Session {
   std::shared_ptr<ClientName> client_;
   bool greeted_ = false, extended_ = false;
   bool is_trusted_ = false;  // root's program, or the server's own account's: it may use any sender
-  bool is_root_ = false;     // root's program: it relays, too
+  bool program_may_relay_ = false;
   message::Origin forwarded_;  // what XFORWARD told
   std::size_t accepted_ = 0, errors_ = 0, junk_ = 0, unknown_ = 0;
 
