@@ -2,18 +2,65 @@
 # The container's first process: makes what is missing, then becomes the server (exec: signals reach it, and it reaps its
 # own children). Any other command is run as it is: docker run IMAGE posthorn check.
 # The first start makes a configuration in /etc/posthorn from the environment; after that the files are the truth.
-#   MAIL_HOSTNAME   the server's name (default: the container's)         MAIL_DOMAINS   the mail domains, by spaces
+#   MAIL_HOSTNAME   the server's name (default: the container's)         MAIL_DOMAINS   the mail domains, by spaces or commas
 #   MAIL_SPAMD      SpamAssassin, as host:port                            POSTHORN_PROFILE   default, dev, local, test
 #   MAIL_PGSQL      PostgreSQL for tables and accounts: host=postgres dbname=posthorn user=posthorn; its password in
 #                   MAIL_PGSQL_PASSWORD__FILE, or the secret postgres-password
 #   MAIL_ACCOUNT    a first account, with MAIL_PASSWORD or MAIL_PASSWORD__FILE (a secret's file)
+#   MAIL_FROM_DMS   docker-mailserver's config folder, taken over at the first start; its mail volume may lie at /var/mail
+# One pair of quotes around a value and a CR at its end, as env files leave them, are taken off.
 # Certificate: secrets or bind mounts dev-email-server-{ca,cert,key}, or /etc/ssl/certs/mail.cert.pem and
-# /etc/ssl/private/mail.key.pem, or what lies in /etc/posthorn/tls; without any, one is made that signs itself.
+# /etc/ssl/private/mail.key.pem, or what lies in /etc/posthorn/tls; without any, one is made with an authority of its own.
+# Renewed ones are taken within ten seconds, without a restart.
 set -euo pipefail
 
 conf=/etc/posthorn/conf/posthorn.toml
 secrets=${POSTHORN_SECRETS:-/run/secrets}
 say() { echo "entrypoint: $*" >&2; }
+refuse() { say "$*"; exit 78; }
+
+# What `docker run --env-file` and editors of other systems leave around a value.
+clean_variables() {
+  local name value
+  while IFS= read -r name; do
+    value=${!name%$'\r'}
+    if [ ${#value} -ge 2 ]; then
+      case $value in
+        \"*\") value=${value#\"} value=${value%\"} ;;
+        \'*\') value=${value#\'} value=${value%\'} ;;
+      esac
+    fi
+    [ "$value" = "${!name}" ] || export "$name=$value"
+  done < <(compgen -e | grep -vxE 'PATH|HOME|PWD|OLDPWD|SHLVL|_|TERM|LANG|LC_.*')
+}
+
+# Before anything is written: what names a file names one that can be read, and domains are domains.
+check_variables() {
+  local name file domain domains
+  while IFS= read -r name; do
+    file=${!name}
+    [ -z "$file" ] || [ -f "$file" ] || refuse "$name: there is no file $file; is the secret mounted?"
+    [ -z "$file" ] || [ -r "$file" ] || refuse "$name: $file cannot be read"
+  done < <(compgen -e | grep -E '__FILE$')
+  if [ "${POSTHORN_PROFILE:-}" = test ]; then
+    while IFS= read -r name; do
+      file=${!name}
+      [ -z "$file" ] || [ -f "$secrets/$file" ] || refuse "$name: there is no file $secrets/$file; is the secret mounted?"
+    done < <(compgen -e | grep -xE '(SMTP_USER|SMTP_PASSWD|IMAP_USER[12]?|IMAP_PASSWD)_SECRET')
+  fi
+  domains=${MAIL_DOMAINS:-}
+  set -f
+  for domain in ${domains//,/ }; do
+    case $domain in
+      *[][*?{}\"\'\\/@:\;\<\>\(\)]* | .* | *..* | -*) refuse "MAIL_DOMAINS: \"$domain\" is no domain" ;;
+    esac
+  done
+  set +f
+  [ -z "${MAIL_FROM_DMS:-}" ] || [ -d "$MAIL_FROM_DMS" ] || refuse "MAIL_FROM_DMS: there is no folder $MAIL_FROM_DMS"
+}
+
+# The first line of a secret's file, whatever ends it.
+read_secret() { local line=; IFS= read -r line <"$1" || true; printf '%s' "${line%$'\r'}"; }
 
 # name, then where a certificate or key may be; the first that is there.
 first_of() { for file in "$@"; do [ ! -s "$file" ] || { echo "$file"; return; }; done; }
@@ -25,14 +72,27 @@ take_certificate() {
   key=$(first_of "$secrets/dev-email-server-key" /etc/ssl/private/mail.key.pem)
   ca=$(first_of "$secrets/dev-email-server-ca" /etc/ssl/certs/ca.cert.pem)
   [ -n "$cert$key" ] || return 0
-  [ -n "$cert" ] && [ -n "$key" ] || { say "a certificate and its key go together; found only ${cert:-$key}"; exit 78; }
+  [ -n "$cert" ] && [ -n "$key" ] || { say "a certificate and its key go together; found only ${cert:-$key}"; return 78; }
   install -d -m 0755 /etc/posthorn/tls
   # The server's own certificate, then who signed it: that is what a client is shown.
   { cat "$cert"; [ -z "$ca" ] || { echo; cat "$ca"; }; } >/etc/posthorn/tls/cert.pem.new
-  install -m 0640 -o root -g posthorn-tls "$key" /etc/posthorn/tls/key.pem
-  mv /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem
-  chmod 0644 /etc/posthorn/tls/cert.pem
-  [ -z "$ca" ] || install -m 0644 "$ca" /etc/posthorn/tls/ca.pem
+  chmod 0644 /etc/posthorn/tls/cert.pem.new
+  # Moved into place one after the other: between the two the server stays with the pair it has.
+  if ! cmp -s "$key" /etc/posthorn/tls/key.pem; then
+    install -m 0640 -o root -g posthorn-tls "$key" /etc/posthorn/tls/key.pem.new
+    mv /etc/posthorn/tls/key.pem.new /etc/posthorn/tls/key.pem
+  fi
+  if cmp -s /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem; then
+    rm /etc/posthorn/tls/cert.pem.new
+  else
+    mv /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem
+  fi
+  if [ -n "$ca" ] && ! cmp -s "$ca" /etc/posthorn/tls/ca.pem; then install -m 0644 "$ca" /etc/posthorn/tls/ca.pem; fi
+}
+
+# As long as the server, which this process becomes, is there. A pair that is no pair the server refuses itself.
+keep_certificate() {
+  while sleep "${MAIL_CERTIFICATE_INTERVAL:-10}" && kill -0 $$ 2>/dev/null; do take_certificate || true; done
 }
 
 # Copied, with the mode the server asks for, into the folder of the accounts.
@@ -63,20 +123,26 @@ reach_database() {
 }
 
 first_start() {
-  local host domains=() domain
+  local host domains=() domain given=${MAIL_DOMAINS:-}
   host=${MAIL_HOSTNAME:-${OVERRIDE_HOSTNAME:-$(hostname)}}
-  for domain in ${MAIL_DOMAINS:-$host}; do domains+=(--domain "$domain"); done
+  set -f
+  for domain in ${given//,/ }; do domains+=(--domain "$domain"); done
+  set +f
+  # docker-mailserver's accounts name their domains themselves.
+  [ ${#domains[@]} -gt 0 ] || [ -n "${MAIL_FROM_DMS:-}" ] || domains=(--domain "$host")
   say "a first configuration for $host (${MAIL_DOMAINS:-$host})"
   posthorn init /etc/posthorn --hostname "$host" "${domains[@]}" --mail /var/mail --spool /var/spool/posthorn \
-    --run /run/posthorn --profile "${POSTHORN_PROFILE:-default}" ${MAIL_SPAMD:+--spamd "$MAIL_SPAMD"} \
-    ${MAIL_PGSQL:+--pgsql "$MAIL_PGSQL"} >&2
+    --run /run/posthorn --webroot /var/lib/posthorn/webroot --profile "${POSTHORN_PROFILE:-default}" ${MAIL_SPAMD:+--spamd "$MAIL_SPAMD"} \
+    ${MAIL_PGSQL:+--pgsql "$MAIL_PGSQL"} ${MAIL_FROM_DMS:+--from-dms "$MAIL_FROM_DMS"} >&2
+  # docker-mailserver's mail belongs to its own account, 5000; its folders are laid out as ours.
+  [ -z "${MAIL_FROM_DMS:-}" ] || find /var/mail -xdev \( -uid 5000 -o -gid 5000 \) -exec chown -h vmail:vmail {} +
 }
 
 # Again at each start: an account of the environment that is not there yet. The password is not left in the environment.
 first_account() {
   local password=${MAIL_PASSWORD:-}
   [ -n "${MAIL_ACCOUNT:-}" ] || return 0
-  [ -z "${MAIL_PASSWORD__FILE:-}" ] || password=$(cat "$MAIL_PASSWORD__FILE")
+  [ -z "${MAIL_PASSWORD__FILE:-}" ] || password=$(read_secret "$MAIL_PASSWORD__FILE")
   [ -n "$password" ] || { say "MAIL_ACCOUNT needs MAIL_PASSWORD or MAIL_PASSWORD__FILE"; exit 78; }
   posthorn user list | grep -qxF "$MAIL_ACCOUNT" && return 0
   printf '%s\n' "$password" | posthorn user add "$MAIL_ACCOUNT" --password-stdin >&2
@@ -85,13 +151,16 @@ first_account() {
 if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$@"; fi
 [ $# -eq 0 ] || shift
 export POSTHORN_CONFIG=$conf
+clean_variables
+check_variables
 # Volumes come empty and owned by root.
 install -d -m 0711 /run/posthorn
 install -d -o posthorn-queue -g posthorn-queue -m 0700 /var/spool/posthorn
 install -d -o vmail -g vmail -m 0700 /var/mail
-take_certificate
+take_certificate || exit
 take_database_password
 [ -e "$conf" ] || first_start
 if reach_database; then first_account; fi
 unset MAIL_PASSWORD
+keep_certificate </dev/null &
 exec posthorn serve -c "$conf" "$@"

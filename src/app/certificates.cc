@@ -42,7 +42,11 @@ std::shared_ptr<const void> Certificates::commit() {
                                   {"not_after", format_log_time(info.not_after)}});
     if (info.not_after - Clock::system().now() < config_.tls.expiry_warning)
       log_.warn(event::tls_expiring,
-                {{"certificate", file.native()}, {"not_after", format_log_time(info.not_after)}});
+                {{"certificate", file.native()},
+                 {"not_after", format_log_time(info.not_after)},
+                 {"remedy", info.is_of_own_authority
+                                ? "posthorn certificate renew"
+                                : "renew it where it was issued; a new pair is taken at once"}});
   }
   return old;
 }

@@ -16,6 +16,7 @@
 #include "app/supervisor.h"
 #include "app/tool_address.h"
 #include "app/tool_ban.h"
+#include "app/tool_certificate.h"
 #include "app/tool_check.h"
 #include "app/tool_confined.h"
 #include "app/tool_dkim.h"
@@ -123,6 +124,7 @@ class CommandLine {
     add_quota();
     add_addresses();
     add_dkim();
+    add_certificate();
     add_tables();
     add_postmap();
     add_queue();
@@ -262,6 +264,8 @@ class CommandLine {
                     "Last good tables, users and scripts (default: var/state below the folder)");
     sub->add_option("--spool", init_.spool, "The queue (default: var/spool below the folder)");
     sub->add_option("--run", init_.run, "The sockets (default: var/run below the folder)");
+    sub->add_option("--webroot", init_.webroot,
+                    "Where certbot puts its challenges (default: var/webroot below the folder)");
     sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
     sub->add_option("--pgsql", init_.pgsql,
                     "Tables and accounts in PostgreSQL: \"host=localhost dbname=posthorn user=…\"");
@@ -412,6 +416,14 @@ class CommandLine {
     add("check", "Does the DNS say what it should? Exit status 1 if not", check_dkim_records)
         ->add_option("domain", dkim_.domain, "example.org")
         ->required();
+  }
+
+  void add_certificate() {
+    CLI::App* certificate =
+        app_.add_subcommand("certificate", "The certificate that programs are shown");
+    certificate->require_subcommand(1);
+    command(*certificate, "renew", "Issue the one that init made anew, with the same key",
+            renew_certificate);
   }
 
   void add_tables() {

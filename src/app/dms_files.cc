@@ -36,6 +36,38 @@ std::string without_line(std::string_view text, std::size_t number) {
   return out;
 }
 
+// Files of docker-mailserver's that have no counterpart, and what does the same here.
+struct NotTaken {
+  std::string_view name, instead;
+};
+constexpr NotTaken kNotTaken[] = {
+    {"postfix-main.cf", "settings of Postfix; conf/posthorn.toml has those of this server"},
+    {"postfix-master.cf", "services of Postfix; [listen] of conf/posthorn.toml names the ports"},
+    {"postfix-aliases.cf", "names of the machine's accounts: `posthorn alias add root@DOMAIN …`"},
+    {"postfix-send-access.cf", "who may not send: there is no such table; `posthorn user remove`"},
+    {"postfix-receive-access.cf", "who may not receive: `NAME error:…` in maps/transport"},
+    {"dovecot.cf", "settings of Dovecot; [imap], [pop3], [store] of conf/posthorn.toml"},
+    {"dovecot-masters.cf", "master accounts: nobody logs in to another's mailbox here"},
+    {"fetchmail.cf", "mail is fetched from nowhere: run fetchmail beside it"},
+    {"ldap-users.cf", "there is no LDAP: accounts stand in conf/users"},
+    {"ldap-groups.cf", "there is no LDAP: accounts stand in conf/users"},
+    {"ldap-aliases.cf", "there is no LDAP: aliases stand in maps/aliases"},
+    {"ldap-domains.cf", "there is no LDAP: domains stand in maps/domains"},
+    {"spamassassin-rules.cf", "a rule file of spamd's: copy it into its /etc/spamassassin"},
+    {"amavis.cf", "there is no amavis: filter.* of conf/posthorn.toml and spamd's own files"},
+    {"fail2ban-jail.cf", "bans are auth.failures_max and auth.ban; `posthorn ban`"},
+    {"fail2ban-fail2ban.cf", "bans are auth.failures_max and auth.ban; `posthorn ban`"},
+    {"whitelist_clients.local", "nobody is greylisted"},
+    {"user-patches.sh", "a script that patches docker-mailserver's container"},
+    {"opendkim", "its keys are taken; what else lies there says nothing more"},
+    {"rspamd", "the filter is SpamAssassin's spamd"},
+    {"sieve-pipe", "no process of this server runs programs"},
+    {"sieve-filter", "no process of this server runs programs"},
+};
+constexpr std::string_view kTaken[] = {"postfix-accounts.cf", "postfix-virtual.cf",
+                                       "postfix-regexp.cf",   "postfix-sasl-password.cf",
+                                       "postfix-relaymap.cf", "dovecot-quotas.cf"};
+
 class Reader {
  public:
   explicit Reader(const Path& folder) : folder_(folder) {}
@@ -59,6 +91,7 @@ class Reader {
     if (relays) read_relays(*relays);
     if (patterns) read_patterns(*patterns);
     TRY_OK(read_dkim_keys());
+    name_the_rest();
     return std::move(files_);
   }
 
@@ -133,6 +166,42 @@ class Reader {
         files_.left_out.push_back(script.error().what);
     }
     return {};
+  }
+
+  // Whoever comes has to know what of theirs is not here: every file that was not read is named.
+  void name_the_rest() {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, error))
+      names.push_back(entry.path().filename().native());
+    std::ranges::sort(names);
+    for (const std::string& name : names) {
+      if (std::ranges::find(kTaken, name) != std::end(kTaken) || name.ends_with(".dovecot.sieve") ||
+          name.starts_with('.') || (name == "opendkim" && !files_.dkim_keys.empty()))
+        continue;
+      const auto* const known = std::ranges::find(kNotTaken, name, &NotTaken::name);
+      files_.left_out.push_back(fmt::format("{}: {}", at(name),
+                                            known == std::end(kNotTaken)
+                                                ? "no file that is known of docker-mailserver"
+                                                : known->instead));
+      if (name == "postfix-aliases.cf") name_local_aliases();
+    }
+  }
+  // "root: admin@example.org": which domain the machine's names are of, nothing here says.
+  void name_local_aliases() {
+    const auto text = take("postfix-aliases.cf");
+    if (!text || !*text) return;
+    std::string_view rest = **text;
+    for (std::size_t number = 1; !rest.empty(); ++number) {
+      const std::size_t lf = std::min(rest.find('\n'), rest.size());
+      const std::string_view line = trim(rest.substr(0, lf), " \t\r");
+      rest.remove_prefix(std::min(lf + 1, rest.size()));
+      const std::size_t colon = line.find(':');
+      if (line.empty() || line.starts_with('#') || colon == std::string_view::npos) continue;
+      leave_out("postfix-aliases.cf", number,
+                fmt::format("posthorn alias add {}@DOMAIN {}", trim(line.substr(0, colon)),
+                            trim(line.substr(colon + 1))));
+    }
   }
 
   Result<std::optional<std::string>> take(const std::string& name) const {

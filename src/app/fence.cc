@@ -377,6 +377,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
         add_certificates(fence.read, config.tls.folder);
       }
       if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
+      fence.read.push_back(config.web.webroot);
       break;
   }
   return fence;

@@ -169,7 +169,10 @@ class Edge final : public Role {
            left <= 0ms                                     ? "red"
            : left < self->setup_.config.tls.expiry_warning ? "warning"
                                                            : "ok",
-           "it ends at " + format_log_time(info.not_after)});
+           "it ends at " + format_log_time(info.not_after) +
+               (info.is_of_own_authority && left < self->setup_.config.tls.expiry_warning
+                    ? "; posthorn certificate renew"
+                    : "")});
     }
     if (files.state != "ok") checks.push_back(files);
     co_return checks;

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/certificates.h"
@@ -20,6 +23,24 @@ namespace {
 
 constexpr auto kFreshFor = 1s;  // answers of the roles are asked for no more often
 constexpr auto kAnswerWithin = 3s;
+
+// What certbot put down: a small file, and never what a link in its place points to.
+Result<std::optional<std::string>> read_challenge(const Path& path) {
+  constexpr std::size_t kSizeMax = 4096;
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file.is_open()) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    return fail_errno("open", path.native(), errno);
+  }
+  struct stat st{};
+  if (::fstat(file.fd(), &st) != 0) return fail_errno("fstat", path.native(), errno);
+  if (!S_ISREG(st.st_mode) || st.st_size > static_cast<off_t>(kSizeMax))
+    return fail(ErrorKind::permanent, "it is no small file");
+  std::string text(kSizeMax, '\0');
+  TRY(const auto size, read_at(file, text, 0));
+  text.resize(size);
+  return text;
+}
 
 // web: the pages about this server, its health and its metrics. It opens no mail, knows no user and
 // asks the other roles only how they are.
@@ -235,6 +256,17 @@ class WebRole final : public Role, private web::Backend {
   // Backend
 
   const web::MailSettings& settings() override { return mail_; }
+
+  net::Awaitable<std::optional<std::string>> challenge(const std::string& token) override {
+    const Path file = setup_.config.web.webroot / ".well-known/acme-challenge" / token;
+    const auto text = co_await setup_.pool.run([file] { return read_challenge(file); });
+    if (!text) {
+      log_.warn(event::http_challenge_unread,
+                {{"file", file.native()}, {"error", text.error().what}});
+      co_return std::nullopt;
+    }
+    co_return *text;
+  }
 
   bool is_operator(const net::Peer& peer) override { return operators_.contains(peer.address); }
 

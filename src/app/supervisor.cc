@@ -477,6 +477,8 @@ int supervise(const config::Config& config, const Path& program) {
 Result<> prepare_folders(const config::Config& config) {
   // Where it may not be made there are no keys yet, and mail goes unsigned.
   (void)make_dkim_folder(config);
+  // As above: then there is no certbot that writes into it.
+  (void)make_folders(Disk::real(), config.web.webroot, 0755);
   TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
   TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
   // Unix users pass through it to their own.

@@ -12,13 +12,13 @@
 #include "app/srs_secret.h"
 #include "app/supervisor.h"
 #include "app/templates.h"
+#include "app/tool_certificate.h"
 #include "app/tool_dkim.h"
 #include "base/config.h"
 #include "maps/pgsql_connection.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"
-#include "net/tls.h"
 
 namespace posthorn::app {
 namespace {
@@ -58,6 +58,7 @@ Result<config::Config> instance_config(const InitOptions& options) {
   if (!options.spool.empty()) config.paths.spool = options.spool;
   if (!options.state.empty()) config.paths.state = options.state;
   if (!options.run.empty()) config.paths.run = options.run;
+  if (!options.webroot.empty()) config.web.webroot = options.webroot;
   if (!options.pgsql.empty()) {
     config.pgsql.conninfo = options.pgsql;
     const Path usual = options.folder / "conf/pgsql-password";
@@ -166,8 +167,8 @@ class Instance {
                  0640, lookup_group));
     TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
     for (const auto& [name, text] : from.scripts) TRY_OK(write("sieve/" + name, text, 0644));
-    TRY_OK(write_certificate(config));
     TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
+    TRY_OK(write_certificate(loaded));
     TRY(const bool made, make_srs_secret(loaded));
     fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
     TRY_OK(prepare_folders(loaded));
@@ -270,21 +271,15 @@ class Instance {
     return {};
   }
 
-  Result<> write_certificate(const config::Config& config) {
-    TRY(const auto certificate, find_file_info(root_ / "tls/cert.pem"));
-    TRY(const auto key, find_file_info(root_ / "tls/key.pem"));
-    if (certificate || key) {
-      fmt::print("kept     {}\n", (root_ / "tls").native());
-      return {};
-    }
-    TRY(const auto pair, net::make_self_signed({options_.hostname, "localhost"}, {"127.0.0.1"}));
-    TRY(auto readers, group_of(config.users.edge));
-    if (readers) {
-      TRY(const auto key_group, find_group(config.users.tls_group));
-      if (key_group) readers = key_group;
-    }
-    TRY_OK(write("tls/key.pem", pair.key_pem, 0640, readers));
-    return write("tls/cert.pem", pair.certificate_pem, 0644);
+  static Result<> write_certificate(const config::Config& config) {
+    TRY(const bool made, make_own_certificate(config));
+    if (made)
+      for (const Path& path :
+           {config.tls.authority / "cert.pem", config.paths.key, config.paths.certificate})
+        fmt::print("made     {}\n", path.native());
+    else
+      fmt::print("kept     {}\n", config.paths.certificate.parent_path().native());
+    return {};
   }
 
   const InitOptions& options_;

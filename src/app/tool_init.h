@@ -24,7 +24,7 @@ struct InitOptions {
   DmsFiles dms;     // what was read there
   std::string profile;  // empty: POSTHORN_PROFILE, then "default"
   // Elsewhere than below the folder, as packages and containers have it. Empty: as in [paths].
-  Path mail, spool, run, state;
+  Path mail, spool, run, state, webroot;
 };
 
 int init_instance(const InitOptions& options);

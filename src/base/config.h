@@ -57,6 +57,7 @@ struct Listen {  // addresses "host:port" or "unix:path"; empty list: the servic
 
 struct Tls {
   Path folder = "tls/names";      // further certificates, a folder each
+  Path authority = "authority";   // what init's own certificate is issued by
   Duration reload_interval = 1s;  // how often the files are looked at
   Duration handshake_timeout = 30s;
   Duration expiry_warning = std::chrono::hours(21 * 24);
@@ -288,6 +289,7 @@ struct Pop3 {
 struct Web {
   std::vector<std::string> metrics_from = {"127.0.0.0/8", "::1/128"};
   Path authority;  // PEM; empty: what the server's certificate ends in, if it is of our own making
+  Path webroot = "var/webroot";  // certbot's --webroot
   Duration request_timeout = 10s;
 };
 

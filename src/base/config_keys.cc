@@ -61,6 +61,8 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
   v.path("folder", t.folder,
          "Further certificates, chosen by the name the client asks for (SNI): each folder in it "
          "holds fullchain.pem and privkey.pem, or cert.pem and key.pem. Watched, swapped live.");
+  v.path("authority", t.authority,
+         "The small authority that issued the certificate `posthorn init` made; no role reads it.");
   v.duration("reload_interval", t.reload_interval, 100ms, kDay,
              "How often the files are looked at.");
   v.duration("handshake_timeout", t.handshake_timeout, 1s, hours(1),
@@ -441,6 +443,9 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.path("authority", c.web.authority,
          "PEM: the certificate to download at /ca.crt. Empty: the server's own, if it is signed by "
          "no authority that everybody knows.");
+  v.path(
+      "webroot", c.web.webroot,
+      "For certbot's --webroot: what lies in .well-known/acme-challenge of it is served by HTTP.");
   v.duration("request_timeout", c.web.request_timeout, 1s, hours(1), "For a whole request.");
   v.section("log", "One line, one event, in logfmt.");
   v.text("file", c.log.file, "\"-\": standard output.");

@@ -32,7 +32,7 @@
   EVENT(tls_failed, "tls.failed", "A TLS handshake failed; error= says why.")                      \
   EVENT(tls_loaded, "tls.loaded", "A certificate and its key are in use.")                         \
   EVENT(tls_refused, "tls.refused", "A new certificate or key is bad; the old pair stays in use.") \
-  EVENT(tls_expiring, "tls.expiring", "The certificate ends within 21 days.")                      \
+  EVENT(tls_expiring, "tls.expiring", "A certificate ends soon; remedy= says what renews it.")     \
   /* SMTP, submission, LMTP */                                                                       \
   EVENT(smtp_connected, "smtp.connected", "A client connected.")                                   \
   EVENT(smtp_closed, "smtp.closed", "A client went; reason= says how.")                            \
@@ -132,6 +132,7 @@
   EVENT(quota_rule_refused, "quota.rule.refused", "A quota rule has a fault and does not count; error= names it.") \
   EVENT(quota_unknown, "quota.unknown", "An account's limit or what it holds could not be asked; the mail was taken.") \
   /* the web pages */                                                                              \
+  EVENT(http_challenge_unread, "http.challenge.unread", "A file of web.webroot cannot be read.")    \
   EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \
   EVENT(health_changed, "health.changed", "What /health tells has changed; red= names what is wrong now.") \
   /* end */

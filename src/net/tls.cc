@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -16,6 +14,7 @@
 #include "base/ascii.h"
 #include "base/assert.h"
 #include "base/last_good.h"
+#include "net/authority.h"
 #include "net/ticket_keys.h"
 #include "net/tls_error.h"
 
@@ -78,6 +77,10 @@ CertificateInfo read_info(X509* certificate) {
     }
   }
   GENERAL_NAMES_free(names);
+  std::array<char, 65> organization{};
+  if (X509_NAME_get_text_by_NID(X509_get_issuer_name(certificate), NID_organizationName,
+                                organization.data(), organization.size()) > 0)
+    info.is_of_own_authority = organization.data() == kAuthorityOrganization;
   return info;
 }
 
@@ -267,7 +270,9 @@ ContextPtr join(const Pair& pair, const std::vector<Pair>& pairs, const TlsServe
 
 // For a start without a usable pair.
 Result<Pair> make_stand_in(const CertificateFiles& files, const std::string& hostname) {
-  TRY(const SelfSigned made, make_self_signed({hostname.empty() ? "localhost" : hostname}, {}));
+  const ServerNames names{{hostname.empty() ? "localhost" : hostname}, {}};
+  TRY(const KeyPair authority, make_authority(names));
+  TRY(const KeyPair made, issue_certificate(authority, names));
   Pair pair;
   pair.files = files;
   TRY(pair.own, make_context(TLS_server_method()));
@@ -303,7 +308,8 @@ void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std:
     };
     if (pair.certificate_stamp == Stamp{}) continue;  // a stand-in
     if (pair.info.not_after <= now)
-      warn("the certificate has expired: clients refuse it", "renew it");
+      warn("the certificate has expired: clients refuse it",
+           pair.info.is_of_own_authority ? "posthorn certificate renew" : "renew it");
     else if (pair.info.not_before > now)
       warn("the certificate is not valid yet: clients refuse it", "look at this machine's clock");
     if (i == 0 && !hostname.empty() && !covers(pair.info, hostname))
@@ -554,56 +560,6 @@ std::shared_ptr<ssl_ctx_st> TlsClient::context() const {
 }
 TlsClient::Verify TlsClient::verify() const {
   return state_->verify;
-}
-
-Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names,
-                                    const std::vector<std::string>& addresses) {
-  const KeyPtr key(EVP_EC_gen("P-256"));
-  const CertificatePtr certificate(X509_new());
-  const auto wrong = [] { return fail(ErrorKind::temporary, tls_error("making a certificate")); };
-  if (!key || !certificate) return wrong();
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  BIGNUM* serial = BN_new();
-  BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
-  BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate.get()));
-  BN_free(serial);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 10L * 365 * 24 * 3600);
-  X509_set_pubkey(certificate.get(), key.get());
-  X509_NAME* name = X509_get_subject_name(certificate.get());
-  const std::string common = dns_names.empty() ? "localhost" : dns_names.front().substr(0, 64);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-                             reinterpret_cast<const unsigned char*>(common.c_str()), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), name);
-  std::string alternatives;
-  for (const std::string& dns : dns_names)
-    alternatives += (alternatives.empty() ? "DNS:" : ",DNS:") + dns;
-  for (const std::string& address : addresses)
-    alternatives += (alternatives.empty() ? "IP:" : ",IP:") + address;
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, certificate.get(), certificate.get(), nullptr, nullptr, 0);
-  const std::pair<int, std::string> extensions[] = {{NID_subject_alt_name, alternatives},
-                                                    {NID_basic_constraints, "critical,CA:TRUE"},
-                                                    {NID_ext_key_usage, "serverAuth"}};
-  for (const auto& [id, value] : extensions) {
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str());
-    if (extension == nullptr) return wrong();
-    X509_add_ext(certificate.get(), extension, -1);
-    X509_EXTENSION_free(extension);
-  }
-  if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0) return wrong();
-  const auto to_pem = [](auto write) -> std::string {
-    const BioPtr bio(BIO_new(BIO_s_mem()));
-    write(bio.get());
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &data);
-    return {data, static_cast<std::size_t>(size)};
-  };
-  return SelfSigned{
-      to_pem([&](BIO* bio) { PEM_write_bio_X509(bio, certificate.get()); }), to_pem([&](BIO* bio) {
-        PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-      })};
 }
 
 }  // namespace posthorn::net

@@ -26,6 +26,7 @@ struct CertificateInfo {
   std::vector<std::string> names;  // SAN dNSName and iPAddress
   WallTime not_after{}, not_before{};
   bool lacks_issuer = false;  // its file ends before an authority that clients know may follow
+  bool is_of_own_authority = false;  // made by `posthorn init` (net/authority.h)
 };
 
 // The last certificate of a PEM file, re-encoded: nothing else of the file comes along.
@@ -112,13 +113,5 @@ class TlsClient {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-// A self-signed certificate (ECDSA P-256, 10 years) with the names as SAN, as two PEM texts.
-struct SelfSigned {
-  std::string certificate_pem;
-  std::string key_pem;
-};
-Result<SelfSigned> make_self_signed(const std::vector<std::string>& dns_names,
-                                    const std::vector<std::string>& addresses);
 
 }  // namespace posthorn::net

@@ -35,6 +35,18 @@ Response not_allowed(std::string_view allowed) {
   return response;
 }
 
+// RFC 8555 section 8.3.
+constexpr std::string_view kChallenges = "/.well-known/acme-challenge/";
+
+// RFC 8555 section 8.1: of the base64url alphabet; so it is the name of a file and no path.
+bool is_token(std::string_view text) {
+  constexpr std::size_t kTokenMax = 200;
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return !text.empty() && text.size() <= kTokenMax &&
+         text.find_first_not_of(kAlphabet) == std::string_view::npos;
+}
+
 std::string_view domain_of(std::string_view address) {
   return address.substr(address.rfind('@') + 1);
 }
@@ -47,6 +59,10 @@ net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& 
   // Outlook writes the path of its page in several ways.
   const std::string path =
       to_lower(request.path).starts_with("/autodiscover/") ? to_lower(request.path) : request.path;
+  if (path.starts_with(kChallenges)) {
+    if (request.method != "GET" && request.method != "HEAD") co_return not_allowed("GET");
+    co_return co_await challenge(path.substr(kChallenges.size()));
+  }
   const auto* const route = std::ranges::find(kRoutes, path, &Route::path);
   if (route == std::end(kRoutes)) co_return make_error(404);
   if ((request.method == "HEAD" ? "GET" : request.method) != route->method)
@@ -84,6 +100,13 @@ net::Awaitable<Response> Pages::metrics(const net::Peer& peer) {
   if (!backend_.is_operator(peer)) co_return make_error(403);
   co_return Response{.type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
                      .body = co_await backend_.metrics()};
+}
+
+net::Awaitable<Response> Pages::challenge(const std::string& token) {
+  if (!is_token(token)) co_return make_error(404);
+  auto text = co_await backend_.challenge(token);
+  if (!text) co_return make_error(404);
+  co_return Response{.type = "application/octet-stream", .body = *std::move(text)};
 }
 
 Response Pages::authority() {

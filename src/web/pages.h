@@ -21,6 +21,8 @@ class Backend {
   virtual const MailSettings& settings() = 0;
   virtual net::Awaitable<std::vector<Check>> checks() = 0;
   virtual net::Awaitable<std::string> metrics() = 0;
+  // The answer to an ACME challenge that another program put down; nullopt: there is none.
+  virtual net::Awaitable<std::optional<std::string>> challenge(const std::string& token) = 0;
   // Who may read metrics, and the reasons behind a red light.
   virtual bool is_operator(const net::Peer& peer) = 0;
 };
@@ -33,6 +35,7 @@ class Pages final : public Site {
  private:
   net::Awaitable<Response> health(const net::Peer& peer);
   net::Awaitable<Response> metrics(const net::Peer& peer);
+  net::Awaitable<Response> challenge(const std::string& token);
   Response authority();
   Response autoconfig(const Request& request);
   Response autodiscover(const Request& request);

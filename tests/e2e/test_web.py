@@ -139,6 +139,26 @@ class Pages(unittest.TestCase):
                 connection.request("GET", "/ca.crt")
                 self.assertEqual(connection.getresponse().read(), got.text)
 
+    def test_a_challenge_that_certbot_put_down_is_served_and_nothing_else_of_the_folder(self):
+        webroot = self.server.root / "var/webroot"
+        folder = webroot / ".well-known/acme-challenge"
+        folder.mkdir(parents=True)
+        (folder / "to-ken_1").write_text("to-ken_1.thumbprint")
+        (folder / "link").symlink_to(self.server.root / "maps/domains")
+        (folder / "dir").mkdir()
+        (webroot / "index.html").write_text("not served")
+        (folder / "large").write_text("x" * 5000)
+        (folder / "closed").write_text("x")
+        (folder / "closed").chmod(0o600)
+        got = ask(self.server, "/.well-known/acme-challenge/to-ken_1")
+        self.assertEqual((got.status, got.text), (200, b"to-ken_1.thumbprint"))
+        for name in ("link", "dir", "large", "absent", "../../index.html", "%2e%2e", ""):
+            self.assertEqual(ask(self.server, f"/.well-known/acme-challenge/{name}").status, 404, name)
+        self.assertEqual(ask(self.server, "/index.html").status, 404)
+        if os.geteuid() == 0:
+            self.assertEqual(ask(self.server, "/.well-known/acme-challenge/closed").status, 404)
+            self.assertIn("http.challenge.unread", self.server.log())
+
     def test_thunderbird(self):
         for path in ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"):
             got = ask(self.server, path + "?emailaddress=alice%40example.net")

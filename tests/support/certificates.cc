@@ -66,7 +66,7 @@ Authority::~Authority() {
   EVP_PKEY_free(key_);
 }
 
-net::SelfSigned Authority::issue(const Wish& wish) const {
+net::KeyPair Authority::issue(const Wish& wish) const {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* leaf = make(key, wish.names.empty() ? "leaf" : wish.names.front(), wish.begins, wish.ends);
   X509_set_issuer_name(leaf, X509_get_subject_name(certificate_));
@@ -76,7 +76,7 @@ net::SelfSigned Authority::issue(const Wish& wish) const {
   if (!names.empty()) extend(leaf, certificate_, NID_subject_alt_name, names);
   extend(leaf, certificate_, NID_ext_key_usage, "serverAuth");
   must(X509_sign(leaf, key_, EVP_sha256()) != 0);
-  net::SelfSigned pair{
+  net::KeyPair pair{
       to_pem([&](BIO* bio) { return PEM_write_bio_X509(bio, leaf); }), to_pem([&](BIO* bio) {
         return PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
       })};
@@ -87,7 +87,7 @@ net::SelfSigned Authority::issue(const Wish& wish) const {
 
 net::CertificateFiles Authority::issue(const TempFolder& folder, const std::string& name,
                                        const Wish& wish) const {
-  const net::SelfSigned pair = issue(wish);
+  const net::KeyPair pair = issue(wish);
   return {folder.write(name + ".pem", pair.certificate_pem),
           folder.write_secret(name + ".key", pair.key_pem)};
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "net/authority.h"
 #include "net/tls.h"
 #include "tests/support/temp_folder.h"
 
@@ -27,7 +28,7 @@ class Authority {
     std::chrono::seconds begins{-3600};  // from now
     std::chrono::seconds ends{24 * 3600};
   };
-  net::SelfSigned issue(const Wish& wish) const;
+  net::KeyPair issue(const Wish& wish) const;
   // The same as two files name.pem and name.key.
   net::CertificateFiles issue(const TempFolder& folder, const std::string& name,
                               const Wish& wish) const;

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "net/authority.h"
 #include "net/tls.h"
 #include "tests/support/temp_folder.h"
 
@@ -10,7 +11,8 @@ namespace posthorn::test {
 
 inline std::unique_ptr<net::TlsServer> make_tls_server() {
   const TempFolder folder;
-  const auto pair = net::make_self_signed({"mx.example.org"}, {"127.0.0.1"});
+  const net::ServerNames names{{"mx.example.org"}, {"127.0.0.1"}};
+  const auto pair = net::issue_certificate(net::make_authority(names).value(), names);
   return net::TlsServer::load({{folder.write("cert.pem", pair.value().certificate_pem),
                                 folder.write_secret("key.pem", pair.value().key_pem)}})
       .value();

@@ -9,6 +9,7 @@
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/timer.h"
+#include "net/tls.h"
 #include "tests/support/test_loop.h"
 
 namespace posthorn::net {
@@ -67,6 +68,24 @@ Awaitable<void> keep(Task<T> work, std::optional<Result<T>>& result) {
 template <class T>
 void start(test::TestLoop& loop, Task<T> work, std::optional<Result<T>>& result) {
   loop.scope().spawn(keep(std::move(work), result));
+}
+
+struct Joined {
+  StreamPair pair;
+  Result<> server, client;
+};
+inline Joined handshake(test::TestLoop& loop, const TlsServer& server, const TlsClient& client,
+                        const std::string& name) {
+  Joined joined{make_pair(loop), {}, {}};
+  std::optional<Result<>> at_server, at_client;
+  start(loop, joined.pair.a->start_tls(server, soon(5s)), at_server);
+  start(loop, joined.pair.b->start_tls(client, name, soon(5s)), at_client);
+  loop.until([&] { return at_client.has_value(); });
+  if (!*at_client) joined.pair.b->close();
+  loop.until([&] { return at_server.has_value(); });
+  joined.server = *at_server;
+  joined.client = *at_client;
+  return joined;
 }
 
 inline std::string pattern(std::size_t size) {

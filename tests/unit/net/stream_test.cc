@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "net/authority.h"
 #include "net/tls.h"
 #include "tests/support/fake_server.h"
 #include "tests/support/temp_folder.h"
@@ -29,7 +30,7 @@ class StreamTest : public ::testing::Test {
 
 TEST_F(StreamTest, EveryOperationHasADeadline) {
   const auto client = *TlsClient::make(TlsClient::Verify::none);
-  const auto pem = *make_self_signed({"a.test"}, {});
+  const auto pem = *make_authority({{"a.test"}, {}});
   const test::TempFolder folder;
   const auto server = *TlsServer::load(
       {{folder.write("c", pem.certificate_pem), folder.write_secret("k", pem.key_pem)}});

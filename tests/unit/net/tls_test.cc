@@ -23,24 +23,11 @@ class TlsTest : public ::testing::Test {
     return authority_.issue(folder_, file, wish);
   }
 
-  struct Joined {
-    StreamPair pair;
-    Result<> server, client;
-  };
   Joined handshake(const TlsServer& server, const std::string& name) {
     return handshake(server, *client_, name);
   }
   Joined handshake(const TlsServer& server, const TlsClient& client, const std::string& name) {
-    Joined joined{make_pair(loop_), {}, {}};
-    std::optional<Result<>> at_server, at_client;
-    start(loop_, joined.pair.a->start_tls(server, soon(5s)), at_server);
-    start(loop_, joined.pair.b->start_tls(client, name, soon(5s)), at_client);
-    loop_.until([&] { return at_client.has_value(); });
-    if (!*at_client) joined.pair.b->close();
-    loop_.until([&] { return at_server.has_value(); });
-    joined.server = *at_server;
-    joined.client = *at_client;
-    return joined;
+    return net::handshake(loop_, server, client, name);
   }
   bool talk(StreamPair& pair) {
     return loop_.run(pair.a->write("ping", soon(1s))) &&
@@ -118,7 +105,7 @@ TEST_F(TlsTest, TheCertificateForTheName) {
 TEST_F(TlsTest, WhatTheClientRefuses) {
   const Authority stranger;
   const auto foreign = stranger.issue(folder_, "foreign", {.names = {"a.test"}});
-  const auto alone = *make_self_signed({"a.test"}, {});
+  const auto alone = *make_authority({{"a.test"}, {}});
   const CertificateFiles self{folder_.write("self.pem", alone.certificate_pem),
                               folder_.write_secret("self.key", alone.key_pem)};
   const struct {
@@ -174,7 +161,7 @@ TEST_F(TlsTest, LiveSwap) {
   const auto replace = [&](const Path& path, const std::string& text) {
     ASSERT_TRUE(replace_file(Disk::real(), path, text));
   };
-  const SelfSigned fresh = authority_.issue({.names = {"new.test"}});
+  const KeyPair fresh = authority_.issue({.names = {"new.test"}});
   // Step by step, as an ACME client does: between the steps the old pair stays in use.
   replace(files.certificate, fresh.certificate_pem);
   const auto half = server->reload();
@@ -208,7 +195,7 @@ TEST_F(TlsTest, LiveSwap) {
 TEST_F(TlsTest, WhatCouldNotBeReadIsTriedAgain) {
   const CertificateFiles files = issue("live", {.names = {"old.test"}});
   const auto server = *TlsServer::load({files});
-  const SelfSigned fresh = authority_.issue({.names = {"new.test"}});
+  const KeyPair fresh = authority_.issue({.names = {"new.test"}});
   ASSERT_TRUE(replace_file(Disk::real(), files.certificate, fresh.certificate_pem));
   ASSERT_TRUE(replace_file(Disk::real(), files.key, fresh.key_pem));
   {
@@ -225,7 +212,7 @@ TEST_F(TlsTest, WhatCouldNotBeReadIsTriedAgain) {
 TEST_F(TlsTest, AKeyThatEverybodyCanReadIsRefused) {
   const CertificateFiles files = issue("live", {.names = {"old.test"}});
   const auto server = *TlsServer::load({files});
-  const SelfSigned fresh = authority_.issue({.names = {"new.test"}});
+  const KeyPair fresh = authority_.issue({.names = {"new.test"}});
   ASSERT_TRUE(replace_file(Disk::real(), files.certificate, fresh.certificate_pem));
   ASSERT_TRUE(replace_file(Disk::real(), files.key, fresh.key_pem, 0644));
   const auto refused = server->reload();

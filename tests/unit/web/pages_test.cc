@@ -25,6 +25,11 @@ struct FakeBackend final : Backend {
   const MailSettings& settings() override { return mail; }
   net::Awaitable<std::vector<Check>> checks() override { co_return lights; }
   net::Awaitable<std::string> metrics() override { co_return text; }
+  net::Awaitable<std::optional<std::string>> challenge(const std::string& token) override {
+    asked = token;
+    co_return token == "there" ? std::optional("there.thumbprint") : std::nullopt;
+  }
+  std::string asked;
   bool is_operator(const net::Peer& peer) override { return peer.address == operator_address; }
 };
 
@@ -75,6 +80,23 @@ TEST_F(PagesTest, TheStartPageShowsTheSettings) {
     EXPECT_NE(page.body.find(part), std::string::npos) << part;
   backend_.mail.domains = {"<script>alert(1)</script>"};
   EXPECT_EQ(ask("GET", "/").body.find("<script"), std::string::npos);
+}
+
+TEST_F(PagesTest, AChallengeIsAskedForByItsTokenAlone) {
+  const std::string folder = "/.well-known/acme-challenge/";
+  const Response there = ask("GET", folder + "there");
+  EXPECT_EQ(there.status, 200);
+  EXPECT_EQ(there.type, "application/octet-stream");
+  EXPECT_EQ(there.body, "there.thumbprint");
+  EXPECT_EQ(ask("HEAD", folder + "there").status, 200);
+  EXPECT_EQ(ask("GET", folder + "not-there").status, 404);
+  EXPECT_EQ(ask("POST", folder + "there").status, 405);
+  backend_.asked.clear();
+  for (const std::string token :
+       {"", "..", "../there", "a/b", ".there", "a%2fb", "a b", "a.b", "\xc3\xbc"})
+    EXPECT_EQ(ask("GET", folder + token).status, 404) << token;
+  EXPECT_EQ(ask("GET", folder + std::string(201, 'a')).status, 404);
+  EXPECT_EQ(backend_.asked, "");  // nothing that could be a path
 }
 
 TEST_F(PagesTest, WithoutAnAuthorityNoneIsOffered) {
