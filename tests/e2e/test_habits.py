@@ -112,7 +112,8 @@ class Sendmail(Habits):
         self.assertRegex(out, r"the message: 250 2\.0\.0 Ok: queued as \w+")
 
     def test_a_dialog_on_standard_input(self):
-        with subprocess.Popen([str(self.bin / "sendmail"), "-bs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        somebody = {"user": NOBODY, "group": "nogroup", "extra_groups": []} if IS_ROOT else {}
+        with subprocess.Popen([str(self.bin / "sendmail"), "-bs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **somebody,
                               env={**os.environ, "POSTHORN_CONF": str(self.server.conf)}) as process:
             def reply():
                 while True:
