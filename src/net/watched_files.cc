@@ -155,6 +155,7 @@ Awaitable<void> WatchedFiles::watch(WatchedFiles* self) {
         break;
     }
   }
+  self->is_watching_ = false;
 }
 
 std::string stamp_of_file(const Path& path) {

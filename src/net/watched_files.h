@@ -85,6 +85,7 @@ class WatchedFiles {
   std::size_t faults() const;
   std::uint64_t generation() const { return generation_; }
   void stop();
+  bool is_watching() const { return is_watching_; }  // still, a moment after stop()
 
   static constexpr auto kHeldMax = std::chrono::seconds(30);
 
