@@ -15,6 +15,7 @@ namespace {
 constexpr auto kStaleTemporary = std::chrono::hours(36);
 constexpr std::size_t kVanishedMax = 50'000;
 constexpr std::uint64_t kRoomMin = 2U << 20U;
+constexpr std::uint64_t kRoomAmple = 64U << 20U;
 constexpr auto kRoomLook = std::chrono::milliseconds(100);
 constexpr std::string_view kReserveName = "posthorn-reserve";
 constexpr std::size_t kReserveSize = 16'384;
@@ -131,9 +132,12 @@ void Engine::remove_aside(const Path& aside) {
 // no room; a small reserve is kept for the uidlist's next lines.
 void Engine::follow_room(const Path& file) {
   const SteadyTime now_steady = std::chrono::steady_clock::now();
-  if (now_steady - room_looked_ < kRoomLook || index_.is_in_transaction()) return;
+  if (index_.is_in_transaction()) return;
+  if (room_ >= kRoomAmple && now_steady - room_looked_ < kRoomLook) return;
   room_looked_ = now_steady;
-  const std::uint64_t room = free_room(options_.path);
+  room_ = free_room(options_.path);
+  const std::uint64_t room = room_;
+  const bool was_in_memory = index_.is_in_memory();
   Result<> done;
   if (room < kRoomMin && !index_.is_in_memory()) {
     done = index_.to_memory(disk(), file);
@@ -147,14 +151,15 @@ void Engine::follow_room(const Path& file) {
       if (auto kept = disk().open(reserve, OpenMode::create))
         done = disk().write(*kept, std::string(kReserveSize, '\0'));
   }
-  usage_told_at_ = -1;
+  if (index_.is_in_memory() != was_in_memory) usage_told_at_ = -1;
   if (!done) log_.warn(event::store_index_failed, {{"error", done.error().what}});
 }
 
 // Once: a block or two for the lines that a full disk has no room for.
 bool Engine::release_reserve() {
   const Path reserve = options_.path / kReserveName;
-  return free_room(options_.path) < kRoomMin && stamp_of(reserve) != Stamp{} &&
+  // Not before the index has left the disk: it would take the room for itself.
+  return index_.is_in_memory() && stamp_of(reserve) != Stamp{} &&
          disk().remove(reserve).has_value();
 }
 

@@ -323,6 +323,7 @@ class Engine {
   OddFolders odd_folders_;
   UniqueNames unique_;
   SteadyTime room_looked_{};
+  std::uint64_t room_ = 0;
   std::set<std::string> junk_logged_;
   std::set<std::string> unreadable_logged_;
   std::optional<uid_t> unix_user_;  // who shares the maildirs

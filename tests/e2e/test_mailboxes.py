@@ -158,7 +158,7 @@ class MovedMaildirs(unittest.TestCase):
             self.assertEqual(exported & set(names) - {"." + name for name in shown}, set())
             server.run("import", "maildir", str(inbox), "--user", "alice@example.org")
             for name in shown:
-                wait_until(lambda name=name: len(server.fetch_all("alice", f'"{name}"')) == 1)
+                wait_until(lambda name=name: len(server.fetch_all("alice", name)) == 1)
 
 
 if __name__ == "__main__":
