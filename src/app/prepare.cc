@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/eyes.h"
+#include "app/migrations.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
 #include "app/supervisor.h"

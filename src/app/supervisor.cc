@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "app/key_keeper.h"
-#include "app/running.h"
 #include "app/port_holder.h"
+#include "app/running.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "app/tool_dkim.h"

@@ -205,12 +205,11 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   envelope.recipients.clear();
   for (const std::size_t i : group.recipients)
     envelope.recipients.push_back(stored.envelope.recipients[i]);
-  deliver::Body body{
-      .file = spool_.message_path(stored.id),
-      .offset = stored.body_offset,
-      .size = stored.body_size,
-      .prefix = stored.headers,
-      .is_ours = message::is_ours(stored.envelope.origin.sent_by)};
+  deliver::Body body{.file = spool_.message_path(stored.id),
+                     .offset = stored.body_offset,
+                     .size = stored.body_size,
+                     .prefix = stored.headers,
+                     .is_ours = message::is_ours(stored.envelope.origin.sent_by)};
   if (stored.is_scanned) {
     // After a restart it is looked for again.
     if (!item->left_out) {

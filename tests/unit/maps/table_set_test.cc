@@ -229,8 +229,8 @@ TEST_F(SetTest, RowsAreCheckedAsLinesAre) {
   std::map<Question, std::vector<Entry>> rows;
   const auto findings = [&] {
     const Loaded loaded = load_tables(
-        files.config(), nullptr, nullptr,
-        [&](Question question) -> Result<std::vector<Entry>> { return rows[question]; });
+        files.config(),
+        {.rows = [&](Question question) -> Result<std::vector<Entry>> { return rows[question]; }});
     std::vector<std::string> texts;
     for (const Finding& finding : loaded.faults) texts.push_back(finding.text());
     for (const Finding& finding : loaded.warnings) texts.push_back("w " + finding.text());

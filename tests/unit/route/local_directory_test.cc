@@ -610,7 +610,8 @@ TEST_F(DirectoryTest, Fallbacks) {
   files.config().relay.fallback = {"[spare.example]:587", "[Mail.Example.Test]", "other.example"};
   start();
   const auto fallbacks = [&](const std::string& address) {
-    const auto answer = loop.run(directory->plan(address, "alice@example.test"));
+    const auto answer =
+        loop.run(directory->plan({.address = address, .sender = "alice@example.test"}));
     std::string shown;
     if (!answer || !*answer) return std::string("none");
     const auto* mx = std::get_if<MxPlan>(&**answer);

@@ -155,7 +155,7 @@ TEST_F(RewrittenTest, WithoutASecretItWaits) {
   Rewriter none{loop.pool(), files.config(), clock};
   LocalDirectory waiting{files.config(), tables, &none};
   EXPECT_FALSE(loop.run(waiting.rewrite("carol@far.example")));
-  EXPECT_FALSE(loop.run(waiting.recipient({good, ""})));
+  EXPECT_FALSE(loop.run(waiting.recipient({good})));
   EXPECT_EQ(*loop.run(waiting.rewrite("alice@example.test")), "alice@example.test");
 }
 
