@@ -10,14 +10,8 @@ class Watched {
  public:
   Watched(TestLoop& loop, std::chrono::milliseconds interval, net::FilePart& part,
           const Clock& clock = Clock::system())
-      : loop_(loop),
-        running_(loop.scope().running()),
-        files_(loop.scope(), loop.pool(), interval, {&part}, clock) {}
-  // The watcher ends, and what the part still has to keep is kept, before either goes.
-  ~Watched() {
-    files_.stop();
-    loop_.until([this] { return !files_.is_watching() && loop_.scope().running() <= running_; });
-  }
+      : loop_(loop), files_(loop.scope(), loop.pool(), interval, {&part}, clock) {}
+  ~Watched() { files_.stop(); }
 
   // The faults, as after every load.
   Findings start() { return faults_of(loop_.wait(files_.start())); }
@@ -27,7 +21,6 @@ class Watched {
 
  private:
   TestLoop& loop_;
-  const std::size_t running_;  // before it
   net::WatchedFiles files_;
 };
 
