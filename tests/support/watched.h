@@ -11,7 +11,11 @@ class Watched {
   Watched(TestLoop& loop, std::chrono::milliseconds interval, net::FilePart& part,
           const Clock& clock = Clock::system())
       : loop_(loop), files_(loop.scope(), loop.pool(), interval, {&part}, clock) {}
-  ~Watched() { files_.stop(); }
+  // The watcher ends before what it watches goes.
+  ~Watched() {
+    files_.stop();
+    loop_.until([this] { return !files_.is_watching(); });
+  }
 
   // The faults, as after every load.
   Findings start() { return faults_of(loop_.wait(files_.start())); }
