@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import imaplib
 import os
 import pathlib
 import pwd
@@ -87,7 +88,10 @@ class Power(unittest.TestCase):
             self.assertTrue(run("umount", str(self.mail)))
             self.assertTrue(self.mount())
             self.start()
-            client = self.server.imap("bob")
+            try:
+                client = self.server.imap("bob")
+            except imaplib.IMAP4.error as error:
+                raise AssertionError(self.server.log()[-3000:]) from error
             client.select("INBOX", readonly=True)
             (validity,) = client.response("UIDVALIDITY")[1]
             there = {}
