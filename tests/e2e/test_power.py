@@ -17,7 +17,7 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, Server
+from support import FULL, Server, wait_until
 
 ROUNDS = 20 if FULL else 2
 FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
@@ -86,6 +86,8 @@ class Power(unittest.TestCase):
             for thread in threads:
                 thread.join(60)
             self.assertTrue(run("umount", str(self.mail)))
+            # Each role had the mount in its own name space: until the last one is gone it would be the dead file system again.
+            wait_until(lambda: not subprocess.run(["losetup", "-j", str(self.image)], capture_output=True).stdout.strip())
             self.assertTrue(self.mount())
             self.start()
             try:
