@@ -125,7 +125,7 @@ Findings SiteScripts::check(const config::Config& config) {
 
 net::Awaitable<net::Prepared> SiteScripts::prepare() {
   auto read = co_await pool_.run([this, before = set_]() -> Result<Next> {
-    return SiteScripts::read(config_, before.get(), kept_);
+    return SiteScripts::read(config_, before.get(), keeper_.kept());
   });
   if (!read) {
     next_ = {};
@@ -147,34 +147,13 @@ std::shared_ptr<const void> SiteScripts::commit() {
   for (const Path& path : next_.stale)
     log_.error(event::files_stale,
                {{"error", path.native() + " serves as it was kept in paths.state"}});
+  net::Keeper::Files good;
   for (auto& [path, one] : next_.set->scripts)
-    if (one.good) to_keep_.emplace_back(path, std::move(one.good));
+    if (one.good) good.emplace_back(path, std::move(one.good));
+  keeper_.keep(std::move(good));
   std::shared_ptr<const void> old = std::exchange(set_, std::move(next_.set));
   next_ = {};
-  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
   return old;
-}
-
-net::Awaitable<void> SiteScripts::keep(SiteScripts* self) {
-  // A few at a time: each is synced, and others want the pool's threads, too.
-  constexpr std::size_t kAtOnce = 50;
-  while (!self->to_keep_.empty()) {
-    auto& all = self->to_keep_;
-    std::vector<std::pair<Path, std::shared_ptr<const std::string>>> files;
-    while (!all.empty() && files.size() < kAtOnce) {
-      files.push_back(std::move(all.back()));
-      all.pop_back();
-    }
-    const auto kept = co_await self->pool_.run([self, files = std::move(files)]() -> Result<> {
-      for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
-      return {};
-    });
-    if (!kept) {
-      self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
-      all.clear();
-    }
-  }
-  self->is_keeping_ = false;
 }
 
 void SiteScripts::tell(const Finding& finding) const {

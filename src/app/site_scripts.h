@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/config.h"
-#include "base/last_good.h"
 #include "base/log.h"
+#include "net/keeper.h"
 #include "net/watched_files.h"
 #include "sieve/sequence.h"
 
@@ -20,7 +20,7 @@ namespace posthorn::app {
 class SiteScripts final : public net::FilePart {
  public:
   SiteScripts(net::Scope& scope, net::BlockingPool& pool, const config::Config& config)
-      : scope_(scope), pool_(pool), config_(config), kept_(config.paths.state / "store") {}
+      : pool_(pool), config_(config), keeper_(scope, pool, config.paths.state / "store") {}
 
   // The faults and warnings of all, as they lie there now; nothing is put to use. Blocks.
   static Findings check(const config::Config& config);
@@ -56,19 +56,15 @@ class SiteScripts final : public net::FilePart {
   static Next read(const config::Config& config, const Set* before, const LastGood& kept);
   static void read_one(const Path& path, const std::string& stamp, const Set* before,
                        const LastGood& kept, Next& next);
-  static net::Awaitable<void> keep(SiteScripts* self);
   Path place(const std::string& name) const { return config_.paths.sieve / name; }
   const sieve::Script* find(const Path& path) const;
   Path place_of_user(const std::string& account) const;
 
-  net::Scope& scope_;
   net::BlockingPool& pool_;
   const config::Config& config_;
-  LastGood kept_;
+  net::Keeper keeper_;
   SetPtr set_ = std::make_shared<const Set>();
   Next next_;
-  std::vector<std::pair<Path, std::shared_ptr<const std::string>>> to_keep_;
-  bool is_keeping_ = false;
   log::Logger log_;
 };
 

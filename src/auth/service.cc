@@ -35,7 +35,7 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       sources_(std::move(sources)),
       stopped_(scope.executor()),
       users_(std::make_shared<const Users>()),
-      kept_(config.paths.state / "lookup"),
+      keeper_(scope, pool, config.paths.state / "lookup"),
       throttle_(config.auth, clock),
       try_ended_(scope.executor()),
       secret_(random_bytes(32)),
@@ -90,7 +90,7 @@ AuthService::Read AuthService::read_users(const Path& path, const UsersPtr& befo
     read.outcome.findings.push_back({path.native() + ":1", std::move(why), std::move(remedy)});
   };
   const bool has_before = before && before->is_whole() && !before->hashes.empty();
-  const auto copy = has_before ? std::nullopt : kept_.read(path);
+  const auto copy = has_before ? std::nullopt : keeper_.kept().read(path);
   const auto text = read_file(path);
   UsersPtr found;
   if (!text || !*text) {
@@ -169,25 +169,12 @@ std::shared_ptr<const void> AuthService::commit() {
                  {{"error", fmt::format("{}: who stands on a faulty line, or all if it cannot be "
                                         "read, cannot log in for now",
                                         path.native())}});
-    if (read->good) to_keep_.emplace_back(path, std::move(read->good));
+    if (read->good) keeper_.keep({{path, std::move(read->good)}});
   }
   users_ = std::move(next_users_.users);
   smtp_users_ = std::move(next_smtp_users_.users);
   next_users_ = next_smtp_users_ = {};
-  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
   return old;
-}
-
-net::Awaitable<void> AuthService::keep(AuthService* self) {
-  while (!self->to_keep_.empty()) {
-    const auto kept =
-        co_await self->pool_.run([self, files = std::exchange(self->to_keep_, {})]() -> Result<> {
-          for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
-          return {};
-        });
-    if (!kept) self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
-  }
-  self->is_keeping_ = false;
 }
 
 void AuthService::tell(const Finding& finding) const {

@@ -17,10 +17,10 @@
 #include "auth/throttle.h"
 #include "auth/user_file.h"
 #include "base/config.h"
-#include "base/last_good.h"
 #include "base/log.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
+#include "net/keeper.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
 #include "net/timer.h"
@@ -108,7 +108,6 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   };
   static UsersPtr parse(const std::string& text, const Path& path);
   Read read_users(const Path& path, const UsersPtr& before) const;
-  static net::Awaitable<void> keep(AuthService* self);
   const UsersPtr& users_for(const std::string& service) const;
   const std::string* hash_of(const Users& users, const std::string& account) const;
   net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
@@ -140,9 +139,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   UsersPtr users_;
   UsersPtr smtp_users_;  // nullptr: users_
   Read next_users_, next_smtp_users_;
-  LastGood kept_;
-  std::vector<std::pair<Path, std::shared_ptr<const std::string>>> to_keep_;
-  bool is_keeping_ = false;
+  net::Keeper keeper_;
   Throttle throttle_;
   net::Event try_ended_;
   std::size_t waiting_ = 0;   // for a try of theirs to end

@@ -382,12 +382,11 @@ AddressKeys keys_of(std::string_view address, std::string_view delimiter) {
 
 Reloader::Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
                    std::shared_ptr<const TableSet> first, Pgsql* database)
-    : scope_(scope),
-      pool_(pool),
+    : pool_(pool),
       config_(config),
       database_(database),
       current_(std::move(first)),
-      kept_(config.paths.state / "lookup") {}
+      keeper_(scope, pool, config.paths.state / "lookup") {}
 
 std::string Reloader::look() const {
   std::string text;
@@ -407,7 +406,8 @@ net::Awaitable<net::Prepared> Reloader::prepare() {
   next_ = {};
   const auto before = current_;
   const auto done = co_await pool_.run([this, &before]() -> Result<> {
-    next_ = load_tables(config_, {.before = before.get(), .database = database_, .kept = &kept_});
+    next_ = load_tables(config_,
+                        {.before = before.get(), .database = database_, .kept = &keeper_.kept()});
     return {};
   });
   if (!done) {
@@ -441,22 +441,9 @@ std::shared_ptr<const void> Reloader::commit() {
                                            "decide, are put off (451)"}});
   std::shared_ptr<const void> old = std::exchange(current_, std::move(next_.set));
   log_.info(event::maps_loaded, {{"generation", ++generation_}});
-  for (auto& good : next_.good) to_keep_.push_back(std::move(good));
+  keeper_.keep(std::move(next_.good));
   next_ = {};
-  if (!to_keep_.empty() && !std::exchange(is_keeping_, true)) scope_.spawn(keep(this));
   return old;
-}
-
-net::Awaitable<void> Reloader::keep(Reloader* self) {
-  while (!self->to_keep_.empty()) {
-    const auto kept =
-        co_await self->pool_.run([self, files = std::exchange(self->to_keep_, {})]() -> Result<> {
-          for (const auto& [path, text] : files) TRY_OK(self->kept_.keep(path, *text));
-          return {};
-        });
-    if (!kept) self->log_.warn(event::files_unkept, {{"error", kept.error().what}});
-  }
-  self->is_keeping_ = false;
 }
 
 void Reloader::tell(const Finding& finding) const {

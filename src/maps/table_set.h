@@ -18,6 +18,7 @@
 #include "maps/pgsql.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
+#include "net/keeper.h"
 #include "net/watched_files.h"
 
 namespace posthorn::maps {
@@ -102,17 +103,12 @@ class Reloader final : public net::FilePart {
   void tell(const Finding& finding) const override;
 
  private:
-  static net::Awaitable<void> keep(Reloader* self);
-
-  net::Scope& scope_;
   net::BlockingPool& pool_;
   const config::Config& config_;
   Pgsql* database_;
   std::shared_ptr<const TableSet> current_;
   Loaded next_;
-  LastGood kept_;
-  bool is_keeping_ = false;
-  decltype(Loaded::good) to_keep_;
+  net::Keeper keeper_;
   std::uint64_t generation_ = 0;
   log::Logger log_;
 };
