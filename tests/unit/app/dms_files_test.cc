@@ -64,11 +64,33 @@ TEST(DmsFiles, BecomeTables) {
                         "postfix-accounts.cf:7", "dovecot-quotas.cf:3", "dovecot-quotas.cf:4",
                         "dovecot-quotas.cf:5", "postfix-virtual.cf:3", "postfix-relaymap.cf:4",
                         "postfix-relaymap.cf:5", "postfix-regexp.cf:3", "postfix-regexp.cf:5",
-                        "postfix-regexp.cf:9"}));
+                        "postfix-regexp.cf:9", "nobody.dovecot.sieve.bak"}));
   EXPECT_EQ(files->alias_patterns,
             "# patterns\n/^test/ anna@one.test\n# left out: /^(a/ x@y\n# left out:   more of it\n"
             "# left out: /^b/\nif /@one/\n/^info-(.*)@/ $1@two.test\nendif\n"
             "# left out: /^c/ $1@two.test");
+}
+
+TEST(DmsFiles, EveryFileThatIsNotTakenIsNamed) {
+  const test::TempFolder folder;
+  folder.write("postfix-virtual.cf", "info@one.test anna@one.test\n");
+  folder.write("postfix-aliases.cf", "# local\nroot: admin@one.test\nwww-data:root\n");
+  for (const char* name : {"postfix-main.cf", "dovecot.cf", "user-patches.sh", "unheard-of.cf"})
+    folder.write(name, "x\n");
+  const auto files = read_dms_files(folder.path());
+  ASSERT_TRUE(files);
+  std::string told;
+  for (const std::string& text : files->left_out)
+    told += text.substr(folder.path().native().size() + 1) + "\n";
+  EXPECT_EQ(told,
+            "dovecot.cf: settings of Dovecot; [imap], [pop3], [store] of conf/posthorn.toml\n"
+            "postfix-aliases.cf: names of the machine's accounts: `posthorn alias add root@DOMAIN "
+            "…`\n"
+            "postfix-aliases.cf:2: posthorn alias add root@DOMAIN admin@one.test\n"
+            "postfix-aliases.cf:3: posthorn alias add www-data@DOMAIN root\n"
+            "postfix-main.cf: settings of Postfix; conf/posthorn.toml has those of this server\n"
+            "unheard-of.cf: no file that is known of docker-mailserver\n"
+            "user-patches.sh: a script that patches docker-mailserver's container\n");
 }
 
 TEST(DmsFiles, PatternsWithNothingGoodInThemAreNone) {

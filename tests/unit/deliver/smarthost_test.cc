@@ -198,7 +198,7 @@ TEST_F(SmarthostTest, WhatItDoesNotOffer) {
   mail.id = "id";
   mail.recipients[0].notify.never = true;
   mail.recipients[0].original = "rfc822;r@there.test";
-  EXPECT_EQ(kinds(attempt(relay(peer.port()), mail, body("\xC3\xA4\r\n"))), "D");
+  EXPECT_EQ(kinds(attempt(relay(peer.port()), mail, body("a: b\r\n\r\n\xC3\xA4\r\n"))), "D");
   peer.stop();
   EXPECT_THAT(peer.session().commands,
               ::testing::ElementsAre("EHLO me.test", "MAIL FROM:<alice@me.test>",
