@@ -30,6 +30,18 @@ int complain(std::string_view what) {
   return 1;
 }
 
+// True: there is a fault among them.
+bool tell_findings(const Findings& findings) {
+  bool has_faults = false;
+  for (const Finding& finding : findings) {
+    has_faults = has_faults || finding.weight == Weight::fault;
+    const std::string weight =
+        finding.weight == Weight::fault ? "" : fmt::format("{}: ", to_string(finding.weight));
+    fmt::print(stderr, "{}{}\n", weight, finding.text());
+  }
+  return has_faults;
+}
+
 }  // namespace
 
 Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
@@ -66,13 +78,7 @@ int stop_server(const config::Config& config) {
 int reload_server(const config::Config& config) {
   const auto reloaded = reload_all(config);
   if (!reloaded) return complain(reloaded.error().what);
-  bool has_faults = false;
-  for (const Finding& finding : reloaded->findings) {
-    has_faults = has_faults || finding.weight == Weight::fault;
-    const std::string weight =
-        finding.weight == Weight::fault ? "" : fmt::format("{}: ", to_string(finding.weight));
-    fmt::print(stderr, "{}{}\n", weight, finding.text());
-  }
+  const bool has_faults = tell_findings(reloaded->findings);
   if (const auto keys = find_changed_keys(config); !keys.empty())
     fmt::print(stderr, "note: {}: edited, and waits for `posthorn restart`: {}\n",
                config.file.native(), fmt::join(keys, " "));
@@ -90,20 +96,19 @@ int reload_server(const config::Config& config) {
 int make_live(const config::Config& config) {
   const auto running = find_instance(config);
   if (!running || !*running) return 0;
-  const auto answer = ask_server(config, "lookup-control.sock", net::Message("reload"));
-  if (!answer)
+  const auto reloaded = reload_all(config);
+  if (!reloaded)
     return complain(fmt::format(
         "the change is written, but the server could not be told: {}; it "
         "looks by itself every {} s (maps.poll_interval)",
-        answer.error().what,
+        reloaded.error().what,
         std::chrono::duration_cast<std::chrono::seconds>(config.maps.poll_interval).count()));
-  for (const std::string_view warning : answer->all("warning"))
-    fmt::print(stderr, "warning: {}\n", warning);
-  if (answer->verb == "ok") return 0;
-  for (const std::string_view error : answer->all("error")) fmt::print(stderr, "{}\n", error);
-  return complain(
-      "the change is written, but the server goes on with the tables of before until "
-      "this is mended");
+  if (!tell_findings(reloaded->findings)) return 0;
+  return complain(reloaded->is_committed
+                      ? "the change is written; of files with a fault the server goes on with the "
+                        "last good form until that is mended"
+                      : "the change is written, but the server goes on with the files of before "
+                        "until this is mended");
 }
 
 int print_status(const config::Config& config) {

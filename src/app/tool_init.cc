@@ -274,8 +274,8 @@ class Instance {
   static Result<> write_certificate(const config::Config& config) {
     TRY(const bool made, make_own_certificate(config));
     if (made)
-      for (const Path& path :
-           {config.tls.authority / "cert.pem", config.paths.key, config.paths.certificate})
+      for (const Path& path : {config.tls.authority / "cert.pem", config.tls.authority / "key.pem",
+                               config.paths.key, config.paths.certificate})
         fmt::print("made     {}\n", path.native());
     else
       fmt::print("kept     {}\n", config.paths.certificate.parent_path().native());

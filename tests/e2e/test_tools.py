@@ -43,7 +43,8 @@ class Init(unittest.TestCase):
         self.assertEqual((code, error), (0, ""))
         made = all_files(self.root)
         self.assertEqual(set(made), {"conf/posthorn.toml", "conf/users", "conf/srs-secret", "maps/domains", "maps/mailboxes", "maps/aliases", "maps/senders",
-                                     "maps/transport", "maps/relay-sasl", "sieve/default.sieve", "tls/cert.pem", "tls/key.pem"})
+                                     "maps/transport", "maps/relay-sasl", "sieve/default.sieve", "tls/cert.pem", "tls/key.pem", "authority/cert.pem",
+                                     "authority/key.pem"})
         for name in made:
             self.assertIn(f"made     {self.root / name}\n", text)
         for name, mode in (("conf/users", 0o640), ("conf/srs-secret", 0o640), ("maps/relay-sasl", 0o640), ("tls/key.pem", 0o640), ("tls/cert.pem", 0o644)):

@@ -79,6 +79,7 @@ TEST_F(FilterFields, OfStrangersGo) {
   // Our own users' stay: what they send on is not ours to change.
   message::Envelope own = envelope_to({"ok@far.test"});
   own.origin.account = "sender@example.org";
+  own.origin.sent_by = message::SentBy::user;
   EXPECT_EQ(sent_of(own), forged);
   // Other names, if the configuration says so.
   server_.reset();
