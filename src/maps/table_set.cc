@@ -27,6 +27,27 @@ bool is_name(const std::string& word) {
   return word.ends_with('"') || word.find('@') == std::string::npos;
 }
 
+// What is wrong with a line by itself, without any other table.
+std::optional<std::string> fault_of_value(Question question, const Entry& entry) {
+  switch (question) {
+    case Question::transport:
+      if (entry.value.starts_with("smtp:") || entry.value.starts_with("error:") ||
+          entry.value == ":")
+        return std::nullopt;
+      return fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value);
+    case Question::sender_relays:
+      if (entry.key.find('@') != std::string::npos &&
+          entry.value.find_first_of(" \t") == std::string::npos)
+        return std::nullopt;
+      return "the form is an address or @domain, and [host]:port";
+    case Question::relay_sasl:
+      if (entry.value.find(':') != std::string::npos) return std::nullopt;
+      return fmt::format("the value of {} is user:password", entry.key);
+    default:
+      return std::nullopt;
+  }
+}
+
 class Loader {
  public:
   enum class From { files, copies };
@@ -47,7 +68,6 @@ class Loader {
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
     const std::size_t alone = findings_.faults.size();
-    check_values();
     if (set_->is_whole) cross_check(config_, domains_, mailboxes_, aliases_, findings_);
     Loaded loaded{.set = nullptr,
                   .faults = std::move(findings_.faults),
@@ -91,7 +111,7 @@ class Loader {
         if (parts_.rows) load_rows(question, listing);
         continue;
       }
-      load_file(*parsed, list, listing);
+      load_file({*parsed, question}, list, listing);
     }
   }
 
@@ -111,6 +131,8 @@ class Loader {
         continue;
       }
       row.value = as_line(row.value);
+      if (auto why = fault_of_value(question, row))
+        findings_.faults.push_back({where, *std::move(why)});
     }
     std::erase_if(*rows, [](const Entry& row) { return fault_of_row(row).has_value(); });
     listing.sources.push_back({path, *std::move(rows)});
@@ -130,8 +152,13 @@ class Loader {
     std::vector<Finding> faults = {}, warnings = {};
     std::uint64_t digest = 0;
   };
-  static Parsed parse(const TableName& name, const std::string& path, std::string_view text) {
+  struct FileOf {
+    TableName name;
+    Question question;
+  };
+  static Parsed parse(const FileOf& file_of, const std::string& path, std::string_view text) {
     Parsed parsed{.table = nullptr, .digest = fnv1a(text)};
+    const TableName& name = file_of.name;
     if (name.has_patterns()) {
       auto table = RegexpTable::parse(text, path, RegexpTable::syntax_of(name));
       if (table)
@@ -143,6 +170,11 @@ class Loader {
     TextFile file = parse_text(text, path);
     auto table = std::make_shared<TextTable>(file.entries);
     for (const std::string& key : file.faulty_keys) table->mark_unsure(key);
+    for (const Entry& entry : file.entries)
+      if (auto why = fault_of_value(file_of.question, entry)) {
+        file.faults.push_back({fmt::format("{}:{}", path, entry.line), *std::move(why)});
+        table->mark_unsure(entry.key);
+      }
     parsed.source = {path, std::move(file.entries), table};
     parsed.table = std::move(table);
     parsed.faults = std::move(file.faults);
@@ -158,8 +190,8 @@ class Loader {
   }
 
   // The file as it is; with a fault as it was before, or as its copy has it, or as far as it goes.
-  void load_file(const TableName& name, TableList& list, Listing& listing) {
-    const Path path = config_.paths.maps / name.rest;
+  void load_file(const FileOf& name, TableList& list, Listing& listing) {
+    const Path path = config_.paths.maps / name.name.rest;
     if (from_ == From::copies && use_copy(name, path, list, listing)) return;
     Parsed parsed;
     const auto text = read(path);
@@ -200,7 +232,7 @@ class Loader {
     return true;
   }
 
-  bool use_copy(const TableName& name, const Path& path, TableList& list, Listing& listing) {
+  bool use_copy(const FileOf& name, const Path& path, TableList& list, Listing& listing) {
     const auto copy = parts_.kept != nullptr ? parts_.kept->read(path) : std::nullopt;
     if (!copy) return false;
     Parsed parsed = parse(name, path.native(), *copy);
@@ -210,7 +242,7 @@ class Loader {
     return true;
   }
 
-  bool had_entries(const TableName& name, const Path& path) const {
+  bool had_entries(const FileOf& name, const Path& path) const {
     if (parts_.before != nullptr && parts_.before->is_whole) {
       const auto found = parts_.before->files.find(path.native());
       return found != parts_.before->files.end() && found->second.entries > 0;
@@ -228,30 +260,6 @@ class Loader {
       const auto found = parts_.before->files.find(file.first);
       return found != parts_.before->files.end() && found->second.digest == file.second.digest;
     });
-  }
-
-  // What needs no other table.
-  void check_values() {
-    for (const Source& source : transport_.sources)
-      for (const Entry& entry : source.entries)
-        if (!entry.value.starts_with("smtp:") && !entry.value.starts_with("error:") &&
-            entry.value != ":")
-          fault(source, entry,
-                fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value));
-    for (const Source& source : sender_relays_.sources)
-      for (const Entry& entry : source.entries)
-        if (entry.key.find('@') == std::string::npos ||
-            entry.value.find_first_of(" \t") != std::string::npos)
-          fault(source, entry, "the form is an address or @domain, and [host]:port");
-    for (const Source& source : relay_sasl_.sources)
-      for (const Entry& entry : source.entries)
-        if (entry.value.find(':') == std::string::npos)
-          fault(source, entry, fmt::format("the value of {} is user:password", entry.key));
-  }
-
-  void fault(const Source& source, const Entry& entry, std::string reason) {
-    findings_.faults.push_back({fmt::format("{}:{}", source.path, entry.line), std::move(reason)});
-    if (source.table) source.table->mark_unsure(entry.key);
   }
 
   const config::Config& config_;

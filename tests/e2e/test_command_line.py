@@ -175,7 +175,7 @@ class References(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("carol@example.org is no account any more", text)
         self.assertIn("transport", error)
-        self.assertIn("the change is written, but the server goes on with the tables of before", error)
+        self.assertIn("the change is written; of files with a fault the server goes on with", error)
         self.assertNotIn("nothing was changed", text + error)
 
     def test_a_file_behind_a_link_stays_there(self):
