@@ -293,7 +293,7 @@ class Keys(Signed):
         for args in (("../etc",), ("",), ("a b",), ("example.org", "--selector", "../x"), ("example.org", "--bits", "512"),
                      ("example.org", "--bits", "4096", "--ed25519")):
             self.assertNotEqual(self.key(*args, check=False).returncode, 0, args)
-        self.assertEqual(sorted(path.name for path in self.server.root.iterdir()), ["conf", "dkim", "maps", "sieve", "tls", "var"])
+        self.assertEqual(sorted(path.name for path in self.server.root.iterdir()), ["authority", "conf", "dkim", "maps", "sieve", "tls", "var"])
 
     def test_the_records_are_compared_with_the_dns(self):
         records = self.records()
