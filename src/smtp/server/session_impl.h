@@ -132,7 +132,7 @@ class Session {
   bool stopping_ = false, over_ = false, skipping_ = false;
   std::optional<SteadyTime> line_deadline_;
   std::uint64_t skipped_line_ = 0;  // bytes of an overlong line
-  bool has_spoken_ = false;  // a whole line
+  bool has_spoken_ = false;         // a whole line
 
   // Who speaks.
   std::string helo_, account_;
