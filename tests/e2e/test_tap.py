@@ -74,7 +74,7 @@ class Taps(unittest.TestCase):
                          "submissions alice@example.org S: 354 ", " queue alice@example.org C: LHLO", "imaps C: ", "LOGIN [hidden]", "imaps bob@example.org S: ", "-- closed"):
                 tap.wait(text)
             tap.wait("BODY.PEEK[]")
-            self.assertRegex(tap.text, r"(?m)^\d\d:\d\d:\d\d\.\d{3} [0-9A-Z]{8} imaps bob@example\.org S: \[\d+ bytes\]$")
+            wait_until(lambda: re.search(r"(?m)^\d\d:\d\d:\d\d\.\d{3} [0-9A-Z]{8} imaps bob@example\.org S: \[\d+ bytes\]$", tap.text))
         self.assertNotIn("the body of it", tap.text)
         self.assertNoSecret(tap.text)
 

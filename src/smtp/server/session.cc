@@ -165,7 +165,9 @@ net::Task<> Session::talk() {
   }
   out_ += is_lmtp() ? fmt::format("220 {} LMTP Posthorn\r\n", settings_.hostname)
                     : fmt::format("220 {} {}\r\n", settings_.hostname, settings_.smtp.banner);
-  if (!settings_.internal) line_deadline_ = soon(settings_.first_command_timeout);
+  if (!settings_.internal)
+    line_deadline_ = soon(std::min<std::chrono::milliseconds>(settings_.first_command_timeout,
+                                                              settings_.smtp.command_timeout));
   while (!over_) {
     if (stopping_ && sink_ == nullptr && envelope_.recipients.empty()) {
       say({421, "4.3.2", "The server is stopping"});
