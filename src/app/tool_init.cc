@@ -271,7 +271,12 @@ class Instance {
     return {};
   }
 
-  static Result<> write_certificate(const config::Config& config) {
+  // Below the folder, whatever the environment says of the files that are served.
+  Result<> write_certificate(config::Config config) const {
+    config.server.hostname = options_.hostname;
+    config.paths.certificate = root_ / "tls/cert.pem";
+    config.paths.key = root_ / "tls/key.pem";
+    config.tls.authority = root_ / "authority";
     TRY(const bool made, make_own_certificate(config));
     if (made)
       for (const Path& path : {config.tls.authority / "cert.pem", config.tls.authority / "key.pem",
