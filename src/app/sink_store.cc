@@ -31,6 +31,8 @@ class StoreSink final : public smtp::Sink {
 
   net::Task<> begin(const message::Envelope& envelope) override {
     envelope_ = envelope;
+    if (!envelope.origin.session.empty()) log_ = log_.with_session(envelope.origin.session);
+    if (!envelope.origin.queue_id.empty()) log_ = log_.with_queue(envelope.origin.queue_id);
     for (const message::Recipient& recipient : envelope.recipients) {
       auto& one = recipients_.emplace_back();
       one.keys = maps::keys_of(home_of(recipient.address), parts_.config.maps.recipient_delimiter);
@@ -172,10 +174,9 @@ class StoreSink final : public smtp::Sink {
 
   net::Awaitable<smtp::Reply> deliver(One& one, const message::Recipient& recipient) {
     const smtp::Reply later{451, "4.2.0", "The mailbox could not be written; try again later"};
-    const log::Logger log = log_.with_session(envelope_.origin.session);
     if (one.fault || !one.delivery) {
-      log.error(event::store_failed, {{"to", recipient.address},
-                                      {"reason", one.fault ? one.fault->what : "no delivery"}});
+      log_.error(event::store_failed, {{"to", recipient.address},
+                                       {"reason", one.fault ? one.fault->what : "no delivery"}});
       co_return one.fault&& one.fault->kind == ErrorKind::permanent
           ? smtp::Reply{550, "5.1.1", "There can be no such mailbox"}
           : later;
@@ -188,7 +189,7 @@ class StoreSink final : public smtp::Sink {
       if (const auto* reject = std::get_if<sieve::Reject>(&action)) {
         // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.
         one.delivery->abort();
-        log.info(event::sieve_rejected, {{"to", recipient.address}});
+        log_.info(event::sieve_rejected, {{"to", recipient.address}});
         co_return smtp::Reply{550, "5.7.1", rejection_text(reject->reason)};
       }
     }
@@ -201,14 +202,14 @@ class StoreSink final : public smtp::Sink {
                                            recipient.address, redirect->address, one.prefix},
                                           *one.delivery);
       if (!sent) {
-        log.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
+        log_.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
         co_return later;
       }
       if (*sent) continue;
       // RFC 5228 section 2.10.6: what cannot be sent on is kept.
-      log.warn(event::sieve_failed, {{"to", recipient.address},
-                                     {"rcpt", redirect->address},
-                                     {"reason", "redirect: " + sent->error()}});
+      log_.warn(event::sieve_failed, {{"to", recipient.address},
+                                      {"rcpt", redirect->address},
+                                      {"reason", "redirect: " + sent->error()}});
       if (targets.empty()) {
         store::Target inbox;
         inbox.mailbox = "INBOX";
@@ -217,30 +218,30 @@ class StoreSink final : public smtp::Sink {
     }
     if (targets.empty()) {
       one.delivery->abort();
-      log.info(event::store_discarded, {{"to", recipient.address}});
+      log_.info(event::store_discarded, {{"to", recipient.address}});
       co_return smtp::Reply{250, "2.0.0", std::string(kDiscarded)};
     }
     auto placed = co_await one.delivery->commit(targets, quota::Check::last_mail);
     if (!placed) {
-      log.error(event::store_failed, {{"to", recipient.address}, {"reason", placed.error().what}});
+      log_.error(event::store_failed, {{"to", recipient.address}, {"reason", placed.error().what}});
       co_return later;
     }
     if (placed->front().result == store::NameResult::over_quota) co_return mailbox_full(recipient);
     for (const store::Placed& place : *placed) {
       if (place.result != store::NameResult::done) {
-        log.error(event::store_failed,
-                  {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
+        log_.error(event::store_failed,
+                   {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
         co_return later;
       }
       const auto& wanted = targets[static_cast<std::size_t>(&place - placed->data())].mailbox;
       if (place.mailbox != wanted)
-        log.warn(event::sieve_failed, {{"to", recipient.address},
-                                       {"mailbox", wanted},
-                                       {"reason", "it could not be filed there: kept in INBOX"}});
-      log.info(event::store_delivered, {{"to", recipient.address},
-                                        {"mailbox", place.mailbox},
-                                        {"uid", place.uid},
-                                        {"size", one.delivery->wire_size()}});
+        log_.warn(event::sieve_failed, {{"to", recipient.address},
+                                        {"mailbox", wanted},
+                                        {"reason", "it could not be filed there: kept in INBOX"}});
+      log_.info(event::store_delivered, {{"to", recipient.address},
+                                         {"mailbox", place.mailbox},
+                                         {"uid", place.uid},
+                                         {"size", one.delivery->wire_size()}});
     }
     co_return smtp::Reply{250, "2.0.0", "Ok: saved in " + placed->front().mailbox};
   }

@@ -114,6 +114,7 @@ net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan
                                       Clock::system().steady_now() + 10s);
   if (!stream) co_return all(envelope, deferred(stream.error().what));
   if (watch_) stream = watch_(*std::move(stream), whose);
+  envelope.origin.queue_id = body.queue_id;
   smtp::Client client(*std::move(stream), client_options(true));
   const net::Scope::Registration registration(scope_, client.stream());
   const auto opened = co_await client.open();

@@ -73,6 +73,7 @@ struct Origin {
   std::string helo;
   std::string protocol;  // RFC 3848: "SMTP", "ESMTP", "ESMTPSA", "LMTP" …
   std::string account;   // of a user or a program; else empty
+  std::string queue_id = {};  // from the queue to the store, "q=" in the log; never stored
   bool operator==(const Origin&) const = default;
 };
 

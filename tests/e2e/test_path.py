@@ -87,6 +87,22 @@ class MailPath(unittest.TestCase):
         self.assertIn("smtp.accepted", events)
         self.assertIn("queue.delivered", events)
 
+    def test_a_queue_id_leads_from_smtp_to_the_maildir(self):
+        self.server.send(message("By its id", "marker by id\r\n"), to=["team@example.org"])
+        self.server.wait_for("marker by id", "alice")
+        self.server.wait_for("marker by id", "bob")
+        accepted = [line for line in self.server.log().splitlines() if "event=smtp.accepted" in line][-1]
+        words = dict(word.split("=", 1) for word in accepted.split() if "=" in word)
+
+        def filed():
+            lines = [line for line in self.server.log().splitlines() if f" q={words['q']} " in line]
+            return [line for line in lines if "event=store.delivered" in line]
+
+        lines = wait_until(lambda: len(filed()) == 2 and filed())
+        self.assertTrue(all(f" s={words['s']} " in line for line in lines), lines)
+        for line, user in zip(sorted(lines, key=lambda line: "to=bob" in line), ("alice", "bob")):
+            self.assertIn(f"to={user}@example.org mailbox=INBOX", line)
+
     def test_sender_must_be_ones_own(self):
         with smtplib.SMTP_SSL("localhost", self.server.port("submissions"), context=self.server.trust()) as client:
             client.login("alice@example.org", "pw-alice")

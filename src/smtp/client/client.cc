@@ -161,10 +161,11 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   }
   std::vector<std::string> lines;
   if (options_.is_inner && extensions_.xforward)
-    lines.push_back(fmt::format("XFORWARD NAME={} ADDR={} PROTO={} HELO={} IDENT={}\r\n",
-                                encode_xtext(origin.client_name),
-                                encode_xtext(origin.client_address), encode_xtext(origin.protocol),
-                                encode_xtext(origin.helo), encode_xtext(origin.session)));
+    lines.push_back(fmt::format(
+        "XFORWARD NAME={} ADDR={} PROTO={} HELO={} IDENT={}{}{}\r\n",
+        encode_xtext(origin.client_name), encode_xtext(origin.client_address),
+        encode_xtext(origin.protocol), encode_xtext(origin.helo), encode_xtext(origin.session),
+        origin.queue_id.empty() ? "" : " QUEUE=", encode_xtext(origin.queue_id)));
   const std::size_t first = lines.size();
   lines.push_back(mail_line(envelope));
   for (const message::Recipient& recipient : envelope.recipients)

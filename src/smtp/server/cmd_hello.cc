@@ -21,7 +21,7 @@ Reply Session::hello(const Command& command) {
   if (offers_auth(state())) text += "\nAUTH PLAIN LOGIN";
   if (!is_like_exim()) text += "\nENHANCEDSTATUSCODES";
   text += "\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING";
-  if (settings_.internal) text += "\nXFORWARD NAME ADDR PROTO HELO IDENT";
+  if (settings_.internal) text += "\nXFORWARD NAME ADDR PROTO HELO IDENT QUEUE";
   return {250, "", text};
 }
 
@@ -63,6 +63,8 @@ Reply Session::xforward(const std::string& argument) {
       forwarded_.protocol = value;
     else if (message::equals_ignoring_case(name, "IDENT"))
       forwarded_.session = value;
+    else if (message::equals_ignoring_case(name, "QUEUE"))  // ours: what q= is in the log
+      forwarded_.queue_id = value;
     else
       return {501, "5.5.4", "Unknown attribute"};
   }

@@ -186,6 +186,7 @@ std::string check(const std::vector<Accepted>& kept, const std::string& name,
       all += (all.empty() ? "" : " ") + (recipient.named.empty() ? "-" : recipient.named);
     return compare(all);
   }
+  if (name == "queue") return compare(last.envelope.origin.queue_id);
   if (name == "original") return compare(last.envelope.recipients.front().original);
   return "an unknown check";
 }
