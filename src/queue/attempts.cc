@@ -76,13 +76,20 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
     else
       log.warn(event::queue_deferred, fields);
   };
+  // What never came to a server is an attempt, too, for who looks why a mail is still here.
+  std::vector<LogRecord> not_asked;
+  const auto put_off = [&](std::size_t i, const std::string& why) {
+    stored.recipients[i].reason = why;
+    not_asked.push_back(make_record(LogRecord::Kind::deferred, i, why));
+    not_asked.back().at = parts_.clock.now();
+    tell(i, why, "deferred");
+  };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
     const auto answer =
         co_await parts_.directory.plan(ask_for(stored, stored.envelope.recipients[i]));
     if (!answer) {
-      stored.recipients[i].reason = answer.error().what;
-      tell(i, answer.error().what, "deferred");
+      put_off(i, answer.error().what);
       continue;
     }
     if (!*answer) {
@@ -97,6 +104,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
           fmt::format("{} {} {}", refusal.code, refusal.enhanced, refusal.text);
       LogRecord line = make_record(LogRecord::Kind::failed, i, reason);
       line.is_own_refusal = true;
+      line.at = parts_.clock.now();
       (void)co_await record(item, {std::move(line)});
       stored.recipients[i] = {RecipientState::failed, reason, Notice::none, true};
       tell(i, reason, "failed");
@@ -108,8 +116,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       if (!rewritten) {
         auto asked = co_await parts_.directory.rewrite(sender);
         if (!asked) {
-          stored.recipients[i].reason = asked.error().what;
-          tell(i, asked.error().what, "deferred");
+          put_off(i, asked.error().what);
           continue;
         }
         rewritten = *std::move(asked);
@@ -123,6 +130,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
     if (is_new) at->second = &groups.emplace_back(Group{**answer, key, {}, sender});
     at->second->recipients.push_back(i);
   }
+  if (!not_asked.empty()) (void)co_await record(item, std::move(not_asked));
   co_return groups;
 }
 
@@ -237,6 +245,8 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
                       : failed                                          ? LogRecord::Kind::failed
                                                                         : LogRecord::Kind::deferred;
     LogRecord line = make_record(kind, i, outcome.reason);
+    line.at = parts_.clock.now();
+    line.remote = outcome.remote.empty() ? group.key : outcome.remote;
     const message::Notify& wish = stored.envelope.recipients[i].notify;
     if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
         !stored.envelope.sender.empty())
@@ -256,7 +266,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
                               : kind == LogRecord::Kind::failed  ? event::queue_failed
                                                                  : event::queue_deferred;
     const log::Fields fields = {{"to", stored.envelope.recipients[i].address},
-                                {"relay", outcome.remote.empty() ? group.key : outcome.remote},
+                                {"relay", records.back().remote},
                                 {"reply", outcome.reason},
                                 {"ms", parts_.clock.steady_now() - begun}};
     if (kind == LogRecord::Kind::deferred)

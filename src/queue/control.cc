@@ -12,6 +12,54 @@ std::string_view state_name(const Stored& stored, bool busy) {
   return stored.is_held ? "hold" : busy ? "active" : stored.tries > 0 ? "deferred" : "incoming";
 }
 
+// An answer is one line (net::kLineMax), in which a line end takes two bytes.
+constexpr std::size_t kTextShownMax = 18'000, kRecipientsShownMax = 22'000;
+constexpr std::size_t kAttemptsShownMax = 20;  // of a recipient, the last ones
+
+std::string_view outcome_name(LogRecord::Kind kind) {
+  return kind == LogRecord::Kind::delivered ? "delivered"
+         : kind == LogRecord::Kind::failed  ? "failed"
+                                            : "deferred";
+}
+
+// "2026-11-21T04:26:46.123Z deferred mx.far.test[192.0.2.1]:25 451 4.2.0 busy"
+std::string attempt_text(const LogRecord& record) {
+  return fmt::format("{} {} {} {}",
+                     record.at == WallTime{} ? std::string("-") : format_log_time(record.at),
+                     outcome_name(record.kind), record.remote.empty() ? "-" : record.remote,
+                     record.text.substr(0, 200));
+}
+
+// Each recipient, and behind it what was tried for it.
+void add_recipients(net::Message& answer, const Stored& stored,
+                    const std::vector<LogRecord>& attempts) {
+  std::vector<std::vector<const LogRecord*>> of_each(stored.recipients.size());
+  for (const LogRecord& record : attempts)
+    if (record.recipient < of_each.size()) of_each[record.recipient].push_back(&record);
+  std::size_t size = 0;
+  const auto add = [&](std::string_view key, std::string_view value) {
+    answer.add(key, value);
+    size += key.size() + value.size() + 2;
+  };
+  for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
+    if (size > kRecipientsShownMax) {
+      answer.add("more", fmt::format("{} recipients are not shown", stored.recipients.size() - i));
+      return;
+    }
+    const RecipientStatus& recipient = stored.recipients[i];
+    add("to", stored.envelope.recipients[i].address);
+    add("outcome", recipient.state == RecipientState::waiting     ? "waiting"
+                   : recipient.state == RecipientState::delivered ? "delivered"
+                                                                  : "failed");
+    add("reason", recipient.reason.substr(0, 200));
+    const auto& mine = of_each[i];
+    const std::size_t left_out = mine.size() - std::min(mine.size(), kAttemptsShownMax);
+    if (left_out > 0) add("attempt", fmt::format("({} older ones are not shown)", left_out));
+    for (std::size_t n = left_out; n < mine.size() && size < kRecipientsShownMax; ++n)
+      add("attempt", attempt_text(*mine[n]));
+  }
+}
+
 }  // namespace
 
 Queue::Census Queue::census() const {
@@ -78,27 +126,22 @@ net::Awaitable<net::Message> Queue::show(std::string id) {
   const auto found = items_.find(id);
   if (found == items_.end())
     co_return net::Message("refused").add("error", fmt::format("there is no message {}", id));
-  const ItemPtr item = found->second;
-  const Stored& stored = item->stored;
+  const bool is_busy = found->second->busy;
+  const Stored stored = found->second->stored;
   net::Message answer("ok");
   answer.add("id", id)
-      .add("state", state_name(stored, item->busy))
+      .add("state", state_name(stored, is_busy))
       .add("arrived", format_log_time(stored.arrived))
       .add("sender", stored.envelope.sender);
   answer.add("session", stored.envelope.origin.session)
       .add("client", stored.envelope.origin.client_address)
-      .add("account", stored.envelope.origin.account);
-  for (std::size_t i = 0; i < std::min<std::size_t>(stored.recipients.size(), 100); ++i) {
-    const RecipientStatus& recipient = stored.recipients[i];
-    answer.add("to", stored.envelope.recipients[i].address);
-    answer.add("outcome", recipient.state == RecipientState::waiting     ? "waiting"
-                          : recipient.state == RecipientState::delivered ? "delivered"
-                                                                         : "failed");
-    answer.add("reason", recipient.reason.substr(0, 200));
-  }
-  const Stored copy = stored;
-  const auto text = co_await returned_text(copy, true);
-  if (text) answer.add("text", copy.headers + text->substr(0, 20'000));
+      .add("account", stored.envelope.origin.account)
+      .add("tries", fmt::format("{}", stored.tries));
+  const auto attempts = co_await parts_.pool.run([&] { return spool_.read_attempts(id); });
+  add_recipients(answer, stored, attempts ? *attempts : std::vector<LogRecord>());
+  if (!attempts) answer.add("attempts", "cannot be read: " + attempts.error().what);
+  const auto text = co_await returned_text(stored, true);
+  if (text) answer.add("text", (stored.headers + *text).substr(0, kTextShownMax));
   co_return answer;
 }
 

@@ -213,6 +213,13 @@ Result<std::optional<Stored>> Spool::read(const std::string& id) {
   return load(id);
 }
 
+Result<std::vector<LogRecord>> Spool::read_attempts(const std::string& id) const {
+  TRY(const auto log, read_log(id));
+  auto records = parse_log(std::string_view(log).substr(0, sound_size(log)));
+  std::erase_if(records, [](const LogRecord& record) { return !record.is_attempt(); });
+  return records;
+}
+
 net::Task<> Spool::append(std::string id, std::vector<LogRecord> records) {
   CO_TRY(const bool is_new, co_await pool_.run([&] { return append_now(id, records); }));
   if (is_new) CO_TRY_OK(co_await active_sync_.sync());

@@ -101,8 +101,13 @@ struct LogRecord {
   Notice notice = Notice::none;      // delivered
   WallTime next_try = {};            // tried
   std::chrono::milliseconds age{0};  // tried: how long the message has been here ...
-  WallTime at = {};                  // ... at this time
+  WallTime at = {};                  // ... at this time; delivered, failed, deferred: when
   bool is_own_refusal = false;       // failed
+  std::string remote = {};           // delivered, failed, deferred: who said it
+  // What an attempt came to for a recipient. Logs of before say neither when nor who.
+  bool is_attempt() const {
+    return kind == Kind::delivered || kind == Kind::failed || kind == Kind::deferred;
+  }
 };
 
 // One folder's fsync for all who wait for one (group commit).
@@ -136,6 +141,8 @@ class Spool {
   net::Task<> remove(std::string id);
   // Blocks.
   Result<std::optional<Stored>> read(const std::string& id);
+  // What its log says of each attempt, the oldest first. Blocks.
+  Result<std::vector<LogRecord>> read_attempts(const std::string& id) const;
   bool is_full(const config::Queue& config) const;
   // Reads the text and compares it with its checksum; false: damaged. Blocks.
   Result<bool> is_intact(const Stored& stored) const;

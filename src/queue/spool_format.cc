@@ -46,7 +46,8 @@ LogRecord parse_record(LogRecord::Kind kind, const net::Message& message) {
           .next_try = parse_time(message.get("next")),
           .age = std::chrono::milliseconds(parse_number(message.get("age"))),
           .at = parse_time(message.get("at")),
-          .is_own_refusal = message.get("ours") == "1"};
+          .is_own_refusal = message.get("ours") == "1",
+          .remote = std::string(message.get("remote"))};
 }
 
 void apply(const LogRecord& record, Stored& stored) {
@@ -231,6 +232,9 @@ std::string format_record(const LogRecord& record) {
       message.add("next", format_time(record.next_try))
           .add("age", number(static_cast<std::uint64_t>(record.age.count())))
           .add("at", format_time(record.at));
+    // Optional: a reader of before passes over them.
+    if (record.is_attempt() && record.at != WallTime{}) message.add("at", format_time(record.at));
+    if (record.is_attempt() && !record.remote.empty()) message.add("remote", record.remote);
     const std::string line = net::format_message("1", message);
     return fmt::format("{:016x} {}", fnv1a(line), line);
   }
@@ -250,16 +254,21 @@ std::size_t sound_size(std::string_view text) {
   }
 }
 
-void apply_log(std::string_view text, Stored& stored) {
+std::vector<LogRecord> parse_log(std::string_view text) {
+  std::vector<LogRecord> records;
   while (true) {
     const std::size_t lf = text.find('\n');
-    if (lf == std::string_view::npos) return;
+    if (lf == std::string_view::npos) return records;
     const auto tagged = net::parse_message(text.substr(17, lf - 17));
-    if (!tagged) return;
+    if (!tagged) return records;
     for (const auto& [kind, name] : kKinds)
-      if (name == tagged->message.verb) apply(parse_record(kind, tagged->message), stored);
+      if (name == tagged->message.verb) records.push_back(parse_record(kind, tagged->message));
     text.remove_prefix(lf + 1);
   }
+}
+
+void apply_log(std::string_view text, Stored& stored) {
+  for (const LogRecord& record : parse_log(text)) apply(record, stored);
 }
 
 }  // namespace posthorn::queue

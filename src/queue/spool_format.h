@@ -37,6 +37,7 @@ std::string format_record(const LogRecord& record);
 // believed.
 std::size_t sound_size(std::string_view log);
 // log: sound.
+std::vector<LogRecord> parse_log(std::string_view log);
 void apply_log(std::string_view log, Stored& stored);
 
 }  // namespace posthorn::queue

@@ -110,6 +110,33 @@ class Commands(unittest.TestCase):
             self.assertNotEqual(server.run("queue", "show", entry["id"], check=False).returncode, 0)
             self.assertEqual(server.fetch_all("alice"), [])
 
+    def test_show_tells_each_attempt_of_each_recipient(self):
+        script = {"RCPT TO:<no@": "550 5.1.1 nobody of that name", "RCPT TO:<later@": "451 4.2.0 busy"}
+        with Smarthost(script=script) as relay:
+            server = Server(settings=relay.settings(**QUICK))
+            server.write_map("relay-sasl", f"127.0.0.1:{relay.port} apikey:secret\n")
+
+            def attempts(recipient):
+                shown = server.run("queue", "show", queue_id).stdout.split("\n\n")[0]
+                lines = shown.split(f"to         {recipient}\n")[1].split("\nto  ")[0].splitlines()
+                return [line.split(None, 4)[1:] for line in lines if line.startswith("attempt ")]
+
+            with server:
+                server.submit("alice", message("Three", "marker attempts\r\n"), ["yes@far.test", "no@far.test", "later@far.test"])
+                queue_id = wait_until(lambda: server.queued())[0]["id"]
+                wait_until(lambda: len(attempts("later@far.test")) >= 2)
+                for recipient, outcome, said in (("yes@far.test", "delivered", "250"), ("no@far.test", "failed", "550 5.1.1 nobody of that name"),
+                                                 ("later@far.test", "deferred", "451 4.2.0 busy")):
+                    first = attempts(recipient)[0]
+                    self.assertRegex(first[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+                    self.assertEqual(first[1:3], [outcome, f"127.0.0.1[127.0.0.1]:{relay.port}"])
+                    self.assertTrue(first[3].startswith(said), first)
+                self.assertEqual(len(attempts("yes@far.test")), 1)
+                before = attempts("later@far.test")
+                self.assertEqual(server.stop(), 0)
+                server.start()
+                self.assertEqual(attempts("later@far.test")[:len(before)], before)
+
     def test_the_queue_survives_a_restart(self):
         with Smarthost() as relay:
             server = Server(settings=relay.settings(**QUICK))
