@@ -343,6 +343,31 @@ TEST(Spool, WhatWasNotCommittedLeavesNothing) {
   EXPECT_TRUE(names_in(folder.path() / "spool/incoming").empty());
 }
 
+// A reader of before passes over when and who; a log of before says neither.
+TEST(Spool, AttemptsAreReadBack) {
+  const TempFolder folder;
+  FaultDisk disk;
+  OpenSpool run(folder.path(), disk);
+  ASSERT_TRUE(run.spool.recover());
+  const auto id = run.write(three(), kShort);
+  ASSERT_TRUE(id);
+  EXPECT_TRUE(run.spool.read_attempts(*id)->empty());
+  LogRecord later = line(Kind::deferred, 2, "451 a\tb\n");
+  later.at = WallTime(7'000ms);
+  later.remote = "mx.far.test[192.0.2.1]:25";
+  LogRecord tried = line(Kind::tried);
+  tried.at = WallTime(8'000ms);
+  ASSERT_TRUE(run.append(*id, {line(Kind::delivered, 0, "250 ok"), later, tried}));
+  const auto attempts = run.spool.read_attempts(*id);
+  ASSERT_TRUE(attempts);
+  ASSERT_EQ(attempts->size(), 2U);
+  EXPECT_EQ((*attempts)[0].at, WallTime{});
+  EXPECT_EQ((*attempts)[0].remote, "");
+  EXPECT_EQ((*attempts)[1].at, later.at);
+  EXPECT_EQ((*attempts)[1].remote, later.remote);
+  EXPECT_EQ((*attempts)[1].text, later.text);
+}
+
 // A spool with a victim and a bystander, as they are on disk.
 class SpoolDamage : public testing::Test {
  protected:
