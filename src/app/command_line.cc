@@ -13,6 +13,7 @@
 #include "app/running.h"
 #include "app/settings.h"
 #include "app/srs_secret.h"
+#include "app/status.h"
 #include "app/supervisor.h"
 #include "app/tool_address.h"
 #include "app/tool_ban.h"
@@ -299,7 +300,9 @@ class CommandLine {
             "End it as stop does and begin anew, for edited keys of posthorn.toml; refused with a "
             "fault in it",
             restart_server);
-    command(app_, "status", "Is it running, and how much is in the queue", print_status);
+    command(app_, "status", "What runs, where it listens, the queue, and what is wrong",
+            [this](const config::Config& config) { return print_status(config, status_options_); })
+        ->add_flag("--json", status_options_.json, "As JSON");
     command(app_, "check", "Check the configuration and every table; exit status 1 on a fault",
             check_instance);
   }
@@ -556,6 +559,7 @@ class CommandLine {
   TablesOptions tables_;
   PostmapOptions postmap_;
   QueueOptions queue_;
+  StatusOptions status_options_;
   TapOptions tap_;
   TransferOptions transfer_;
   ConfinedOptions confined_;

@@ -111,29 +111,4 @@ int make_live(const config::Config& config) {
                         "until this is mended");
 }
 
-int print_status(const config::Config& config) {
-  const auto pid = find_instance(config);
-  if (!pid) return complain(pid.error().what);
-  if (!*pid) {
-    fmt::print("stopped\n");
-    return 3;  // as systemctl and the LSB say: not running
-  }
-  fmt::print("running, pid {}\n", **pid);
-  int status = 0;
-  for (const std::string_view socket : {"lookup-control.sock", "queue-control.sock"}) {
-    const auto answer = ask_server(config, socket, net::Message("status"));
-    if (!answer) {
-      status = complain(fmt::format("{}: {}", socket, answer.error().what));
-      continue;
-    }
-    for (const auto& [key, value] : answer->fields) fmt::print("{} {}\n", key, value);
-  }
-  for (const Finding& finding : ask_findings(config))
-    if (finding.weight != Weight::note)
-      fmt::print("{} {}\n", to_string(finding.weight), finding.text());
-  if (const auto keys = find_changed_keys(config); !keys.empty())
-    fmt::print("config.changed {} (posthorn restart)\n", fmt::join(keys, " "));
-  return status;
-}
-
 }  // namespace posthorn::app

@@ -16,6 +16,5 @@ int reload_server(const config::Config& config);
 // After a command has written tables or users: the running server takes them now. An exit code;
 // without a server 0, they count when it starts.
 int make_live(const config::Config& config);
-int print_status(const config::Config& config);
 
 }  // namespace posthorn::app

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <thread>
 
+#include "app/report.h"
 #include "app/supervisor.h"
 #include "base/events.h"
 #include "base/ids.h"
@@ -48,6 +49,13 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
   if (request.verb == "status") {
     net::Message told("ok");
     if (files != nullptr) add_findings(told, files->findings());
+    co_return told;
+  }
+  if (request.verb == "checks") {
+    net::Message told("ok");
+    if (const Report* report = role->report())
+      for (const web::Check& check : co_await report->checks())
+        told.add("check", check.name).add("state", check.state).add("detail", check.detail);
     co_return told;
   }
   if (request.verb == "commit") {
@@ -152,6 +160,32 @@ Findings ask_findings(const config::Config& config) {
   for (const Asked& asked : all)
     if (asked.answer) take_findings(*asked.answer, findings);
   return findings;
+}
+
+std::vector<web::Check> ask_checks(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("checks"), 5s);
+  std::vector<web::Check> checks;
+  const auto take = [&](web::Check check) {
+    const auto same = std::ranges::find(checks, check.name, &web::Check::name);
+    if (same == checks.end())
+      checks.push_back(std::move(check));
+    else if (same->state == "ok" || check.state == "red")
+      *same = std::move(check);
+  };
+  for (const Asked& asked : all) {
+    if (!asked.answer) {
+      const std::string process = asked.socket.substr(0, asked.socket.find('.'));
+      take({"role." + process, "red", asked.answer.error().what});
+      continue;
+    }
+    const auto names = asked.answer->all("check");
+    const auto states = asked.answer->all("state");
+    const auto details = asked.answer->all("detail");
+    for (std::size_t i = 0; i < names.size() && i < states.size() && i < details.size(); ++i)
+      take({std::string(names[i]), std::string(states[i]), std::string(details[i])});
+  }
+  return checks;
 }
 
 bool are_all_answering(const config::Config& config) {

@@ -7,6 +7,7 @@
 //   commit   number=…          ok generation=… | refused
 //   drop     number=… error=…  ok
 //   status                     ok, with the findings of now
+//   checks                     ok, with check= state= detail= as for /health
 #pragma once
 
 #include <functional>
@@ -35,6 +36,9 @@ struct Reloaded {
 Result<Reloaded> reload_all(const config::Config& config);
 // What is wrong with the files of the running server as they are now. Blocks.
 Findings ask_findings(const config::Config& config);
+// What its roles say of themselves, of several workers the worst; one that does not answer is red.
+// Blocks.
+std::vector<web::Check> ask_checks(const config::Config& config);
 // Every process of the server takes questions. Blocks.
 bool are_all_answering(const config::Config& config);
 // The same within one process.

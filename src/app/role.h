@@ -23,6 +23,8 @@ struct RoleSetup {
   std::vector<std::string> own_addresses = {};  // of this machine
 };
 
+struct Report;
+
 class Role {
  public:
   explicit Role(RoleKind kind) : kind_(kind) {}
@@ -33,6 +35,8 @@ class Role {
   virtual net::Task<> start() = 0;
   // What it reads of the administrator's files; nullptr: nothing that can change while it runs.
   virtual net::WatchedFiles* files() = 0;
+  // How it is, for /health and `posthorn status`; nullptr: it tells nothing of itself.
+  virtual const Report* report() const { return nullptr; }
   // A reload that was asked for is in use.
   virtual void reloaded() {}
   // SIGUSR1, ahead of the stop: users' sessions are told and ended, mail is still taken.

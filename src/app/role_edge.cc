@@ -105,6 +105,7 @@ class Edge final : public Role {
   }
 
   net::WatchedFiles* files() override { return &files_; }
+  const Report* report() const override { return &report_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();

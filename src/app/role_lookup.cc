@@ -66,6 +66,7 @@ class Lookup final : public Role {
   }
 
   net::WatchedFiles* files() override { return files_.get(); }
+  const Report* report() const override { return &report_; }
   void reloaded() override {
     if (database_) database_->forget();
   }

@@ -98,6 +98,7 @@ class StoreRole final : public Role {
   }
 
   net::WatchedFiles* files() override { return &files_; }
+  const Report* report() const override { return &report_; }
 
   // The edge only carries their bytes and cannot say goodbye for them.
   void end_sessions() override { scope_.spawn(end_sessions(this)); }

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <map>
 #include <signal.h>
+#include <sstream>
 #include <thread>
 #include <unistd.h>
 
 #include "app/generation.h"
 #include "app/settings.h"
+#include "app/sockets.h"
 #include "app/supervisor.h"
+#include "base/ascii.h"
 
 namespace posthorn::app {
 namespace {
@@ -17,6 +20,12 @@ constexpr std::uint64_t kFileMax = 4U << 20U;
 
 Path place(const config::Config& config) {
   return config.paths.run / "started.toml";
+}
+
+// What runs, a line each: "version 1.2", "since 1795900000000" (milliseconds), "listens smtp
+// 0.0.0.0:25".
+Path account_of(const config::Config& config) {
+  return config.paths.run / "started";
 }
 
 // The annotated form has a key a line, below its section's.
@@ -45,8 +54,34 @@ int complain(std::string_view what) {
 }  // namespace
 
 Result<> keep_running_config(const config::Config& config) {
+  std::string account = fmt::format("version {}\nsince {}\n", POSTHORN_VERSION,
+                                    Clock::system().now().time_since_epoch().count());
+  TRY(const auto specs, list_sockets(config));
+  for (const SocketSpec& spec : specs)
+    if (std::holds_alternative<net::TcpAddress>(spec.address))
+      account += fmt::format("listens {} {}\n", spec.name, net::to_string(spec.address));
+  TRY_OK(replace_file(Disk::real(), account_of(config), account, 0600));
   TRY(const auto text, read_file(config.file, kFileMax));
   return replace_file(Disk::real(), place(config), text.value_or(""), 0600);
+}
+
+std::optional<Running> find_running(const config::Config& config) {
+  const auto text = read_file(account_of(config), kFileMax);
+  if (!text || !*text) return std::nullopt;
+  Running running;
+  std::istringstream lines(**text);
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string what, first, second;
+    words >> what >> first >> second;
+    if (what == "version") running.version = first;
+    if (what == "since")
+      running.since =
+          WallTime(std::chrono::milliseconds(to_number<std::int64_t>(first).value_or(0)));
+    if (what == "listens") running.listens.emplace_back(first, second);
+  }
+  return running;
 }
 
 std::vector<std::string> find_differences(const config::Config& before, const config::Config& now) {

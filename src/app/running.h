@@ -2,15 +2,25 @@
 // tells which keys were edited since; those wait for `posthorn restart`.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/config.h"
 
 namespace posthorn::app {
 
 // Keeps the file as it is now, for whoever started the server alone.
 Result<> keep_running_config(const config::Config& config);
+struct Running {
+  std::string version;
+  WallTime since{};
+  std::vector<std::pair<std::string, std::string>> listens;  // "smtp", "0.0.0.0:25"
+};
+// The program that runs; nullopt: it wrote nothing down.
+std::optional<Running> find_running(const config::Config& config);
 // "smtp.banner", of the file as it is now; empty if none, or if nothing is known.
 std::vector<std::string> find_changed_keys(const config::Config& config);
 // Of two configurations.

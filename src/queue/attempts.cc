@@ -12,6 +12,7 @@ namespace posthorn::queue {
 namespace {
 
 constexpr std::size_t kDestinationsMax = 4096;
+constexpr std::size_t kRelayFaultsMax = 50;
 
 std::string key_of(const route::Plan& plan) {
   if (const auto* local = std::get_if<route::LocalPlan>(&plan)) return "local:" + local->account;
@@ -285,6 +286,19 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   }
 }
 
+void Queue::note_relay(const std::string& key, const deliver::Attempted& attempted) {
+  if (!key.starts_with("relay:")) return;
+  if (!attempted.login_refused && !attempted.destination_down) {
+    relay_faults_.erase(key);
+    return;
+  }
+  if (relay_faults_.size() >= kRelayFaultsMax && !relay_faults_.contains(key)) return;
+  relay_faults_[key] = {
+      .state = attempted.login_refused ? "login refused" : "down",
+      .reason = attempted.outcomes.empty() ? "" : attempted.outcomes.front().reason.substr(0, 300),
+      .seen = parts_.clock.steady_now()};
+}
+
 // What an attempt says about its destination, for others that go there.
 void Queue::note_destination(const std::string& key, const deliver::Attempted& attempted,
                              const log::Logger& log) {
@@ -297,6 +311,7 @@ void Queue::note_destination(const std::string& key, const deliver::Attempted& a
                                   std::min<config::Duration>(1s, parts_.config.queue.retry_first),
                                   parts_.config.queue.retry_first);
   destination.down_until = attempted.destination_down ? now + destination.backoff : SteadyTime{};
+  note_relay(key, attempted);
   if (!attempted.login_refused || now <= login_alarm_) return;
   login_alarm_ = now + 1min;
   log.error(event::relay_login_refused,

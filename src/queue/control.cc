@@ -76,10 +76,20 @@ net::Awaitable<net::Message> Queue::answer(net::Message request) {
   const std::string id(request.get("id"));
   if (request.verb == "status") {
     const Census census = this->census();
-    co_return net::Message("ok")
-        .add("queue.messages", fmt::format("{}", items_.size()))
+    net::Message answer("ok");
+    answer.add("queue.messages", fmt::format("{}", items_.size()))
         .add("queue.deferred", fmt::format("{}", census.deferred))
-        .add("queue.held", fmt::format("{}", census.held));
+        .add("queue.held", fmt::format("{}", census.held))
+        .add("queue.oldest_seconds",
+             fmt::format("{}",
+                         std::chrono::duration_cast<std::chrono::seconds>(census.oldest).count()));
+    const SteadyTime old = parts_.clock.steady_now() - 2 * parts_.config.queue.retry_max;
+    std::erase_if(relay_faults_, [&](const auto& entry) { return entry.second.seen < old; });
+    for (const auto& [key, fault] : relay_faults_)
+      answer.add("relay", key.substr(key.find(':') + 1))
+          .add("relay.state", fault.state)
+          .add("relay.reason", fault.reason);
+    co_return answer;
   }
   if (request.verb == "list") co_return list(request);
   if (request.verb == "show") co_return co_await show(id);

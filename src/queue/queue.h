@@ -97,6 +97,7 @@ class Queue {
   net::Awaitable<void> attempt(const ItemPtr& item, const Group& group);
   void note_destination(const std::string& key, const deliver::Attempted& attempted,
                         const log::Logger& log);
+  void note_relay(const std::string& key, const deliver::Attempted& attempted);
   net::Awaitable<std::list<Group>> plan(const ItemPtr& item);
   net::Task<> record(const ItemPtr& item, std::vector<LogRecord> records);
   net::Awaitable<void> finish(const ItemPtr& item);
@@ -122,6 +123,14 @@ class Queue {
   std::size_t attempting_ = 0;
   bool stopped_ = false;
   SteadyTime login_alarm_{};
+  // What is wrong with a smarthost since it was last asked, for the operator; forgotten when nobody
+  // asks it any more.
+  struct RelayFault {
+    std::string_view state;  // "login refused", "down"
+    std::string reason;
+    SteadyTime seen{};
+  };
+  std::map<std::string, RelayFault> relay_faults_;
   log::Logger log_;
 };
 

@@ -432,6 +432,7 @@ class Commands(unittest.TestCase):
             code, text, _ = told("status")
             self.assertEqual((code, text.splitlines()[0]), (0, f"running, pid {server.process.pid}"))
             self.assertRegex(text, r"(?m)^tables\.generation \d+$")
+            self.assertEqual(re.findall(r"(?m)^(?:red|warning|fault) .*", text), [])
             code, text, _ = told("reload")
             self.assertEqual(code, 0)
             self.assertRegex(text, r"^reloaded, generation \d+\n$")
