@@ -48,11 +48,18 @@ std::string join_address(std::string_view host, int port) {
                                                   : fmt::format("[{}]:{}", host, port);
 }
 
+bool has_bare_names(const config::Config& config) {
+  return config.route.by_local_part || config.route.bare_names || config.auth.any_user != "none" ||
+         config.store.location.find("{domain}") == std::string::npos;
+}
+
 Result<config::Config> instance_config(const InitOptions& options) {
   const std::string name = options.profile + ".toml";
   TRY(config::Config config, config::read_keys(template_text(name), "profile " + name));
   config.server.hostname = options.hostname;
-  config.server.default_domain = options.domains.front();
+  // Of several domains none is meant by a bare name, where the profile does not live by bare names.
+  if (options.domains.size() == 1 || has_bare_names(config))
+    config.server.default_domain = options.domains.front();
   config.filter.spamd = options.spamd;
   if (!options.mail.empty()) config.paths.mail = options.mail;
   if (!options.spool.empty()) config.paths.spool = options.spool;

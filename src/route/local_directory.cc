@@ -100,6 +100,17 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   } else {
     CO_TRY(address, co_await complete(set, std::move(address)));
   }
+  // With several domains programs of this machine are of none, but of its name: whom they write to
+  // by a bare name is of the first, as postmaster is.
+  if (question.may_relay && is_own_host(split(address).second) && !role_of(address)) {
+    CO_TRY(const bool is_ours, co_await is_local_domain(set, split(address).second));
+    CO_TRY(const bool leaves, co_await has_transport(set, split(address).second));
+    const auto names = set->local_domains();
+    if (!is_ours && !leaves && !names.empty())
+      address =
+          split(address).first + "@" +
+          (config_.server.default_domain.empty() ? names.front() : config_.server.default_domain);
+  }
   const std::string asked_domain = split(address).second;
   const bool is_host_role = is_bare_postmaster || (is_own_host(asked_domain) && role_of(address));
   if (config_.route.any_domain == "users" && !question.may_relay && !is_host_role) {

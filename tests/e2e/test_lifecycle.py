@@ -6,6 +6,7 @@ the mail afterwards.
 
 import contextlib
 import fcntl
+import imaplib
 import os
 import pathlib
 import random
@@ -412,6 +413,43 @@ class Stop(unittest.TestCase):
             self.assertEqual(server.fetch_all("bob"), [])
         finally:
             server.close()
+
+
+class BareNames(unittest.TestCase):
+    """With several domains a login's bare name is none; programs of the machine still reach whom they name."""
+
+    def test_two_domains(self):
+        server = Server(domains=("example.org", "example.net"))
+        server.append_map("aliases", "root@example.org alice@example.org\n")
+        self.assertIn('default_domain = ""\n', server.conf.read_text())
+        program = server.folder / "sendmail"
+        program.symlink_to(pathlib.Path(POSTHORN).resolve())
+
+        def login(user):
+            with imaplib.IMAP4_SSL("localhost", server.port("imaps"), ssl_context=server.trust()) as client:
+                return client.login(user, "pw-alice")[0]
+
+        with server:
+            self.assertEqual(login("alice@example.org"), "OK")
+            self.assertRaises(imaplib.IMAP4.error, login, "alice")
+            for to in ("alice", "root"):
+                subprocess.run([program, to], input=f"Subject: from cron\n\nmarker to {to}\n", text=True, check=True,
+                               env={**os.environ, "POSTHORN_CONFIG": str(server.conf)})
+                server.wait_for(f"marker to {to}", "alice@example.org")
+            with server.smtp() as client:
+                client.ehlo()
+                client.mail("friend@elsewhere.test")
+                self.assertEqual(client.rcpt("postmaster")[0], 250)
+                self.assertEqual(client.rcpt("alice")[0], 550)
+                self.assertEqual(client.rcpt("alice@mx.example.org")[0], 554)  # a stranger's is not completed
+            server.set("server.default_domain", '"example.net"')
+            self.assertEqual(server.stop(), 0)
+            server.add_user("alice@example.net")
+            server.start()
+            self.assertEqual(login("alice"), "OK")
+
+    def test_one_domain(self):
+        self.assertIn('default_domain = "example.org"\n', Server().conf.read_text())
 
 
 class Commands(unittest.TestCase):

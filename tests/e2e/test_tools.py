@@ -51,7 +51,7 @@ class Init(unittest.TestCase):
         for name, mode in (("conf/users", 0o640), ("conf/srs-secret", 0o640), ("maps/relay-sasl", 0o640), ("tls/key.pem", 0o640), ("tls/cert.pem", 0o644)):
             self.assertEqual(made[name][1], mode, name)
         conf = made["conf/posthorn.toml"][0].decode()
-        for line in ('hostname = "mx.example.org"', 'default_domain = "example.org"', 'smtp = ["127.0.0.1:20025"]', 'imaps = ["127.0.0.1:20993"]',
+        for line in ('hostname = "mx.example.org"', 'default_domain = ""', 'smtp = ["127.0.0.1:20025"]', 'imaps = ["127.0.0.1:20993"]',
                      'submissions = ["127.0.0.1:20465"]', 'spamd = "127.0.0.1:783"'):
             self.assertIn(line + "\n", conf)
         domains = [line.split()[0] for line in made["maps/domains"][0].decode().splitlines() if line and not line.startswith("#")]
