@@ -195,10 +195,9 @@ class WebRole final : public Role, private web::Backend {
 
   static net::Awaitable<void> watch_domains(WebRole* self) {
     while (!self->stopped_.is_closed()) {
+      co_await self->learn_domains();
       co_await self->stopped_.wait(Clock::system().steady_now() +
                                    self->setup_.config.tls.reload_interval);
-      if (self->stopped_.is_closed()) co_return;
-      co_await self->learn_domains();
     }
   }
 
