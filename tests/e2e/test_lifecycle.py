@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -413,6 +414,25 @@ class Stop(unittest.TestCase):
             self.assertEqual(server.fetch_all("bob"), [])
         finally:
             server.close()
+
+
+class LogFile(unittest.TestCase):
+    def test_a_truncated_log_goes_on_at_its_new_end(self):
+        with tempfile.TemporaryDirectory(prefix="posthorn-log-") as folder:
+            os.chmod(folder, 0o755)
+            log = pathlib.Path(folder) / "posthorn.log"
+            with Server(settings={"log.file": f'"{log}"'}) as server:
+                def roles():
+                    return set(re.findall(r"(?m)^ts=\S+ level=\w+ role=(\w+) event=(?:smtp.accepted|queue.delivered|store.delivered) ", log.read_text()))
+
+                for marker in ("before", "after"):
+                    server.send(message("Logged", f"marker {marker}\r\n"))
+                    server.wait_for(f"marker {marker}")
+                    wait_until(lambda: roles() == {"edge", "queue", "store"})
+                    self.assertNotIn(b"\0", log.read_bytes())
+                    kept = log.read_bytes()
+                    os.truncate(log, 0)
+                    self.assertIn(b"event=store.delivered", kept)
 
 
 class BareNames(unittest.TestCase):
