@@ -71,8 +71,8 @@ struct Origin {
   std::string client_address;  // "192.0.2.1"
   std::string client_name;     // PTR name, verified; may be empty
   std::string helo;
-  std::string protocol;  // RFC 3848: "SMTP", "ESMTP", "ESMTPSA", "LMTP" …
-  std::string account;   // of a user or a program; else empty
+  std::string protocol;       // RFC 3848: "SMTP", "ESMTP", "ESMTPSA", "LMTP" …
+  std::string account;        // of a user or a program; else empty
   std::string queue_id = {};  // from the queue to the store, "q=" in the log; never stored
   bool operator==(const Origin&) const = default;
 };
