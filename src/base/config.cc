@@ -13,6 +13,7 @@
 #include "base/config_keys.h"
 #include "base/environment.h"
 #include "base/toml_precheck.h"
+#include "base/toml_words.h"
 
 namespace posthorn::config {
 namespace {
@@ -99,15 +100,15 @@ class Reader final : public KeyVisitor {
     const toml::node* node = find(key);
     if (node == nullptr || !take_string(key, *node, value) || value.empty()) return;
     if (!parse_score(value))
-      refuse(*node, fmt::format("{} is \"{}\", must be a number or empty", key, value));
+      refuse_key(*node, fmt::format("{} is \"{}\", must be a number or empty", key, value));
   }
   void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
               std::string_view) override {
     const toml::node* node = find(key);
     if (node == nullptr || !take_string(key, *node, value)) return;
     if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse(*node,
-             fmt::format("{} is \"{}\", must be one of: {}", key, value, fmt::join(allowed, ", ")));
+      refuse_key(*node, fmt::format("{} is \"{}\", must be one of: {}", key, value,
+                                    fmt::join(allowed, ", ")));
   }
   void path(std::string_view key, Path& value, std::string_view) override {
     std::string text_value = value.native();
@@ -123,28 +124,29 @@ class Reader final : public KeyVisitor {
     } else if (const toml::array* array = node->as_array()) {
       for (const toml::node& item : *array) {
         if (!item.is_string())
-          return refuse(item, fmt::format("{} must hold texts in quotes", key));
+          return refuse_key(item, fmt::format("{} must hold texts in quotes", key));
         items.push_back(item.as_string()->get());
       }
     } else {
-      return refuse(*node, fmt::format("{} must be a list of texts: [\"…\", \"…\"]", key));
+      return refuse_key(*node, fmt::format("{} must be a list of texts: [\"…\", \"…\"]", key));
     }
     value = std::move(items);
   }
   void flag(std::string_view key, bool& value, std::string_view) override {
     const toml::node* node = find(key);
     if (node == nullptr) return;
-    if (!node->is_boolean()) return refuse(*node, fmt::format("{} must be true or false", key));
+    if (!node->is_boolean()) return refuse_key(*node, fmt::format("{} must be true or false", key));
     value = node->as_boolean()->get();
   }
   void count(std::string_view key, std::size_t& value, std::size_t min, std::size_t max,
              std::string_view) override {
     const toml::node* node = find(key);
     if (node == nullptr) return;
-    if (!node->is_integer()) return refuse(*node, fmt::format("{} must be a whole number", key));
+    if (!node->is_integer())
+      return refuse_key(*node, fmt::format("{} must be a whole number", key));
     const std::int64_t n = node->as_integer()->get();
     if (n < 0 || static_cast<std::size_t>(n) < min || static_cast<std::size_t>(n) > max)
-      return refuse(*node, fmt::format("{} is {}, must be {} to {}", key, n, min, max));
+      return refuse_key(*node, fmt::format("{} is {}, must be {} to {}", key, n, min, max));
     value = static_cast<std::size_t>(n);
   }
   void bytes(std::string_view key, Bytes& value, Bytes min, Bytes max, std::string_view) override {
@@ -155,11 +157,11 @@ class Reader final : public KeyVisitor {
       n = static_cast<std::uint64_t>(number->get());
     if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kSizes);
     if (!n)
-      return refuse(*node,
-                    fmt::format("{} must be a size, as 1024 or \"50MB\" (B, KB, MB, GB)", key));
+      return refuse_key(*node,
+                        fmt::format("{} must be a size, as 1024 or \"50MB\" (B, KB, MB, GB)", key));
     if (*n < min || *n > max)
-      return refuse(*node, fmt::format("{} must be {} to {}", key, with_unit(min, kSizes),
-                                       with_unit(max, kSizes)));
+      return refuse_key(*node, fmt::format("{} must be {} to {}", key, with_unit(min, kSizes),
+                                           with_unit(max, kSizes)));
     value = *n;
   }
   void duration(std::string_view key, Duration& value, Duration min, Duration max,
@@ -169,10 +171,10 @@ class Reader final : public KeyVisitor {
     std::optional<std::uint64_t> n;
     if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kDurations);
     if (!n)
-      return refuse(*node, fmt::format("{} must be a time, as \"30s\" (ms, s, m, h, d)", key));
+      return refuse_key(*node, fmt::format("{} must be a time, as \"30s\" (ms, s, m, h, d)", key));
     const Duration time(static_cast<std::int64_t>(*n));
     if (time < min || time > max)
-      return refuse(*node, fmt::format("{} must be {} to {}", key, words(min), words(max)));
+      return refuse_key(*node, fmt::format("{} must be {} to {}", key, words(min), words(max)));
     value = time;
   }
 
@@ -203,17 +205,21 @@ class Reader final : public KeyVisitor {
   }
   bool take_string(std::string_view key, const toml::node& node, std::string& value) {
     if (!node.is_string()) {
-      refuse(node, fmt::format("{} must be a text in quotes", key));
+      refuse_key(node, fmt::format("{} must be a text in quotes", key));
       return false;
     }
     value = node.as_string()->get();
     return true;
   }
+  void refuse_key(const toml::node& node, std::string_view reason) {
+    refuse(node, fmt::format("{}.{}", section_, reason));
+  }
   void refuse_unknown(const toml::node& node, std::string_view what, const std::string& name,
                       const std::set<std::string>& known) {
     const std::string near = nearest(name, known);
     refuse(node, fmt::format("unknown {} \"{}\"{}", what, name,
-                             near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
+                             near.empty() ? "; `posthorn defaults` prints all"
+                                          : fmt::format(", did you mean \"{}\"?", near)));
   }
   void refuse(const toml::node& node, std::string reason) {
     // The first in the order of the file's lines is the one to mend first.
@@ -415,7 +421,8 @@ Result<Config> read_keys(std::string_view text, const Path& file) {
   if (!parsed)
     return fail(ErrorKind::config,
                 fmt::format("{}:{}: {}", file.native(), parsed.error().source().begin.line,
-                            parsed.error().description()));
+                            explain_toml_fault(text, parsed.error().source().begin.line,
+                                               parsed.error().description())));
   Config config;
   Reader reader(parsed.table(), file.native());
   visit_keys(config, reader);
@@ -441,6 +448,12 @@ Result<Config> parse(std::string_view text, const Path& file,
 }
 
 Result<Config> load(const Path& file) {
+  if (std::error_code error; std::filesystem::is_directory(file, error))
+    return fail(ErrorKind::config,
+                fmt::format("{}: this is a folder; name the file: {}", file.native(),
+                            (file / (file.filename() == "conf" ? "" : "conf") / "posthorn.toml")
+                                .lexically_normal()
+                                .native()));
   TRY(const auto text, read_file(file, 1U << 20U));
   if (!text)
     return fail(

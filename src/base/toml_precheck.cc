@@ -20,13 +20,18 @@ class Precheck {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (c == '"' || c == '\'') {
         if (std::string_view("\n=,[{.").find(before_) == text_.npos) {
-          reason = "a quote in the middle of a word";
+          reason =
+              "a quote in the middle of a word; the form is key = \"text\", and [\"one\", \"two\"] "
+              "of a list";
           return line_;
         }
         before_ = c;
         skip_string(c);
       } else if (u >= 0x7F || (u < 0x20 && std::string_view("\t\r\n").find(c) == text_.npos)) {
-        reason = "this character may stand in quotes and in comments only";
+        reason =
+            "this character may stand in quotes and in comments only; quotes are the plain \", and "
+            "the file "
+            "is in UTF-8";
         return line_;
       } else if (c == '[' && open_.empty() && before_ == '\n' && !has_name()) {
         reason = "a section is opened with its name: [name]";

@@ -28,19 +28,19 @@ TEST(Config, FaultsNameFileLineAndReason) {
   EXPECT_EQ(fault("[smpt]\n"),
             "/etc/x/conf/posthorn.toml:1: unknown section \"smpt\", did you mean \"smtp\"?");
   EXPECT_EQ(fault("[smtp]\nmessage_max = \"3TB\"\n"),
-            "/etc/x/conf/posthorn.toml:2: message_max must be a size, as 1024 or \"50MB\" (B, KB, "
+            "/etc/x/conf/posthorn.toml:2: smtp.message_max must be a size, as 1024 or \"50MB\" (B, KB, "
             "MB, GB)");
   EXPECT_EQ(fault("[smtp]\nmessage_max = \"3GB\"\n"),
-            "/etc/x/conf/posthorn.toml:2: message_max must be 1KB to 2GB");
+            "/etc/x/conf/posthorn.toml:2: smtp.message_max must be 1KB to 2GB");
   EXPECT_EQ(fault("[smtp]\nhops_max = 1\n"),
-            "/etc/x/conf/posthorn.toml:2: hops_max is 1, must be 10 to 1000");
-  EXPECT_EQ(
-      fault("[relay]\ntls = \"maybe\"\n"),
-      "/etc/x/conf/posthorn.toml:2: tls is \"maybe\", must be one of: verify, encrypt, may, none");
+            "/etc/x/conf/posthorn.toml:2: smtp.hops_max is 1, must be 10 to 1000");
+  EXPECT_EQ(fault("[relay]\ntls = \"maybe\"\n"),
+            "/etc/x/conf/posthorn.toml:2: relay.tls is \"maybe\", must be one of: verify, encrypt, "
+            "may, none");
   EXPECT_EQ(fault("[auth]\nban = 10\n"),
-            "/etc/x/conf/posthorn.toml:2: ban must be a time, as \"30s\" (ms, s, m, h, d)");
+            "/etc/x/conf/posthorn.toml:2: auth.ban must be a time, as \"30s\" (ms, s, m, h, d)");
   EXPECT_EQ(fault("[auth]\nallow_plaintext = \"yes\"\n"),
-            "/etc/x/conf/posthorn.toml:2: allow_plaintext must be true or false");
+            "/etc/x/conf/posthorn.toml:2: auth.allow_plaintext must be true or false");
   EXPECT_NE(fault("[auth\n").find("/etc/x/conf/posthorn.toml:1: "), std::string::npos);
 }
 
@@ -52,9 +52,9 @@ TEST(Config, WhatTheTomlReaderWouldEndOnIsToldAsAFault) {
   for (const char* text : {"\n\xCF\x94", "# \xC3\xA4\n\xC3\xA4 = 1", "[smtp]\nbanner = \x01",
                            "[smtp]\n\xE2\x80\xAFhops_max = 50", "[smtp]\nhops_max\xC2\xA0= 50",
                            "\n\x7F", "[smtp]\nhops_max = 50\xE3\x80\x80"})
-    EXPECT_EQ(
-        fault(text),
-        "/etc/x/conf/posthorn.toml:2: this character may stand in quotes and in comments only")
+    EXPECT_EQ(fault(text),
+              "/etc/x/conf/posthorn.toml:2: this character may stand in quotes and in comments "
+              "only; quotes are the plain \", and the file is in UTF-8")
         << text;
 }
 
@@ -68,7 +68,10 @@ TEST(Config, BracketsOfOneKindCloseEachOther) {
 TEST(Config, AQuoteStandsWhereATextBegins) {
   for (const char* text :
        {"\na = 0x\" \xD0\xA4", "\na = \"b\" \"\xD0\xA4\"", "\na\"b = 1", "\na = 1 'b'"})
-    EXPECT_EQ(fault(text), "/etc/x/conf/posthorn.toml:2: a quote in the middle of a word") << text;
+    EXPECT_EQ(fault(text),
+              "/etc/x/conf/posthorn.toml:2: a quote in the middle of a word; the form is key = "
+              "\"text\", and [\"one\", \"two\"] of a list")
+        << text;
   EXPECT_EQ(fault("[ 'smtp' . \"x\" ]\n{").find("a quote"), std::string::npos);
 }
 

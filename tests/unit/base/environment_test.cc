@@ -61,9 +61,9 @@ TEST(Environment, FaultsNameTheVariable) {
   EXPECT_EQ(fault({{"POSTHORN_XXXXXXXXXXXXXXXXXXXXXXXX", "x"}}),
             "the environment's POSTHORN_XXXXXXXXXXXXXXXXXXXXXXXX is no setting");
   EXPECT_EQ(fault({{"POSTHORN_SMTP_HOPS_MAX", "1"}}),
-            "POSTHORN_SMTP_HOPS_MAX: hops_max is 1, must be 10 to 1000");
+            "POSTHORN_SMTP_HOPS_MAX: smtp.hops_max is 1, must be 10 to 1000");
   EXPECT_EQ(fault({{"POSTHORN_AUTH_BAN", "10"}}),
-            "POSTHORN_AUTH_BAN: ban must be a time, as \"30s\" (ms, s, m, h, d)");
+            "POSTHORN_AUTH_BAN: auth.ban must be a time, as \"30s\" (ms, s, m, h, d)");
   EXPECT_NE(fault({{"POSTHORN_SMTP_AUTH_ON_25", "maybe"}}), "");
 }
 
@@ -106,7 +106,7 @@ TEST(Environment, TheFiltersNamesOfOthers) {
   EXPECT_EQ(with({{"SPAMASSASSIN_SPAM_TO_INBOX", "0"}, {"SA_KILL", "12"}})->filter.discard_score,
             "12");
   EXPECT_EQ(fault({{"SA_TAG2", "much"}}),
-            "SA_TAG2: spam_score is \"much\", must be a number or empty");
+            "SA_TAG2: filter.spam_score is \"much\", must be a number or empty");
 }
 
 TEST(Environment, ServicesAndFilesOfOthers) {
