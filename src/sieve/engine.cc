@@ -198,7 +198,8 @@ class Precheck {
 
   Result<> check() {
     if (text_.size() > kScriptMax) return wrong("a script has at most 1 MiB");
-    if (text_.find('\0') != std::string_view::npos) return wrong("a NUL byte");
+    if (text_.find('\0') != std::string_view::npos)
+      return wrong("a NUL byte; save the script as UTF-8 text");
     int depth = 0;
     bool matches = false;
     while (at_ < text_.size()) {
@@ -261,7 +262,7 @@ class Precheck {
         ++stars;
       step();
     }
-    if (at_ == text_.size()) return wrong("a string without its end");
+    if (at_ == text_.size()) return wrong("a string without its end; write the quote");
     step();
     if (matches && stars > kStarsMax) return wrong("a :matches pattern with more than 3 stars");
     return {};
@@ -291,6 +292,40 @@ class Precheck {
   int line_ = 1;
 };
 
+struct Words {
+  std::string_view library;  // a part of its message
+  std::string_view meaning;
+};
+
+// The first that fits counts.
+constexpr Words kWords[] = {
+    {"expecting ';'", "the command before has no ; at its end; write it"},
+    {"unexpected $end, expecting '}'", "a { is never closed; write its }"},
+    {"unexpected '}', expecting $end", "a } too many; take it out"},
+    {"unexpected REQUIRE", "require comes too late; it stands before all other commands"},
+    {"unexpected IF", "an if in the wrong place; behind else it is written elsif"},
+    {"syntax error, unexpected $undefined",
+     "a word or sign that Sieve does not have here; commands end with ;, texts stand in double "
+     "quotes, comments begin with #"},
+    {"syntax error", "this does not follow Sieve's grammar; look at this line and the one before"},
+    {"unsupported feature",
+     "require names what this server does not have; take it out, and what uses it"},
+};
+
+// libsieve's messages are those of yacc; what is wrong and what to do stand before them.
+std::string explain(std::string_view library) {
+  constexpr std::string_view kNotRequired = " not required";
+  if (library.ends_with(kNotRequired)) {
+    const std::string_view what = library.substr(0, library.size() - kNotRequired.size());
+    return fmt::format("{} is used and not asked for; write at the top: require \"{}\";", what,
+                       what);
+  }
+  for (const Words& words : kWords)
+    if (library.find(words.library) != std::string_view::npos)
+      return fmt::format("{} (libsieve says: {})", words.meaning, library);
+  return fmt::format("libsieve does not take the script: {}", library);
+}
+
 }  // namespace
 
 Result<Script> Script::parse(std::string text, const std::string& file) {
@@ -304,9 +339,9 @@ Result<Script> Script::parse(std::string text, const std::string& file) {
   // It may return OK although it called on_error.
   if (!run.error.empty())
     return fail(ErrorKind::config,
-                fmt::format("{}:{}: {}", file, std::max(1, run.error_line), run.error));
+                fmt::format("{}:{}: {}", file, std::max(1, run.error_line), explain(run.error)));
   if (result != SIEVE2_OK && result != SIEVE2_DONE)
-    return fail(ErrorKind::config, fmt::format("{}:1: {}", file, sieve2_errstr(result)));
+    return fail(ErrorKind::config, fmt::format("{}:1: {}", file, explain(sieve2_errstr(result))));
   return script;
 }
 
