@@ -108,25 +108,60 @@ struct Pair {
   CertificateInfo info;
 };
 
+enum class PartOfPair { certificate, key };
+
+// What people put there in place of what belongs there, by its first bytes or its armour.
+struct Mistaken {
+  PartOfPair part;
+  std::string_view sign;
+  std::string_view meaning;
+};
+constexpr Mistaken kMistaken[] = {
+    {PartOfPair::certificate, "BEGIN CERTIFICATE REQUEST",
+     "a request for a certificate, which an authority has not signed yet; put what it sends there"},
+    {PartOfPair::certificate, "BEGIN CERTIFICATE",
+     "a certificate that is cut or damaged; copy it again, whole"},
+    {PartOfPair::certificate, "PRIVATE KEY",
+     "a key and no certificate; certificate and key have changed places"},
+    {PartOfPair::key, "ENCRYPTED",
+     "a key with a passphrase, which nobody types at a start; openssl pkey -in OLD -out NEW takes "
+     "it off"},
+    {PartOfPair::key, "BEGIN PUBLIC KEY", "a public key; the private one belongs here"},
+    {PartOfPair::key, "BEGIN CERTIFICATE",
+     "a certificate and no key; certificate and key have changed places"},
+    {PartOfPair::key, "PRIVATE KEY", "a key that is cut or damaged; copy it again, whole"},
+};
+
 // In our words first; OpenSSL's stand behind them.
-std::string why_unusable(const Path& path) {
-  const auto info = find_file_info(path);
-  if (info && !*info) {
+std::string why_unusable(const Path& path, PartOfPair part) {
+  const auto text = read_file(path, 1U << 20U);
+  if (!text || !*text) {
     ERR_clear_error();
-    return "there is no such file";
+    return text ? "there is no such file; put one there, or `posthorn certificate renew` makes a "
+                  "pair of the server's own"
+                : text.error().what;
   }
-  if (const auto text = read_file(path, 1U << 20U); !text) {
-    ERR_clear_error();
-    return text.error().what;
+  std::string_view meaning = "nothing in PEM form (-----BEGIN ...); ask for that form";
+  if ((*text)->empty()) meaning = "nothing: the file is empty; copy it again";
+  if ((*text)->starts_with('\x30'))
+    meaning =
+        "the binary form (DER or PKCS#12); openssl x509 -inform DER, openssl pkey -inform DER "
+        "or openssl pkcs12 make PEM of it";
+  for (const Mistaken& mistaken : kMistaken) {
+    if (mistaken.part != part || (*text)->find(mistaken.sign) == std::string::npos) continue;
+    meaning = mistaken.meaning;
+    break;
   }
-  return tls_error(
-      "cannot be used: it holds no certificate or key in PEM form that OpenSSL can read");
+  return tls_error(fmt::format("cannot be used as the {}: it holds {} (OpenSSL says",
+                               part == PartOfPair::key ? "key" : "certificate", meaning)) +
+         ")";
 }
 
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
   TRY(auto context, make_context(TLS_server_method()));
-  const auto wrong = [&](const Path& path) {
-    return fail(ErrorKind::config, fmt::format("{}:1: {}", path.native(), why_unusable(path)));
+  const auto wrong = [&](const Path& path, PartOfPair part) {
+    return fail(ErrorKind::config,
+                fmt::format("{}:1: {}", path.native(), why_unusable(path, part)));
   };
   // As at the start: a key that every account of the machine can read is nobody's proof any more.
   // (A link that leads where this account cannot follow says nothing: reading it will.)
@@ -136,15 +171,17 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
                             files.key.native(), files.key.native()));
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
-    return wrong(files.certificate);
+    return wrong(files.certificate, PartOfPair::certificate);
   const bool has_key =
       SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) == 1;
   const int reason = ERR_GET_REASON(ERR_peek_last_error());
   const bool is_other = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
-  if (!has_key && !is_other) return wrong(files.key);
+  if (!has_key && !is_other) return wrong(files.key, PartOfPair::key);
   if (!has_key || SSL_CTX_check_private_key(context.get()) != 1)
-    return fail(ErrorKind::config, fmt::format("{}:1: the key is not the one of {}",
-                                               files.key.native(), files.certificate.native()));
+    return fail(ErrorKind::config,
+                fmt::format("{}:1: the key is not the one of {}; put the two that belong "
+                            "together there, this server's own certificate before its chain",
+                            files.key.native(), files.certificate.native()));
   ERR_clear_error();
   X509* leaf = SSL_CTX_get0_certificate(context.get());
   info = read_info(leaf);
