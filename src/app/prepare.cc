@@ -10,6 +10,7 @@
 
 #include "app/eyes.h"
 #include "app/migrations.h"
+#include "app/sandbox.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
 #include "app/supervisor.h"
@@ -23,6 +24,8 @@
 #include "filter/filter.h"
 #include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
+#include "message/mailbox_address.h"
+#include "net/resolver.h"
 #include "net/tls.h"
 #include "route/local_directory.h"
 #include "route/rewriter.h"
@@ -82,14 +85,17 @@ void compare_users(Findings& findings, const config::Config& config, const auth:
     if (!names.contains(box) && ++told <= kSameMax)
       warn(findings, (config.paths.maps / "mailboxes").native(),
            fmt::format("nobody can read the mailbox {}: there is no such login", box),
-           fmt::format("posthorn user password {}; or take its line out", box));
+           fmt::format("`posthorn user add {}` makes one; or take its line out", box));
 }
 
 Findings look_at_users(const config::Config& config, const Path& path, bool has_mailboxes) {
   Findings findings;
   const auto text = read_file(path);
   if (!text || !*text) {
-    findings.push_back({path.native() + ":1", text ? "there is no such file" : text.error().what});
+    findings.push_back(
+        {path.native() + ":1", text ? "there is no such file" : text.error().what,
+         text ? fmt::format("put it back; if nobody shall log in yet: touch {}", path.native())
+              : ""});
     return findings;
   }
   const auto before = LastGood(config.paths.state / "lookup").read(path);
@@ -114,8 +120,9 @@ void look_at_relay(Findings& findings, const config::Config& config) {
   if (relay.empty()) return;
   const std::string place = config::place_of(config, "relay", "relayhost");
   const auto hop = route::parse_next_hop(relay);
-  if (!hop)
-    return findings.push_back({place, fmt::format("relay.relayhost: \"{}\" is no host", relay)});
+  if (!hop || relay.find_first_of(" \t/") != std::string::npos)
+    return findings.push_back({place, fmt::format("relay.relayhost: \"{}\" is no host", relay),
+                               "write \"[smtp.example.org]:587\""});
   const auto logins = entries_of(config, {config.maps.relay_sasl});
   if (!logins) return;
   const std::string host = to_lower(hop->host);
@@ -153,7 +160,7 @@ void look_at_srs(Findings& findings, const config::Config& config) {
   if (!domains) return;
   const std::string domain = to_lower(config.srs.domain);
   const bool is_ours = std::ranges::find(*domains, domain, &maps::Entry::key) != domains->end();
-  if (!is_ours && domain != to_lower(config.server.hostname))
+  if (message::is_domain(domain) && !is_ours && domain != to_lower(config.server.hostname))
     warn(findings, config::place_of(config, "srs", "domain"),
          fmt::format("srs.domain: {} is not in maps/domains: see that its MX is this server, or "
                      "bounces to rewritten senders go elsewhere",
@@ -203,6 +210,22 @@ Findings look_as_lookup(const config::Config& config) {
 Findings look_as_queue(const config::Config& config) {
   Findings findings;
   add(findings, deliver::find_dkim_faults(config.dkim.folder));
+  const auto fault = [&](std::string_view key, const Error& error, std::string remedy) {
+    findings.push_back({fmt::format("{}: relay.{}", config::place_of(config, "relay", key), key),
+                        error.what, std::move(remedy)});
+  };
+  if (const Path& file = config.relay.trust_file; !file.empty())
+    if (const auto anchor = net::read_trust_anchor(file); !anchor)
+      fault("trust_file", anchor.error(), "name a PEM file of authorities, or empty the key");
+  asio::io_context context(1);
+  if (const auto made =
+          net::Resolver::make(context.get_executor(), {.servers = config.relay.resolver});
+      !made)
+    fault("resolver", made.error(), "write addresses, as \"9.9.9.9:53, 127.0.0.1:53\"");
+  for (const std::string& hop : config.relay.fallback)
+    if (!route::parse_next_hop(hop) || hop.find_first_of(" \t/") != std::string::npos)
+      fault("fallback", Error{ErrorKind::config, fmt::format("\"{}\" is no host", hop)},
+            "write [\"[spare.example.org]:587\"]");
   return findings;
 }
 
@@ -227,6 +250,24 @@ void look_at_spamd(Findings& findings, const config::Config& config) {
            "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, done.error().what,
            config.filter.when_down == "wait" ? "mail waits" : "mail is delivered unscanned"),
        "start spamd, or empty the key");
+}
+
+// Names in the configuration that this machine does not know.
+void look_at_programs(Findings& findings, const config::Config& config) {
+  for (const std::string& name : config.submission.programs_relay)
+    if (!find_account(name))
+      warn(findings, config::place_of(config, "submission", "programs_relay"),
+           fmt::format("submission.programs_relay: this machine has no account {}", name),
+           "take it out, or make the account");
+  const std::string& domain = config.server.default_domain;
+  const auto domains = entries_of(config, config.maps.domains);
+  if (domain.empty() || !domains || config.route.any_domain != "none") return;
+  if (std::ranges::find(*domains, to_lower(domain), &maps::Entry::key) == domains->end())
+    warn(findings, config::place_of(config, "server", "default_domain"),
+         fmt::format("server.default_domain: {} is not in maps/domains: nobody can log in with a "
+                     "bare name",
+                     domain),
+         fmt::format("`posthorn domain add {}`, or name one of them", domain));
 }
 
 // Another program's port; the running server's own are not looked at.
@@ -287,6 +328,16 @@ Findings prepare_instance(const config::Config& config) {
   add(findings, find_closed_dkim_keys(config));
   add(findings, look_as(config, RoleKind::store, [&] { return SiteScripts::check(config); }));
   add(findings, find_variable_faults(config, config::environment()));
+  if (const Path& file = config.web.authority; !file.empty())
+    add(findings, look_as(config, RoleKind::web, [&] {
+          Findings some;
+          if (const auto anchor = net::read_trust_anchor(file); !anchor)
+            some.push_back({config::place_of(config, "web", "authority") + ": web.authority",
+                            anchor.error().what,
+                            "name a certificate in PEM form, or empty the key"});
+          return some;
+        }));
+  look_at_programs(findings, config);
   look_at_spamd(findings, config);
   look_at_ports(findings, config);
   return findings;

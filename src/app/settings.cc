@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fmt/format.h>
+#include <map>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "auth/service.h"
+#include "base/ascii.h"
 #include "base/quota.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
@@ -65,6 +68,106 @@ Result<> check_relay_from(const std::vector<std::string>& texts) {
               "server; name the networks that are yours");
 }
 
+Result<> expect_that(bool holds, std::string why) {
+  if (holds) return {};
+  return fail(ErrorKind::config, std::move(why));
+}
+
+// Names that others are told: a greeting, Received, a domain of senders.
+void expect_names(Settings& settings, const config::Config& config) {
+  const auto is_name = [](std::string_view text) {
+    return text.empty() || message::is_domain(text, message::AddressCharset::ascii);
+  };
+  const std::string& host = config.server.hostname;
+  settings.expect("server", "hostname",
+                  expect_that(is_name(host), fmt::format("\"{}\" is no host name; write one as "
+                                                         "mail.example.org",
+                                                         host)));
+  const std::string& domain = config.server.default_domain;
+  settings.expect(
+      "server", "default_domain",
+      expect_that(is_name(domain),
+                  fmt::format("\"{}\" is no domain; write one as example.org", domain)));
+  const std::string& postmaster = config.server.postmaster;
+  settings.expect(
+      "server", "postmaster",
+      expect_that(postmaster.empty() || message::parse_mailbox_address(postmaster).has_value(),
+                  fmt::format("\"{}\" is no address; write one as admin@example.org", postmaster)));
+  for (std::string_view name : config.srs.exclude_domains) {
+    if (name.starts_with('.')) name.remove_prefix(1);
+    settings.expect(
+        "srs", "exclude_domains",
+        expect_that(message::is_domain(name),
+                    fmt::format("\"{}\" is no domain; write example.org, or .example.org for all "
+                                "below it",
+                                name)));
+  }
+}
+
+// Folders that are made for each user.
+void expect_folders(Settings& settings, const config::Store& store) {
+  const auto expect = [&](std::string_view key, const std::string& name, bool may_be_empty) {
+    if (name.empty() && may_be_empty) return;
+    settings.expect(
+        "store", key,
+        expect_that(store::check_mailbox_name(name).has_value() && to_lower(name) != "inbox",
+                    fmt::format("\"{}\" is no name of a folder beside INBOX; write one "
+                                "as Sent, without / and without empty parts",
+                                name)));
+  };
+  expect("drafts", store.drafts, true);
+  expect("sent", store.sent, true);
+  expect("trash", store.trash, true);
+  expect("junk", store.junk, true);
+  expect("archive", store.archive, true);
+  for (const std::string& name : store.also_create) expect("also_create", name, false);
+}
+
+// What a start would end on, later and in other words.
+void expect_places(Settings& settings, const config::Config& config) {
+  if (const Path file = config.log.file; file != "-") {
+    std::error_code error;
+    settings.expect("log", "file",
+                    expect_that(!std::filesystem::is_directory(file, error),
+                                fmt::format("{} is a folder; name a file in it", file.native())));
+  }
+  // sockaddr_un holds 108 bytes; the names of the sockets take up to 32.
+  constexpr std::size_t kRunMax = 108 - 32;
+  settings.expect("paths", "run",
+                  expect_that(config.paths.run.native().size() <= kRunMax,
+                              fmt::format("{} is too long: a socket's path has 107 bytes; name a "
+                                          "shorter folder, as /run/posthorn",
+                                          config.paths.run.native())));
+}
+
+// Two services on one port, or none at all.
+void expect_listeners(Settings& settings, const config::Config& config,
+                      const std::vector<SocketSpec>& specs) {
+  std::map<std::string, std::string> owners;
+  for (const SocketSpec& spec : specs) {
+    if (!std::holds_alternative<net::TcpAddress>(spec.address)) continue;
+    const std::string address = net::to_string(spec.address);
+    const auto [other, is_new] = owners.emplace(address, spec.name);
+    if (!is_new && !address.ends_with(":0"))
+      settings.expect("listen", spec.name,
+                      Result<>(fail(ErrorKind::config,
+                                    fmt::format("{} is the one of listen.{}, too; give each its "
+                                                "own port",
+                                                address, other->second))));
+  }
+  const config::Listen& lists = config.listen;
+  const bool is_silent = std::ranges::all_of(
+      std::initializer_list<const std::vector<std::string>*>{
+          &lists.smtp, &lists.submission, &lists.submissions, &lists.imap, &lists.imaps,
+          &lists.pop3, &lists.pop3s, &lists.lmtp, &lists.http, &lists.https},
+      [](const auto* list) { return list->empty(); });
+  if (is_silent && config.submission.programs == "off")
+    settings.expect("listen", "smtp",
+                    Result<>(fail(ErrorKind::config,
+                                  "every list in [listen] is empty, so there is nothing to serve; "
+                                  "write [\"0.0.0.0:25\", \"[::]:25\"]")));
+}
+
 class Permissions {
  public:
   // Nothing that everybody can write may decide what the server does; what is not there is judged
@@ -84,8 +187,8 @@ class Permissions {
     const auto st = look(path);
     if (!st || st->st_uid == 0 || st->st_uid == geteuid()) return;
     if (const auto known = find_account(account); known && known->uid == st->st_uid) return;
-    faults_.push_back(fmt::format("{}: belongs to account number {}, not to {}", path.native(),
-                                  st->st_uid, account));
+    faults_.push_back(fmt::format("{}: belongs to account number {}, not to {}; chown -R {} {}",
+                                  path.native(), st->st_uid, account, account, path.native()));
   }
   std::vector<std::string> take() { return std::move(faults_); }
 
@@ -121,7 +224,13 @@ Result<config::Config> find_config(const std::string& given) {
 
 std::vector<std::string> find_setting_faults(const config::Config& config) {
   Settings settings(config);
-  if (const auto sockets = list_sockets(config); !sockets) settings.add(sockets.error().what);
+  if (const auto sockets = list_sockets(config); !sockets)
+    settings.add(sockets.error().what);
+  else
+    expect_listeners(settings, config, *sockets);
+  expect_names(settings, config);
+  expect_folders(settings, config.store);
+  expect_places(settings, config);
   settings.expect("limits", "exempt", auth::Networks::parse(config.limits.exempt));
   const auto expect_tables = [&](std::string_view key, const std::vector<std::string>& names) {
     for (const std::string& name : names)
@@ -144,9 +253,10 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   settings.expect("store", "location", check_location(config));
   if (!config.srs.domain.empty() &&
       !message::is_domain(config.srs.domain, message::AddressCharset::ascii))
-    settings.expect(
-        "srs", "domain",
-        Result<>(fail(ErrorKind::config, fmt::format("\"{}\" is no domain", config.srs.domain))));
+    settings.expect("srs", "domain",
+                    Result<>(fail(ErrorKind::config,
+                                  fmt::format("\"{}\" is no domain; write one as example.org",
+                                              config.srs.domain))));
   for (const std::string& text : config.store.quota_rules)
     if (const auto rule = quota::parse_rule(text); !rule)
       settings.add(fmt::format("{}: store.quota_rules: {}",

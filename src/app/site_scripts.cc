@@ -64,7 +64,9 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
   if (!text || !*text) {
     script = fail(
         ErrorKind::config,
-        fmt::format("{}:1: {}", path.native(), text ? "there is no such file" : text.error().what));
+        fmt::format("{}:1: {}", path.native(),
+                    text ? "there is no such file; put it there, or take its name out of [sieve]"
+                         : text.error().what));
     next.outcome.may_pass = true;
   } else {
     script = sieve::Script::parse(**text, path.native());

@@ -6,6 +6,7 @@
 #include "app/prepare.h"
 #include "app/table_store.h"
 #include "app/variables.h"
+#include "maps/pgsql_connection.h"
 
 namespace posthorn::app {
 namespace {
@@ -37,8 +38,15 @@ class Check {
 // Reached, of this version, and how much is in it.
 void check_database(Check& check, const config::Config& config) {
   const auto connection = open_for_tool(config, Schema::checked);
-  check.expect(connection);
-  if (!connection) return;
+  if (!connection) {
+    // libpq's words stand behind the place; a connection string that is none is a setting's fault.
+    if (!maps::find_conninfo_fault(config.pgsql))
+      check.take({{config::place_of(config, "pgsql", "conninfo") + ": pgsql.conninfo",
+                   fmt::format("the database cannot be asked: {}", connection.error().what),
+                   "start it, or mend pgsql.conninfo and pgsql.password_file; `posthorn migrate` "
+                   "makes its tables"}});
+    return;
+  }
   std::string rows;
   for (const maps::PgsqlTableShape& shape : maps::kPgsqlTables) {
     const auto count =

@@ -32,7 +32,12 @@ class CrossCheck {
 
   void run() {
     for (const Source& source : domains_.sources)
-      for (const Entry& entry : source.entries) local_domains_.insert(entry.key);
+      for (const Entry& entry : source.entries) {
+        local_domains_.insert(entry.key);
+        if (!message::is_domain(entry.key))
+          warn(source, entry, fmt::format("{} is no domain, so no mail is for it", entry.key),
+               "write the name alone, as example.org");
+      }
     for (const Source& source : mailboxes_.sources)
       for (const Entry& entry : source.entries) check_mailbox(source, entry);
     for (const Source& source : aliases_.sources)
@@ -50,12 +55,15 @@ class CrossCheck {
   static Finding at(const Source& source, const Entry& entry, std::string reason) {
     return {fmt::format("{}:{}", source.path, entry.line), std::move(reason)};
   }
-  void fault(const Source& source, const Entry& entry, std::string reason) {
+  void fault(const Source& source, const Entry& entry, std::string reason,
+             std::string remedy = "") {
     findings_.faults.push_back(at(source, entry, std::move(reason)));
+    findings_.faults.back().remedy = std::move(remedy);
     if (source.table) source.table->mark_unsure(entry.key);
   }
-  void warn(const Source& source, const Entry& entry, std::string reason) {
+  void warn(const Source& source, const Entry& entry, std::string reason, std::string remedy = "") {
     findings_.warnings.push_back(at(source, entry, std::move(reason)));
+    findings_.warnings.back().remedy = std::move(remedy);
   }
 
   bool is_local(const std::string& domain) const { return local_domains_.contains(domain); }
@@ -63,13 +71,19 @@ class CrossCheck {
   bool has_local_domain(const Source& source, const Entry& entry) {
     const std::size_t sign = entry.key.rfind('@');
     if (sign == std::string::npos) {
-      fault(source, entry, fmt::format("{} has no domain", entry.key));
+      fault(source, entry, fmt::format("{} has no domain", entry.key),
+            entry.key.ends_with(':')
+                ? "the form is NAME@DOMAIN TARGET, without the colon of /etc/aliases"
+                : "write NAME@DOMAIN");
       return false;
     }
     const std::string domain = entry.key.substr(sign + 1);
     if (!domains_.is_whole || is_local(domain)) return true;
-    fault(source, entry,
-          fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key));
+    fault(
+        source, entry, fmt::format("the domain {} of {} is not in maps/domains", domain, entry.key),
+        domain.ends_with(':')
+            ? "take the colon out: the form is ADDRESS TARGET"
+            : fmt::format("`posthorn domain add {}` makes it ours; or take the line out", domain));
     return false;
   }
 
@@ -88,7 +102,8 @@ class CrossCheck {
     std::size_t gone = 0;
     for (const std::string& target : targets) {
       if (!is_target(target)) {
-        fault(source, entry, fmt::format("{} is no address", target));
+        fault(source, entry, fmt::format("{} is no address", target),
+              std::string(remedy_for(target)));
         are_addresses = false;
       } else if (is_whole() && !leads_on(target_of(target, entry.key), 0)) {
         ++gone;
@@ -99,7 +114,16 @@ class CrossCheck {
     }
     std::vector<std::string> way;
     if (are_addresses && is_whole() && !depth_of(entry.key, way))
-      fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")));
+      fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")),
+            "take one of these lines out, or send it to a mailbox");
+  }
+
+  // Postfix's local(8) knows commands, files and lists; virtual(5) knows addresses alone.
+  static std::string_view remedy_for(std::string_view target) {
+    if (target.find_first_of("|/") < 2 || target.starts_with(":include:"))
+      return "programs, files and lists are no targets here; write addresses, or use Sieve";
+    if (target.starts_with('#')) return "a comment has a line of its own";
+    return "write NAME@DOMAIN, or @DOMAIN, several with commas between";
   }
 
   static bool is_target(const std::string& target) {
@@ -115,7 +139,7 @@ class CrossCheck {
     if (!wish.empty()) {
       if (!leads_on(message::to_lower(wish), 0))
         findings_.warnings.push_back(
-            {config_.file.native() + ": server.postmaster",
+            {config::place_of(config_, "server", "postmaster") + ": server.postmaster",
              fmt::format("{} is neither a mailbox nor an alias; the first mailbox gets its mail",
                          wish)});
       return;

@@ -24,7 +24,7 @@ TextFile parse_text(std::string_view text, const std::string& path) {
   for (const LogicalLine& line : logical_lines(text)) {
     const std::string where = fmt::format("{}:{}", path, line.number);
     if (has_control(line.text)) {
-      file.faults.push_back({where, "a control character: is this a text file?"});
+      file.faults.push_back({where, "a control character: is this a text file? Save it as UTF-8"});
       file.faulty_keys.push_back(to_lower(line.text.substr(0, line.text.find_first_of(kSpace))));
       continue;
     }

@@ -34,7 +34,8 @@ std::optional<std::string> fault_of_value(Question question, const Entry& entry)
       if (entry.value.starts_with("smtp:") || entry.value.starts_with("error:") ||
           entry.value == ":")
         return std::nullopt;
-      return fmt::format("\"{}\" is no transport (known: smtp: error:)", entry.value);
+      return fmt::format("\"{}\" is no transport (known: smtp: error:); write smtp:[host]:port",
+                         entry.value);
     case Question::sender_relays:
       if (entry.key.find('@') != std::string::npos &&
           entry.value.find_first_of(" \t") == std::string::npos)
