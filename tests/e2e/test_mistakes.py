@@ -347,7 +347,7 @@ TABLES = [
     ("a link to nowhere", link(ALIASES, "/nowhere/aliases"), "check", 1, rf"{ALIASES}:1: there is no such file; put it back"),
     ("a transport that is none", append("maps/transport", "far.test relay:[h.test]:25\n"), "check", 1, rf"maps/transport{L}.* is no transport .known: smtp: error:.*write smtp:"),
     ("a login without password", append("maps/relay-sasl", "[h.test]:587 user\n"), "check", 1, rf"maps/relay-sasl{L}the value of \[h.test\]:587 is user:password"),
-    ("a pattern left open", regexp("/^(a@/ alice@example.test\n"), "check", 1, rf"maps/patterns:1: .*missing \)"),
+    ("a pattern left open", regexp("/^(a@/ alice@example.test\n"), "check", 1, r"maps/patterns:1: .*missing \)"),
     ("a pattern without slashes", regexp("^a@ alice@example.test\n"), "check", 1, "maps/patterns:1: the form is: /pattern/flags value"),
     ("a group that is not there", regexp("/^(a)@/ $2@example.test\n"), "check", 1, r"maps/patterns:1: \$2 names a group that the pattern does not have"),
     ("a folder all can change", mode("maps", 0o777), "check", 1, r"maps: every account of this machine can change it .mode 0777.; chmod o-w "),
@@ -377,7 +377,7 @@ SCRIPTS = [
     ("a string left open", write(SCRIPT, 'keep "\n'), "check", 1, rf"{SCRIPT}{L}a string without its end; write the quote"),
     ("a script in UTF-16", encode(SCRIPT, "utf-16"), "check", 1, rf"{SCRIPT}:1: a NUL byte; save the script as UTF-8"),
     ("no default.sieve", remove(SCRIPT), "check", 0, rf"warning: .*{SCRIPT}:1: there is no such file: mail that was marked as spam stays in INBOX; put .*touch "),
-    ("one user's script", write("sieve/users/alice@example.test.sieve", 'require "fileinto"\nkeep;'), "check", 1, rf"sieve/users/alice@example.test.sieve:2: the command before has no ;"),
+    ("one user's script", write("sieve/users/alice@example.test.sieve", 'require "fileinto"\nkeep;'), "check", 1, r"sieve/users/alice@example.test.sieve:2: the command before has no ;"),
     ("a script that is not there", key("sieve.before", '["before.sieve"]'), "check", 1, r"sieve/before.sieve:1: there is no such file; put it there, or take its name out of \[sieve\]"),
 ]
 

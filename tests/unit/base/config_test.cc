@@ -27,9 +27,10 @@ TEST(Config, FaultsNameFileLineAndReason) {
       "/etc/x/conf/posthorn.toml:3: unknown key \"mesage_max\", did you mean \"message_max\"?");
   EXPECT_EQ(fault("[smpt]\n"),
             "/etc/x/conf/posthorn.toml:1: unknown section \"smpt\", did you mean \"smtp\"?");
-  EXPECT_EQ(fault("[smtp]\nmessage_max = \"3TB\"\n"),
-            "/etc/x/conf/posthorn.toml:2: smtp.message_max must be a size, as 1024 or \"50MB\" (B, KB, "
-            "MB, GB)");
+  EXPECT_EQ(
+      fault("[smtp]\nmessage_max = \"3TB\"\n"),
+      "/etc/x/conf/posthorn.toml:2: smtp.message_max must be a size, as 1024 or \"50MB\" (B, KB, "
+      "MB, GB)");
   EXPECT_EQ(fault("[smtp]\nmessage_max = \"3GB\"\n"),
             "/etc/x/conf/posthorn.toml:2: smtp.message_max must be 1KB to 2GB");
   EXPECT_EQ(fault("[smtp]\nhops_max = 1\n"),
