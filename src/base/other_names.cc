@@ -200,6 +200,18 @@ std::vector<Override> find_other_names(const Variables& variables) {
   return found;
 }
 
+namespace {
+
+std::string_view why_no_pair(std::string_view type) {
+  if (type == "manual") return "set SSL_CERT_PATH and SSL_KEY_PATH, both, to the files";
+  if (type == "letsencrypt")
+    return "it takes /etc/letsencrypt/live/NAME, so set OVERRIDE_HOSTNAME to the certificate's "
+           "NAME";
+  return "paths.certificate and paths.key name the files; it knows manual and letsencrypt";
+}
+
+}  // namespace
+
 std::vector<std::string> find_idle_names(const Variables& variables) {
   std::vector<std::string> found;
   const auto get = [&](std::string_view name) { return value_of(variables, name); };
@@ -225,7 +237,7 @@ std::vector<std::string> find_idle_names(const Variables& variables) {
   const auto made = find_other_names(variables);
   if (!type.empty() &&
       std::ranges::none_of(made, [](const Override& one) { return one.key == "certificate"; }))
-    tell("SSL_TYPE", "paths.certificate and paths.key name the files");
+    tell("SSL_TYPE", why_no_pair(type));
   if (const std::string level = get("LOG_LEVEL"); !level.empty() && level_for(level).empty())
     tell("LOG_LEVEL", "it is none of trace, debug, info, warn, error");
   if (const std::string permit = get("PERMIT_DOCKER");

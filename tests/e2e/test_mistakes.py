@@ -465,6 +465,10 @@ VARIABLES = [
     ("SRS without its domain", env(ENABLE_SRS="1"), "check", 0, "ENABLE_SRS changes nothing: name the domain of rewritten senders: SRS_DOMAINNAME"),
     ("a virus scanner", env(ENABLE_CLAMAV="1"), "check", 0, "ENABLE_CLAMAV changes nothing: mail is not looked through for viruses"),
     ("a network of containers that is none", env(PERMIT_DOCKER="all"), "check", 0, "PERMIT_DOCKER changes nothing: it is none of host, network"),
+    ("certbot's pair without a name", env(SSL_TYPE="letsencrypt", HOSTNAME=""), "check", 0, "SSL_TYPE changes nothing: it takes /etc/letsencrypt/live/NAME, so set OVERRIDE_HOSTNAME"),
+    ("certbot's pair that is not there", env(SSL_TYPE="letsencrypt", OVERRIDE_HOSTNAME="mail.example.test"), "check", 1, "/etc/letsencrypt/live/mail.example.test/fullchain.pem:1: there is no such file; put one there"),
+    ("one's own pair without its files", env(SSL_TYPE="manual", SSL_CERT_PATH="/cert.pem"), "check", 0, "SSL_TYPE changes nothing: set SSL_CERT_PATH and SSL_KEY_PATH, both"),
+    ("a kind of pair that is none", env(SSL_TYPE="self-signed"), "check", 0, "SSL_TYPE changes nothing: paths.certificate and paths.key name the files; it knows manual and letsencrypt"),
     ("a host name with a blank", env(OVERRIDE_HOSTNAME="my host"), "check", 1, "server.hostname: \"my host\" is no host name; write"),
     ("a profile misspelt", env(POSTHORN_PROFILE="lokal"), NEW.strip(), 1, 'there is no profile "lokal"; there are: default, dev'),
 ]
