@@ -75,18 +75,19 @@ Result<> expect_that(bool holds, std::string why) {
 
 // Names that others are told: a greeting, Received, a domain of senders.
 void expect_names(Settings& settings, const config::Config& config) {
-  const auto is_name = [](std::string_view text) {
-    return text.empty() || message::is_domain(text, message::AddressCharset::ascii);
+  const auto is_name = [](std::string_view text, message::AddressCharset charset) {
+    return text.empty() || message::is_domain(text, charset);
   };
   const std::string& host = config.server.hostname;
   settings.expect("server", "hostname",
-                  expect_that(is_name(host), fmt::format("\"{}\" is no host name; write one as "
-                                                         "mail.example.org",
-                                                         host)));
+                  expect_that(is_name(host, message::AddressCharset::ascii),
+                              fmt::format("\"{}\" is no host name; write one as "
+                                          "mail.example.org",
+                                          host)));
   const std::string& domain = config.server.default_domain;
   settings.expect(
       "server", "default_domain",
-      expect_that(is_name(domain),
+      expect_that(is_name(domain, message::AddressCharset::utf8),
                   fmt::format("\"{}\" is no domain; write one as example.org", domain)));
   const std::string& postmaster = config.server.postmaster;
   settings.expect(

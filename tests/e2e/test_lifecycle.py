@@ -527,7 +527,7 @@ class Refusals(unittest.TestCase):
 
     ROWS = [
         ("an unknown key", "conf", ("smtp.hops_max", "50\nhop_max = 3"), r"posthorn\.toml:\d+: unknown key \"hop_max\", did you mean \"hops_max\""),
-        ("out of range", "conf", ("smtp.hops_max", "3"), r"posthorn\.toml:\d+: hops_max is 3, must be 10 to 1000"),
+        ("out of range", "conf", ("smtp.hops_max", "3"), r"posthorn\.toml:\d+: smtp.hops_max is 3, must be 10 to 1000"),
         ("a wrong type", "conf", ("smtp.require_helo", '"yes"'), r"posthorn\.toml:\d+: "),
         ("no TOML", "conf", ("smtp.hops_max", "= ="), r"posthorn\.toml:\d+: "),
         ("no address", "conf", ("listen.smtp", '["nonsense"]'), r"posthorn\.toml:\d+: listen\.smtp: \"nonsense\" is no address"),
