@@ -24,6 +24,7 @@
 #include "filter/filter.h"
 #include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
+#include "message/idna.h"
 #include "message/mailbox_address.h"
 #include "net/resolver.h"
 #include "net/tls.h"
@@ -262,7 +263,8 @@ void look_at_programs(Findings& findings, const config::Config& config) {
   const std::string& domain = config.server.default_domain;
   const auto domains = entries_of(config, config.maps.domains);
   if (domain.empty() || !domains || config.route.any_domain != "none") return;
-  if (std::ranges::find(*domains, to_lower(domain), &maps::Entry::key) == domains->end())
+  const std::string name = message::ascii_domain(domain).value_or(domain);
+  if (std::ranges::find(*domains, to_lower(name), &maps::Entry::key) == domains->end())
     warn(findings, config::place_of(config, "server", "default_domain"),
          fmt::format("server.default_domain: {} is not in maps/domains: nobody can log in with a "
                      "bare name",

@@ -303,6 +303,7 @@ SETTINGS = [
     ("a URL as host name", key("server.hostname", '"https://mail.example.test"'), "check", 1, L + "server.hostname: .* is no host name; write"),
     ("another host name than the certificate's", key("server.hostname", '"mx.example.test"'), "check", 0, r"warning: .*cert\.pem:1: the certificate is for .*, not for server.hostname mx.example.test; .*; name this server as"),
     ("a default domain that is not ours", key("server.default_domain", '"other.test"'), "check", 0, "warning: .*" + L + "server.default_domain: other.test is not in maps/domains.*posthorn domain add other.test"),
+    ("a default domain in UTF-8", both(append(DOMAINS, "müller.test ok\n"), key("server.default_domain", '"müller.test"')), "check", 0, r"\Ano faults\n\Z"),
     ("a default domain with its @", key("server.default_domain", '"@example.test"'), "check", 1, L + "server.default_domain: .* is no domain; write one"),
     ("a postmaster who is not there", key("server.postmaster", '"nobody@example.test"'), "check", 0, "warning: .*" + L + "server.postmaster: nobody@example.test is neither a mailbox nor an alias; the first mailbox gets its mail"),
     ("a postmaster that is no address", key("server.postmaster", '"not an address"'), "check", 1, L + "server.postmaster: .* is no address; write one"),
