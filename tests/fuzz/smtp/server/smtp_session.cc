@@ -29,7 +29,7 @@ class Directory final : public route::Directory {
       co_return Out(std::unexpected(route::Refusal{553, "5.7.1", "Not your address"}));
     co_return Out{};
   }
-  route::Answer<route::Plan> plan(std::string, std::string) override {
+  route::Answer<route::Plan> plan(route::PlanQuestion) override {
     co_return fail(ErrorKind::temporary, "not asked here");
   }
 };
