@@ -3,6 +3,7 @@
 The folders that it writes to are empty ones in memory; the program is the one that is tested.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -58,9 +59,10 @@ class Entrypoint(unittest.TestCase):
             if code is None:
                 for pid in subprocess.run(["pgrep", "-s", str(process.pid), "-f", "posthorn serve"], capture_output=True,
                                           text=True).stdout.split():
-                    parent = re.search(r"PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
-                    if b"--role" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() and int(parent) == process.pid:
-                        os.kill(int(pid), signal.SIGTERM)
+                    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a role that ended with the first
+                        parent = re.search(r"PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
+                        if b"--role" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() and int(parent) == process.pid:
+                            os.kill(int(pid), signal.SIGTERM)
                 process.wait(60)
         finally:
             if process.poll() is None:

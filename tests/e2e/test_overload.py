@@ -96,8 +96,8 @@ class Guesses(unittest.TestCase):
                 self.assertFalse(log_in(server, service, alice, server.password(alice)), service)
                 self.assertTrue(log_in(server, service, alice, server.password(alice), "127.0.7.1"), service)
             log = server.log()
-            self.assertEqual(log.count("reason=credentials"), 3)
-            self.assertNotIn("wrong", re.sub("reason=\\w+", "", log))
+            self.assertEqual(log.count('reason="wrong password"'), 3)
+            self.assertNotIn("wrong", re.sub('reason="[a-z ]+"', "", log))
 
     def test_a_burst_gets_no_more_guesses_than_the_limit(self):
         with Server(settings={**NO_EXEMPTION, "auth.failures_max": "5"}) as server:
@@ -117,7 +117,7 @@ class Guesses(unittest.TestCase):
                 thread.join(60)
             self.assertEqual(len(results), 30)
             self.assertFalse([line for line in results if line.startswith("a OK")])
-            self.assertEqual(server.log().count("reason=credentials"), 5)
+            self.assertEqual(server.log().count('reason="wrong password"'), 5)
             self.assertEqual(server.log().count("reason=banned"), 25)
 
 
@@ -135,7 +135,7 @@ class Guesses(unittest.TestCase):
                 thread.start()
             for thread in threads:
                 thread.join(60)
-            self.assertEqual(server.log().count("reason=credentials"), 6)
+            self.assertEqual(server.log().count('reason="wrong password"'), 6)
             self.assertEqual(server.log().count("reason=banned"), 24)
             self.assertRegex(server.run("ban", "list").stdout, r"(?m)^127\.0\.7\.1 .*6 failed logins as alice@example\.org$")
             # Who knows nothing of it elsewhere is not locked out.
@@ -252,7 +252,7 @@ class Crowd(unittest.TestCase):
                 last = [busy(), time.monotonic()]
 
                 def quiet():
-                    if busy() - last[0] > 1:
+                    if busy() - last[0] > 10:  # ticks: more than timers and looks at files take
                         last[:] = busy(), time.monotonic()
                     return time.monotonic() - last[1] > 1.5
 
