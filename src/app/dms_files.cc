@@ -204,8 +204,11 @@ class Reader {
     }
   }
 
-  Result<std::optional<std::string>> take(const std::string& name) const {
-    return read_file(folder_ / name);
+  Result<std::optional<std::string>> take(const std::string& name) {
+    TRY(auto text, read_file(folder_ / name));
+    if (!text || text->find('\0') == text->npos) return text;
+    files_.left_out.push_back(fmt::format("{}: it is no text: there is a NUL in it", at(name)));
+    return std::nullopt;
   }
   std::string at(std::string_view name) const { return (folder_ / name).native(); }
   void leave_out(std::string_view name, std::size_t line, std::string_view reason) {
@@ -317,7 +320,8 @@ class Reader {
   void read_aliases(const std::vector<maps::Entry>& entries) {
     for (const maps::Entry& entry : entries) {
       const std::size_t mark = entry.key.rfind('@');
-      if (mark == std::string::npos) {
+      if (mark == std::string::npos ||
+          !message::is_domain(std::string_view(entry.key).substr(mark + 1))) {
         leave_out("postfix-virtual.cf", entry.line, fmt::format("{} has no domain", entry.key));
         continue;
       }

@@ -1,6 +1,6 @@
 // Any bytes as the files of docker-mailserver's config folder, one behind the other with a line
 // "== name" before each: what is read are lines our own tables take, each whole, or every line that
-// was not taken is named.
+// was not taken is named. The Sieve scripts have targets of their own.
 #include "app/dms_files.h"
 
 #include "tests/support/fuzz.h"
@@ -10,9 +10,9 @@ namespace {
 
 using namespace posthorn;
 
-constexpr std::string_view kNames[] = {
-    "postfix-accounts.cf", "postfix-virtual.cf", "postfix-regexp.cf",    "postfix-sasl-password.cf",
-    "postfix-relaymap.cf", "dovecot-quotas.cf",  "before.dovecot.sieve", "after.dovecot.sieve"};
+constexpr std::string_view kNames[] = {"postfix-accounts.cf", "postfix-virtual.cf",
+                                       "postfix-regexp.cf",   "postfix-sasl-password.cf",
+                                       "postfix-relaymap.cf", "dovecot-quotas.cf"};
 
 // Whole lines, none of them empty.
 void check_lines(const std::string& lines) {
