@@ -131,7 +131,7 @@ class Quota(unittest.TestCase):
         users = self.server.root / "conf/users"
         users.write_text(users.read_text().replace("userdb_quota_rule=*:storage=2K", "userdb_quota_rule=*:storage=1M:messages=2 userdb_quota_rule2=nonsense"))
         self.until("dora", 250)
-        self.assertRegex(self.server.log(), r'event=quota\.rule\.refused .*conf/users:\d+: .*nonsense')
+        self.assertRegex(self.server.log(), r'event=maps\.warning .*conf/users:\d+: .*nonsense')
         self.assertIn("nonsense", self.server.run("check").stderr)
         self.assertIn(b"MESSAGE 1 2", imap.getquotaroot("INBOX")[1][1][0])
         self.limit("dora", "1K")
