@@ -132,7 +132,7 @@ first_start() {
   [ ${#domains[@]} -gt 0 ] || [ -n "${MAIL_FROM_DMS:-}" ] || domains=(--domain "$host")
   say "a first configuration for $host (${MAIL_DOMAINS:-$host})"
   posthorn init /etc/posthorn --hostname "$host" "${domains[@]}" --mail /var/mail --spool /var/spool/posthorn \
-    --run /run/posthorn --webroot /var/lib/posthorn/webroot --profile "${POSTHORN_PROFILE:-default}" ${MAIL_SPAMD:+--spamd "$MAIL_SPAMD"} \
+    --run /run/posthorn --state /var/lib/posthorn --webroot /var/lib/posthorn/webroot --profile "${POSTHORN_PROFILE:-default}" ${MAIL_SPAMD:+--spamd "$MAIL_SPAMD"} \
     ${MAIL_PGSQL:+--pgsql "$MAIL_PGSQL"} ${MAIL_FROM_DMS:+--from-dms "$MAIL_FROM_DMS"} >&2
   # docker-mailserver's mail belongs to its own account, 5000; its folders are laid out as ours.
   [ -z "${MAIL_FROM_DMS:-}" ] || find /var/mail -xdev \( -uid 5000 -o -gid 5000 \) -exec chown -h vmail:vmail {} +

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -105,7 +106,9 @@ Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKi
   dialing.channel = File(ends[0]);
   File far(ends[1]);
   const pid_t child = ::fork();
-  if (child < 0) return fail_errno("fork", "", errno);
+  if (child < 0)
+    return fail(ErrorKind::temporary,
+                fmt::format("no process can be made for connections: {}", std::strerror(errno)));
   if (child > 0) return dialing;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "posthorn-dialer");
@@ -262,10 +265,15 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
                               count(*sockets) + kDescriptorsMin);
   std::optional<Dialing> dialing;
   if (result) {
-    if (auto started = start_dialer(config, kind))
+    auto started = start_dialer(config, kind);
+    if (started) {
       dialing = *std::move(started);
-    else
+    } else if (started.error().kind == ErrorKind::temporary) {
+      fmt::print(stderr, "posthorn: {}\n", started.error().what);
+      return kExitTemporary;
+    } else {
       result = std::unexpected(started.error());
+    }
   }
   if (result) fence_in(config, kind);
   // Again: the kernel forgets it when the user changes. No role outlives its supervisor.

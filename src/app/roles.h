@@ -12,6 +12,8 @@ namespace posthorn::app {
 // Ends with this status when a role cannot start because of what the administrator wrote
 // (sysexits.h).
 inline constexpr int kExitConfig = 78;
+// EX_TEMPFAIL: the machine may give later what the role lacks now; the supervisor tries again.
+inline constexpr int kExitTemporary = 75;
 
 // One role in this process, with the sockets it inherited.
 int run_role(const config::Config& config, RoleKind role, std::size_t worker);

@@ -4,19 +4,8 @@
 
 #include "base/ascii.h"
 #include "maps/text_lines.h"
-#include "message/idna.h"
 
 namespace posthorn::maps {
-namespace {
-
-// A domain in UTF-8 stands as its A-label, so that all tables speak of one.
-std::string one_form(std::string key) {
-  if (key.find('@') != std::string::npos) return message::ascii_address(std::move(key));
-  if (key.find('.') == std::string::npos) return key;
-  return message::ascii_domain(key).value_or(key);
-}
-
-}  // namespace
 
 TextFile parse_text(std::string_view text, const std::string& path) {
   TextFile file;
@@ -25,17 +14,17 @@ TextFile parse_text(std::string_view text, const std::string& path) {
     const std::string where = fmt::format("{}:{}", path, line.number);
     if (has_control(line.text)) {
       file.faults.push_back({where, "a control character: is this a text file? Save it as UTF-8"});
-      file.faulty_keys.push_back(to_lower(line.text.substr(0, line.text.find_first_of(kSpace))));
+      file.faulty_keys.push_back(table_key(line.text.substr(0, line.text.find_first_of(kSpace))));
       continue;
     }
     const std::size_t space = line.text.find_first_of(kSpace);
     if (space == std::string::npos) {
       file.faults.push_back({where, fmt::format("\"{}\" has no value; the form is: key value",
                                                 line.text.substr(0, 80))});
-      file.faulty_keys.push_back(to_lower(line.text));
+      file.faulty_keys.push_back(table_key(line.text));
       continue;
     }
-    Entry entry{one_form(to_lower(line.text.substr(0, space))),
+    Entry entry{table_key(line.text.substr(0, space)),
                 std::string(trim(std::string_view(line.text).substr(space), kSpace)), line.number};
     const auto [at, is_new] = lines_of.emplace(entry.key, line.number);
     if (!is_new) {

@@ -43,7 +43,7 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
   std::unordered_map<std::string, State> wanted;
   for (const TextChange& change : changes) {
     TRY_OK(check(change));
-    wanted[to_lower(change.key)] = {&change, false};
+    wanted[table_key(change.key)] = {&change, false};
   }
   std::string out;
   const bool is_marked = text.starts_with(kMark);
@@ -65,17 +65,18 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
     }
     has_entry = true;
     const std::size_t end = std::min(line.find_first_of(" \t\r\v\f\n", begin), line.size());
-    const auto found = wanted.find(to_lower(line.substr(begin, end - begin)));
+    const auto found = wanted.find(table_key(line.substr(begin, end - begin)));
     is_dropping = found != wanted.end();
     if (!is_dropping) {
       out += line;
     } else if (found->second.change->value && !found->second.written) {
-      out += fmt::format("{} {}\n", found->first, *found->second.change->value);
+      const TextChange& change = *found->second.change;
+      out += fmt::format("{} {}\n", to_lower(change.key), *change.value);
       found->second.written = true;
     }
   }
   for (const TextChange& change : changes) {
-    State& state = wanted[to_lower(change.key)];
+    State& state = wanted[table_key(change.key)];
     if (!state.change->value || state.written) continue;
     if (!out.empty() && !out.ends_with('\n')) out += '\n';
     out += fmt::format("{} {}\n", to_lower(change.key), *state.change->value);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "message/idna.h"
 
 namespace posthorn::maps {
 
@@ -18,6 +19,13 @@ std::string as_line(std::string_view text) {
   std::ranges::replace_if(
       line, [](char c) { return c == '\n' || kSpace.find(c) != std::string_view::npos; }, ' ');
   return std::string(trim(line, kSpace));
+}
+
+std::string table_key(std::string_view word) {
+  std::string key = to_lower(word);
+  if (key.find('@') != std::string::npos) return message::ascii_address(std::move(key));
+  if (key.find('.') == std::string::npos) return key;
+  return message::ascii_domain(key).value_or(key);
 }
 
 std::vector<LogicalLine> logical_lines(std::string_view text) {

@@ -16,6 +16,10 @@ bool has_control(std::string_view text);
 // ones are gone.
 std::string as_line(std::string_view text);
 
+// The form in which a key is held and looked up: in lower case, a domain in UTF-8 as its A-label
+// (RFC 5890), so that all tables speak of one.
+std::string table_key(std::string_view word);
+
 struct LogicalLine {
   std::string text;
   std::size_t number = 0;  // of its first line, from 1

@@ -6,6 +6,7 @@ namespace posthorn::message {
 namespace {
 
 constexpr std::size_t kLocalMax = 255;
+constexpr std::size_t kDomainMax = 255;
 
 bool is_alnum(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -76,8 +77,10 @@ std::optional<std::string> take_quoted(std::string_view text, AddressCharset cha
   return std::nullopt;
 }
 
+// RFC 5321 section 4.5.3.1.2: a domain, or an address literal in its place, has 255 octets at most.
 bool is_literal(std::string_view text) {
-  if (text.size() < 3 || text.front() != '[' || text.back() != ']') return false;
+  if (text.size() < 3 || text.size() > kDomainMax || text.front() != '[' || text.back() != ']')
+    return false;
   for (const char c : text.substr(1, text.size() - 2))
     if (!is_alnum(static_cast<unsigned char>(c)) && c != '.' && c != ':' && c != '-') return false;
   return true;
@@ -86,7 +89,7 @@ bool is_literal(std::string_view text) {
 }  // namespace
 
 bool is_domain(std::string_view text, AddressCharset charset) {
-  if (text.empty() || text.size() > 255) return false;
+  if (text.empty() || text.size() > kDomainMax) return false;
   std::size_t label = 0;
   char before = '.';
   for (const char c : text) {

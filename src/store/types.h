@@ -105,7 +105,7 @@ struct Placed {
   NameResult result = NameResult::done;  // anything else: nothing was placed
   std::string mailbox;
   std::uint32_t uidvalidity = 0;
-  Uid uid = 0;
+  Uid uid = 0;  // 0: it is there, and has its UID from the next look at the mailbox
 };
 
 }  // namespace posthorn::store

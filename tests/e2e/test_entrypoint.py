@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import POSTHORN, ROOT, free_port_base, wait_until
 
 ENTRYPOINT = ROOT / "deploy/container/entrypoint.sh"
-FOLDERS = ("/etc/posthorn", "/var/mail", "/var/spool/posthorn", "/run/posthorn", "/run/secrets")
+FOLDERS = ("/etc/posthorn", "/var/mail", "/var/spool/posthorn", "/var/lib/posthorn", "/run/posthorn", "/run/secrets")
 INSIDE = "".join(f"mkdir -p {folder}; mount -t tmpfs -o mode=755 none {folder}; " for folder in FOLDERS) + """
 cp -r "$SECRETS"/. /run/secrets/ 2>/dev/null
 bash "$ENTRYPOINT" "$@"; rc=$?

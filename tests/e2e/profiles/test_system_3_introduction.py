@@ -167,7 +167,7 @@ class Environment(unittest.TestCase):
 
     def test_a_value_out_of_range_names_the_variable(self):
         server = self.server()
-        for name, value, reason in (("POSTHORN_SMTP_RECIPIENTS_MAX", "3", "recipients_max is 3, must be"),
+        for name, value, reason in (("POSTHORN_SMTP_RECIPIENTS_MAX", "3", "smtp.recipients_max is 3, must be"),
                                     ("POSTHORN_SMTP_REQUIRE_HELO", "perhaps", "require_helo must be"),
                                     ("POSTHORN_RELAY_TLS", "some", "tls is \"some\"")):
             server.env[name] = value

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "maps/table.h"
+#include "maps/text_lines.h"
 #include "tests/support/fuzz.h"
 
 namespace {
@@ -36,13 +37,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto before = read(text);
   auto after = read(*edited);
   test::require(maps::parse_text(*edited, "t").faults.empty());
-  std::string lower = key;
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  const auto found = after.find(lower);
+  const std::string held = maps::table_key(key);
+  const auto found = after.find(held);
   test::require(is_set ? found != after.end() && found->second == value : found == after.end());
-  before.erase(lower);
-  after.erase(lower);
+  before.erase(held);
+  after.erase(held);
   test::require(before == after);
   return 0;
 }

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto list = parse_uidlist(text);
   if (!list) return 0;
   Uid last = 0;
-  std::string again = format_uidlist_header(list->uidvalidity, list->leased, "0123");
+  std::string again = format_uidlist_header(list->uidvalidity, list->leased, "0123", 7);
   for (const UidList::Line& line : list->lines) {
     if (line.uid <= last || line.uid >= list->next || line.base.empty()) std::abort();
     if (line.base.find_first_of("\n/") != std::string_view::npos) std::abort();
@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (list->next < list->leased) std::abort();
   const auto back = parse_uidlist(again);
   if (!back || back->uidvalidity != list->uidvalidity || back->next != list->next ||
-      !back->is_ours || back->is_torn || back->lines.size() != list->lines.size())
+      !back->is_ours || back->modseq != 7 || back->is_torn ||
+      back->lines.size() != list->lines.size())
     std::abort();
   for (std::size_t i = 0; i < back->lines.size(); ++i)
     if (back->lines[i].base != list->lines[i].base || back->lines[i].uid != list->lines[i].uid)

@@ -45,6 +45,16 @@ TEST(TextEdit, Rows) {
        "\xEF\xBB\xBF\xEF\xBB\xBF"
        "b 1\n"},
       {"a 0\r\nb 1\r\n", {"b", "2"}, "a 0\r\nb 2\n"},
+      // A domain in UTF-8 and its A-label are one key, whichever stands there.
+      {"info@m\xC3\xBCller.test 0\n",
+       {"info@xn--mller-kva.test", "1"},
+       "info@xn--mller-kva.test 1\n"},
+      {"info@xn--mller-kva.test 0\n",
+       {"INFO@m\xC3\xBCller.test", "1"},
+       "info@m\xC3\xBCller.test 1\n"},
+      {"info@xn--mller-kva.test 0\n", {"info@m\xC3\xBCller.test", std::nullopt}, ""},
+      {"xn--mller-kva.test 0\n", {"m\xC3\xBCller.test", std::nullopt}, ""},
+      {"@m\xC3\xBCller.test 0\n", {"@xn--mller-kva.test", std::nullopt}, ""},
       {"", {"a b", "1"}, "ERROR"},
       {"", {"#a", "1"}, "ERROR"},
       {"", {"", "1"}, "ERROR"},

@@ -155,6 +155,9 @@ TEST(MailboxAddress, SizesToTheByte) {
   EXPECT_EQ(exact.size(), 255U);
   EXPECT_TRUE(parse_mailbox_address(exact + "@" + domain));
   EXPECT_FALSE(parse_mailbox_address(exact + "@" + domain + "y"));
+  // An address literal stands where a domain does, and is no longer.
+  EXPECT_TRUE(parse_mailbox_address("u@[" + std::string(253, '1') + "]"));
+  EXPECT_FALSE(parse_mailbox_address("u@[" + std::string(254, '1') + "]"));
   EXPECT_TRUE(is_domain(std::string(63, 'a') + "." + std::string(63, 'b') + "." +
                         std::string(63, 'c') + "." + std::string(63, 'd')));
   EXPECT_FALSE(is_domain(std::string(63, 'a') + "." + std::string(63, 'b') + "." +
