@@ -1,3 +1,6 @@
+// edge: SMTP, submission, and the logins of IMAP and POP3, for everybody. It reads no mail folder,
+// no table and no password, opens no connection (its dialer does), and hands a session over to the
+// store once lookup has said who it is.
 #include <fmt/format.h>
 
 #include "app/certificates.h"

@@ -1,3 +1,5 @@
+// lookup: the one role that reads tables, passwords and what a login may do; it answers the others
+// over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/generation.h"
 #include "app/migrations.h"
 #include "app/quota.h"

@@ -1,3 +1,5 @@
+// queue: the spool, the filter and all deliveries, to the store by LMTP and to others by SMTP.
+// Takes mail from edge and from this machine's programs, and holds the DKIM keys.
 #include <cerrno>
 #include <unistd.h>
 

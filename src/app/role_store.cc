@@ -1,3 +1,5 @@
+// store: the maildirs of its share of the accounts. LMTP with Sieve in, IMAP and POP3 sessions that
+// edge has handed over out. Nobody else opens a mail folder.
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,3 +1,4 @@
+// web: the pages, /health and /metrics. It opens no mail and makes no connection of its own.
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// StoreSink: what LMTP gives its messages to: Sieve decides for each recipient, then they are in
+// their mailboxes for good, or a reply says why not.
 #include <algorithm>
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// The words that TOML's reader has for a fault, in ours.
 #pragma once
 
 #include <string>

@@ -1,3 +1,4 @@
+// RemoteDirectory: the Directory of the roles that have no tables: it asks lookup.
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>

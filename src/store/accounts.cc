@@ -1,3 +1,4 @@
+// Accounts: which accounts of this store are open, and for how long.
 #include <algorithm>
 
 #include "base/events.h"

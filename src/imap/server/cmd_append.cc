@@ -1,3 +1,4 @@
+// APPEND: a message of the client's into a mailbox. RFC 3501 section 6.3.11, RFC 4315 (UIDPLUS).
 #include <fmt/format.h>
 
 #include "imap/server/session_impl.h"

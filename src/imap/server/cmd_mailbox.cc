@@ -1,3 +1,5 @@
+// The commands about mailboxes by name: CREATE, DELETE, RENAME, SUBSCRIBE, LIST, STATUS, SELECT and
+// their like. RFC 3501 sections 6.3.1 to 6.3.10, RFC 6154, RFC 8438, RFC 9208.
 #include <fmt/format.h>
 #include <map>
 

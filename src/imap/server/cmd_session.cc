@@ -1,3 +1,5 @@
+// The commands about the session itself: CAPABILITY, NOOP, ID, ENABLE, IDLE, LOGOUT. RFC 3501
+// section 6.1, RFC 2177, RFC 2971, RFC 5161.
 #include <fmt/format.h>
 
 #include "base/ascii.h"

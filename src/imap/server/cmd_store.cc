@@ -1,3 +1,5 @@
+// What changes messages: STORE, COPY, MOVE, EXPUNGE, CLOSE. RFC 3501 sections 6.4.2 to 6.4.7,
+// RFC 6851, RFC 7162.
 #include <fmt/format.h>
 
 #include "imap/server/session_impl.h"

@@ -1,3 +1,4 @@
+// AUTH: the exchange is SASL's (auth/sasl_exchange.h); here its words become SMTP's. RFC 4954.
 #include "auth/sasl_exchange.h"
 #include "smtp/server/session_impl.h"
 
@@ -10,6 +11,8 @@ net::Task<> Session::auth(const std::string& argument) {
              sasl, sasl.start(argument),
              [this](const std::string& challenge) { return ask_client(challenge); }));
   if (const auto* failure = std::get_if<auth::SaslFailure>(&exchanged)) {
+    // RFC 4954 section 4: 504 for a mechanism that is not there, 501 for "*" and what is no base64,
+    // section 6: 5.5.6 for a line over its bound.
     switch (*failure) {
       case auth::SaslFailure::unknown_mechanism:
         say({504, "5.5.4", "Unrecognized authentication type"});
@@ -38,6 +41,7 @@ net::Task<> Session::auth(const std::string& argument) {
        .tls = stream_->tls() != nullptr});
   if (!verdict) {
     log_.warn(event::smtp_lookup_failed, {{"reason", verdict.error().what}});
+    // RFC 4954 section 6: not 535, which would tell the client that its password is wrong.
     say({454, "4.7.0", "Temporary authentication failure"});
   } else if (verdict->outcome == auth::Verdict::Outcome::ok) {
     account_ = verdict->account;

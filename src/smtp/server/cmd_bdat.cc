@@ -1,3 +1,4 @@
+// BDAT: the message in chunks of a told size; what is refused is read over. RFC 3030 section 2.
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@ net::Task<> Session::bdat(const std::string& argument) {
     over_ = true;  // how many bytes follow is not known: the stream is out of step
     co_return Result<>{};
   }
+  // RFC 3030 section 2: the chunk comes whatever we say, and is read before the answer.
   if (envelope_.recipients.empty()) {
     say({554, "5.5.1", "No valid recipients"});
     co_return co_await skip(chunk->size);
@@ -32,6 +34,7 @@ net::Task<> Session::bdat(const std::string& argument) {
     left -= piece.size();
     buffer_.consume(piece.size());
   }
+  // RFC 3030 section 2: each chunk has its answer; LAST's is the message's.
   if (!chunk->last) {
     say(refusal_ ? *refusal_ : Reply{250, "2.0.0", fmt::format("{} octets received", chunk->size)});
     co_return Result<>{};

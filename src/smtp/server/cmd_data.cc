@@ -1,3 +1,5 @@
+// DATA: the message up to CRLF.CRLF, streamed into the sink as it comes. RFC 5321 sections 4.1.1.4
+// and 4.5.2. An end of data is CRLF.CRLF and nothing else (proto/data_decoder.h).
 #include "smtp/proto/data_decoder.h"
 #include "smtp/server/session_impl.h"
 
@@ -5,10 +7,12 @@ namespace posthorn::smtp {
 
 net::Task<> Session::data() {
   if (envelope_.recipients.empty()) {
+    // RFC 5321 section 3.3: 554 when no recipient was taken.
     say({554, "5.5.1", "No valid recipients"});
     co_return Result<>{};
   }
   if (chunked_) {
+    // RFC 3030 section 2: DATA and BDAT are not mixed in one transaction.
     say({503, "5.5.1", "BDAT has begun"});
     co_return Result<>{};
   }
@@ -51,6 +55,7 @@ net::Task<> Session::data() {
 // after a minute, for the whole by the least rate.
 net::Task<> Session::fill_data(SteadyTime begun, std::uint64_t& received) {
   const SteadyTime now = Clock::system().steady_now();
+  // RFC 5321 section 4.5.3.2.5: three minutes between pieces at the least.
   const auto n = co_await buffer_.fill(*stream_, now + settings_.smtp.data_timeout, 65'536);
   if (!n) co_return std::unexpected(n.error());
   received += *n;

@@ -1,3 +1,5 @@
+// HELO, EHLO and LHLO, and what changes who the peer is: STARTTLS and, between our own roles,
+// XFORWARD. RFC 5321 section 4.1.1.1, RFC 3207, RFC 2033 section 4.1.
 #include <fmt/format.h>
 
 #include "smtp/server/session_impl.h"
@@ -6,6 +8,7 @@ namespace posthorn::smtp {
 
 Reply Session::hello(const Command& command) {
   if (!is_hello_text(command.argument)) return {501, "5.5.4", "A host name must follow"};
+  // RFC 5321 section 4.1.4: EHLO resets the transaction; a session may begin again with it.
   reset_envelope();
   helo_ = command.argument;
   greeted_ = true;
@@ -15,6 +18,9 @@ Reply Session::hello(const Command& command) {
     text += fmt::format(" Hello {} [{}]", is_host_text(helo_) ? helo_ : "there",
                         stream_->peer().address);
   if (!extended_) return {250, "", text};
+  // RFC 2920, 1870, 3207, 4954, 2034, 6152, 3461, 6531, 3030, in this order. What is offered
+  // depends on the state: STARTTLS never inside TLS (RFC 3207 section 4.2), AUTH never in the clear
+  // where a password would be (RFC 4954 section 4).
   text += "\nPIPELINING";
   text += fmt::format("\nSIZE {}", settings_.smtp.message_max);
   if (services_.tls != nullptr && stream_->tls() == nullptr) text += "\nSTARTTLS";

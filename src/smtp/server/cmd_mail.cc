@@ -1,3 +1,5 @@
+// MAIL FROM: the envelope begins. Who may send as whom is asked here (RFC 6409 section 6.1); who
+// proves to have sent it, later, is in SentBy (message/envelope.h). RFC 5321 section 4.1.1.2.
 #include "base/metrics.h"
 #include "smtp/server/session_impl.h"
 
@@ -20,6 +22,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   const auto mail = parse_mail(argument);
   if (!mail) co_return mail.error();
   if (!mail->token.empty() && !settings_.internal) co_return unknown_parameter();
+  // RFC 1870 section 6.1: what is declared too large is refused before it comes.
   if (mail->size > settings_.smtp.message_max)
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
   // RFC 8098 section 3: a read receipt has the null sender, as has what bounces would bounce again
@@ -29,6 +32,9 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   if (!account_.empty() && !is_free && settings_.submission.check_sender) {
     if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
   }
+  // RFC 5321 section 4.1.1.2: MAIL clears what stood before. RFC 3461 sections 4.3 and 4.4: RET and
+  // ENVID go with the message; RFC 6152 section 3 and RFC 6531 section 3.4: what its body and its
+  // addresses may hold.
   reset_envelope();
   in_mail_ = true;
   envelope_.sender = mail->sender;

@@ -1,3 +1,5 @@
+// RCPT TO: the directory decides, and a refusal is a refusal here, before any of the message has
+// come. Could not be asked: 451, never 550. RFC 5321 section 4.1.1.3.
 #include <fmt/ranges.h>
 
 #include "base/metrics.h"
@@ -12,6 +14,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   auto rcpt = parse_rcpt(argument, charset);
   if (!rcpt) co_return rcpt.error();
   if (!rcpt->named.empty() && !settings_.internal) co_return unknown_parameter();
+  // RFC 5321 section 4.5.3.1.10: 452, and the client sends the rest in another transaction.
   if (named_ >= settings_.smtp.recipients_max) co_return Reply{452, "4.5.3", "Too many recipients"};
   if (services_.directory == nullptr) {
     envelope_.recipients.push_back({std::move(rcpt->address), std::move(rcpt->original),
@@ -48,6 +51,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
               {{"rcpt", address},
                {"to", fmt::format("{}", fmt::join((*answer)->recipients, ","))},
                {"from", envelope_.sender}});
+  // RFC 3461 section 4.2: the address as the sender knows it stays with it through aliases.
   if (rcpt->original.empty()) rcpt->original = "rfc822;" + address;
   for (const std::string& to : (*answer)->recipients)
     if (seen_.insert(message::to_lower(to)).second)

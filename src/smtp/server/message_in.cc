@@ -1,3 +1,6 @@
+// From the first byte of a message to the reply behind its last, for DATA and BDAT alike: bounds,
+// what a submission lacks, the trace field, the sink, and who follows too closely. A message is
+// acknowledged only when the sink has it for good (RFC 5321 section 6.1).
 #include "base/metrics.h"
 #include "message/complete_addresses.h"
 #include "message/received.h"
@@ -121,6 +124,7 @@ net::Awaitable<void> Session::release_header() {
   header_ = {};
   if (is_submission()) block = message::complete_addresses(block, own_domain());
   const message::Headers headers(block);
+  // RFC 5321 section 6.3: Received fields are counted, and a hundred or more may be.
   if (message::count_hops(headers) > settings_.smtp.hops_max)
     refuse({554, "5.4.6", "Too many hops: a mail loop"});
   std::string above = make_received_field();
@@ -161,6 +165,7 @@ std::string Session::make_missing_fields(const message::Headers& headers) const 
   return out;
 }
 
+// RFC 5321 section 4.4: on top of what came.
 std::string Session::make_received_field() const {
   message::ReceivedBy by{.hostname = settings_.hostname,
                          .session = session_id_,
