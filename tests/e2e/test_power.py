@@ -87,7 +87,7 @@ class Power(unittest.TestCase):
                 thread.join(60)
             self.assertTrue(run("umount", str(self.mail)))
             # Each role had the mount in its own name space: until the last one is gone it would be the dead file system again.
-            wait_until(lambda: not subprocess.run(["losetup", "-j", str(self.image)], capture_output=True).stdout.strip())
+            wait_until(lambda: not subprocess.run(["losetup", "-j", str(self.image)], capture_output=True).stdout.strip(), 60)
             self.assertTrue(self.mount())
             self.start()
             try:

@@ -168,8 +168,8 @@ class Environment(unittest.TestCase):
     def test_a_value_out_of_range_names_the_variable(self):
         server = self.server()
         for name, value, reason in (("POSTHORN_SMTP_RECIPIENTS_MAX", "3", "smtp.recipients_max is 3, must be"),
-                                    ("POSTHORN_SMTP_REQUIRE_HELO", "perhaps", "require_helo must be"),
-                                    ("POSTHORN_RELAY_TLS", "some", "tls is \"some\"")):
+                                    ("POSTHORN_SMTP_REQUIRE_HELO", "perhaps", "smtp.require_helo must be"),
+                                    ("POSTHORN_RELAY_TLS", "some", "relay.tls is \"some\"")):
             server.env[name] = value
             done = server.run("check", check=False)
             self.assertNotEqual(done.returncode, 0)
