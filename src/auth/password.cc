@@ -4,14 +4,13 @@
 #include <argon2.h>
 #include <crypt.h>
 #include <fmt/format.h>
-#include <memory>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 #include "base/ascii.h"
 #include "base/base64.h"
 #include "base/ids.h"
+#include "net/openssl.h"
 
 namespace posthorn::auth {
 namespace {
@@ -118,8 +117,7 @@ Result<bool> verify_argon(std::string_view stored, std::string_view password) {
 
 Result<std::string> digest(const EVP_MD* kind, std::string_view a, std::string_view b) {
   std::string out(static_cast<std::size_t>(EVP_MD_get_size(kind)), '\0');
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
-                                                                   EVP_MD_CTX_free);
+  const net::DigestContextPtr context(EVP_MD_CTX_new());
   if (EVP_DigestInit_ex(context.get(), kind, nullptr) != 1 ||
       EVP_DigestUpdate(context.get(), a.data(), a.size()) != 1 ||
       EVP_DigestUpdate(context.get(), b.data(), b.size()) != 1 ||

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include "base/assert.h"
 #include "base/base64.h"
 #include "message/dkim.h"
+#include "net/openssl.h"
 
 namespace posthorn::deliver {
 namespace {
@@ -23,9 +21,6 @@ constexpr int kBitsMin = 1024;  // RFC 8301 section 3.2: fewer are worth nothing
 constexpr int kBitsMax = 8192;
 constexpr std::string_view kSuffix = ".pem";
 
-using Bio = std::unique_ptr<BIO, decltype(&BIO_free_all)>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
-
 unsigned char* bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
@@ -33,7 +28,7 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::string text_of(const Bio& bio) {
+std::string text_of(const net::BioPtr& bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return {data, static_cast<std::size_t>(size)};
@@ -70,7 +65,7 @@ bool DkimKey::is_rsa() const {
 }
 
 Result<DkimKey> DkimKey::parse(const std::string& pem) {
-  const Bio in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free_all);
+  const net::BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   DkimKey key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_password, nullptr));
   if (!key.key_) return wrong("this is no private key in PEM form, or it has a password");
   ERR_clear_error();
@@ -128,7 +123,7 @@ int DkimKey::bits() const {
 std::string DkimKey::public_base64() const {
   std::string bytes;
   if (is_rsa()) {
-    const Bio out(BIO_new(BIO_s_mem()), BIO_free_all);
+    const net::BioPtr out(BIO_new(BIO_s_mem()));
     ASSERT(i2d_PUBKEY_bio(out.get(), key_.get()) == 1);
     bytes = text_of(out);
   } else {
@@ -140,7 +135,7 @@ std::string DkimKey::public_base64() const {
 }
 
 Result<std::string> DkimKey::to_pem() const {
-  const Bio out(BIO_new(BIO_s_mem()), BIO_free_all);
+  const net::BioPtr out(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_PrivateKey(out.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
     return wrong("the key could not be written as PEM");
   return text_of(out);
@@ -151,7 +146,7 @@ Result<std::string> DkimKey::sign(std::string_view digest) const {
   std::size_t size = signature.size();
   bool done = false;
   if (is_rsa()) {
-    const KeyContext context(EVP_PKEY_CTX_new(key_.get(), nullptr), EVP_PKEY_CTX_free);
+    const net::KeyContextPtr context(EVP_PKEY_CTX_new(key_.get(), nullptr));
     done = context && EVP_PKEY_sign_init(context.get()) == 1 &&
            EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
            EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1 &&
@@ -159,8 +154,7 @@ Result<std::string> DkimKey::sign(std::string_view digest) const {
                          digest.size()) == 1;
   } else {
     // RFC 8463 section 3: PureEdDSA of the digest.
-    const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
-                                                                     EVP_MD_CTX_free);
+    const net::DigestContextPtr context(EVP_MD_CTX_new());
     done = context &&
            EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1 &&
            EVP_DigestSign(context.get(), bytes_of(signature), &size, bytes_of(digest),

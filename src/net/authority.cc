@@ -2,28 +2,14 @@
 
 #include <ctime>
 #include <fmt/format.h>
-#include <memory>
-#include <openssl/bn.h>
 #include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
+#include "net/openssl.h"
 #include "net/tls_error.h"
 
 namespace posthorn::net {
 namespace {
-
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* value) const {
-    Free(value);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 
 constexpr std::chrono::days kAuthorityLife{3650};
 constexpr std::chrono::days kLeafLife{820};
@@ -60,10 +46,9 @@ Made begin(KeyPtr key, std::chrono::days lifetime) {
   if (!made.key || !made.certificate) return {};
   X509* certificate = made.certificate.get();
   X509_set_version(certificate, X509_VERSION_3);
-  BIGNUM* serial = BN_new();
-  BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
-  BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate));
-  BN_free(serial);
+  const BignumPtr serial(BN_new());
+  BN_rand(serial.get(), 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+  BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate));
   X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
   X509_time_adj_ex(X509_getm_notAfter(certificate), static_cast<int>(lifetime.count()), 0, nullptr);
   X509_set_pubkey(certificate, made.key.get());
@@ -80,10 +65,9 @@ bool finish(X509* certificate, X509* issuer, EVP_PKEY* key, const std::vector<Ex
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   for (const auto& [id, value] : all) {
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str());
-    if (extension == nullptr) return false;
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
+    const ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str()));
+    if (!extension) return false;
+    X509_add_ext(certificate, extension.get(), -1);
   }
   return X509_sign(certificate, key, EVP_sha256()) != 0;
 }
@@ -170,8 +154,8 @@ Result<bool> may_issue(const KeyPair& authority, const ServerNames& names) {
   TRY(const KeyPair pair, issue_certificate(authority, names));
   const CertificatePtr trusted = read_certificate(authority.certificate_pem);
   const CertificatePtr leaf = read_certificate(pair.certificate_pem);
-  const std::unique_ptr<X509_STORE, Freer<X509_STORE_free>> store(X509_STORE_new());
-  const std::unique_ptr<X509_STORE_CTX, Freer<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
+  const StorePtr store(X509_STORE_new());
+  const StoreContextPtr check(X509_STORE_CTX_new());
   if (!trusted || !leaf || !store || !check ||
       X509_STORE_add_cert(store.get(), trusted.get()) != 1 ||
       X509_STORE_CTX_init(check.get(), store.get(), leaf.get(), nullptr) != 1)

@@ -4,10 +4,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,23 +12,12 @@
 #include "base/assert.h"
 #include "base/last_good.h"
 #include "net/authority.h"
+#include "net/openssl.h"
 #include "net/ticket_keys.h"
 #include "net/tls_error.h"
 
 namespace posthorn::net {
 namespace {
-
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* value) const {
-    Free(value);
-  }
-};
-using ContextPtr = std::shared_ptr<SSL_CTX>;
-using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 
 constexpr std::size_t kFolderPairsMax = 1000;
 
@@ -64,10 +50,10 @@ CertificateInfo read_info(X509* certificate) {
     info.not_after = WallTime(std::chrono::seconds(timegm(&tm)));
   if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &tm) == 1)
     info.not_before = WallTime(std::chrono::seconds(timegm(&tm)));
-  auto* names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+  const NamesPtr names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type == GEN_DNS) info.names.push_back(asn1_text(name->d.dNSName));
     if (name->type == GEN_IPADD) {
       std::array<char, INET6_ADDRSTRLEN> text{};
@@ -76,7 +62,6 @@ CertificateInfo read_info(X509* certificate) {
       info.names.emplace_back(text.data());
     }
   }
-  GENERAL_NAMES_free(names);
   std::array<char, 65> organization{};
   if (X509_NAME_get_text_by_NID(X509_get_issuer_name(certificate), NID_organizationName,
                                 organization.data(), organization.size()) > 0)
