@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/progress.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "app/supervisor.h"
@@ -142,6 +143,7 @@ class Transfer {
     } else {
       run_here(run);
     }
+    progress().end();
     if (!run.result)
       return complain(run.result.error().kind == ErrorKind::temporary ? EX_TEMPFAIL : 1,
                       run.result.error().what);

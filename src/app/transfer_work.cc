@@ -4,9 +4,12 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <map>
+#include <ranges>
 #include <sstream>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/progress.h"
 #include "message/headers.h"
 #include "message/mbox.h"
 #include "store/dovecot_files.h"
@@ -37,44 +40,6 @@ std::string seconds_of(WallTime time) {
       std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(since).count()));
 }
 
-// How far it is, on standard error, which is no mail's way: on a terminal one line that grows, in a
-// log a line every ten seconds. What is quick says nothing.
-class Progress {
- public:
-  void count_one(std::string_view folder) {
-    ++count_;
-    const SteadyTime now = Clock::system().steady_now();
-    if (now < due_) return;
-    const bool is_first = due_ == SteadyTime{};
-    due_ = now + (is_terminal_ ? kOnTerminal : kInLog);
-    if (is_first) return;
-    fmt::print(stderr, "{}{} messages, in {}{}", is_terminal_ ? "\r\x1b[K" : "posthorn: ", count_,
-               printable(folder), is_terminal_ ? "" : " now\n");
-    std::fflush(stderr);
-    is_shown_ = true;
-  }
-  // Before another line.
-  void end() {
-    if (is_shown_ && is_terminal_) fmt::print(stderr, "\r\x1b[K");
-    is_shown_ = false;
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kOnTerminal = 200ms, kInLog = 10s;
-  static std::string printable(std::string_view name) {
-    std::string text(name);
-    std::ranges::replace_if(
-        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
-    return text;
-  }
-
-  const bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
-  std::size_t count_ = 0;
-  SteadyTime due_{};
-  bool is_shown_ = false;
-};
-Progress progress;  // of the one transfer of this process
-
 net::Task<> stage(Desk desk, std::string folder, Carried mail) {
   std::string wire;
   store::CrlfConverter().append(mail.text, wire);
@@ -88,6 +53,13 @@ net::Task<> stage(Desk desk, std::string folder, Carried mail) {
   for (const std::string& keyword : mail.keywords)
     if (store::is_keyword(keyword)) last.add("keyword", keyword);
   CO_TRY_OK(co_await desk(std::move(last)));
+  co_return Result<>{};
+}
+
+// All that was staged appears in its folders.
+net::Task<> commit(Desk desk) {
+  progress().say("are read and put in their places");
+  CO_TRY_OK(co_await desk(net::Message("commit")));
   co_return Result<>{};
 }
 
@@ -145,7 +117,7 @@ net::Task<std::size_t> stage_folder(Desk desk, Path path, std::string folder) {
       if ((letters.keywords >> bit & 1U) != 0 && !names[bit].empty())
         mail.keywords.push_back(names[bit]);
     CO_TRY_OK(co_await stage(desk, folder, std::move(mail)));
-    progress.count_one(folder);
+    progress().count_one(folder);
     ++count;
   }
   co_return count;
@@ -253,14 +225,16 @@ Result<bool> copy_message(const Path& from, store::FileLocation at, const Path& 
 
 // What Dovecot would find: the files of messages, and then the lists beside them, which so name at
 // least all that were copied.
-Result<std::size_t> copy_folder(const Path& from, const Path& to) {
+Result<std::size_t> copy_folder(const Path& from, const Path& to, std::string_view folder) {
   for (const char* name : {"", "cur", "new", "tmp"})
     TRY_OK(Disk::real().make_folder(*name == '\0' ? to : to / name));
   TRY(const auto scan, store::scan_maildir(from));
   std::size_t count = 0;
   for (const store::FolderFile& file : scan.files) {
     TRY(const bool is_copied, copy_message(from, file.location(), to));
-    if (is_copied) ++count;
+    if (!is_copied) continue;
+    ++count;
+    progress().count_one(folder);
   }
   TRY(const auto names, store::list_names(from));
   for (const std::string& name : names)
@@ -281,6 +255,10 @@ net::Task<net::Message> Desk::operator()(net::Message request) const {
 }
 
 net::Task<std::size_t> import_mbox(Desk desk, const File& input, std::string folder) {
+  struct stat info{};
+  const off_t begin = ::lseek(input.fd(), 0, SEEK_CUR);
+  if (::fstat(input.fd(), &info) == 0 && S_ISREG(info.st_mode) && begin >= 0)
+    progress().expect_bytes(static_cast<std::uint64_t>(std::max<off_t>(0, info.st_size - begin)));
   message::MboxReader reader;
   std::vector<char> buffer(256 * 1024);
   std::size_t count = 0;
@@ -296,20 +274,24 @@ net::Task<std::size_t> import_mbox(Desk desk, const File& input, std::string fol
     if (reader.is_foreign())
       co_return fail(ErrorKind::permanent, "it does not begin with a From line: no mbox file");
     while (auto one = reader.take()) {
+      const std::uint64_t end = one->end;
       CO_TRY_OK(co_await stage(desk, folder, carried_from(*std::move(one))));
-      progress.count_one(folder);
+      progress().count_one(folder, end);
       ++count;
     }
   }
-  CO_TRY_OK(co_await desk(net::Message("commit")));
+  CO_TRY_OK(co_await commit(desk));
   co_return count;
 }
 
 net::Task<std::size_t> import_maildir(Desk desk, Path maildir, std::string folder) {
-  CO_TRY(std::size_t count, co_await stage_folder(desk, maildir, folder));
   CO_TRY(const auto folders, store::list_folders(maildir));
   const std::string above = folder == "INBOX" ? "" : folder + store::kSeparator;
-  std::vector<std::string> made;
+  struct Source {
+    Path path;
+    std::string folder;
+  };
+  std::vector<Source> sources{{maildir, folder}};
   store::OddFolders odd;
   const auto is_taken = [&](std::string_view name) {
     return odd.contains(name) || std::ranges::binary_search(folders, store::folder_of(name));
@@ -320,15 +302,23 @@ net::Task<std::size_t> import_maildir(Desk desk, Path maildir, std::string folde
       name = store::readable_name(one, is_taken);
       if (name) odd.emplace(*name, one);
     }
-    if (!name) continue;
-    made.push_back(above + *name);
-    CO_TRY(const std::size_t more, co_await stage_folder(desk, maildir / one, above + *name));
+    if (name) sources.push_back({maildir / one, above + *name});
+  }
+  std::size_t all = 0;
+  for (const Source& source : sources) {
+    CO_TRY(const auto scan, store::scan_maildir(source.path));
+    all += scan.files.size();
+  }
+  progress().expect_messages(all);
+  std::size_t count = 0;
+  for (const Source& source : sources) {
+    CO_TRY(const std::size_t more, co_await stage_folder(desk, source.path, source.folder));
     count += more;
   }
   CO_TRY(const auto text, read_file(maildir / "subscriptions"));
-  for (const std::string& name : made)
-    CO_TRY_OK(co_await desk(net::Message("create").add("name", name)));
-  CO_TRY_OK(co_await desk(net::Message("commit")));
+  for (const Source& source : sources | std::views::drop(1))
+    CO_TRY_OK(co_await desk(net::Message("create").add("name", source.folder)));
+  CO_TRY_OK(co_await commit(desk));
   for (const std::string& name : store::parse_subscriptions(text.value_or("")).names)
     CO_TRY_OK(
         co_await desk(net::Message("subscribe")
@@ -351,7 +341,7 @@ net::Task<std::size_t> export_mbox(Desk desk, const File& output, std::string fo
       CO_TRY(const bool is_there, co_await export_one(desk, output, folder, *one));
       if (!is_there) continue;
       ++count;
-      progress.count_one(folder);
+      progress().count_one(folder);
     }
   }
 }
@@ -360,7 +350,7 @@ net::Task<std::size_t> export_one_mbox(Desk desk, const File& output, std::strin
   CO_TRY(const std::size_t count, co_await export_mbox(desk, output, folder));
   CO_TRY(auto left, co_await list_folders_of(desk));
   std::erase(left, folder);
-  progress.end();
+  progress().end();
   fmt::print(stderr, "took {}", folder);
   if (!left.empty())
     fmt::print(stderr, "; left {} (--folder names another; a folder as the place takes all)",
@@ -375,7 +365,7 @@ net::Task<std::size_t> export_mboxes(Desk desk, Path place) {
   for (const std::string& folder : folders) {
     CO_TRY(const File output, Disk::real().open(place / (folder + ".mbox"), OpenMode::create));
     CO_TRY(const std::size_t more, co_await export_mbox(desk, output, folder));
-    progress.end();
+    progress().end();
     fmt::print(stderr, "took {}: {} message{}\n", folder, more, more == 1 ? "" : "s");
     count += more;
   }
@@ -384,7 +374,7 @@ net::Task<std::size_t> export_mboxes(Desk desk, Path place) {
 
 net::Task<std::size_t> export_maildir(Desk desk, Path account, Path place) {
   CO_TRY_OK(co_await desk(net::Message("settle")));
-  CO_TRY(std::size_t count, copy_folder(account, place));
+  CO_TRY(std::size_t count, copy_folder(account, place, "INBOX"));
   CO_TRY(const auto folders, store::list_folders(account));
   CO_TRY(const auto odd_text, read_file(account / store::kOddFoldersFile, 16U << 20U));
   std::map<std::string, std::string> names;
@@ -394,7 +384,8 @@ net::Task<std::size_t> export_maildir(Desk desk, Path account, Path place) {
     const auto odd = names.find(folder);
     const auto name = odd != names.end() ? odd->second : store::name_of_folder(folder);
     if (!name) continue;
-    CO_TRY(const std::size_t more, copy_folder(account / folder, place / store::folder_of(*name)));
+    CO_TRY(const std::size_t more,
+           copy_folder(account / folder, place / store::folder_of(*name), *name));
     count += more;
   }
   co_return count;

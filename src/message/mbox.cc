@@ -135,14 +135,18 @@ void MboxReader::feed(std::string_view piece) {
     rest_ += piece.substr(0, end);
     if (end == std::string_view::npos) return;
     piece.remove_prefix(end + 1);
+    const std::size_t size = rest_.size() + 1;
     if (rest_.ends_with('\r')) rest_.pop_back();
     line(rest_);
     rest_.clear();
+    line_begin_ += size;
   }
 }
 
 void MboxReader::finish() {
-  if (!rest_.empty()) line(std::exchange(rest_, {}));
+  const std::size_t size = rest_.size();
+  if (size > 0) line(std::exchange(rest_, {}));
+  line_begin_ += size;
   end_message();
 }
 
@@ -179,6 +183,7 @@ void MboxReader::end_message() {
   if (is_internal) return;
   read_marks(headers, message.marks);
   message.text = without_marks(message.text);
+  message.end = line_begin_;
   ready_.push_back(std::move(message));
 }
 

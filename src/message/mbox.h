@@ -25,7 +25,8 @@ struct MboxMessage {
   std::string sender;  // of the From line; "MAILER-DAEMON" for none
   std::optional<WallTime> date;
   MboxMarks marks;
-  std::string text;  // LF lines, quoting and mark fields taken away
+  std::string text;       // LF lines, quoting and mark fields taken away
+  std::uint64_t end = 0;  // of a read one: where it ends in the file
 };
 
 // Takes a file in pieces; a message is whole when the next one begins.
@@ -42,7 +43,8 @@ class MboxReader {
   void line(std::string_view line);
   void end_message();
 
-  std::string rest_;  // a line that is not whole
+  std::string rest_;              // a line that is not whole
+  std::uint64_t line_begin_ = 0;  // where it stands in the file
   std::vector<MboxMessage> ready_;
   std::size_t taken_ = 0;
   std::optional<MboxMessage> now_;

@@ -3,17 +3,22 @@
 Python's mailbox module writes what is imported and reads what was exported; IMAP shows what is in between.
 """
 
+import contextlib
 import email
+import fcntl
 import imaplib
 import mailbox
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -67,6 +72,46 @@ class Transfers(unittest.TestCase):
             return found
         finally:
             client.logout()
+
+    def import_on_terminal(self, terminal):
+        """What a terminal of 80 columns gets to see of the import of a maildir, which is held up on its way."""
+        count = 300
+        for name in ("cur", "new", "tmp", ".Old/cur", ".Old/new", ".Old/tmp"):
+            (self.folder / "in" / name).mkdir(parents=True)
+        for i in range(count):
+            (self.folder / "in" / ("cur", ".Old/cur")[i % 2] / f"{i}.x:2,S").write_bytes(message(f"mail {i}").replace(b"\r\n", b"\n"))
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 80, 0, 0))
+        command = [POSTHORN, "import", "maildir", str(self.folder / "in"), "--user", "bob@example.org", "-c", str(self.server.conf)]
+        with subprocess.Popen(command, stderr=slave, env={**os.environ, "TERM": terminal}) as process:
+            os.close(slave)
+            staged = self.server.maildir("bob") / "tmp"
+            wait_until(lambda: staged.exists() and len(self.staged()) > 10, step=0.001)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.3)  # from then on it is not quick
+            process.send_signal(signal.SIGCONT)
+            seen = b""
+            with contextlib.suppress(OSError):  # the terminal's end
+                while piece := os.read(master, 4096):
+                    seen += piece
+            os.close(master)
+            self.assertEqual(process.wait(60), 0, seen)
+        self.assertTrue(seen.endswith(b"300 messages\r\n"), seen)
+        return seen
+
+    def test_a_bar_on_a_terminal(self):
+        seen = self.import_on_terminal("xterm")
+        drawn = re.findall(rb"\r\x1b\[K\[(#*)(-*)\] +(\d+) %  (\d+) of 300 messages[^\r]*, in (?:INBOX|Old)", seen)
+        self.assertTrue(drawn, seen)
+        for done, left, percent, count in drawn:
+            self.assertEqual(int(percent), int(count) // 3)
+            self.assertEqual(len(done), len(done + left) * int(percent) // 100)
+        self.assertEqual([int(one[3]) for one in drawn], sorted(int(one[3]) for one in drawn))
+        self.assertLess(max(map(len, re.split(rb"\r\x1b\[K|\r\n", seen))), 80)
+        self.assertRegex(seen, rb"\r\x1b\[K300 messages\r\n$")  # nothing is left of it
+
+    def test_no_bar_where_a_line_cannot_be_drawn_anew(self):
+        self.assertEqual(self.import_on_terminal("dumb"), b"300 messages\r\n")
 
     def test_mbox_in_and_out(self):
         (self.folder / "in.mbox").write_text(MBOX)

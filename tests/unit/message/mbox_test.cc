@@ -36,6 +36,8 @@ TEST(Mbox, ReadsMessagesInEveryPiece) {
     EXPECT_EQ(found[0].marks.keywords, (std::vector<std::string>{"Work", "$Forwarded"}));
     EXPECT_EQ(found[1].text, "Subject: two\n\nlast\n");
     EXPECT_EQ(found[1].marks, MboxMarks{});
+    EXPECT_EQ(found[0].end, text.find("From MAILER-DAEMON"));
+    EXPECT_EQ(found[1].end, text.size());
   }
 }
 
