@@ -3,6 +3,7 @@
 It is told what to do over Marionette, the protocol by which Mozilla tests its programs: JSON with its length before it, over a
 loopback port. The scripts run in the program itself and call what its windows call: the account is set up by the code of
 "New account" from what the server's autoconfiguration says, a mail is written in its compose window, read in its message pane.
+That is no interface that Thunderbird keeps: what is called here is as version 153 has it, and 140 has not.
 """
 
 import contextlib
