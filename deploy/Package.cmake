@@ -17,6 +17,7 @@ foreach(folder conf/profiles migrations)
     install(DIRECTORY ${folder}/ DESTINATION share/posthorn/${folder} COMPONENT posthorn)
   endif()
 endforeach()
+install(FILES ${debian}/logrotate DESTINATION /etc/logrotate.d RENAME posthorn COMPONENT posthorn)
 install(PROGRAMS deploy/roundcube/setup deploy/roundcube/serve DESTINATION share/posthorn/roundcube COMPONENT posthorn)
 # What an administrator edits and `posthorn init` would only copy; dpkg asks before it changes one that was edited.
 install(FILES maps/aliases maps/senders maps/transport DESTINATION /etc/posthorn/maps COMPONENT posthorn)
@@ -62,7 +63,7 @@ set(CPACK_DEBIAN_POSTHORN_PACKAGE_NAME posthorn)
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_DEPENDS "passwd, init-system-helpers (>= 1.54)")
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_RECOMMENDS "ca-certificates, spamd")
-set(CPACK_DEBIAN_POSTHORN_PACKAGE_SUGGESTS "posthorn-mta, postgresql, roundcube-core, nginx")
+set(CPACK_DEBIAN_POSTHORN_PACKAGE_SUGGESTS "posthorn-mta, logrotate, postgresql, roundcube-core, nginx")
 set(CPACK_DEBIAN_POSTHORN_PACKAGE_CONTROL_EXTRA
     ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
 

@@ -84,7 +84,8 @@ int serve(const config::Config& config, const ServeOptions& options) {
               .role = role                  ? options.role
                       : options.one_process ? "all"
                                             : "supervisor",
-              .file = config.log.file});
+              .file = config.log.file,
+              .descriptor = role ? take_inherited("POSTHORN_LOG_FD").release() : -1});
   if (role) return run_role(config, *role, options.worker);
   if (!is_sound(config)) return kExitConfig;
   const auto secret = config.srs.domain.empty() ? Result<bool>(false) : make_srs_secret(config);

@@ -26,7 +26,9 @@
 #include "base/metrics.h"
 #include "net/dialer.h"
 #include "net/own_addresses.h"
+#include "net/parcel.h"
 #include "net/scope.h"
+#include "net/socket_wait.h"
 #include "net/timer.h"
 
 namespace posthorn::app {
@@ -60,17 +62,6 @@ std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
       return make_web(std::move(setup));
   }
   return nullptr;
-}
-
-// Tells the supervisor (a byte on its pipe) that the role works.
-void say_ready_to_supervisor() {
-  const char* text = std::getenv("POSTHORN_READY_FD");
-  if (text == nullptr) return;
-  const int fd = std::atoi(text);
-  unsetenv("POSTHORN_READY_FD");
-  if (fd <= 2) return;
-  (void)!::write(fd, "1", 1);
-  ::close(fd);
 }
 
 // Before the first thread. A kernel without these means is told of and gone on with: the account
@@ -150,6 +141,12 @@ class Process {
                     std::move(dialing.sockets));
   }
 
+  // Where the role says that it works, and is given the log when that was opened anew.
+  void obey(File supervisor) {
+    supervisor_ = std::move(supervisor);
+    if (supervisor_.is_open()) orders_.emplace(context_.get_executor(), supervisor_.fd());
+  }
+
   bool is_restarting() const { return is_restarting_; }  // once it has run
 
   // Starts the roles in the order they were added; stops them in the opposite one.
@@ -158,6 +155,7 @@ class Process {
       net::Scope scope(context_.get_executor());
       scope.spawn(live(this, std::move(on_ready)));
       scope.spawn(measure_lag(this));
+      if (orders_) scope.spawn(follow_orders(this));
       context_.run();
     }
     roles_.clear();
@@ -198,6 +196,7 @@ class Process {
     std::error_code ignored;
     self->signals_.cancel(ignored);
     self->ended_.close();
+    if (self->orders_) self->orders_->release();
     self->log_.info(event::role_stopped, {});
   }
 
@@ -219,6 +218,29 @@ class Process {
     }
   }
 
+  static net::Awaitable<void> follow_orders(Process* self) {
+    const int fd = self->supervisor_.fd();
+    while (co_await self->orders_->wait(net::SocketWatch::Want::read, SteadyTime::max())) {
+      net::Parcel parcel;
+      parcel.make_room();
+      const ssize_t n = ::recvmsg(fd, &parcel.head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) co_return;
+      if (n < 0) continue;
+      if (File file = parcel.take(); file.is_open())
+        log::write_to(std::move(file));
+      else
+        self->log_.error(event::log_kept, {{"error", std::strerror(EMFILE)}});
+    }
+  }
+
+  net::Awaitable<void> reopen_log() {
+    const auto opened = co_await pool_.run([] { return log::reopen(); });
+    if (!opened)
+      log_.error(event::log_kept, {{"error", opened.error().what}});
+    else if (*opened)
+      log_.info(event::log_reopened, {{"file", config_.log.file}});
+  }
+
   static net::Awaitable<void> wait_for_end(Process* self) {
     while (true) {
       const auto [error, signal] =
@@ -230,7 +252,10 @@ class Process {
         // A role of its own is one of several: the supervisor has all of them reload together.
         std::vector<Role*> roles;
         for (const auto& role : self->roles_) roles.push_back(role.get());
-        if (self->is_whole_) co_await reload_here(roles);
+        if (self->is_whole_) {
+          co_await self->reopen_log();
+          co_await reload_here(roles);
+        }
       } else if (signal != SIGUSR2 || self->is_whole_) {
         self->is_restarting_ = signal == SIGUSR2;
         co_return;
@@ -244,6 +269,8 @@ class Process {
   net::BlockingPool pool_;
   asio::signal_set signals_;
   std::optional<net::Dialer> dialer_;
+  File supervisor_;
+  std::optional<net::SocketWatch> orders_;
   const bool is_whole_;
   bool is_restarting_ = false;
   net::Event ended_{context_.get_executor()};
@@ -256,6 +283,7 @@ class Process {
 
 int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   auto sockets = take_inherited_sockets();
+  File supervisor = take_inherited("POSTHORN_SUPERVISOR_FD");
   Result<> result = sockets ? become(user_of(config, kind), key_group_of(config, kind))
                             : std::unexpected(sockets.error());
   if (result) result = restrict_process();
@@ -284,8 +312,12 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   }
   Process process(config, std::move(own_addresses), Process::Holds::one_role);
   if (dialing) process.dial_by(*std::move(dialing));
+  const int channel = supervisor.fd();
+  process.obey(std::move(supervisor));
   process.add(kind, worker, *std::move(sockets));
-  return process.run(say_ready_to_supervisor);
+  return process.run([channel] {
+    if (channel >= 0) (void)!::write(channel, "1", 1);
+  });
 }
 
 int run_one_process(const config::Config& config) {

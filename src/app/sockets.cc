@@ -180,6 +180,14 @@ Result<SocketMap> take_inherited_sockets() {
   return sockets;
 }
 
+File take_inherited(const char* variable) {
+  const char* text = std::getenv(variable);
+  const int fd = text == nullptr ? -1 : to_number<int>(text).value_or(-1);
+  unsetenv(variable);
+  if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return {};
+  return File(fd);
+}
+
 Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited) {
   for (const auto& [name, sockets] : inherited) {
     const auto wanted = std::ranges::count(specs, name, &SocketSpec::name);

@@ -40,6 +40,9 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);
 using SocketMap = std::map<std::string, std::vector<File>>;
 // From LISTEN_FDS and LISTEN_FDNAMES (sd_listen_fds(3)); removes the variables.
 Result<SocketMap> take_inherited_sockets();
+// A descriptor that the supervisor gave its role, by the variable that tells its number; not open:
+// it gave none. Removes the variable.
+File take_inherited(const char* variable);
 // A socket that was handed over under a name that nobody asks for would be silently deaf.
 Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited);
 // Takes one of the name, if there is any left.

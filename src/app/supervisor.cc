@@ -26,6 +26,7 @@
 #include "app/tool_dkim.h"
 #include "base/assert.h"
 #include "base/events.h"
+#include "net/parcel.h"
 
 namespace posthorn::app {
 namespace {
@@ -33,14 +34,15 @@ namespace {
 constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
-// Beside the sockets and their copies: the lock, signals, the log, a pipe for each role.
+// Beside the sockets and their copies: the lock, signals, the log, a channel to each role.
 constexpr std::size_t kDescriptorsSpare = 16;
 
 struct Child {
   RoleKind role;
   std::size_t worker = 0;
   pid_t pid = 0;
-  File ready;  // the read end; a byte arrives when the role works
+  // A byte comes when the role works; the log goes the other way when it is opened anew.
+  File channel;
   bool is_ready = false;
   SteadyTime started{};
   SteadyTime start_again{};
@@ -153,16 +155,16 @@ class Supervisor {
   }
 
   void start(Child& child) {
-    std::array<int, 2> ready{};
+    std::array<int, 2> ends{};
     child.started = Clock::system().steady_now();
     child.is_ready = false;
-    if (::pipe2(ready.data(), O_CLOEXEC) != 0)
-      return give_up(child, fail_errno("pipe", "", errno).error());
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+      return give_up(child, fail_errno("socketpair", "", errno).error());
     const pid_t pid = ::fork();
     const int error = errno;
-    if (pid == 0) become_role(child, ready[1]);
-    ::close(ready[1]);
-    child.ready = File(ready[0]);
+    if (pid == 0) become_role(child, ends[1]);
+    ::close(ends[1]);
+    child.channel = File(ends[0]);
     if (pid < 0) return give_up(child, fail_errno("fork", "", error).error());
     child.pid = pid;
   }
@@ -170,13 +172,13 @@ class Supervisor {
   void give_up(Child& child, const Error& error) {
     log_.error(event::config_refused,
                {{"error", fmt::format("the role {}: {}", to_string(child.role), error.what)}});
-    child.ready.close();
+    child.channel.close();
     delay(child);
   }
 
   // In the child, after fork: hands the sockets over from descriptor 3 on and runs the program
   // again.
-  [[noreturn]] void become_role(const Child& child, int ready_fd) {
+  [[noreturn]] void become_role(const Child& child, int channel_fd) {
     std::vector<const Bound*> mine;
     for (const Bound& bound : bound_)
       if (bound.spec.role == child.role &&
@@ -184,7 +186,7 @@ class Supervisor {
         mine.push_back(&bound);
     std::string names;
     std::vector<int> copies;
-    const int above = 4 + static_cast<int>(mine.size());
+    const int channel = 3 + static_cast<int>(mine.size()), lines = channel + 1, above = lines + 1;
     // Half of its sockets, or another's, would be worse than no role.
     const auto sure = [&](int fd, std::string_view what) {
       if (fd >= 0) return fd;
@@ -193,14 +195,21 @@ class Supervisor {
                                         to_string(child.role), what, std::strerror(errno))}});
       ::_exit(kConfigFault);
     };
+    // First, as it may lie where a socket comes to: what goes wrong must not be written into that.
+    if (log::descriptor() >= 0)
+      log::write_to(File(sure(fcntl(log::descriptor(), F_DUPFD_CLOEXEC, above), "the log")));
     for (const Bound* bound : mine) {
       names += (names.empty() ? "" : ":") + bound->spec.name;
       copies.push_back(sure(fcntl(bound->socket.fd(), F_DUPFD_CLOEXEC, above), bound->spec.name));
     }
-    const int ready_copy = sure(fcntl(ready_fd, F_DUPFD_CLOEXEC, above), "its pipe");
+    const int channel_copy = sure(fcntl(channel_fd, F_DUPFD_CLOEXEC, above), "its channel");
     for (std::size_t i = 0; i < copies.size(); ++i)
       sure(::dup2(copies[i], 3 + static_cast<int>(i)), mine[i]->spec.name);
-    sure(::dup2(ready_copy, above - 1), "its pipe");
+    sure(::dup2(channel_copy, channel), "its channel");
+    if (log::descriptor() >= 0) {
+      sure(::dup2(log::descriptor(), lines), "the log");
+      setenv("POSTHORN_LOG_FD", fmt::format("{}", lines).c_str(), 1);
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -208,7 +217,7 @@ class Supervisor {
     setenv("LISTEN_FDS", fmt::format("{}", mine.size()).c_str(), 1);
     setenv("LISTEN_FDNAMES", names.c_str(), 1);
     setenv("LISTEN_PID", fmt::format("{}", getpid()).c_str(), 1);
-    setenv("POSTHORN_READY_FD", fmt::format("{}", above - 1).c_str(), 1);
+    setenv("POSTHORN_SUPERVISOR_FD", fmt::format("{}", channel).c_str(), 1);
     unsetenv("NOTIFY_SOCKET");
     const std::string role = fmt::format("--role={}", to_string(child.role));
     const std::string worker = fmt::format("--worker={}", child.worker);
@@ -229,7 +238,8 @@ class Supervisor {
     while (!is_over()) {
       std::vector<pollfd> waits = {{signals_.fd(), POLLIN, 0}};
       for (const Child& child : children_)
-        if (child.ready.is_open()) waits.push_back({child.ready.fd(), POLLIN, 0});
+        if (child.channel.is_open() && !child.is_ready)
+          waits.push_back({child.channel.fd(), POLLIN, 0});
       ::poll(waits.data(), waits.size(), next_timeout());
       feed_watchdog();
       keys_.look();
@@ -264,6 +274,7 @@ class Supervisor {
     signalfd_siginfo info{};
     while (::read(signals_.fd(), &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGHUP && !stopping_) {
+        reopen_log();
         reload();
         for (const Child& child : children_)
           if (child.pid > 0) ::kill(child.pid, SIGHUP);
@@ -303,6 +314,23 @@ class Supervisor {
     exit_status_ = 1;
   }
 
+  // The roles have accounts of their own, which may not open it.
+  void reopen_log() {
+    const auto opened = log::reopen();
+    if (!opened) return log_.error(event::log_kept, {{"error", opened.error().what}});
+    if (!*opened) return;
+    for (const Child& child : children_) {
+      if (child.pid <= 0 || !child.channel.is_open()) continue;
+      net::Parcel parcel;
+      parcel.put(log::descriptor());
+      if (::sendmsg(child.channel.fd(), &parcel.head, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        log_.error(event::log_kept, {{"to", to_string(child.role)},
+                                     {"worker", child.worker},
+                                     {"error", std::strerror(errno)}});
+    }
+    log_.info(event::log_reopened, {{"file", config_.log.file}});
+  }
+
   // All roles together, by the one who asks them all: `posthorn reload` in a process of its own.
   // The roles log what comes of it.
   void reload() {
@@ -324,12 +352,12 @@ class Supervisor {
 
   void take_ready() {
     for (Child& child : children_) {
-      if (!child.ready.is_open()) continue;
-      pollfd wait{child.ready.fd(), POLLIN, 0};
+      if (!child.channel.is_open() || child.is_ready) continue;
+      pollfd wait{child.channel.fd(), POLLIN, 0};
       if (::poll(&wait, 1, 0) <= 0) continue;
       char byte = 0;
-      child.is_ready = ::read(child.ready.fd(), &byte, 1) == 1;
-      child.ready.close();
+      child.is_ready = ::read(child.channel.fd(), &byte, 1) == 1;
+      if (!child.is_ready) child.channel.close();
     }
     if (announced_ || stopping_) return;
     if (!std::ranges::all_of(children_, [](const Child& child) { return child.is_ready; })) return;
@@ -348,7 +376,7 @@ class Supervisor {
       const auto child = std::ranges::find(children_, pid, &Child::pid);
       if (child == children_.end()) continue;
       child->pid = 0;
-      child->ready.close();
+      child->channel.close();
       child->is_ready = false;
       if (stopping_) continue;
       delay(*child);

@@ -18,8 +18,9 @@ constexpr std::string_view kFileSuffix = "__FILE";
 constexpr std::uint64_t kValueMax = 64U << 10U;
 
 // POSTHORN_ names that are no keys.
-constexpr std::string_view kOwn[] = {"POSTHORN_CONFIG", "POSTHORN_PROFILE", "POSTHORN_SECRETS",
-                                     "POSTHORN_READY_FD", "POSTHORN_CONF"};
+constexpr std::string_view kOwn[] = {"POSTHORN_CONFIG",  "POSTHORN_PROFILE",
+                                     "POSTHORN_SECRETS", "POSTHORN_SUPERVISOR_FD",
+                                     "POSTHORN_LOG_FD",  "POSTHORN_CONF"};
 
 struct Secret {
   std::string_view variable, target;

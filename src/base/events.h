@@ -24,6 +24,8 @@
   EVENT(generation_committed, "generation.committed", "What was prepared is in use in this role; generation= counts.") \
   EVENT(generation_refused, "generation.refused", "A reload puts nothing to use; error= says why.") \
   EVENT(log_dropped, "log.dropped", "The log could not be written for a while; lines= counts what is missing.") \
+  EVENT(log_reopened, "log.reopened", "SIGHUP: log.file was opened anew, and this is in the new file.") \
+  EVENT(log_kept, "log.kept", "SIGHUP: log.file could not be opened anew or not be handed to a role; lines go on into the file of before, error= says why.") \
   EVENT(coroutine_threw, "coroutine.threw", "A session ended by an exception: a bug to report.")   \
   /* connections and TLS */                                                                        \
   EVENT(listener_started, "listener.started", "A port or socket is open.")                         \

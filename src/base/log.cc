@@ -3,16 +3,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <mutex>
 #include <poll.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/events.h"
 #include "base/metrics.h"
@@ -49,9 +50,23 @@ std::string begin_line(Level level, std::string_view event, std::string_view ses
                      queue);
 }
 
-// Standard output, which may be a pipe that nobody reads for a while, or a full disk. Mail must not
-// wait for it: a line that finds no room is dropped, and how many were is told as soon as one does.
-class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
+// A file or standard output, which may be a pipe that nobody reads for a while, or a full disk. Mail
+// must not wait for it: a line that finds no room is dropped, and how many were is told as soon as
+// one does. A line of a file is one write, so that those of several roles do not run into each
+// other.
+class Output final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit Output(File file) { take(std::move(file)); }
+
+  void replace(File file) {
+    const std::lock_guard lock(mutex_);
+    take(std::move(file));
+  }
+  int file_descriptor() {
+    const std::lock_guard lock(mutex_);
+    return file_.fd();
+  }
+
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
@@ -73,12 +88,22 @@ class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
   // A pipe that is ready takes this much without waiting (pipe(7)).
   static constexpr std::size_t kPieceMax = 4096;
 
+  void take(File file) {
+    file_ = std::move(file);
+    fd_ = file_.is_open() ? file_.fd() : STDOUT_FILENO;
+    struct stat st{};
+    const bool is_known = ::fstat(fd_, &st) == 0;
+    is_pipe_ = is_known && S_ISFIFO(st.st_mode);
+    is_regular_ = is_known && S_ISREG(st.st_mode);
+    is_torn_ = false;
+  }
+
   bool write_all(std::string_view bytes) {
     const std::size_t size = bytes.size();
     while (!bytes.empty()) {
-      pollfd wait{STDOUT_FILENO, POLLOUT, 0};
-      const bool is_ready = ::poll(&wait, 1, 0) == 1 && (wait.revents & POLLOUT) != 0;
-      const ssize_t n = is_ready ? write_now(bytes.substr(0, kPieceMax)) : 0;
+      const ssize_t n = is_regular_  ? ::write(fd_, bytes.data(), bytes.size())
+                        : is_ready() ? write_now(bytes.substr(0, kPieceMax))
+                                     : 0;
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) {
         is_torn_ |= bytes.size() < size;
@@ -90,20 +115,41 @@ class StandardOutput final : public spdlog::sinks::base_sink<std::mutex> {
     return true;
   }
 
-  // Another role may fill the pipe between the look and the write.
-  static ssize_t write_now(std::string_view piece) {
-    const iovec part{const_cast<char*>(piece.data()), piece.size()};
-    struct stat st{};
-    if (::fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-      const ssize_t n = ::pwritev2(STDOUT_FILENO, &part, 1, -1, RWF_NOWAIT);
-      if (n >= 0 || errno != EOPNOTSUPP) return n;
-    }
-    return ::write(STDOUT_FILENO, piece.data(), piece.size());
+  bool is_ready() const {
+    pollfd wait{fd_, POLLOUT, 0};
+    return ::poll(&wait, 1, 0) == 1 && (wait.revents & POLLOUT) != 0;
   }
 
+  // Another role may fill the pipe between the look and the write.
+  ssize_t write_now(std::string_view piece) const {
+    const iovec part{const_cast<char*>(piece.data()), piece.size()};
+    if (is_pipe_) {
+      const ssize_t n = ::pwritev2(fd_, &part, 1, -1, RWF_NOWAIT);
+      if (n >= 0 || errno != EOPNOTSUPP) return n;
+    }
+    return ::write(fd_, piece.data(), piece.size());
+  }
+
+  File file_;  // not open: standard output
+  int fd_ = STDOUT_FILENO;
+  bool is_pipe_ = false, is_regular_ = false;
   std::uint64_t dropped_ = 0;
   bool is_torn_ = false;  // the last line that was begun lacks its end
 };
+
+std::shared_ptr<Output> output;
+std::string path;  // empty: standard output
+
+// Never waits, whatever the name leads to: a pipe without a reader is an error.
+Result<File> open_file(const std::string& name) {
+  std::error_code ignored;
+  if (const Path folder = Path(name).parent_path(); !folder.empty())
+    std::filesystem::create_directories(folder, ignored);
+  File file(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                   0666));
+  if (!file.is_open()) return fail_errno("open", name, errno);
+  return file;
+}
 
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
@@ -180,22 +226,36 @@ void Logger::write(Level level, const Event& event, Fields fields) const {
 void start(const Options& options) {
   threshold = options.level;
   role = options.role;
-  try {  // spdlog reports an unwritable file by an exception; standard output serves then.
-    if (options.file.empty() || options.file == "-") {
-      backend = std::make_shared<spdlog::logger>("posthorn", std::make_shared<StandardOutput>());
-    } else {
-      backend = std::make_shared<spdlog::logger>(
-          "posthorn", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
-    }
-  } catch (const spdlog::spdlog_ex& error) {
-    backend = std::make_shared<spdlog::logger>("posthorn", std::make_shared<StandardOutput>());
-    fmt::print(stderr, "log: {}\n", error.what());
+  path = options.file == "-" ? "" : options.file;
+  File file(options.descriptor);
+  if (!path.empty() && !file.is_open()) {
+    if (auto opened = open_file(path))
+      file = *std::move(opened);
+    else  // standard output serves then, until reopen() has it
+      fmt::print(stderr, "log: {}\n", opened.error().what);
   }
+  output = std::make_shared<Output>(std::move(file));
+  backend = std::make_shared<spdlog::logger>("posthorn", output);
   backend->set_formatter(
       std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc, "\n"));
   backend->set_level(spdlog::level::trace);
   backend->flush_on(spdlog::level::info);
   backend->set_error_handler([](const std::string&) {});
+}
+
+Result<bool> reopen() {
+  if (path.empty() || !output) return false;
+  TRY(File file, open_file(path));
+  output->replace(std::move(file));
+  return true;
+}
+
+void write_to(File file) {
+  if (output) output->replace(std::move(file));
+}
+
+int descriptor() {
+  return output ? output->file_descriptor() : -1;
 }
 
 void set_level(Level level) {

@@ -12,6 +12,8 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/result.h"
 
 namespace posthorn::log {
 
@@ -75,11 +77,22 @@ struct Options {
   Level level = Level::info;
   std::string role = "-";
   std::string file;  // empty or "-" = standard output
+  // That file, open already: a role, which may not open it, has it from the supervisor. -1: it is
+  // opened here.
+  int descriptor = -1;
 };
 // Once, at the start of a process, before the first line. A log that cannot be written never stops
 // mail.
 void start(const Options& options);
 void set_level(Level level);
+// The name of the log may lead to another file by now (logrotate): opened anew, and lines go there
+// from the next one on. Where that fails, they go on into the one of before. false: it is standard
+// output. Blocks.
+Result<bool> reopen();
+// Lines go there from the next one on.
+void write_to(File file);
+// Of the log's file, to be handed on; -1: lines go to standard output.
+int descriptor();
 Level level_from(std::string_view name, Level otherwise);
 // Tests take the lines instead of standard output; an empty function gives them back.
 void capture(void (*sink)(std::string_view line));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/events.h"
+#include "net/parcel.h"
 #include "net/timer.h"
 
 namespace posthorn::net {
@@ -31,37 +32,6 @@ int connect_to(const Path& path, File& socket) {
              ? 0
              : errno;
 }
-
-// A message of one number, with room for one descriptor.
-struct Parcel {
-  std::uint32_t number = 0;
-  iovec part{&number, sizeof number};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
-  msghdr head{};
-  Parcel() {
-    head.msg_iov = &part;
-    head.msg_iovlen = 1;
-  }
-  void put(int fd) {
-    head.msg_control = room.data();
-    head.msg_controllen = room.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&head);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  File take() {
-    for (cmsghdr* header = CMSG_FIRSTHDR(&head); header != nullptr;
-         header = CMSG_NXTHDR(&head, header)) {
-      if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-      return File(fd);
-    }
-    return {};
-  }
-};
 
 }  // namespace
 
@@ -120,8 +90,7 @@ struct Dialer::State {
   void receive() {
     while (!asked.empty()) {
       Parcel parcel;
-      parcel.head.msg_control = parcel.room.data();
-      parcel.head.msg_controllen = parcel.room.size();
+      parcel.make_room();
       const ssize_t n =
           ::recvmsg(channel.native_handle(), &parcel.head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
       if (n < 0 && errno == EINTR) continue;

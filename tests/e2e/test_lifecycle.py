@@ -6,6 +6,7 @@ the mail afterwards.
 
 import contextlib
 import fcntl
+import gzip
 import imaplib
 import os
 import pathlib
@@ -17,11 +18,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, POSTHORN, Server, Wire, message, port_is_free, wait_until
+from support import FULL, POSTHORN, ROOT, Server, Smarthost, Wire, message, port_is_free, wait_until
 from test_crash import Load
 
 STORM = 200 if FULL else 20
@@ -416,7 +418,136 @@ class Stop(unittest.TestCase):
             server.close()
 
 
+LINE = re.compile(rb"ts=\S+ level=\w+ role=\w+ event=[\w.]+ s=\S+ q=\S+( .*)?")
+
+
 class LogFile(unittest.TestCase):
+    def rotating(self, one_process=False):
+        """A server whose log lies in a folder of its own, as the package has it, and what rotates it there: the package's own file."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-log-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        logs = folder / "logs"
+        logs.mkdir(mode=0o750)
+        server = Server(settings={"log.file": f'"{logs}/posthorn.log"'}, one_process=one_process)
+        self.addCleanup(server.close)
+        rules = (ROOT / "deploy/debian/logrotate").read_text().replace("/var/log/posthorn/", f"{logs}/")
+        rules = rules.replace("/run/posthorn/", f"{server.root}/var/run/")
+        if os.geteuid() == 0:
+            shutil.chown(logs, "posthorn", "posthorn")
+            folder.chmod(0o755)
+        else:
+            rules = re.sub(r"(?m)^ *su .*\n", "", rules).replace("create 0640 posthorn posthorn", "create 0640")
+        (folder / "rules").write_text(rules)
+
+        def rotate():
+            done = subprocess.run([shutil.which("logrotate", path="/usr/sbin:/usr/bin"), "-f", "-s", folder / "state", folder / "rules"],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+        return server, logs, rotate
+
+    @staticmethod
+    def lines(logs):
+        found = []
+        for file in logs.iterdir():
+            text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            assert text == b"" or text.endswith(b"\n"), (file, text[-200:])
+            found += text.splitlines()
+        return found
+
+    def rotate_under_load(self, one_process):
+        server, logs, rotate = self.rotating(one_process)
+        log, turns, sent, over = logs / "posthorn.log", 3, 0, threading.Event()
+        names = {"lookup", "store", "queue", "edge"} if not one_process else {"all"}
+        server.start()
+        roles = server.roles()
+
+        def load():
+            nonlocal sent
+            while not over.is_set():
+                with server.smtp() as client:
+                    for _ in range(10):
+                        client.sendmail("friend@elsewhere.test", ["bob@example.org"], message("Logged", "x\r\n"))
+                        sent += 1
+
+        sender = threading.Thread(target=load)
+        sender.start()
+        try:
+            for turn in range(1, turns + 1):
+                rotate()
+                # Each role goes on in the new file: those that may not open it, too.
+                self.assertEqual(log.stat().st_mode & 0o777, 0o640)
+                wait_until(lambda: b"event=log.reopened" in log.read_bytes())
+                wait_until(lambda: all(f" event={event} ".encode() in log.read_bytes() for event in ("smtp.accepted", "queue.delivered", "store.delivered")))
+                self.assertEqual((logs / "posthorn.log.1").read_bytes().count(b"event=log.reopened"), turn > 1)
+        finally:
+            over.set()
+            sender.join()
+        wait_until(lambda: sum(b" event=store.delivered " in line for line in self.lines(logs)) == sent)
+        self.assertEqual(server.roles(), roles)
+        self.assertEqual(server.stop(), 0)
+        lines = self.lines(logs)
+        for line in lines:
+            self.assertRegex(line, LINE)
+        for event in (b"smtp.accepted", b"queue.accepted", b"queue.delivered", b"store.delivered"):
+            self.assertEqual(sum(b" event=" + event + b" " in line for line in lines), sent, event)
+        self.assertEqual(sum(b" event=log.reopened " in line for line in lines), turns)
+        # What SIGHUP meant before it means still.
+        self.assertGreaterEqual(sum(b" event=generation.committed " in line for line in lines), 0 if one_process else turns)
+        self.assertFalse([line for line in lines if b" event=generation.refused " in line])
+        self.assertEqual({line.split(b" role=")[1].split()[0].decode() for line in lines} & names, names)
+
+    @unittest.skipUnless(shutil.which("logrotate", path="/usr/sbin:/usr/bin"), "logrotate is not here")
+    def test_logrotate_loses_no_line(self):
+        self.rotate_under_load(one_process=False)
+
+    @unittest.skipUnless(shutil.which("logrotate", path="/usr/sbin:/usr/bin"), "logrotate is not here")
+    def test_logrotate_loses_no_line_of_one_process(self):
+        self.rotate_under_load(one_process=True)
+
+    def test_what_cannot_be_opened_anew_is_told_and_lines_go_on(self):
+        for one_process in (False, True):
+            with self.subTest(one_process=one_process):
+                server, logs, _ = self.rotating(one_process)
+                log, old = logs / "posthorn.log", logs / "posthorn.log.1"
+                server.start()
+                log.rename(old)
+                log.mkdir()
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: b"event=log.kept " in old.read_bytes())
+                self.assertRegex(old.read_bytes(), rb'event=log.kept .*error="open [^"]*posthorn.log: Is a directory"')
+                server.send(message("Logged", "marker kept\r\n"))
+                server.wait_for("marker kept")
+                wait_until(lambda: b"event=store.delivered " in old.read_bytes())
+                log.rmdir()
+                # A role that died meanwhile is given what the others write to.
+                if not one_process:
+                    os.kill(server.roles()["edge"], signal.SIGKILL)
+                    wait_until(lambda: old.read_bytes().count(b"role=edge event=role.started ") == 2)
+                    self.assertFalse(log.exists())
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: log.exists() and b"event=log.reopened " in log.read_bytes())
+                server.send(message("Logged", "marker anew\r\n"))
+                server.wait_for("marker anew")
+                wait_until(lambda: b"event=store.delivered " in log.read_bytes())
+                self.assertEqual(old.read_bytes().count(b"event=store.delivered "), 1)
+                self.assertEqual(server.stop(), 0)
+
+    def test_a_log_that_could_not_be_opened_at_the_start_is_at_sighup(self):
+        server, logs, _ = self.rotating()
+        log = logs / "posthorn.log"
+        log.symlink_to(log)
+        server.start()  # to standard output
+        self.assertIn("log: open ", server.log())
+        server.send(message("Logged", "marker first\r\n"))
+        wait_until(lambda: "event=store.delivered " in server.log())
+        log.unlink()
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(log.exists)
+        server.send(message("Logged", "marker second\r\n"))
+        wait_until(lambda: all(f"role={role} event={event} ".encode() in log.read_bytes()
+                               for role, event in (("edge", "smtp.accepted"), ("queue", "queue.delivered"), ("store", "store.delivered"))))
+
     def test_a_truncated_log_goes_on_at_its_new_end(self):
         with tempfile.TemporaryDirectory(prefix="posthorn-log-") as folder:
             os.chmod(folder, 0o755)

@@ -2,8 +2,13 @@
 // what tests and operators rely on (ids, levels, the file) is there.
 #include "base/log.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <random>
+#include <set>
+#include <sstream>
+#include <sys/stat.h>
+#include <thread>
 
 #include "base/events.h"
 #include "tests/support/captured_log.h"
@@ -151,6 +156,93 @@ TEST(Log, WritesToItsFileAndLivesWithoutOne) {
   EXPECT_NE(testing::internal::GetCapturedStdout().find("event=queue.removed"), std::string::npos);
   EXPECT_TRUE(testing::internal::GetCapturedStderr().starts_with("log: "));
   start({});
+}
+
+std::vector<std::string> lines_of(const Path& file) {
+  const auto text = read_file(file);
+  EXPECT_TRUE(text && *text) << file;
+  std::vector<std::string> lines;
+  if (!text || !*text) return lines;
+  EXPECT_TRUE((*text)->empty() || (*text)->ends_with('\n')) << file;
+  std::istringstream stream(**text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// logrotate with `create`, again and again, while threads write: each line once, whole, in one of
+// the files.
+TEST(LogReopen, LosesAndTearsNoLine) {
+  constexpr int kThreads = 4, kLines = 200, kTurns = 20;
+  const test::TempFolder folder;
+  const Path file = folder.path() / "log";
+  start({.role = "edge", .file = file});
+  std::vector<std::thread> writers;
+  for (int t = 0; t < kThreads; ++t)
+    writers.emplace_back([t] {
+      for (int i = 0; i < kLines; ++i)
+        Logger{}.info(event::queue_accepted,
+                      {{"n", t * kLines + i}, {"x", std::string(512, '\n')}});
+    });
+  for (int turn = 0; turn < kTurns; ++turn) {
+    std::filesystem::rename(file, folder.path() / fmt::format("log.{}", turn));
+    const auto opened = reopen();
+    ASSERT_TRUE(opened && *opened);
+  }
+  for (std::thread& writer : writers) writer.join();
+  std::multiset<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    for (const std::string& line : lines_of(entry.path())) {
+      EXPECT_TRUE(line.starts_with("ts=") && line.ends_with("\\x0A\"")) << line;
+      const std::size_t at = line.find(" n=") + 3;
+      found.insert(line.substr(at, line.find(' ', at) - at));
+    }
+  EXPECT_EQ(found.size(), std::size_t{kThreads * kLines});
+  EXPECT_EQ(std::set<std::string>(found.begin(), found.end()).size(), found.size());
+  start({});
+}
+
+TEST(LogReopen, WhatCannotBeOpenedLeavesTheFileOfBefore) {
+  const test::TempFolder folder;
+  const Path file = folder.path() / "log", moved = folder.path() / "log.1";
+  start({.role = "edge", .file = file});
+  std::filesystem::rename(file, moved);
+  for (const auto& put : {+[](const Path& at) { std::filesystem::create_directory(at); },
+                          +[](const Path& at) { ASSERT_EQ(::mkfifo(at.c_str(), 0600), 0); },
+                          +[](const Path& at) { std::filesystem::create_symlink(at, at); }}) {
+    put(file);
+    EXPECT_FALSE(reopen());  // and does not wait for a reader of the pipe
+    Logger{}.info(event::queue_accepted);
+    std::filesystem::remove(file);
+  }
+  EXPECT_EQ(lines_of(moved).size(), 3U);
+  EXPECT_TRUE(reopen());
+  Logger{}.info(event::queue_accepted);
+  EXPECT_EQ(lines_of(file).size(), 1U);
+  EXPECT_EQ(lines_of(moved).size(), 3U);
+  // A folder that went is made again.
+  std::filesystem::remove_all(folder.path());
+  EXPECT_TRUE(reopen());
+  Logger{}.info(event::queue_accepted);
+  EXPECT_EQ(lines_of(file).size(), 1U);
+  start({});
+  const auto nothing = reopen();  // standard output
+  EXPECT_TRUE(nothing && !*nothing);
+}
+
+// What a role does: it was given the file, and is given the next one.
+TEST(LogReopen, ADescriptorThatWasGiven) {
+  const test::TempFolder folder;
+  const Path first = folder.path() / "1", second = folder.path() / "2";
+  const auto open = [](const Path& path) { return *Disk::real().open(path, OpenMode::append); };
+  start({.role = "edge", .file = "/nowhere/log", .descriptor = open(first).release()});
+  EXPECT_GE(descriptor(), 0);
+  Logger{}.info(event::queue_accepted);
+  write_to(open(second));
+  Logger{}.info(event::queue_accepted);
+  EXPECT_EQ(lines_of(first).size(), 1U);
+  EXPECT_EQ(lines_of(second).size(), 1U);
+  start({});
+  EXPECT_LT(descriptor(), 0);
 }
 
 }  // namespace
