@@ -12,7 +12,7 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "imap/login/session.h"
-#include "net/resolver.h"
+#include "net/client_name.h"
 #include "net/timer.h"
 #include "net/tls.h"
 #include "pop3/login/session.h"
@@ -35,6 +35,7 @@ class Edge final : public Role {
         directory_(lookup_),
         authenticator_(lookup_),
         limiter_(lookup_),
+        names_(scope_, run_socket(setup_.config, "queue-edge.names.sock")),
         hub_(scope_),
         sinks_(scope_, setup_.config, "queue-edge.lmtp.sock", &hub_),
         limits_(
@@ -53,10 +54,6 @@ class Edge final : public Role {
     CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
     CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
     CO_TRY(bare_line_feed_exempt_, auth::Networks::parse(config.smtp.bare_line_feed_exempt));
-    if (config.smtp.client_names) {
-      CO_TRY(resolver_, net::Resolver::make(setup_.executor,
-                                            {.servers = config.relay.resolver, .try_timeout = 1s}));
-    }
     (void)co_await files_.start();
     const smtp::ServerSettings common{.hostname = config.server.hostname,
                                       .smtp = config.smtp,
@@ -76,13 +73,17 @@ class Edge final : public Role {
         .authenticator = &authenticator_,
         .tls = &tls(),
         .limiter = &limiter_,
-        .resolver = resolver_.get(),
         .login_name = {},
         .may_relay = [this](const std::string& address) { return relay_from_.contains(address); },
         .may_send_bare_line_ends =
             [this](const std::string& address) {
               return bare_line_feed_exempt_.contains(address);
             }});
+    // DNS is outside, where this role may not go: queue asks it.
+    if (config.smtp.client_names)
+      services_->client_name = [this](std::string address, SteadyTime deadline) {
+        return net::ask_client_name(names_, std::move(address), deadline);
+      };
     const std::string taps = fmt::format("tap-{}.sock", setup_.worker);
     listeners_.serve(scope_, {.name = taps},
                      [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
@@ -115,6 +116,7 @@ class Edge final : public Role {
     files_.stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
     lookup_.close();
+    names_.close();
     co_await scope_.join();
   }
 
@@ -200,7 +202,7 @@ class Edge final : public Role {
   auth::RemoteAuthenticator authenticator_;
   auth::RemoteLimiter limiter_;
   auth::Networks exempt_, relay_from_, bare_line_feed_exempt_;
-  std::unique_ptr<net::Resolver> resolver_;
+  net::LineChannel names_;
   tap::Hub hub_;
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;

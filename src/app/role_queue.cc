@@ -14,6 +14,7 @@
 #include "deliver/dkim_key.h"
 #include "deliver/transports.h"
 #include "filter/filter.h"
+#include "net/client_name.h"
 #include "queue/queue.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
@@ -89,6 +90,14 @@ class QueueRole final : public Role {
     serve_role("queue-edge.lmtp.sock", Door::edge);
     serve_role("queue-store.lmtp.sock", Door::store);
     if (config.submission.programs != "off") serve_programs();
+    if (config.smtp.client_names) {
+      CO_TRY(name_resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver,
+                                                                   .try_timeout = 1s}));
+      client_names_.emplace(*name_resolver_);
+    }
+    listeners_.answer(scope_, "queue-edge.names.sock", [this](net::Message request) {
+      return name_client(this, std::move(request));
+    });
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return queue_->answer(std::move(request)); });
     serve_report(scope_, listeners_, RoleKind::queue, report_);
@@ -110,6 +119,13 @@ class QueueRole final : public Role {
   }
 
  private:
+  // Edge may not ask DNS itself.
+  static net::Awaitable<net::Message> name_client(QueueRole* self, net::Message request) {
+    if (!self->client_names_)
+      co_return net::Message("temporary").add("error", "smtp.client_names is off");
+    co_return co_await self->client_names_->answer(std::move(request));
+  }
+
   // What comes by a door, and how it is served.
   struct Entrance {
     Entrance(net::Scope& scope, SpoolSinkFactory::Parts parts, Door door)
@@ -242,7 +258,8 @@ class QueueRole final : public Role {
   route::RemoteDirectory directory_;
   auth::RemoteLimiter limiter_;
   net::ConnectionLimits limits_;  // of programs
-  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<net::Resolver> resolver_, name_resolver_;
+  std::optional<net::ClientNames> client_names_;
   std::unique_ptr<deliver::Transports> transports_;
   std::unique_ptr<filter::Filter> filter_;
   std::unique_ptr<queue::Queue> queue_;

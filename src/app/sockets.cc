@@ -87,6 +87,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   inside("lookup-store.sock", RoleKind::lookup, RoleKind::store);
   inside("lookup-control.sock", RoleKind::lookup, std::nullopt);
   inside("queue-edge.lmtp.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-edge.names.sock", RoleKind::queue, RoleKind::edge);
   inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
   inside("queue-control.sock", RoleKind::queue, std::nullopt);
   for (std::size_t worker = 0; worker < config.store.workers; ++worker) {

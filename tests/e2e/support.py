@@ -560,7 +560,7 @@ class Dns:
     records: {("far.test", "MX"): [(10, "mx.far.test")], ("mx.far.test", "A"): ["127.0.0.1"], ("x.test", "MX"): "SERVFAIL" | "DROP"}
     """
 
-    TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
+    TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
     CODES = {"SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
     def __init__(self, records=None):

@@ -9,17 +9,72 @@ import contextlib
 import grp
 import os
 import pathlib
+import re
 import signal
 import smtplib
+import socket
 import sys
 import unittest
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import POSTHORN, Server, message, wait_until
+from support import POSTHORN, Dns, Server, message, wait_until
 
 ROLES = ("edge", "lookup", "queue", "store", "web")
 SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
+
+
+def own_address():
+    """An address of this machine that is not loopback's; None: it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
+@unittest.skipUnless(own_address(), "a client that is not loopback is needed")
+class ClientNames(unittest.TestCase):
+    """Edge may not ask DNS: the names of its clients are asked for by the role that may."""
+
+    def received(self, marker, server):
+        with smtplib.SMTP("127.0.0.1", server.port("smtp"), "client.test", 30, (own_address(), 0)) as client:
+            client.sendmail("friend@elsewhere.test", ["bob@example.org"], message("Named", f"{marker}\r\n"))
+        raw = server.wait_for(marker)
+        return re.search(rb"(?m)^Received: from client\.test \((\S+) \[", raw)[1].decode()
+
+    def test_in_received(self):
+        address = own_address()
+        reverse = ".".join(reversed(address.split("."))) + ".in-addr.arpa"
+        with Dns() as dns:
+            server = Server(settings={"relay.resolver": f'"{dns.address}"'})
+            with server:
+                self.assertRegex(server.log(), "role=edge event=role.(fenced|unfenced) .*filter=seccomp")
+                self.assertIn("socket:inet EPERM", server.run("confined", "--role=edge", "socket:inet").stdout)
+                named = {(reverse, "PTR"): ["mail.client.test"], ("mail.client.test", "A"): [address]}
+                rows = {
+                    "confirmed": (named, "mail.client.test"),
+                    "no name": ({}, "unknown"),
+                    "another's name": ({**named, ("mail.client.test", "A"): ["192.0.2.77"]}, "unknown"),
+                    "the second name": ({(reverse, "PTR"): ["other.test", "mail.client.test"], ("mail.client.test", "A"): [address]}, "mail.client.test"),
+                    "a name that is none": ({(reverse, "PTR"): ["a b(c)"], ("a b(c)", "A"): [address]}, "unknown"),
+                    "a failing reverse zone": ({(reverse, "PTR"): "SERVFAIL"}, "unknown"),
+                    "a failing zone": ({**named, ("mail.client.test", "A"): "SERVFAIL", ("mail.client.test", "AAAA"): "SERVFAIL"}, "unknown"),
+                    "no answer": ({(reverse, "PTR"): "DROP"}, "unknown"),
+                }
+                for name, (records, expected) in rows.items():
+                    with self.subTest(name):
+                        dns.records = records
+                        self.assertEqual(self.received(f"marker of {name}", server), expected)
+                self.assertIn((reverse, "PTR"), dns.asked)
+                server.set("smtp.client_names", "false")
+                self.assertEqual(server.stop(), 0)
+                asked = len(dns.asked)
+                server.start()
+                self.assertEqual(self.received("marker unasked", server), "unknown")
+                self.assertEqual(len(dns.asked), asked)
 
 
 class Fence(unittest.TestCase):

@@ -17,32 +17,16 @@ constexpr std::size_t kSkippedLineMax = 4U << 20U;
 constexpr std::size_t kInnerLineMax = 8192;  // two addresses and a token, escaped
 constexpr std::size_t kGatherMax = 64 * 1024;
 
-// The name of an address, if it is also an address of the name. Nothing waits for it but Received
-// and the log.
-net::Awaitable<void> find_client_name(net::Resolver* resolver, std::string address,
+// Nothing waits for it but Received and the log; whether there is none or it is not known is the
+// same to both.
+net::Awaitable<void> find_client_name(const ServerServices* services, std::string address,
                                       std::shared_ptr<ClientName> client, SteadyTime deadline) {
-  const auto names = co_await resolver->names(address, deadline);
-  if (names) {
-    for (std::size_t i = 0; i < names->size() && i < 3 && client->name.empty(); ++i) {
-      const std::string& name = (*names)[i];
-      if (!is_host_text(name)) continue;
-      const auto addresses = co_await resolver->addresses(name, deadline);
-      if (addresses && std::ranges::find(*addresses, address) != addresses->end())
-        client->name = name;
-    }
-  }
+  auto name = co_await services->client_name(std::move(address), deadline);
+  if (name) client->name = *std::move(name);
   client->found.close();
 }
 
 }  // namespace
-
-// A name from DNS: letters, digits and what address literals need; anything else is none.
-bool is_host_text(std::string_view name) {
-  return !name.empty() && name.size() <= 255 && std::ranges::none_of(name, [](char c) {
-    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F ||
-           std::string_view("()<>").find(c) != std::string_view::npos;
-  });
-}
 
 bool is_hello_text(std::string_view name) {
   return !name.empty() && name.size() <= 255 && std::ranges::none_of(name, [](char c) {
@@ -73,10 +57,9 @@ net::Awaitable<void> Session::run() {
   if (!settings_.internal)
     log_.info(event::smtp_connected,
               {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
-  if (services_.resolver != nullptr && !stream_->peer().is_loopback) {
+  if (services_.client_name && !stream_->peer().is_loopback) {
     client_ = std::make_shared<ClientName>(services_.scope.executor());
-    services_.scope.spawn(
-        find_client_name(services_.resolver, stream_->peer().address, client_, soon(2s)));
+    services_.scope.spawn(find_client_name(&services_, stream_->peer().address, client_, soon(2s)));
   }
   if (settings_.implicit_tls && !co_await handshake()) co_return;
   Result<> ended;

@@ -14,7 +14,6 @@
 #include "auth/limiter.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "net/resolver.h"
 #include "net/scope.h"
 #include "net/stream.h"
 #include "net/tls.h"
@@ -49,7 +48,9 @@ struct ServerServices {
   auth::Authenticator* authenticator = nullptr;  // nullptr: no AUTH
   const net::TlsServer* tls = nullptr;           // nullptr: no STARTTLS
   auth::Limiter* limiter = nullptr;              // nullptr: users may send as much as they like
-  net::Resolver* resolver = nullptr;             // nullptr: clients' names are not looked up
+  // The name of a client's address, empty if it has none; without it nobody asks. It ends at the
+  // deadline.
+  std::function<net::Task<std::string>(std::string address, SteadyTime deadline)> client_name = {};
   // The login name of a uid, for programs of this machine.
   std::function<net::Task<std::string>(std::uint32_t uid)> login_name = {};
   // Clients that may relay without a login (smtp.relay_from).

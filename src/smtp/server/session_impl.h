@@ -12,6 +12,7 @@
 #include "message/headers.h"
 #include "message/incoming_header.h"
 #include "net/buffer.h"
+#include "net/client_name.h"
 #include "net/timer.h"
 #include "smtp/proto/command.h"
 #include "smtp/proto/line_ends.h"
@@ -31,7 +32,7 @@ struct ClientName {
   net::Event found;  // closed when the search is over
 };
 
-bool is_host_text(std::string_view name);
+using net::is_host_text;
 // The name in a greeting. Programs write what they like there, blanks too; it is believed nowhere.
 bool is_hello_text(std::string_view name);
 // RFC 5322 section 3.6.6: a message that is sent on has fields of its own for that.
