@@ -70,6 +70,12 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
     co_return ok;
   }
   if (verb == "piece") co_return co_await piece(std::string(request.get("bytes")));
+  if (verb == "keywords") {
+    for (const std::string_view keyword : request.all("keyword"))
+      if (incoming_keywords_.size() <= store::kKeywordsMax)
+        incoming_keywords_.emplace_back(keyword);
+    co_return ok;
+  }
   if (verb == "stage") co_return co_await stage(request);
   if (verb == "origin") {
     origins_.push_back({.mailbox = mailbox,
@@ -83,7 +89,9 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
     co_return ok;
   }
   if (verb == "list") co_return co_await list(mailbox, uid_in(request, "after"));
-  if (verb == "words") co_return co_await words(mailbox, uid_in(request, "uid"));
+  if (verb == "words")
+    co_return co_await words(mailbox, uid_in(request, "uid"),
+                             static_cast<std::size_t>(number(request.get("from"))));
   if (verb == "read")
     co_return co_await read(mailbox, uid_in(request, "uid"), number(request.get("offset")));
   co_return fail(ErrorKind::permanent, "no question of this desk");
@@ -122,12 +130,10 @@ net::Task<net::Message> TransferDesk::stage(const net::Message& request) {
   }
   store::Target target{.mailbox = std::string(request.get("mailbox")),
                        .flags = static_cast<store::Flags>(number(request.get("flags"))),
-                       .keywords = {},
+                       .keywords = std::exchange(incoming_keywords_, {}),
                        .internal_date = {},
                        .create = true,
                        .uid = uid_in(request, "uid")};
-  for (const std::string_view keyword : request.all("keyword"))
-    target.keywords.emplace_back(keyword);
   if (const auto date = request.find("date"))
     target.internal_date = WallTime(std::chrono::seconds(number(*date)));
   CO_TRY_OK(co_await incoming_->settle(target.internal_date));
@@ -201,12 +207,14 @@ net::Task<net::Message> TransferDesk::list(std::string mailbox, store::Uid after
   co_return answer;
 }
 
-net::Task<net::Message> TransferDesk::words(std::string mailbox, store::Uid uid) {
+net::Task<net::Message> TransferDesk::words(std::string mailbox, store::Uid uid, std::size_t from) {
   CO_TRY_OK(co_await look_at(std::move(mailbox)));
   net::Message answer("ok");
-  if (const store::Entry* entry = view_->mailbox().find(uid))
-    for (const std::string_view name : view_->mailbox().keyword_names(entry->keywords))
-      answer.add("keyword", name);
+  const store::Entry* entry = view_->mailbox().find(uid);
+  if (entry == nullptr) co_return answer;
+  const auto names = view_->mailbox().keyword_names(entry->keywords);
+  for (std::size_t i = from; i < names.size() && i - from < kDeskKeywordsMax; ++i)
+    answer.add("keyword", names[i]);
   co_return answer;
 }
 

@@ -8,12 +8,13 @@
 //   folders after=                      name=…, up to 500, in order
 //   create name=   subscribe name=
 //   piece bytes=                        wire bytes (CRLF) of the next message
-//   stage mailbox= date= flags= keyword=… uid=      that message is whole
+//   keywords keyword=…                  some of the next message's, as many as fit a line
+//   stage mailbox= date= flags= uid=    that message is whole
 //   origin mailbox= uidvalidity= uidnext=           where the staged ones come from
 //   commit                              messages=; none is in a folder before, all are behind it
 //   settle                              all UIDs are given and written down
 //   list mailbox= after=                up to 200 messages: "uid flags date size" in message=
-//   words mailbox= uid=                 keyword=…
+//   words mailbox= uid= from=           keyword=…, from that one on as many as fit a line
 //   read mailbox= uid= offset=          bytes= (LF lines); empty at the end, "gone" when expunged
 #pragma once
 
@@ -23,6 +24,7 @@
 namespace posthorn::app {
 
 inline constexpr std::size_t kDeskPieceMax = 24'000;  // escaped it still fits a line
+inline constexpr std::size_t kDeskKeywordsMax = 150;  // and so many keywords do
 
 class TransferDesk {
  public:
@@ -46,12 +48,13 @@ class TransferDesk {
   net::Task<> settle();
   net::Task<> look_at(std::string mailbox);
   net::Task<net::Message> list(std::string mailbox, store::Uid after);
-  net::Task<net::Message> words(std::string mailbox, store::Uid uid);
+  net::Task<net::Message> words(std::string mailbox, store::Uid uid, std::size_t from);
   net::Task<net::Message> read(std::string mailbox, store::Uid uid, std::uint64_t offset);
 
   store::Accounts& accounts_;
   store::AccountPtr account_;
   store::DeliveryPtr incoming_;
+  std::vector<std::string> incoming_keywords_;
   std::vector<Staged> staged_;
   std::vector<store::Account::Origin> origins_;
   store::ViewPtr view_;

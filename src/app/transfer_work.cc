@@ -46,12 +46,17 @@ net::Task<> stage(Desk desk, std::string folder, Carried mail) {
   for (std::size_t at = 0; at < wire.size(); at += kDeskPieceMax)
     CO_TRY_OK(co_await desk(
         net::Message("piece").add("bytes", std::string_view(wire).substr(at, kDeskPieceMax))));
+  std::erase_if(mail.keywords, [](const std::string& word) { return !store::is_keyword(word); });
+  for (std::size_t at = 0; at < mail.keywords.size(); at += kDeskKeywordsMax) {
+    net::Message some("keywords");
+    for (std::size_t i = at; i < std::min(at + kDeskKeywordsMax, mail.keywords.size()); ++i)
+      some.add("keyword", mail.keywords[i]);
+    CO_TRY_OK(co_await desk(std::move(some)));
+  }
   net::Message last("stage");
   last.add("mailbox", folder).add("flags", std::to_string(mail.flags));
   if (mail.uid != 0) last.add("uid", std::to_string(mail.uid));
   if (mail.date) last.add("date", seconds_of(*mail.date));
-  for (const std::string& keyword : mail.keywords)
-    if (store::is_keyword(keyword)) last.add("keyword", keyword);
   CO_TRY_OK(co_await desk(std::move(last)));
   co_return Result<>{};
 }
@@ -82,7 +87,13 @@ Carried carried_from(message::MboxMessage one) {
 net::Task<std::size_t> stage_folder(Desk desk, Path path, std::string folder) {
   CO_TRY(auto scan, store::scan_maildir(path));
   CO_TRY(const auto keyword_file, read_file(path / "dovecot-keywords"));
-  const auto names = store::parse_keywords(keyword_file.value_or(""));
+  CO_TRY(const auto high_file, read_file(path / "posthorn-keywords"));
+  const auto letter_names = store::parse_keywords(keyword_file.value_or(""));
+  const auto high = store::parse_high_keywords(high_file.value_or(""));
+  store::KeywordNames names;
+  for (const auto& [number, name] : high.names) names.set(number, name);
+  for (std::size_t letter = 0; letter < letter_names.size(); ++letter)
+    names.set(letter, letter_names[letter]);
   CO_TRY(const auto uid_file, read_file(path / "dovecot-uidlist"));
   std::map<std::string, store::Uid, std::less<>> uids;
   if (uid_file) {
@@ -113,9 +124,10 @@ net::Task<std::size_t> stage_folder(Desk desk, Path path, std::string folder) {
                  .keywords = {},
                  .date = info->modified,
                  .uid = uid_of(file)};
-    for (std::size_t bit = 0; bit < names.size() && bit < store::kKeywordLettersMax; ++bit)
-      if ((letters.keywords >> bit & 1U) != 0 && !names[bit].empty())
-        mail.keywords.push_back(names[bit]);
+    auto keywords = store::Keywords::of_mask(letters.keywords);
+    if (const auto mark = high.marks.find(file.base()); mark != high.marks.end())
+      keywords = keywords | mark->second;
+    for (const std::string_view name : names.names_of(keywords)) mail.keywords.emplace_back(name);
     CO_TRY_OK(co_await stage(desk, folder, std::move(mail)));
     progress().count_one(folder);
     ++count;
@@ -177,11 +189,16 @@ net::Task<bool> export_one(Desk desk, const File& output, std::string folder, Li
                    .deleted = (one.flags & store::flag::deleted) != 0,
                    .draft = (one.flags & store::flag::draft) != 0,
                    .keywords = {}};
-  CO_TRY(const auto words,
-         co_await desk(
-             net::Message("words").add("mailbox", folder).add("uid", std::to_string(one.uid))));
-  for (const std::string_view name : words.all("keyword"))
-    message.marks.keywords.emplace_back(name);
+  for (std::size_t before = 0;;) {
+    CO_TRY(const auto words, co_await desk(net::Message("words")
+                                               .add("mailbox", folder)
+                                               .add("uid", std::to_string(one.uid))
+                                               .add("from", std::to_string(before))));
+    for (const std::string_view name : words.all("keyword"))
+      message.marks.keywords.emplace_back(name);
+    if (message.marks.keywords.size() - before < kDeskKeywordsMax) break;
+    before = message.marks.keywords.size();
+  }
   const auto end = message::find_header_end(message.text, true).value_or(message::HeaderEnd{});
   std::string sender = message::Headers(std::string_view(message.text).substr(0, end.header_size))
                            .find("Return-Path")
@@ -238,7 +255,7 @@ Result<std::size_t> copy_folder(const Path& from, const Path& to, std::string_vi
   }
   TRY(const auto names, store::list_names(from));
   for (const std::string& name : names)
-    if (name == "subscriptions" || name == "maildirfolder" ||
+    if (name == "subscriptions" || name == "maildirfolder" || name == "posthorn-keywords" ||
         (name.starts_with("dovecot-") && (name == "dovecot-uidlist" || name == "dovecot-keywords" ||
                                           name.starts_with("dovecot-uidvalidity"))))
       TRY_OK(copy_dated(from / name, to / name));

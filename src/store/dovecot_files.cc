@@ -18,8 +18,22 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+// "26-29,31". What is no number of ours is passed over; nullopt: it is no list.
+std::optional<Keywords> parse_numbers(std::string_view list) {
+  KeywordBits bits;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    const std::string_view range = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    const std::size_t dash = std::min(range.find('-'), range.size());
+    const auto first = to_number<std::size_t>(range.substr(0, dash));
+    const auto last = dash == range.size() ? first : to_number<std::size_t>(range.substr(dash + 1));
+    if (!first || !last) return std::nullopt;
+    for (std::size_t n = std::max(*first, kKeywordLettersMax);
+         n <= std::min(*last, kKeywordsMax - 1); ++n)
+      bits.set(n);
+  }
+  return Keywords::of(bits);
 }
 
 // Version 2 writes \001 as "\0011", tab as "\001t", CR as "\001r", LF as "\001n".
@@ -56,7 +70,7 @@ std::vector<std::string> parse_keywords(std::string_view text) {
   return names;
 }
 
-std::string format_keywords(const std::vector<std::string>& names) {
+std::string format_keywords(std::span<const std::string> names) {
   std::string out;
   for (std::size_t i = 0; i < std::min(names.size(), kKeywordLettersMax); ++i)
     if (!names[i].empty()) fmt::format_to(std::back_inserter(out), "{} {}\n", i, names[i]);
@@ -73,12 +87,18 @@ HighKeywords parse_high_keywords(std::string_view text) {
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos) continue;
     const std::string_view rest = line.substr(space + 1);
-    if (line.starts_with('=')) {
-      const auto bits = to_number<Keywords>(line.substr(1, space - 1), 16);
-      if (!bits || rest.empty()) continue;
-      out.marks.insert_or_assign(std::string(rest), *bits & ~kKeywordLetterBits);
+    const std::string_view word = line.substr(0, space);
+    if (word.starts_with('=') || word.starts_with('#')) {
+      std::optional<Keywords> keywords;
+      if (word.front() == '#') {
+        keywords = parse_numbers(word.substr(1));
+      } else if (const auto bits = to_number<std::uint64_t>(word.substr(1), 16)) {
+        keywords = Keywords::of_mask(*bits).high();
+      }
+      if (keywords && !rest.empty())
+        out.marks.insert_or_assign(std::string(rest), *std::move(keywords));
     } else {
-      const auto bit = to_number<std::size_t>(line.substr(0, space));
+      const auto bit = to_number<std::size_t>(word);
       if (!bit || *bit < kKeywordLettersMax || *bit >= kKeywordsMax) continue;
       if (rest.empty() || is_keyword(rest)) out.names.insert_or_assign(*bit, rest);
     }
@@ -86,12 +106,22 @@ HighKeywords parse_high_keywords(std::string_view text) {
   return out;
 }
 
-void append_high_keyword(std::size_t bit, std::string_view name, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{} {}\n", bit, name);
+void append_high_keyword(std::size_t number, std::string_view name, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{} {}\n", number, name);
 }
 
-void append_high_mark(Keywords bits, std::string_view base, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "={:x} {}\n", bits & ~kKeywordLetterBits, base);
+void append_high_mark(const Keywords& keywords, std::string_view base, std::string& out) {
+  out += '#';
+  const auto numbers = keywords.high().numbers();
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    if (i > 0) out += ',';
+    fmt::format_to(std::back_inserter(out), "{}", numbers[i]);
+    if (last != i) fmt::format_to(std::back_inserter(out), "-{}", numbers[last]);
+    i = last + 1;
+  }
+  fmt::format_to(std::back_inserter(out), " {}\n", base);
 }
 
 bool is_keyword(std::string_view name) {
@@ -100,13 +130,6 @@ bool is_keyword(std::string_view name) {
     const auto u = static_cast<unsigned char>(c);
     return u > 0x20 && u < 0x7F && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
   });
-}
-
-std::optional<std::size_t> find_keyword(const std::vector<std::string>& names,
-                                        std::string_view name) {
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (std::ranges::equal(names[i], name, {}, lower, lower)) return i;
-  return std::nullopt;
 }
 
 Subscriptions parse_subscriptions(std::string_view text) {

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,31 +25,33 @@ namespace posthorn::store {
 
 // Index = bit; a bit without a name is empty.
 std::vector<std::string> parse_keywords(std::string_view text);
-std::string format_keywords(const std::vector<std::string>& names);  // the first 26
+std::string format_keywords(std::span<const std::string> names);  // the first 26
 // RFC 3501 section 9: a keyword is an atom. Also bounded in length.
 bool is_keyword(std::string_view name);
-std::optional<std::size_t> find_keyword(const std::vector<std::string>& names,
-                                        std::string_view name);
 
 // posthorn-keywords, one a mailbox: what dovecot-keywords and the letters of the file names have no
-// room for. Lines are appended and synced; of two for one thing the later one counts.
+// room for. Lines are appended and synced; of two for one thing the later one counts. When it has
+// grown, it is written anew with what counts.
 //
-//   <bit> <name>             bit 26 to 63; no name: it has none any more
-//   =<bits, hex> <base name> the keywords from bit 26 on that a message has; 0: none any more
+//   <number> <name>        a keyword from 26 on; no name: it has none any more
+//   #<numbers> <base name> the keywords from 26 on that a message has, "26-29,31"; none: none any more
+//   =<bits, hex> <base name> the same as a mask of 64 bits, as it was written before
 //
 //   a crash                       leaves
 //   before or within the append   the old state; the part of a line behind the last line end is none
-//   after the sync, before the    the new state: the file is read when the index is new, or older
-//   index has it                  than a power cut
+//   after the sync, before the    the new state: the file is read when the index is new or older than
+//   index has it                  a power cut, and for every message that the index does not know
 //   while it is written anew      the old file or the new one, whole
+//
+// A number is given to another name only when no message and no line has it any more.
 struct HighKeywords {
   std::map<std::size_t, std::string> names;
   std::map<std::string, Keywords, std::less<>> marks;
   std::size_t lines = 0;  // as many as were read
 };
 HighKeywords parse_high_keywords(std::string_view text);
-void append_high_keyword(std::size_t bit, std::string_view name, std::string& out);
-void append_high_mark(Keywords bits, std::string_view base, std::string& out);
+void append_high_keyword(std::size_t number, std::string_view name, std::string& out);
+void append_high_mark(const Keywords& keywords, std::string_view base, std::string& out);
 
 struct Subscriptions {
   bool is_version_2 = false;

@@ -201,6 +201,7 @@ Result<> Engine::ensure_open() {
     state.verify_at = std::chrono::steady_clock::now() + kVerifyOwnChanges;
     names_[row.id] = row.name;
     state.row = std::move(row);
+    state.saved_keywords = state.row.keywords;
     states_.emplace(state.row.name, std::move(state));
   }
   was_opened_ = true;
@@ -225,12 +226,21 @@ Result<> Engine::close() {
 
 Result<> Engine::save(State& state) {
   state.counted.reset();
-  return index_.save_mailbox(state.row);
+  if (state.row.keywords != state.saved_keywords) TRY_OK(index_.save_keywords(state.row));
+  TRY_OK(index_.save_mailbox(state.row));
+  note_committed(state);
+  return {};
+}
+
+// What a transaction may yet take back does not count.
+void Engine::note_committed(State& state) const {
+  if (!index_.is_in_transaction()) state.saved_keywords = state.row.keywords;
 }
 
 Result<> Engine::finish(State& state, Database::Transaction& transaction) {
   Result<> done = save(state);
   if (done) done = transaction.commit();
+  if (done) note_committed(state);
   if (!done) state.row.in_new = state.row.in_cur = {};
   return done;
 }
@@ -310,7 +320,7 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
   state.row.vanished_floor = state.row.modseq;
   state.row.first_recent = 1;
   state.is_checked = true;
-  TRY_OK(read_high(state));
+  TRY_OK(read_high_names(state));
   TRY_OK(read_keywords(state, nullptr));
   const std::string key(name);
   {
@@ -329,11 +339,6 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
   names_[state.row.id] = key;
   State& stored = states_.insert_or_assign(key, std::move(state)).first->second;
   Result<> synced = sync(stored, RefreshMode::full, changes);
-  if (synced) {
-    auto restored = restore_high_marks(stored);
-    stored.high = {};
-    if (!restored) synced = restored;
-  }
   if (!synced) {
     Changes nothing;
     forget(key, nothing);
@@ -389,9 +394,8 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
       state.row.uidnext = list->leased;
     }
   }
-  if (!is_same_boot_) {
-    TRY_OK(restore_high_marks(state));  // the new rows get theirs at the look
-  }
+  TRY_OK(read_high_names(state));
+  if (!is_same_boot_) TRY_OK(restore_high_marks(state));  // the new rows get theirs at the look
   state.is_checked = true;
   TRY_OK(save(state));
   return &state;

@@ -13,7 +13,9 @@
 //            index row, told
 //   flags    file renamed, index row                   between: the next look takes them from the name
 //   expunge  file removed, index row                   between: the next look sees it gone
-//   move     file renamed, folders synced, both rows   between: it is found in the folder it is in
+//   move     keywords beyond z synced for the new      between: it is found in the folder it is in
+//            name, file renamed, folders synced,
+//            both rows
 //   create   folder, tmp/, new/, cur/ made, synced     between: no mailbox yet, for cur/ comes last
 //   keyword  posthorn-keywords synced (beyond z),      between: it is there at the next start
 //            index row, told
@@ -56,7 +58,7 @@ struct MailboxChanges {
   std::vector<Entry> changed;  // flags, keywords: with their new modseq
   std::vector<Entry> resized;  // only sizes: nothing to tell a client
   std::vector<std::pair<Uid, ModSeq>> expunged;
-  std::optional<std::vector<std::string>> keywords;
+  KeywordNamesPtr keywords;            // nullptr: as they were
   std::optional<std::string> renamed;  // its new name
   bool is_gone = false;
 };
@@ -69,7 +71,7 @@ struct OpenedMailbox {
   Uid uidnext = 1;
   Uid first_recent = 1;
   ModSeq modseq = 1;
-  std::vector<std::string> keywords;
+  KeywordNamesPtr keywords = KeywordNames::none();
   std::vector<Entry> entries;  // only when asked for
 };
 
@@ -166,6 +168,15 @@ class Engine {
   const Path& path() const { return options_.path; }
 
  private:
+  // Keyword numbers that may be given to new names. Found by one look at all messages, then kept.
+  struct FreeNumbers {
+    bool is_known = false;
+    bool is_forgetting = false;          // names went just now: posthorn-keywords is written anew
+    std::uint32_t letters = 0;           // bit n is the letter 'a' + n
+    std::vector<KeywordNumber> numbers;  // from 26 on, descending
+    std::size_t next = kKeywordLettersMax;  // from here on all are free
+    std::size_t grow_to = 0;                // look again before next passes this
+  };
   struct State {
     MailboxRow row;
     Path path;
@@ -176,8 +187,11 @@ class Engine {
     ModSeq modseq_leased = 1;       // M in the uidlist: mod-sequences up to it may be told
     Uid listed_end = 1;             // behind the uidlist's last line
     bool is_list_doubtful = false;  // a write or sync of the uidlist failed: write it anew
-    HighKeywords high;              // as the file has it, where the index may lack it
     bool is_high_doubtful = false;  // a write or sync of posthorn-keywords failed: write it anew
+    std::uint64_t high_rewrite_at = 1U << 20U;  // bytes of posthorn-keywords: then anew
+    KeywordNamesPtr saved_keywords;             // as the index surely has them
+    Keywords promised_keywords;                 // of a transfer under way, no message has them yet
+    FreeNumbers free_numbers;
     bool is_checked = false;
     bool is_mail_held_back = false;  // new mail whose UIDs could not be made durable yet
     std::optional<SteadyTime>
@@ -213,6 +227,7 @@ class Engine {
   void forget(const std::string& name, Changes& changes);
   MailboxChanges& change_of(State& state, Changes& changes) const;
   Result<> save(State& state);
+  void note_committed(State& state) const;
   // Saves and commits; if that fails, the folders are read again at the next look.
   Result<> finish(State& state, Database::Transaction& transaction);
   Result<> clean_up();
@@ -254,12 +269,22 @@ class Engine {
 
   // engine_keywords.cc
   Result<> append_high(State& state, const std::string& lines);
-  Result<> read_high(State& state);
+  Result<> write_high(State& state, const KeywordNames& names, const std::string& lines);
+  Result<bool> has_room_for_marks(State& state, std::size_t messages, std::size_t numbers);
+  Result<> read_high_names(State& state);
   Result<> restore_high_marks(State& state);
+  Result<> add_high_marks(const State& state, std::vector<MessageRow>& rows);
   Result<> read_keywords(State& state, Changes* changes);
-  Result<Keywords> keywords_in_use(const State& state);
-  Result<std::optional<Keywords>> keyword_bits(State& state, const std::vector<std::string>& names,
-                                               bool may_add, Changes& changes);
+  Result<KeywordBits> keywords_in_use(const State& state);
+  Result<> look_for_numbers(State& state, const KeywordBits& given, KeywordNames& names,
+                            FreeNumbers& free);
+  Result<std::optional<std::size_t>> take_number(State& state, const KeywordBits& given,
+                                                 KeywordNames& names, FreeNumbers& free);
+  enum class IfUnknown { add, pass_over };
+  Result<std::optional<Keywords>> keywords_of(State& state, const std::vector<std::string>& names,
+                                              IfUnknown if_unknown, Changes& changes);
+  Result<bool> add_keywords(State& state, const std::vector<std::string_view>& unknown,
+                            KeywordBits& bits, Changes& changes);
 
   // engine_mail.cc
   Result<std::optional<MessageRow>> locate(State& state, Uid uid, Changes& changes);
@@ -269,18 +294,30 @@ class Engine {
     bool is_changed = false;
     bool is_modified = false;  // unchanged_since did not hold
   };
-  using WantedLetters = std::function<Letters(const Entry&)>;
+  struct Marks {
+    Flags flags = 0;
+    Keywords keywords;
+  };
+  using WantedMarks = std::function<Marks(const Entry&)>;
   Result<StoredFlags> store_one(State& state, Uid uid, std::optional<ModSeq> unchanged_since,
-                                const WantedLetters& wanted, Changes& changes);
-  std::vector<std::string> keyword_names(const State& state, Keywords bits) const;
+                                const WantedMarks& wanted, Changes& changes);
+  static std::vector<std::string> keyword_names(const State& state, const Keywords& keywords);
   Result<bool> knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
                               Changes& changes);
   Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                           Transfer how);
   Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);
   Result<bool> take_away(State& state, Uid uid, Changes& changes);
-  Result<std::optional<MessageRow>> transfer_one(State& from, Uid uid, State& to, Transfer how,
-                                                 Changes& changes);
+  struct Promise {
+    Uid uid = 0;
+    Uid uid_there = 0;  // 0, and no name: not made yet
+    std::string base_there;
+  };
+  Result<std::vector<Promise>> promise_names(const State& from, const std::vector<Uid>& uids,
+                                             State& to, Changes& changes);
+  Result<> make_name(const Entry& entry, State& to, Promise& promise);
+  Result<std::optional<MessageRow>> transfer_one(State& from, Promise promise, State& to,
+                                                 Transfer how, Changes& changes);
   Result<> remove_row(State& state, Uid uid, MailboxChanges& change);
 
   // engine_commit.cc
@@ -288,7 +325,7 @@ class Engine {
   struct TargetPlace {
     NameResult result = NameResult::done;
     State* state = nullptr;
-    Keywords keywords = 0;
+    Keywords keywords;
   };
   Result<TargetPlace> find_place(const Target& target, Changes& changes);
   struct CommitMailbox {

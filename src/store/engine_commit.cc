@@ -30,7 +30,7 @@ void Engine::undo(std::vector<PlacedFile>& placed, const CommitGroup& group) {
   });
 }
 
-// The mailbox of a target, made if it may be, and the keywords' bits there.
+// The mailbox of a target, made if it may be, and the keywords' numbers there.
 Result<Engine::TargetPlace> Engine::find_place(const Target& target, Changes& changes) {
   TargetPlace place;
   const auto refused = [](NameResult result) { return TargetPlace{.result = result}; };
@@ -44,9 +44,13 @@ Result<Engine::TargetPlace> Engine::find_place(const Target& target, Changes& ch
     TRY(place.state, find(*name, changes));
   }
   if (place.state == nullptr) return refused(NameResult::not_found);
-  TRY(const auto bits, keyword_bits(*place.state, target.keywords, true, changes));
-  if (!bits) return refused(NameResult::keyword_limit);
-  place.keywords = *bits;
+  TRY(auto keywords, keywords_of(*place.state, target.keywords, IfUnknown::add, changes));
+  if (!keywords) return refused(NameResult::keyword_limit);
+  if (const std::size_t high = keywords->high().size(); high > 0) {
+    TRY(const bool has_room, has_room_for_marks(*place.state, 1, high));
+    if (!has_room) return refused(NameResult::keyword_limit);
+  }
+  place.keywords = *std::move(keywords);
   return place;
 }
 
@@ -91,14 +95,13 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     file.row.is_exact = true;
     const std::string base = item.is_last ? item.base : unique_.make(now());
     file.row.file.base = fmt::format("{},S={},W={}{}", base, item.size, item.wire_size, mark);
-    constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
-    if (entry.flags != 0 || entry.keywords != 0) {
+    if (entry.flags != 0 || !entry.keywords.empty()) {
       file.row.file.place = Place::in_cur;
       file.row.file.has_info = true;
-      file.row.file.info = format_info({entry.flags, entry.keywords & kLetterBits});
+      file.row.file.info = format_info({entry.flags, entry.keywords.letters()});
     }
     file.path = file.row.file.path_in(state->path);
-    if ((entry.keywords & ~kLetterBits) != 0) {
+    if (!entry.keywords.high().empty()) {
       std::string high;
       append_high_mark(entry.keywords, file.row.file.base, high);
       TRY_OK(append_high(*state, high));
@@ -127,6 +130,7 @@ std::map<std::int64_t, Engine::CommitMailbox> Engine::prepare_mailboxes(
       const auto found = name ? find(*name, changes) : Result<State*>(nullptr);
       if (!found || *found == nullptr || mailboxes.contains((*found)->row.id)) continue;
       State& state = **found;
+      state.promised_keywords = {};
       // What could not be recorded before comes first: its UIDs are the lower ones.
       if (state.row.in_new == Stamp{}) warn(sync(state, RefreshMode::quick, changes));
       mailboxes.emplace(state.row.id, CommitMailbox{OwnChange(state), state.row.uidnext});

@@ -10,7 +10,6 @@
 namespace posthorn::store {
 namespace {
 
-constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
 // How often a message is looked for anew when another program renames its file at the same time.
 constexpr int kAttemptsMax = 20;
 constexpr int kFailuresMax = 3;  // of copying, which may be long
@@ -19,11 +18,11 @@ std::unexpected<Error> renamed_too_often(const Path& maildir) {
   return fail(ErrorKind::temporary, maildir.native() + ": a file is renamed again and again");
 }
 
-FileLocation location_with(const FileLocation& old, Flags flags, Keywords keywords) {
+FileLocation location_with(const FileLocation& old, Flags flags, const Keywords& keywords) {
   FileLocation to = old;
   to.place = Place::in_cur;
   to.has_info = true;
-  to.info = format_info({flags, keywords & kLetterBits}, old.info);
+  to.info = format_info({flags, keywords.letters()}, old.info);
   return to;
 }
 
@@ -40,7 +39,8 @@ Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes&
     if (found) {
       const Letters letters = parse_info(found->info);
       row->entry.flags = letters.flags;
-      row->entry.keywords = (row->entry.keywords & ~kLetterBits) | letters.keywords;
+      row->entry.keywords =
+          index_.intern(row->entry.keywords.high() | Keywords::of_mask(letters.keywords));
       row->file = *std::move(found);
       return row;
     }
@@ -53,7 +53,7 @@ Result<std::optional<MessageRow>> Engine::locate(State& state, Uid uid, Changes&
 // worked out anew from what that program made of it.
 Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
                                               std::optional<ModSeq> unchanged_since,
-                                              const WantedLetters& wanted, Changes& changes) {
+                                              const WantedMarks& wanted, Changes& changes) {
   Error last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     StoredFlags out;
@@ -62,22 +62,21 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
     Entry& entry = row->entry;
     out.is_modified = unchanged_since && entry.modseq > *unchanged_since;
     if (out.is_modified) return out;
-    const Letters letters = wanted(entry);
-    if (letters.flags == entry.flags && letters.keywords == entry.keywords) {
+    Marks marks = wanted(entry);
+    if (marks.flags == entry.flags && marks.keywords == entry.keywords) {
       out.entry = entry;
       return out;
     }
     const Path from = row->file.path_in(state.path);
-    row->file = location_with(row->file, letters.flags, letters.keywords);
+    row->file = location_with(row->file, marks.flags, marks.keywords);
     const Path to = row->file.path_in(state.path);
     if (const auto renamed = from == to ? Result<>{} : disk().rename(from, to); !renamed) {
       last = renamed.error();
       continue;
     }
-    if (((entry.keywords ^ letters.keywords) & ~kKeywordLetterBits) != 0)
-      out.high_of = row->file.base;
-    entry.flags = letters.flags;
-    entry.keywords = letters.keywords;
+    if (entry.keywords.high() != marks.keywords.high()) out.high_of = row->file.base;
+    entry.flags = marks.flags;
+    entry.keywords = index_.intern(std::move(marks.keywords));
     entry.modseq = state.row.modseq + 1;
     TRY_OK(index_.save_message(state.row.id, *row));
     out.entry = entry;
@@ -91,16 +90,22 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
                                        Changes& changes) {
   TRY(State * state, find(id));
   FlagResult result;
-  TRY(const auto bits,
-      keyword_bits(*state, request.keywords, request.mode != FlagMode::remove, changes));
-  if (!bits) {
+  state->promised_keywords = {};
+  const auto if_unknown = request.mode == FlagMode::remove ? IfUnknown::pass_over : IfUnknown::add;
+  TRY(const auto keywords, keywords_of(*state, request.keywords, if_unknown, changes));
+  bool has_room = keywords.has_value();
+  if (const std::size_t high = has_room ? keywords->high().size() : 0; high > 0) {
+    const std::size_t messages = request.uids.size();
+    TRY(has_room, has_room_for_marks(*state, messages, messages * high));
+  }
+  if (!has_room) {
     result.result = NameResult::keyword_limit;
     return result;
   }
   // Letters that no keyword names are another program's: REPLACE leaves them.
-  Keywords nameless = kLetterBits;
-  for (std::size_t i = 0; i < std::min(state->row.keywords.size(), kKeywordLettersMax); ++i)
-    if (!state->row.keywords[i].empty()) nameless &= ~(Keywords{1} << i);
+  std::uint32_t nameless = 0;
+  for (std::size_t letter = 0; letter < kKeywordLettersMax; ++letter)
+    if ((*state->row.keywords)[letter].empty()) nameless |= std::uint32_t{1} << letter;
 
   TRY_OK(lease_modseq(*state));
   OwnChange own(*state);
@@ -109,18 +114,18 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   change.id = id;
   Result<> failure;
   std::string high;  // lines for posthorn-keywords
-  const auto wanted = [&](const Entry& entry) -> Letters {
+  const auto wanted = [&](const Entry& entry) -> Marks {
     const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
     switch (request.mode) {
       case FlagMode::add:
-        return {static_cast<Flags>(entry.flags | flags), entry.keywords | *bits};
+        return {static_cast<Flags>(entry.flags | flags), entry.keywords | *keywords};
       case FlagMode::remove:
-        return {static_cast<Flags>(entry.flags & ~flags), entry.keywords & ~*bits};
+        return {static_cast<Flags>(entry.flags & ~flags), entry.keywords - *keywords};
       case FlagMode::replace:
         break;
     }
     return {static_cast<Flags>(flags | (entry.flags & flag::passed)),
-            *bits | (entry.keywords & nameless)};
+            *keywords | Keywords::of_mask(entry.keywords.letters() & nameless)};
   };
   for (const Uid uid : request.uids) {
     auto stored = store_one(*state, uid, request.unchanged_since, wanted, changes);
@@ -272,28 +277,55 @@ Result<bool> Engine::place_copy(State& from, const MessageRow& source, State& to
   return std::unexpected(done.error());
 }
 
+Result<> Engine::make_name(const Entry& entry, State& to, Promise& promise) {
+  TRY(promise.uid_there, take_uid(to, 0));
+  promise.base_there =
+      entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size) : unique_.make(now());
+  promise.base_there += uid_mark(to.row.uidvalidity, promise.uid_there);
+  return {};
+}
+
+// Where keywords beyond z are among them, the names are made before the first file goes, and the
+// marks for them are on disk: a file that a crash leaves in the other folder has its keywords there.
+Result<std::vector<Engine::Promise>> Engine::promise_names(const State& from,
+                                                           const std::vector<Uid>& uids, State& to,
+                                                           Changes& changes) {
+  std::vector<Promise> promises;
+  const bool has_high = !to.promised_keywords.high().empty();
+  std::string lines;  // for posthorn-keywords
+  for (const Uid uid : uids) {
+    Promise& promise = promises.emplace_back();
+    promise.uid = uid;
+    if (!has_high) continue;
+    TRY(const auto row, index_.message(from.row.id, uid));
+    if (!row) continue;
+    TRY_OK(make_name(row->entry, to, promise));
+    TRY(const auto keywords,
+        keywords_of(to, keyword_names(from, row->entry.keywords), IfUnknown::pass_over, changes));
+    if (keywords && !keywords->high().empty())
+      append_high_mark(*keywords, promise.base_there, lines);
+  }
+  TRY_OK(append_high(to, lines));
+  return promises;
+}
+
 // One message's file into the other mailbox, with the name that it has there. nullopt: it is gone.
-Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, State& to,
+Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Promise promise, State& to,
                                                        Transfer how, Changes& changes) {
   int failures = 0;
-  Uid uid_there = 0;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    TRY(const auto row, locate(from, uid, changes));
+    TRY(const auto row, locate(from, promise.uid, changes));
     if (!row) return std::nullopt;
     const Entry& entry = row->entry;
-    const auto bits = keyword_bits(to, keyword_names(from, entry.keywords), true, changes);
-    if (!bits) return std::unexpected(bits.error());
-    if (!*bits)
+    TRY(auto keywords,
+        keywords_of(to, keyword_names(from, entry.keywords), IfUnknown::add, changes));
+    if (!keywords)
       return fail(ErrorKind::temporary, to.path.native() + ": no room for the message's keywords");
     MessageRow copy = *row;
-    if (uid_there == 0) {
-      TRY(uid_there, take_uid(to, 0));
-    }
-    copy.entry.uid = uid_there;
-    copy.entry.keywords = **bits;
-    copy.file.base = entry.wire_size != 0 ? unique_.make(now(), entry.size, entry.wire_size)
-                                          : unique_.make(now());
-    copy.file.base += uid_mark(to.row.uidvalidity, uid_there);
+    if (promise.uid_there == 0) TRY_OK(make_name(entry, to, promise));
+    copy.entry.uid = promise.uid_there;
+    copy.entry.keywords = *std::move(keywords);
+    copy.file.base = promise.base_there;
     copy.file.info.clear();
     copy.file = location_with(copy.file, entry.flags, copy.entry.keywords);
     const auto placed = place_copy(from, *row, to, copy, how);
@@ -303,25 +335,32 @@ Result<std::optional<MessageRow>> Engine::transfer_one(State& from, Uid uid, Sta
   return renamed_too_often(from.path);
 }
 
-std::vector<std::string> Engine::keyword_names(const State& state, Keywords bits) const {
-  std::vector<std::string> names;
-  for (std::size_t bit = 0; bit < state.row.keywords.size(); ++bit)
-    if ((bits >> bit & 1U) != 0 && !state.row.keywords[bit].empty())
-      names.push_back(state.row.keywords[bit]);
-  return names;
+std::vector<std::string> Engine::keyword_names(const State& state, const Keywords& keywords) {
+  const auto names = state.row.keywords->names_of(keywords);
+  return {names.begin(), names.end()};
 }
 
 // No keyword is lost on the way: the target learns them all before the first message goes. false: it
 // has no room for them.
 Result<bool> Engine::knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
                                     Changes& changes) {
-  Keywords all = 0;
+  to.promised_keywords = {};
+  KeywordBits all;
+  std::size_t numbers = 0;
   for (const Uid uid : uids) {
     TRY(const auto row, index_.message(from.row.id, uid));
-    if (row) all |= row->entry.keywords;
+    if (!row) continue;
+    row->entry.keywords.add_to(all);
+    numbers += row->entry.keywords.size();
   }
-  TRY(const auto bits, keyword_bits(to, keyword_names(from, all), true, changes));
-  return bits.has_value();
+  if (numbers > 0) {
+    TRY(const bool has_room, has_room_for_marks(to, uids.size(), numbers));
+    if (!has_room) return false;
+  }
+  const auto names = keyword_names(from, Keywords::of(all));
+  TRY(const auto keywords, keywords_of(to, names, IfUnknown::add, changes));
+  to.promised_keywords = keywords.value_or(Keywords());
+  return keywords.has_value();
 }
 
 Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uids,
@@ -354,13 +393,15 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
       for (const auto& [uid, copy] : copies) (void)disk().remove(copy.file.path_in(to->path));
   };
   Result<> failure;
-  for (const Uid uid : uids) {
-    auto copy = transfer_one(*from, uid, *to, how, changes);
+  const auto promises = promise_names(*from, uids, *to, changes);
+  if (!promises) failure = std::unexpected(promises.error());
+  for (const Promise& promise : promises.value_or(std::vector<Promise>())) {
+    auto copy = transfer_one(*from, promise, *to, how, changes);
     if (!copy) {
       failure = std::unexpected(std::move(copy).error());
       break;
     }
-    if (*copy) copies.emplace_back(uid, **std::move(copy));
+    if (*copy) copies.emplace_back(promise.uid, **std::move(copy));
   }
   // RFC 3501 section 6.4.7: COPY is all or nothing. RFC 6851 section 3.3: MOVE keeps what was
   // moved.
@@ -373,12 +414,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
     if (!failure) return std::unexpected(std::move(failure).error());
     return result;
   }
-  std::string high;
-  for (const auto& [uid, copy] : copies)
-    if ((copy.entry.keywords & ~kKeywordLetterBits) != 0)
-      append_high_mark(copy.entry.keywords, copy.file.base, high);
-  Result<> synced = append_high(*to, high);
-  if (synced) synced = disk().sync_folder(to->path / "cur");
+  Result<> synced = disk().sync_folder(to->path / "cur");
   if (synced && how == Transfer::move && to != from) {
     synced = disk().sync_folder(from->path / "cur");
     if (synced) synced = disk().sync_folder(from->path / "new");

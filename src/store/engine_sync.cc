@@ -210,12 +210,11 @@ Result<std::vector<MessageRow>> Engine::read_new_files(State& state, Difference&
     row.entry.internal_date = st.st_mtim.tv_sec;
     const Letters letters = parse_info(row.file.info);
     row.entry.flags = letters.flags;
-    row.entry.keywords = letters.keywords;
-    if (const auto high = state.high.marks.find(row.file.base); high != state.high.marks.end())
-      row.entry.keywords |= high->second;
+    row.entry.keywords = Keywords::of_mask(letters.keywords);
     order.emplace_back(st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec, rows.size());
     rows.push_back(std::move(row));
   }
+  TRY_OK(add_high_marks(state, rows));
   // By time; of one time, by name (they come sorted by name).
   std::ranges::sort(order);
   std::vector<MessageRow> sorted;
@@ -234,10 +233,10 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
     TRY_OK(index_.add_vanished(state.row.id, modseq, uid));
     change.expunged.emplace_back(uid, modseq);
   }
-  constexpr Keywords kLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
   for (MessageRow& row : difference.renamed) {
     const Letters letters = parse_info(row.file.info);
-    const Keywords keywords = (row.entry.keywords & ~kLetterBits) | letters.keywords;
+    const Keywords keywords =
+        index_.intern(row.entry.keywords.high() | Keywords::of_mask(letters.keywords));
     if (letters.flags != row.entry.flags || keywords != row.entry.keywords) {
       row.entry.flags = letters.flags;
       row.entry.keywords = keywords;
@@ -272,6 +271,7 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
   if (!difference.is_whole) state.row.in_new = state.row.in_cur = {};
   TRY_OK(save(state));
   TRY_OK(transaction.commit());
+  note_committed(state);
   change.uidnext = state.row.uidnext;
   change.modseq = state.row.modseq;
   if (is_changed) changes.push_back(std::move(change));

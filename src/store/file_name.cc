@@ -43,7 +43,8 @@ std::optional<FileName> parse_file_name(std::string_view name) {
 Letters parse_info(std::string_view info) {
   Letters letters;
   for (const char c : info) {
-    if (c >= 'a' && c <= 'z') letters.keywords |= Keywords{1} << static_cast<unsigned>(c - 'a');
+    if (c >= 'a' && c <= 'z')
+      letters.keywords |= std::uint32_t{1} << static_cast<unsigned>(c - 'a');
     for (const LetterFlag& l : kLetters)
       if (l.letter == c) letters.flags |= l.flag;
   }

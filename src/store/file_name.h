@@ -27,7 +27,7 @@ std::optional<FileName> parse_file_name(std::string_view name);
 
 struct Letters {
   Flags flags = 0;
-  Keywords keywords = 0;
+  std::uint32_t keywords = 0;  // bit n is the letter 'a' + n
 };
 Letters parse_info(std::string_view info);
 // The letters of flags and keywords, with those of old_info that we do not know.

@@ -9,7 +9,7 @@
 namespace posthorn::store {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -18,7 +18,9 @@ CREATE TABLE mailboxes(
   first_recent INTEGER, modseq INTEGER, vanished_floor INTEGER, guid BLOB,
   new_time INTEGER, new_inode INTEGER, cur_time INTEGER, cur_inode INTEGER,
   list_time INTEGER, list_inode INTEGER, list_size INTEGER,
-  keywords_time INTEGER, keywords_inode INTEGER, keywords_size INTEGER, keywords BLOB);
+  keywords_time INTEGER, keywords_inode INTEGER, keywords_size INTEGER);
+CREATE TABLE keywords(
+  mailbox INTEGER, number INTEGER, name BLOB, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;
 CREATE TABLE messages(
   mailbox INTEGER, uid INTEGER, base BLOB NOT NULL, place INTEGER, info BLOB, has_info INTEGER,
   flags INTEGER, keywords INTEGER, modseq INTEGER, date INTEGER, size INTEGER, wire_size INTEGER, exact INTEGER,
@@ -30,7 +32,16 @@ CREATE TABLE vanished(
 CREATE TABLE cache(
   mailbox INTEGER, uid INTEGER, kind INTEGER, bytes BLOB,
   PRIMARY KEY(mailbox, uid, kind)) WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+)";
+
+// From version 1, where the names were one text, a line a number, and messages.keywords was a mask of
+// 64 bits. Such a number is read still: a set that a number cannot hold is a blob now.
+constexpr const char* kUpgrade = R"(
+CREATE TABLE keywords(
+  mailbox INTEGER, number INTEGER, name BLOB, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;
+ALTER TABLE mailboxes DROP COLUMN keywords;
+PRAGMA user_version = 2;
 )";
 
 // What each mailbox holds, for quotas. Additional: an index of before gets it, and a program of
@@ -53,12 +64,6 @@ CREATE TRIGGER usage_resized AFTER UPDATE OF size ON messages WHEN new.size <> o
 END;
 )";
 
-std::string join(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += word + "\n";
-  return out;
-}
-
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
@@ -69,7 +74,21 @@ std::vector<std::string> split(std::string_view text) {
   return out;
 }
 
-MessageRow message_from(const Statement& s) {
+// bytes: what the answer refers to.
+Statement::NumberOrBytes bindable(const Keywords& keywords, std::string& bytes) {
+  if (const auto mask = keywords.mask()) return static_cast<std::int64_t>(*mask);
+  bytes = keywords.packed();
+  return std::string_view(bytes);
+}
+
+}  // namespace
+
+Keywords Index::keywords_in(const Statement& s, int column) {
+  if (!s.is_blob(column)) return Keywords::of_mask(s.number<std::uint64_t>(column));
+  return intern(Keywords::of_packed(s.bytes(column)));
+}
+
+MessageRow Index::message_from(const Statement& s) {
   MessageRow row;
   row.entry.uid = s.number<Uid>(0);
   row.file.base = s.bytes(1);
@@ -77,7 +96,7 @@ MessageRow message_from(const Statement& s) {
   row.file.info = s.bytes(3);
   row.file.has_info = s.integer(4) != 0;
   row.entry.flags = s.number<Flags>(5);
-  row.entry.keywords = s.number<Keywords>(6);
+  row.entry.keywords = keywords_in(s, 6);
   row.entry.modseq = s.number<ModSeq>(7);
   row.entry.internal_date = s.integer(8);
   row.entry.size = s.number<std::uint32_t>(9);
@@ -85,8 +104,6 @@ MessageRow message_from(const Statement& s) {
   row.is_exact = s.integer(11) != 0;
   return row;
 }
-
-}  // namespace
 
 Path FileLocation::path_in(const Path& maildir) const {
   std::string name = base;
@@ -209,13 +226,35 @@ Result<> Index::prepare_schema() {
     TRY(const bool has_row, s.step());
     if (has_row) version = s.number<int>(0);
   }
-  if (version == kSchemaVersion) return prepare_usage();
+  if (version == 1) TRY_OK(upgrade());
+  if (version == 1 || version == kSchemaVersion) return prepare_usage();
   if (version != 0)
     return fail(ErrorKind::permanent, fmt::format("index: version {} is not known", version));
   is_new_ = true;
   TRY(auto transaction, db_.begin());
   TRY_OK(db_.execute(kSchema));
   TRY_OK(db_.execute(kUsageSchema));
+  return transaction.commit();
+}
+
+Result<> Index::upgrade() {
+  TRY(auto transaction, db_.begin());
+  std::vector<MailboxRow> rows;
+  {
+    TRY(auto s, db_.prepare("SELECT id, keywords FROM mailboxes"));
+    for (;;) {
+      TRY(const bool more, s.step());
+      if (!more) break;
+      const auto words = split(s.bytes(1));
+      auto names = std::make_shared<KeywordNames>();
+      for (std::size_t i = 0; i < std::min(words.size(), kKeywordsMax); ++i)
+        names->set(i, words[i]);
+      rows.emplace_back().id = s.integer(0);
+      rows.back().keywords = std::move(names);
+    }
+  }
+  TRY_OK(db_.execute(kUpgrade));
+  for (const MailboxRow& row : rows) TRY_OK(save_keywords(row));
   return transaction.commit();
 }
 
@@ -246,12 +285,12 @@ Result<std::vector<MailboxRow>> Index::mailboxes() {
   TRY(auto s,
       db_.prepare("SELECT id, name, uidvalidity, uidnext, first_recent, modseq, vanished_floor, "
                   "guid, new_time, new_inode, cur_time, cur_inode, list_time, list_inode, "
-                  "list_size, keywords_time, keywords_inode, keywords_size, keywords "
+                  "list_size, keywords_time, keywords_inode, keywords_size "
                   "FROM mailboxes"));
   std::vector<MailboxRow> rows;
   for (;;) {
     TRY(const bool more, s.step());
-    if (!more) return rows;
+    if (!more) break;
     MailboxRow& row = rows.emplace_back();
     row.id = s.integer(0);
     row.name = s.bytes(1);
@@ -265,8 +304,41 @@ Result<std::vector<MailboxRow>> Index::mailboxes() {
     row.in_cur = {s.integer(10), s.integer(11), 0};
     row.uidlist = {s.integer(12), s.integer(13), s.integer(14)};
     row.keywords_file = {s.integer(15), s.integer(16), s.integer(17)};
-    row.keywords = split(s.bytes(18));
   }
+  for (MailboxRow& row : rows) {
+    TRY(row.keywords, keyword_names(row.id));
+  }
+  return rows;
+}
+
+Result<KeywordNamesPtr> Index::keyword_names(std::int64_t mailbox) {
+  TRY(auto s, db_.prepare("SELECT number, name FROM keywords WHERE mailbox = ?"));
+  s.bind(mailbox);
+  std::shared_ptr<KeywordNames> names;
+  for (;;) {
+    TRY(const bool more, s.step());
+    if (!more) break;
+    if (!names) names = std::make_shared<KeywordNames>();
+    if (const auto number = s.number<std::size_t>(0); number < kKeywordsMax)
+      names->set(number, s.bytes(1));
+  }
+  return names ? KeywordNamesPtr(std::move(names)) : KeywordNames::none();
+}
+
+Result<> Index::save_keywords(const MailboxRow& row) {
+  TRY(const auto before, keyword_names(row.id));
+  for (std::size_t i = 0; i < std::max(before->size(), row.keywords->size()); ++i) {
+    const std::string& name = (*row.keywords)[i];
+    if ((*before)[i] == name) continue;
+    if (name.empty()) {
+      TRY(auto s, db_.prepare("DELETE FROM keywords WHERE mailbox = ? AND number = ?"));
+      TRY_OK(s.bind(row.id, static_cast<std::uint64_t>(i)).run());
+    } else {
+      TRY(auto s, db_.prepare("INSERT OR REPLACE INTO keywords VALUES(?, ?, ?)"));
+      TRY_OK(s.bind(row.id, static_cast<std::uint64_t>(i), name).run());
+    }
+  }
+  return {};
 }
 
 Result<> Index::add_mailbox(MailboxRow& row) {
@@ -279,6 +351,7 @@ Result<> Index::add_mailbox(MailboxRow& row) {
     TRY(auto s, db_.prepare("INSERT INTO mailboxes(id, name) VALUES(?, ?)"));
     TRY_OK(s.bind(row.id, row.name).run());
   }
+  TRY_OK(save_keywords(row));
   return save_mailbox(row);
 }
 
@@ -287,14 +360,12 @@ Result<> Index::save_mailbox(const MailboxRow& row) {
                           "first_recent = ?, modseq = ?, vanished_floor = ?, guid = ?, "
                           "new_time = ?, new_inode = ?, cur_time = ?, cur_inode = ?, "
                           "list_time = ?, list_inode = ?, list_size = ?, keywords_time = ?, "
-                          "keywords_inode = ?, keywords_size = ?, keywords = ? WHERE id = ?"));
-  const std::string keywords = join(row.keywords);
+                          "keywords_inode = ?, keywords_size = ? WHERE id = ?"));
   return s
       .bind(row.name, row.uidvalidity, row.uidnext, row.first_recent, row.modseq,
             row.vanished_floor, row.guid, row.in_new.time, row.in_new.inode, row.in_cur.time,
             row.in_cur.inode, row.uidlist.time, row.uidlist.inode, row.uidlist.size,
-            row.keywords_file.time, row.keywords_file.inode, row.keywords_file.size, keywords,
-            row.id)
+            row.keywords_file.time, row.keywords_file.inode, row.keywords_file.size, row.id)
       .run();
 }
 
@@ -311,7 +382,8 @@ Result<> Index::clear_messages(std::int64_t id) {
 Result<> Index::remove_mailbox(std::int64_t id) {
   TRY_OK(clear_messages(id));
   for (const char* sql :
-       {"DELETE FROM usage WHERE mailbox = ?", "DELETE FROM mailboxes WHERE id = ?"}) {
+       {"DELETE FROM usage WHERE mailbox = ?", "DELETE FROM keywords WHERE mailbox = ?",
+        "DELETE FROM mailboxes WHERE id = ?"}) {
     TRY(auto s, db_.prepare(sql));
     TRY_OK(s.bind(id).run());
   }
@@ -330,7 +402,7 @@ Result<std::vector<Entry>> Index::entries(std::int64_t mailbox) {
                         .size = s.number<std::uint32_t>(1),
                         .wire_size = s.number<std::uint32_t>(2),
                         .flags = s.number<Flags>(3),
-                        .keywords = s.number<Keywords>(4),
+                        .keywords = keywords_in(s, 4),
                         .modseq = s.number<ModSeq>(5),
                         .internal_date = s.integer(6)});
   }
@@ -400,10 +472,11 @@ Result<std::optional<MessageRow>> Index::message(std::int64_t mailbox, Uid uid) 
 Result<> Index::add_message(std::int64_t mailbox, const MessageRow& row) {
   TRY(auto s, db_.prepare("INSERT OR REPLACE INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   const Entry& e = row.entry;
+  std::string bytes;
   return s
       .bind(mailbox, e.uid, row.file.base, static_cast<int>(row.file.place), row.file.info,
-            row.file.has_info, e.flags, e.keywords, e.modseq, e.internal_date, e.size, e.wire_size,
-            row.is_exact)
+            row.file.has_info, e.flags, bindable(e.keywords, bytes), e.modseq, e.internal_date,
+            e.size, e.wire_size, row.is_exact)
       .run();
 }
 
@@ -412,10 +485,11 @@ Result<> Index::save_message(std::int64_t mailbox, const MessageRow& row) {
                           "flags = ?, keywords = ?, modseq = ?, date = ?, size = ?, "
                           "wire_size = ?, exact = ? WHERE mailbox = ? AND uid = ?"));
   const Entry& e = row.entry;
+  std::string bytes;
   return s
       .bind(row.file.base, static_cast<int>(row.file.place), row.file.info, row.file.has_info,
-            e.flags, e.keywords, e.modseq, e.internal_date, e.size, e.wire_size, row.is_exact,
-            mailbox, e.uid)
+            e.flags, bindable(e.keywords, bytes), e.modseq, e.internal_date, e.size, e.wire_size,
+            row.is_exact, mailbox, e.uid)
       .run();
 }
 

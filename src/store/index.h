@@ -65,7 +65,7 @@ struct MailboxRow {
   Stamp in_cur;
   Stamp uidlist;
   Stamp keywords_file;
-  std::vector<std::string> keywords;
+  KeywordNamesPtr keywords = KeywordNames::none();
 };
 
 struct MessageRow {
@@ -98,10 +98,14 @@ class Index {
   Result<> set_meta(std::string_view key, std::string_view value);
 
   Result<std::vector<MailboxRow>> mailboxes();
-  Result<> add_mailbox(MailboxRow& row);  // sets id
-  Result<> save_mailbox(const MailboxRow& row);
+  Result<> add_mailbox(MailboxRow& row);          // sets id
+  Result<> save_mailbox(const MailboxRow& row);   // without the keywords' names
+  Result<> save_keywords(const MailboxRow& row);  // what differs from what is there
   Result<> remove_mailbox(std::int64_t id);
   Result<> clear_messages(std::int64_t id);  // all rows of a mailbox: its UIDVALIDITY changed
+
+  // Equal lists of keywords are one list in all that the index gives.
+  Keywords intern(Keywords keywords) { return pool_.intern(std::move(keywords)); }
 
   Result<std::vector<Entry>> entries(std::int64_t mailbox);
   // Sorted by base name: for the comparison with the folders.
@@ -133,8 +137,13 @@ class Index {
  private:
   Result<> prepare_schema();
   Result<> prepare_usage();
+  Result<> upgrade();
+  Result<KeywordNamesPtr> keyword_names(std::int64_t mailbox);
+  MessageRow message_from(const Statement& s);
+  Keywords keywords_in(const Statement& s, int column);
 
   Database db_;
+  KeywordPool pool_;
   bool is_new_ = false;
   bool is_in_memory_ = false;
   bool was_stale_ = false;

@@ -36,18 +36,11 @@ Entry* Mailbox::find_entry(Uid uid) {
   return at != entries_.end() && at->uid == uid ? &*at : nullptr;
 }
 
-std::vector<std::string_view> Mailbox::keyword_names(Keywords bits) const {
-  std::vector<std::string_view> names;
-  for (std::size_t bit = 0; bits != 0 && bit < keywords_.size(); ++bit, bits >>= 1U)
-    if ((bits & 1U) != 0 && !keywords_[bit].empty()) names.push_back(keywords_[bit]);
-  return names;
-}
-
 bool Mailbox::has_room_for_keyword() const {
-  if (keywords_.size() < kKeywordsMax) return true;
-  Keywords used = 0;
-  for (const Entry& entry : entries_) used |= entry.keywords;
-  return used != ~Keywords{0};
+  if (keywords_->size() < kKeywordsMax) return true;
+  KeywordBits used;
+  for (const Entry& entry : entries_) entry.keywords.add_to(used);
+  return !used.all();
 }
 
 void Mailbox::note(ModSeq modseq, Uid uid, Change change) {
@@ -76,7 +69,7 @@ void Mailbox::apply(MailboxChanges&& changes) {
   if (changes.is_gone) return set_gone();
   if (changes.renamed) name_ = *std::move(changes.renamed);
   if (changes.keywords) {
-    keywords_ = *std::move(changes.keywords);
+    keywords_ = std::move(changes.keywords);
     ++keywords_version_;
   }
   for (const Entry& entry : changes.changed) {

@@ -42,7 +42,7 @@ struct FlagRequest {
 struct FlagChange {
   Uid uid = 0;
   Flags flags = 0;
-  Keywords keywords = 0;
+  Keywords keywords;
   ModSeq modseq = 0;
   bool is_changed = false;  // false: it was so already, modseq is the old one
 };
@@ -101,9 +101,11 @@ class Mailbox {
   // Sorted by uid. Valid until the next co_await.
   std::span<const Entry> entries() const { return entries_; }
   const Entry* find(Uid uid) const;  // nullptr: not there (any more); valid until the next co_await
-  // The name of each keyword bit; empty: it has none (any more).
-  const std::vector<std::string>& keywords() const { return keywords_; }
-  std::vector<std::string_view> keyword_names(Keywords bits) const;
+  // What the keywords are called; the table never changes, a later one takes its place.
+  const KeywordNamesPtr& keywords() const { return keywords_; }
+  std::vector<std::string_view> keyword_names(const Keywords& keywords) const {
+    return keywords_->names_of(keywords);
+  }
   bool has_room_for_keyword() const;  // PERMANENTFLAGS' \*
 
   // Looks for what other programs did. NOOP, CHECK and an idle session's tick use quick.
@@ -171,7 +173,7 @@ class Mailbox {
   ModSeq highest_modseq_ = 1;
   bool is_gone_ = false;
   std::vector<Entry> entries_;
-  std::vector<std::string> keywords_;
+  KeywordNamesPtr keywords_ = KeywordNames::none();
   std::size_t keywords_version_ = 0;  // grows with every change of the names
   std::deque<JournalLine> journal_;
   std::uint64_t journal_begin_ = 0;  // the absolute number of journal_.front()

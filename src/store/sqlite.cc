@@ -48,6 +48,10 @@ std::string_view Statement::bytes(int column) const {
   return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
 }
 
+bool Statement::is_blob(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_BLOB;
+}
+
 void Statement::bind_one(int at, std::int64_t value) {
   sqlite3_bind_int64(statement_, at, value);
 }

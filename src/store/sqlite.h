@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -43,6 +44,8 @@ class Statement {
     return static_cast<T>(integer(column));
   }
   std::string_view bytes(int column) const;
+  bool is_blob(int column) const;
+  using NumberOrBytes = std::variant<std::int64_t, std::string_view>;
 
  private:
   friend class Database;
@@ -54,6 +57,9 @@ class Statement {
   void bind_one(int at, int value) { bind_one(at, static_cast<std::int64_t>(value)); }
   void bind_one(int at, bool value) { bind_one(at, std::int64_t{value ? 1 : 0}); }
   void bind_one(int at, std::string_view value);
+  void bind_one(int at, const NumberOrBytes& value) {
+    std::visit([&](const auto& one) { bind_one(at, one); }, value);
+  }
   void bind_one(int at, const std::string& value) { bind_one(at, std::string_view(value)); }
   void bind_one(int at, const char* value) { bind_one(at, std::string_view(value)); }
 

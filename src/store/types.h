@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/quota.h"
+#include "store/keywords.h"
 
 namespace posthorn::store {
 
@@ -28,15 +29,6 @@ inline constexpr Flags passed = 32;
 inline constexpr Flags all_imap = seen | answered | flagged | deleted | draft;
 }  // namespace flag
 
-// One bit a keyword of the mailbox; Mailbox::keywords() names the bits. Bits 0 to 25 are the
-// letters a to z of the file names (and of dovecot-keywords), bits 26 to 63 stand in
-// posthorn-keywords (dovecot_files.h).
-using Keywords = std::uint64_t;
-inline constexpr std::size_t kKeywordsMax = 64;
-inline constexpr std::size_t kKeywordLettersMax = 26;
-inline constexpr Keywords kKeywordLetterBits = (Keywords{1} << kKeywordLettersMax) - 1;
-inline constexpr std::size_t kKeywordLengthMax = 128;
-
 // A message in an open mailbox: 40 bytes.
 struct Entry {
   Uid uid = 0;
@@ -44,7 +36,7 @@ struct Entry {
   std::uint32_t wire_size =
       0;  // RFC822.SIZE: with CRLF lines; 0: not known yet, see Mailbox::load_sizes
   Flags flags = 0;
-  Keywords keywords = 0;
+  Keywords keywords;  // Mailbox::keywords() names them
   ModSeq modseq = 0;
   std::int64_t internal_date = 0;  // seconds since 1970, UTC
 };

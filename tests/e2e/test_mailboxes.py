@@ -131,6 +131,117 @@ class Mailboxes(unittest.TestCase):
         other.logout()
 
 
+def names(first, end):
+    return [f"k{number}" for number in range(first, end)]
+
+
+def flags_in(lines):
+    """The keywords in the parentheses of the last FLAGS or PERMANENTFLAGS."""
+    return [word.decode() for word in re.search(rb"\(([^()]*)\)", lines[-1])[1].split() if not word.startswith(b"\\")]
+
+
+def keywords_of(client, number):
+    answers = [line for line in client.fetch(str(number), "(FLAGS)")[1] if line.startswith(b"%d " % number)]
+    return flags_in([answers[-1].partition(b"FLAGS ")[2]])
+
+
+def uid_of(client, number):
+    return re.search(rb"UID (\d+)", client.fetch(str(number), "(UID)")[1][0])[1].decode()
+
+
+class ManyKeywords(unittest.TestCase):
+    def setUp(self):
+        self.server = Server(users=("alice",))
+        self.server.start()
+        self.addCleanup(self.server.close)
+
+    def append(self, client, mailbox, flags=""):
+        return client.append(mailbox, flags, None, b"Subject: x\r\n\r\nx\r\n")
+
+    def test_three_thousand(self):
+        one, other = self.server.imap("alice"), self.server.imap("alice")
+        for mailbox in ("Many", "Copied", "Moved"):
+            one.create(mailbox)
+        for _ in range(3):
+            self.append(one, "Many")
+        one.select("Many")
+        other.select("Many")
+        for first in range(0, 3000, 1000):
+            self.assertEqual(one.store("1", "+FLAGS", f"({' '.join(names(first, first + 1000))})")[0], "OK")
+        self.assertEqual(one.store("2", "+FLAGS", "(k2999 k40 k3)")[0], "OK")
+        # The other session sees each change, after the names.
+        other.response("FLAGS")
+        other.noop()
+        self.assertEqual(set(flags_in(other.response("FLAGS")[1])), set(names(0, 3000)))
+        self.assertEqual(set(keywords_of(other, 1)), set(names(0, 3000)))
+        self.assertEqual(set(keywords_of(other, 2)), {"k2999", "k40", "k3"})
+        other.store("3", "FLAGS", "(K1234 fresh)")
+        one.noop()
+        self.assertIn("fresh", flags_in(one.response("FLAGS")[1]))
+        self.assertEqual(set(keywords_of(one, 3)), {"k1234", "fresh"})
+
+        self.assertEqual(one.copy("1:2", "Copied")[0], "OK")
+        self.assertEqual(one.uid("MOVE", uid_of(one, 2), "Moved")[0], "OK")
+        self.assertEqual(self.append(one, "Moved", "(k2998 appended)")[0], "OK")
+        self.assertEqual(self.append(one, "Many", "(k2999 appended)")[0], "OK")
+        for _ in range(2):
+            for search, found in (("KEYWORD k2999", b"1 3"), ("KEYWORD K1234", b"1 2"), ("UNKEYWORD k7", b"2 3"), ("KEYWORD appended", b"3"), ("NOT KEYWORD k2000 NOT KEYWORD fresh", b"3"), ("KEYWORD none", b"")):
+                self.assertEqual(one.search(None, *search.split())[1], [found], search)
+            self.assertEqual(set(keywords_of(one, 1)), set(names(0, 3000)))
+            one.select("Copied")
+            self.assertEqual(set(keywords_of(one, 1)), set(names(0, 3000)))
+            self.assertEqual(set(keywords_of(one, 2)), {"k2999", "k40", "k3"})
+            one.select("Moved")
+            self.assertEqual(set(keywords_of(one, 1)), {"k2999", "k40", "k3"})
+            self.assertEqual(set(keywords_of(one, 2)), {"k2998", "appended"})
+            one.logout()
+            other.logout()
+            # The second time without the index: the files have it all.
+            self.server.stop()
+            for path in self.server.maildir("alice").glob("posthorn.index*") if _ == 0 else ():
+                path.unlink()
+            self.server.start()
+            one, other = self.server.imap("alice"), self.server.imap("alice")
+            one.select("Many")
+        one.logout()
+        other.logout()
+
+    def test_more_than_there_may_be(self):
+        client = self.server.imap("alice")
+        for mailbox in ("Full", "Other"):
+            client.create(mailbox)
+            self.append(client, mailbox)
+        client.select("Other")
+        client.store("1", "+FLAGS", "(strange)")
+        client.select("Full")
+        self.append(client, "Full")
+        client.noop()
+        for first in range(0, 4096, 1024):
+            self.assertEqual(client.store("1", "+FLAGS", f"({' '.join(names(first, first + 1024))})")[0], "OK")
+        client.select("Full")
+        self.assertNotIn(b"\\*", client.response("PERMANENTFLAGS")[1][-1])
+        for refused in (client.store("2", "+FLAGS", "(k1 one.more)"), self.append(client, "Full", "(one.more)")):
+            self.assertEqual(refused[0], "NO")
+            self.assertTrue(refused[1][0].startswith(b"[LIMIT]"), refused)
+        self.assertEqual(keywords_of(client, 2), [])
+        client.select("Other")
+        for refused in (client.copy("1", "Full"), client.uid("MOVE", uid_of(client, 1), "Full")):
+            self.assertEqual(refused[0], "NO")
+            self.assertTrue(refused[1][0].startswith(b"[LIMIT]"), refused)
+        self.assertEqual(keywords_of(client, 1), ["strange"])
+        self.assertEqual(client.select("Full")[1], [b"2"])
+        # Names that nobody uses go when there is need.
+        self.assertEqual(client.store("1", "-FLAGS.SILENT", f"({' '.join(names(100, 200))})")[0], "OK")
+        client.select("Full")
+        self.assertIn(b"\\*", client.response("PERMANENTFLAGS")[1][-1])
+        self.assertEqual(client.store("2", "+FLAGS", "(one.more)")[0], "OK")
+        self.assertEqual(keywords_of(client, 2), ["one.more"])
+        client.select("Full")
+        self.assertEqual(set(flags_in(client.response("PERMANENTFLAGS")[1])), {"one.more", *names(0, 100), *names(200, 4096)})
+        self.assertEqual(len(keywords_of(client, 1)), 3996)
+        client.logout()
+
+
 class MovedMaildirs(unittest.TestCase):
     def test_every_folder_is_there_under_one_name(self):
         with Server(users=("alice", "bob")) as server:

@@ -266,7 +266,8 @@ std::optional<std::vector<std::string>> Parser::flags() {
     std::string flag;
     if (take('\\')) flag = "\\";
     const auto name = atom();
-    if (!name || name->size() > 128 || found.size() > 200) return wrong();
+    // How many there may be is for the line's limit and the mailbox to say.
+    if (!name || name->size() > 128) return wrong();
     found.push_back(flag + *name);
   } while (take_next());
   if (parenthesised && !take_close()) return wrong();

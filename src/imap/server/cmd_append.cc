@@ -125,9 +125,9 @@ net::Task<> Session::append(const std::string& tag, std::string text) {
   const store::Placed& place = placed->front();
   if (place.result != store::NameResult::done)
     co_return co_await finish(tag, name_outcome(place.result, true));
-  if (view_) tell_changes(store::ExpungeMode::allowed);
-  // RFC 4315 section 3: the code names a UID that is. Where the message is safe and its UID is not yet,
-  // the client asks for it.
+  if (view_) co_await tell_changes(store::ExpungeMode::allowed);
+  // RFC 4315 section 3: the code names a UID that is. Where the message is safe and its UID is not
+  // yet, the client asks for it.
   co_return co_await finish(
       tag, ok("Append completed",
               place.uid != 0 ? fmt::format("APPENDUID {} {}", place.uidvalidity, place.uid) : ""));

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "base/ascii.h"
 #include "imap/server/search_match.h"
 #include "imap/server/session_impl.h"
 #include "message/charset.h"
@@ -28,9 +27,7 @@ struct SearchRun {
     const store::Entry* entry = mailbox.find(uid);
     if (entry == nullptr) return std::nullopt;
     SearchFacts facts{*entry, sequence, session.view_->is_recent(uid), {}};
-    if (!needs_keywords) return facts;
-    for (const std::string_view name : mailbox.keyword_names(entry->keywords))
-      facts.keywords.push_back(to_upper(name));
+    if (needs_keywords) facts.keywords = mailbox.keywords();
     return facts;
   }
 

@@ -86,7 +86,7 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
     }
     const bool is_silent = Clock::system().steady_now() >= reminder;
     if (is_silent || (view_ && view_->has_changes())) {
-      if (view_) tell_changes(store::ExpungeMode::allowed);
+      if (view_) co_await tell_changes(store::ExpungeMode::allowed);
       if (is_silent && out_.empty()) out_ += "* OK Still here\r\n";
       if (!co_await flush()) over_ = true;
       if (interval > 0s) reminder = Clock::system().steady_now() + interval;

@@ -73,7 +73,11 @@ net::Awaitable<Outcome> Session::store_flags(Parser& parser, Numbers numbers) {
   if (result->result != store::NameResult::done) co_return name_outcome(result->result, false);
   view_->mark_told(result->messages);
   if (!silent)
-    for (const store::FlagChange& change : result->messages) tell_flags(change.uid, numbers);
+    for (const store::FlagChange& change : result->messages) {
+      tell_flags(change.uid, numbers);
+      if (!co_await flush_if_large()) over_ = true;
+      if (over_) break;
+    }
   co_return ok("Store completed");
 }
 

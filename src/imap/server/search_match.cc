@@ -80,7 +80,7 @@ bool flag_holds(const SearchKey& key, const SearchFacts& facts) {
     case Kind::is_new:
       return facts.is_recent && !is_seen;
     default:
-      return (std::ranges::find(facts.keywords, key.text) != facts.keywords.end()) ==
+      return (facts.keywords && facts.keywords->is_one_of(facts.entry.keywords, key.text)) ==
              (key.kind == Kind::keyword);
   }
 }

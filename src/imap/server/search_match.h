@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "imap/server/search_keys.h"
 #include "message/part.h"
@@ -18,7 +17,7 @@ struct SearchFacts {
   store::Entry entry;
   std::uint32_t sequence = 0;
   bool is_recent = false;
-  std::vector<std::string> keywords;  // upper case
+  store::KeywordNamesPtr keywords;  // what the entry's keywords are called
 };
 
 // A key that has no keys inside; nullopt: the file must be asked.

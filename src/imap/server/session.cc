@@ -232,8 +232,8 @@ net::Task<> Session::talk() {
       if (!verb.ends_with("FETCH")) resume_.reset();
       outcome = co_await (this->*found->handler)(parser);
       if (view_ && outcome.status != "BAD")
-        tell_changes(found->holds_expunge ? store::ExpungeMode::held_back
-                                          : store::ExpungeMode::allowed);
+        co_await tell_changes(found->holds_expunge ? store::ExpungeMode::held_back
+                                                   : store::ExpungeMode::allowed);
     }
     CO_TRY_OK(co_await finish(*tag, outcome));
   }
@@ -321,7 +321,7 @@ std::vector<store::Uid> Session::uids_of(const SequenceSet& set, Numbers numbers
 }
 
 std::string Session::format_flags(store::Uid uid, store::Flags flags,
-                                  store::Keywords keywords) const {
+                                  const store::Keywords& keywords) const {
   std::string out = "(";
   const auto add = [&](std::string_view name) {
     if (out.size() > 1) out += ' ';
@@ -339,8 +339,10 @@ std::string Session::format_flags(store::Uid uid, store::Flags flags,
 
 void Session::tell_keywords() {
   std::string names;
-  for (const std::string& keyword : view_->mailbox().keywords())
-    if (!keyword.empty()) names += " " + keyword;
+  for (const std::string_view keyword : view_->mailbox().keywords()->all()) {
+    names += ' ';
+    names += keyword;
+  }
   out_ += fmt::format("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft{})\r\n", names);
   if (view_->access() == store::Access::read_only) {
     out_ += "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n";
@@ -366,20 +368,24 @@ void Session::tell_flags(store::Uid uid, Numbers numbers) {
   out_ += fmt::format("FLAGS {})\r\n", format_flags(uid, entry->flags, entry->keywords));
 }
 
-void Session::tell_changes(store::ExpungeMode mode) {
-  if (!view_->has_changes()) return;
+net::Awaitable<void> Session::tell_changes(store::ExpungeMode mode) {
+  if (!view_->has_changes()) co_return;
   const store::ViewChanges changes = view_->take_changes(mode);
   if (changes.is_gone) {
     out_ += "* BYE The mailbox was removed\r\n";
     over_ = true;
-    return;
+    co_return;
   }
   if (changes.keywords_grew) tell_keywords();
   for (const std::uint32_t sequence : changes.expunged)
     out_ += fmt::format("* {} EXPUNGE\r\n", sequence);
   if (changes.exists) out_ += fmt::format("* {} EXISTS\r\n", *changes.exists);
   if (changes.recent) out_ += fmt::format("* {} RECENT\r\n", *changes.recent);
-  for (const store::Uid uid : changes.flags) tell_flags(uid, Numbers::uid);
+  for (const store::Uid uid : changes.flags) {
+    tell_flags(uid, Numbers::uid);
+    if (!co_await flush_if_large()) over_ = true;
+    if (over_) co_return;
+  }
 }
 
 std::vector<std::string_view> command_names() {

@@ -54,8 +54,9 @@ class Session {
   net::Task<std::string> read_command();
   net::Task<> answer(std::string text);
   net::Task<> finish(const std::string& tag, const Outcome& outcome);
-  void tell_changes(store::ExpungeMode mode);
-  std::string format_flags(store::Uid uid, store::Flags flags, store::Keywords keywords) const;
+  net::Awaitable<void> tell_changes(store::ExpungeMode mode);
+  std::string format_flags(store::Uid uid, store::Flags flags,
+                           const store::Keywords& keywords) const;
   // RFC 3501 section 7.2.6: FLAGS and PERMANENTFLAGS before a keyword that they lack is told.
   void tell_new_keywords();
   void tell_keywords();

@@ -26,7 +26,7 @@ struct Told {
   struct Marks {
     ModSeq modseq = 0;
     Flags flags = 0;
-    Keywords keywords = 0;
+    Keywords keywords;
   };
   std::map<std::string, Marks> marks;  // "mailbox validity uid"
   std::map<std::string, std::uint32_t> uidvalidity;

@@ -190,53 +190,6 @@ TEST_F(Session, UnchangedSinceKeepsWhatOthersChanged) {
   EXPECT_GT(result.messages[0].modseq, before);
 }
 
-TEST_F(Session, MoreKeywordsThanLetters) {
-  const auto uids = deliver(1);
-  const ViewPtr view = run_.view();
-  for (int i = 0; i < 64; ++i)
-    EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"k" + std::to_string(i)}).result,
-              NameResult::done)
-        << i;
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"k64"}).result, NameResult::keyword_limit);
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"no good"}).result, NameResult::keyword_limit);
-  EXPECT_EQ(view->mailbox().keyword_names(view->mailbox().find(uids[0])->keywords).size(), 64U);
-  EXPECT_EQ(view->mailbox().keyword_names(Keywords{1} << 30U),
-            std::vector<std::string_view>{"k30"});
-  const auto names = names_in(maildir() / "cur");
-  ASSERT_EQ(names.size(), 1U);
-  EXPECT_TRUE(names[0].ends_with(":2,abcdefghijklmnopqrstuvwxyz")) << names[0];
-  EXPECT_TRUE(look(*view).keywords_grew);
-  // What would lose a keyword on the way is not done at all.
-  run_.get(run_.account().create("Work"));
-  const Placed there = run_.deliver("Work", kMail, 0, {"Other"});
-  for (const bool is_move : {false, true}) {
-    const auto result =
-        run_.get(is_move ? view->mailbox().move(uids, "Work") : view->mailbox().copy(uids, "Work"));
-    EXPECT_EQ(result.result, NameResult::keyword_limit);
-    EXPECT_EQ(run_.view("Work")->uids(), std::vector<Uid>{there.uid});
-    EXPECT_EQ(view->mailbox().entries().size(), 1U);
-  }
-  EXPECT_FALSE(view->mailbox().has_room_for_keyword());
-  // A name that nobody uses any more goes for a new one; its letter is free then.
-  EXPECT_EQ(flags(*view, uids, FlagMode::remove, 0, {"k3", "k40"}).result, NameResult::done);
-  EXPECT_TRUE(view->mailbox().has_room_for_keyword());
-  // But not while a file has it that another program made meanwhile.
-  write_text(maildir() / "cur/1700000000.foreign:2,d", "Subject: d\n\n");
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"fresh"}).result, NameResult::done);
-  EXPECT_EQ(view->mailbox().keywords()[40], "fresh");
-  EXPECT_EQ(view->mailbox().keywords()[3], "k3");
-  EXPECT_TRUE(look(*view).keywords_grew);
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"one more"}).result, NameResult::keyword_limit);
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"k3"}).result, NameResult::done);
-  fs::remove(maildir() / "cur/1700000000.foreign:2,d");
-  run_.get(view->mailbox().refresh());
-  look(*view);
-  EXPECT_EQ(flags(*view, uids, FlagMode::remove, 0, {"fresh"}).result, NameResult::done);
-  EXPECT_EQ(flags(*view, uids, FlagMode::add, 0, {"k40"}).result, NameResult::done);
-  // Those beyond z live in the index, also over a restart.
-  run_.close();
-}
-
 TEST_F(Session, CopyIsALinkWithFlagsKeywordsAndDate) {
   const WallTime date{std::chrono::seconds(1'000'000'000)};
   run_.get(run_.account().create("Work"));
@@ -315,7 +268,7 @@ TEST_F(Session, WhatOthersDropAppearsInTheOrderOfTime) {
   EXPECT_EQ(entries[0].internal_date, 1000);
   EXPECT_EQ(entries[0].wire_size, 20U);  // y: by name before z
   EXPECT_EQ(entries[1].flags, flag::flagged | flag::deleted);
-  EXPECT_EQ(entries[1].keywords, 2U);
+  EXPECT_EQ(entries[1].keywords, Keywords::of_mask(2));
   EXPECT_EQ(entries[1].wire_size, 0U);
   EXPECT_EQ(entries[2].internal_date, 2000);
   EXPECT_EQ(entries[3].flags, flag::seen);
