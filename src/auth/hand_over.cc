@@ -2,7 +2,6 @@
 
 #include "base/metrics.h"
 #include "net/line_channel.h"
-#include "net/splice.h"
 
 namespace posthorn::auth {
 
@@ -28,17 +27,15 @@ Result<HandOver> parse_hand_over(std::string_view line) {
                   .tls = message.get("tls") == "1"};
 }
 
-net::Task<> carry_session(net::Scope& scope, net::Stream& client, net::InBuffer& in,
-                          net::Address address, const HandOver& what) {
-  CO_TRY(const net::StreamPtr store, co_await net::connect(scope.executor(), std::move(address),
-                                                           Clock::system().steady_now() + 10s));
-  const net::Scope::Registration registration(scope, *store);
+net::Task<net::StreamPtr> hand_over(const net::Executor& executor, net::InBuffer& in,
+                                    net::Address address, const HandOver& what) {
+  CO_TRY(net::StreamPtr store,
+         co_await net::connect(executor, std::move(address), Clock::system().steady_now() + 10s));
   CO_TRY_OK(co_await store->write(format_hand_over(what) + std::string(in.data()),
                                   Clock::system().steady_now() + 30s));
   in.discard();
   in.release();
-  co_await net::splice(scope, client, *store);
-  co_return Result<>{};
+  co_return store;
 }
 
 UserConnections::Slot::~Slot() {

@@ -32,11 +32,11 @@ std::string format_hand_over(const HandOver& what);
 // line: without its LF. An Error is protocol.
 Result<HandOver> parse_hand_over(std::string_view line);
 
-// Edge's side: connects to the store, sends the line and what the client sent ahead, then carries
-// bytes until both sides have ended. An Error means that nothing has been said to the client yet
-// and in is as it was: the session may go on.
-net::Task<> carry_session(net::Scope& scope, net::Stream& client, net::InBuffer& in,
-                          net::Address store, const HandOver& what);
+// Edge's side: connects to the store, sends the line and what the client sent ahead; from there on
+// bytes are carried. An Error means that nothing has been said to the client yet and in is as it
+// was: the session may go on.
+net::Task<net::StreamPtr> hand_over(const net::Executor& executor, net::InBuffer& in,
+                                    net::Address store, const HandOver& what);
 
 // How many sessions each user has in this worker; one over the bound is refused.
 class UserConnections {

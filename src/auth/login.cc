@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "net/splice.h"
 
 namespace posthorn::auth {
 namespace {
@@ -31,7 +32,7 @@ LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& set
         stream_->interrupt();
       }) {}
 
-net::Awaitable<void> LoginConnection::run(const std::function<net::Task<>()>& talk) {
+net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   metrics::count(metric::sessions, words_.service);
   const metrics::Open open(metric::sessions_open, words_.service);
   login_deadline_ = soon(settings_.login_timeout);
@@ -41,6 +42,10 @@ net::Awaitable<void> LoginConnection::run(const std::function<net::Task<>()>& ta
   if (settings_.implicit_tls) ended = co_await handshake();
   deadline_ = std::min(login_deadline_, soon(settings_.first_command_timeout));
   if (ended) ended = co_await talk();
+  if (store_) {
+    co_await carry();
+    store_.reset();
+  }
   if (!ended && ended.error().kind == ErrorKind::timeout) {
     if (!has_spoken_) metrics::count(metric::limits_hit, "first_command");
     (void)co_await say(std::string(words_.timed_out));
@@ -48,6 +53,12 @@ net::Awaitable<void> LoginConnection::run(const std::function<net::Task<>()>& ta
   (void)co_await stream_->shut_down(soon(1s));
   log_.info(words_.closed, {{"address", stream_->peer().address},
                             {"reason", ended ? std::string(words_.ended) : ended.error().what}});
+}
+
+// Here, where all that the login needed has gone: sessions spend their days in this.
+net::Awaitable<void> LoginConnection::carry() {
+  const net::Scope::Registration registration(services_.scope, *store_);
+  co_await net::splice(services_.scope, *stream_, *store_);
 }
 
 net::Task<> LoginConnection::say(std::string text) {
@@ -144,20 +155,21 @@ net::Awaitable<LoginOutcome> LoginConnection::log_in(Credentials credentials, st
   }
   // From here on the store speaks; this role only carries bytes.
   stream_->identify(session_id_, verdict->account);
-  const auto carried = co_await carry_session(services_.scope, *stream_, in_,
-                                              services_.store(verdict->account, words_.service),
-                                              {.token = verdict->token,
-                                               .session = session_id_,
-                                               .service = std::string(words_.service),
-                                               .tag = std::move(tag),
-                                               .address = stream_->peer().address,
-                                               .tls = has_tls()});
-  if (!carried) {
-    log_.warn(words_.unavailable, {{"reason", carried.error().what}});
-    co_return LoginOutcome::not_carried;
+  auto store = co_await hand_over(services_.scope.executor(), in_,
+                                  services_.store(verdict->account, words_.service),
+                                  {.token = verdict->token,
+                                   .session = session_id_,
+                                   .service = std::string(words_.service),
+                                   .tag = std::move(tag),
+                                   .address = stream_->peer().address,
+                                   .tls = has_tls()});
+  if (!store) {
+    log_.warn(words_.unavailable, {{"reason", store.error().what}});
+    co_return LoginOutcome::not_handed;
   }
+  store_ = *std::move(store);
   over_ = true;
-  co_return LoginOutcome::carried;
+  co_return LoginOutcome::handed;
 }
 
 void LoginConnection::count_bad() {

@@ -48,8 +48,9 @@ struct LoginWords {
   const log::Event& unavailable;
 };
 
-// "carried": the session went to the store and has ended there. refused_last: there were too many.
-enum class LoginOutcome { carried, refused, refused_last, not_checked, not_carried };
+// handed: the session is the store's, which answers; nothing is to be said any more. refused_last:
+// there were too many.
+enum class LoginOutcome { handed, refused, refused_last, not_checked, not_handed };
 
 // A client that has not logged in. Settings, services and words outlive it.
 class LoginConnection {
@@ -57,8 +58,9 @@ class LoginConnection {
   LoginConnection(net::StreamPtr stream, const LoginSettings& settings,
                   const LoginServices& services, const LoginWords& words);
 
-  // To its end: TLS where the port begins with it, then talk, then the last word. Logs both ends.
-  net::Awaitable<void> run(const std::function<net::Task<>()>& talk);
+  // To its end: TLS where the port begins with it, then talk, then what it was handed to the store
+  // for, then the last word. Logs both ends.
+  net::Awaitable<void> run(std::function<net::Task<>()> talk);
 
   net::Task<> say(std::string text);
   // A line of at most line_max, without its end; a longer one, a stop or the deadline ends the
@@ -83,6 +85,7 @@ class LoginConnection {
   bool is_over() const { return over_; }
 
  private:
+  net::Awaitable<void> carry();
   net::Task<> handshake();
   net::Task<> wait_for_input();
   net::Task<std::optional<std::string>> ask(std::string challenge);
@@ -95,6 +98,7 @@ class LoginConnection {
   log::Logger log_;
   net::Scope::Registration registration_;
   net::InBuffer in_;
+  net::StreamPtr store_;  // once it was handed over
   SteadyTime login_deadline_{};
   SteadyTime deadline_{};  // of the first command, then of the login
   bool has_spoken_ = false;

@@ -29,11 +29,14 @@ struct SocketStream::State {
     std::uint64_t waits = 0;  // which wait a timer's handler belongs to
     bool timed_out = false;
   };
-  State(const Executor& executor, int fd)
-      : descriptor(executor, fd), reading(executor), writing(executor) {}
+  State(const Executor& executor, int fd) : descriptor(executor, fd), reading(executor) {}
+  Direction& writing() {
+    if (!write_waits) write_waits = std::make_unique<Direction>(descriptor.get_executor());
+    return *write_waits;
+  }
   asio::posix::stream_descriptor descriptor;
   Direction reading;
-  Direction writing;
+  std::unique_ptr<Direction> write_waits;  // most sessions never have to wait for their peer so
   bool closed = false;
   bool interruptible = false;  // wait_readable() is under way
   bool interrupted = false;
@@ -91,7 +94,7 @@ SocketStream::~SocketStream() {
   if (ssl_ != nullptr) SSL_free(ssl_);
   std::error_code ignored;
   state_->reading.timer.cancel();
-  state_->writing.timer.cancel();
+  if (state_->write_waits) state_->write_waits->timer.cancel();
   state_->descriptor.close(ignored);
 }
 
@@ -123,17 +126,26 @@ bool is_ready(int fd, bool for_reading) {
   return ::poll(&one, 1, 0) != 0;  // an error of poll() shows at the read or write
 }
 
+std::unexpected<Error> interrupted() {
+  return fail(ErrorKind::temporary, "interrupted");
+}
+
 }  // namespace
 
+// One coroutine for all kinds, and it calls none: an idle session spends its days in here, and each
+// frame would be kept for it.
 Task<> SocketStream::wait(Want want, SteadyTime deadline) {
-  busy_ = 0;
   const std::shared_ptr<State> state = state_;
-  State::Direction& direction = want == Want::read ? state->reading : state->writing;
-  const auto type = want == Want::read ? asio::posix::stream_descriptor::wait_read
-                                       : asio::posix::stream_descriptor::wait_write;
+  const bool is_write = want == Want::write;
+  if (want == Want::news) {
+    if (ssl_ != nullptr && SSL_pending(ssl_) > 0) co_return Result<>{};
+    if (std::exchange(state->interrupted, false)) co_return interrupted();
+  }
+  busy_ = 0;
+  State::Direction& direction = is_write ? state->writing() : state->reading;
   // Who writes in two goes waits for our acknowledgement of the first (Nagle): it must not be
   // delayed.
-  if (want == Want::read && is_tcp_) {
+  if (!is_write && is_tcp_) {
     const int one = 1;
     ::setsockopt(state->descriptor.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
   }
@@ -153,20 +165,27 @@ Task<> SocketStream::wait(Want want, SteadyTime deadline) {
   PeerWatch* const watch = watch_;
   if (watch != nullptr) watch->begin_wait();
   std::error_code error;
+  if (want == Want::news) state->interruptible = true;
   do {
     // The other direction's deadline cancels both; this one just goes on waiting then.
-    std::tie(error) = co_await state->descriptor.async_wait(
-        type, asio::experimental::as_tuple(asio::use_awaitable));
-    if (!error && !is_ready(state->descriptor.native_handle(), want == Want::read))
+    std::tie(error) =
+        co_await state->descriptor.async_wait(is_write ? asio::posix::stream_descriptor::wait_write
+                                                       : asio::posix::stream_descriptor::wait_read,
+                                              asio::experimental::as_tuple(asio::use_awaitable));
+    if (!error && !is_ready(state->descriptor.native_handle(), !is_write))
       error = asio::error::operation_aborted;
   } while (error == asio::error::operation_aborted && !state->closed && !direction.timed_out &&
-           !(want == Want::read && state->interruptible && state->interrupted));
+           !(want == Want::news && state->interrupted));
+  if (want == Want::news) state->interruptible = false;
   ++direction.waits;
   if (deadline != SteadyTime::max()) direction.timer.cancel();
   if (watch != nullptr) watch->end_wait();
   if (state->closed) co_return fail(ErrorKind::closed, "closed");
   if (direction.timed_out) co_return fail(ErrorKind::timeout, "timed out");
-  if (error == asio::error::operation_aborted) co_return fail(ErrorKind::temporary, "interrupted");
+  if (error == asio::error::operation_aborted) {
+    state->interrupted = false;
+    co_return interrupted();
+  }
   if (error) co_return fail(ErrorKind::closed, error.message());
   co_return Result<>{};
 }
@@ -234,21 +253,11 @@ Task<> SocketStream::write(std::string_view bytes, SteadyTime deadline) {
 }
 
 Task<> SocketStream::wait_readable(SteadyTime deadline) {
-  if (ssl_ != nullptr && SSL_pending(ssl_) > 0) co_return Result<>{};
-  const std::shared_ptr<State> state = state_;
-  if (!state->interrupted) {
-    state->interruptible = true;
-    const auto ready = co_await wait(Want::read, deadline);
-    state->interruptible = false;
-    if (!state->interrupted || ready || ready.error().kind == ErrorKind::timeout) co_return ready;
-    if (state->closed) co_return ready;
-  }
-  state->interrupted = false;
-  co_return fail(ErrorKind::temporary, "interrupted");
+  return wait(Want::news, deadline);
 }
 
 Task<> SocketStream::wait_writable(SteadyTime deadline) {
-  co_return co_await wait(Want::write, deadline);
+  return wait(Want::write, deadline);
 }
 
 // After an SSL call that gave nothing: waits for what it wants, or tells why there will never be
@@ -290,7 +299,7 @@ Task<> SocketStream::handshake(SteadyTime deadline) {
   info.bits = SSL_get_cipher_bits(ssl_, nullptr);
   if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
     info.server_name = name;
-  tls_ = std::move(info);
+  tls_ = std::make_unique<const TlsInfo>(std::move(info));
   co_return Result<>{};
 }
 

@@ -31,7 +31,7 @@ class SocketStream final : public Stream {
   void identify(std::string_view session, std::string_view account) override;
   const Peer& peer() const override { return peer_; }
   const Peer& local() const override { return local_; }
-  const TlsInfo* tls() const override { return tls_ ? &*tls_ : nullptr; }
+  const TlsInfo* tls() const override { return tls_.get(); }
 
   Task<> wait_writable(SteadyTime deadline);
   void read_addresses();
@@ -43,7 +43,7 @@ class SocketStream final : public Stream {
 
  private:
   struct State;
-  enum class Want { read, write };
+  enum class Want { read, write, news };  // news: something to read, or an interrupt()
   Task<> wait(Want want, SteadyTime deadline);
   Task<> handshake(SteadyTime deadline);
   Task<> after_ssl(int result, std::string_view what, SteadyTime deadline);
@@ -52,7 +52,7 @@ class SocketStream final : public Stream {
   std::shared_ptr<State> state_;
   ssl_st* ssl_ = nullptr;
   std::shared_ptr<ssl_ctx_st> context_;
-  std::optional<TlsInfo> tls_;
+  std::unique_ptr<const TlsInfo> tls_;
   Peer peer_;
   Peer local_;
   PeerWatch* watch_ = nullptr;

@@ -13,9 +13,23 @@ struct Pair {
   Stream& a;
   Stream& b;
   Event changed;
-  int running = 2;
+  int running = 2;  // directions that carry
+  int open = 2;     // … that have not come to their end yet
   std::uint64_t pieces = 0;
 };
+
+// The one direction has said all it had to say. The other may still have its last word on the way,
+// and much of it: it ends when its source does, or when nothing comes any more.
+Awaitable<void> wait_for_the_other(Pair* pair) {
+  while (pair->running == 1) {
+    const std::uint64_t seen = pair->pieces;
+    const SteadyTime limit = Clock::system().steady_now() + kSilenceMax;
+    if (co_await pair->changed.wait(limit) || pair->pieces != seen) continue;
+    pair->a.close();
+    pair->b.close();
+    co_return;
+  }
+}
 
 Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
   while (true) {
@@ -35,26 +49,18 @@ Awaitable<void> copy(Pair* pair, Stream* from, Stream* to) {
   (void)co_await to->shut_down(Clock::system().steady_now() + 1s);
   --pair->running;
   pair->changed.set();
+  if (pair->running == 1) co_await wait_for_the_other(pair);
+  --pair->open;
+  pair->changed.set();
 }
 
 }  // namespace
 
 Awaitable<void> splice(Scope& scope, Stream& a, Stream& b) {
   Pair pair{a, b, Event(scope.executor())};
-  scope.spawn(copy(&pair, &a, &b));
   scope.spawn(copy(&pair, &b, &a));
-  while (pair.running == 2) co_await pair.changed.wait(SteadyTime::max());
-  // One side has said all it had to say. The other may still have its last word on the way, and
-  // much of it: it ends when its source does, or when nothing comes any more.
-  while (pair.running == 1) {
-    const std::uint64_t seen = pair.pieces;
-    const SteadyTime limit = Clock::system().steady_now() + kSilenceMax;
-    if (co_await pair.changed.wait(limit) || pair.pieces != seen) continue;
-    a.close();
-    b.close();
-    break;
-  }
-  while (pair.running > 0) co_await pair.changed.wait(SteadyTime::max());
+  co_await copy(&pair, &a, &b);
+  while (pair.open > 0) co_await pair.changed.wait(SteadyTime::max());
 }
 
 }  // namespace posthorn::net

@@ -109,29 +109,40 @@ class TapStream final : public net::Stream {
   Side side_;
   std::list<const TapStream*>::iterator place_;
   std::string session_ = "-", account_;
+  // Only of a connection that somebody watched: the many others are to cost nothing.
+  struct Seen {
+    std::uint64_t epoch = 0;  // of dialog
+    std::optional<Dialog> dialog;
+    std::deque<Line> recent;  // until the account is known, for who watches it
+  };
+  Seen& seen() {
+    if (!seen_) seen_ = std::make_unique<Seen>();
+    return *seen_;
+  }
+
   bool is_touched_ = false;  // bytes passed that nobody saw
-  std::uint64_t epoch_ = 0;  // of dialog_
-  std::optional<Dialog> dialog_;
-  std::deque<Line> recent_;  // until the account is known, for who watches it
+  std::unique_ptr<Seen> seen_;
 };
 
 void TapStream::saw(From from, std::string_view bytes) {
-  if (!dialog_ || epoch_ != hub_.epoch_) {
-    const bool is_new = !dialog_ && !is_touched_;
-    dialog_.emplace(protocol_, is_new ? Begin::at_start : Begin::in_the_middle);
-    if (!account_.empty()) dialog_->set_logged_in();
-    epoch_ = hub_.epoch_;
+  auto& [epoch, dialog, recent] = seen();
+  if (!dialog || epoch != hub_.epoch_) {
+    const bool is_new = !dialog && !is_touched_;
+    dialog.emplace(protocol_, is_new ? Begin::at_start : Begin::in_the_middle);
+    if (!account_.empty()) dialog->set_logged_in();
+    epoch = hub_.epoch_;
   }
   std::vector<Line> lines;
-  dialog_->feed(from, bytes, lines);
+  dialog->feed(from, bytes, lines);
   for (Line& line : lines) tell(std::move(line));
 }
 
 void TapStream::tell(Line line) {
   hub_.deliver(*this, line);
   if (!account_.empty() || !hub_.has_user_watcher()) return;
-  recent_.push_back(std::move(line));
-  if (recent_.size() > kRecentMax) recent_.pop_front();
+  std::deque<Line>& recent = seen().recent;
+  recent.push_back(std::move(line));
+  if (recent.size() > kRecentMax) recent.pop_front();
 }
 
 void TapStream::identify(std::string_view session, std::string_view account) {
@@ -139,11 +150,12 @@ void TapStream::identify(std::string_view session, std::string_view account) {
   stream_->identify(session, account);
   if (account.empty() || account == account_) return;
   account_ = account;
-  if (dialog_) dialog_->set_logged_in();
+  if (!seen_) return;
+  if (seen_->dialog) seen_->dialog->set_logged_in();
   for (Hub::Watcher* watcher : hub_.watchers_)
     if (watcher->user == account_)
-      for (const Line& line : recent_) Hub::offer(*watcher, *this, line);
-  recent_.clear();
+      for (const Line& line : seen_->recent) Hub::offer(*watcher, *this, line);
+  seen_->recent.clear();
 }
 
 net::StreamPtr Hub::wrap(net::StreamPtr stream, Protocol protocol, std::string service) {

@@ -29,7 +29,7 @@ class Login {
       : settings_(settings), client_(std::move(stream), settings, services, kWords) {}
 
   net::Awaitable<void> run() {
-    co_await client_.run([this] { return talk(); });
+    return client_.run([this] { return talk(); });
   }
 
  private:
@@ -150,9 +150,9 @@ class Login {
         co_return co_await say(fmt::format("* BYE Too many failures\r\n{}{}", tag, kWrong));
       case auth::LoginOutcome::not_checked:
         co_return co_await say(tag + " NO [UNAVAILABLE] The login cannot be checked now.\r\n");
-      case auth::LoginOutcome::not_carried:
+      case auth::LoginOutcome::not_handed:
         co_return co_await say(tag + " NO [UNAVAILABLE] The mailboxes cannot be reached now.\r\n");
-      case auth::LoginOutcome::carried:
+      case auth::LoginOutcome::handed:
         break;
     }
     co_return Result<>{};

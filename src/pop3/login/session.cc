@@ -28,7 +28,7 @@ class Login {
       : client_(std::move(stream), settings, services, kWords) {}
 
   net::Awaitable<void> run() {
-    co_await client_.run([this] { return talk(); });
+    return client_.run([this] { return talk(); });
   }
 
  private:
@@ -123,9 +123,9 @@ class Login {
         co_return co_await say("-ERR [AUTH] The user name or the password is wrong\r\n");
       case auth::LoginOutcome::not_checked:
         co_return co_await say("-ERR [SYS/TEMP] The login cannot be checked now\r\n");
-      case auth::LoginOutcome::not_carried:
+      case auth::LoginOutcome::not_handed:
         co_return co_await say("-ERR [SYS/TEMP] The mailbox cannot be reached now\r\n");
-      case auth::LoginOutcome::carried:
+      case auth::LoginOutcome::handed:
         break;
     }
     co_return Result<>{};

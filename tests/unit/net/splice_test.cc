@@ -112,5 +112,11 @@ TEST_F(SpliceTest, BothGoWhileBytesAreOnTheirWay) {
   loop_.until([this] { return over_; });
 }
 
+// A session that idles all day lies in here: nothing waits for it but its two directions.
+TEST_F(SpliceTest, ACoroutineADirection) {
+  loop_.idle(20ms);
+  EXPECT_EQ(loop_.scope().running(), 2U);
+}
+
 }  // namespace
 }  // namespace posthorn::net
