@@ -2,7 +2,8 @@
 
 Each server runs in a temporary folder on loopback high ports. Mail comes in by SMTP over several connections; the time is taken until the
 last 250 and until the last message lies in the maildir. Then one IMAP client reads it back: the header fields that a mail program asks for,
-twice, every message whole, and a search in headers and in texts; and puts messages in by APPEND.
+twice, every message whole, and a search in headers and in texts; and puts messages in by APPEND. Last, what many sessions that only
+wait for news (IDLE) take of memory, in all processes of the server together.
 """
 
 import argparse
@@ -10,9 +11,11 @@ import imaplib
 import os
 import pathlib
 import pwd
+import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -38,9 +41,10 @@ class Posthorn:
     name = "Posthorn"
 
     def __init__(self):
-        self.server = Server(settings={"auth.allow_plaintext": "true", "smtp.messages_max": "1000000"})
+        self.server = Server(settings={"auth.allow_plaintext": "true", "smtp.messages_max": "1000000", "imap.connections_per_user_max": "10000"})
         self.server.start()
-        self.smtp_port, self.imap_port = self.server.port("smtp"), self.server.port("imap")
+        self.smtp_port, self.imap_port, self.imaps_port = map(self.server.port, ("smtp", "imap", "imaps"))
+        self.imap_pid = self.server.process.pid
         self.login = ("bob@example.org", "pw-bob")
 
     def maildir(self):
@@ -61,12 +65,13 @@ class Neighbours:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bench-"))
         self.folder.chmod(0o755)
-        self.smtp_port, self.imap_port = free_port(), free_port()
+        self.smtp_port, self.imap_port, self.imaps_port = free_port(), free_port(), free_port()
         self.login = ("bob@example.org", "pw-bob")
         self._start_dovecot()
         self._start_postfix()
-        for port in (self.smtp_port, self.imap_port):
-            wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
+        self.imap_pid = self.dovecot.pid
+        for port in (self.smtp_port, self.imap_port, self.imaps_port):
+            wait_until(lambda: is_open(port))
 
     def maildir(self):
         return self.folder / "mail" / "bob"
@@ -77,13 +82,20 @@ class Neighbours:
         mail.mkdir()
         os.chown(mail, vmail.pw_uid, vmail.pw_gid)
         (self.folder / "users").write_text(f"bob@example.org:{{PLAIN}}pw-bob:{vmail.pw_uid}:{vmail.pw_gid}::{mail}/home::\n")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+                        "-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"], capture_output=True, check=True)
         conf = self.folder / "dovecot.conf"
         conf.write_text(f"""
 base_dir = {self.folder}/run
 log_path = {self.folder}/dovecot.log
 protocols = imap lmtp
-ssl = no
+ssl = yes
+ssl_cert = <{self.folder}/cert.pem
+ssl_key = <{self.folder}/key.pem
 disable_plaintext_auth = no
+mail_max_userip_connections = 10000
+default_process_limit = 10000
+default_client_limit = 30000
 mail_location = maildir:{mail}/%n
 mail_uid = vmail
 mail_gid = vmail
@@ -102,7 +114,8 @@ service imap-login {{
     port = {self.imap_port}
   }}
   inet_listener imaps {{
-    port = 0
+    address = 127.0.0.1
+    port = {self.imaps_port}
   }}
 }}
 service lmtp {{
@@ -234,6 +247,48 @@ def read(server, size):
     return figures
 
 
+def is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def memory(pid):
+    """KiB that the process and those below it have, shared ones counted in parts."""
+    own = sum(int(line.split()[1]) for line in open(f"/proc/{pid}/smaps_rollup") if line.startswith("Pss:"))
+    return own + sum(memory(child) for child in open(f"/proc/{pid}/task/{pid}/children").read().split())
+
+
+def idle(kind, count, context):
+    """KiB that each of so many sessions takes that have selected INBOX and wait. In a server of its own: what an earlier one gave back
+    would be taken again uncounted."""
+    server, held = kind(), []
+
+    def session():
+        wire = socket.create_connection(("127.0.0.1", server.imaps_port if context else server.imap_port))
+        wire = context.wrap_socket(wire, server_hostname="localhost") if context else wire
+        lines = wire.makefile("rb")
+        for command, end in (("", b"* OK"), ("a LOGIN {} {}\r\n".format(*server.login), b"a OK"), ("b SELECT INBOX\r\n", b"b OK"), ("c IDLE\r\n", b"+ ")):
+            wire.sendall(command.encode())
+            while not (line := lines.readline()).startswith(end):
+                assert line, command
+        return wire
+
+    try:
+        held += [session() for _ in range(10)]  # what the first ones open stays
+        time.sleep(2)
+        before = memory(server.imap_pid)
+        held += [session() for _ in range(count)]
+        time.sleep(2)
+        return (memory(server.imap_pid) - before) / count
+    finally:
+        for wire in held:
+            wire.close()
+        server.close()
+
+
 def run(kind, options):
     server = kind()
     try:
@@ -242,9 +297,12 @@ def run(kind, options):
         figures[f"{options.messages} messages accepted"] = accepted
         figures[f"{options.messages} messages delivered"] = delivered
         figures.update(read(server, options.size))
-        return figures
     finally:
         server.close()
+    if options.sessions > 0:
+        figures[f"KiB of {options.sessions} idle sessions, each"] = idle(kind, options.sessions, None)
+        figures["… and with TLS"] = idle(kind, options.sessions, ssl._create_unverified_context())
+    return figures
 
 
 def main():
@@ -252,7 +310,10 @@ def main():
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--size", type=int, default=4096, help="bytes a message")
+    parser.add_argument("--sessions", type=int, default=200, help="that only wait; 0: none")
     options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     kinds = [Posthorn] + ([Neighbours] if Neighbours.are_here() else [])
     results = [run(kind, options) for kind in kinds]
     print(f"{'seconds':36}" + "".join(f"{kind.name:>20}" for kind in kinds) + ("" if len(kinds) < 2 else f"{'ratio':>8}"))
