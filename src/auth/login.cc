@@ -4,7 +4,6 @@
 #include "base/events.h"
 #include "base/ids.h"
 #include "base/metrics.h"
-#include "net/splice.h"
 
 namespace posthorn::auth {
 namespace {
@@ -42,8 +41,11 @@ net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   if (settings_.implicit_tls) ended = co_await handshake();
   deadline_ = std::min(login_deadline_, soon(settings_.first_command_timeout));
   if (ended) ended = co_await talk();
+  std::string reason(words_.ended);
   if (store_) {
-    co_await carry();
+    // What the client wished for, the store knows and logs.
+    const bool is_client = co_await carry() == net::Side::client;
+    reason = is_client ? "the client closed the connection" : "the session ended";
     store_.reset();
   }
   if (!ended && ended.error().kind == ErrorKind::timeout) {
@@ -52,13 +54,13 @@ net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   }
   (void)co_await stream_->shut_down(soon(1s));
   log_.info(words_.closed, {{"address", stream_->peer().address},
-                            {"reason", ended ? std::string(words_.ended) : ended.error().what}});
+                            {"reason", ended ? reason : ended.error().what}});
 }
 
 // Here, where all that the login needed has gone: sessions spend their days in this.
-net::Awaitable<void> LoginConnection::carry() {
+net::Awaitable<net::Side> LoginConnection::carry() {
   const net::Scope::Registration registration(services_.scope, *store_);
-  co_await net::splice(services_.scope, *stream_, *store_);
+  co_return co_await net::splice(services_.scope, *stream_, *store_);
 }
 
 net::Task<> LoginConnection::say(std::string text) {

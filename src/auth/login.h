@@ -15,6 +15,7 @@
 #include "net/buffer.h"
 #include "net/scope.h"
 #include "net/socket.h"
+#include "net/splice.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -85,7 +86,7 @@ class LoginConnection {
   bool is_over() const { return over_; }
 
  private:
-  net::Awaitable<void> carry();
+  net::Awaitable<net::Side> carry();
   net::Task<> handshake();
   net::Task<> wait_for_input();
   net::Task<std::optional<std::string>> ask(std::string challenge);

@@ -10,6 +10,7 @@ import gzip
 import imaplib
 import os
 import pathlib
+import poplib
 import random
 import re
 import shutil
@@ -23,7 +24,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, POSTHORN, ROOT, Server, Smarthost, Wire, message, port_is_free, wait_until
+from support import FULL, POSTHORN, ROOT, Server, Wire, message, port_is_free, wait_until
 from test_crash import Load
 
 STORM = 200 if FULL else 20
@@ -394,6 +395,32 @@ class Stop(unittest.TestCase):
             server.process = None
             server.start()
             server.wait_for("marker begun, and finished")
+        finally:
+            server.close()
+
+    def test_a_client_that_stays_does_not_hold_up_the_stop(self):
+        """Mail programs keep a connection beside the one in IDLE, and look at it when they need it next."""
+        server = Server(settings={"limits.drain": '"120s"'})
+        try:
+            server.start()
+            stay = [server.imap("bob") for _ in range(3)]
+            stay[1].select()
+            stay[2].select()
+            stay[2].send(b"x IDLE\r\n")
+            self.assertEqual(stay[2].readline()[:1], b"+")
+            pop = poplib.POP3_SSL("localhost", server.port("pop3s"), context=server.trust(), timeout=30)
+            pop.user("bob@example.org")
+            pop.pass_(server.password("bob@example.org"))
+            begin = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - begin, 60)
+            for client in stay:
+                self.assertIn(b"* BYE The server is stopping", client.file.read())
+                client.shutdown()
+            pop.close()
+            log = server.log()
+            self.assertEqual(len(re.findall('role=store event=imap.ended .*reason="the server is stopping"', log)), 3, log[-3000:])
+            self.assertEqual(len(re.findall('role=edge event=(?:imap|pop3).closed .*reason="the session ended"', log)), 4, log[-3000:])
         finally:
             server.close()
 

@@ -443,7 +443,7 @@ net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
       if (done) continue;
       if (done.error().kind == ErrorKind::closed || done.error().kind == ErrorKind::timeout ||
           done.error().kind == ErrorKind::protocol) {
-        over_ = true;
+        end(done.error().what);
         stream_->close();
       }
       co_return failed(done.error());

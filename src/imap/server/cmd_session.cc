@@ -56,7 +56,7 @@ net::Awaitable<Outcome> Session::name_space(Parser& parser) {
 net::Awaitable<Outcome> Session::idle(Parser& parser) {
   if (!parser.at_end()) co_return bad("No argument is allowed");
   out_ += "+ idling\r\n";
-  if (!co_await flush()) over_ = true;
+  if (!co_await flush()) end(kLost);
   const SteadyTime deadline = Clock::system().steady_now() + services_.config.imap.idle_timeout;
   // Routers forget a connection on which nothing is said, often after five minutes, and the client
   // would wait for news for ever: what it does not expect keeps it in mind (as Dovecot says it).
@@ -69,36 +69,37 @@ net::Awaitable<Outcome> Session::idle(Parser& parser) {
   while (!over_) {
     if (const auto line = in_.take_line()) {
       if (equals_ignoring_case(*line, "DONE")) co_return ok("Idle completed");
-      if (!co_await skip_rest(std::string(*line))) over_ = true;
+      if (!co_await skip_rest(std::string(*line))) end(kLost);
       co_return bad("DONE was expected");
     }
     if (stopping_) {
       out_ += "* BYE The server is stopping\r\n";
       (void)co_await flush();
-      over_ = true;
+      end("the server is stopping");
       break;
     }
     if (Clock::system().steady_now() >= deadline) {
       out_ += "* BYE Autologout; idle for too long\r\n";
       (void)co_await flush();
-      over_ = true;
+      end("idle for too long");
       break;
     }
     const bool is_silent = Clock::system().steady_now() >= reminder;
     if (is_silent || (view_ && view_->has_changes())) {
       if (view_) co_await tell_changes(store::ExpungeMode::allowed);
       if (is_silent && out_.empty()) out_ += "* OK Still here\r\n";
-      if (!co_await flush()) over_ = true;
+      if (!co_await flush()) end(kLost);
       if (interval > 0s) reminder = Clock::system().steady_now() + interval;
       continue;
     }
     in_.release();
     const auto readable = co_await stream_->wait_readable(std::min(deadline, reminder));
     if (readable) {
-      if (!co_await in_.fill(*stream_, Clock::system().steady_now() + 1min, 512)) over_ = true;
+      const auto filled = co_await in_.fill(*stream_, Clock::system().steady_now() + 1min, 512);
+      if (!filled) end(filled.error().what);
     } else if (readable.error().kind != ErrorKind::temporary &&
                readable.error().kind != ErrorKind::timeout) {
-      over_ = true;
+      end(readable.error().what);
     }
   }
   co_return ok("Idle completed");

@@ -75,7 +75,7 @@ net::Awaitable<Outcome> Session::store_flags(Parser& parser, Numbers numbers) {
   if (!silent)
     for (const store::FlagChange& change : result->messages) {
       tell_flags(change.uid, numbers);
-      if (!co_await flush_if_large()) over_ = true;
+      if (!co_await flush_if_large()) end(kLost);
       if (over_) break;
     }
   co_return ok("Store completed");

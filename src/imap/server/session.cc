@@ -95,8 +95,8 @@ net::Awaitable<void> Session::run() {
   view_.reset();
   (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
   if (account_)
-    log_.info(event::imap_ended, {{"account", account_->name()},
-                                  {"reason", ended ? std::string("logout") : ended.error().what}});
+    log_.info(event::imap_ended,
+              {{"account", account_->name()}, {"reason", ended ? ended_by_ : ended.error().what}});
 }
 
 // The hand-over: edge's line with the token; who it stands for only lookup knows.
@@ -159,7 +159,7 @@ net::Task<std::string> Session::read_line(SteadyTime deadline) {
       if (stopping_) {
         out_ += "* BYE The server is stopping\r\n";
         (void)co_await flush();
-        co_return fail(ErrorKind::closed, "stopping");
+        co_return fail(ErrorKind::closed, "the server is stopping");
       }
       if (!ready && ready.error().kind == ErrorKind::temporary) continue;  // interrupted
       if (!ready) co_return std::unexpected(ready.error());
@@ -243,7 +243,7 @@ net::Task<> Session::talk() {
 net::Task<> Session::finish(const std::string& tag, const Outcome& outcome) {
   if (outcome.status == "BAD" && ++bad_ > kBadMax) {
     out_ += "* BYE Too many errors\r\n";
-    over_ = true;
+    end("too many errors");
   }
   out_ += fmt::format("{} {} {}{}{}{}\r\n", tag, outcome.status, outcome.code.empty() ? "" : "[",
                       outcome.code, outcome.code.empty() ? "" : "] ", outcome.text);
@@ -373,7 +373,7 @@ net::Awaitable<void> Session::tell_changes(store::ExpungeMode mode) {
   const store::ViewChanges changes = view_->take_changes(mode);
   if (changes.is_gone) {
     out_ += "* BYE The mailbox was removed\r\n";
-    over_ = true;
+    end("the mailbox was removed");
     co_return;
   }
   if (changes.keywords_grew) tell_keywords();
@@ -383,7 +383,7 @@ net::Awaitable<void> Session::tell_changes(store::ExpungeMode mode) {
   if (changes.recent) out_ += fmt::format("* {} RECENT\r\n", *changes.recent);
   for (const store::Uid uid : changes.flags) {
     tell_flags(uid, Numbers::uid);
-    if (!co_await flush_if_large()) over_ = true;
+    if (!co_await flush_if_large()) end(kLost);
     if (over_) co_return;
   }
 }

@@ -150,7 +150,15 @@ class Session {
   std::optional<auth::UserConnections::Slot> slot_;
   store::AccountPtr account_;
   store::ViewPtr view_;
+  // The first reason counts; what logs out has none.
+  void end(std::string_view why) {
+    if (!over_) ended_by_ = why;
+    over_ = true;
+  }
+  static constexpr std::string_view kLost = "the connection was lost";
+
   bool stopping_ = false, over_ = false;
+  std::string ended_by_ = "logout";  // for the log
   int bad_ = 0;
 };
 

@@ -141,7 +141,7 @@ net::Task<std::string> Session::read_line() {
       const auto ready = co_await stream_->wait_readable(deadline);
       if (stopping_) {
         (void)co_await refuse("[SYS/TEMP] The server is stopping");
-        co_return fail(ErrorKind::closed, "stopping");
+        co_return fail(ErrorKind::closed, "the server is stopping");
       }
       if (!ready && ready.error().kind == ErrorKind::temporary) continue;  // interrupted
       if (!ready) co_return std::unexpected(ready.error());

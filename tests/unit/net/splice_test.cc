@@ -11,22 +11,22 @@ namespace {
 class SpliceTest : public ::testing::Test {
  protected:
   SpliceTest() : left_(make_pair(loop_, 4096)), right_(make_pair(loop_, 4096)), spliced_(*left_.b) {
-    loop_.scope().spawn(join(loop_.scope(), std::move(left_.b), std::move(right_.a), &over_));
+    loop_.scope().spawn(join(loop_.scope(), std::move(left_.b), std::move(right_.a), &ended_));
   }
   ~SpliceTest() override {
     left_.a.reset();
     right_.b.reset();
-    loop_.until([this] { return over_; });
+    loop_.until([this] { return ended_.has_value(); });
   }
-  static Awaitable<void> join(Scope& scope, StreamPtr a, StreamPtr b, bool* over) {
-    co_await splice(scope, *a, *b);
-    *over = true;
+  static Awaitable<void> join(Scope& scope, StreamPtr client, StreamPtr server,
+                              std::optional<Side>* ended) {
+    *ended = co_await splice(scope, *client, *server);
   }
   Stream& left() { return *left_.a; }
   Stream& right() { return *right_.b; }
 
   test::TestLoop loop_;
-  bool over_ = false;
+  std::optional<Side> ended_;  // it is over
   StreamPair left_, right_;
   Stream& spliced_;  // left's peer
 };
@@ -43,7 +43,7 @@ TEST_F(SpliceTest, BothDirections) {
   loop_.until([&] { return at_left && at_right && from_left && from_right; });
   EXPECT_TRUE(at_left->value() == back);
   EXPECT_TRUE(at_right->value() == there);
-  EXPECT_FALSE(over_);
+  EXPECT_FALSE(ended_);
 }
 
 // A stop interrupts who waits for a command; what is spliced by then goes on until it ends by
@@ -63,7 +63,7 @@ TEST_F(SpliceTest, HalfClose) {
   ASSERT_TRUE(loop_.run(left().shut_down(soon(1s))));
   EXPECT_EQ(loop_.run(read_to_end(right(), soon(2s))).value(), "the question");
   loop_.idle(400ms);
-  EXPECT_FALSE(over_);
+  EXPECT_FALSE(ended_);
   const std::string answer = pattern(500'000);
   std::optional<Result<>> written;
   std::optional<Result<std::string>> read;
@@ -73,7 +73,25 @@ TEST_F(SpliceTest, HalfClose) {
   ASSERT_TRUE(*read) << read->error().what;
   EXPECT_TRUE(read->value() == answer);
   right_.b.reset();
-  loop_.until([this] { return over_; });
+  loop_.until([this] { return ended_.has_value(); });
+}
+
+// A client that keeps its connection when the server has ended, and looks at it only when it needs
+// it next, holds up neither the end nor a stop; what it says then goes nowhere.
+TEST_F(SpliceTest, TheServerEndsAndTheClientStays) {
+  ASSERT_TRUE(loop_.run(right().write("* BYE\r\n", soon(1s))));
+  right_.b.reset();
+  loop_.until([this] { return ended_.has_value(); });
+  EXPECT_EQ(ended_, Side::server);
+  EXPECT_EQ(loop_.run(read_to_end(left(), soon(2s))).value(), "* BYE\r\n");
+}
+
+TEST_F(SpliceTest, WhoEndedFirst) {
+  ASSERT_TRUE(loop_.run(left().shut_down(soon(1s))));
+  EXPECT_EQ(loop_.run(read_to_end(right(), soon(2s))).value(), "");
+  right_.b.reset();
+  loop_.until([this] { return ended_.has_value(); });
+  EXPECT_EQ(ended_, Side::client);
 }
 
 TEST_F(SpliceTest, EitherEnd) {
@@ -81,7 +99,7 @@ TEST_F(SpliceTest, EitherEnd) {
   right_.b.reset();
   EXPECT_EQ(loop_.run(read_to_end(left(), soon(2s))).value(), "* BYE\r\n");
   left_.a.reset();
-  loop_.until([this] { return over_; });
+  loop_.until([this] { return ended_.has_value(); });
 }
 
 Task<std::size_t> write_until_full(Stream& stream) {
@@ -109,7 +127,7 @@ TEST_F(SpliceTest, BothGoWhileBytesAreOnTheirWay) {
   (void)loop_.run(write_until_full(right()));
   left_.a.reset();
   right_.b.reset();
-  loop_.until([this] { return over_; });
+  loop_.until([this] { return ended_.has_value(); });
 }
 
 // A session that idles all day lies in here: nothing waits for it but its two directions.
