@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <tuple>
 
 #include "base/assert.h"
 #include "base/base64.h"
@@ -19,7 +20,8 @@ constexpr std::size_t kKeysMax = 8;  // of a domain: each makes a signature
 constexpr std::size_t kDomainsMax = 10'000;
 constexpr int kBitsMin = 1024;  // RFC 8301 section 3.2: fewer are worth nothing
 constexpr int kBitsMax = 8192;
-constexpr std::string_view kSuffix = ".pem";
+// Ours, and the one that opendkim and rspamd write.
+constexpr std::string_view kSuffixes[] = {".pem", ".private"};
 
 unsigned char* bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
@@ -173,14 +175,21 @@ Result<std::vector<DkimKeyFile>> find_dkim_keys(const Path& folder, std::string_
   for (std::filesystem::directory_iterator at(place, error), end; !error && at != end;
        at.increment(error)) {
     const std::string name = at->path().filename().native();
-    if (!name.ends_with(kSuffix)) continue;
-    std::string selector = name.substr(0, name.size() - kSuffix.size());
+    const auto* suffix =
+        std::ranges::find_if(kSuffixes, [&](std::string_view end) { return name.ends_with(end); });
+    if (suffix == std::end(kSuffixes)) continue;
+    std::string selector = name.substr(0, name.size() - suffix->size());
     if (message::is_dkim_name(selector) && keys.size() < kKeysMax)
       keys.push_back({std::move(selector), at->path()});
   }
   if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
     return fail(ErrorKind::config, fmt::format("{}: {}", place.native(), error.message()));
-  std::ranges::sort(keys, {}, &DkimKeyFile::selector);
+  // Where a selector has both, its .pem comes first, and counts.
+  std::ranges::sort(keys, [](const DkimKeyFile& a, const DkimKeyFile& b) {
+    return std::tie(a.selector, a.path) < std::tie(b.selector, b.path);
+  });
+  const auto doubles = std::ranges::unique(keys, {}, &DkimKeyFile::selector);
+  keys.erase(doubles.begin(), doubles.end());
   return keys;
 }
 

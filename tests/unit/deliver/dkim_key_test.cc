@@ -124,14 +124,19 @@ TEST(DkimKeys, Files) {
   };
   write("one.test/b.pem", kRsaPem);
   write("one.test/a.pem", kEd25519Pem);
+  // As opendkim names them; a selector that has both is ours.
+  write("one.test/old.private", kRsaPem);
+  write("one.test/a.private", kRsaPem);
   write("one.test/mail.txt", "not looked at");
   write("one.test/c.pem.new", "nor this");
   const Path keys = folder.path() / "dkim";
   const auto found = find_dkim_keys(keys, "one.test");
   ASSERT_TRUE(found);
-  ASSERT_EQ(found->size(), 2U);
+  ASSERT_EQ(found->size(), 3U);
   EXPECT_EQ((*found)[0].selector, "a");
+  EXPECT_EQ((*found)[0].path, keys / "one.test/a.pem");
   EXPECT_EQ((*found)[1].selector, "b");
+  EXPECT_EQ((*found)[2].selector, "old");
   EXPECT_TRUE(DkimKey::read((*found)[1].path));
   EXPECT_TRUE(find_dkim_keys(keys, "none.test")->empty());
   EXPECT_TRUE(find_dkim_keys(keys, "..")->empty());
