@@ -144,6 +144,8 @@ std::string why_unusable(const Path& path, PartOfPair part) {
 
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
   TRY(auto context, make_context(TLS_server_method()));
+  // A key with a passphrase: nobody is there to be asked, on a terminal either.
+  SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return -1; });
   const auto wrong = [&](const Path& path, PartOfPair part) {
     return fail(ErrorKind::config,
                 fmt::format("{}:1: {}", path.native(), why_unusable(path, part)));

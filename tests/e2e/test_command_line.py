@@ -2,10 +2,13 @@
 the remedy, and its exit code says which kind of failure it was.
 """
 
+import contextlib
 import imaplib
 import os
 import pathlib
+import pty
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +21,29 @@ from support import POSTHORN, Server, wait_until
 
 def posthorn(*args, **run):
     return subprocess.run([POSTHORN, *map(str, args)], capture_output=True, text=True, timeout=60, **run)
+
+
+class Terminal(unittest.TestCase):
+    """Nobody sits at a server's terminal, even where there is one."""
+
+    def test_a_key_with_a_passphrase_is_not_asked_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            posthorn("init", folder, "--hostname", "mail.a.test", "--domain", "a.test")
+            key = pathlib.Path(folder, "tls/key.pem")
+            subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", key], check=True)
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execl(POSTHORN, "posthorn", "check", "-c", f"{folder}/conf/posthorn.toml")
+            said = b""
+            with contextlib.suppress(OSError):
+                while piece := os.read(terminal, 4096):
+                    said += piece
+                    if b"phrase:" in said:
+                        os.kill(pid, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.close(terminal)
+            self.assertEqual(code, 1, said)
+            self.assertIn(b"it holds a key with a passphrase", said)
 
 
 class Secrets(unittest.TestCase):
