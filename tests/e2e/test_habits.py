@@ -130,6 +130,14 @@ class Sendmail(Habits):
             self.assertEqual(process.wait(20), 0)
         self.server.wait_for("marker-bs")
 
+    def test_a_dialog_from_a_file(self):
+        """As scripts have it: all of it at once."""
+        dialog = "EHLO x\nMAIL FROM:<>\nRCPT TO:<bob@example.org>\nDATA\nSubject: file\n\nmarker-of-a-file\n.\nQUIT\n"
+        code, out, _ = self.nobody("-bs", input=dialog.replace("\n", "\r\n"))
+        self.assertEqual(code, 0)
+        self.assertIn("queued as", out)
+        self.server.wait_for("marker-of-a-file")
+
     def test_root_has_an_alias(self):
         self.assertEqual(self.nobody("root", input="\nfor-root\n")[0], 0)
         self.server.wait_for("for-root", "alice")

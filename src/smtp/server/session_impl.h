@@ -56,7 +56,10 @@ class Session {
   std::string service() const { return is_submission() ? "submission" : "smtp"; }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }
   // Strangers' port: what Postfix calls forbidding unauthorised pipelining holds here.
-  bool is_strict() const { return settings_.protocol == Protocol::smtp && !settings_.internal; }
+  bool is_strict() const {
+    return settings_.protocol == Protocol::smtp && !settings_.internal &&
+           !settings_.is_for_programs;
+  }
   DialogState state() const;
 
   // session.cc
