@@ -73,6 +73,7 @@
   EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
   EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \
   EVENT(queue_deferred, "queue.deferred", "A recipient could not be reached now; it is tried again.") \
+  EVENT(queue_passed_on, "queue.passed.on", "A host put a recipient off or could not be reached; the next one is asked in the same attempt.") \
   EVENT(queue_failed, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
   EVENT(queue_bounced, "queue.bounced", "The sender is told that a message was not delivered.")    \
   EVENT(queue_warned, "queue.warned", "The sender is told that a message is delayed.")             \

@@ -70,7 +70,9 @@ void Transports::Progress::take(const std::vector<Outcome>& outcomes) {
     const bool is_deferred = outcome.kind == Outcome::Kind::deferred;
     const bool says_less = is_deferred && !outcome.is_last_word && outcome.reply.code == 0;
     if (!says_less || known.reply.code == 0 || known.kind == Outcome::Kind::failed) known = outcome;
-    if (is_deferred && !outcome.is_last_word) still_open.push_back(open[n]);
+    if (!is_deferred || outcome.is_last_word) continue;
+    still_open.push_back(open[n]);
+    put_off.emplace_back(open[n], outcome);
   }
   open = std::move(still_open);
 }
@@ -78,7 +80,9 @@ void Transports::Progress::take(const std::vector<Outcome>& outcomes) {
 void Transports::Progress::take_for_all(const Outcome& outcome, bool stay_open) {
   const std::vector<std::size_t> all_open = open;
   take(std::vector<Outcome>(open.size(), outcome));
-  if (stay_open) open = all_open;
+  if (!stay_open || open.size() == all_open.size()) return;
+  open = all_open;
+  for (const std::size_t recipient : open) put_off.emplace_back(recipient, outcome);
 }
 
 std::string Transports::name_of(const Host& host) {
@@ -132,6 +136,7 @@ net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan
 net::Awaitable<Attempted> Transports::deliver_remote(const route::Plan& plan,
                                                      message::Envelope& envelope, const Body& body,
                                                      Whose whose) {
+  whose.session = envelope.origin.session;
   envelope.origin = {};  // nothing of our inside goes out
   Progress progress(envelope.recipients.size());
   const auto* mx = std::get_if<route::MxPlan>(&plan);
@@ -158,6 +163,16 @@ net::Awaitable<Attempted> Transports::deliver_remote(const route::Plan& plan,
   co_return std::move(progress.attempted);
 }
 
+// What came of a recipient in the end is told by the queue; that it was put off before, here.
+void Transports::tell_passed_on(Progress& progress, const message::Envelope& envelope,
+                                const Whose& whose) const {
+  const log::Logger log = log_.with_queue(whose.queue_id).with_session(whose.session);
+  for (const auto& [recipient, outcome] : std::exchange(progress.put_off, {}))
+    log.info(event::queue_passed_on, {{"to", envelope.recipients[recipient].address},
+                                      {"relay", outcome.remote.empty() ? "-" : outcome.remote},
+                                      {"reply", outcome.reason}});
+}
+
 // What one host says of a recipient for good is not asked of another; who is deferred is.
 net::Awaitable<void> Transports::try_way(const Way& way, const message::Envelope& envelope,
                                          const Body& body, Progress& progress) {
@@ -172,6 +187,7 @@ net::Awaitable<void> Transports::try_way(const Way& way, const message::Envelope
       continue;
     }
     ++asked;
+    tell_passed_on(progress, envelope, way.whose);
     Tried outcome = co_await try_host(way, host, envelope, body, progress);
     if (outcome == Tried::no_tls && way.tls == "may" && way.user.empty()) {
       // RFC 7435: TLS that nobody asked for and that fails is no reason to keep the mail.

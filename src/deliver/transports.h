@@ -29,6 +29,7 @@ class Transports final : public Transport {
   struct Whose {
     std::string service;  // "lmtp", "relay", "mx"
     std::string queue_id, sender;
+    std::string session = {};
   };
   using Watch = std::function<net::StreamPtr(net::StreamPtr stream, const Whose& whose)>;
   // Puts something around every connection that looks on.
@@ -58,6 +59,8 @@ class Transports final : public Transport {
     void take_for_all(const Outcome& outcome, bool stay_open = false);
     Attempted attempted;
     std::vector<std::size_t> open;
+    // Of who is open still, since a host was asked last.
+    std::vector<std::pair<std::size_t, Outcome>> put_off;
     bool was_answered = false;  // a host came as far as the envelope
   };
 
@@ -65,6 +68,8 @@ class Transports final : public Transport {
                                            const Body& body, Whose whose);
   net::Awaitable<void> try_way(const Way& way, const message::Envelope& envelope, const Body& body,
                                Progress& progress);
+  void tell_passed_on(Progress& progress, const message::Envelope& envelope,
+                      const Whose& whose) const;
   static std::string name_of(const Host& host);
   net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
   net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,

@@ -169,6 +169,12 @@ class Mx(unittest.TestCase):
         self.dns.records[("dead.far.test", "A")] = ["127.0.0.66"]  # refuses
         self.send("marker second best")
         self.arrives("marker second best")
+        # What the log answers to "where is it": who put it off, and who has it, under one id.
+        told = re.findall(r" event=queue\.(passed\.on|delivered) s=(\S+) q=(\S+) to=friend@far\.test relay=(\S+) reply=", self.server.log())[-2:]
+        self.assertEqual([what for what, *_ in told], ["passed.on", "delivered"])
+        self.assertEqual(told[0][1:3], told[1][1:3])
+        self.assertIn("dead.far.test[127.0.0.66]", told[0][3])
+        self.assertIn("mx.far.test[127.0.0.1]", told[1][3])
 
     def test_a_long_answer_comes_over_tcp(self):
         self.dns.records[("far.test", "MX")] = [(10, "mx.far.test")] + [(90, f"backup-number-{i}.far.test") for i in range(60)]

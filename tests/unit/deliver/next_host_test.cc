@@ -2,6 +2,7 @@
 // of the dialog, for one recipient and for two that differ. Who was refused for good, has the mail
 // or may have it, is not offered to another; how many hosts an attempt asks is bounded; and where
 // the mail goes when none of them took it.
+#include "tests/support/captured_log.h"
 #include "tests/unit/deliver/harness.h"
 
 namespace posthorn::deliver {
@@ -151,6 +152,59 @@ TEST_F(NextHostTest, WhatWasSaidOfADeferral) {
   EXPECT_EQ(attempted.outcomes[0].reply.code, 450);
   EXPECT_EQ(served(), "1+1+1");
   EXPECT_FALSE(attempted.destination_down);
+}
+
+// What the queue does not tell, as it hears of the end only.
+TEST_F(NextHostTest, WhoWasPutOffBeforeIsTold) {
+  const Act yes = say("250 2.1.5 ok\r\n"), later = say("450 4.2.0 later\r\n");
+  const Dialog busy = {{"RCPT", {later}}}, deaf = {{"banner", {hang_up()}}};
+  const struct {
+    std::string name;
+    Dialog one, two, three;
+    std::vector<std::string> told;  // in order
+  } rows[] = {
+      {"taken at once", {}, {}, {}, {}},
+      {"one of two", {{"RCPT", {yes, later}}}, {}, {}, {"to=r1@there.test relay=one.test"}},
+      {"both",
+       busy,
+       {},
+       {},
+       {"to=r0@there.test relay=one.test", "to=r1@there.test relay=one.test"}},
+      {"not reached",
+       deaf,
+       {},
+       {},
+       {"to=r0@there.test relay=one.test", "to=r1@there.test relay=one.test"}},
+      {"one after the other",
+       {{"RCPT", {yes, later}}},
+       deaf,
+       {},
+       {"to=r1@there.test relay=one.test", "to=r1@there.test relay=two.test"}},
+      {"refused for good", {{"RCPT", {say("550 5.1.1 no\r\n")}}}, {}, {}, {}},
+      {"nobody asked behind the last",
+       {{"RCPT", {yes, later}}},
+       {{"RCPT", {later}}},
+       {{"RCPT", {later}}},
+       {"to=r1@there.test relay=one.test", "to=r1@there.test relay=two.test"}},
+  };
+  config_.relay.sessions_max = 3;
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    serve(row.one, row.two, row.three);
+    const test::CapturedLog log;
+    (void)go(2);
+    std::vector<std::string> told;
+    for (const std::string& line : log.lines())
+      if (line.contains("event=queue.passed.on")) told.push_back(line);
+    ASSERT_EQ(told.size(), row.told.size());
+    for (std::size_t i = 0; i < told.size(); ++i) EXPECT_THAT(told[i], HasSubstr(row.told[i]));
+  }
+  // A fallback is a next host, too.
+  serve(busy, busy, busy);
+  const FakeSmtpPeer fallback(Dialog{});
+  const test::CapturedLog log;
+  EXPECT_EQ(kinds(go(1, {relay(fallback.port())})), "D");
+  EXPECT_EQ(log.count("event=queue.passed.on"), 3);
 }
 
 TEST_F(NextHostTest, HowManyAreAsked) {
