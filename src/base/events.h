@@ -132,7 +132,7 @@
   EVENT(quota_freed, "quota.freed", "An account that was full has room again.")                    \
   EVENT(quota_warned, "quota.warned", "An account has reached store.quota_warning percent of its limit.") \
   EVENT(quota_refused, "quota.refused", "A message did not fit into an account's limit; by= says who brought it.") \
-  EVENT(quota_rule_refused, "quota.rule.refused", "A quota rule has a fault and does not count; error= names it.") \
+  EVENT(quota_rule_refused, "quota.rule.refused", "A quota rule in a row of PostgreSQL has a fault and does not count; error= names it. What is wrong in a line of conf/users is maps.warning.") \
   EVENT(quota_unknown, "quota.unknown", "An account's limit or what it holds could not be asked; the mail was taken.") \
   /* the web pages */                                                                              \
   EVENT(http_challenge_unread, "http.challenge.unread", "A file of web.webroot cannot be read.")    \
