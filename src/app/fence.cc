@@ -61,6 +61,12 @@ constexpr const char* kEverybodyReads[] = {
     "/dev/urandom",  "/dev/random",      "/dev/zero",          "/run/systemd/resolve",
 };
 
+// Where the C library's modules for the names of accounts look (nsswitch.conf): passwd, which is
+// replaced by a new file when an account is made, and what sssd, systemd, nscd and libnss-extrausers
+// lay open to everybody. Sockets need no rule.
+constexpr const char* kAccountNames[] = {"/etc", "/var/lib/sss/mc", "/run/systemd/userdb",
+                                         "/run/nscd", "/var/lib/extrausers"};
+
 // A file that is replaced by a rename is a new file: its folder is opened up. A link (certbot's
 // live/) counts with the folder it leads to.
 void add_folder_of(std::vector<Path>& paths, const Path& file) {
@@ -352,17 +358,16 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       fence.write.push_back(config.paths.spool);
       fence.read.push_back(config.dkim.folder);
       if (!config.relay.trust_file.empty()) add_folder_of(fence.read, config.relay.trust_file);
-      // The names of who writes by submit.sock. Where accounts of the machine are what it is about,
-      // also of those that are made while the server runs, in a new file of that name.
+      // The names of who writes by submit.sock.
       if (config.submission.programs != "off")
-        fence.read.emplace_back(config.store.unix_users ? "/etc" : "/etc/passwd");
+        fence.read.insert(fence.read.end(), std::begin(kAccountNames), std::end(kAccountNames));
       fence.outward = Outward::internet;
       break;
     case RoleKind::store:
       fence.write.push_back(config.paths.mail);
       fence.write.push_back(config.paths.state / "store");
-      // passwd, which useradd replaces by a new file.
-      if (config.store.unix_users) fence.read.emplace_back("/etc");
+      if (config.store.unix_users)
+        fence.read.insert(fence.read.end(), std::begin(kAccountNames), std::end(kAccountNames));
       fence.read.push_back(config.paths.sieve);
       add_folder_of(fence.read, config.paths.sieve / "default.sieve");
       for (const auto* names : {&config.sieve.before, &config.sieve.after})

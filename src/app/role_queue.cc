@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/generation.h"
+#include "app/login_names.h"
 #include "app/report.h"
 #include "app/role.h"
 #include "app/sandbox.h"
@@ -25,7 +26,7 @@ namespace {
 
 // Connections of programs of this machine at once. Whoever has a shell may make them, and what they
 // take is taken from the queue.
-constexpr std::size_t kProgramsMax = 200;
+constexpr std::size_t kProgramsMax = 200, kProgramsOfAccountMax = 20;
 
 // queue: takes messages by LMTP from edge and store, and from programs of this machine, into the
 // spool, has them scanned, and delivers them.
@@ -40,9 +41,8 @@ class QueueRole final : public Role {
         directory_(lookup_),
         limiter_(lookup_),
         limits_({.connections_max = kProgramsMax,
-                 .per_address_max = kProgramsMax,
-                 .per_minute_max = setup_.config.limits.connections_per_minute_max,
-                 .loopback_exempt = true}) {}
+                 .per_address_max = kProgramsOfAccountMax,
+                 .loopback_exempt = false}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
@@ -159,10 +159,8 @@ class QueueRole final : public Role {
                                      : config.server.default_domain};
     smtp::ServerServices& services = add_entrance(Door::programs).services;
     services.directory = &directory_;
-    services.limiter = &limiter_;
-    services.login_name = [this](std::uint32_t uid) {
-      return setup_.pool.run([uid] { return find_login_name(uid); });
-    };
+    services.limiter = &program_limiter_;
+    services.login_name = [this](std::uint32_t uid) { return login_names_.find(uid); };
     const std::string name = "submit.sock";
     listeners_.serve(
         scope_, {.name = name, .refusal = "421 4.7.0 Too many connections\r\n", .limits = &limits_},
@@ -257,6 +255,8 @@ class QueueRole final : public Role {
   auth::Networks relay_from_;
   route::RemoteDirectory directory_;
   auth::RemoteLimiter limiter_;
+  auth::ProgramLimiter program_limiter_{setup_.config.submission, limiter_};
+  LoginNames login_names_{scope_, find_login_name};
   net::ConnectionLimits limits_;  // of programs
   std::unique_ptr<net::Resolver> resolver_, name_resolver_;
   std::optional<net::ClientNames> client_names_;

@@ -19,6 +19,7 @@
 #include "message/local_mail.h"
 #include "message/mailbox_address.h"
 #include "net/scope.h"
+#include "net/timer.h"
 #include "smtp/client/client.h"
 
 namespace posthorn::app {
@@ -28,6 +29,7 @@ using Mode = SendmailOptions::Mode;
 
 // Options that have a value and mean nothing here.
 constexpr std::string_view kPassedOver = "ABDhLOoprX";
+constexpr auto kBusyMax = 1min;
 
 int complain(int status, std::string_view what) {
   fmt::print(stderr, "sendmail: {}\n", what);
@@ -257,15 +259,30 @@ class Submitter {
     }
   }
 
+  // Many programs of one account at a time are more than it is served at once: they come in turn,
+  // and whoever called this waits as he would for a disk.
+  net::Task<std::unique_ptr<smtp::Client>> open(net::Executor executor) {
+    const SteadyTime last = Clock::system().steady_now() + kBusyMax;
+    for (auto pause = 50ms;; pause = std::min<std::chrono::milliseconds>(2 * pause, 2s)) {
+      auto connected =
+          co_await net::connect(executor, submission_.socket, Clock::system().steady_now() + 30s);
+      if (!connected)
+        co_return fail(ErrorKind::temporary,
+                       fmt::format("the server is not running ({})", connected.error().what));
+      auto client = std::make_unique<smtp::Client>(
+          *std::move(connected), smtp::ClientOptions{.hostname = submission_.hostname});
+      CO_TRY(const auto opened, co_await client->open());
+      if (opened.is_positive()) co_return client;
+      if (opened.code != 421 || Clock::system().steady_now() + pause > last)
+        co_return fail(ErrorKind::temporary, smtp::to_string(opened));
+      client.reset();
+      co_await net::sleep(pause);
+    }
+  }
+
   net::Task<> submit(net::Executor executor) {
-    auto connected = co_await net::connect(std::move(executor), submission_.socket,
-                                           Clock::system().steady_now() + 30s);
-    if (!connected)
-      co_return fail(ErrorKind::temporary,
-                     fmt::format("the server is not running ({})", connected.error().what));
-    smtp::Client client(*std::move(connected), {.hostname = submission_.hostname});
-    CO_TRY(const auto opened, co_await client.open());
-    if (!opened.is_positive()) co_return fail(ErrorKind::temporary, smtp::to_string(opened));
+    CO_TRY(const auto opened_client, co_await open(std::move(executor)));
+    smtp::Client& client = *opened_client;
     CO_TRY(const auto begun, co_await client.begin(submission_.envelope));
     if (begun.broken) co_return std::unexpected(*begun.broken);
     if (!begun.mail.is_positive()) {

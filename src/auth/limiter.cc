@@ -43,6 +43,21 @@ bool SubmissionLimits::take_now(const Submission& submission) {
   return true;
 }
 
+ProgramLimiter::ProgramLimiter(const config::Submission& config, Limiter& users, const Clock& clock)
+    : bounds_([&config] {
+        config::Submission bounds;
+        bounds.messages_per_hour_max = config.programs_per_hour_max;
+        return bounds;
+      }()),
+      programs_(bounds_, clock),
+      users_(users) {}
+
+net::Task<Permit> ProgramLimiter::take(Submission submission) {
+  if (!submission.is_of_root && !programs_.take_now(submission))
+    co_return Permit{Permit::Outcome::too_many, {}, {}};
+  co_return co_await users_.take(std::move(submission));
+}
+
 net::Task<Permit> RemoteLimiter::take(Submission submission) {
   net::Message request("limit");
   request.add("account", submission.account)

@@ -22,6 +22,7 @@ struct Submission {
   std::string service;  // the login's
   std::string session;
   std::size_t recipients = 0;
+  bool is_of_root = false;  // the asker's own knowledge, and not handed on
 };
 
 struct Permit {
@@ -60,6 +61,20 @@ class SubmissionLimits final : public Limiter {
   const config::Submission& config_;
   const Clock& clock_;
   std::map<std::string, Counts> accounts_;
+};
+
+// In the queue: what programs of one account of this machine may send in an hour, besides the bounds
+// that the account has as a user. Root may send what it likes: cron, what watches the machine.
+class ProgramLimiter final : public Limiter {
+ public:
+  ProgramLimiter(const config::Submission& config, Limiter& users,
+                 const Clock& clock = Clock::system());
+  net::Task<Permit> take(Submission submission) override;
+
+ private:
+  const config::Submission bounds_;
+  SubmissionLimits programs_;
+  Limiter& users_;
 };
 
 class RemoteLimiter final : public Limiter {

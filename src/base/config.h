@@ -117,6 +117,7 @@ struct Submission {
   // anybody) or "off".
   std::string programs = "local";
   std::vector<std::string> programs_relay = {"root"};  // with "local": whose relay nevertheless
+  std::size_t programs_per_hour_max = 1000;            // messages of an account; not of root's
   std::size_t messages_per_hour_max = 0;               // a user; 0: no bound
   std::size_t recipients_per_day_max = 0;
 };

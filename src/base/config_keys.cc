@@ -144,6 +144,9 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
       "programs_relay", s.programs_relay,
       "Accounts of this machine whose programs send to other servers with \"local\", too, within "
       "the bounds of a user.");
+  v.count("programs_per_hour_max", s.programs_per_hour_max, 0, 1'000'000,
+          "Messages that programs of one account of this machine may send in an hour, to whomever; "
+          "root has no bound. 0: none.");
   v.flag("hide_client", s.hide_client, "Leaves the user's address out of Received.");
   v.count("messages_per_hour_max", s.messages_per_hour_max, 0, 1'000'000,
           "A user's bound; 0: none.");

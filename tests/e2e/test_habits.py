@@ -239,6 +239,117 @@ class Named(Habits):
         wait_until(lambda: self.smarthost.received)
 
 
+# Connects as often as it is told to, says so, and holds on.
+HOARDER = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[2])):
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(20)
+    one.connect(sys.argv[1])
+    print(one.recv(100).decode()[:3], flush=True)
+    held.append(one)
+print("end", flush=True)
+sys.stdin.read()
+"""
+
+
+@unittest.skipUnless(IS_ROOT, "another account is needed")
+class Crowds(Habits):
+    settings = {"submission.programs_per_hour_max": "12"}
+
+    def hoard(self, user, count):
+        process = subprocess.Popen(["/usr/bin/python3", "-c", HOARDER, self.server.root / "var/run/submit.sock", str(count)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True, user=user, group="nogroup", extra_groups=[])
+        greeted = []
+        for line in process.stdout:
+            if line == "end\n":
+                break
+            greeted.append(line.strip())
+
+        def leave():
+            process.stdin.close()
+            process.wait(20)
+            process.stdout.close()
+
+        self.addCleanup(leave)
+        return leave, greeted
+
+    def test_one_account_leaves_room_for_the_others(self):
+        leave, greeted = self.hoard(NOBODY, 60)
+        self.assertEqual((greeted.count("220"), greeted.count("421")), (20, 40))
+        # Another account is served, as often as it likes, and root.
+        self.assertEqual(self.hoard("daemon", 20)[1], ["220"] * 20)
+        for i in range(15):
+            self.assertEqual(self.call("sendmail", "bob@example.org", input=f"\nroot {i} in a crowd\n"), (0, "", ""))
+        self.server.wait_for("root 14 in a crowd")
+        # One more program of the crowded account comes in turn, and loses nothing.
+        def refused():
+            return len(re.findall("event=connection.refused .*name=submit.sock .*bound=connections_address", self.server.log()))
+
+        before = refused()
+        waiting = subprocess.Popen([self.bin / "sendmail", "-C", self.server.conf, "bob@example.org"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   user=NOBODY, group="nogroup", extra_groups=[])
+        waiting.stdin.write(b"\nafter the crowd\n")
+        waiting.stdin.close()
+        wait_until(lambda: refused() > before)
+        self.assertIsNone(waiting.poll())
+        leave()
+        self.assertEqual((waiting.wait(60), waiting.stderr.read()), (0, b""))
+        waiting.stderr.close()
+        self.server.wait_for("after the crowd")
+
+    def test_an_account_has_its_hour(self):
+        codes = [self.call("sendmail", "bob@example.org", input=f"\nhourly {i}\n", user="games") for i in range(14)]
+        self.assertEqual([code for code, *_ in codes], [0] * 12 + [75] * 2)
+        self.assertIn("Too much mail from this account", codes[-1][2])
+        self.assertRegex(self.server.log(), "event=smtp.rate.refused .*account=games@example.org")
+        self.assertEqual(self.call("sendmail", "bob@example.org", input="\nroot is free\n")[0], 0)
+        self.assertEqual(self.call("sendmail", "bob@example.org", input="\nanother\n", user="sync")[0], 0)
+
+
+# Says who it is to the server, as the account whose uid it is given.
+SPEAKER = """
+import os, smtplib, socket, sys
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[2]))
+client = smtplib.SMTP(local_hostname="localhost")
+client.sock = socket.socket(socket.AF_UNIX)
+client.sock.connect(sys.argv[1])
+client.getreply()
+client.ehlo("localhost")
+print(client.mail(sys.argv[3])[0], client.rcpt("bob@example.org")[0])
+"""
+
+
+@unittest.skipUnless(IS_ROOT and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "root and mounts are needed")
+class NewAccounts(unittest.TestCase):
+    def test_an_account_that_is_made_while_the_server_runs(self):
+        server = Server()
+        self.addCleanup(server.close)
+        etc = server.folder / "etc"
+        subprocess.run(["cp", "-a", "/etc", etc], check=True)
+        server.start(["unshare", "-m", "--propagation", "private", "sh", "-c", f'mount --bind {etc} /etc && exec "$@"', "sh"])
+
+        def speaks(uid, name):
+            done = subprocess.run(["/usr/bin/python3", "-c", SPEAKER, server.root / "var/run/submit.sock", str(uid), f"{name}@example.org"],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.stderr, "")
+            return done.stdout.strip()
+
+        self.assertEqual(speaks(61234, "uid61234"), "250 250")
+        # useradd's way: a new file under the name of the old one.
+        new = etc / "passwd.new"
+        shutil.copy(etc / "passwd", new)
+        with open(new, "a") as passwd:
+            passwd.write("newbie:x:61235:61235::/nonexistent:/bin/sh\n")
+        new.rename(etc / "passwd")
+        self.assertEqual(speaks(61235, "newbie"), "250 250")
+        self.assertEqual(speaks(61235, "uid61235"), "553 503")
+        self.assertEqual(speaks(65534, NOBODY), "250 250")
+
+
 class Without(unittest.TestCase):
     def test_a_server_that_is_down_or_wants_none(self):
         server = Server()

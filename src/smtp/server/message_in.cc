@@ -47,7 +47,8 @@ net::Awaitable<std::optional<Reply>> Session::take_permit() {
        .proof = proof_,
        .service = service(),
        .session = session_id_,
-       .recipients = envelope_.recipients.size()});
+       .recipients = envelope_.recipients.size(),
+       .is_of_root = settings_.is_for_programs && stream_->peer().uid == 0U});
   if (!permit) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"reason", permit.error().what}});

@@ -116,7 +116,14 @@ net::Task<> Session::find_program() {
   const auto uid = stream_->peer().uid;
   if (!uid || !services_.login_name) co_return fail(ErrorKind::protocol, "no peer credentials");
   is_trusted_ = *uid == 0 || *uid == ::geteuid();
-  CO_TRY(const std::string name, co_await services_.login_name(*uid));
+  const auto found = co_await services_.login_name(*uid);
+  if (!found) {
+    log_.warn(event::smtp_lookup_failed, {{"uid", *uid}, {"reason", found.error().what}});
+    say({421, "4.3.0", "The name of the account cannot be asked now"});
+    (void)co_await flush();
+    co_return std::unexpected(found.error());
+  }
+  const std::string& name = *found;
   const config::Submission& submission = settings_.submission;
   program_may_relay_ =
       submission.programs == "relay" ||

@@ -342,6 +342,39 @@ TEST_F(ServiceTest, ASubmissionCountsForWhoProvedIt) {
   EXPECT_EQ(outcome("bare@example.test"), Permit::Outcome::too_many);
 }
 
+TEST_F(ServiceTest, ProgramsOfAnAccountHaveABoundAndRootHasNone) {
+  config.submission.programs_per_hour_max = 3;
+  SubmissionLimits users(config.submission, clock);
+  ProgramLimiter limiter(config.submission, users, clock);
+  const auto sent = [&](const std::string& account, int times, bool is_of_root = false) {
+    int sent = 0;
+    for (int i = 0; i < times; ++i)
+      sent +=
+          loop.run(limiter.take({.account = account, .recipients = 1, .is_of_root = is_of_root}))
+                      .value_or(Permit{})
+                      .outcome == Permit::Outcome::ok
+              ? 1
+              : 0;
+    return sent;
+  };
+  EXPECT_EQ(sent("www-data@example.test", 10), 3);
+  EXPECT_EQ(sent("backup@example.test", 10), 3);  // a bound each
+  EXPECT_EQ(sent("root@example.test", 10, true), 10);
+  clock.advance(61min);
+  EXPECT_EQ(sent("www-data@example.test", 10), 3);
+  // What the account may as a user counts for all.
+  config.submission.messages_per_hour_max = 2;
+  clock.advance(61min);
+  EXPECT_EQ(sent("www-data@example.test", 10), 2);
+  EXPECT_EQ(sent("root@example.test", 10, true), 2);
+  config.submission.programs_per_hour_max = config.submission.messages_per_hour_max = 0;
+  SubmissionLimits none(config.submission, clock);
+  ProgramLimiter unbounded(config.submission, none, clock);
+  EXPECT_EQ(
+      loop.run(unbounded.take({.account = "www-data@example.test"})).value_or(Permit{}).outcome,
+      Permit::Outcome::ok);
+}
+
 TEST_F(ServiceTest, ARememberedPasswordLastsAsLongAsItIsRight) {
   config.auth.failures_max = 1000;
   start({"192.0.2.0/24"});
