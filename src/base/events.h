@@ -76,6 +76,7 @@
   EVENT(queue_passed_on, "queue.passed.on", "A host put a recipient off or could not be reached; the next one is asked in the same attempt.") \
   EVENT(queue_failed, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
   EVENT(queue_bounced, "queue.bounced", "The sender is told that a message was not delivered.")    \
+  EVENT(queue_bounce_redirected, "queue.bounce.redirected", "Nobody has the address a program or user sent from; to= is told in its place what became of the message.") \
   EVENT(queue_warned, "queue.warned", "The sender is told that a message is delayed.")             \
   EVENT(queue_confirmed, "queue.confirmed", "The sender asked to be told of a delivery, and is.") \
   EVENT(queue_bounce_dropped, "queue.bounce.dropped", "A message without a sender could not be delivered; nobody is told.") \

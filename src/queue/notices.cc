@@ -10,6 +10,39 @@ namespace {
 constexpr std::size_t kReturnedMax = 50'000;
 constexpr std::size_t kNoticeRowsMax = 500;  // recipients in one notice
 
+// A bounce of what a program of this machine sent: it bears the program's account, and where it
+// cannot be delivered postmaster is told. What he is told bears none, so that this ends.
+bool is_of_program(const message::Envelope& envelope) {
+  return envelope.origin.sent_by == message::SentBy::notice && !envelope.origin.account.empty();
+}
+
+bool is_good(message::Dsn::Kind kind) {
+  return kind == message::Dsn::Kind::delivered || kind == message::Dsn::Kind::relayed;
+}
+
+message::DsnRecipient describe(const Stored& stored, std::size_t i, message::Dsn::Kind kind) {
+  const bool failed = kind == message::Dsn::Kind::failed, good = is_good(kind);
+  const std::string& reason = stored.recipients[i].reason;
+  message::DsnRecipient one{.recipient = stored.envelope.recipients[i],
+                            .status = failed ? "5.4.7"
+                                      : good ? "2.0.0"
+                                             : "4.4.7",
+                            .diagnostic = {},
+                            .remote = {},
+                            .reason = reason};
+  // "550 5.1.1 text" is what a server said.
+  const char first = good ? '2' : reason.starts_with('5') ? '5' : '4';
+  if (reason.size() > 4 && reason[0] == first && reason[3] == ' ') {
+    one.diagnostic = reason;
+    const std::string status = reason.substr(4, reason.find(' ', 4) - 4);
+    if (first != '4' && status.size() >= 5 && status[0] == first && status[1] == '.')
+      one.status = status;
+    else if (failed && first == '5')
+      one.status = "5.0.0";
+  }
+  return one;
+}
+
 }  // namespace
 
 // RFC 3461 section 5.2: the notices of success that were asked for. The text goes back as its
@@ -46,24 +79,49 @@ net::Task<std::string> Queue::returned_text(const Stored& stored, bool whole) {
   });
 }
 
-// Notices to the sender about these recipients, in the spool when this returns true. Never for the
-// null sender.
+// Who reads what is sent to the sender: an address of ours may be an alias, which is looked up here,
+// for the queue delivers to mailboxes. Where nobody has it, the account that sent the message is
+// told, and of a program's (www-data's), which need not have a mailbox, postmaster. An Error: that
+// is not known now.
+net::Task<std::vector<std::string>> Queue::who_is_told(const Stored& stored,
+                                                       const log::Logger& log) {
+  using message::SentBy;
+  const message::Envelope& envelope = stored.envelope;
+  const SentBy by = envelope.origin.sent_by;
+  std::vector<std::string> names;
+  if (!envelope.sender.empty()) names.push_back(envelope.sender);
+  if ((by == SentBy::user || by == SentBy::program) && !envelope.origin.account.empty())
+    names.push_back(envelope.origin.account);
+  if (by == SentBy::program || is_of_program(envelope)) names.emplace_back("postmaster");
+  for (const std::string& name : names) {
+    CO_TRY(auto answer, co_await parts_.directory.recipient({.address = name, .may_relay = true}));
+    if (!answer || answer->recipients.empty()) continue;
+    if (name != envelope.sender)
+      log.info(event::queue_bounce_redirected, {{"from", envelope.sender}, {"to", name}});
+    co_return std::move(answer->recipients);
+  }
+  // A sender's own server tells, or ours drops it.
+  if (envelope.sender.empty()) co_return std::vector<std::string>{};
+  co_return std::vector<std::string>{envelope.sender};
+}
+
+// Notices to the sender about these recipients, in the spool when this returns true. For the null
+// sender none, but to postmaster of a program's bounce.
 net::Awaitable<bool> Queue::notify(const ItemPtr& item, message::Dsn::Kind kind,
                                    std::vector<std::size_t> recipients) {
   const Stored& stored = item->stored;
-  std::erase_if(recipients, [&](std::size_t i) {
-    const message::Notify& wish = stored.envelope.recipients[i].notify;
-    return wish.never || (kind == message::Dsn::Kind::failed    ? !wish.failure
-                          : kind == message::Dsn::Kind::delayed ? !wish.delay
-                                                                : !wish.success);
-  });
   if (recipients.empty()) co_return true;
-  if (stored.envelope.sender.empty()) {
-    log_.with_queue(stored.id)
-        .with_session(stored.envelope.origin.session)
-        .warn(event::queue_bounce_dropped,
-              {{"to", stored.envelope.recipients[recipients.front()].address},
-               {"reason", stored.recipients[recipients.front()].reason}});
+  if (!stored.envelope.sender.empty()) {
+    std::erase_if(recipients, [&](std::size_t i) {
+      const message::Notify& wish = stored.envelope.recipients[i].notify;
+      return wish.never || (kind == message::Dsn::Kind::failed    ? !wish.failure
+                            : kind == message::Dsn::Kind::delayed ? !wish.delay
+                                                                  : !wish.success);
+    });
+  } else if (kind != message::Dsn::Kind::failed) {
+    co_return true;
+  } else if (!is_of_program(stored.envelope)) {
+    tell_dropped(stored, recipients.front());
     co_return true;
   }
   for (std::span<const std::size_t> rest(recipients); !rest.empty();) {
@@ -74,37 +132,34 @@ net::Awaitable<bool> Queue::notify(const ItemPtr& item, message::Dsn::Kind kind,
   co_return true;
 }
 
+void Queue::tell_dropped(const Stored& stored, std::size_t recipient) const {
+  log_.with_queue(stored.id)
+      .with_session(stored.envelope.origin.session)
+      .warn(event::queue_bounce_dropped, {{"to", stored.envelope.recipients[recipient].address},
+                                          {"reason", stored.recipients[recipient].reason}});
+}
+
 net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind kind,
                                         std::span<const std::size_t> recipients) {
   const Stored& stored = item->stored;
   const bool failed = kind == message::Dsn::Kind::failed;
-  const bool good = kind == message::Dsn::Kind::delivered || kind == message::Dsn::Kind::relayed;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
   message::Dsn dsn;
   dsn.kind = kind;
-  for (const std::size_t i : recipients) {
-    const std::string& reason = stored.recipients[i].reason;
-    message::DsnRecipient one{.recipient = stored.envelope.recipients[i],
-                              .status = failed ? "5.4.7"
-                                        : good ? "2.0.0"
-                                               : "4.4.7",
-                              .diagnostic = {},
-                              .remote = {},
-                              .reason = reason};
-    // "550 5.1.1 text" is what a server said.
-    const char first = good ? '2' : reason.starts_with('5') ? '5' : '4';
-    if (reason.size() > 4 && reason[0] == first && reason[3] == ' ') {
-      one.diagnostic = reason;
-      const std::string status = reason.substr(4, reason.find(' ', 4) - 4);
-      if (first != '4' && status.size() >= 5 && status[0] == first && status[1] == '.')
-        one.status = status;
-      else if (failed && first == '5')
-        one.status = "5.0.0";
-    }
-    dsn.recipients.push_back(std::move(one));
-  }
+  for (const std::size_t i : recipients) dsn.recipients.push_back(describe(stored, i, kind));
   dsn.hostname = parts_.config.server.hostname;
+  const auto told = co_await who_is_told(stored, log);
+  if (!told) {
+    log.warn(event::smtp_lookup_failed,
+             {{"from", stored.envelope.sender}, {"reason", told.error().what}});
+    co_return false;
+  }
+  if (told->empty()) {
+    tell_dropped(stored, recipients.front());
+    co_return true;
+  }
   dsn.envelope = stored.envelope;
+  if (dsn.envelope.sender.empty()) dsn.envelope.sender = told->front();
   dsn.arrived = stored.arrived;
   dsn.now = parts_.clock.now();
   dsn.retry_until = dsn.now + (parts_.config.queue.expire_after - age(*item));
@@ -124,13 +179,14 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
   if (returned) dsn.returned = *returned;
   dsn.is_whole = dsn.is_whole && returned && returned->size() == stored.body_size;
   message::Envelope envelope;
-  envelope.recipients.push_back(
-      {stored.envelope.sender,
-       {},
-       {.never = true, .success = false, .failure = false, .delay = false}});
+  for (const std::string& address : *told)
+    envelope.recipients.push_back(
+        {address, {}, {.never = true, .success = false, .failure = false, .delay = false}});
   envelope.eight_bit = true;
   envelope.origin.session = stored.envelope.origin.session;
   envelope.origin.sent_by = message::SentBy::notice;
+  if (stored.envelope.origin.sent_by == message::SentBy::program)
+    envelope.origin.account = stored.envelope.origin.account;
   Spool::Writer writer(spool_, std::move(envelope), parts_.clock.now());
   const std::string text = message::make_dsn(dsn);
   const auto written = co_await writer.write(text);
@@ -139,10 +195,10 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
     log.error(event::queue_disk_failed, {{"reason", committed.error().what}});
     co_return false;
   }
-  log.info(failed ? event::queue_bounced
-           : good ? event::queue_confirmed
-                  : event::queue_warned,
-           {{"to", stored.envelope.sender}, {"bounce", committed->id}});
+  log.info(failed          ? event::queue_bounced
+           : is_good(kind) ? event::queue_confirmed
+                           : event::queue_warned,
+           {{"to", dsn.envelope.sender}, {"bounce", committed->id}});
   add(*committed, true);
   co_return true;
 }

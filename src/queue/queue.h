@@ -106,6 +106,8 @@ class Queue {
                               std::vector<std::size_t> recipients);
   net::Awaitable<bool> notify_some(const ItemPtr& item, message::Dsn::Kind kind,
                                    std::span<const std::size_t> recipients);
+  void tell_dropped(const Stored& stored, std::size_t recipient) const;
+  net::Task<std::vector<std::string>> who_is_told(const Stored& stored, const log::Logger& log);
   net::Task<std::string> returned_text(const Stored& stored, bool whole);
   net::Message list(const net::Message& request) const;
   net::Awaitable<net::Message> show(std::string id);

@@ -29,6 +29,7 @@ using Answer = net::Task<std::expected<T, Refusal>>;
 struct RecipientQuestion {
   std::string address;  // as in RCPT TO, without brackets; "postmaster" without a domain is allowed
   bool may_relay = false;  // to other servers: not for a stranger
+  bool is_notice = false;  // of the null sender
   std::uint64_t size = 0;  // of the message, as its sender told it (RFC 1870); 0: not told
 };
 

@@ -101,8 +101,9 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
     CO_TRY(address, co_await complete(set, std::move(address)));
   }
   // With several domains programs of this machine are of none, but of its name: whom they write to
-  // by a bare name is of the first, as postmaster is.
-  if (question.may_relay && is_own_host(split(address).second) && !role_of(address)) {
+  // by a bare name is of the first, as postmaster is, and so is who is told what became of it.
+  if ((question.may_relay || question.is_notice) && is_own_host(split(address).second) &&
+      !role_of(address)) {
     CO_TRY(const bool is_ours, co_await is_local_domain(set, split(address).second));
     CO_TRY(const bool leaves, co_await has_transport(set, split(address).second));
     const auto names = set->local_domains();
@@ -210,7 +211,8 @@ Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::stri
 Answer<void> LocalDirectory::check_relay(const Set& set, const PlanQuestion& question) const {
   using Out = std::expected<void, Refusal>;
   if (!question.named) co_return Out{};
-  CO_TRY(const auto leads, co_await find_recipient(set, {.address = *question.named}));
+  CO_TRY(const auto leads, co_await find_recipient(set, {.address = *question.named,
+                                                         .is_notice = question.sender.empty()}));
   const auto is_it = [&](const std::string& to) {
     return equals_ignoring_case(to, question.address);
   };

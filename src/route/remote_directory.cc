@@ -102,6 +102,7 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
   CO_TRY(const auto answer, co_await channel_.ask(net::Message("recipient")
                                                       .add("address", question.address)
                                                       .add("relay", question.may_relay ? "1" : "0")
+                                                      .add("notice", question.is_notice ? "1" : "0")
                                                       .add("size", std::to_string(question.size)),
                                                   deadline()));
   CO_TRY(const auto outcome, outcome_of(answer));
@@ -158,6 +159,7 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     const auto answer = co_await directory.recipient(
         {.address = address,
          .may_relay = request.get("relay") == "1",
+         .is_notice = request.get("notice") == "1",
          .size = to_number<std::uint64_t>(request.get("size")).value_or(0)});
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());

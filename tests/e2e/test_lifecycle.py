@@ -626,6 +626,46 @@ class BareNames(unittest.TestCase):
             server.start()
             self.assertEqual(login("alice"), "OK")
 
+    def test_what_comes_of_a_programs_mail_is_heard_of(self):
+        script = {"RCPT TO:<no@": "550 5.1.1 nobody of that name"}
+        with Smarthost(require_auth=False, script=script) as relay:
+            server = Server(domains=("example.org", "example.net"), settings=relay.settings(**{"submission.programs": '"relay"'}))
+            server.append_map("aliases", "root@example.org alice@example.org\ninfo@example.org bob@example.org\n")
+            program = server.folder / "sendmail"
+            program.symlink_to(pathlib.Path(POSTHORN).resolve())
+            with server:
+                def send(marker, *args, **popen):
+                    subprocess.run([program, "-C", server.conf, *args, "no@far.test"], input=f"Subject: {marker}\n\nx\n", text=True, check=True, **popen)
+
+                def told(marker, user):
+                    bounce = server.wait_for(f"Subject: {marker}", user, seconds=40)
+                    self.assertIn(b"nobody of that name", bounce)
+
+                if os.geteuid() == 0:
+                    # Its alias, in the first domain; an account that nobody's mailbox is: postmaster, who is the first mailbox.
+                    send("root's own")
+                    told("root's own", "alice")
+                    send("nobody's own", user="nobody", group="nogroup", extra_groups=[])
+                    told("nobody's own", "alice")
+                    self.assertRegex(server.log(), "event=queue.bounce.redirected .*from=nobody@mx.example.org to=postmaster")
+                    send("as an alias", "-f", "info@example.org")
+                    told("as an alias", "bob")
+                # A user's, too, who sends as an alias.
+                server.submit("bob", message("by a user", "x\r\n", sender="info@example.org"), ["no@far.test"], sender="info@example.org")
+                told("by a user", "bob")
+                wait_until(lambda: server.queued() == [])
+                self.assertNotIn("event=queue.bounce.dropped", server.log())
+                # And what the next server says later comes to the same people; a stranger's own mail does not.
+                with server.smtp() as client:
+                    client.ehlo()
+                    client.mail("")
+                    self.assertEqual(client.rcpt("root@mx.example.org")[0], 250)
+                    self.assertEqual(client.rcpt("alice@mx.example.org")[0], 250)
+                    self.assertEqual(client.rcpt("nosuch@mx.example.org")[0], 550)
+                    client.rset()
+                    client.mail("friend@elsewhere.test")
+                    self.assertEqual(client.rcpt("root@mx.example.org")[0], 554)
+
     def test_one_domain(self):
         self.assertIn('default_domain = "example.org"\n', Server().conf.read_text())
 

@@ -29,8 +29,11 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   may_relay = (may_relay && !account_.empty()) ||
               (settings_.protocol == Protocol::smtp && services_.may_relay &&
                services_.may_relay(stream_->peer().address));
-  const auto answer = co_await services_.directory->recipient(
-      {.address = address, .may_relay = may_relay, .size = envelope_.declared_size});
+  const auto answer =
+      co_await services_.directory->recipient({.address = address,
+                                               .may_relay = may_relay,
+                                               .is_notice = envelope_.sender.empty(),
+                                               .size = envelope_.declared_size});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});

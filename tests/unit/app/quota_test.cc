@@ -74,7 +74,7 @@ struct QuotaTest : testing::Test {
   }
   // 250, or what the refusal says.
   std::string rcpt(const std::string& address, std::uint64_t size = 0) {
-    const auto answer = loop.run(rooms().recipient({address, false, size}));
+    const auto answer = loop.run(rooms().recipient({.address = address, .size = size}));
     if (!answer) return "451";
     if (*answer) return "250";
     const route::Refusal& refusal = answer->error();

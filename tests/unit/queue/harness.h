@@ -44,7 +44,13 @@ inline message::Envelope envelope_to(std::vector<std::string> recipients,
 class FakeDirectory final : public route::Directory {
  public:
   route::Answer<route::Expansion> recipient(route::RecipientQuestion question) override {
-    co_return std::expected<route::Expansion, route::Refusal>(route::Expansion{{question.address}});
+    using Out = std::expected<route::Expansion, route::Refusal>;
+    if (expansions.contains(question.address))
+      co_return Out(route::Expansion{expansions[question.address]});
+    if (question.address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
+    if (question.address.starts_with("unknown"))
+      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+    co_return Out(route::Expansion{{question.address}});
   }
   route::Answer<void> sender(std::string, std::string) override {
     co_return std::expected<void, route::Refusal>();
@@ -73,6 +79,7 @@ class FakeDirectory final : public route::Directory {
     co_return sender.ends_with("@example.org") ? sender : "SRS0=x@example.org";
   }
   int plans = 0, rewrites = 0;
+  std::map<std::string, std::vector<std::string>> expansions;
   std::vector<std::string> named;  // in each question; "-": the right was proved
 };
 

@@ -3,7 +3,9 @@
 // message that is deleted, held or retried at the wrong moment does not disturb the others.
 #include <ctime>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <random>
+#include <set>
 
 #include "harness.h"
 
@@ -302,6 +304,85 @@ TEST_F(Scheduler, TheNullSenderIsToldNothing) {
   EXPECT_EQ(log_.count("event=queue.bounced"), 0);
 }
 
+TEST_F(Scheduler, WhoIsToldHasAMailbox) {
+  using message::SentBy;
+  auto& expansions = server().directory.expansions;
+  expansions["list@example.org"] = {"a@example.org", "b@example.org"};
+  expansions["postmaster"] = {"root@example.org"};
+  const struct {
+    SentBy by;
+    std::string sender, account, told;
+    int redirected;
+  } rows[] = {
+      {SentBy::user, "list@example.org", "a@example.org", "a@example.org b@example.org", 0},
+      {SentBy::stranger, "list@example.org", "", "a@example.org b@example.org", 0},
+      {SentBy::stranger, "friend@far.test", "", "friend@far.test", 0},
+      // Nobody has the address any more: its account, and for a program postmaster.
+      {SentBy::user, "unknown@example.org", "a@example.org", "a@example.org", 1},
+      {SentBy::program, "unknown@mx.example.org", "unknown-www@mx.example.org", "root@example.org",
+       1},
+      {SentBy::program, "unknown@example.org", "a@example.org", "a@example.org", 1},
+      {SentBy::program, "a@example.org", "a@example.org", "a@example.org", 0},
+      {SentBy::user, "unknown@example.org", "unknown2@example.org", "unknown@example.org", 0},
+      {SentBy::stranger, "unknown@example.org", "", "unknown@example.org", 0},
+      {SentBy::trusted_network, "unknown@example.org", "", "unknown@example.org", 0},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.sender + " of " + row.account);
+    log_.clear();
+    server().transport.calls.clear();
+    message::Envelope envelope = envelope_to({"bad@far.test"}, row.sender);
+    envelope.origin.sent_by = row.by;
+    envelope.origin.account = row.account;
+    take(std::move(envelope));
+    server().settle(60);
+    EXPECT_EQ(server().size(), 0U);
+    std::set<std::string> told;
+    for (const Call& call : server().transport.calls)
+      if (call.envelope.sender.empty())
+        for (const auto& recipient : call.envelope.recipients) told.insert(recipient.address);
+    EXPECT_EQ(fmt::format("{}", fmt::join(told, " ")), row.told);
+    EXPECT_EQ(log_.count("event=queue.bounced"), 1);
+    EXPECT_EQ(log_.count("event=queue.bounce.redirected"), row.redirected);
+  }
+}
+
+// The alias of a program's sender leads to a server that refuses the bounce.
+TEST_F(Scheduler, AProgramsBounceThatBouncesReachesPostmasterOnce) {
+  auto& expansions = server().directory.expansions;
+  expansions["root@example.org"] = {"bad-admin@far.test"};
+  for (const bool is_reached : {true, false}) {
+    log_.clear();
+    server().transport.calls.clear();
+    expansions["postmaster"] = {is_reached ? "alice@example.org" : "bad-postmaster@far.test"};
+    message::Envelope envelope = envelope_to({"bad@far.test"}, "root@example.org");
+    envelope.origin.sent_by = message::SentBy::program;
+    envelope.origin.account = "root@example.org";
+    take(std::move(envelope));
+    server().settle(90);
+    EXPECT_EQ(server().size(), 0U);
+    std::vector<std::string> to;
+    for (const Call& call : server().transport.calls)
+      to.push_back(call.envelope.recipients[0].address);
+    EXPECT_EQ(to, (std::vector<std::string>{"bad@far.test", "bad-admin@far.test",
+                                            expansions["postmaster"].front()}));
+    EXPECT_EQ(log_.count("event=queue.bounced"), 2);
+    EXPECT_EQ(log_.count("event=queue.bounce.dropped"), is_reached ? 0 : 1);
+  }
+}
+
+TEST_F(Scheduler, WhoIsToldIsAskedUntilItIsKnown) {
+  take(envelope_to({"bad@far.test"}, "unasked@example.org"));
+  server().settle(60);
+  EXPECT_EQ(server().size(), 1U);  // kept, and nobody was told
+  EXPECT_EQ(log_.count("event=queue.bounced"), 0);
+  server().directory.expansions["unasked@example.org"] = {"a@example.org"};
+  run_for(30min, 5min);
+  EXPECT_EQ(server().size(), 0U);
+  EXPECT_EQ(notices("a@example.org").size(), 1U);
+  EXPECT_EQ(log_.count("event=queue.bounced"), 1);
+}
+
 TEST_F(Scheduler, ABounceThatBouncesIsDroppedAndLogged) {
   take(envelope_to({"bad@far.test"}, "bad-sender@far.test"));
   server().settle(60);
@@ -310,6 +391,7 @@ TEST_F(Scheduler, ABounceThatBouncesIsDroppedAndLogged) {
   EXPECT_EQ(server().transport.calls[1].envelope.sender, "");
   EXPECT_EQ(server().transport.calls[1].envelope.recipients[0].address, "bad-sender@far.test");
   EXPECT_EQ(log_.count("event=queue.bounced"), 1);
+  EXPECT_EQ(log_.count("event=queue.bounce.dropped"), 1);
   EXPECT_TRUE(names_in(folder_.path() / "spool/active").empty());
 }
 

@@ -5,6 +5,7 @@
 #include "route/local_directory.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/captured_log.h"
@@ -601,6 +602,36 @@ TEST_F(DirectoryTest, TheSenderChoosesTheRelay) {
   for (const auto& row : rows) EXPECT_EQ(plan(row.to, row.sender), row.plan) << row.sender;
   files.write("sender-relays", "one.test [relay.one.test]:587\n");
   EXPECT_EQ(maps::load_tables(files.config()).faults.size(), 1U);
+}
+
+// Programs of the machine send as its host's where no domain is the default one; what comes of their
+// mail finds who is meant, and a stranger's own mail does not.
+TEST_F(DirectoryTest, WhoIsToldAtTheHost) {
+  files.config().server.hostname = "mail.host.test";
+  files.write("aliases", "root@example.test alice@example.test, admin@far.example\n");
+  start();
+  const auto asked = [&](const std::string& address, bool is_notice) {
+    const auto answer =
+        loop.run(directory->recipient({.address = address, .is_notice = is_notice}));
+    if (!answer) return std::string("cannot be asked");
+    if (!*answer) return fmt::format("{} {}", answer->error().code, answer->error().enhanced);
+    return fmt::format("{}", fmt::join((*answer)->recipients, " "));
+  };
+  EXPECT_EQ(asked("alice@mail.host.test", true), "alice@example.test");
+  EXPECT_EQ(asked("root@Mail.Host.Test", true), "alice@example.test admin@far.example");
+  EXPECT_EQ(asked("root@[127.0.0.1]", true), "alice@example.test admin@far.example");
+  EXPECT_EQ(asked("nosuch@mail.host.test", true), "550 5.1.1");
+  EXPECT_EQ(asked("alice@elsewhere.test", true), "554 5.7.1");
+  EXPECT_EQ(asked("alice@mail.host.test", false), "554 5.7.1");
+  EXPECT_EQ(asked("root@mail.host.test", false), "554 5.7.1");
+  // Where the alias leads to another server, that is allowed for the notice alone.
+  const auto planned = [&](const std::string& sender) {
+    const auto answer = loop.run(directory->plan(
+        {.address = "admin@far.example", .sender = sender, .named = "root@mail.host.test"}));
+    return answer && *answer;
+  };
+  EXPECT_TRUE(planned(""));
+  EXPECT_FALSE(planned("friend@elsewhere.test"));
 }
 
 // relay.fallback, with the host's own login and never a sender's; not ourselves.
