@@ -186,17 +186,25 @@ class QueueRole final : public Role {
     }
     net::Awaitable<net::Prepared> prepare() override {
       net::Prepared prepared;
-      const auto faults = co_await pool_.run([this]() -> Result<std::vector<std::string>> {
-        return deliver::find_dkim_faults(config_.dkim.folder);
+      auto found = co_await pool_.run([this]() -> Result<Findings> {
+        Findings findings;
+        for (const std::string& fault : deliver::find_dkim_faults(config_.dkim.folder))
+          findings.push_back(finding_of(fault));
+        std::ranges::move(deliver::find_dkim_doubts(config_.dkim.folder),
+                          std::back_inserter(findings));
+        return findings;
       });
-      if (!faults) co_return prepared;
-      for (const std::string& fault : *faults) prepared.findings.push_back(finding_of(fault));
-      prepared.may_pass = !prepared.findings.empty();
+      if (!found) co_return prepared;
+      prepared.findings = *std::move(found);
+      prepared.may_pass = has_fault(prepared.findings);
       co_return prepared;
     }
     std::shared_ptr<const void> commit() override { return nullptr; }
     void tell(const Finding& finding) const override {
-      log::Logger{}.error(event::dkim_failed, {{"error", finding.text()}});
+      if (finding.weight == Weight::fault)
+        log::Logger{}.error(event::dkim_failed, {{"error", finding.text()}});
+      else
+        log::Logger{}.warn(event::files_warning, {{"error", finding.text()}});
     }
 
    private:

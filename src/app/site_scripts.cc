@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "base/ascii.h"
 #include "base/events.h"
+#include "message/mailbox_address.h"
+#include "sieve/literals.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::app {
 namespace {
@@ -19,6 +23,34 @@ std::vector<Path> listed(const config::Config& config) {
   for (const auto* names : {&config.sieve.before, &config.sieve.after})
     for (const std::string& name : *names) paths.push_back(config.paths.sieve / name);
   return paths;
+}
+
+// Folders and addresses that cannot be: such mail stays in INBOX, and only the log would tell.
+Findings doubts_of(const std::string& text, const Path& path) {
+  constexpr std::size_t kDoubtsMax = 20;
+  Findings doubts;
+  const auto warn = [&](const sieve::Literal& literal, std::string reason, std::string remedy) {
+    doubts.push_back({fmt::format("{}:{}", path.native(), literal.line), std::move(reason),
+                      std::move(remedy), Weight::warning});
+  };
+  struct stat st{};
+  if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
+    doubts.push_back({path.native(), "every account of this machine can change it",
+                      fmt::format("chmod o-w {}", path.native()), Weight::warning});
+  for (const sieve::Literal& literal : sieve::find_literals(text)) {
+    if (doubts.size() == kDoubtsMax) break;
+    const std::string shown = literal.text.substr(0, 80);
+    if (literal.kind == sieve::Literal::Kind::folder) {
+      if (store::mailbox_name_from(literal.text)) continue;
+      warn(literal, fmt::format("no folder can be called \"{}\": its mail stays in INBOX", shown),
+           "write a name as Work.2026, in UTF-8, without empty parts and of 255 letters at most");
+    } else if (!message::parse_mailbox_address(literal.text, message::AddressCharset::utf8)) {
+      warn(literal,
+           fmt::format("\"{}\" is no address: nothing is sent there, the mail stays here", shown),
+           "write one address, as \"bob@example.org\"; one redirect for each");
+    }
+  }
+  return doubts;
 }
 
 }  // namespace
@@ -56,7 +88,8 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
     if (const auto found = before->scripts.find(path); found != before->scripts.end())
       old = &found->second;
   if (old != nullptr && !old->stamp.empty() && old->stamp == stamp) {
-    one = {old->script, stamp, nullptr};
+    one = {old->script, stamp, nullptr, old->doubts};
+    std::ranges::copy(one.doubts, std::back_inserter(next.outcome.findings));
     return;
   }
   Result<sieve::Script> script = fail(ErrorKind::config, "");
@@ -74,6 +107,8 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
   if (script) {
     one = {std::make_shared<const sieve::Script>(*std::move(script)), stamp,
            std::make_shared<const std::string>(**std::move(text))};
+    one.doubts = doubts_of(*one.good, path);
+    std::ranges::copy(one.doubts, std::back_inserter(next.outcome.findings));
     next.news.push_back(path.native());
     return;
   }

@@ -39,6 +39,7 @@ class SiteScripts final : public net::FilePart {
     std::shared_ptr<const sieve::Script> script;  // nullptr: it is left out
     std::string stamp;                            // of what was read; empty: with a fault
     std::shared_ptr<const std::string> good;      // read now, to be kept
+    Findings doubts = {};                         // told as long as the file is this one
   };
   struct Set {
     std::map<Path, One> scripts;

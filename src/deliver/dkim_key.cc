@@ -7,6 +7,7 @@
 #include <openssl/rsa.h>
 #include <tuple>
 
+#include "base/ascii.h"
 #include "base/assert.h"
 #include "base/base64.h"
 #include "message/dkim.h"
@@ -39,6 +40,12 @@ std::string text_of(const net::BioPtr& bio) {
 // A key with a password: nobody is there to be asked.
 int no_password(char*, int, int, void*) {
   return -1;
+}
+
+// What a key's file is called by others: OpenDKIM writes SELECTOR.private.
+bool is_key_name(std::string_view name) {
+  return std::ranges::any_of(std::initializer_list<std::string_view>{".pem", ".private", ".key"},
+                             [&](std::string_view end) { return name.ends_with(end); });
 }
 
 std::unexpected<Error> wrong(std::string_view what) {
@@ -223,6 +230,47 @@ std::vector<std::string> find_dkim_faults(const Path& folder) {
       if (const auto key = DkimKey::read(file.path); !key) faults.push_back(key.error().what);
   }
   return faults;
+}
+
+Findings find_dkim_doubts(const Path& folder) {
+  constexpr std::size_t kDoubtsMax = 20;
+  Findings doubts;
+  const auto warn = [&](const Path& path, std::string reason, std::string remedy) {
+    if (doubts.size() < kDoubtsMax)
+      doubts.push_back({path.native(), std::move(reason), std::move(remedy), Weight::warning});
+  };
+  std::error_code error;
+  std::size_t seen = 0;
+  for (std::filesystem::directory_iterator at(folder, error), end;
+       !error && at != end && ++seen < kDomainsMax; at.increment(error)) {
+    const std::string name = at->path().filename().native();
+    std::error_code ignored;
+    if (!at->is_directory(ignored)) {
+      if (is_key_name(name))
+        warn(at->path(), "signs nothing: each domain's keys lie in a folder of its name",
+             fmt::format("move it to {}/DOMAIN/SELECTOR.pem", folder.native()));
+      continue;
+    }
+    if (name != to_lower(name)) {
+      warn(at->path(), "signs nothing: domains are looked for in small letters",
+           fmt::format("mv {} {}", at->path().native(), (folder / to_lower(name)).native()));
+      continue;
+    }
+    const auto rights = std::filesystem::status(at->path(), ignored).permissions();
+    if ((rights & std::filesystem::perms::others_write) != std::filesystem::perms::none)
+      warn(at->path(), "every account of this machine can put a key of its own there",
+           fmt::format("chmod o-w {}", at->path().native()));
+    const auto keys = find_dkim_keys(folder, name);
+    if (!keys || !keys->empty()) continue;
+    for (std::filesystem::directory_iterator one(at->path(), ignored);
+         !ignored && one != end && ++seen < kDomainsMax; one.increment(ignored))
+      if (is_key_name(one->path().filename().native()))
+        warn(one->path(),
+             fmt::format("{} is not signed: no file there is called SELECTOR.pem", name),
+             fmt::format("mv {0} {1}.pem", one->path().native(),
+                         (at->path() / one->path().stem()).native()));
+  }
+  return doubts;
 }
 
 }  // namespace posthorn::deliver

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/finding.h"
 #include "base/result.h"
 
 struct evp_pkey_st;
@@ -59,5 +60,7 @@ Result<std::vector<DkimKeyFile>> find_dkim_keys(const Path& folder, std::string_
 Result<std::vector<std::string>> find_dkim_domains(const Path& folder);
 // Everything in the folder that cannot be used, as "file:1: reason". Blocks.
 std::vector<std::string> find_dkim_faults(const Path& folder);
+// What lies there and signs nothing, as warnings. Blocks.
+Findings find_dkim_doubts(const Path& folder);
 
 }  // namespace posthorn::deliver

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/last_good.h"
 #include "net/authority.h"
+#include "net/certificate_folder.h"
 #include "net/openssl.h"
 #include "net/ticket_keys.h"
 #include "net/tls_error.h"
@@ -322,7 +323,8 @@ bool covers(const CertificateInfo& info, const std::string& hostname) {
 }
 
 // What works, but not as it was meant.
-void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std::string& hostname) {
+void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std::string& hostname,
+                  std::chrono::milliseconds ahead) {
   const WallTime now = Clock::system().now();
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const Pair& pair = pairs[i];
@@ -334,6 +336,11 @@ void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std:
     if (pair.info.not_after <= now)
       warn("the certificate has expired: clients refuse it",
            pair.info.is_of_own_authority ? "posthorn certificate renew" : "renew it");
+    else if (pair.info.not_after - now < ahead)
+      warn(fmt::format("the certificate ends at {}", format_log_time(pair.info.not_after)),
+           pair.info.is_of_own_authority
+               ? "posthorn certificate renew"
+               : "renew it where it was issued (certbot renew); a new pair is taken at once");
     else if (pair.info.not_before > now)
       warn("the certificate is not valid yet: clients refuse it", "look at this machine's clock");
     if (i == 0 && !hostname.empty() && !covers(pair.info, hostname))
@@ -492,11 +499,16 @@ TlsServer::Next TlsServer::prepare() const {
       next.changed = true;
   }
   for (const CertificateFiles& one : files) (void)add(one);
+  std::ranges::move(find_folder_doubts(folder_, files), std::back_inserter(next.findings));
+  for (const Pair& pair : pairs)
+    if (pair.files.certificate.parent_path().parent_path() == folder_)
+      if (auto doubt = find_name_doubt(pair.files, pair.info))
+        next.findings.push_back(*std::move(doubt));
   if (next.changed || pairs.size() != state_->pairs.size()) {
     next.changed = true;
     for (Pair& pair : pairs) pair.context = join(pair, pairs, this, *tickets_);
   }
-  add_warnings(next.findings, pairs, hostname_);
+  add_warnings(next.findings, pairs, hostname_, ahead_);
   return next;
 }
 

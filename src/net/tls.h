@@ -60,6 +60,8 @@ class TlsServer {
   static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs,
                                                  const Path& folder = {});
   ~TlsServer();
+  // A certificate that ends within that time is told of by prepare(), for who has no other way to.
+  void warn_ahead(std::chrono::milliseconds time) { ahead_ = time; }
 
   // What the files look like. Blocks, from any thread.
   std::string look() const;
@@ -95,6 +97,7 @@ class TlsServer {
   Path folder_;
   std::string hostname_;
   Path handed_;
+  std::chrono::milliseconds ahead_{0};
   std::unique_ptr<TicketKeys> tickets_;
   std::shared_ptr<State> state_;
 };
