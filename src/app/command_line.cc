@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/control.h"
+#include "app/doubts.h"
 #include "app/roles.h"
 #include "app/running.h"
 #include "app/settings.h"
@@ -74,6 +75,9 @@ bool is_sound(const config::Config& config) {
     log::Logger{}.error(event::config_refused, {{"error", fault}});
     fmt::print(stderr, "posthorn: {}\n", fault);
   }
+  for (auto* const find : {find_setting_doubts, find_place_doubts})
+    for (const Finding& doubt : find(config))
+      log::Logger{}.warn(event::files_warning, {{"error", doubt.text()}});
   return faults.empty();
 }
 

@@ -48,7 +48,9 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
   }
   if (request.verb == "status") {
     net::Message told("ok");
-    if (files != nullptr) add_findings(told, files->findings());
+    Findings findings = files != nullptr ? files->findings() : Findings();
+    std::ranges::move(role->other_findings(), std::back_inserter(findings));
+    add_findings(told, findings);
     co_return told;
   }
   if (request.verb == "checks") {

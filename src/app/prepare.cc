@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/doubts.h"
 #include "app/eyes.h"
+#include "app/logins.h"
 #include "app/migrations.h"
+#include "app/row_watch.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
@@ -20,6 +23,7 @@
 #include "auth/password.h"
 #include "auth/service.h"
 #include "base/ascii.h"
+#include "base/next_hop.h"
 #include "deliver/dkim_key.h"
 #include "filter/filter.h"
 #include "maps/pgsql_rows.h"
@@ -33,8 +37,6 @@
 
 namespace posthorn::app {
 namespace {
-
-constexpr std::size_t kSameMax = 20;  // findings of one kind that are told one by one
 
 void add(Findings& all, Findings some) {
   std::ranges::move(some, std::back_inserter(all));
@@ -61,35 +63,8 @@ std::optional<std::vector<maps::Entry>> entries_of(const config::Config& config,
   return entries;
 }
 
-// A user without a mailbox gets no mail; a mailbox without a user is read by nobody.
-void compare_users(Findings& findings, const config::Config& config, const auth::UserFile& users) {
-  const auto mailboxes = entries_of(config, config.maps.mailboxes);
-  const auto domains = entries_of(config, config.maps.domains);
-  if (!mailboxes || !domains || config.auth.any_user != "none" || config.route.any_mailbox ||
-      config.route.by_local_part || config.route.any_domain != "none" || users.hashes.contains("*"))
-    return;
-  std::string domain = config.server.default_domain;
-  if (domain.empty() && domains->size() == 1) domain = domains->front().key;
-  std::set<std::string> names, boxes;
-  for (const auto& [name, hash] : users.hashes)
-    names.insert(name.find('@') == std::string::npos && !domain.empty() ? name + "@" + domain
-                                                                        : name);
-  for (const maps::Entry& entry : *mailboxes) boxes.insert(entry.key);
-  std::size_t told = 0;
-  for (const std::string& name : names)
-    if (!boxes.contains(name) && ++told <= kSameMax)
-      warn(findings, config.paths.users.native(),
-           fmt::format("{} may log in and has no mailbox", name),
-           fmt::format("posthorn user add makes both; or a line in maps/mailboxes: {} ok", name));
-  told = 0;
-  for (const std::string& box : boxes)
-    if (!names.contains(box) && ++told <= kSameMax)
-      warn(findings, (config.paths.maps / "mailboxes").native(),
-           fmt::format("nobody can read the mailbox {}: there is no such login", box),
-           fmt::format("`posthorn user add {}` makes one; or take its line out", box));
-}
-
-Findings look_at_users(const config::Config& config, const Path& path, bool has_mailboxes) {
+Findings look_at_users(const config::Config& config, const Path& path,
+                       std::optional<auth::UserFile>& read) {
   Findings findings;
   const auto text = read_file(path);
   if (!text || !*text) {
@@ -103,15 +78,15 @@ Findings look_at_users(const config::Config& config, const Path& path, bool has_
   if ((*text)->empty() && before && !before->empty())
     findings.push_back(
         {path.native() + ":1", "the file has become empty", "a comment in it makes that meant"});
-  const auth::UserFile file = auth::parse_users(**text, path.native());
+  const auth::UserFile& file = read.emplace(auth::parse_users(**text, path.native()));
   add(findings, file.faults);
   for (const std::string& warning : file.warnings)
     findings.push_back(finding_of(warning, Weight::warning));
+  for (const std::string& note : file.notes) findings.push_back(finding_of(note, Weight::note));
   struct stat st{};
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IROTH) != 0)
     warn(findings, path.native(), "every account of this machine can read the password hashes",
          fmt::format("chmod o-r {}", path.native()));
-  if (has_mailboxes && file.faults.empty()) compare_users(findings, config, file);
   return findings;
 }
 
@@ -120,7 +95,7 @@ void look_at_relay(Findings& findings, const config::Config& config) {
   const std::string& relay = config.relay.relayhost;
   if (relay.empty()) return;
   const std::string place = config::place_of(config, "relay", "relayhost");
-  const auto hop = route::parse_next_hop(relay);
+  const auto hop = parse_next_hop(relay);
   if (!hop || relay.find_first_of(" \t/") != std::string::npos)
     return findings.push_back({place, fmt::format("relay.relayhost: \"{}\" is no host", relay),
                                "write \"[smtp.example.org]:587\""});
@@ -131,7 +106,7 @@ void look_at_relay(Findings& findings, const config::Config& config) {
   const maps::Entry* near = nullptr;
   for (const maps::Entry& entry : *logins) {
     if (entry.key.find('@') != std::string::npos) continue;
-    const auto other = route::parse_next_hop(entry.key);
+    const auto other = parse_next_hop(entry.key);
     if (!other || to_lower(other->host) != host) continue;
     if (other->port == hop->port || entry.key == host || entry.key == "[" + host + "]") return;
     near = &entry;
@@ -168,22 +143,6 @@ void look_at_srs(Findings& findings, const config::Config& config) {
                      config.srs.domain));
 }
 
-// The rows of users, as the lines of conf/users are.
-Findings look_at_user_rows(maps::PgsqlConnection& connection) {
-  Findings findings;
-  const auto rows = maps::read_rows(connection, maps::Question::users);
-  if (!rows) findings.push_back(finding_of(rows.error().what));
-  for (const maps::Entry& row : rows ? *rows : std::vector<maps::Entry>()) {
-    const std::string where = fmt::format("pgsql:users:{}", row.line);
-    if (const auto fault = maps::fault_of_row(row))
-      findings.push_back({where, *fault});
-    else if (const auto why = auth::find_hash_fault(row.value))
-      warn(findings, where, fmt::format("nobody can log in as {}: {}", row.key, *why),
-           "`posthorn user passwd` makes a hash that works");
-  }
-  return findings;
-}
-
 Findings look_as_lookup(const config::Config& config) {
   const LastGood kept(config.paths.state / "lookup");  // what has become empty was not always so
   maps::LoadParts parts{.kept = &kept};
@@ -195,14 +154,18 @@ Findings look_as_lookup(const config::Config& config) {
   maps::Loaded tables = maps::load_tables(config, parts);
   Findings findings = std::move(tables.faults);
   for (Finding& finding : tables.warnings) {
-    finding.weight = Weight::warning;
+    if (finding.weight == Weight::fault) finding.weight = Weight::warning;
     findings.push_back(std::move(finding));
   }
-  if (config.auth.users == "text") add(findings, look_at_users(config, config.paths.users, true));
+  std::optional<auth::UserFile> users, smtp_users;
+  if (config.auth.users == "text") add(findings, look_at_users(config, config.paths.users, users));
   if (config.auth.users == "pgsql" && database && *database)
     add(findings, look_at_user_rows(**database));
   if (!config.paths.smtp_users.empty())
-    add(findings, look_at_users(config, config.paths.smtp_users, false));
+    add(findings, look_at_users(config, config.paths.smtp_users, smtp_users));
+  if (tables.set)
+    add(findings, compare_logins(config, *tables.set,
+                                 {users ? &*users : nullptr, smtp_users ? &*smtp_users : nullptr}));
   look_at_relay(findings, config);
   look_at_srs(findings, config);
   return findings;
@@ -211,6 +174,7 @@ Findings look_as_lookup(const config::Config& config) {
 Findings look_as_queue(const config::Config& config) {
   Findings findings;
   add(findings, deliver::find_dkim_faults(config.dkim.folder));
+  add(findings, deliver::find_dkim_doubts(config.dkim.folder));
   const auto fault = [&](std::string_view key, const Error& error, std::string remedy) {
     findings.push_back({fmt::format("{}: relay.{}", config::place_of(config, "relay", key), key),
                         error.what, std::move(remedy)});
@@ -224,10 +188,47 @@ Findings look_as_queue(const config::Config& config) {
       !made)
     fault("resolver", made.error(), "write addresses, as \"9.9.9.9:53, 127.0.0.1:53\"");
   for (const std::string& hop : config.relay.fallback)
-    if (!route::parse_next_hop(hop) || hop.find_first_of(" \t/") != std::string::npos)
+    if (!parse_next_hop(hop) || hop.find_first_of(" \t/") != std::string::npos)
       fault("fallback", Error{ErrorKind::config, fmt::format("\"{}\" is no host", hop)},
             "write [\"[spare.example.org]:587\"]");
   return findings;
+}
+
+// Each is run for the mailbox it is called after.
+void look_at_user_scripts(Findings& findings, const config::Config& config,
+                          const std::vector<std::string>& mailboxes) {
+  if (!entries_of(config, config.maps.mailboxes) || config.route.any_mailbox ||
+      config.route.by_local_part || config.route.any_domain != "none")
+    return;
+  constexpr std::string_view kSuffix = ".sieve";
+  constexpr std::size_t kLookedMax = 10'000, kToldMax = 20;
+  const std::set<std::string> names(mailboxes.begin(), mailboxes.end());
+  const Path folder = config.paths.sieve / "users";
+  std::size_t looked = 0, told = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end;
+       !error && at != end && ++looked < kLookedMax && told < kToldMax; at.increment(error)) {
+    const std::string name = to_lower(at->path().filename().native());
+    const bool has_suffix = name.ends_with(kSuffix);
+    const std::string account = has_suffix ? name.substr(0, name.size() - kSuffix.size()) : name;
+    if (names.contains(account) == has_suffix) continue;  // its own; an editor's, or a README
+    ++told;
+    if (has_suffix)
+      warn(findings, at->path().native(),
+           fmt::format("run for nobody: there is no mailbox {}", account),
+           "call it as the mailbox, NAME@DOMAIN.sieve, or remove it");
+    else
+      warn(findings, at->path().native(), "not run: its name lacks the end .sieve",
+           fmt::format("mv {0} {0}.sieve", at->path().native()));
+  }
+  for (const std::string& name : mailboxes) {
+    if (told >= kToldMax || ++looked > kLookedMax) return;
+    const Path flat = config.paths.sieve / (name + std::string(kSuffix));
+    if (name.find('/') != std::string::npos || !std::filesystem::exists(flat, error)) continue;
+    ++told;
+    warn(findings, flat.native(), "not run: scripts of single mailboxes lie in users/",
+         fmt::format("mv {} {}", flat.native(), folder.native()));
+  }
 }
 
 net::Awaitable<void> try_connect(asio::io_context* context, net::Address address, Result<>* done) {
@@ -281,6 +282,11 @@ void look_at_ports(Findings& findings, const config::Config& config) {
   for (const SocketSpec& spec : *specs) {
     if (!std::holds_alternative<net::TcpAddress>(spec.address)) continue;
     const auto bound = net::bind_socket(spec.address);
+    if (!bound && bound.error().what.find("assign") != std::string::npos)
+      warn(findings, config::place_of(config, "listen", spec.name),
+           fmt::format("listen.{}: this machine does not have the address {}: a start fails",
+                       spec.name, net::to_string(spec.address)),
+           "`ip address` shows what it has; 0.0.0.0 and [::] are all of them");
     if (bound || bound.error().what.find("in use") == std::string::npos) continue;
     if (told.insert(net::to_string(spec.address)).second)
       warn(findings, config::place_of(config, "listen", spec.name),
@@ -294,10 +300,10 @@ void look_at_ports(Findings& findings, const config::Config& config) {
 // hands to it when it is root.
 Findings look_at_certificates(const config::Config& config) {
   const auto look = [&] {
-    return net::TlsServer::make({{config.paths.certificate, config.paths.key}}, config.tls.folder,
-                                config.server.hostname)
-        ->prepare()
-        .findings;
+    const auto server = net::TlsServer::make({{config.paths.certificate, config.paths.key}},
+                                             config.tls.folder, config.server.hostname);
+    server->warn_ahead(config.tls.expiry_warning);
+    return server->prepare().findings;
   };
   if (geteuid() != 0) return look_as(config, RoleKind::edge, look);
   const std::vector<Path> files = {config.paths.certificate, config.paths.key};
@@ -321,14 +327,21 @@ Findings prepare_instance(const config::Config& config) {
   Findings findings;
   add(findings, find_setting_faults(config));
   add(findings, find_permission_faults(config));
-  if (const auto exempt = auth::Networks::parse(config.limits.exempt))
-    for (const std::string& warning : exempt->warnings())
-      warn(findings, config::place_of(config, "limits", "exempt"), "limits.exempt: " + warning);
+  add(findings, find_setting_doubts(config));
+  add(findings, find_place_doubts(config));
   add(findings, look_as(config, RoleKind::lookup, [&] { return look_as_lookup(config); }));
   add(findings, look_at_certificates(config));
   add(findings, look_as(config, RoleKind::queue, [&] { return look_as_queue(config); }));
   add(findings, find_closed_dkim_keys(config));
-  add(findings, look_as(config, RoleKind::store, [&] { return SiteScripts::check(config); }));
+  std::vector<std::string> mailboxes;
+  if (const auto listed = entries_of(config, config.maps.mailboxes))
+    for (const maps::Entry& entry : *listed) mailboxes.push_back(entry.key);
+  add(findings, look_as(config, RoleKind::store, [&] {
+        Findings some = SiteScripts::check(config);
+        add(some, find_mailbox_doubts(config, mailboxes));
+        return some;
+      }));
+  look_at_user_scripts(findings, config, mailboxes);
   add(findings, find_variable_faults(config, config::environment()));
   if (const Path& file = config.web.authority; !file.empty())
     add(findings, look_as(config, RoleKind::web, [&] {

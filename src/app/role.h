@@ -35,6 +35,8 @@ class Role {
   virtual net::Task<> start() = 0;
   // What it reads of the administrator's files; nullptr: nothing that can change while it runs.
   virtual net::WatchedFiles* files() = 0;
+  // What it found beside them, as it knows by now.
+  virtual Findings other_findings() const { return {}; }
   // How it is, for /health and `posthorn status`; nullptr: it tells nothing of itself.
   virtual const Report* report() const { return nullptr; }
   // A reload that was asked for is in use.

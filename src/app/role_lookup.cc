@@ -1,10 +1,12 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/generation.h"
+#include "app/logins.h"
 #include "app/migrations.h"
 #include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
+#include "app/row_watch.h"
 #include "auth/limiter.h"
 #include "auth/service.h"
 #include "base/events.h"
@@ -31,6 +33,7 @@ class Lookup final : public Role {
         quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),
         rewriter_(setup_.pool, setup_.config),
+        logins_(setup_.pool, setup_.config, tables_),
         directory_(setup_.config, tables_, &rewriter_, setup_.own_addresses),
         rooms_(scope_, setup_.config, directory_,
                [this](std::string account) { return find_rules(this, std::move(account)); }),
@@ -46,10 +49,15 @@ class Lookup final : public Role {
                       [this](std::string domain) { return has_domain(this, std::move(domain)); },
                       setup_.config.auth.users == "pgsql" ? &quotas_ : nullptr});
     CO_TRY_OK(co_await auth_->start());
+    logins_.watch(*auth_);
     files_ = std::make_unique<net::WatchedFiles>(
         scope_, setup_.pool, setup_.config.maps.poll_interval,
-        std::vector<net::FilePart*>{&tables_, auth_.get(), &rewriter_});
+        std::vector<net::FilePart*>{&tables_, auth_.get(), &logins_, &rewriter_});
     (void)co_await files_->start();
+    if (database_) {
+      rows_ = std::make_unique<RowWatch>(scope_, setup_.config, *database_);
+      rows_->start();
+    }
     listeners_.answer(scope_, "lookup-edge.sock", [this](net::Message request) {
       return answer_edge(this, std::move(request));
     });
@@ -69,6 +77,7 @@ class Lookup final : public Role {
 
   net::WatchedFiles* files() override { return files_.get(); }
   const Report* report() const override { return &report_; }
+  Findings other_findings() const override { return rows_ ? rows_->findings() : Findings(); }
   void reloaded() override {
     if (database_) database_->forget();
   }
@@ -76,6 +85,7 @@ class Lookup final : public Role {
   net::Awaitable<void> stop() override {
     listeners_.stop();
     if (files_) files_->stop();
+    if (rows_) rows_->stop();
     if (database_) database_->stop();
     if (auth_) auth_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
@@ -173,6 +183,8 @@ class Lookup final : public Role {
       checks.push_back({"database", "red", database->fault().substr(0, 500)});
     else if (database)
       checks.push_back({"database", "ok", ""});
+    if (const auto faults = faults_of(self->other_findings()); !faults.empty())
+      checks.push_back({"rows", "warning", faults.front().text().substr(0, 500)});
     co_return checks;
   }
   static net::Awaitable<void> measure(Lookup* self) {
@@ -200,11 +212,13 @@ class Lookup final : public Role {
   maps::PgsqlTable users_, quotas_;
   maps::Reloader tables_;
   route::Rewriter rewriter_;
+  Logins logins_;
   route::LocalDirectory directory_;
   RoomDirectory rooms_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<net::WatchedFiles> files_;
+  std::unique_ptr<RowWatch> rows_;
   const Report report_{
       .checks = [this] { return check(this); },
       .measure = [this] { return measure(this); },

@@ -184,6 +184,24 @@ class Permissions {
     if (st && (st->st_mode & S_IROTH) != 0)
       add(path, *st, "every account of this machine can read this secret", "o-r");
   }
+  // Whoever may change a folder on the way puts another file there; in one with the sticky bit
+  // (/tmp) he can only do so where nothing is yet.
+  void check_way(const Path& path) {
+    if (path.empty()) return;
+    const Path whole = std::filesystem::absolute(path).lexically_normal();
+    for (Path folder = whole.parent_path(); folder != folder.root_path() && !folder.empty();
+         folder = folder.parent_path()) {
+      const auto st = look(folder);
+      if (st && (st->st_mode & S_IWOTH) != 0 && (st->st_mode & S_ISVTX) == 0)
+        add(folder, *st, "every account of this machine can change it", "o-w");
+    }
+  }
+  void check_folder(const Path& path) {
+    const auto st = look(path);
+    if (st && !S_ISDIR(st->st_mode))
+      faults_.push_back(
+          fmt::format("{}: this is no folder, and one belongs here; move it away", path.native()));
+  }
   void check_owner(const Path& path, const std::string& account) {
     const auto st = look(path);
     if (!st || st->st_uid == 0 || st->st_uid == geteuid()) return;
@@ -191,7 +209,13 @@ class Permissions {
     faults_.push_back(fmt::format("{}: belongs to account number {}, not to {}; chown -R {} {}",
                                   path.native(), st->st_uid, account, account, path.native()));
   }
-  std::vector<std::string> take() { return std::move(faults_); }
+  // Each once.
+  std::vector<std::string> take() {
+    std::vector<std::string> once;
+    for (std::string& fault : faults_)
+      if (std::ranges::find(once, fault) == once.end()) once.push_back(std::move(fault));
+    return once;
+  }
 
  private:
   static std::optional<struct stat> look(const Path& path) {
@@ -278,9 +302,27 @@ std::vector<std::string> find_permission_faults(const config::Config& config) {
   Permissions permissions;
   for (const Path& path :
        {config.file, config.paths.users, config.paths.smtp_users, config.paths.maps,
-        config.paths.sieve, config.paths.spool, config.paths.mail, config.paths.run,
-        config.paths.key, config.dkim.folder})
+        config.paths.sieve, config.paths.sieve / "users", config.paths.spool, config.paths.mail,
+        config.paths.run, config.paths.state, config.paths.certificate, config.paths.key,
+        config.tls.folder, config.tls.authority, config.tls.authority / "key.pem",
+        config.dkim.folder})
     permissions.check_written_by_owner(path);
+  const auto lists = config.maps.lists();
+  for (const auto* names : lists)
+    for (const std::string& name : *names)
+      if (const auto table = maps::parse_table_name(name); table && table->is_file())
+        permissions.check_written_by_owner(config.paths.maps / table->rest);
+  if (const auto table = maps::parse_table_name(config.maps.relay_sasl); table && table->is_file())
+    permissions.check_written_by_owner(config.paths.maps / table->rest);
+  for (const Path& path :
+       {config.file, config.paths.users, config.paths.maps, config.paths.sieve, config.paths.spool,
+        config.paths.mail, config.paths.state, config.paths.key, config.dkim.folder})
+    permissions.check_way(path);
+  for (const Path& path :
+       {config.paths.maps, config.paths.sieve, config.paths.spool, config.paths.mail,
+        config.paths.run, config.paths.state, config.dkim.folder, config.tls.folder})
+    permissions.check_folder(path);
+  permissions.check_read_by_owner(config.tls.authority / "key.pem");
   permissions.check_read_by_owner(config.paths.key);
   const auto pairs = net::find_certificates(config.tls.folder);
   for (const auto& pair : pairs ? *pairs : std::vector<net::CertificateFiles>{}) {

@@ -20,6 +20,8 @@ constexpr std::uint32_t kArgonPassesMax = 20;
 constexpr std::uint32_t kArgonLanesMax = 16;  // each is a thread
 constexpr std::uint64_t kRoundsMax = 1'000'000;
 constexpr std::size_t kCryptPasswordMax = 511;  // of libxcrypt
+constexpr std::string_view kCryptLetters =
+    "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 bool equal(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -38,10 +40,8 @@ std::optional<std::uint64_t> read_number(std::string_view text) {
 // What a crypt hash would cost stands in its front; more than about a second or 256 MiB is no
 // password file's hash but a way to stop the server.
 bool crypt_cost_is_fair(std::string_view stored) {
-  constexpr std::string_view kDigits =
-      "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   const auto digit = [&](std::size_t at) {
-    return at < stored.size() ? kDigits.find(stored[at]) : std::string_view::npos;
+    return at < stored.size() ? kCryptLetters.find(stored[at]) : std::string_view::npos;
   };
   if (const std::size_t at = stored.find("rounds="); at != std::string_view::npos)
     return read_number(stored.substr(at + 7)).value_or(0) <= kRoundsMax;
@@ -61,17 +61,50 @@ bool crypt_cost_is_fair(std::string_view stored) {
   return true;
 }
 
+// How many letters each kind has behind its last $ (crypt(5)): one with more or fewer was cut, or
+// joined with something, on its way here, and is no password's.
+struct CryptForm {
+  std::string_view mark;
+  std::size_t size;
+};
+constexpr CryptForm kCryptForms[] = {
+    {"$1$", 22}, {"$md5", 22}, {"$sha1$", 28}, {"$3$", 32}, {"$5$", 43},
+    {"$6$", 86}, {"$y$", 43},  {"$gy$", 43},   {"$7$", 43}, {"$2", 53},  // its salt and hash in one
+};
+constexpr std::size_t kDesSize = 13;
+constexpr std::size_t kBsdiSize = 20;
+
+std::optional<std::string> find_cut(std::string_view stored) {
+  std::string_view letters = stored;
+  std::size_t size = stored.starts_with('_') ? kBsdiSize : kDesSize;
+  if (stored.starts_with('_')) {
+    letters.remove_prefix(1);
+    --size;
+  }
+  if (stored.starts_with('$')) {
+    const auto* const form = std::ranges::find_if(
+        kCryptForms, [&](const CryptForm& one) { return stored.starts_with(one.mark); });
+    if (form == std::end(kCryptForms)) return std::nullopt;
+    letters = stored.substr(stored.rfind('$') + 1);
+    size = form->size;
+  }
+  if (letters.size() != size)
+    return fmt::format("a hash that was cut or damaged: {} letters where its kind has {}",
+                       letters.size(), size);
+  if (letters.find_first_not_of(kCryptLetters) != std::string_view::npos)
+    return "a hash that was damaged: a sign in it that none has";
+  return std::nullopt;
+}
+
 // Cheap: it says whether crypt() could compute it at a fair price.
 Result<> check_crypt(const std::string& stored) {
   if (!crypt_cost_is_fair(stored))
     return fail(ErrorKind::config, "a hash that costs more than a login may");
   // DES is the one form without a mark: thirteen letters, or it is a password that stands there.
-  constexpr std::size_t kDesSize = 13;
-  const bool has_mark = stored.starts_with('$') || stored.starts_with('_');
   const int known = crypt_checksalt(stored.c_str());
-  if (known == CRYPT_SALT_INVALID || known == CRYPT_SALT_METHOD_DISABLED ||
-      (!has_mark && stored.size() != kDesSize))
+  if (known == CRYPT_SALT_INVALID || known == CRYPT_SALT_METHOD_DISABLED)
     return fail(ErrorKind::config, "a hash that crypt() does not know");
+  if (auto why = find_cut(stored)) return fail(ErrorKind::config, *std::move(why));
   return {};
 }
 
@@ -97,12 +130,27 @@ bool argon_cost_is_fair(std::string_view stored) {
          number_after(",p=") <= kArgonLanesMax;
 }
 
+std::optional<std::string> decode_padded(std::string_view text) {
+  std::string padded(text);
+  while (padded.size() % 4 != 0) padded += '=';
+  return decode_base64(padded);
+}
+
 Result<> check_argon(std::string_view stored) {
   if (!stored.starts_with("$argon2id$") && !stored.starts_with("$argon2i$"))
     return fail(ErrorKind::config, "a hash that argon2 does not know");
   if (!argon_cost_is_fair(stored))
     return fail(ErrorKind::config,
                 "an argon2 hash that costs more than 256 MiB, 20 passes or 16 threads");
+  // "$argon2id$v=19$m=65536,t=3,p=1$salt$hash", the last two in base64; of 1.0 without v=.
+  const std::string_view text = stored;
+  const std::size_t hash = text.rfind('$') + 1;
+  const std::size_t salt = text.rfind('$', hash - 2) + 1;
+  const auto salt_bytes = decode_padded(text.substr(salt, hash - 1 - salt));
+  const auto hash_bytes = decode_padded(text.substr(hash));
+  constexpr std::size_t kSaltMin = 8, kHashMin = 16;
+  if (!salt_bytes || !hash_bytes || salt_bytes->size() < kSaltMin || hash_bytes->size() < kHashMin)
+    return fail(ErrorKind::config, "an argon2 hash that was cut or damaged");
   return {};
 }
 
@@ -152,12 +200,6 @@ std::optional<std::string> decode_hex(std::string_view text) {
     out += static_cast<char>(value(text[i]) * 16 + value(text[i + 1]));
   }
   return out;
-}
-
-std::optional<std::string> decode_padded(std::string_view text) {
-  std::string padded(text);
-  while (padded.size() % 4 != 0) padded += '=';
-  return decode_base64(padded);
 }
 
 // How the bytes behind the scheme's name are written, where no suffix (.HEX, .B64) says it.

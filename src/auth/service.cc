@@ -42,9 +42,6 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
       proof_secret_(random_bytes(32)) {}
 
 net::Task<> AuthService::start() {
-  for (const std::string& warning : exempt_.warnings())
-    log_.warn(event::maps_warning,
-              {{"error", fmt::format("{}:1: limits.exempt: {}", config_.file.native(), warning)}});
   if (sources_.users != nullptr) {
     CO_TRY(stand_in_, co_await pool_.run([scheme = config_.auth.default_scheme] {
       return hash_password(scheme, random_hex(16));
@@ -106,6 +103,8 @@ AuthService::Read AuthService::read_users(const Path& path, const UsersPtr& befo
       read.outcome.findings.push_back(finding_of(fault));
     for (const std::string& warning : found->file.warnings)
       read.outcome.findings.push_back(finding_of(warning, Weight::warning));
+    for (const std::string& note : found->file.notes)
+      read.outcome.findings.push_back(finding_of(note, Weight::note));
     if (found->is_whole()) {
       read.users = std::move(found);
       read.good = std::make_shared<const std::string>(**text);
@@ -122,7 +121,7 @@ AuthService::Read AuthService::read_users(const Path& path, const UsersPtr& befo
       read.is_stale = true;
       return read;
     }
-  if (!found) {
+  if (!found || !found->file.is_text) {
     auto none = std::make_shared<Users>();
     none->unread = read.outcome.findings.front().text();
     found = std::move(none);
@@ -155,6 +154,14 @@ net::Awaitable<net::Prepared> AuthService::prepare() {
   co_return prepared;
 }
 
+std::pair<AuthService::UserFilePtr, AuthService::UserFilePtr> AuthService::prepared() const {
+  const auto file_of = [](const UsersPtr& users) {
+    return users && users->unread.empty() ? UserFilePtr(users, &users->file) : nullptr;
+  };
+  return {sources_.users == nullptr ? file_of(next_users_.users) : nullptr,
+          file_of(next_smtp_users_.users)};
+}
+
 std::shared_ptr<const void> AuthService::commit() {
   auto old = std::make_shared<const std::pair<UsersPtr, UsersPtr>>(users_, smtp_users_);
   if (next_users_.users != users_ || next_smtp_users_.users != smtp_users_) cache_.clear();
@@ -180,6 +187,8 @@ std::shared_ptr<const void> AuthService::commit() {
 void AuthService::tell(const Finding& finding) const {
   if (finding.weight == Weight::fault)
     log_.error(event::maps_refused, {{"error", finding.text()}});
+  else if (finding.weight == Weight::note)
+    log_.info(event::maps_warning, {{"error", finding.text()}});
   else
     log_.warn(event::maps_warning, {{"error", finding.text()}});
 }

@@ -66,6 +66,11 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   void tell(const Finding& finding) const override;
   void stop();
 
+  // The users files as the next commit() puts them to use; nullptr: they are elsewhere, or cannot be
+  // read. Between prepare() and commit().
+  using UserFilePtr = std::shared_ptr<const UserFile>;
+  std::pair<UserFilePtr, UserFilePtr> prepared() const;
+
   // Who may not log in now, and the operator's say in it.
   std::vector<Ban> bans() const { return throttle_.bans(); }
   Result<> ban(const std::string& address, std::chrono::milliseconds time);

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <set>
 
 #include "auth/password.h"
 #include "base/ascii.h"
+#include "base/finding.h"
 #include "base/quota.h"
+#include "base/utf8.h"
+#include "maps/text_lines.h"
 #include "message/idna.h"
 
 namespace posthorn::auth {
@@ -65,6 +69,38 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
+// What Dovecot would do by a field of the last one (passwd-file's extra fields) and this server does
+// not. Those that shut somebody out are missed where they are not obeyed.
+struct UnusedField {
+  std::string_view name;
+  Weight weight;
+  std::string_view meaning;
+};
+constexpr UnusedField kUnusedFields[] = {
+    {"nologin", Weight::warning, "the account can log in; put a ! in front of its hash"},
+    {"allow_nets", Weight::warning, "the account can log in from everywhere"},
+    {"nopassword", Weight::warning, "a password is asked for"},
+    {"proxy", Weight::warning, "the login is served here"},
+    {"userdb_mail", Weight::note, "mail lies where store.location says"},
+    {"userdb_home", Weight::note, "mail lies where store.location says"},
+    {"userdb_uid", Weight::note, "mail belongs to the account users.store"},
+    {"userdb_gid", Weight::note, "mail belongs to the account users.store"},
+};
+
+// Once for each kind of field.
+void tell_unused(UserFile& file, std::set<std::string, std::less<>>& told, std::string_view word,
+                 const std::string& where) {
+  constexpr std::size_t kKindsMax = 20;
+  const std::string_view name = word.substr(0, word.find('='));
+  const auto* const known = std::ranges::find(kUnusedFields, name, &UnusedField::name);
+  const bool is_known = known != std::end(kUnusedFields);
+  if (!is_known && !name.starts_with("userdb_")) return;
+  if (told.size() >= kKindsMax || !told.emplace(name).second) return;
+  auto& texts = is_known && known->weight == Weight::warning ? file.warnings : file.notes;
+  texts.push_back(fmt::format("{}: the field {} is not used{}{}", where, name, is_known ? ": " : "",
+                              is_known ? known->meaning : ""));
+}
+
 // Each line of a user's through change, the others as they are. nullopt: there is none of hers.
 // change gets the line's fields from the hash on, without what would make it a faulty one.
 std::optional<std::string> edit_lines(
@@ -107,6 +143,13 @@ std::optional<std::string> edit_lines(
 
 UserFile parse_users(std::string_view text, const std::string& path) {
   UserFile file;
+  if (const auto why = maps::find_encoding_fault(text)) {
+    file.faults.push_back(fmt::format("{}:1: {}", path, *why));
+    file.is_text = false;
+    return file;
+  }
+  bool is_utf8_told = false;
+  std::set<std::string, std::less<>> told_fields;
   if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t lf = text.find('\n');
@@ -121,6 +164,10 @@ UserFile parse_users(std::string_view text, const std::string& path) {
       const std::string_view name = line.substr(first);
       file.faulty_names.push_back(to_lower(name.substr(0, name.find_first_of(": \t"))));
       continue;
+    }
+    if (!is_utf8_told && !is_utf8(line)) {
+      file.warnings.push_back(fmt::format("{}:{}: {}", path, number, maps::kNotUtf8));
+      is_utf8_told = true;
     }
     const std::string_view rest = line.substr(place->value);
     const std::string key = message::ascii_address(to_lower(line.substr(0, place->key_size)));
@@ -137,7 +184,10 @@ UserFile parse_users(std::string_view text, const std::string& path) {
           path, number, line.substr(0, place->key_size), *fault));
     for (const std::string_view word : words_of(extra_of(rest))) {
       const auto text_of_rule = rule_of(word);
-      if (!text_of_rule) continue;
+      if (!text_of_rule) {
+        tell_unused(file, told_fields, word, fmt::format("{}:{}", path, number));
+        continue;
+      }
       const auto rule = quota::parse_rule(*text_of_rule);
       if (!rule) {
         file.warnings.push_back(fmt::format("{}:{}: {}", path, number, rule.error()));

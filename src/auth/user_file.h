@@ -1,7 +1,7 @@
 // conf/users: accounts in Dovecot's passwd-file form,
 // user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Of the
 // fields behind the hash only userdb_quota_rule=…, userdb_quota_rule2=… in the last one are used;
-// what else a line holds is kept when it is edited.
+// what else a line holds is kept when it is edited, and what Dovecot would do with it is told.
 #pragma once
 
 #include <map>
@@ -21,6 +21,8 @@ struct UserFile {
   std::vector<std::string> faults;                 // "file:line: reason"
   std::vector<std::string> faulty_names;  // whose line has a fault, as far as it names somebody
   std::vector<std::string> warnings;      // rules that do not count, hashes nobody can use
+  std::vector<std::string> notes;         // fields that are not used, each once
+  bool is_text = true;                    // false: no line of it is known
 };
 UserFile parse_users(std::string_view text, const std::string& path);
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "maps/table_set.h"
+#include "message/idna.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::maps {
@@ -20,14 +21,16 @@ std::string target_of(std::string_view target, std::string_view key) {
   return fmt::format("{}{}", key.substr(0, key.rfind('@')), target);
 }
 
+constexpr std::size_t kNotesMax = 20;
+
 class CrossCheck {
  public:
-  CrossCheck(const config::Config& config, const Listing& domains, const Listing& mailboxes,
-             const Listing& aliases, Findings& findings)
+  CrossCheck(const config::Config& config, const Listings& lists, Findings& findings)
       : config_(config),
-        domains_(domains),
-        mailboxes_(mailboxes),
-        aliases_(aliases),
+        lists_(lists),
+        domains_(lists.domains),
+        mailboxes_(lists.mailboxes),
+        aliases_(lists.aliases),
         findings_(findings) {}
 
   void run() {
@@ -45,6 +48,10 @@ class CrossCheck {
         targets_.emplace(entry.key, split_list(entry.value));
     for (const Source& source : aliases_.sources)
       for (const Entry& entry : source.entries) check_alias(source, entry);
+    for (const Source& source : lists_.senders.sources)
+      for (const Entry& entry : source.entries) check_owners(source, entry);
+    for (const Source& source : lists_.transport.sources)
+      for (const Entry& entry : source.entries) check_transport(source, entry);
     if (is_whole()) check_postmaster();
   }
 
@@ -103,33 +110,77 @@ class CrossCheck {
     for (const std::string& target : targets) {
       if (!is_target(target)) {
         fault(source, entry, fmt::format("{} is no address", target),
-              std::string(remedy_for(target)));
+              std::string(remedy_for_target(target)));
         are_addresses = false;
-      } else if (is_whole() && !leads_on(target_of(target, entry.key), 0)) {
+        continue;
+      }
+      look_at_target(source, entry, target);
+      if (is_whole() && !leads_on(target_of(target, entry.key), 0)) {
         ++gone;
         warn(source, entry,
              fmt::format("{} leads to {}, which is neither a mailbox nor an alias{}", entry.key,
                          target, gone == targets.size() ? ": its mail is refused" : ""));
       }
     }
+    if (are_addresses) look_at_hidden(source, entry, targets);
     std::vector<std::string> way;
     if (are_addresses && is_whole() && !depth_of(entry.key, way))
       fault(source, entry, fmt::format("{} never ends: {}", entry.key, fmt::join(way, " -> ")),
             "take one of these lines out, or send it to a mailbox");
   }
 
-  // Postfix's local(8) knows commands, files and lists; virtual(5) knows addresses alone.
-  static std::string_view remedy_for(std::string_view target) {
-    if (target.find_first_of("|/") < 2 || target.starts_with(":include:"))
-      return "programs, files and lists are no targets here; write addresses, or use Sieve";
-    if (target.starts_with('#')) return "a comment has a line of its own";
-    return "write NAME@DOMAIN, or @DOMAIN, several with commas between";
+  // What a target does that was written in haste.
+  void look_at_target(const Source& source, const Entry& entry, const std::string& target) {
+    const std::string domain = target.starts_with('@') ? target.substr(1) : std::string();
+    if (domain.empty() || !entry.key.starts_with('@') || !domains_.is_whole ||
+        config_.route.any_domain != "none" ||
+        is_local(message::ascii_domain(domain).value_or(domain)))
+      return;
+    warn(source, entry,
+         fmt::format("{} leads to {}, which is not in maps/domains: every name of it is taken, and "
+                     "sent on to another server",
+                     entry.key, target),
+         fmt::format("`posthorn domain add {}`, if it is ours; or name single addresses", domain));
   }
 
-  static bool is_target(const std::string& target) {
-    if (target.starts_with('@')) return message::is_domain(std::string_view(target).substr(1));
-    const auto parsed = message::parse_mailbox_address(target);
-    return parsed && !parsed->domain.empty();
+  // virtual(5): an alias comes before the mailbox, whose owner gets nothing any more.
+  void look_at_hidden(const Source& source, const Entry& entry, const Targets& targets) {
+    if (!local_mailboxes_.contains(entry.key)) return;
+    for (const std::string& target : targets) {
+      const AddressKeys keys =
+          keys_of(target_of(target, entry.key), config_.maps.recipient_delimiter);
+      if (keys.full == entry.key || keys.untagged == entry.key) return;
+    }
+    if (++hidden_ > kNotesMax) return;
+    warn(source, entry,
+         fmt::format("the mailbox {} gets no mail: the alias comes first, and leads to {}",
+                     entry.key, targets.empty() ? "nobody" : targets.front()),
+         fmt::format("to keep a copy there, name {} among the targets", entry.key));
+    findings_.warnings.back().weight = Weight::note;
+  }
+
+  // Logins have the domain that a bare name means; an owner is compared with them as a whole.
+  void check_owners(const Source& source, const Entry& entry) {
+    const bool is_domain_known =
+        !config_.server.default_domain.empty() || (domains_.is_whole && local_domains_.size() == 1);
+    for (const std::string& owner : split_list(entry.value)) {
+      const bool is_bare = owner.find('@') == std::string::npos && message::is_domain(owner);
+      if (is_bare ? !is_domain_known : is_target(owner) && !owner.starts_with('@')) continue;
+      warn(source, entry,
+           fmt::format("{} is no account, so nobody may send as {} by it", owner, entry.key),
+           "write the accounts as they log in, NAME@DOMAIN, with commas between");
+    }
+  }
+
+  // What is ours is delivered here, whatever this table says.
+  void check_transport(const Source& source, const Entry& entry) {
+    const std::string domain = entry.key.substr(entry.key.rfind('@') + 1);
+    if (!is_local(domain)) return;
+    warn(source, entry,
+         fmt::format("not used: {} is in maps/domains, so its mail is delivered here", domain),
+         fmt::format("to send all of it on, take {} out of maps/domains; single addresses by "
+                     "maps/aliases",
+                     domain));
   }
 
   // RFC 5321 section 4.5.1. It goes to server.postmaster, to a mailbox or alias of that name, or to
@@ -211,18 +262,33 @@ class CrossCheck {
   }
 
   const config::Config& config_;
+  const Listings& lists_;
   const Listing &domains_, &mailboxes_, &aliases_;
   Findings& findings_;
   std::unordered_set<std::string> local_domains_, local_mailboxes_;
   std::unordered_map<std::string, Targets> targets_;
   std::unordered_map<std::string, std::size_t> depths_;
+  std::size_t hidden_ = 0;
 };
 
 }  // namespace
 
-void cross_check(const config::Config& config, const Listing& domains, const Listing& mailboxes,
-                 const Listing& aliases, Findings& findings) {
-  CrossCheck(config, domains, mailboxes, aliases, findings).run();
+bool is_target(const std::string& target) {
+  if (target.starts_with('@')) return message::is_domain(std::string_view(target).substr(1));
+  const auto parsed = message::parse_mailbox_address(target);
+  return parsed && !parsed->domain.empty();
+}
+
+// Postfix's local(8) knows commands, files and lists; virtual(5) knows addresses alone.
+std::string_view remedy_for_target(std::string_view target) {
+  if (target.find_first_of("|/") < 2 || target.starts_with(":include:"))
+    return "programs, files and lists are no targets here; write addresses, or use Sieve";
+  if (target.starts_with('#')) return "a comment has a line of its own";
+  return "write NAME@DOMAIN, or @DOMAIN, several with commas between";
+}
+
+void cross_check(const config::Config& config, const Listings& lists, Findings& findings) {
+  CrossCheck(config, lists, findings).run();
 }
 
 }  // namespace posthorn::maps

@@ -31,9 +31,17 @@ struct Findings {
   std::vector<Finding> warnings;
 };
 
+struct Listings {
+  Listing domains, mailboxes, aliases, senders, transport;
+};
+
 // A fault is what cannot be understood or never ends. An alias's target that is gone is a warning:
-// the others get its mail.
-void cross_check(const config::Config& config, const Listing& domains, const Listing& mailboxes,
-                 const Listing& aliases, Findings& findings);
+// the others get its mail. Among the warnings are notes, by their weight.
+void cross_check(const config::Config& config, const Listings& lists, Findings& findings);
+
+// An address with a domain, or "@domain".
+bool is_target(const std::string& target);
+// What to write in its place.
+std::string_view remedy_for_target(std::string_view target);
 
 }  // namespace posthorn::maps

@@ -53,6 +53,7 @@ Pgsql::Pgsql(net::Scope& scope, const config::Pgsql& config, std::span<const Mig
       stopped_(scope.executor()),
       freed_(scope.executor()),
       retry_(scope.executor()),
+      changed_(scope.executor()),
       cache_(config.cache_size),
       back_off_(kBackOffFirst) {}
 
@@ -72,6 +73,7 @@ void Pgsql::stop() {
   stopped_.close();
   freed_.close();
   retry_.close();
+  changed_.close();
   if (watch_ != nullptr) watch_->release();
 }
 
@@ -214,8 +216,14 @@ void Pgsql::forget() {
   for (const PgsqlTableShape& shape : kPgsqlTables) begin_generation(shape.question);
 }
 
+net::Awaitable<void> Pgsql::wait_for_change() {
+  (void)co_await changed_.wait(SteadyTime::max());
+}
+
 void Pgsql::begin_generation(Question question) {
   ++generations_[static_cast<std::size_t>(question)];
+  ++changes_;
+  changed_.set();
   if (decides_access(question)) cache_.erase_if_begins(cache_key(question, ""));
 }
 
@@ -262,6 +270,7 @@ net::Task<> Pgsql::listen_once(bool first) {
   CO_TRY_OK(co_await take_domain_names(*connection));
   listening_ = true;
   mark_up();
+  changed_.set();  // who waits for what changed can ask now
   auto ended = co_await follow(*connection);
   listening_ = false;
   co_return ended;

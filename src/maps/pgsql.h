@@ -43,6 +43,10 @@ class Pgsql {
   // Counts the answers given from memory because the database could not be asked. A refusal made
   // of such answers is no refusal.
   std::uint64_t old_answers() const { return old_answers_; }
+  // Grows when a table has changed, or may have while nobody listened.
+  std::uint64_t changes() const { return changes_; }
+  // Until then, or the end.
+  net::Awaitable<void> wait_for_change();
   bool is_up() const { return up_; }
   bool is_down() const { return !up_ || !fault_.empty(); }
   // Why the last question failed; empty: it did not.
@@ -73,7 +77,7 @@ class Pgsql {
   std::span<const Migration> migrations_;
   const Clock& clock_;
   net::BlockingPool threads_;
-  net::Event stopped_, freed_, retry_;
+  net::Event stopped_, freed_, retry_, changed_;
   AnswerCache cache_;
   std::array<std::uint64_t, kQuestions> generations_{};
   std::deque<ConnectionPtr> idle_;
@@ -86,6 +90,7 @@ class Pgsql {
   std::string schema_fault_, fault_;
   std::set<std::string> told_faults_;
   std::uint64_t old_answers_ = 0;
+  std::uint64_t changes_ = 0;
   bool up_ = false, told_down_ = false, listening_ = false, stopping_ = false;
   log::Logger log_;
 };

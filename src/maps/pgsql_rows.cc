@@ -10,15 +10,16 @@ namespace posthorn::maps {
 namespace {
 
 constexpr std::size_t kPage = 10'000;
-constexpr std::size_t kRowsMax = 10'000'000;
 
 }  // namespace
 
-Result<std::vector<Entry>> read_rows(PgsqlConnection& connection, Question question) {
+Result<RowList> read_rows(PgsqlConnection& connection, Question question, const RowBounds& bounds) {
   const PgsqlTableShape& shape = shape_of(question);
-  std::vector<Entry> entries;
+  RowList list;
   std::string last = "0";
-  while (entries.size() < kRowsMax) {
+  while (list.entries.size() < bounds.rows_max) {
+    if (bounds.is_stopped != nullptr && *bounds.is_stopped)
+      return fail(ErrorKind::closed, "the server is stopping");
     TRY(const auto rows,
         connection.ask({fmt::format("SELECT id, {1}, left({2}, {3}) FROM posthorn.{0} "
                                     "WHERE id > $1::bigint ORDER BY id LIMIT {4}",
@@ -26,12 +27,12 @@ Result<std::vector<Entry>> read_rows(PgsqlConnection& connection, Question quest
                         {last},
                         kPage}));
     for (const PgsqlRow& row : rows)
-      entries.push_back({row[1], row[2], to_number<std::size_t>(row[0]).value_or(0)});
-    if (rows.size() < kPage) return entries;
+      list.entries.push_back({row[1], row[2], to_number<std::size_t>(row[0]).value_or(0)});
+    if (rows.size() < kPage) return list;
     last = rows.back()[0];
   }
-  return fail(ErrorKind::permanent,
-              fmt::format("posthorn.{} has more rows than are looked at", shape.name));
+  list.is_whole = false;
+  return list;
 }
 
 std::optional<std::string> fault_of_row(const Entry& row) {

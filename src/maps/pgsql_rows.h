@@ -1,8 +1,9 @@
-// The rows of PostgreSQL's tables as a list, for who checks them all: `posthorn check`, never the
-// running server. A row is read as a line of the text file that holds the same, and believed no
-// more: what such a line could not say is a fault.
+// The rows of PostgreSQL's tables as a list, for who checks them all: `posthorn check`, and the
+// running server beside its work, up to a bound. A row is read as a line of the text file that holds
+// the same, and believed no more: what such a line could not say is a fault.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,11 +11,18 @@
 #include "maps/pgsql_connection.h"
 #include "maps/pgsql_schema.h"
 #include "maps/table.h"
+#include "maps/table_set.h"
 
 namespace posthorn::maps {
 
-// All rows in the order in which they were written; line is the id. Blocks.
-Result<std::vector<Entry>> read_rows(PgsqlConnection& connection, Question question);
+struct RowBounds {
+  std::size_t rows_max = 10'000'000;
+  const std::atomic<bool>* is_stopped = nullptr;  // looked at between pages
+};
+// The rows in the order in which they were written; line is the id. Blocks. An Error, too: it was
+// stopped.
+Result<RowList> read_rows(PgsqlConnection& connection, Question question,
+                          const RowBounds& bounds = {});
 
 // Why a text file could not hold it, so that it is never found or never understood.
 std::optional<std::string> fault_of_row(const Entry& row);

@@ -50,6 +50,56 @@ Fault fault_of_pattern(std::string_view pattern) {
   return std::nullopt;
 }
 
+// In our words; RE2's stand behind them.
+std::string explain(const RE2& pattern) {
+  std::string_view meaning = "it is not understood";
+  switch (pattern.error_code()) {
+    case RE2::ErrorBadEscape:
+      meaning =
+          "a \\ before a sign that has no meaning so; what was matched before (\\1) cannot "
+          "be asked for, and a sign that stands for itself is written [x]";
+      break;
+    case RE2::ErrorBadCharClass:
+    case RE2::ErrorBadCharRange:
+      meaning = "between [ and ] stands a class or a range that is none; a range goes upwards, a-z";
+      break;
+    case RE2::ErrorMissingBracket:
+      meaning = "a [ is never closed; write its ], or \\[ for the sign itself";
+      break;
+    case RE2::ErrorMissingParen:
+      meaning = "a ( is never closed; write its ), or \\( for the sign itself";
+      break;
+    case RE2::ErrorUnexpectedParen:
+      meaning = "a ) too many; take it out, or write \\) for the sign itself";
+      break;
+    case RE2::ErrorTrailingBackslash:
+      meaning = "a \\ at the end";
+      break;
+    case RE2::ErrorRepeatArgument:
+    case RE2::ErrorRepeatOp:
+      meaning =
+          "a *, + or ? with nothing in front of it to repeat; what looks ahead or behind "
+          "((?=, (?!, (?<) cannot be asked for";
+      break;
+    case RE2::ErrorRepeatSize:
+      meaning = "a {} that is none; 1000 is the most it repeats";
+      break;
+    case RE2::ErrorBadPerlOp:
+    case RE2::ErrorBadNamedCapture:
+      meaning = "a (? that is none; what looks ahead or behind cannot be asked for";
+      break;
+    case RE2::ErrorBadUTF8:
+      meaning = "not in UTF-8; save the file as UTF-8";
+      break;
+    case RE2::ErrorPatternTooLarge:
+      meaning = "a pattern that needs too much memory; make it shorter";
+      break;
+    default:
+      break;
+  }
+  return fmt::format("{} (RE2 says: {})", meaning, pattern.error());
+}
+
 RE2::Options options_for(RegexpTable::Syntax syntax) {
   const bool posix = syntax == RegexpTable::Syntax::posix;
   RE2::Options options;
@@ -101,6 +151,7 @@ Fault read_value(std::string_view text, std::size_t groups,
 struct RegexpTable::Rule {
   enum class Kind { match, begin_if, end_if };
   Kind kind = Kind::match;
+  std::size_t line = 0;
   std::unique_ptr<RE2> pattern;
   bool negated = false;
   std::size_t end = 0;  // of begin_if: its endif
@@ -134,7 +185,7 @@ Result<> RegexpTable::read_pattern(std::string_view& rest, Rule& rule) const {
     return wrong(*std::move(why));
   if (auto why = fault_of_pattern(pattern)) return wrong(*std::move(why));
   rule.pattern = std::make_unique<RE2>(pattern, options);
-  if (!rule.pattern->ok()) return wrong(rule.pattern->error());
+  if (!rule.pattern->ok()) return wrong(explain(*rule.pattern));
   rest = trim(rest.substr(space), kSpace);
   return {};
 }
@@ -146,11 +197,13 @@ Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
   const auto wrong_at = [&](std::size_t number, std::string_view why) {
     return fail(ErrorKind::config, fmt::format("{}:{}: {}", path, number, why));
   };
+  if (const auto why = find_encoding_fault(text)) return wrong_at(1, *why);
   for (const LogicalLine& line : logical_lines(text)) {
     const auto wrong = [&](std::string_view why) { return wrong_at(line.number, why); };
     if (has_control(line.text)) return wrong("a control character: is this a text file?");
     std::string_view rest = line.text;
     auto rule = std::make_unique<Rule>();
+    rule->line = line.number;
     const std::string word = to_lower(rest.substr(0, rest.find_first_of(kSpace)));
     if (word == "endif") {
       if (open.empty()) return wrong("an endif without its if");
@@ -177,6 +230,14 @@ Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
   }
   if (!open.empty()) return wrong_at(open.back().second, "an if without its endif");
   return table;
+}
+
+std::vector<Entry> RegexpTable::constants() const {
+  std::vector<Entry> entries;
+  for (const auto& rule : rules_)
+    if (rule->kind == Rule::Kind::match && rule->value.size() == 1)
+      entries.push_back({"", rule->value.front().first, rule->line});
+  return entries;
 }
 
 std::optional<std::string> RegexpTable::answer(std::string_view key) const {

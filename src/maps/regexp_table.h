@@ -29,6 +29,8 @@ class RegexpTable final : public Table {
   }
   bool has_patterns() const override { return true; }
   std::optional<std::string> answer(std::string_view key) const;
+  // The values without a group, with their lines; what the others become only a key tells.
+  std::vector<Entry> constants() const;
 
  private:
   struct Rule;

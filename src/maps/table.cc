@@ -3,19 +3,30 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "base/utf8.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
 
 TextFile parse_text(std::string_view text, const std::string& path) {
   TextFile file;
+  if (auto why = find_encoding_fault(text)) {
+    file.faults.push_back({path + ":1", *std::move(why)});
+    file.is_text = false;
+    return file;
+  }
   std::unordered_map<std::string, std::size_t> lines_of;
+  bool is_utf8_told = false;
   for (const LogicalLine& line : logical_lines(text)) {
     const std::string where = fmt::format("{}:{}", path, line.number);
     if (has_control(line.text)) {
       file.faults.push_back({where, "a control character: is this a text file? Save it as UTF-8"});
       file.faulty_keys.push_back(table_key(line.text.substr(0, line.text.find_first_of(kSpace))));
       continue;
+    }
+    if (!is_utf8_told && !is_utf8(line.text)) {
+      file.warnings.push_back({where, std::string(kNotUtf8)});
+      is_utf8_told = true;
     }
     const std::size_t space = line.text.find_first_of(kSpace);
     if (space == std::string::npos) {

@@ -45,6 +45,7 @@ struct TextFile {
   std::vector<Finding> faults;
   std::vector<Finding> warnings;
   std::vector<std::string> faulty_keys;  // the first words of lines that could not be understood
+  bool is_text = true;                   // false: no line of it is known
 };
 TextFile parse_text(std::string_view text, const std::string& path);
 

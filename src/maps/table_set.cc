@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "base/fnv.h"
 #include "maps/cross_check.h"
+#include "maps/entry_check.h"
 #include "maps/pgsql_rows.h"
 #include "maps/regexp_table.h"
 #include "maps/text_lines.h"
@@ -27,28 +28,6 @@ bool is_name(const std::string& word) {
   return word.ends_with('"') || word.find('@') == std::string::npos;
 }
 
-// What is wrong with a line by itself, without any other table.
-std::optional<std::string> fault_of_value(Question question, const Entry& entry) {
-  switch (question) {
-    case Question::transport:
-      if (entry.value.starts_with("smtp:") || entry.value.starts_with("error:") ||
-          entry.value == ":")
-        return std::nullopt;
-      return fmt::format("\"{}\" is no transport (known: smtp: error:); write smtp:[host]:port",
-                         entry.value);
-    case Question::sender_relays:
-      if (entry.key.find('@') != std::string::npos &&
-          entry.value.find_first_of(" \t") == std::string::npos)
-        return std::nullopt;
-      return "the form is an address or @domain, and [host]:port";
-    case Question::relay_sasl:
-      if (entry.value.find(':') != std::string::npos) return std::nullopt;
-      return fmt::format("the value of {} is user:password", entry.key);
-    default:
-      return std::nullopt;
-  }
-}
-
 class Loader {
  public:
   enum class From { files, copies };
@@ -58,18 +37,18 @@ class Loader {
   }
 
   Loaded load() {
-    load_list(config_.maps.domains, set_->domains, domains_, Question::domains);
-    load_list(config_.maps.mailboxes, set_->mailboxes, mailboxes_, Question::mailboxes);
-    load_list(config_.maps.aliases, set_->aliases, aliases_, Question::aliases);
-    load_list(config_.maps.senders, set_->senders, senders_, Question::senders);
-    load_list(config_.maps.transport, set_->transport, transport_, Question::transport);
+    load_list(config_.maps.domains, set_->domains, lists_.domains, Question::domains);
+    load_list(config_.maps.mailboxes, set_->mailboxes, lists_.mailboxes, Question::mailboxes);
+    load_list(config_.maps.aliases, set_->aliases, lists_.aliases, Question::aliases);
+    load_list(config_.maps.senders, set_->senders, lists_.senders, Question::senders);
+    load_list(config_.maps.transport, set_->transport, lists_.transport, Question::transport);
     load_list(config_.maps.sender_relays, set_->sender_relays, sender_relays_,
               Question::sender_relays);
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
     const std::size_t alone = findings_.faults.size();
-    if (set_->is_whole) cross_check(config_, domains_, mailboxes_, aliases_, findings_);
+    if (set_->is_whole) cross_check(config_, lists_, findings_);
     Loaded loaded{.set = nullptr,
                   .faults = std::move(findings_.faults),
                   .warnings = std::move(findings_.warnings),
@@ -78,7 +57,7 @@ class Loader {
                   .good = std::move(good_)};
     fits_ = loaded.faults.size() == alone;
     if (!fits_) set_->is_whole = false;
-    for (const Source& source : domains_.sources)
+    for (const Source& source : lists_.domains.sources)
       for (const Entry& entry : source.entries) set_->domain_names.push_back(entry.key);
     set_->warnings = loaded.warnings;
     loaded.is_same = !loaded.faults.empty() && is_as_before();
@@ -119,24 +98,30 @@ class Loader {
   // A row is not believed more than a line: what a text file could not say is a fault.
   void load_rows(Question question, Listing& listing) {
     const std::string path = fmt::format("pgsql:{}", shape_of(question).name);
-    auto rows = parts_.rows(question);
-    if (!rows) {
-      findings_.faults.push_back({path, rows.error().what});
+    auto list = parts_.rows(question);
+    if (!list) {
+      findings_.faults.push_back({path, list.error().what});
       unread_ = true;
       return;
     }
-    for (Entry& row : *rows) {
+    listing.is_whole = listing.is_whole && list->is_whole;
+    std::vector<Entry>& rows = list->entries;
+    for (Entry& row : rows) {
       const std::string where = fmt::format("{}:{}", path, row.line);
       if (auto why = fault_of_row(row)) {
         findings_.faults.push_back({where, *std::move(why)});
         continue;
       }
       row.value = as_line(row.value);
-      if (auto why = fault_of_value(question, row))
+      if (auto why = find_entry_fault(question, row))
         findings_.faults.push_back({where, *std::move(why)});
+      else if (auto doubt = find_entry_doubt(config_, question, row)) {
+        doubt->where = where;
+        findings_.warnings.push_back(*std::move(doubt));
+      }
     }
-    std::erase_if(*rows, [](const Entry& row) { return fault_of_row(row).has_value(); });
-    listing.sources.push_back({path, *std::move(rows)});
+    std::erase_if(rows, [](const Entry& row) { return fault_of_row(row).has_value(); });
+    listing.sources.push_back({path, std::move(rows)});
   }
 
   Result<std::optional<std::string>> read(const Path& path) const {
@@ -157,30 +142,51 @@ class Loader {
     TableName name;
     Question question;
   };
-  static Parsed parse(const FileOf& file_of, const std::string& path, std::string_view text) {
+  Parsed parse(const FileOf& file_of, const std::string& path, std::string_view text) const {
     Parsed parsed{.table = nullptr, .digest = fnv1a(text)};
     const TableName& name = file_of.name;
     if (name.has_patterns()) {
       auto table = RegexpTable::parse(text, path, RegexpTable::syntax_of(name));
-      if (table)
-        parsed.table = *std::move(table);
-      else
+      if (!table) {
         parsed.faults.push_back(finding_of(table.error().what));
+        return parsed;
+      }
+      if (file_of.question == Question::aliases)
+        for (const Entry& entry : (*table)->constants())
+          look_at_constant(path, entry, parsed.warnings);
+      parsed.table = *std::move(table);
       return parsed;
     }
     TextFile file = parse_text(text, path);
+    if (!file.is_text) {
+      parsed.faults = std::move(file.faults);
+      return parsed;
+    }
     auto table = std::make_shared<TextTable>(file.entries);
     for (const std::string& key : file.faulty_keys) table->mark_unsure(key);
     for (const Entry& entry : file.entries)
-      if (auto why = fault_of_value(file_of.question, entry)) {
+      if (auto why = find_entry_fault(file_of.question, entry)) {
         file.faults.push_back({fmt::format("{}:{}", path, entry.line), *std::move(why)});
         table->mark_unsure(entry.key);
+      } else if (auto doubt = find_entry_doubt(config_, file_of.question, entry)) {
+        doubt->where = fmt::format("{}:{}", path, entry.line);
+        file.warnings.push_back(*std::move(doubt));
       }
     parsed.source = {path, std::move(file.entries), table};
     parsed.table = std::move(table);
     parsed.faults = std::move(file.faults);
     parsed.warnings = std::move(file.warnings);
     return parsed;
+  }
+
+  // A pattern's value without a group, as a line of aliases has it.
+  static void look_at_constant(const std::string& path, const Entry& entry,
+                               std::vector<Finding>& warnings) {
+    for (const std::string& target : split_list(entry.value))
+      if (!is_target(target))
+        warnings.push_back({fmt::format("{}:{}", path, entry.line),
+                            fmt::format("{} is no address", target),
+                            std::string(remedy_for_target(target))});
   }
 
   void use(const Path& path, Parsed parsed, TableList& list, Listing& listing) {
@@ -267,8 +273,8 @@ class Loader {
   const LoadParts& parts_;
   From from_;
   std::shared_ptr<TableSet> set_;
-  Listing domains_, mailboxes_, aliases_, senders_, transport_, sender_relays_, relay_sasl_,
-      vusers_;
+  Listings lists_;
+  Listing sender_relays_, relay_sasl_, vusers_;
   Findings findings_;
   decltype(Loaded::good) good_;
   bool unread_ = false;
@@ -427,7 +433,7 @@ net::Awaitable<net::Prepared> Reloader::prepare() {
   net::Prepared prepared{
       .findings = next_.faults, .is_usable = next_.set != nullptr, .may_pass = next_.unread};
   for (Finding finding : next_.warnings) {
-    finding.weight = Weight::warning;
+    if (finding.weight == Weight::fault) finding.weight = Weight::warning;
     prepared.findings.push_back(std::move(finding));
   }
   // Before anything is in use there is nothing that could stay.
@@ -458,6 +464,8 @@ std::shared_ptr<const void> Reloader::commit() {
 void Reloader::tell(const Finding& finding) const {
   if (finding.weight == Weight::fault)
     log_.error(event::maps_refused, {{"error", finding.text()}});
+  else if (finding.weight == Weight::note)
+    log_.info(event::maps_warning, {{"error", finding.text()}});
   else
     log_.warn(event::maps_warning, {{"error", finding.text()}});
 }

@@ -50,8 +50,12 @@ struct TableSet {
   bool is_whole = true;               // every line and every table that is named can be answered by
 };
 
+struct RowList {
+  std::vector<Entry> entries;
+  bool is_whole = true;  // false: there are more
+};
 // The rows of one of PostgreSQL's tables, with their ids as lines. Blocks.
-using RowReader = std::function<Result<std::vector<Entry>>(Question)>;
+using RowReader = std::function<Result<RowList>(Question)>;
 
 struct Loaded {
   std::shared_ptr<const TableSet> set;  // nullptr: what was there before has to do
@@ -69,8 +73,8 @@ struct LoadParts {
   const TableSet* before = nullptr;
   Pgsql* database = nullptr;       // what pgsql: asks
   const LastGood* kept = nullptr;  // copies of last good files
-  // PostgreSQL's tables are listed by it and checked as the files are; the running server, which
-  // never lists them, leaves it empty.
+  // PostgreSQL's tables are listed by it and checked as the files are; whoever is to serve by the
+  // set, which never lists them, leaves it empty.
   RowReader rows = {};
   // Texts that count in place of the files, as an edit would make them.
   const std::map<Path, std::string>* instead = nullptr;
@@ -95,6 +99,8 @@ class Reloader final : public net::FilePart {
   Reloader(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
            std::shared_ptr<const TableSet> first = nullptr, Pgsql* database = nullptr);
   std::shared_ptr<const TableSet> current() const { return current_; }
+  // What the next commit() puts to use, or leaves in use. Between prepare() and commit().
+  std::shared_ptr<const TableSet> prepared() const { return next_.set ? next_.set : current_; }
   std::uint64_t generation() const { return generation_; }
 
   std::string look() const override;

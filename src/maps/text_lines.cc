@@ -14,6 +14,16 @@ bool has_control(std::string_view text) {
   });
 }
 
+std::optional<std::string> find_encoding_fault(std::string_view text) {
+  const bool has_mark = text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+  const auto has_gaps = [&](std::size_t from) {
+    return text.size() >= 4 && text[from] == '\0' && text[from + 2] == '\0' &&
+           text[1 - from] != '\0' && text[3 - from] != '\0';
+  };
+  if (!has_mark && !has_gaps(0) && !has_gaps(1)) return std::nullopt;
+  return "the file is in UTF-16; save it as UTF-8";
+}
+
 std::string as_line(std::string_view text) {
   std::string line(text);
   std::ranges::replace_if(

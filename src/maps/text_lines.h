@@ -1,6 +1,7 @@
 // The lines of Postfix's text tables (postmap(5)): comments, empty lines and continuations.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,12 @@ inline constexpr std::string_view kSpace = " \t\r\v\f";
 
 // Also a CR inside a line: what looks like two lines would be one entry.
 bool has_control(std::string_view text);
+
+// Why nothing of it can be read: an editor wrote two bytes a letter.
+std::optional<std::string> find_encoding_fault(std::string_view text);
+// What is said of a line that is not in UTF-8.
+inline constexpr std::string_view kNotUtf8 =
+    "not in UTF-8, so what stands there is met by nothing that comes; save the file as UTF-8";
 
 // What a database holds as a line would: line ends are blanks, as in a continued line, and outer
 // ones are gone.

@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/next_hop.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
@@ -79,15 +80,6 @@ class LocalDirectory final : public Directory {
   std::vector<std::string> own_addresses_;
   log::Logger log_;
 };
-
-// "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX
-// is meant.
-struct NextHop {
-  std::string host;
-  std::uint16_t port = 25;
-  bool use_mx = false;
-};
-std::optional<NextHop> parse_next_hop(std::string_view text);
 
 // The same questions over the line protocol (edge, queue).
 class RemoteDirectory final : public Directory {

@@ -131,31 +131,6 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
   co_return plan;
 }
 
-std::optional<NextHop> parse_next_hop(std::string_view text) {
-  NextHop hop;
-  hop.use_mx = true;
-  std::string_view port;
-  if (text.starts_with('[')) {
-    const std::size_t end = text.find(']');
-    if (end == std::string_view::npos || end == 1) return std::nullopt;
-    hop.host = text.substr(1, end - 1);
-    hop.use_mx = false;
-    port = text.substr(end + 1);
-    if (!port.empty() && !port.starts_with(':')) return std::nullopt;
-  } else {
-    const std::size_t colon = text.find(':');
-    hop.host = text.substr(0, colon);
-    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
-  }
-  if (hop.host.empty()) return std::nullopt;
-  if (!port.empty()) {
-    port.remove_prefix(1);
-    hop.port = to_number<std::uint16_t>(port).value_or(0);
-    if (hop.port == 0) return std::nullopt;
-  }
-  return hop;
-}
-
 // Where it goes when those hosts do not take it: never back to ourselves.
 net::Task<std::vector<RelayPlan>> LocalDirectory::fallbacks(const Set& set) const {
   std::vector<RelayPlan> plans;

@@ -191,8 +191,51 @@ def replaced_key(*args):
     return edit
 
 
+def pair(place, name, days="90", certificate="cert.pem", key="key.pem"):
+    """A certificate and its key in a folder, as edge reads them; a name that is None is left out."""
+    def edit(box):
+        folder = box.path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(folder / "new.key"), "-out",
+                str(folder / "new.crt"), "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", days)(box)
+        for made, wanted in (("new.crt", certificate), ("new.key", key)):
+            if wanted is None:
+                (folder / made).unlink()
+            else:
+                (folder / made).rename(folder / wanted)
+        if key and os.geteuid() == 0:
+            shutil.chown(folder / key, "root", "posthorn-tls")
+            (folder / key).chmod(0o640)
+    return edit
+
+
 def chain_upside_down(box):
     box.write("tls/cert.pem", box.path("authority/cert.pem").read_text() + box.path("tls/cert.pem").read_text())
+
+
+def make(name):
+    return lambda box: box.path(name).mkdir(parents=True, exist_ok=True)
+
+
+def file_for(name):
+    """A file where a folder is."""
+    def edit(box):
+        shutil.rmtree(box.path(name), ignore_errors=True)
+        box.write(name, "x\n")
+    return edit
+
+
+def own_port(box):
+    return re.search(r'(?m)^smtp = \["127\.0\.0\.1:(\d+)"', box.conf.read_text())[1]
+
+
+def relay_to(host):
+    """With a login for it, so that nothing else is to be said."""
+    def edit(box):
+        hop = host.replace("PORT", own_port(box))
+        box.set("relay.relayhost", f'"{hop}"')
+        box.append("maps/relay-sasl", f"{hop} user:password\n")
+    return edit
 
 
 def signing_key(domain="example.test", bits="2048", account="posthorn-queue", mode=0o640):
@@ -320,6 +363,43 @@ SETTINGS = [
     ("its password's file not there", pgsql("host=127.0.0.1 port=9 dbname=x user=x", key("pgsql.password_file", '"conf/pg"')), "check", 1, "conf/pg: there is no such file; .*pgsql.password_file"),
 ]
 
+# Settings that are understood, and surely mean something else.
+WARNING = r"no faults\n(?:.*\n)*warning: "
+DOUBTS = [
+    ("a host name without a dot", both(key("server.hostname", '"mail"'), key("listen.smtp", '["0.0.0.0:31025"]')), "check", 0, WARNING + ".*" + L + "server.hostname: \"mail\" is no full name: many servers refuse mail.*; write the name that"),
+    ("localhost for the Internet", both(key("server.hostname", '"localhost"'), key("listen.smtp", '["0.0.0.0:31025"]')), "check", 0, WARNING + ".*" + L + "server.hostname: \"localhost\" is no full name"),
+    ("localhost on loopback", key("server.hostname", '"localhost"'), "check", 0, r"\Ano faults\n\Z"),
+    ("an address as host name", key("server.hostname", '"192.0.2.1"'), "check", 0, WARNING + ".*" + L + "server.hostname: 192.0.2.1 is an address and no name; write"),
+    ("Postfix's words in the banner", key("smtp.banner", '"$myhostname ESMTP"'), "check", 0, WARNING + ".*" + L + r"smtp.banner: .*is taken as it is; leave the name out"),
+    ("the name again in the banner", key("smtp.banner", '"mail.example.test ESMTP"'), "check", 0, WARNING + ".*" + L + r"smtp.banner: .*stands behind the host name"),
+    ("a relay that is ourselves", relay_to("[mail.example.test]:PORT"), "check", 0, WARNING + ".*" + L + r"relay.relayhost: \[mail.example.test\]:\d+ is this server itself: mail would go round.*; name the server"),
+    ("a relay that is ourselves on loopback", relay_to("[127.0.0.1]:PORT"), "check", 0, WARNING + ".*" + L + "relay.relayhost: .* is this server itself"),
+    ("a relay on this machine", relay_to("[127.0.0.1]:25252"), "check", 0, r"\Ano faults\n\Z"),
+    ("a fallback that is ourselves", lambda box: box.set("relay.fallback", f'["[localhost]:{own_port(box)}"]'), "check", 0, WARNING + ".*" + L + "relay.fallback: .* is this server itself"),
+    ("a relay at 465", relay_to("[smtp.relay.test]:465"), "check", 0, WARNING + ".*" + L + "relay.relayhost: .*port 465 speaks TLS before any greeting.*; write port 587"),
+    ("submission's port for MX hosts", both(key("relay.mx_port", "587"), key("relay.private_mx", "false")), "check", 0, WARNING + ".*" + L + "relay.mx_port: .*port 25, not 587"),
+    ("a source that is elsewhere", key("relay.source_address", '"192.0.2.77"'), "check", 0, WARNING + ".*" + L + "relay.source_address: this machine has no address 192.0.2.77.*; `ip address`"),
+    ("a listener that is elsewhere", key("listen.smtp", '["192.0.2.77:31025"]'), "check", 0, WARNING + ".*" + L + "listen.smtp: this machine does not have the address 192.0.2.77:31025.*; `ip address`"),
+    ("a quota below a message", key("store.quota", '"1MB"'), "check", 0, WARNING + ".*" + L + "store.quota: an account holds .*, less than the largest message .*; mind the unit"),
+    ("a quota without its unit", key("store.quota", '"500B"'), "check", 0, WARNING + ".*" + L + "store.quota: an account holds"),
+    ("messages too small", key("smtp.message_max", '"50KB"'), "check", 0, WARNING + ".*" + L + "smtp.message_max: messages over .* are refused.*; 50MB is usual"),
+    ("a first wait beyond the longest", both(key("queue.retry_first", '"2h"'), key("queue.retry_max", '"1h"')), "check", 0, WARNING + ".*" + L + "queue.retry_first: longer than queue.retry_max"),
+    ("an end before the second attempt", both(key("queue.retry_first", '"5m"'), key("queue.expire_after", '"1m"')), "check", 0, WARNING + ".*" + L + "queue.expire_after: mail goes back before its second attempt"),
+    ("spam thrown away below its score", both(key("filter.spam_score", '"6"'), key("filter.discard_score", '"3"')), "check", 0, WARNING + ".*" + L + "filter.discard_score: lower than filter.spam_score"),
+    ("metrics for all", key("web.metrics_from", '["0.0.0.0/0"]'), "check", 0, WARNING + ".*" + L + "web.metrics_from: .*every address there is"),
+    ("no bound for anybody", key("limits.exempt", '["0.0.0.0/0"]'), "check", 0, WARNING + ".*" + L + "limits.exempt: .*every address there is"),
+    ("LMTP for the network", key("listen.lmtp", '["0.0.0.0:24024"]'), "check", 0, WARNING + ".*" + L + "listen.lmtp: others than this machine reach it, and it asks for no login"),
+    ("passwords in clear", both(key("auth.allow_plaintext", "true"), key("listen.imap", '["0.0.0.0:31143"]')), "check", 0, WARNING + ".*" + L + "auth.allow_plaintext: passwords cross the network"),
+    ("passwords in clear on loopback", key("auth.allow_plaintext", "true"), "check", 0, r"\Ano faults\n\Z"),
+    ("everybody may log in", both(key("auth.any_user", '"local-part"'), key("listen.imaps", '["0.0.0.0:31993"]')), "check", 0, WARNING + ".*" + L + "auth.any_user: .*lets in whoever knows an address"),
+    ("every domain is ours", both(key("route.any_domain", '"anyone"'), key("listen.smtp", '["0.0.0.0:31025"]')), "check", 0, WARNING + ".*" + L + "route.any_domain: mail for every domain there is ends here"),
+    ("a letter as delimiter", key("maps.recipient_delimiter", '"ab"'), "check", 0, WARNING + ".*" + L + "maps.recipient_delimiter: .*each of these signs ends a name"),
+    ("a log in no folder", key("log.file", '"/nowhere/posthorn.log"'), "check", 0, WARNING + ".*" + L + "log.file: there is no folder /nowhere: the log goes to standard output"),
+    ("mail in the queue's folder", key("paths.mail", '"var/spool/mail"'), "check", 0, "warning: .*" + L + "paths.mail: the maildirs and the queue lie in one another"),
+    ("a role that is root", key("users.edge", '"root"'), "check", 0, "warning: .*" + L + "users.edge: the role would keep all of root's rights"),
+    ("a host name for the Internet in a variable", both(key("listen.smtp", '["0.0.0.0:31025"]'), env(POSTHORN_SERVER_HOSTNAME="mail")), "check", 0, "POSTHORN_SERVER_HOSTNAME sets server.hostname", "warning: .*server.hostname: \"mail\" is no full name"),
+]
+
 TABLES = [
     ("no domain left", write(DOMAINS, ""), "check", 1, rf"{MAILBOXES}{L}the domain example.test of alice@example.test is not in maps/domains; `posthorn domain add example.test`"),
     ("a domain twice", append(DOMAINS, "example.test ok\n"), "check", 0, rf"warning: .*{DOMAINS}{L}example.test stands on line \d+ already; that one counts"),
@@ -342,7 +422,7 @@ TABLES = [
     ("a comment behind the line", append(ALIASES, "info@example.test alice@example.test # x\n"), "check", 1, rf"{ALIASES}{L}# is no address; a comment has a line of its own"),
     ("an alias elsewhere", append(ALIASES, "info@other.test alice@example.test\n"), "check", 1, rf"{ALIASES}{L}the domain other.test .* is not in maps/domains; `posthorn domain add"),
     ("a pattern in a text table", append(ALIASES, "/^info/ alice@example.test\n"), "check", 1, rf"{ALIASES}{L}/\^info/ has no domain; write"),
-    ("aliases in UTF-16", encode(ALIASES, "utf-16"), "check", 1, rf"{ALIASES}:1: a control character: is this a text file\? Save it as UTF-8"),
+    ("aliases in UTF-16", encode(ALIASES, "utf-16"), "check", 1, rf"{ALIASES}:1: the file is in UTF-16; save it as UTF-8"),
     ("line ends of DOS in aliases", lines_of_dos(ALIASES), "check", 0, r"\Ano faults\n\Z"),
     ("no aliases", remove(ALIASES), "check", 1, rf"{ALIASES}:1: there is no such file; put it back; if it is to be empty: touch "),
     ("a link to nowhere", link(ALIASES, "/nowhere/aliases"), "check", 1, rf"{ALIASES}:1: there is no such file; put it back"),
@@ -358,6 +438,43 @@ TABLES = [
     ("a user twice", append(USERS, f"alice@example.test:{HASH}\n"), "check", 1, rf"{USERS}{L}alice@example.test stands in the file already"),
     ("a user without mailbox", append(USERS, f"carol@example.test:{HASH}\n"), "check", 0, "warning: .*carol@example.test may log in and has no mailbox; posthorn user add makes both; or a line"),
     ("a quota that is none", append(USERS, f"dora@example.test:{HASH}::::::userdb_quota_rule=*:storage=1X\n"), "check", 0, rf"warning: .*{USERS}{L}the quota rule .* needs a size, as 500M"),
+    ("a cut hash", append(USERS, "dora@example.test:$6$abc$xyz\n"), "check", 0, rf"warning: .*{USERS}{L}nobody can log in as dora@example.test: a hash that was cut or damaged: 3 letters where its kind has 86; `posthorn user passwd`"),
+    ("a cut hash of a scheme", append(USERS, "dora@example.test:{SHA512-CRYPT}" + HASH[14:70] + "\n"), "check", 0, rf"warning: .*{USERS}{L}nobody can log in as dora@example.test: a hash that was cut"),
+    ("a cut bcrypt", append(USERS, "dora@example.test:{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuu\n"), "check", 0, rf"warning: .*{USERS}{L}nobody can log in as dora@example.test: a hash that was cut"),
+    ("a cut argon2", append(USERS, "dora@example.test:{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ\n"), "check", 0, rf"warning: .*{USERS}{L}nobody can log in as dora@example.test: an argon2 hash that was cut"),
+    ("an SSHA that is no base64", append(USERS, "dora@example.test:{SSHA}not base64!\n"), "check", 0, rf"warning: .*{USERS}{L}nobody can log in as dora@example.test: a hash that is not written as its scheme says"),
+    ("fields that Dovecot obeys", append(USERS, f"dora@example.test:{HASH}::::::nologin userdb_mail=mbox:~/m\n"), "check", 0,
+     rf"warning: .*{USERS}{L}the field nologin is not used: the account can log in; put a !", rf"note: .*{USERS}{L}the field userdb_mail is not used: mail lies where store.location says"),
+    ("users in UTF-16", encode(USERS, "utf-16"), "check", 1, rf"{USERS}:1: the file is in UTF-16; save it as UTF-8"),
+    ("users in Latin-1", append(USERS, b"m\xfcller@example.test:!\n"), "check", 0, rf"warning: .*{USERS}{L}not in UTF-8.*; save the file as UTF-8"),
+    ("aliases in Latin-1", append(ALIASES, b"m\xfcller@example.test alice@example.test\n"), "check", 0, rf"warning: .*{ALIASES}{L}not in UTF-8.*; save the file as UTF-8"),
+    ("a comment in Latin-1", append(ALIASES, b"# f\xfcr alle\n"), "check", 0, r"\Ano faults\n\Z"),
+    ("a sender for nobody", append("maps/senders", "info@example.test nobody@example.test\n"), "check", 0, rf"warning: .*maps/senders{L}nobody@example.test is no account, so nobody may send as info@example.test by it; write the accounts as they log in"),
+    ("a sender for a name", append("maps/senders", "info@example.test alice\n"), "check", 0, rf"warning: .*maps/senders{L}alice is no account.*; write the accounts as they log in, NAME@DOMAIN"),
+    ("a sender without domain", append("maps/senders", "info alice@example.test\n"), "check", 0, rf"warning: .*maps/senders{L}info is never asked for: it has no domain; write NAME@DOMAIN"),
+    ("a sender elsewhere", append("maps/senders", "info@elsewhere.test alice@example.test, bob@example.test\n"), "check", 0, r"\Ano faults\n\Z"),
+    ("an alias domain that leads away", append(ALIASES, "@example.test @new.test\n"), "check", 0, rf"warning: .*{ALIASES}{L}@example.test leads to @new.test, which is not in maps/domains: every name of it is taken.*; `posthorn domain add new.test`"),
+    ("an alias domain", both(append(DOMAINS, "old.test ok\n"), append(ALIASES, "@old.test @example.test\n")), "check", 0, r"\Ano faults\n\Z"),
+    ("an alias over a mailbox", append(ALIASES, "alice@example.test bob@example.test\n"), "check", 0, rf"note: .*{ALIASES}{L}the mailbox alice@example.test gets no mail: the alias comes first, and leads to bob@example.test; to keep a copy there"),
+    ("an alias that keeps a copy", append(ALIASES, "alice@example.test alice@example.test, bob@example.test\n"), "check", 0, r"\Ano faults\n\Z"),
+    ("a transport for our own domain", append("maps/transport", "example.test smtp:[h.test]:25\n"), "check", 0, rf"warning: .*maps/transport{L}not used: example.test is in maps/domains, so its mail is delivered here; to send all of it on"),
+    ("a transport by @", append("maps/transport", "@far.test smtp:[h.test]:25\n"), "check", 0, rf"warning: .*maps/transport{L}@far.test is never asked for.*; write far.test"),
+    ("a transport by a star", append("maps/transport", "*.far.test smtp:[h.test]:25\n"), "check", 0, rf"warning: .*maps/transport{L}\*.far.test is never asked for.*; write .far.test"),
+    ("a transport to ourselves", lambda box: box.append("maps/transport", f"far.test smtp:[mail.example.test]:{own_port(box)}\n"), "check", 0, rf"warning: .*maps/transport{L}.* is this server itself: mail would go round"),
+    ("a transport whose bracket is open", append("maps/transport", "far.test smtp:[h.test\n"), "check", 1, rf"maps/transport{L}\"smtp:\[h.test\" is no transport .*; write smtp:\[host\]:port"),
+    ("an empty password for a relay", append("maps/relay-sasl", "[h.test]:587 user:\n"), "check", 0, rf"warning: .*maps/relay-sasl{L}the login of \[h.test\]:587 has no password; the form is user:password"),
+    ("a pattern that looks behind", regexp("/(?<=x)a@/ alice@example.test\n"), "check", 1, r"maps/patterns:1: a \*, \+ or \? with nothing in front.*looks ahead or behind.*RE2 says: "),
+    ("a pattern with a class that is none", regexp("/[z-a]@/ alice@example.test\n"), "check", 1, r"maps/patterns:1: between \[ and \] .*a range goes upwards, a-z \(RE2 says: "),
+    ("a pattern in UTF-16", both(regexp("/^a@/ alice@example.test\n"), encode("maps/patterns", "utf-16")), "check", 1, r"maps/patterns:1: the file is in UTF-16; save it as UTF-8"),
+    ("a pattern that leads to a name", regexp("/^a@/ alice\n"), "check", 0, r"warning: .*maps/patterns:1: alice is no address; write NAME@DOMAIN"),
+    ("logins for relays that all can read", both(append("maps/relay-sasl", "[h.test]:25 u:p\n"), mode("maps/relay-sasl", 0o644)), "check", 0, r"warning: .*maps/relay-sasl: every account of this machine can read the passwords in it; chmod o-r "),
+    ("no login for all to read", mode("maps/relay-sasl", 0o644), "check", 0, r"\Ano faults\n\Z"),
+    ("aliases all can change", mode(ALIASES, 0o666), "check", 1, rf"{ALIASES}: every account of this machine can change it .mode 0666.; chmod o-w "),
+    ("a folder of settings all can change", mode("conf", 0o777), "check", 1, r"conf: every account of this machine can change it .mode 0777.; chmod o-w "),
+    ("a folder of settings all can change, started", mode("conf", 0o777), "serve", 78, r"conf: every account of this machine can change it"),
+    ("an instance all can change", mode("", 0o777), "check", 1, r"ROOT/?: every account of this machine can change it .mode 0777.; chmod o-w "),
+    ("SMTP users all can read", both(write("conf/smtp-users", f"alice@example.test:{HASH}\n"), mode("conf/smtp-users", 0o644), key("paths.smtp_users", '"conf/smtp-users"')), "check", 0,
+     r"warning: .*conf/smtp-users: every account of this machine can read the password hashes; chmod o-r "),
     ("no users", remove(USERS), "check", 1, rf"{USERS}:1: there is no such file; put it back; .*touch "),
     ("users all can read", mode(USERS, 0o644), "check", 0, rf"warning: .*{USERS}: every account of this machine can read the password hashes; chmod o-r "),
     ("users all can change", mode(USERS, 0o666), "check", 1, rf"{USERS}: every account of this machine can change it .mode 0666.; chmod o-w "),
@@ -379,6 +496,21 @@ SCRIPTS = [
     ("a script in UTF-16", encode(SCRIPT, "utf-16"), "check", 1, rf"{SCRIPT}:1: a NUL byte; save the script as UTF-8"),
     ("no default.sieve", remove(SCRIPT), "check", 0, rf"warning: .*{SCRIPT}:1: there is no such file: mail that was marked as spam stays in INBOX; put .*touch "),
     ("one user's script", write("sieve/users/alice@example.test.sieve", 'require "fileinto"\nkeep;'), "check", 1, r"sieve/users/alice@example.test.sieve:2: the command before has no ;"),
+    ("a redirect to no address", write(SCRIPT, 'keep;\nredirect "not an address";\n'), "check", 0, rf"warning: .*{SCRIPT}:2: \"not an address\" is no address: nothing is sent there, the mail stays here; write one address"),
+    ("a redirect to two", write(SCRIPT, 'redirect "a@b.test, c@d.test";\n'), "check", 0, rf"warning: .*{SCRIPT}:1: .* is no address.*; one redirect for each"),
+    ("a redirect to one", write(SCRIPT, 'redirect "a@b.test";\n'), "check", 0, r"\Ano faults\n\Z"),
+    ("a folder that cannot be", write(SCRIPT, 'require "fileinto";\nif header :contains "subject" "x" {\n  fileinto "a..b";\n}\n'), "check", 0, rf"warning: .*{SCRIPT}:3: no folder can be called \"a..b\": its mail stays in INBOX; write a name as"),
+    ("a folder without a name", write(SCRIPT, 'require "fileinto";\nfileinto "";\n'), "check", 0, rf"warning: .*{SCRIPT}:2: no folder can be called \"\""),
+    ("a folder's name too long", write(SCRIPT, 'require "fileinto";\nfileinto "' + "x" * 300 + '";\n'), "check", 0, rf"warning: .*{SCRIPT}:2: no folder can be called \"x{{80}}\""),
+    ("a folder in Latin-1", write(SCRIPT, b'require "fileinto";\nfileinto "Entw\xfcrfe";\n'), "check", 0, rf"warning: .*{SCRIPT}:2: no folder can be called .*in UTF-8"),
+    ("a folder of Courier's", write(SCRIPT, 'require "fileinto";\nfileinto "INBOX/Test";\n'), "check", 0, r"\Ano faults\n\Z"),
+    ("a script of nobody", write("sieve/users/carol@example.test.sieve", "keep;\n"), "check", 0, r"warning: .*sieve/users/carol@example.test.sieve: run for nobody: there is no mailbox carol@example.test; call it as the mailbox"),
+    ("a script without its domain", write("sieve/users/alice.sieve", "keep;\n"), "check", 0, r"warning: .*sieve/users/alice.sieve: run for nobody: there is no mailbox alice"),
+    ("a script without its end", write("sieve/users/alice@example.test", "keep;\n"), "check", 0, r"warning: .*sieve/users/alice@example.test: not run: its name lacks the end .sieve; mv "),
+    ("a user's script beside the site's", write("sieve/alice@example.test.sieve", "keep;\n"), "check", 0, r"warning: .*sieve/alice@example.test.sieve: not run: scripts of single mailboxes lie in users/; mv "),
+    ("a script in capitals", write("sieve/users/Alice@example.test.sieve", "keep;\n"), "check", 0, r"\Ano faults\n\Z"),
+    ("a script all can change", mode(SCRIPT, 0o666), "check", 0, rf"warning: .*{SCRIPT}: every account of this machine can change it; chmod o-w "),
+    ("a folder of scripts all can change", both(make("sieve/users"), mode("sieve/users", 0o777)), "check", 1, r"sieve/users: every account of this machine can change it .mode 0777."),
     ("a script that is not there", key("sieve.before", '["before.sieve"]'), "check", 1, r"sieve/before.sieve:1: there is no such file; put it there, or take its name out of \[sieve\]"),
 ]
 
@@ -400,6 +532,25 @@ CERTIFICATES = [
     ("a key all can read", mode("tls/key.pem", 0o644), "check", 1, r"key\.pem:1: every account of this machine can read this key; chmod o-r "),
     ("a link to nowhere", link("tls/cert.pem", "/nowhere/fullchain.pem"), "check", 1, r"cert\.pem:1: there is no such file; put one there"),
     ("a secret all can read", mode("conf/srs-secret", 0o644), "check", 1, r"conf/srs-secret: every account of this machine can read this secret .mode 0644.; chmod o-r "),
+    ("an authority's key all can read", mode("authority/key.pem", 0o644), "check", 1, r"authority/key.pem: every account of this machine can read this secret .mode 0644.; chmod o-r "),
+    ("a certificate that ends soon", certificate(days="5"), "check", 0, r"warning: .*cert\.pem:1: the certificate ends at 20.*; renew it where it was issued"),
+    ("another certificate that ends soon", pair("tls/names/x.test", "x.test", days="5"), "check", 0, r"warning: .*tls/names/x.test/cert\.pem:1: the certificate ends at 20.*; renew it where"),
+    ("a further certificate", pair("tls/names/x.test", "x.test"), "check", 0, r"\Ano faults\n\Z"),
+    ("a further certificate without its key", pair("tls/names/x", "x.test", key=None), "check", 0, r"warning: .*tls/names/x: not used: the certificate has no key beside it; a folder for each pair holds fullchain.pem and privkey.pem"),
+    ("a further key without certificate", pair("tls/names/x", "x.test", certificate=None), "check", 0, r"warning: .*tls/names/x: not used: the key has no certificate beside it"),
+    ("a further pair in two forms", pair("tls/names/x", "x.test", certificate="fullchain.pem"), "check", 0, r"warning: .*tls/names/x: not used: certificate and key are named for two pairs"),
+    ("a further pair with other names", pair("tls/names/x", "x.test", certificate="x.crt", key="x.key"), "check", 0, r"warning: .*tls/names/x: not used: no file in it has the name of one"),
+    ("a further certificate that is to come", make("tls/names/x"), "check", 0, r"warning: .*tls/names/x: not used: the folder is empty"),
+    ("a further pair without its folder", pair("tls/names", "x.test"), "check", 0, r"warning: .*tls/names/cert\.pem: not used: it lies in no folder of its own"),
+    ("a further certificate of another", pair("tls/names/mail.x.test", "mail.y.test"), "check", 0, r"warning: .*mail.x.test/cert\.pem:1: the certificate is for mail.y.test, and its folder is called mail.x.test; clients that ask"),
+    ("certbot's second of a name", pair("tls/names/mail.x.test-0001", "mail.x.test"), "check", 0, r"\Ano faults\n\Z"),
+    ("a certificate for all below", pair("tls/names/x.test", "*.x.test"), "check", 0, r"\Ano faults\n\Z"),
+    ("a signing key without its folder", write("dkim/mail.pem", "x"), "check", 0, r"warning: .*dkim/mail.pem: signs nothing: each domain's keys lie in a folder of its name; move it to .*dkim/DOMAIN/SELECTOR.pem"),
+    ("OpenDKIM's name for a key", both(signing_key(), lambda box: box.path("dkim/example.test/mail.pem").rename(box.path("dkim/example.test/mail.private"))), "check", 0,
+     r"warning: .*dkim/example.test/mail.private: example.test is not signed: no file there is called SELECTOR.pem; mv .*mail.private .*mail.pem"),
+    ("a signing domain in capitals", signing_key("Example.Test"), "check", 0, r"warning: .*dkim/Example.Test: signs nothing: domains are looked for in small letters; mv .*dkim/example.test"),
+    ("a signing key", signing_key(), "check", 0, r"\Ano faults\n\Z"),
+    ("a signing folder all can change", both(signing_key(), mode("dkim/example.test", 0o777)), "check", 0, r"warning: .*dkim/example.test: every account of this machine can put a key of its own there; chmod o-w "),
     ("a small key for signatures", signing_key(bits="512"), "check", 1, r"dkim/example.test/mail.pem:1: an RSA key of 512 bits; it needs 1024"),
     ("a signing key all can read", signing_key(mode=0o644), "check", 1, r"mail.pem:1: every account of this machine can read this key; chmod o-rw "),
 ]
@@ -474,6 +625,19 @@ VARIABLES = [
     ("a profile misspelt", env(POSTHORN_PROFILE="lokal"), NEW.strip(), 1, 'there is no profile "lokal"; there are: default, dev'),
 ]
 
+PLACES = [
+    ("a file for the spool", file_for("var/spool"), "check", 1, r"var/spool: this is no folder, and one belongs here; move it away"),
+    ("a file for the spool, started", file_for("var/spool"), "serve", 78, r"var/spool: this is no folder, and one belongs here; move it away"),
+    ("a file for the mail", file_for("var/mail"), "check", 1, r"var/mail: this is no folder, and one belongs here"),
+    ("a file for the sockets", file_for("var/run"), "check", 1, r"var/run: this is no folder, and one belongs here"),
+    ("a file for the tables", file_for("maps"), "check", 1, r"ROOT/maps: this is no folder, and one belongs here"),
+    ("a spool that is gone", both(write("var/state/lookup/x", "kept"), remove("var/spool")), "check", 0, r"warning: .*var/spool: there is no such folder any more, and a start makes an empty one; is its disk mounted\?"),
+    ("a spool that is not there yet", remove("var/spool"), "check", 0, r"\Ano faults\n\Z"),
+    ("mail that is gone", both(write("var/state/lookup/x", "kept"), remove("var/mail")), "check", 0, r"warning: .*var/mail: there is no such folder any more"),
+    ("an mbox for a maildir", file_for("var/mail/example.test/alice"), "check", 0, r"warning: .*var/mail/example.test/alice: a file, where the maildir of alice@example.test belongs; move it away; if it is an mbox: `posthorn import mbox FILE --user alice@example.test`"),
+    ("a file for a domain", file_for("var/mail/example.test"), "check", 0, r"warning: .*var/mail/example.test: a file, where the folder of alice@example.test belongs; move it away"),
+]
+
 # As root, who looks with the eyes of each role.
 OWNERS = [
     ("tables of root alone", owner(ALIASES, "root", "root", 0o600), "check", 1, rf"{ALIASES}:1: .*Permission denied; the account posthorn-lookup cannot read it: chgrp posthorn-lookup \S+ && chmod g\+r "),
@@ -486,6 +650,10 @@ OWNERS = [
     ("another's spool", owner("var/spool", "vmail", "vmail"), "check", 1, r"var/spool: belongs to account number \d+, not to posthorn-queue; chown -R posthorn-queue "),
     ("another's spool, started", owner("var/spool", "vmail", "vmail"), "serve", 78, r"var/spool: belongs to account number \d+, not to posthorn-queue; chown"),
     ("a role without account", key("users.edge", '"nosuchone"'), "check", 1, r"there is no system account nosuchone; scripts/setup --accounts or the package makes it, or name another in \[users\]"),
+    ("another's maildir", both(make("var/mail/example.test/alice/cur"), owner("var/mail/example.test", "vmail", "vmail", 0o700), owner("var/mail/example.test/alice", "nobody", "nogroup", 0o700)), "check", 0,
+     r"warning: .*var/mail/example.test/alice: the account vmail cannot change it .account number \d+, mode 0700.; chown -R vmail "),
+    ("root's mail in a maildir", both(make("var/mail/example.test/alice/cur"), owner("var/mail/example.test", "vmail", "vmail", 0o700), owner("var/mail/example.test/alice", "vmail", "vmail", 0o700),
+                                      owner("var/mail/example.test/alice/cur", "root", "root", 0o700)), "check", 0, r"warning: .*example.test/alice/cur: the account vmail cannot change it"),
     ("a mail folder all can change", mode("var/mail", 0o777), "check", 1, "var/mail: every account of this machine can change it .mode 0777.; chmod o-w "),
 ]
 
@@ -524,6 +692,12 @@ class Mistakes(unittest.TestCase):
 
     def test_settings(self):
         self.check(SETTINGS)
+
+    def test_doubts(self):
+        self.check(DOUBTS)
+
+    def test_places(self):
+        self.check(PLACES)
 
     def test_tables(self):
         self.check(TABLES)

@@ -3,6 +3,7 @@ commands on either backend."""
 
 import contextlib
 import imaplib
+import json
 import os
 import pathlib
 import re
@@ -118,6 +119,56 @@ class Path(unittest.TestCase):
             self.postgres.sql("INSERT INTO posthorn.senders (address, accounts) VALUES ('@team.test', 'alice@example.org')")
             self.server.submit("alice", message("leaves"), ["you@far.test"], sender="me@team.test")
             self.assertEqual(hub.wait_for("Subject: leaves")[4], "apikey")
+
+
+class Rows(unittest.TestCase):
+    """What is wrong with rows is told by the running server, too, and holds up nothing."""
+
+    FAULTY = ("INSERT INTO posthorn.aliases (address, targets) VALUES ('a@example.org', 'b@example.org'), ('b@example.org', 'a@example.org'),"
+              " ('gone@example.org', 'nobody@example.org');"
+              "INSERT INTO posthorn.users (name, hash) VALUES ('cut@example.org', '$6$abc$xyz')")
+    TOLD = (r"pgsql:aliases:\d+: a@example.org never ends", r"pgsql:aliases:\d+: gone@example.org leads to nobody@example.org",
+            r"pgsql:users:\d+: nobody can log in as cut@example.org: a hash that was cut")
+
+    def setUp(self):
+        self.postgres = self.enterContext(Postgres())
+        self.server = make_server(self.postgres)
+
+    def findings(self):
+        return [f"{one['weight']} {one['text']}" for one in json.loads(self.server.run("status", "--json").stdout)["findings"] if "pgsql:" in one["text"]]
+
+    def await_all(self):
+        wait_until(lambda: len(self.findings()) >= 4, 60)
+        found = "\n".join(self.findings())
+        for told in self.TOLD:
+            self.assertRegex(found, told)
+            self.assertRegex(self.server.log(), told)
+        self.assertRegex(found, r"fault pgsql:aliases:\d+: a@example.org never ends")
+        self.assertRegex(found, r"warning pgsql:users:\d+")
+
+    def test_at_the_start_and_when_they_are_mended(self):
+        self.postgres.sql(self.FAULTY)
+        with self.server:
+            self.await_all()
+            self.assertIn("warning rows", self.server.run("status").stdout)
+            self.server.send(message("past them"), to=("bob@example.org",))
+            self.server.wait_for("Subject: past them")
+            self.postgres.sql("DELETE FROM posthorn.aliases; DELETE FROM posthorn.users WHERE name = 'cut@example.org'")
+            wait_until(lambda: not self.findings(), 60)
+
+    def test_after_a_change(self):
+        with self.server:
+            self.assertEqual(self.findings(), [])
+            self.postgres.sql(self.FAULTY)
+            self.await_all()
+
+    def test_when_the_database_comes_back(self):
+        self.postgres.sql(self.FAULTY)
+        self.postgres.stop()
+        with self.server:
+            self.assertEqual(self.findings(), [])
+            self.postgres.start()
+            self.await_all()
 
 
 class Tools(unittest.TestCase):

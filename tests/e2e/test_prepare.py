@@ -428,7 +428,7 @@ class Certbot(unittest.TestCase):
         first = self.shown()
         self.assertTrue((self.archive / "fullchain1.pem").read_text().startswith(ssl.DER_cert_to_PEM_cert(first).strip()))  # then its authority
         new = self.server.folder / "new"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "9",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "90",
                         "-addext", "subjectAltName=DNS:mx.example.org", "-keyout", f"{new}.key", "-out", f"{new}.pem"], check=True, capture_output=True)
         self.put(2, pathlib.Path(f"{new}.pem").read_bytes(), pathlib.Path(f"{new}.key").read_bytes())
         wait_until(lambda: self.shown() != first)
@@ -465,7 +465,7 @@ class TwoKinds(unittest.TestCase):
         self.addCleanup(server.close)
         folder = server.root / "tls" / "names" / "rsa"
         folder.mkdir(parents=True)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "9", "-addext",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "90", "-addext",
                         "subjectAltName=DNS:mx.example.org", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
                        check=True, capture_output=True)
         key = server.root / "tls" / "key.pem"

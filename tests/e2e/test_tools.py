@@ -483,7 +483,8 @@ class Printing(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             conf = pathlib.Path(folder) / "conf"
             conf.mkdir()
-            (conf / "posthorn.toml").write_text(text)
+            # The name is everybody's own: the one that stands there is warned of.
+            (conf / "posthorn.toml").write_text(text.replace('hostname = "localhost"', 'hostname = "mail.example.org"'))
             code, _, error = posthorn("check", "-c", conf / "posthorn.toml")
             self.assertEqual(code, 1)  # nothing else is there, but the file itself is sound
             self.assertNotIn("posthorn.toml", error)

@@ -1,7 +1,10 @@
 // Proves that hashes made by other programs (crypt, openssl, the argon2 reference, Dovecot's digest
 // forms) verify here, with the right password only; that a hash which would cost minutes or
 // gigabytes is refused at once; and that what cannot be read is an error, never a match.
+#include <array>
+#include <crypt.h>
 #include <gtest/gtest.h>
+#include <memory>
 #include <vector>
 
 #include "auth/password.h"
@@ -123,7 +126,7 @@ TEST(Scheme, HashesOfDoveadm) {
 
 // What `check` says of a users file is said without computing anything, and names no hash.
 TEST(Scheme, AHashNobodyCanUseIsTold) {
-  for (const std::string stored :
+  for (const std::string& stored :
        {"{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747",
         "{DIGEST-MD5}4842575394a190ef4c973253ba19099c",
         "{OTP}sha1 1024 30447a6a3e9455b8 fe8ebded77b7caa0", "{ROT13}frperg", "{PLAIN}", "secret",
@@ -219,7 +222,7 @@ TEST(Scheme, AbsurdCostIsRefusedUnpaid) {
 }
 
 TEST(Scheme, LongPasswordsDoNotMatchAndDoNotFail) {
-  for (const std::string stored : {"$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRst", "{PLAIN}x"})
+  for (const std::string& stored : {"$6$saltsalt$" + std::string(86, 'x'), std::string("{PLAIN}x")})
     for (const std::size_t size : {511U, 512U, 4096U, 1'000'000U}) {
       const auto result = verify_password(stored, std::string(size, 'p'));
       if (size > 511) {
@@ -228,6 +231,43 @@ TEST(Scheme, LongPasswordsDoNotMatchAndDoNotFail) {
       EXPECT_FALSE(result.value_or(false));
     }
   verify_nothing(std::string(4096, 'x'));
+}
+
+// Each kind that the C library makes is nobody's login as soon as a letter of it is lost, as by a
+// copy that was cut, or one is too many.
+TEST(Scheme, WhatWasCutIsTold) {
+  std::size_t kinds = 0;
+  for (const char* prefix : {"", "_", "$1$", "$md5", "$sha1", "$3$", "$5$", "$6$", "$2a$", "$2b$",
+                             "$2y$", "$y$", "$gy$", "$7$"}) {
+    auto data = std::make_unique<crypt_data>();
+    std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting{};
+    const unsigned long cost = std::string_view(prefix).starts_with("$2") ? 4 : 0;
+    if (crypt_gensalt_rn(prefix, cost, nullptr, 0, setting.data(),
+                         static_cast<int>(setting.size())) == nullptr)
+      continue;  // this C library does not make it any more
+    const char* made = crypt_r("secret", setting.data(), data.get());
+    if (made == nullptr || made[0] == '*') continue;
+    ++kinds;
+    const std::string whole = made;
+    EXPECT_EQ(find_hash_fault(whole), std::nullopt) << whole;
+    EXPECT_TRUE(verify_password(whole, "secret").value_or(false)) << whole;
+    for (const std::string& broken :
+         {whole.substr(0, whole.size() - 1), whole + "x", whole.substr(0, whole.size() / 2),
+          std::string(setting.data()), whole.substr(0, whole.size() - 1) + "="})
+      EXPECT_TRUE(find_hash_fault(broken)) << broken;
+  }
+  EXPECT_GE(kinds, 8U);
+  for (const char* scheme : {"ARGON2ID", "ARGON2I"}) {
+    const std::string whole = hash_password(scheme, "secret").value();
+    EXPECT_EQ(find_hash_fault(whole), std::nullopt) << whole;
+    for (const std::size_t lost : {std::size_t{1}, std::size_t{23}, std::size_t{44}})
+      EXPECT_TRUE(find_hash_fault(whole.substr(0, whole.size() - lost))) << lost;
+  }
+  for (const char* broken :
+       {"$6$abc$xyz", "{SHA512-CRYPT}$6$abcdefgh$short", "{BLF-CRYPT}$2y$05$abcdef", "$1$", "$6$",
+        "{SSHA}not base64!", "{SSHA}c2hvcnQ=", "{SHA256}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "{PLAIN-MD5}abc", "{SCRAM-SHA-256}4096,abc", "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$"})
+    EXPECT_TRUE(find_hash_fault(broken)) << broken;
 }
 
 }  // namespace

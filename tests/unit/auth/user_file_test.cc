@@ -195,5 +195,40 @@ TEST(UserFile, EditingQuotaRulesKeepsTheRest) {
             "a@x:new::::::userdb_quota_rule=*:bytes=1\n");
 }
 
+// What Dovecot would do by a field and this server does not: once for each kind, however many lines
+// have it; a warning where somebody would be shut out by it.
+TEST(UserFile, FieldsThatAreNotUsed) {
+  using Texts = std::vector<std::string>;
+  const UserFile file = parse_users(
+      "a@x:!:1:2::/h::userdb_mail=maildir:~/m userdb_quota_rule=*:storage=1G k=v\n"
+      "b@x:!::::::nologin userdb_mail=mbox:~/m allow_nets=10.0.0.0/8 userdb_x=1\n"
+      "c@x:!::::::nologin=y userdb_x=2\n",
+      "users");
+  EXPECT_TRUE(file.faults.empty());
+  EXPECT_EQ(file.warnings,
+            (Texts{"users:2: the field nologin is not used: the account can log in; put a ! in "
+                   "front of its hash",
+                   "users:2: the field allow_nets is not used: the account can log in from "
+                   "everywhere"}));
+  EXPECT_EQ(file.notes, (Texts{"users:1: the field userdb_mail is not used: mail lies where "
+                               "store.location says",
+                               "users:2: the field userdb_x is not used"}));
+}
+
+TEST(UserFile, OtherEncodings) {
+  for (const std::string& text : {"\xFF\xFE"
+                                  "a\0@\0"s,
+                                  "\xFE\xFF\0a\0@"s, "a\0@\0"s, "\0a\0@"s}) {
+    const UserFile file = parse_users(text, "users");
+    EXPECT_FALSE(file.is_text);
+    EXPECT_EQ(file.faults,
+              std::vector<std::string>{"users:1: the file is in UTF-16; save it as UTF-8"});
+  }
+  const UserFile file = parse_users("# f\xFCr\na@x:!\nm\xFCller@x:!\nj\xF6rg@x:!\n", "users");
+  EXPECT_TRUE(file.faults.empty());
+  ASSERT_EQ(file.warnings.size(), 1U);
+  EXPECT_TRUE(file.warnings.front().starts_with("users:3: not in UTF-8"));
+}
+
 }  // namespace
 }  // namespace posthorn::auth

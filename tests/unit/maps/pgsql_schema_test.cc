@@ -136,8 +136,8 @@ TEST_F(SchemaTest, TheRealTables) {
   EXPECT_EQ(sql("SELECT name FROM posthorn.domains"), "blank.test \n");
   const auto kept = read_rows(*open(), Question::aliases);
   ASSERT_TRUE(kept);
-  ASSERT_EQ(kept->size(), 1U);
-  EXPECT_TRUE(fault_of_row(kept->front()));
+  ASSERT_EQ(kept->entries.size(), 1U);
+  EXPECT_TRUE(fault_of_row(kept->entries.front()));
   EXPECT_EQ(sql("DELETE FROM posthorn.aliases; DELETE FROM posthorn.mailboxes;"
                 "DELETE FROM posthorn.domains; DELETE FROM posthorn.users"),
             "");

@@ -129,7 +129,10 @@ TEST_F(SetTest, TargetsThatAreGone) {
       {"@other.test @example.test\na@example.test x@other.test, alice@other.test",
        {"2: a@example.test leads to x@other.test, which is neither a mailbox nor an alias"}},
       {"@other.test @example.test\na@example.test alice+t@other.test", {}},
-      {"@other.test @far.example\na@example.test x@other.test", {}},
+      {"@other.test @far.example\na@example.test x@other.test",
+       {"1: @other.test leads to @far.example, which is not in maps/domains: every name of it is "
+        "taken, and sent on to another server; `posthorn domain add far.example`, if it is ours; "
+        "or name single addresses"}},
   };
   for (const auto& row : rows) {
     files.write("aliases", row.aliases);
@@ -222,6 +225,79 @@ TEST_F(SetTest, SomebodyGetsPostmastersMail) {
   EXPECT_NE(warnings().find("domains:1: nobody gets the mail of postmaster"), std::string::npos);
 }
 
+// Lines that are understood and do nothing, or not what was meant; with the near ones that do.
+TEST_F(SetTest, LinesThatAreSurelyNotMeant) {
+  files.config().server.hostname = "mail.example.test";
+  files.config().listen.smtp = {"0.0.0.0:25"};
+  files.write("domains", "example.test ok\nold.test ok\n");
+  const struct {
+    const char *table, *line;
+    std::string told;  // empty: nothing; "f …": a fault; "n …": a note
+  } rows[] = {
+      {"senders", "info@example.test alice@example.test, bob@example.test", ""},
+      {"senders", "info@elsewhere.test alice@example.test", ""},
+      {"senders", "@example.test \"Alice A.\" <alice@example.test>", ""},
+      {"senders", "info@example.test @example.test", "@example.test is no account"},
+      {"senders", "info@example.test a@@b", "a@@b is no account"},
+      {"senders", "info alice@example.test", "info is never asked for: it has no domain"},
+      {"transport", "far.test smtp:[h.test]:587", ""},
+      {"transport", ".far.test smtp:", ""},
+      {"transport", "* smtp:[relay.test]", ""},
+      {"transport", "bob@far.test error:gone", ""},
+      {"transport", "@far.test smtp:[h.test]", "@far.test is never asked for"},
+      {"transport", "*.far.test smtp:[h.test]", "*.far.test is never asked for"},
+      {"transport", "example.test smtp:[h.test]", "not used: example.test is in maps/domains"},
+      {"transport", "x@example.test smtp:[h.test]", "not used: example.test is in maps/domains"},
+      {"transport", "far.test smtp:[mail.example.test]", "[mail.example.test] is this server"},
+      {"transport", "far.test smtp:[127.0.0.1]:25", "[127.0.0.1]:25 is this server itself"},
+      {"transport", "far.test smtp:[127.0.0.1]:2525", ""},
+      {"transport", "far.test smtp:[h.test", "f \"smtp:[h.test\" is no transport"},
+      {"transport", "far.test smtp:[h.test]:x", "f \"smtp:[h.test]:x\" is no transport"},
+      {"relay-sasl", "[h.test]:587 user:pass", ""},
+      {"relay-sasl", "[h.test]:587 user:", "the login of [h.test]:587 has no password"},
+      {"aliases", "alice@example.test alice@example.test, bob@example.test", ""},
+      {"aliases", "alice@example.test alice+copy@example.test, bob@example.test", ""},
+      {"aliases", "alice@example.test bob@example.test",
+       "n the mailbox alice@example.test gets no mail: the alias comes first"},
+      {"aliases", "@old.test @example.test", ""},
+      {"aliases", "@old.test @new.test", "@old.test leads to @new.test, which is not in"},
+      {"aliases", "m\xFCller@example.test bob@example.test", "not in UTF-8"},
+  };
+  for (const auto& row : rows) {
+    files.write(row.table, std::string(row.line) + "\n");
+    const Loaded loaded = load_tables(files.config());
+    std::vector<std::string> texts;
+    for (const Finding& finding : loaded.faults) texts.push_back("f " + finding.reason);
+    for (const Finding& finding : loaded.warnings)
+      texts.push_back((finding.weight == Weight::note ? "n " : "") + finding.reason);
+    files.write(row.table, "");
+    if (row.told.empty()) {
+      EXPECT_EQ(texts, std::vector<std::string>{}) << row.line;
+      continue;
+    }
+    ASSERT_FALSE(texts.empty()) << row.line;
+    EXPECT_TRUE(texts.front().starts_with(row.told)) << row.line << " -> " << texts.front();
+  }
+  // Where several domains are ours and none is the default, an account may have none.
+  files.write("senders", "info@example.test alice\n");
+  EXPECT_TRUE(load_tables(files.config()).warnings.empty());
+  files.config().server.default_domain = "example.test";
+  EXPECT_EQ(load_tables(files.config()).warnings.size(), 1U);
+}
+
+// Nothing is known of such a file, so that what it would decide waits.
+TEST_F(SetTest, AFileInUtf16) {
+  files.write("aliases", std::string("\xFF\xFE"
+                                     "a\0@\0",
+                                     6));
+  const Loaded loaded = load_tables(files.config());
+  ASSERT_EQ(loaded.faults.size(), 1U);
+  EXPECT_TRUE(
+      loaded.faults.front().text().ends_with("aliases:1: the file is in UTF-16; save it as UTF-8"));
+  test::TestLoop loop;
+  EXPECT_FALSE(loop.run(loaded.set->aliases.find("info@example.test")));
+}
+
 // A row is believed no more than a line; where it stands is the table and its id.
 TEST_F(SetTest, RowsAreCheckedAsLinesAre) {
   files.config().maps.domains = files.config().maps.mailboxes =
@@ -230,7 +306,7 @@ TEST_F(SetTest, RowsAreCheckedAsLinesAre) {
   const auto findings = [&] {
     const Loaded loaded = load_tables(
         files.config(),
-        {.rows = [&](Question question) -> Result<std::vector<Entry>> { return rows[question]; }});
+        {.rows = [&](Question question) -> Result<RowList> { return RowList{rows[question]}; }});
     std::vector<std::string> texts;
     for (const Finding& finding : loaded.faults) texts.push_back(finding.text());
     for (const Finding& finding : loaded.warnings) texts.push_back("w " + finding.text());

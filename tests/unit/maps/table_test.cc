@@ -177,6 +177,29 @@ TEST(Regexp, FaultsSayWhere) {
   }
 }
 
+// The matcher's words never stand alone: what is meant by them stands in front.
+TEST(Regexp, FaultsSayWhatToDo) {
+  const struct {
+    const char *pattern, *meaning;
+  } rows[] = {
+      {"/^(a@/ v", "a ( is never closed"},
+      {"/a@[/ v", "a [ is never closed"},
+      {"/a)@/ v", "a ) too many"},
+      {"/(?<=x)a/ v", "a *, + or ? with nothing"},
+      {"/(a)\\1/ v", "cannot be asked for"},
+      {"/a{5000}/ v", "a {} that is none"},
+      {"/[z-a]/ v", "a range goes upwards"},
+      {"/[[:foo:]]/ v", "a class or a range that is none"},
+      {"/\xFC/ v", "save the file as UTF-8"},
+  };
+  for (const auto& row : rows) {
+    const auto table = RegexpTable::parse(row.pattern, "t");
+    ASSERT_FALSE(table) << row.pattern;
+    EXPECT_NE(table.error().what.find(row.meaning), std::string::npos) << table.error().what;
+    EXPECT_NE(table.error().what.find("(RE2 says: "), std::string::npos) << table.error().what;
+  }
+}
+
 TEST_F(TableTest, NoPatternTakesForEver) {
   const std::string keys[] = {std::string(254, 'a'), std::string(253, 'a') + "b",
                               std::string(126, 'a') + "@" + std::string(127, 'a')};
