@@ -171,6 +171,7 @@ class Engine {
   // Keyword numbers that may be given to new names. Found by one look at all messages, then kept.
   struct FreeNumbers {
     bool is_known = false;
+    bool is_fresh = false;               // found in this request: there is no use in another look
     bool is_forgetting = false;          // names went just now: posthorn-keywords is written anew
     std::uint32_t letters = 0;           // bit n is the letter 'a' + n
     std::vector<KeywordNumber> numbers;  // from 26 on, descending
@@ -188,7 +189,7 @@ class Engine {
     Uid listed_end = 1;             // behind the uidlist's last line
     bool is_list_doubtful = false;  // a write or sync of the uidlist failed: write it anew
     bool is_high_doubtful = false;  // a write or sync of posthorn-keywords failed: write it anew
-    std::uint64_t high_rewrite_at = 1U << 20U;  // bytes of posthorn-keywords: then anew
+    std::uint64_t high_rewrite_at = 4U << 20U;  // bytes of posthorn-keywords: then anew
     KeywordNamesPtr saved_keywords;             // as the index surely has them
     Keywords promised_keywords;                 // of a transfer under way, no message has them yet
     FreeNumbers free_numbers;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kHighKeywordsName = "posthorn-keywords";
 constexpr std::uint64_t kHighKeywordsMax = 256U << 20U;
-constexpr std::uint64_t kRewriteFrom = 1U << 20U;  // bytes
+constexpr std::uint64_t kRewriteFrom = 4U << 20U;  // bytes
 // With so many names the mailbox looks which of them are in use before it takes another number.
 constexpr std::size_t kForgetFrom = 64;
 constexpr std::size_t kMarkMax = 256;  // bytes of a mark's line without its numbers
@@ -98,7 +98,7 @@ Result<> Engine::write_high(State& state, const KeywordNames& names, const std::
   state.is_high_doubtful = true;
   TRY_OK(replace_file(disk(), state.path / kHighKeywordsName, text));
   state.is_high_doubtful = false;
-  state.high_rewrite_at = std::max<std::uint64_t>(kRewriteFrom, 2 * text.size());
+  state.high_rewrite_at = std::max<std::uint64_t>(kRewriteFrom, 4 * text.size());
   return {};
 }
 
@@ -181,20 +181,17 @@ Result<> Engine::look_for_numbers(State& state, const KeywordBits& given, Keywor
                                   FreeNumbers& free) {
   TRY(KeywordBits used, keywords_in_use(state));
   used |= given;
-  free = {.is_known = true};
+  free = {.is_known = true, .is_fresh = true};
   if (names.size() >= kForgetFrom) free.is_forgetting = names.keep(used) > 0;
-  std::size_t named = 0;
   for (std::size_t number = std::max(names.size(), kKeywordLettersMax); number-- > 0;) {
-    if (!names[number].empty()) {
-      ++named;
-    } else if (!used[number] && number < kKeywordLettersMax) {
+    if (!names[number].empty() || used[number]) continue;
+    if (number < kKeywordLettersMax) {
       free.letters |= std::uint32_t{1} << number;
-    } else if (!used[number]) {
+    } else {
       free.numbers.push_back(static_cast<KeywordNumber>(number));
     }
   }
   free.is_forgetting |= !free.numbers.empty();
-  free.grow_to = std::clamp(2 * named, kForgetFrom, kKeywordsMax);
   free.next = std::max(names.size(), kKeywordLettersMax);
   for (std::size_t number = free.next; number < kKeywordsMax; ++number)
     if (used[number]) free.next = number + 1;
@@ -205,11 +202,8 @@ Result<> Engine::look_for_numbers(State& state, const KeywordBits& given, Keywor
 // while a message or a mark has it.
 Result<std::optional<std::size_t>> Engine::take_number(State& state, const KeywordBits& given,
                                                        KeywordNames& names, FreeNumbers& free) {
-  for (int look = 0; look < 2; ++look) {
-    if (look > 0 || !free.is_known) {
-      TRY_OK(look_for_numbers(state, given, names, free));
-      look = 1;
-    }
+  for (;;) {
+    if (!free.is_known) TRY_OK(look_for_numbers(state, given, names, free));
     for (; free.letters != 0; free.letters &= free.letters - 1) {
       const auto letter = static_cast<std::size_t>(std::countr_zero(free.letters));
       if (!names[letter].empty()) continue;  // another program gave it
@@ -221,10 +215,10 @@ Result<std::optional<std::size_t>> Engine::take_number(State& state, const Keywo
       free.numbers.pop_back();
       return number;
     }
-    const std::size_t end = look > 0 ? kKeywordsMax : free.grow_to;
-    if (free.next < end) return free.next++;
+    if (free.next < (free.is_fresh ? kKeywordsMax : free.grow_to)) return free.next++;
+    if (free.is_fresh) return std::nullopt;
+    free.is_known = false;
   }
-  return std::nullopt;
 }
 
 // nullopt: a name is no keyword, or there is no number left for it.
@@ -293,6 +287,8 @@ Result<bool> Engine::add_keywords(State& state, const std::vector<std::string_vi
   change_of(state, changes).keywords = state.row.keywords;
   // Letters that had names may come back in files of a program that still knows them so.
   if (std::exchange(free.is_forgetting, false)) free.letters = 0;
+  if (std::exchange(free.is_fresh, false))
+    free.grow_to = std::clamp(2 * state.row.keywords->count(), kForgetFrom, kKeywordsMax);
   state.free_numbers = std::move(free);
   return true;
 }

@@ -104,7 +104,8 @@ class KeywordNames {
  public:
   static std::shared_ptr<const KeywordNames> none();
 
-  std::size_t size() const { return names_.size(); }        // numbers from here on have no name
+  std::size_t size() const { return names_.size(); }  // numbers from here on have no name
+  std::size_t count() const { return sorted_.size(); }
   const std::string& operator[](std::size_t number) const;  // empty: it has none (any more)
   const std::vector<std::string>& by_number() const { return names_; }
   std::optional<KeywordNumber> find(std::string_view name) const;

@@ -312,28 +312,30 @@ TEST_F(ManyKeywords, AFileThatComesBackHasItsKeywords) {
   EXPECT_EQ(of(*view, view->mailbox().entries()[0].uid), set_of(names_from(0, 100)));
 }
 
-// The file does not grow with each change.
+// The file does not grow with each change: lines of before and of messages that are gone go.
 TEST_F(ManyKeywords, TheirFileIsWrittenAnewWhenItHasGrown) {
+  const Path file = maildir() / "posthorn-keywords";
   Process run(folder_.path());
-  std::vector<Uid> uids;
-  for (int i = 0; i < 20; ++i) uids.push_back(run.deliver("INBOX", kMail).uid);
+  for (int i = 0; i < 3; ++i) run.deliver("INBOX", kMail);
   const ViewPtr view = run.view();
-  Names even, odd;
-  for (std::size_t i = 0; i < 2000; ++i) (i % 2 == 0 ? even : odd).push_back(name_of(i));
-  flags(run, *view, {1}, FlagMode::add, names_from(0, 2000));
-  std::uintmax_t written = 0, most = 0, before = 0;
-  for (int round = 0; round < 30; ++round) {
-    flags(run, *view, uids, FlagMode::replace, round % 2 == 0 ? even : odd);
-    const std::uintmax_t size = fs::file_size(maildir() / "posthorn-keywords");
-    if (size > before) written += size - before;
-    most = std::max(most, std::exchange(before, size));
+  flags(run, *view, {1, 2}, FlagMode::add, names_from(0, 60));
+  std::string lines;
+  while (lines.size() < 5U << 20U)
+    for (int i = 0; i < 1000; ++i)
+      append_high_mark(Keywords::of_mask(1U << 30U), "1700000000.gone", lines);
+  std::ofstream(file, std::ios::app) << lines;
+  flags(run, *view, {2}, FlagMode::replace, {"k50"});
+  EXPECT_LT(fs::file_size(file), 10'000U);
+  flags(run, *view, {3}, FlagMode::replace, {"k51"});
+  for (int round = 0; round < 2; ++round) {
+    remove_index();
+    Process again(folder_.path());
+    const ViewPtr inbox = again.view();
+    EXPECT_EQ(of(*inbox, 1), set_of(names_from(0, 60)));
+    EXPECT_EQ(of(*inbox, 2), NameSet{"k50"});
+    EXPECT_EQ(of(*inbox, 3), NameSet{"k51"});
+    again.close();
   }
-  EXPECT_GT(written, 2 * most);
-  EXPECT_LE(most, 2U << 20U);
-  run.close();
-  remove_index();
-  Process again(folder_.path());
-  EXPECT_EQ(of(*again.view(), 15), set_of(odd));
 }
 
 // An index of version 1: names as one text, sets as masks of 64 bits; lines with a mask.
@@ -474,9 +476,7 @@ class KeywordsCrash : public ManyKeywords {
     change(run, told, "c", 3, FlagMode::replace, {"k27"});
     deliver(run, told, "d", {"k33", "n2", "n3"});
     transfer(run, 1, Engine::Transfer::move);
-    transfer(run, 3, Engine::Transfer::copy);
-    change(run, told, "d", 4, FlagMode::remove, {"n2"});
-    transfer(run, 4, Engine::Transfer::move);
+    transfer(run, 4, Engine::Transfer::copy);
   }
   static void expect_kept(const Path& mail, const Told& told, const std::string& boot, int at) {
     SCOPED_TRACE("at operation " + std::to_string(at));
@@ -526,6 +526,7 @@ TEST_F(KeywordsCrash, KilledAtEveryOperation) {
       work(run, told);
     }
     expect_kept(folder.path(), told, "boot-1", at);
+    if (at % 3 != 0) continue;
     // What the files say is the same.
     remove_index_of(folder.path());
     expect_kept(folder.path(), told, "boot-1", at);
@@ -567,6 +568,7 @@ TEST_F(KeywordsCrash, OneFailureAtEveryOperationAndTheProcessLivesOn) {
       run.close();
     }
     expect_kept(folder.path(), told, "boot-1", at);
+    if (at % 3 != 0) continue;
     remove_index_of(folder.path());
     expect_kept(folder.path(), told, "boot-1", at);
   }
