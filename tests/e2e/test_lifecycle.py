@@ -24,7 +24,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import FULL, POSTHORN, ROOT, Server, Wire, message, port_is_free, wait_until
+from support import FULL, POSTHORN, ROOT, Server, Smarthost, Wire, message, port_is_free, wait_until
 from test_crash import Load
 
 STORM = 200 if FULL else 20
