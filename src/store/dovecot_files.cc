@@ -20,7 +20,7 @@ std::string_view take_line(std::string_view& text) {
 
 // "26-29,31". What is no number of ours is passed over; nullopt: it is no list.
 std::optional<Keywords> parse_numbers(std::string_view list) {
-  KeywordBits bits;
+  std::vector<KeywordNumber> numbers;
   while (!list.empty()) {
     const std::size_t end = std::min(list.find(','), list.size());
     const std::string_view range = list.substr(0, end);
@@ -28,12 +28,17 @@ std::optional<Keywords> parse_numbers(std::string_view list) {
     const std::size_t dash = std::min(range.find('-'), range.size());
     const auto first = to_number<std::size_t>(range.substr(0, dash));
     const auto last = dash == range.size() ? first : to_number<std::size_t>(range.substr(dash + 1));
-    if (!first || !last) return std::nullopt;
+    if (!first || !last || numbers.size() > 2 * kKeywordsMax) return std::nullopt;
     for (std::size_t n = std::max(*first, kKeywordLettersMax);
          n <= std::min(*last, kKeywordsMax - 1); ++n)
-      bits.set(n);
+      numbers.push_back(static_cast<KeywordNumber>(n));
   }
-  return Keywords::of(bits);
+  if (std::ranges::adjacent_find(numbers, std::ranges::greater_equal()) != numbers.end()) {
+    std::ranges::sort(numbers);
+    const auto rest = std::ranges::unique(numbers);
+    numbers.erase(rest.begin(), rest.end());
+  }
+  return Keywords::of(numbers);
 }
 
 // Version 2 writes \001 as "\0011", tab as "\001t", CR as "\001r", LF as "\001n".

@@ -22,6 +22,18 @@ Result<HighKeywords> read_high_keywords(const Path& maildir) {
   return text ? parse_high_keywords(*text) : HighKeywords{};
 }
 
+// The lines of names, which are few.
+std::string without_marks(std::string_view text) {
+  std::string names;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    if (text.front() != '#' && text.front() != '=') names += text.substr(0, end + 1);
+    text.remove_prefix(end + 1);
+  }
+  return names;
+}
+
 bool is_in(const FolderScan& found, std::string_view base) {
   const auto at = std::ranges::lower_bound(found.files, base, {}, &FolderFile::base);
   return at != found.files.end() && at->base() == base;
@@ -117,7 +129,8 @@ Result<bool> Engine::has_room_for_marks(State& state, std::size_t messages, std:
 
 // The file has each name before the index has it.
 Result<> Engine::read_high_names(State& state) {
-  TRY(const HighKeywords high, read_high_keywords(state.path));
+  TRY(const auto text, read_file(state.path / kHighKeywordsName, kHighKeywordsMax));
+  const HighKeywords high = text ? parse_high_keywords(without_marks(*text)) : HighKeywords{};
   if (high.names.empty()) return {};
   auto known = std::make_shared<KeywordNames>(*state.row.keywords);
   for (const auto& [number, name] : high.names) known->set(number, name);

@@ -56,8 +56,8 @@ Keywords Keywords::of(std::span<const KeywordNumber> ascending) {
 Keywords Keywords::of(const KeywordBits& bits) {
   std::vector<KeywordNumber> numbers;
   numbers.reserve(bits.count());
-  for (std::size_t i = 0; i < bits.size(); ++i)
-    if (bits[i]) numbers.push_back(static_cast<KeywordNumber>(i));
+  for (std::size_t i = bits._Find_first(); i < bits.size(); i = bits._Find_next(i))
+    numbers.push_back(static_cast<KeywordNumber>(i));
   return of(numbers);
 }
 

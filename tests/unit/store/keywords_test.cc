@@ -322,7 +322,8 @@ TEST_F(ManyKeywords, TheirFileIsWrittenAnewWhenItHasGrown) {
   std::string lines;
   while (lines.size() < 5U << 20U)
     for (int i = 0; i < 1000; ++i)
-      append_high_mark(Keywords::of_mask(1U << 30U), "1700000000.gone", lines);
+      append_high_mark(Keywords::of_mask(1U << 30U), "1700000000.gone" + std::string(180, 'x'),
+                       lines);
   std::ofstream(file, std::ios::app) << lines;
   flags(run, *view, {2}, FlagMode::replace, {"k50"});
   EXPECT_LT(fs::file_size(file), 10'000U);
