@@ -206,6 +206,23 @@ class ManyKeywords(unittest.TestCase):
         one.logout()
         other.logout()
 
+    def test_they_go_with_exports_and_imports(self):
+        client = self.server.imap("alice")
+        self.append(client, "INBOX")
+        client.select()
+        client.store("1", "+FLAGS", f"({' '.join(names(0, 3000))})")
+        client.logout()
+        user, place = "alice@example.org", self.server.root
+        self.server.run("export", "mbox", str(place / "out.mbox"), "--user", user, "--folder", "INBOX")
+        self.server.run("export", "maildir", str(place / "out"), "--user", user)
+        self.server.run("import", "mbox", str(place / "out.mbox"), "--user", user, "--folder", "FromMbox")
+        self.server.run("import", "maildir", str(place / "out" / ""), "--user", user, "--folder", "FromMaildir")
+        client = self.server.imap("alice")
+        for folder in ("FromMbox", "FromMaildir"):
+            self.assertEqual(client.select(folder)[1], [b"1"])
+            self.assertEqual(set(keywords_of(client, 1)), set(names(0, 3000)), folder)
+        client.logout()
+
     def test_more_than_there_may_be(self):
         client = self.server.imap("alice")
         for mailbox in ("Full", "Other"):
