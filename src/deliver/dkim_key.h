@@ -54,7 +54,8 @@ struct DkimKeyFile {
   std::string selector;
   Path path;
 };
-// A domain's, in the order of their names; what is no SELECTOR.pem is passed over. Blocks.
+// A domain's, in the order of their names; what is no SELECTOR.pem, or SELECTOR.private as
+// opendkim names it, is passed over. Blocks.
 Result<std::vector<DkimKeyFile>> find_dkim_keys(const Path& folder, std::string_view domain);
 // The domains with a folder. Blocks.
 Result<std::vector<std::string>> find_dkim_domains(const Path& folder);

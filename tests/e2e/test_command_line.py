@@ -28,9 +28,11 @@ class Terminal(unittest.TestCase):
 
     def test_a_key_with_a_passphrase_is_not_asked_for(self):
         with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
             posthorn("init", folder, "--hostname", "mail.a.test", "--domain", "a.test")
             key = pathlib.Path(folder, "tls/key.pem")
-            subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", key], check=True)
+            locked = subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret"], capture_output=True, check=True)
+            key.write_bytes(locked.stdout)
             pid, terminal = pty.fork()
             if pid == 0:
                 os.execl(POSTHORN, "posthorn", "check", "-c", f"{folder}/conf/posthorn.toml")
