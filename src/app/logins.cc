@@ -6,6 +6,7 @@
 
 #include "base/events.h"
 #include "maps/cross_check.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::app {
 namespace {
@@ -55,12 +56,31 @@ class Comparison {
       if (!boxes.contains(name) && ++told <= kSameMax)
         warn(config_.paths.users.native(), fmt::format("{} may log in and has no mailbox", name),
              fmt::format("posthorn user add makes both; or a line in maps/mailboxes: {} ok", name));
+    compare_folders(boxes);
     told = 0;
     for (const auto& [box, place] : boxes)
       if (!names.contains(std::string(box)) && ++told <= kSameMax)
         warn(std::string(place),
              fmt::format("nobody can read the mailbox {}: there is no such login", box),
              fmt::format("`posthorn user add {}` makes one; or take its line out", box));
+  }
+
+  // Where store.location lacks {domain}, two of one name would read each other's mail.
+  void compare_folders(const std::map<std::string_view, std::string_view>& boxes) {
+    std::map<Path, std::string_view> owners;
+    std::size_t told = 0;
+    for (const auto& [box, place] : boxes) {
+      const auto path = store::account_path(config_.paths.mail, config_.store.location, box);
+      if (!path) continue;
+      const auto [owner, is_new] = owners.emplace(*path, box);
+      if (!is_new && ++told <= kSameMax)
+        warn(
+            std::string(place),
+            fmt::format("{} and {} have one folder, {}: who of them logs in first has the mail of "
+                        "both, and the other one none",
+                        owner->second, box, path->native()),
+            "store.location = \"{domain}/{user}\" gives each one its own; move the maildirs along");
+    }
   }
 
   // What is no address at all is told of with the table's lines.

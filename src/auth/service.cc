@@ -225,6 +225,18 @@ const std::string* AuthService::hash_of(const Users& users, const std::string& a
   return all != hashes.end() ? &all->second : nullptr;
 }
 
+// Dovecot's allow_nets of the account's line.
+bool AuthService::may_come_from(const Users& users, const std::string& account,
+                                const std::string& address) const {
+  const auto& bounds = users.file.allow_nets;
+  if (bounds.empty()) return true;
+  auto found = bounds.find(account);
+  const std::string local = account.substr(0, account.rfind('@'));
+  if (found == bounds.end() && !users.file.hashes.contains(account) && account_of(local) == account)
+    found = bounds.find(local);
+  return found == bounds.end() || found->second.contains(address);
+}
+
 net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
                                                              std::string account) const {
   if (sources_.users == nullptr || users != users_) {
@@ -415,6 +427,10 @@ net::Task<Verdict> AuthService::judge(Attempt attempt) {
     else if (*checked == Checked::unknown_user || !account)
       why = "unknown user";
     good = checked && *checked == Checked::right && account && !acts_for_other;
+    if (good && !may_come_from(*users_for(attempt.service), *account, attempt.address)) {
+      good = false;
+      why = "allow_nets";
+    }
   }
   if (good) {
     if (throttled) throttle_.succeed(key);

@@ -114,6 +114,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   static UsersPtr parse(const std::string& text, const Path& path);
   Read read_users(const Path& path, const UsersPtr& before) const;
   const UsersPtr& users_for(const std::string& service) const;
+  bool may_come_from(const Users& users, const std::string& account,
+                     const std::string& address) const;
   const std::string* hash_of(const Users& users, const std::string& account) const;
   net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
   const std::string* stand_in_for(const Users& users, const std::string& account) const;

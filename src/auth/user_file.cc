@@ -20,6 +20,7 @@ bool is_control(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
 }
 
+constexpr std::string_view kNoHash = "!";           // crypt(5): no password has it
 constexpr std::string_view kMark = "\xEF\xBB\xBF";  // an editor's byte order mark
 
 struct Place {
@@ -70,15 +71,13 @@ std::vector<std::string_view> words_of(std::string_view text) {
 }
 
 // What Dovecot would do by a field of the last one (passwd-file's extra fields) and this server does
-// not. Those that shut somebody out are missed where they are not obeyed.
+// not.
 struct UnusedField {
   std::string_view name;
   Weight weight;
   std::string_view meaning;
 };
 constexpr UnusedField kUnusedFields[] = {
-    {"nologin", Weight::warning, "the account can log in; put a ! in front of its hash"},
-    {"allow_nets", Weight::warning, "the account can log in from everywhere"},
     {"nopassword", Weight::warning, "a password is asked for"},
     {"proxy", Weight::warning, "the login is served here"},
     {"userdb_mail", Weight::note, "mail lies where store.location says"},
@@ -86,6 +85,25 @@ constexpr UnusedField kUnusedFields[] = {
     {"userdb_uid", Weight::note, "mail belongs to the account users.store"},
     {"userdb_gid", Weight::note, "mail belongs to the account users.store"},
 };
+
+// Passwd-file's extra fields that shut somebody out. A network that is none lets nobody in, as with
+// Dovecot; "local" are its own processes, which do not come here.
+enum class Door { open, shut, networks, faulty };
+Door read_door(std::string_view word, Networks& networks) {
+  if (word == "nologin" || word.starts_with("nologin=")) return Door::shut;
+  if (!word.starts_with("allow_nets=")) return Door::open;
+  std::vector<std::string> texts;
+  for (std::string_view left = word.substr(word.find('=') + 1); !left.empty();) {
+    const std::size_t end = std::min(left.find(','), left.size());
+    if (const auto text = left.substr(0, end); !text.empty() && text != "local")
+      texts.emplace_back(text);
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  auto parsed = Networks::parse(texts);
+  if (!parsed) return Door::faulty;
+  networks = *std::move(parsed);
+  return Door::networks;
+}
 
 // Once for each kind of field.
 void tell_unused(UserFile& file, std::set<std::string, std::less<>>& told, std::string_view word,
@@ -183,6 +201,16 @@ UserFile parse_users(std::string_view text, const std::string& path) {
           "{}:{}: nobody can log in as {}: {}; `posthorn user passwd` makes a hash that works",
           path, number, line.substr(0, place->key_size), *fault));
     for (const std::string_view word : words_of(extra_of(rest))) {
+      Networks networks;
+      const Door door = read_door(word, networks);
+      if (door == Door::networks) file.allow_nets.insert_or_assign(key, std::move(networks));
+      if (door == Door::shut || door == Door::faulty) file.hashes[key] = kNoHash;
+      if (door == Door::faulty)
+        file.warnings.push_back(fmt::format(
+            "{}:{}: nobody can log in as {}: {} names a network that is none; the form is "
+            "allow_nets=192.0.2.0/24,2001:db8::/32",
+            path, number, line.substr(0, place->key_size), word));
+      if (door != Door::open) continue;
       const auto text_of_rule = rule_of(word);
       if (!text_of_rule) {
         tell_unused(file, told_fields, word, fmt::format("{}:{}", path, number));

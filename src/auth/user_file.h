@@ -1,7 +1,8 @@
 // conf/users: accounts in Dovecot's passwd-file form,
 // user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Of the
-// fields behind the hash only userdb_quota_rule=…, userdb_quota_rule2=… in the last one are used;
-// what else a line holds is kept when it is edited, and what Dovecot would do with it is told.
+// fields behind the hash only those in the last one are used that bound somebody: userdb_quota_rule=…
+// and its like, nologin, allow_nets=…. What else a line holds is kept when it is edited, and what
+// Dovecot would do with it is told.
 #pragma once
 
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/networks.h"
 #include "base/file.h"
 #include "base/result.h"
 
@@ -17,6 +19,8 @@ namespace posthorn::auth {
 struct UserFile {
   std::map<std::string, std::string>
       hashes;  // by lower-case user name as it stands, with or without a domain
+  // nologin: the hash is one that no password has.
+  std::map<std::string, Networks> allow_nets;      // of those who may log in from some only
   std::map<std::string, std::string> quota_rules;  // of those who have any, with blanks between
   std::vector<std::string> faults;                 // "file:line: reason"
   std::vector<std::string> faulty_names;  // whose line has a fault, as far as it names somebody

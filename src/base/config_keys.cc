@@ -256,8 +256,9 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
   v.count("attempts_per_destination_max", c.attempts_per_destination_max, 1, 10'000,
           "Deliveries at once, to one place.");
   v.count("messages_max", c.messages_max, 1, 10'000'000,
-          "Messages in the queue; over it new mail gets 452.");
-  v.bytes("free_min", c.free_min, 0, 1024 * kGiB, "Free disk below which new mail gets 452.");
+          "Messages in the queue; over it new mail is put off (451).");
+  v.bytes("free_min", c.free_min, 0, 1024 * kGiB,
+          "Free disk below which new mail is put off (451).");
   v.flag("bounce_headers_only", c.bounce_headers_only,
          "A bounce returns the header, not the whole message.");
   v.section("filter", "The after-queue spam filter: SpamAssassin's spamd.");

@@ -118,6 +118,20 @@ TEST_F(ServiceTest, Passwords) {
   EXPECT_EQ(login(attempt("alice", std::string(5000, 'x'))).outcome, Outcome::refused);
 }
 
+// Dovecot's fields of an account's line.
+TEST_F(ServiceTest, WhoIsShutOut) {
+  write(
+      "gone@example.test:{PLAIN}good::::::nologin\n"
+      "inner@example.test:{PLAIN}good::::::allow_nets=10.0.0.0/8\n"
+      "bare:{PLAIN}good::::::allow_nets=10.0.0.0/8\n");
+  start({"192.0.2.0/24", "10.0.0.0/8"});
+  for (const std::string user : {"gone", "inner", "bare", "bare@example.test"})
+    EXPECT_EQ(login(attempt(user, "good")).outcome, Outcome::refused) << user;
+  EXPECT_EQ(login(attempt("gone", "good", "10.1.1.1")).outcome, Outcome::refused);
+  for (const std::string user : {"inner", "bare", "bare@example.test"})
+    EXPECT_EQ(login(attempt(user, "good", "10.1.1.1")).outcome, Outcome::ok) << user;
+}
+
 TEST_F(ServiceTest, AuthorizationId) {
   start({"192.0.2.0/24"});
   const struct {

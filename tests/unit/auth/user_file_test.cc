@@ -201,18 +201,39 @@ TEST(UserFile, FieldsThatAreNotUsed) {
   using Texts = std::vector<std::string>;
   const UserFile file = parse_users(
       "a@x:!:1:2::/h::userdb_mail=maildir:~/m userdb_quota_rule=*:storage=1G k=v\n"
-      "b@x:!::::::nologin userdb_mail=mbox:~/m allow_nets=10.0.0.0/8 userdb_x=1\n"
-      "c@x:!::::::nologin=y userdb_x=2\n",
+      "b@x:!::::::proxy=y userdb_mail=mbox:~/m userdb_x=1\n"
+      "c@x:!::::::proxy userdb_x=2\n",
       "users");
   EXPECT_TRUE(file.faults.empty());
   EXPECT_EQ(file.warnings,
-            (Texts{"users:2: the field nologin is not used: the account can log in; put a ! in "
-                   "front of its hash",
-                   "users:2: the field allow_nets is not used: the account can log in from "
-                   "everywhere"}));
+            (Texts{"users:2: the field proxy is not used: the login is served here"}));
   EXPECT_EQ(file.notes, (Texts{"users:1: the field userdb_mail is not used: mail lies where "
                                "store.location says",
                                "users:2: the field userdb_x is not used"}));
+}
+
+TEST(UserFile, FieldsThatShutSomebodyOut) {
+  const UserFile file = parse_users(
+      "a@x:{PLAIN}pw::::::nologin\n"
+      "b@x:{PLAIN}pw::::::k=v nologin=y\n"
+      "c@x:{PLAIN}pw::::::allow_nets=10.0.0.0/8,2001:db8::/32,local\n"
+      "d@x:{PLAIN}pw::::::allow_nets=inner.test\n"
+      "e@x:{PLAIN}pw::::::userdb_nologin=y nologins\n"
+      "f@x:{PLAIN}pw::::::allow_nets=local\n",
+      "users");
+  EXPECT_TRUE(file.faults.empty());
+  EXPECT_EQ(file.hashes.at("a@x"), "!");
+  EXPECT_EQ(file.hashes.at("b@x"), "!");
+  EXPECT_EQ(file.hashes.at("c@x"), "{PLAIN}pw");
+  EXPECT_TRUE(file.allow_nets.at("c@x").contains("10.1.2.3"));
+  EXPECT_TRUE(file.allow_nets.at("c@x").contains("2001:db8::1"));
+  EXPECT_FALSE(file.allow_nets.at("c@x").contains("192.0.2.1"));
+  EXPECT_EQ(file.hashes.at("d@x"), "!");
+  EXPECT_EQ(file.hashes.at("e@x"), "{PLAIN}pw");
+  EXPECT_FALSE(file.allow_nets.at("f@x").contains("127.0.0.1"));
+  ASSERT_EQ(file.warnings.size(), 1U);
+  EXPECT_TRUE(file.warnings.front().starts_with(
+      "users:4: nobody can log in as d@x: allow_nets=inner.test names a network that is none"));
 }
 
 TEST(UserFile, OtherEncodings) {
