@@ -102,7 +102,10 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   }
   // With several domains programs of this machine are of none, but of its name: whom they write to
   // by a bare name is of the first, as postmaster is, and so is who is told what became of it.
-  if ((question.may_relay || question.is_notice) && is_own_host(split(address).second) &&
+  // Otherwise nobody has an address there.
+  const bool is_answer = question.is_notice && config_.server.default_domain.empty() &&
+                         set->local_domains().size() > 1;
+  if ((question.may_relay || is_answer) && is_own_host(split(address).second) &&
       !role_of(address)) {
     CO_TRY(const bool is_ours, co_await is_local_domain(set, split(address).second));
     CO_TRY(const bool leaves, co_await has_transport(set, split(address).second));

@@ -634,6 +634,18 @@ TEST_F(DirectoryTest, WhoIsToldAtTheHost) {
   EXPECT_FALSE(planned("friend@elsewhere.test"));
 }
 
+// Where programs are of a domain, nothing of theirs came from the host's name.
+TEST_F(DirectoryTest, NobodyIsToldAtTheHostOfADefaultDomain) {
+  files.config().server.hostname = "mail.host.test";
+  files.config().server.default_domain = "example.test";
+  start();
+  const auto answer =
+      loop.run(directory->recipient({.address = "alice@mail.host.test", .is_notice = true}));
+  ASSERT_TRUE(answer);
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, 554);
+}
+
 // relay.fallback, with the host's own login and never a sender's; not ourselves.
 TEST_F(DirectoryTest, Fallbacks) {
   files.write("relay-sasl", "[spare.example]:587 spare:p1\nalice@example.test hers:p2\n");
