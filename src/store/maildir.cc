@@ -94,7 +94,12 @@ Stamp stamp_of(const Path& path) {
 Result<FolderScan> scan_maildir(const Path& maildir) {
   FolderScan scan;
   // new/ first: files wander from new/ to cur/, never back.
-  TRY(scan.in_new, read_place(maildir / "new", Place::in_new, scan));
+  // A backup without empty folders has none: what is in cur/ is there all the same.
+  const Path in_new = maildir / "new";
+  struct stat st{};
+  if (::lstat(in_new.c_str(), &st) == 0 || errno != ENOENT) {
+    TRY(scan.in_new, read_place(in_new, Place::in_new, scan));
+  }
   TRY(scan.in_cur, read_place(maildir / "cur", Place::in_cur, scan));
   std::ranges::sort(scan.files, [](const FolderFile& a, const FolderFile& b) {
     const int order = a.base().compare(b.base());
