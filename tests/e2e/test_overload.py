@@ -324,6 +324,9 @@ class Disk(unittest.TestCase):
             for number in range(3):
                 server.send(message(f"number {number}", f"body {number}\r\n"))
                 server.wait_for(f"body {number}")
+            # Of who never logged in before: the folders that a login makes find no room.
+            server.send(message("for alice", "body for alice\r\n"), to="alice@example.org")
+            wait_until(lambda: list(server.maildir("alice").glob("new/*")))
             inbox = server.maildir("bob")
             client = server.imap("bob")
             validity = client.status("INBOX", "(UIDVALIDITY)")[1]
@@ -347,6 +350,10 @@ class Disk(unittest.TestCase):
                     server.stop()
                     server.start()
                 wait_until(answers)
+                client = server.imap("alice")
+                self.assertEqual(client.select(), ("OK", [b"1"]))
+                self.assertEqual(client.uid("fetch", "1:*", "(BODY.PEEK[])")[0], "OK")
+                client.logout()
                 client = server.imap("bob")
                 self.assertEqual(client.status("INBOX", "(UIDVALIDITY)")[1], validity)
                 self.assertEqual(client.select()[0], "OK")

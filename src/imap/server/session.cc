@@ -117,12 +117,14 @@ net::Task<> Session::begin() {
   slot_ = std::move(admitted->slot);
   const std::string& account = admitted->account;
   auto opened = co_await services_.accounts.open(account);
-  Result<> ready = opened ? co_await (*opened)->ensure_defaults() : std::unexpected(opened.error());
-  if (!ready) {
-    log_.error(event::imap_failed, {{"account", account}, {"error", ready.error().what}});
+  if (!opened) {
+    log_.error(event::imap_failed, {{"account", account}, {"error", opened.error().what}});
     CO_TRY_OK(co_await answer(tag_ + " NO [UNAVAILABLE] The mailboxes cannot be opened now.\r\n"));
-    co_return ready;
+    co_return std::unexpected(opened.error());
   }
+  // On a full disk they are put off to a later login: what is there can be read and removed.
+  if (const auto made = co_await (*opened)->ensure_defaults(); !made)
+    log_.warn(event::store_failed, {{"account", account}, {"error", made.error().what}});
   account_ = *std::move(opened);
   log_.info(event::imap_opened, {{"account", account_->name()}, {"address", what.address}});
   co_return co_await answer(
