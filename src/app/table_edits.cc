@@ -8,6 +8,7 @@
 
 #include "auth/user_file.h"
 #include "maps/table_set.h"
+#include "maps/text_lines.h"
 
 namespace posthorn::app {
 namespace {
@@ -39,6 +40,9 @@ Result<const std::string*> EditedText::text() {
   if (is_new_ && errno != ENOENT) return fail_errno("stat", real_.native(), errno);
   TRY(auto read, read_file(real_, kFileMax));
   text_ = read ? *std::move(read) : std::string();
+  if (const auto why = maps::find_encoding_fault(text_))
+    return fail(ErrorKind::permanent,
+                fmt::format("{}: {}; nothing was written", path_.native(), *why));
   is_read_ = true;
   return &text_;
 }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/ascii.h"
+#include "base/utf8.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -21,12 +22,13 @@ Result<> check(const TextChange& change) {
     return fail(ErrorKind::permanent,
                 fmt::format("\"{}\": a text table cannot hold {}", change.key.substr(0, 200), why));
   };
-  if (change.key.empty() || change.key.front() == '#' ||
+  if (!is_utf8(change.key) || change.key.empty() || change.key.front() == '#' ||
       change.key.find_first_of(kSpace) != std::string::npos ||
       std::ranges::any_of(change.key, is_control))
     return refuse("such a key");
   if (!change.value) return {};
-  if (change.value->empty() || std::ranges::any_of(*change.value, is_control) ||
+  if (!is_utf8(*change.value) || change.value->empty() ||
+      std::ranges::any_of(*change.value, is_control) ||
       kSpace.find(change.value->front()) != std::string_view::npos ||
       kSpace.find(change.value->back()) != std::string_view::npos)
     return refuse("such a value");
@@ -36,6 +38,7 @@ Result<> check(const TextChange& change) {
 }  // namespace
 
 Result<std::string> edit_text(std::string_view text, std::span<const TextChange> changes) {
+  if (const auto why = find_encoding_fault(text)) return fail(ErrorKind::permanent, *why);
   struct State {
     const TextChange* change;
     bool written;
@@ -84,6 +87,8 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
   }
   // A key that begins like a mark would lose that at the file's beginning.
   if (is_marked || out.starts_with(kMark)) out.insert(0, kMark);
+  // One that begins like UTF-16's would make the file that.
+  if (find_encoding_fault(out)) out.insert(0, "\n");
   return out;
 }
 

@@ -100,8 +100,11 @@ HighKeywords parse_high_keywords(std::string_view text) {
       } else if (const auto bits = to_number<std::uint64_t>(word.substr(1), 16)) {
         keywords = Keywords::of_mask(*bits).high();
       }
-      if (keywords && !rest.empty())
-        out.marks.insert_or_assign(std::string(rest), *std::move(keywords));
+      // What no name of ours holds would not read back the same.
+      const bool is_name = !rest.empty() && std::ranges::none_of(rest, [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == '/';
+      });
+      if (keywords && is_name) out.marks.insert_or_assign(std::string(rest), *std::move(keywords));
     } else {
       const auto bit = to_number<std::size_t>(word);
       if (!bit || *bit < kKeywordLettersMax || *bit >= kKeywordsMax) continue;

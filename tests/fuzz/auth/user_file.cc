@@ -22,7 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const char c : first.substr(0, 60))
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '@' || c == '.') user += c;
   // A byte order mark inside becomes one when the lines before it go.
-  if (user.empty() || text.find("\xEF\xBB\xBF", 1) != std::string_view::npos) return 0;
+  if (user.empty() || !file.is_text) return 0;
+  for (const std::string_view mark : {"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"})
+    if (text.find(mark, 1) != std::string_view::npos) return 0;
   const std::string hash = "{SHA512-CRYPT}$6$salt$text";
   const auto set = auth::edit_users(text, user, &hash);
   test::require(set.has_value());

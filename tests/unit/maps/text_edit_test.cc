@@ -55,6 +55,11 @@ TEST(TextEdit, Rows) {
       {"info@xn--mller-kva.test 0\n", {"info@m\xC3\xBCller.test", std::nullopt}, ""},
       {"xn--mller-kva.test 0\n", {"m\xC3\xBCller.test", std::nullopt}, ""},
       {"@m\xC3\xBCller.test 0\n", {"@xn--mller-kva.test", std::nullopt}, ""},
+      // What would make UTF-16 of the file, and what is.
+      {"", {"\xFF\xFE", "1"}, "ERROR"},
+      {"", {"a", "\xFF"}, "ERROR"},
+      {"\xFF\xFE 1\n", {"a", "1"}, "ERROR"},
+      {"a 0\n\xFF\xFE 1\n", {"a", std::nullopt}, "\n\xFF\xFE 1\n"},
       {"", {"a b", "1"}, "ERROR"},
       {"", {"#a", "1"}, "ERROR"},
       {"", {"", "1"}, "ERROR"},
