@@ -1,11 +1,9 @@
 #include "app/login_names.h"
 
-#include "net/timer.h"
-
 namespace posthorn::app {
 namespace {
 
-constexpr std::size_t kThreads = 4;
+constexpr std::size_t kAtOnce = 2;
 constexpr auto kKnownFor = 1min;  // an account that was made or renamed is seen by then
 constexpr std::size_t kKnownMax = 10'000;
 constexpr auto kWaitMax = 10s;
@@ -18,8 +16,12 @@ struct LoginNames::Asked {
   std::optional<Result<std::string>> answer;
 };
 
-LoginNames::LoginNames(net::Scope& scope, Find find, const Clock& clock)
-    : scope_(scope), find_(std::move(find)), clock_(clock), pool_(kThreads) {}
+LoginNames::LoginNames(net::Scope& scope, net::BlockingPool& pool, Find find, const Clock& clock)
+    : scope_(scope),
+      find_(std::move(find)),
+      clock_(clock),
+      pool_(pool),
+      answered_(scope.executor()) {}
 
 net::Task<std::string> LoginNames::find(std::uint32_t uid) {
   const auto known = known_.find(uid);
@@ -39,7 +41,17 @@ net::Task<std::string> LoginNames::find(std::uint32_t uid) {
 
 net::Awaitable<void> LoginNames::ask(LoginNames* self, std::uint32_t uid,
                                      std::shared_ptr<Asked> asked) {
-  asked->answer = co_await self->pool_.run([self, uid] { return self->find_(uid); });
+  const SteadyTime deadline = Clock::system().steady_now() + kWaitMax;
+  while (self->asking_ >= kAtOnce && co_await self->answered_.wait(deadline)) {
+  }
+  if (self->asking_ < kAtOnce) {
+    ++self->asking_;
+    asked->answer = co_await self->pool_.run([self, uid] { return self->find_(uid); });
+    --self->asking_;
+    self->answered_.set();
+  } else {
+    asked->answer = fail(ErrorKind::temporary, "too many accounts' names are asked for");
+  }
   if (*asked->answer) {
     if (self->known_.size() >= kKnownMax) self->known_.clear();
     self->known_[uid] = {**asked->answer, self->clock_.steady_now() + kKnownFor};

@@ -1,6 +1,6 @@
 // The names of this machine's accounts, by uid, for who connects to submit.sock. They may come from
-// a service (sssd, LDAP, nscd) that takes its time or hangs: threads of its own wait for it and
-// nothing else, one question an account at a time, and what is known is remembered for a minute.
+// a service (sssd, LDAP, nscd) that takes its time or hangs: a few of the pool's threads at most wait
+// for it, one question an account at a time, and what is known is remembered for a minute.
 #pragma once
 
 #include <map>
@@ -9,13 +9,15 @@
 
 #include "net/blocking_pool.h"
 #include "net/scope.h"
+#include "net/timer.h"
 
 namespace posthorn::app {
 
 class LoginNames {
  public:
   using Find = std::function<Result<std::string>(std::uint32_t uid)>;  // may block
-  LoginNames(net::Scope& scope, Find find, const Clock& clock = Clock::system());
+  LoginNames(net::Scope& scope, net::BlockingPool& pool, Find find,
+             const Clock& clock = Clock::system());
   // "uid1234" if it has none. An Error: that cannot be asked now.
   net::Task<std::string> find(std::uint32_t uid);
   std::size_t size() const { return known_.size(); }
@@ -32,7 +34,9 @@ class LoginNames {
   net::Scope& scope_;
   Find find_;
   const Clock& clock_;
-  net::BlockingPool pool_;
+  net::BlockingPool& pool_;
+  net::Event answered_;
+  std::size_t asking_ = 0;  // threads that are at it
   std::map<std::uint32_t, Known> known_;
   std::map<std::uint32_t, std::shared_ptr<Asked>> asked_;
 };

@@ -264,7 +264,7 @@ class QueueRole final : public Role {
   route::RemoteDirectory directory_;
   auth::RemoteLimiter limiter_;
   auth::ProgramLimiter program_limiter_{setup_.config.submission, limiter_};
-  LoginNames login_names_{scope_, find_login_name};
+  LoginNames login_names_{scope_, setup_.pool, find_login_name};
   net::ConnectionLimits limits_;  // of programs
   std::unique_ptr<net::Resolver> resolver_, name_resolver_;
   std::optional<net::ClientNames> client_names_;

@@ -43,7 +43,8 @@ class LoginNamesTest : public testing::Test {
   std::set<std::uint32_t> hangs_;
   bool has_let_go_ = false;
   int asked_ = 0;
-  LoginNames names_{loop_.scope(), [this](std::uint32_t uid) { return ask(uid); }, clock_};
+  LoginNames names_{loop_.scope(), loop_.pool(), [this](std::uint32_t uid) { return ask(uid); },
+                    clock_};
 };
 
 TEST_F(LoginNamesTest, AreRememberedForAWhile) {
