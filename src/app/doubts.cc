@@ -123,7 +123,7 @@ class Doubts {
     const std::uint64_t size = static_cast<std::uint64_t>(disk.f_blocks) * disk.f_frsize;
     if (size < config_.queue.free_min)
       warn("queue", "free_min",
-           fmt::format("the disk of {} has {} in all: every mail gets 452",
+           fmt::format("the disk of {} has {} in all: every mail is put off (451)",
                        config_.paths.spool.native(), quota::format_size(size)),
            "write less than is free there");
   }
@@ -216,9 +216,8 @@ class Doubts {
     std::error_code error;
     if (log != "-" && log.has_parent_path() && !std::filesystem::exists(log.parent_path(), error))
       warn("log", "file",
-           fmt::format("there is no folder {}: the log goes to standard output",
-                       log.parent_path().native()),
-           "make it, or name another");
+           fmt::format("there is no folder {}, and a start makes one", log.parent_path().native()),
+           "make it yourself, or name another");
     const std::string mail = config_.paths.mail.native() + "/";
     const std::string spool = config_.paths.spool.native() + "/";
     if (mail.starts_with(spool) || spool.starts_with(mail))

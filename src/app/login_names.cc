@@ -3,7 +3,7 @@
 namespace posthorn::app {
 namespace {
 
-constexpr std::size_t kAtOnce = 2;
+constexpr std::size_t kThreads = 4;
 constexpr auto kKnownFor = 1min;  // an account that was made or renamed is seen by then
 constexpr std::size_t kKnownMax = 10'000;
 constexpr auto kWaitMax = 10s;
@@ -20,7 +20,8 @@ LoginNames::LoginNames(net::Scope& scope, net::BlockingPool& pool, Find find, co
     : scope_(scope),
       find_(std::move(find)),
       clock_(clock),
-      pool_(pool),
+      own_(net::BlockingPool::make(kThreads).value_or(nullptr)),
+      pool_(own_ ? *own_ : pool),
       answered_(scope.executor()) {}
 
 net::Task<std::string> LoginNames::find(std::uint32_t uid) {
@@ -42,9 +43,10 @@ net::Task<std::string> LoginNames::find(std::uint32_t uid) {
 net::Awaitable<void> LoginNames::ask(LoginNames* self, std::uint32_t uid,
                                      std::shared_ptr<Asked> asked) {
   const SteadyTime deadline = Clock::system().steady_now() + kWaitMax;
-  while (self->asking_ >= kAtOnce && co_await self->answered_.wait(deadline)) {
+  const std::size_t at_once = self->own_ ? self->own_->threads() : 1;
+  while (self->asking_ >= at_once && co_await self->answered_.wait(deadline)) {
   }
-  if (self->asking_ < kAtOnce) {
+  if (self->asking_ < at_once) {
     ++self->asking_;
     asked->answer = co_await self->pool_.run([self, uid] { return self->find_(uid); });
     --self->asking_;

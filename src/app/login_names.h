@@ -1,6 +1,7 @@
 // The names of this machine's accounts, by uid, for who connects to submit.sock. They may come from
-// a service (sssd, LDAP, nscd) that takes its time or hangs: a few of the pool's threads at most wait
-// for it, one question an account at a time, and what is known is remembered for a minute.
+// a service (sssd, LDAP, nscd) that takes its time or hangs: threads of its own wait for it and
+// nothing else (where the system gives none, one of the role's), one question an account at a time,
+// and what is known is remembered for a minute.
 #pragma once
 
 #include <map>
@@ -34,7 +35,8 @@ class LoginNames {
   net::Scope& scope_;
   Find find_;
   const Clock& clock_;
-  net::BlockingPool& pool_;
+  const std::unique_ptr<net::BlockingPool> own_;  // nullptr: there was no thread for it
+  net::BlockingPool& pool_;                       // that, or the role's
   net::Event answered_;
   std::size_t asking_ = 0;  // threads that are at it
   std::map<std::uint32_t, Known> known_;

@@ -67,6 +67,8 @@ class Comparison {
 
   // Where store.location lacks {domain}, two of one name would read each other's mail.
   void compare_folders(const std::map<std::string_view, std::string_view>& boxes) {
+    for (const std::string_view whole : {"{domain}", "{address}", "{account}"})
+      if (config_.store.location.find(whole) != std::string::npos) return;
     std::map<Path, std::string_view> owners;
     std::size_t told = 0;
     for (const auto& [box, place] : boxes) {

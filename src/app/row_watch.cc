@@ -71,9 +71,17 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
       co_await self->database_.wait_for_change();
     co_await self->stopped_.wait(Clock::system().steady_now() + kSettle);
     if (self->is_stopped_ || !self->database_.is_listening()) continue;
+    if (!self->thread_) {
+      auto made = net::BlockingPool::make(1);
+      if (!made) {
+        co_await self->stopped_.wait(Clock::system().steady_now() + kRetry);
+        continue;
+      }
+      self->thread_ = *std::move(made);
+    }
     looked = self->database_.changes();
     const SteadyTime begun = Clock::system().steady_now();
-    auto found = co_await self->thread_.run([self]() -> Result<Findings> {
+    auto found = co_await self->thread_->run([self]() -> Result<Findings> {
       TRY(const auto connection,
           maps::PgsqlConnection::open(self->config_.pgsql, self->config_.pgsql.timeout));
       const maps::RowBounds bounds{kRowsMax, &self->is_stopped_};

@@ -41,7 +41,7 @@ class RowWatch {
   net::Scope& scope_;
   const config::Config& config_;
   maps::Pgsql& database_;
-  net::BlockingPool thread_{1};
+  std::unique_ptr<net::BlockingPool> thread_;  // made by the first look
   net::Event stopped_;
   std::atomic<bool> is_stopped_ = false;
   Findings findings_;

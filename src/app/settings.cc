@@ -80,7 +80,7 @@ void expect_names(Settings& settings, const config::Config& config) {
   };
   const std::string& host = config.server.hostname;
   settings.expect("server", "hostname",
-                  expect_that(is_name(host, message::AddressCharset::ascii),
+                  expect_that(message::is_domain(host, message::AddressCharset::ascii),
                               fmt::format("\"{}\" is no host name; write one as "
                                           "mail.example.org",
                                           host)));

@@ -20,6 +20,14 @@ BlockingPool::BlockingPool(std::size_t threads, std::size_t waiting_max)
   }
 }
 
+Result<std::unique_ptr<BlockingPool>> BlockingPool::make(std::size_t threads) {
+  try {
+    return std::make_unique<BlockingPool>(threads);
+  } catch (const std::system_error& error) {
+    return fail(ErrorKind::temporary, error.what());
+  }
+}
+
 BlockingPool::~BlockingPool() {
   join();
 }

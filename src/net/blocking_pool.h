@@ -11,6 +11,7 @@
 #include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -25,6 +26,8 @@ class BlockingPool {
   // Where the system gives fewer threads (RLIMIT_NPROC), those that there are do the work; without
   // any it throws std::system_error.
   explicit BlockingPool(std::size_t threads, std::size_t waiting_max = 65'536);
+  // One beside the role's own, which may have taken all threads that there are: an Error then.
+  static Result<std::unique_ptr<BlockingPool>> make(std::size_t threads);
   ~BlockingPool();  // joins
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;

@@ -293,7 +293,7 @@ class Precheck {
 };
 
 struct Words {
-  std::string_view library;  // a part of its message
+  std::string_view said;  // a part of libsieve's message
   std::string_view meaning;
 };
 
@@ -313,17 +313,17 @@ constexpr Words kWords[] = {
 };
 
 // libsieve's messages are those of yacc; what is wrong and what to do stand before them.
-std::string explain(std::string_view library) {
+std::string explain(std::string_view said) {
   constexpr std::string_view kNotRequired = " not required";
-  if (library.ends_with(kNotRequired)) {
-    const std::string_view what = library.substr(0, library.size() - kNotRequired.size());
+  if (said.ends_with(kNotRequired)) {
+    const std::string_view what = said.substr(0, said.size() - kNotRequired.size());
     return fmt::format("{} is used and not asked for; write at the top: require \"{}\";", what,
                        what);
   }
   for (const Words& words : kWords)
-    if (library.find(words.library) != std::string_view::npos)
-      return fmt::format("{} (libsieve says: {})", words.meaning, library);
-  return fmt::format("libsieve does not take the script: {}", library);
+    if (said.find(words.said) != std::string_view::npos)
+      return fmt::format("{} (libsieve says: {})", words.meaning, said);
+  return fmt::format("libsieve does not take the script: {}", said);
 }
 
 }  // namespace

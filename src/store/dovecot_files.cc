@@ -10,6 +10,13 @@
 namespace posthorn::store {
 namespace {
 
+// A file's name that would not read back the same from a line has none, as in the uidlist.
+bool is_markable(std::string_view base) {
+  return !base.empty() && std::ranges::none_of(base, [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == '/';
+  });
+}
+
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   std::string_view line = text.substr(0, end);
@@ -100,11 +107,8 @@ HighKeywords parse_high_keywords(std::string_view text) {
       } else if (const auto bits = to_number<std::uint64_t>(word.substr(1), 16)) {
         keywords = Keywords::of_mask(*bits).high();
       }
-      // What no name of ours holds would not read back the same.
-      const bool is_name = !rest.empty() && std::ranges::none_of(rest, [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == '/';
-      });
-      if (keywords && is_name) out.marks.insert_or_assign(std::string(rest), *std::move(keywords));
+      if (keywords && is_markable(rest))
+        out.marks.insert_or_assign(std::string(rest), *std::move(keywords));
     } else {
       const auto bit = to_number<std::size_t>(word);
       if (!bit || *bit < kKeywordLettersMax || *bit >= kKeywordsMax) continue;
@@ -119,6 +123,7 @@ void append_high_keyword(std::size_t number, std::string_view name, std::string&
 }
 
 void append_high_mark(const Keywords& keywords, std::string_view base, std::string& out) {
+  if (!is_markable(base)) return;
   out += '#';
   const auto numbers = keywords.high().numbers();
   for (std::size_t i = 0; i < numbers.size();) {

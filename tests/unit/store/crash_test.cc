@@ -245,12 +245,7 @@ TEST_F(Crash, PowerCutAtEveryOperation) {
       work(process, told);
     }
     disk.cut_power();
-    for (const char* suffix : {"-wal", "-shm"}) fs::remove(Path(index) += suffix);
-    if (at % 2 == 0) {
-      write_text(index, old_index);
-    } else {
-      fs::remove(index);
-    }
+    lose_index(index, old_index, at);
     expect_all_there(folder.path(), told, "boot-2", true, at);
   }
 }

@@ -138,6 +138,17 @@ class Process {
   AccountPtr account_;
 };
 
+// What a power cut leaves of an index, whose newest transactions were not synced: in turns one of
+// before, and none.
+inline void lose_index(const Path& index, std::string_view old, int turn) {
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(Path(index) += suffix);
+  if (turn % 2 == 0) {
+    write_text(index, old);
+  } else {
+    std::filesystem::remove(index);
+  }
+}
+
 inline const std::string kAlice = "example.org/alice";
 inline constexpr std::string_view kMail = "From: a@b\r\nSubject: hello\r\n\r\nbody\r\n";
 
