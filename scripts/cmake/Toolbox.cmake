@@ -21,7 +21,8 @@ find_library(RE2_LIBRARY re2 REQUIRED)
 add_library(posthorn_flags INTERFACE)
 target_compile_options(posthorn_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-missing-designated-field-initializers
-  -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-strict-overflow -fno-plt -fPIE)
+  -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-strict-overflow -fno-plt -fPIE
+  "SHELL:-Xclang -fno-pch-timestamp")  # ccache tells precompiled headers apart by what they hold
 target_compile_definitions(posthorn_flags INTERFACE
   ASIO_STANDALONE ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION
   POSTHORN_VERSION="${PROJECT_VERSION}" _GLIBCXX_ASSERTIONS)
