@@ -51,9 +51,9 @@ std::shared_ptr<const void> Certificates::commit() {
   return old;
 }
 
-void Certificates::tell(const Finding& finding) const {
+void Certificates::tell(const config::Finding& finding) const {
   if (told_ != Told::by_log) return;
-  if (finding.weight == Weight::fault)
+  if (finding.weight == config::Weight::fault)
     log_.error(event::tls_refused, {{"error", finding.text()}});
   else
     log_.warn(event::files_warning, {{"error", finding.text()}});

@@ -1,8 +1,8 @@
 // Certificates: the server's pairs as a part of a role's generation (edge, and web with https).
 #pragma once
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/tls.h"
 #include "net/watched_files.h"
@@ -19,7 +19,7 @@ class Certificates final : public net::FilePart {
   std::string look() const override { return server_->look(); }
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
 
  private:
   net::BlockingPool& pool_;

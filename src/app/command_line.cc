@@ -32,9 +32,9 @@
 #include "app/tool_transfer.h"
 #include "app/tool_user.h"
 #include "app/variables.h"
-#include "base/config_keys.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "config/config_keys.h"
 
 namespace posthorn::app {
 namespace {
@@ -76,7 +76,7 @@ bool is_sound(const config::Config& config) {
     fmt::print(stderr, "posthorn: {}\n", fault);
   }
   for (auto* const find : {find_setting_doubts, find_place_doubts})
-    for (const Finding& doubt : find(config))
+    for (const config::Finding& doubt : find(config))
       log::Logger{}.warn(event::files_warning, {{"error", doubt.text()}});
   return faults.empty();
 }

@@ -31,12 +31,13 @@ int complain(std::string_view what) {
 }
 
 // True: there is a fault among them.
-bool tell_findings(const Findings& findings) {
+bool tell_findings(const config::Findings& findings) {
   bool has_faults = false;
-  for (const Finding& finding : findings) {
-    has_faults = has_faults || finding.weight == Weight::fault;
-    const std::string weight =
-        finding.weight == Weight::fault ? "" : fmt::format("{}: ", to_string(finding.weight));
+  for (const config::Finding& finding : findings) {
+    has_faults = has_faults || finding.weight == config::Weight::fault;
+    const std::string weight = finding.weight == config::Weight::fault
+                                   ? ""
+                                   : fmt::format("{}: ", to_string(finding.weight));
     fmt::print(stderr, "{}{}\n", weight, finding.text());
   }
   return has_faults;

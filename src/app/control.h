@@ -1,7 +1,7 @@
 // Questions from the command line to the running server, over its control sockets.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 #include "net/line_channel.h"
 
 namespace posthorn::app {

@@ -7,7 +7,7 @@
 
 #include "auth/user_file.h"
 #include "base/ascii.h"
-#include "base/quota.h"
+#include "config/quota.h"
 #include "deliver/dkim_key.h"
 #include "maps/regexp_table.h"
 #include "maps/table.h"

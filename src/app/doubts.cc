@@ -9,8 +9,8 @@
 
 #include "auth/networks.h"
 #include "base/ascii.h"
-#include "base/next_hop.h"
-#include "base/quota.h"
+#include "config/next_hop.h"
+#include "config/quota.h"
 #include "maps/table.h"
 #include "net/socket.h"
 #include "store/mailbox_name.h"
@@ -29,7 +29,7 @@ class Doubts {
  public:
   explicit Doubts(const config::Config& config) : config_(config) {}
 
-  Findings run() {
+  config::Findings run() {
     look_at_name();
     look_at_entrances();
     look_at_sizes();
@@ -47,7 +47,7 @@ class Doubts {
             std::string remedy) {
     findings_.push_back({config::place_of(config_, section, key),
                          fmt::format("{}.{}: {}", section, key, reason), std::move(remedy),
-                         Weight::warning});
+                         config::Weight::warning});
   }
 
   // Others reach it there.
@@ -143,9 +143,9 @@ class Doubts {
   void look_at_relay() {
     const config::Relay& relay = config_.relay;
     const auto look = [&](std::string_view key, const std::string& text) {
-      const auto hop = parse_next_hop(text);
+      const auto hop = config::parse_next_hop(text);
       if (!hop) return;
-      if (is_own_entrance(config_, *hop))
+      if (config::is_own_entrance(config_, *hop))
         warn("relay", key,
              fmt::format("{} is this server itself: mail would go round until it is refused", text),
              "name the server that sends it on; empty: by MX");
@@ -226,7 +226,7 @@ class Doubts {
   }
 
   const config::Config& config_;
-  Findings findings_;
+  config::Findings findings_;
 };
 
 bool has_entries(const Path& folder) {
@@ -237,14 +237,15 @@ bool has_entries(const Path& folder) {
 
 }  // namespace
 
-Findings find_setting_doubts(const config::Config& config) {
+config::Findings find_setting_doubts(const config::Config& config) {
   return Doubts(config).run();
 }
 
-Findings find_place_doubts(const config::Config& config) {
-  Findings findings;
+config::Findings find_place_doubts(const config::Config& config) {
+  config::Findings findings;
   const auto warn = [&](const Path& path, std::string reason, std::string remedy) {
-    findings.push_back({path.native(), std::move(reason), std::move(remedy), Weight::warning});
+    findings.push_back(
+        {path.native(), std::move(reason), std::move(remedy), config::Weight::warning});
   };
   // What was kept below paths.state tells that it ran before.
   std::error_code error;
@@ -266,12 +267,13 @@ Findings find_place_doubts(const config::Config& config) {
   return findings;
 }
 
-Findings find_mailbox_doubts(const config::Config& config,
-                             const std::vector<std::string>& mailboxes) {
-  Findings findings;
+config::Findings find_mailbox_doubts(const config::Config& config,
+                                     const std::vector<std::string>& mailboxes) {
+  config::Findings findings;
   const auto warn = [&](const Path& path, std::string reason, std::string remedy) {
     if (findings.size() < kSameMax)
-      findings.push_back({path.native(), std::move(reason), std::move(remedy), Weight::warning});
+      findings.push_back(
+          {path.native(), std::move(reason), std::move(remedy), config::Weight::warning});
   };
   const auto look = [&](const Path& path, int rights) {
     struct stat st{};

@@ -19,16 +19,16 @@ namespace {
 
 constexpr char kField = '\x1F', kRecord = '\x1E';
 
-std::string pack(const Findings& findings) {
+std::string pack(const config::Findings& findings) {
   std::string bytes;
-  for (const Finding& finding : findings)
+  for (const config::Finding& finding : findings)
     bytes += fmt::format("{}{}{}{}{}{}{}{}", static_cast<int>(finding.weight), kField,
                          finding.where, kField, finding.reason, kField, finding.remedy, kRecord);
   return bytes;
 }
 
-Findings unpack(std::string_view bytes) {
-  Findings findings;
+config::Findings unpack(std::string_view bytes) {
+  config::Findings findings;
   while (!bytes.empty()) {
     std::string_view record = bytes.substr(0, bytes.find(kRecord));
     bytes.remove_prefix(std::min(record.size() + 1, bytes.size()));
@@ -37,15 +37,16 @@ Findings unpack(std::string_view bytes) {
       field = record.substr(0, record.find(kField));
       record.remove_prefix(std::min(field.size() + 1, record.size()));
     }
-    findings.push_back({fields[1], fields[2], fields[3],
-                        static_cast<Weight>(std::clamp(std::atoi(fields[0].c_str()), 0, 2))});
+    findings.push_back(
+        {fields[1], fields[2], fields[3],
+         static_cast<config::Weight>(std::clamp(std::atoi(fields[0].c_str()), 0, 2))});
   }
   return findings;
 }
 
 [[noreturn]] void look_in_child(const config::Config& config, RoleKind role,
-                                const std::function<Findings()>& look, int out) {
-  Findings findings;
+                                const std::function<config::Findings()>& look, int out) {
+  config::Findings findings;
   if (const auto became = become(user_of(config, role), key_group_of(config, role)); !became)
     findings.push_back({"", became.error().what});
   else
@@ -85,8 +86,8 @@ void walk(const Path& path, Walked& walked, std::set<Path>& seen, int links_left
 
 }  // namespace
 
-Findings look_as(const config::Config& config, RoleKind role,
-                 const std::function<Findings()>& look) {
+config::Findings look_as(const config::Config& config, RoleKind role,
+                         const std::function<config::Findings()>& look) {
   if (!may_change_account()) return look();
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return look();
@@ -103,7 +104,7 @@ Findings look_as(const config::Config& config, RoleKind role,
     bytes.append(piece.data(), static_cast<std::size_t>(n));
   int status = 0;
   ::waitpid(child, &status, 0);
-  Findings findings = unpack(bytes);
+  config::Findings findings = unpack(bytes);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     findings.push_back({"", fmt::format("the look with the eyes of {} ended before it was done",
                                         to_string(role))});
@@ -111,7 +112,7 @@ Findings look_as(const config::Config& config, RoleKind role,
   const std::string account = user_of(config, role);
   const auto tls_group = key_group.is_member ? find_group(key_group.name) : std::nullopt;
   const std::string group = tls_group && *tls_group ? key_group.name : account;
-  for (Finding& finding : findings)
+  for (config::Finding& finding : findings)
     if (finding.remedy.empty() && finding.reason.find("ermission denied") != std::string::npos) {
       const Path file = finding.where.substr(0, finding.where.rfind(':'));
       const std::string commands = how_to_open({file}, account, group);

@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "app/sockets.h"
-#include "base/config.h"
-#include "base/finding.h"
+#include "config/config.h"
+#include "config/finding.h"
 
 namespace posthorn::app {
 
 // Where accounts cannot be changed the role will be the caller, and looks with his eyes.
-Findings look_as(const config::Config& config, RoleKind role,
-                 const std::function<Findings()>& look);
+config::Findings look_as(const config::Config& config, RoleKind role,
+                         const std::function<config::Findings()>& look);
 
 // The commands that let a group, whose members read besides the account, read the files: for each
 // folder on the way that they cannot pass, and for each file. Links are followed. Empty: nothing is

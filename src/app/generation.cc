@@ -19,13 +19,15 @@ constexpr auto kPrepareMax = 60s;  // ten thousand scripts on a slow disk
 constexpr auto kCommitMax = 20s;
 constexpr std::size_t kToldMax = net::kLineMax / 2;  // bytes of findings in an answer
 
-Weight weight_of(std::string_view text) {
-  return text == "fault" ? Weight::fault : text == "warning" ? Weight::warning : Weight::note;
+config::Weight weight_of(std::string_view text) {
+  return text == "fault"     ? config::Weight::fault
+         : text == "warning" ? config::Weight::warning
+                             : config::Weight::note;
 }
 
-void add_findings(net::Message& told, const Findings& findings) {
+void add_findings(net::Message& told, const config::Findings& findings) {
   std::size_t bytes = 0;
-  for (const Finding& finding : findings) {
+  for (const config::Finding& finding : findings) {
     bytes += 100 + finding.text().size();
     if (bytes > kToldMax) break;
     told.add("weight", std::string(to_string(finding.weight)))
@@ -48,7 +50,7 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
   }
   if (request.verb == "status") {
     net::Message told("ok");
-    Findings findings = files != nullptr ? files->findings() : Findings();
+    config::Findings findings = files != nullptr ? files->findings() : config::Findings();
     std::ranges::move(role->other_findings(), std::back_inserter(findings));
     add_findings(told, findings);
     co_return told;
@@ -108,15 +110,15 @@ void ask_all(const config::Config& config, std::vector<Asked>& all, const net::M
   context.run();
 }
 
-void take_findings(const net::Message& answer, Findings& findings) {
+void take_findings(const net::Message& answer, config::Findings& findings) {
   const auto weights = answer.all("weight");
   const auto places = answer.all("where");
   const auto reasons = answer.all("reason");
   const auto remedies = answer.all("remedy");
   for (std::size_t i = 0;
        i < weights.size() && i < places.size() && i < reasons.size() && i < remedies.size(); ++i) {
-    Finding finding{std::string(places[i]), std::string(reasons[i]), std::string(remedies[i]),
-                    weight_of(weights[i])};
+    config::Finding finding{std::string(places[i]), std::string(reasons[i]),
+                            std::string(remedies[i]), weight_of(weights[i])};
     // Several processes read the same certificate.
     if (std::ranges::find(findings, finding) == findings.end())
       findings.push_back(std::move(finding));
@@ -149,16 +151,16 @@ void serve_generation(net::Scope& scope, Listeners& listeners, Role& role) {
 }
 
 web::Check check_files(const net::WatchedFiles& files, std::string name) {
-  for (const Finding& finding : files.findings())
-    if (finding.weight == Weight::fault)
+  for (const config::Finding& finding : files.findings())
+    if (finding.weight == config::Weight::fault)
       return {std::move(name), "red", finding.text().substr(0, 500)};
   return {std::move(name), "ok", ""};
 }
 
-Findings ask_findings(const config::Config& config) {
+config::Findings ask_findings(const config::Config& config) {
   std::vector<Asked> all = list_asked(config);
   ask_all(config, all, net::Message("status"), 5s);
-  Findings findings;
+  config::Findings findings;
   for (const Asked& asked : all)
     if (asked.answer) take_findings(*asked.answer, findings);
   return findings;

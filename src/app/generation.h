@@ -14,7 +14,7 @@
 
 #include "app/listeners.h"
 #include "app/role.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/watched_files.h"
 #include "web/pages.h"
 
@@ -27,7 +27,7 @@ void serve_generation(net::Scope& scope, Listeners& listeners, Role& role);
 web::Check check_files(const net::WatchedFiles& files, std::string name);
 
 struct Reloaded {
-  Findings findings;
+  config::Findings findings;
   bool is_committed = false;
   std::string generation;  // of the tables
 };
@@ -35,7 +35,7 @@ struct Reloaded {
 // does not end. Blocks.
 Result<Reloaded> reload_all(const config::Config& config);
 // What is wrong with the files of the running server as they are now. Blocks.
-Findings ask_findings(const config::Config& config);
+config::Findings ask_findings(const config::Config& config);
 // What its roles say of themselves, of several workers the worst; one that does not answer is red.
 // Blocks.
 std::vector<web::Check> ask_checks(const config::Config& config);

@@ -7,8 +7,8 @@
 
 #include <map>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

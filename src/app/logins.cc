@@ -18,7 +18,7 @@ class Comparison {
   Comparison(const config::Config& config, const maps::TableSet& tables, const LoginFiles& files)
       : config_(config), tables_(tables), files_(files) {}
 
-  Findings run() {
+  config::Findings run() {
     if (config_.auth.any_user != "none" || files_.users == nullptr) return {};
     for (const auth::UserFile* file : {files_.users, files_.smtp_users})
       if (file != nullptr && (!file->faults.empty() || file->hashes.contains("*"))) return {};
@@ -32,7 +32,8 @@ class Comparison {
 
  private:
   void warn(std::string where, std::string reason, std::string remedy) {
-    findings_.push_back({std::move(where), std::move(reason), std::move(remedy), Weight::warning});
+    findings_.push_back(
+        {std::move(where), std::move(reason), std::move(remedy), config::Weight::warning});
   }
 
   void add_names(const auth::UserFile& file, std::set<std::string>& names) const {
@@ -107,13 +108,13 @@ class Comparison {
   const maps::TableSet& tables_;
   const LoginFiles& files_;
   std::string domain_;
-  Findings findings_;
+  config::Findings findings_;
 };
 
 }  // namespace
 
-Findings compare_logins(const config::Config& config, const maps::TableSet& tables,
-                        const LoginFiles& files) {
+config::Findings compare_logins(const config::Config& config, const maps::TableSet& tables,
+                                const LoginFiles& files) {
   return Comparison(config, tables, files).run();
 }
 
@@ -142,14 +143,14 @@ net::Awaitable<net::Prepared> Logins::prepare() {
   const auto tables = tables_.prepared();
   if (!tables || service_ == nullptr) co_return prepared;
   const auto [users, smtp_users] = service_->prepared();
-  auto found = co_await pool_.run([&]() -> Result<Findings> {
+  auto found = co_await pool_.run([&]() -> Result<config::Findings> {
     return compare_logins(config_, *tables, {users.get(), smtp_users.get()});
   });
   if (found) prepared.findings = *std::move(found);
   co_return prepared;
 }
 
-void Logins::tell(const Finding& finding) const {
+void Logins::tell(const config::Finding& finding) const {
   log::Logger{}.warn(event::maps_warning, {{"error", finding.text()}});
 }
 

@@ -7,8 +7,8 @@
 
 #include "auth/service.h"
 #include "auth/user_file.h"
-#include "base/config.h"
-#include "base/finding.h"
+#include "config/config.h"
+#include "config/finding.h"
 #include "maps/table_set.h"
 #include "net/watched_files.h"
 
@@ -18,8 +18,8 @@ struct LoginFiles {
   const auth::UserFile* users = nullptr;       // nullptr: they are not in a file, or it has a fault
   const auth::UserFile* smtp_users = nullptr;  // nullptr: the same ones send
 };
-Findings compare_logins(const config::Config& config, const maps::TableSet& tables,
-                        const LoginFiles& files);
+config::Findings compare_logins(const config::Config& config, const maps::TableSet& tables,
+                                const LoginFiles& files);
 
 // The entries of text tables; nullopt: some are not text, so that nothing is known of the whole.
 struct Listed {
@@ -39,7 +39,7 @@ class Logins final : public net::FilePart {
   std::string look() const override { return ""; }
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override { return nullptr; }
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
 
  private:
   net::BlockingPool& pool_;

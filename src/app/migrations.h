@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "maps/pgsql_schema.h"
 
 namespace posthorn::app {

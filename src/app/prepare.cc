@@ -23,7 +23,7 @@
 #include "auth/password.h"
 #include "auth/service.h"
 #include "base/ascii.h"
-#include "base/next_hop.h"
+#include "config/next_hop.h"
 #include "deliver/dkim_key.h"
 #include "filter/filter.h"
 #include "maps/pgsql_rows.h"
@@ -38,14 +38,14 @@
 namespace posthorn::app {
 namespace {
 
-void add(Findings& all, Findings some) {
+void add(config::Findings& all, config::Findings some) {
   std::ranges::move(some, std::back_inserter(all));
 }
-void add(Findings& all, const std::vector<std::string>& texts) {
-  for (const std::string& text : texts) all.push_back(finding_of(text));
+void add(config::Findings& all, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) all.push_back(config::finding_of(text));
 }
-void warn(Findings& all, std::string where, std::string reason, std::string remedy = "") {
-  all.push_back({std::move(where), std::move(reason), std::move(remedy), Weight::warning});
+void warn(config::Findings& all, std::string where, std::string reason, std::string remedy = "") {
+  all.push_back({std::move(where), std::move(reason), std::move(remedy), config::Weight::warning});
 }
 
 // The entries of text tables; nullopt: some are not text, so that nothing is known of the whole.
@@ -63,9 +63,9 @@ std::optional<std::vector<maps::Entry>> entries_of(const config::Config& config,
   return entries;
 }
 
-Findings look_at_users(const config::Config& config, const Path& path,
-                       std::optional<auth::UserFile>& read) {
-  Findings findings;
+config::Findings look_at_users(const config::Config& config, const Path& path,
+                               std::optional<auth::UserFile>& read) {
+  config::Findings findings;
   const auto text = read_file(path);
   if (!text || !*text) {
     findings.push_back(
@@ -81,8 +81,9 @@ Findings look_at_users(const config::Config& config, const Path& path,
   const auth::UserFile& file = read.emplace(auth::parse_users(**text, path.native()));
   add(findings, file.faults);
   for (const std::string& warning : file.warnings)
-    findings.push_back(finding_of(warning, Weight::warning));
-  for (const std::string& note : file.notes) findings.push_back(finding_of(note, Weight::note));
+    findings.push_back(config::finding_of(warning, config::Weight::warning));
+  for (const std::string& note : file.notes)
+    findings.push_back(config::finding_of(note, config::Weight::note));
   struct stat st{};
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IROTH) != 0)
     warn(findings, path.native(), "every account of this machine can read the password hashes",
@@ -91,11 +92,11 @@ Findings look_at_users(const config::Config& config, const Path& path,
 }
 
 // The relay's login is looked for by host and port; one that nearly fits is not used.
-void look_at_relay(Findings& findings, const config::Config& config) {
+void look_at_relay(config::Findings& findings, const config::Config& config) {
   const std::string& relay = config.relay.relayhost;
   if (relay.empty()) return;
   const std::string place = config::place_of(config, "relay", "relayhost");
-  const auto hop = parse_next_hop(relay);
+  const auto hop = config::parse_next_hop(relay);
   if (!hop || relay.find_first_of(" \t/") != std::string::npos)
     return findings.push_back({place, fmt::format("relay.relayhost: \"{}\" is no host", relay),
                                "write \"[smtp.example.org]:587\""});
@@ -106,7 +107,7 @@ void look_at_relay(Findings& findings, const config::Config& config) {
   const maps::Entry* near = nullptr;
   for (const maps::Entry& entry : *logins) {
     if (entry.key.find('@') != std::string::npos) continue;
-    const auto other = parse_next_hop(entry.key);
+    const auto other = config::parse_next_hop(entry.key);
     if (!other || to_lower(other->host) != host) continue;
     if (other->port == hop->port || entry.key == host || entry.key == "[" + host + "]") return;
     near = &entry;
@@ -126,12 +127,12 @@ void look_at_relay(Findings& findings, const config::Config& config) {
          "add the line: " + relay + " user:password");
 }
 
-void look_at_srs(Findings& findings, const config::Config& config) {
+void look_at_srs(config::Findings& findings, const config::Config& config) {
   if (config.srs.domain.empty()) return;
   const auto there = find_file_info(config.srs.secret_file);
   if (!there || *there)  // made at the start where it is not there
     if (const auto read = route::read_srs_secrets(config.srs.secret_file); !read)
-      findings.push_back(finding_of(read.error().what));
+      findings.push_back(config::finding_of(read.error().what));
   const auto domains = entries_of(config, config.maps.domains);
   if (!domains) return;
   const std::string domain = to_lower(config.srs.domain);
@@ -143,7 +144,7 @@ void look_at_srs(Findings& findings, const config::Config& config) {
                      config.srs.domain));
 }
 
-Findings look_as_lookup(const config::Config& config) {
+config::Findings look_as_lookup(const config::Config& config) {
   const LastGood kept(config.paths.state / "lookup");  // what has become empty was not always so
   maps::LoadParts parts{.kept = &kept};
   // Where it cannot be asked, the tool tells so itself.
@@ -152,9 +153,9 @@ Findings look_as_lookup(const config::Config& config) {
   if (database && *database)
     parts.rows = [&](maps::Question question) { return maps::read_rows(**database, question); };
   maps::Loaded tables = maps::load_tables(config, parts);
-  Findings findings = std::move(tables.faults);
-  for (Finding& finding : tables.warnings) {
-    if (finding.weight == Weight::fault) finding.weight = Weight::warning;
+  config::Findings findings = std::move(tables.faults);
+  for (config::Finding& finding : tables.warnings) {
+    if (finding.weight == config::Weight::fault) finding.weight = config::Weight::warning;
     findings.push_back(std::move(finding));
   }
   std::optional<auth::UserFile> users, smtp_users;
@@ -171,8 +172,8 @@ Findings look_as_lookup(const config::Config& config) {
   return findings;
 }
 
-Findings look_as_queue(const config::Config& config) {
-  Findings findings;
+config::Findings look_as_queue(const config::Config& config) {
+  config::Findings findings;
   add(findings, deliver::find_dkim_faults(config.dkim.folder));
   add(findings, deliver::find_dkim_doubts(config.dkim.folder));
   const auto fault = [&](std::string_view key, const Error& error, std::string remedy) {
@@ -188,14 +189,14 @@ Findings look_as_queue(const config::Config& config) {
       !made)
     fault("resolver", made.error(), "write addresses, as \"9.9.9.9:53, 127.0.0.1:53\"");
   for (const std::string& hop : config.relay.fallback)
-    if (!parse_next_hop(hop) || hop.find_first_of(" \t/") != std::string::npos)
+    if (!config::parse_next_hop(hop) || hop.find_first_of(" \t/") != std::string::npos)
       fault("fallback", Error{ErrorKind::config, fmt::format("\"{}\" is no host", hop)},
             "write [\"[spare.example.org]:587\"]");
   return findings;
 }
 
 // Each is run for the mailbox it is called after.
-void look_at_user_scripts(Findings& findings, const config::Config& config,
+void look_at_user_scripts(config::Findings& findings, const config::Config& config,
                           const std::vector<std::string>& mailboxes) {
   if (!entries_of(config, config.maps.mailboxes) || config.route.any_mailbox ||
       config.route.by_local_part || config.route.any_domain != "none")
@@ -237,7 +238,7 @@ net::Awaitable<void> try_connect(asio::io_context* context, net::Address address
   *done = stream ? Result<>{} : std::unexpected(stream.error());
 }
 
-void look_at_spamd(Findings& findings, const config::Config& config) {
+void look_at_spamd(config::Findings& findings, const config::Config& config) {
   if (config.filter.spamd.empty()) return;
   const auto address = net::parse_address(config.filter.spamd);
   if (!address) return;  // a fault of the settings
@@ -255,7 +256,7 @@ void look_at_spamd(Findings& findings, const config::Config& config) {
 }
 
 // Names in the configuration that this machine does not know.
-void look_at_programs(Findings& findings, const config::Config& config) {
+void look_at_programs(config::Findings& findings, const config::Config& config) {
   for (const std::string& name : config.submission.programs_relay)
     if (!find_account(name))
       warn(findings, config::place_of(config, "submission", "programs_relay"),
@@ -274,7 +275,7 @@ void look_at_programs(Findings& findings, const config::Config& config) {
 }
 
 // Another program's port; the running server's own are not looked at.
-void look_at_ports(Findings& findings, const config::Config& config) {
+void look_at_ports(config::Findings& findings, const config::Config& config) {
   const auto running = find_instance(config);
   const auto specs = list_sockets(config);
   if (!running || *running || !specs) return;
@@ -298,7 +299,7 @@ void look_at_ports(Findings& findings, const config::Config& config) {
 
 // As edge; but what only root can reach, and nobody else could have led him to, the supervisor
 // hands to it when it is root.
-Findings look_at_certificates(const config::Config& config) {
+config::Findings look_at_certificates(const config::Config& config) {
   const auto look = [&] {
     const auto server = net::TlsServer::make({{config.paths.certificate, config.paths.key}},
                                              config.tls.folder, config.server.hostname);
@@ -312,19 +313,19 @@ Findings look_at_certificates(const config::Config& config) {
         return find_stranger_on_the_way(file).has_value();
       }))
     return look_as(config, RoleKind::edge, look);
-  Findings findings = look();
+  config::Findings findings = look();
   findings.push_back({config.paths.key.native() + ":1",
                       "only root can reach the certificate: a server that root starts hands it to "
                       "the roles that serve TLS",
                       "one that systemd starts as another account (User=) needs: " + commands,
-                      Weight::note});
+                      config::Weight::note});
   return findings;
 }
 
 }  // namespace
 
-Findings prepare_instance(const config::Config& config) {
-  Findings findings;
+config::Findings prepare_instance(const config::Config& config) {
+  config::Findings findings;
   add(findings, find_setting_faults(config));
   add(findings, find_permission_faults(config));
   add(findings, find_setting_doubts(config));
@@ -337,7 +338,7 @@ Findings prepare_instance(const config::Config& config) {
   if (const auto listed = entries_of(config, config.maps.mailboxes))
     for (const maps::Entry& entry : *listed) mailboxes.push_back(entry.key);
   add(findings, look_as(config, RoleKind::store, [&] {
-        Findings some = SiteScripts::check(config);
+        config::Findings some = SiteScripts::check(config);
         add(some, find_mailbox_doubts(config, mailboxes));
         return some;
       }));
@@ -345,7 +346,7 @@ Findings prepare_instance(const config::Config& config) {
   add(findings, find_variable_faults(config, config::environment()));
   if (const Path& file = config.web.authority; !file.empty())
     add(findings, look_as(config, RoleKind::web, [&] {
-          Findings some;
+          config::Findings some;
           if (const auto anchor = net::read_trust_anchor(file); !anchor)
             some.push_back({config::place_of(config, "web", "authority") + ": web.authority",
                             anchor.error().what,

@@ -4,12 +4,12 @@
 // at with its eyes.
 #pragma once
 
-#include "base/config.h"
-#include "base/finding.h"
+#include "config/config.h"
+#include "config/finding.h"
 
 namespace posthorn::app {
 
 // Blocks. Changes nothing.
-Findings prepare_instance(const config::Config& config);
+config::Findings prepare_instance(const config::Config& config);
 
 }  // namespace posthorn::app

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/line_channel.h"
 #include "route/directory.h"
 #include "store/account.h"

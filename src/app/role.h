@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "app/sockets.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/watched_files.h"
@@ -36,7 +36,7 @@ class Role {
   // What it reads of the administrator's files; nullptr: nothing that can change while it runs.
   virtual net::WatchedFiles* files() = 0;
   // What it found beside them, as it knows by now.
-  virtual Findings other_findings() const { return {}; }
+  virtual config::Findings other_findings() const { return {}; }
   // How it is, for /health and `posthorn status`; nullptr: it tells nothing of itself.
   virtual const Report* report() const { return nullptr; }
   // A reload that was asked for is in use.

@@ -77,7 +77,9 @@ class Lookup final : public Role {
 
   net::WatchedFiles* files() override { return files_.get(); }
   const Report* report() const override { return &report_; }
-  Findings other_findings() const override { return rows_ ? rows_->findings() : Findings(); }
+  config::Findings other_findings() const override {
+    return rows_ ? rows_->findings() : config::Findings();
+  }
   void reloaded() override {
     if (database_) database_->forget();
   }
@@ -183,7 +185,7 @@ class Lookup final : public Role {
       checks.push_back({"database", "red", database->fault().substr(0, 500)});
     else if (database)
       checks.push_back({"database", "ok", ""});
-    if (const auto faults = faults_of(self->other_findings()); !faults.empty())
+    if (const auto faults = config::faults_of(self->other_findings()); !faults.empty())
       checks.push_back({"rows", "warning", faults.front().text().substr(0, 500)});
     co_return checks;
   }

@@ -186,22 +186,22 @@ class QueueRole final : public Role {
     }
     net::Awaitable<net::Prepared> prepare() override {
       net::Prepared prepared;
-      auto found = co_await pool_.run([this]() -> Result<Findings> {
-        Findings findings;
+      auto found = co_await pool_.run([this]() -> Result<config::Findings> {
+        config::Findings findings;
         for (const std::string& fault : deliver::find_dkim_faults(config_.dkim.folder))
-          findings.push_back(finding_of(fault));
+          findings.push_back(config::finding_of(fault));
         std::ranges::move(deliver::find_dkim_doubts(config_.dkim.folder),
                           std::back_inserter(findings));
         return findings;
       });
       if (!found) co_return prepared;
       prepared.findings = *std::move(found);
-      prepared.may_pass = has_fault(prepared.findings);
+      prepared.may_pass = config::has_fault(prepared.findings);
       co_return prepared;
     }
     std::shared_ptr<const void> commit() override { return nullptr; }
-    void tell(const Finding& finding) const override {
-      if (finding.weight == Weight::fault)
+    void tell(const config::Finding& finding) const override {
+      if (finding.weight == config::Weight::fault)
         log::Logger{}.error(event::dkim_failed, {{"error", finding.text()}});
       else
         log::Logger{}.warn(event::files_warning, {{"error", finding.text()}});

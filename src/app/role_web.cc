@@ -171,7 +171,7 @@ class WebRole final : public Role, private web::Backend {
       }
       next_.reset();
       co_return net::Prepared{
-          .findings = {finding_of(read.error().what)}, .is_usable = true, .may_pass = true};
+          .findings = {config::finding_of(read.error().what)}, .is_usable = true, .may_pass = true};
     }
     std::shared_ptr<const void> commit() override {
       if (!next_) return nullptr;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "app/sockets.h"
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -19,34 +19,36 @@ constexpr std::size_t kPauses = 20;  // of each hour three minutes are looked at
 }  // namespace
 
 // The rows of users, as the lines of conf/users are.
-Findings look_at_user_rows(maps::PgsqlConnection& connection, const maps::RowBounds& bounds) {
-  Findings findings;
+config::Findings look_at_user_rows(maps::PgsqlConnection& connection,
+                                   const maps::RowBounds& bounds) {
+  config::Findings findings;
   const auto rows = maps::read_rows(connection, maps::Question::users, bounds);
-  if (!rows) findings.push_back(finding_of(rows.error().what));
+  if (!rows) findings.push_back(config::finding_of(rows.error().what));
   for (const maps::Entry& row : rows ? rows->entries : std::vector<maps::Entry>()) {
     const std::string where = fmt::format("pgsql:users:{}", row.line);
     if (const auto fault = maps::fault_of_row(row))
       findings.push_back({where, *fault});
     else if (const auto why = auth::find_hash_fault(row.value))
       findings.push_back({where, fmt::format("nobody can log in as {}: {}", row.key, *why),
-                          "`posthorn user passwd` makes a hash that works", Weight::warning});
+                          "`posthorn user passwd` makes a hash that works",
+                          config::Weight::warning});
   }
   return findings;
 }
 
-Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
-                      const maps::RowBounds& bounds) {
+config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
+                              const maps::RowBounds& bounds) {
   maps::LoadParts parts{.rows = [&](maps::Question question) {
     return maps::read_rows(connection, question, bounds);
   }};
   maps::Loaded tables = maps::load_tables(config, parts);
-  Findings findings = std::move(tables.faults);
-  for (Finding& finding : tables.warnings) {
-    if (finding.weight == Weight::fault) finding.weight = Weight::warning;
+  config::Findings findings = std::move(tables.faults);
+  for (config::Finding& finding : tables.warnings) {
+    if (finding.weight == config::Weight::fault) finding.weight = config::Weight::warning;
     findings.push_back(std::move(finding));
   }
   // What stands in files is told of by those who watch them.
-  std::erase_if(findings, [](const Finding& one) { return !one.where.starts_with(kMark); });
+  std::erase_if(findings, [](const config::Finding& one) { return !one.where.starts_with(kMark); });
   if (config.auth.users == "pgsql")
     std::ranges::move(look_at_user_rows(connection, bounds), std::back_inserter(findings));
   return findings;
@@ -81,11 +83,11 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
     }
     looked = self->database_.changes();
     const SteadyTime begun = Clock::system().steady_now();
-    auto found = co_await self->thread_->run([self]() -> Result<Findings> {
+    auto found = co_await self->thread_->run([self]() -> Result<config::Findings> {
       TRY(const auto connection,
           maps::PgsqlConnection::open(self->config_.pgsql, self->config_.pgsql.timeout));
       const maps::RowBounds bounds{kRowsMax, &self->is_stopped_};
-      Findings findings = look_at_rows(self->config_, *connection, bounds);
+      config::Findings findings = look_at_rows(self->config_, *connection, bounds);
       if (connection->is_broken()) return fail(ErrorKind::temporary, "PostgreSQL went away");
       return findings;
     });
@@ -101,20 +103,20 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
   }
 }
 
-void RowWatch::take(Findings found) {
+void RowWatch::take(config::Findings found) {
   if (found.size() > kFindingsMax) {
     const std::size_t more = found.size() - kFindingsMax;
-    Findings kept = faults_of(found);
-    for (Finding& finding : found)
-      if (finding.weight != Weight::fault) kept.push_back(std::move(finding));
+    config::Findings kept = config::faults_of(found);
+    for (config::Finding& finding : found)
+      if (finding.weight != config::Weight::fault) kept.push_back(std::move(finding));
     found = std::move(kept);
     found.resize(kFindingsMax);
     found.push_back({"pgsql:", fmt::format("{} further rows have something wrong", more),
-                     "`posthorn check` names them all", Weight::warning});
+                     "`posthorn check` names them all", config::Weight::warning});
   }
-  for (const Finding& finding : found) {
+  for (const config::Finding& finding : found) {
     if (std::ranges::find(findings_, finding) != findings_.end()) continue;
-    if (finding.weight == Weight::fault)
+    if (finding.weight == config::Weight::fault)
       log_.error(event::maps_warning, {{"error", finding.text()}});
     else
       log_.warn(event::maps_warning, {{"error", finding.text()}});

@@ -6,9 +6,9 @@
 
 #include <atomic>
 
-#include "base/config.h"
-#include "base/finding.h"
 #include "base/log.h"
+#include "config/config.h"
+#include "config/finding.h"
 #include "maps/pgsql.h"
 #include "maps/pgsql_rows.h"
 #include "net/blocking_pool.h"
@@ -19,9 +19,10 @@ namespace posthorn::app {
 
 // What is wrong with rows, in all tables that the configuration takes from there, and between them
 // and the files. Blocks.
-Findings look_at_user_rows(maps::PgsqlConnection& connection, const maps::RowBounds& bounds = {});
-Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
-                      const maps::RowBounds& bounds);
+config::Findings look_at_user_rows(maps::PgsqlConnection& connection,
+                                   const maps::RowBounds& bounds = {});
+config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
+                              const maps::RowBounds& bounds);
 
 class RowWatch {
  public:
@@ -29,14 +30,14 @@ class RowWatch {
   RowWatch(net::Scope& scope, const config::Config& config, maps::Pgsql& database);
   void start();
   void stop();
-  const Findings& findings() const { return findings_; }
+  const config::Findings& findings() const { return findings_; }
 
   static constexpr std::size_t kRowsMax = 100'000;  // of one table
   static constexpr std::size_t kFindingsMax = 200;
 
  private:
   static net::Awaitable<void> watch(RowWatch* self);
-  void take(Findings found);
+  void take(config::Findings found);
 
   net::Scope& scope_;
   const config::Config& config_;
@@ -44,7 +45,7 @@ class RowWatch {
   std::unique_ptr<net::BlockingPool> thread_;  // made by the first look
   net::Event stopped_;
   std::atomic<bool> is_stopped_ = false;
-  Findings findings_;
+  config::Findings findings_;
   log::Logger log_;
 };
 

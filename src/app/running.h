@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

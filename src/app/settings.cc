@@ -13,7 +13,7 @@
 #include "app/sockets.h"
 #include "auth/service.h"
 #include "base/ascii.h"
-#include "base/quota.h"
+#include "config/quota.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"

@@ -5,7 +5,7 @@
 #include "app/redirect.h"
 #include "app/site_scripts.h"
 #include "auth/networks.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
 #include "net/socket.h"

@@ -26,17 +26,17 @@ std::vector<Path> listed(const config::Config& config) {
 }
 
 // Folders and addresses that cannot be: such mail stays in INBOX, and only the log would tell.
-Findings doubts_of(const std::string& text, const Path& path) {
+config::Findings doubts_of(const std::string& text, const Path& path) {
   constexpr std::size_t kDoubtsMax = 20;
-  Findings doubts;
+  config::Findings doubts;
   const auto warn = [&](const sieve::Literal& literal, std::string reason, std::string remedy) {
     doubts.push_back({fmt::format("{}:{}", path.native(), literal.line), std::move(reason),
-                      std::move(remedy), Weight::warning});
+                      std::move(remedy), config::Weight::warning});
   };
   struct stat st{};
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
     doubts.push_back({path.native(), "every account of this machine can change it",
-                      fmt::format("chmod o-w {}", path.native()), Weight::warning});
+                      fmt::format("chmod o-w {}", path.native()), config::Weight::warning});
   for (const sieve::Literal& literal : sieve::find_literals(text)) {
     if (doubts.size() == kDoubtsMax) break;
     const std::string shown = literal.text.substr(0, 80);
@@ -112,7 +112,7 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
     next.news.push_back(path.native());
     return;
   }
-  next.outcome.findings.push_back(finding_of(script.error().what));
+  next.outcome.findings.push_back(config::finding_of(script.error().what));
   if (old != nullptr && old->script) {
     one.script = old->script;
     return;
@@ -136,7 +136,7 @@ SiteScripts::Next SiteScripts::read(const config::Config& config, const Set* bef
           {path.native() + ":1",
            "there is no such file: mail that was marked as spam stays in INBOX",
            fmt::format("put the one of sieve/ back; if that is meant: touch {}", path.native()),
-           Weight::warning});
+           config::Weight::warning});
       continue;
     }
     read_one(path, stamp, before, kept, next);
@@ -156,7 +156,7 @@ SiteScripts::Next SiteScripts::read(const config::Config& config, const Set* bef
   return next;
 }
 
-Findings SiteScripts::check(const config::Config& config) {
+config::Findings SiteScripts::check(const config::Config& config) {
   return read(config, nullptr, LastGood()).outcome.findings;
 }
 
@@ -193,8 +193,8 @@ std::shared_ptr<const void> SiteScripts::commit() {
   return old;
 }
 
-void SiteScripts::tell(const Finding& finding) const {
-  if (finding.weight == Weight::fault)
+void SiteScripts::tell(const config::Finding& finding) const {
+  if (finding.weight == config::Weight::fault)
     log_.error(event::sieve_refused, {{"error", finding.text()}});
   else
     log_.warn(event::files_warning, {{"error", finding.text()}});

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/keeper.h"
 #include "net/watched_files.h"
 #include "sieve/sequence.h"
@@ -23,12 +23,12 @@ class SiteScripts final : public net::FilePart {
       : pool_(pool), config_(config), keeper_(scope, pool, config.paths.state / "store") {}
 
   // The faults and warnings of all, as they lie there now; nothing is put to use. Blocks.
-  static Findings check(const config::Config& config);
+  static config::Findings check(const config::Config& config);
 
   std::string look() const override;
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
 
   // What becomes of a message to this account; a fault is logged.
   std::vector<sieve::Action> decide(const sieve::Input& input, const std::string& account) const;
@@ -39,7 +39,7 @@ class SiteScripts final : public net::FilePart {
     std::shared_ptr<const sieve::Script> script;  // nullptr: it is left out
     std::string stamp;                            // of what was read; empty: with a fault
     std::shared_ptr<const std::string> good;      // read now, to be kept
-    Findings doubts = {};                         // told as long as the file is this one
+    config::Findings doubts = {};                 // told as long as the file is this one
   };
   struct Set {
     std::map<Path, One> scripts;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "app/sandbox.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/socket.h"
 
 namespace posthorn::app {

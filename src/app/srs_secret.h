@@ -2,7 +2,7 @@
 // it.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

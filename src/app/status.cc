@@ -165,7 +165,7 @@ int print_status(const config::Config& config, const StatusOptions& options) {
   }
   add_checks(config, status);
   status["findings"] = Json::array();
-  for (const Finding& finding : ask_findings(config))
+  for (const config::Finding& finding : ask_findings(config))
     status["findings"].push_back({{"weight", to_string(finding.weight)}, {"text", finding.text()}});
   status["changed_keys"] = find_changed_keys(config);
   if (options.json)

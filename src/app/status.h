@@ -3,7 +3,7 @@
 // which numbers are numbers. It holds no secret and no text of a mail.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

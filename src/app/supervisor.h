@@ -4,7 +4,7 @@
 // folders that belong to the roles.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "app/table_edits.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "maps/pgsql_schema.h"
 #include "maps/text_edit.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -9,7 +9,7 @@
 //   tls/cert.pem                one file, and a crash leaves the old pair or the new one
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

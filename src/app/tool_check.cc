@@ -13,9 +13,9 @@ namespace {
 
 class Check {
  public:
-  void take(const Findings& findings) {
-    for (const Finding& finding : findings) {
-      if (finding.weight == Weight::fault)
+  void take(const config::Findings& findings) {
+    for (const config::Finding& finding : findings) {
+      if (finding.weight == config::Weight::fault)
         fault(finding.text());
       else
         fmt::print(stderr, "{}: {}\n", to_string(finding.weight), finding.text());

@@ -2,7 +2,7 @@
 // running server.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

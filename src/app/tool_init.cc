@@ -14,7 +14,7 @@
 #include "app/templates.h"
 #include "app/tool_certificate.h"
 #include "app/tool_dkim.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "maps/pgsql_connection.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"

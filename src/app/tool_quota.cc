@@ -14,7 +14,7 @@
 #include "app/table_store.h"
 #include "base/ascii.h"
 #include "base/placement.h"
-#include "base/quota.h"
+#include "config/quota.h"
 #include "message/mailbox_address.h"
 #include "store/mailbox_name.h"
 

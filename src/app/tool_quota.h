@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::app {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
-#include "base/environment.h"
+#include "config/config.h"
+#include "config/environment.h"
 
 namespace posthorn::app {
 

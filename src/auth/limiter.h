@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/line_channel.h"
 #include "net/task.h"
 

@@ -100,11 +100,11 @@ AuthService::Read AuthService::read_users(const Path& path, const UsersPtr& befo
   } else {
     found = parse(**text, path);
     for (const std::string& fault : found->file.faults)
-      read.outcome.findings.push_back(finding_of(fault));
+      read.outcome.findings.push_back(config::finding_of(fault));
     for (const std::string& warning : found->file.warnings)
-      read.outcome.findings.push_back(finding_of(warning, Weight::warning));
+      read.outcome.findings.push_back(config::finding_of(warning, config::Weight::warning));
     for (const std::string& note : found->file.notes)
-      read.outcome.findings.push_back(finding_of(note, Weight::note));
+      read.outcome.findings.push_back(config::finding_of(note, config::Weight::note));
     if (found->is_whole()) {
       read.users = std::move(found);
       read.good = std::make_shared<const std::string>(**text);
@@ -184,10 +184,10 @@ std::shared_ptr<const void> AuthService::commit() {
   return old;
 }
 
-void AuthService::tell(const Finding& finding) const {
-  if (finding.weight == Weight::fault)
+void AuthService::tell(const config::Finding& finding) const {
+  if (finding.weight == config::Weight::fault)
     log_.error(event::maps_refused, {{"error", finding.text()}});
-  else if (finding.weight == Weight::note)
+  else if (finding.weight == config::Weight::note)
     log_.info(event::maps_warning, {{"error", finding.text()}});
   else
     log_.warn(event::maps_warning, {{"error", finding.text()}});

@@ -16,8 +16,8 @@
 #include "auth/networks.h"
 #include "auth/throttle.h"
 #include "auth/user_file.h"
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
 #include "net/keeper.h"
@@ -63,7 +63,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   std::string look() const override;
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
   void stop();
 
   // The users files as the next commit() puts them to use; nullptr: they are elsewhere, or cannot be
@@ -84,7 +84,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   net::Task<Permit> permit(Limiter& bounds, Submission submission);
   // The account that the token was given to for one message of this session, to no more recipients.
   std::optional<std::string> redeem_mail(const MailClaim& claim);
-  // user_quota.cc. The account's own quota rules (base/quota.h); empty: it has none.
+  // user_quota.cc. The account's own quota rules (config/quota.h); empty: it has none.
   net::Task<std::string> find_quota_rules(std::string account) const;
 
  private:

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::auth {
 

@@ -7,9 +7,9 @@
 
 #include "auth/password.h"
 #include "base/ascii.h"
-#include "base/finding.h"
-#include "base/quota.h"
 #include "base/utf8.h"
+#include "config/finding.h"
+#include "config/quota.h"
 #include "maps/text_lines.h"
 #include "message/idna.h"
 
@@ -74,16 +74,16 @@ std::vector<std::string_view> words_of(std::string_view text) {
 // not.
 struct UnusedField {
   std::string_view name;
-  Weight weight;
+  config::Weight weight;
   std::string_view meaning;
 };
 constexpr UnusedField kUnusedFields[] = {
-    {"nopassword", Weight::warning, "a password is asked for"},
-    {"proxy", Weight::warning, "the login is served here"},
-    {"userdb_mail", Weight::note, "mail lies where store.location says"},
-    {"userdb_home", Weight::note, "mail lies where store.location says"},
-    {"userdb_uid", Weight::note, "mail belongs to the account users.store"},
-    {"userdb_gid", Weight::note, "mail belongs to the account users.store"},
+    {"nopassword", config::Weight::warning, "a password is asked for"},
+    {"proxy", config::Weight::warning, "the login is served here"},
+    {"userdb_mail", config::Weight::note, "mail lies where store.location says"},
+    {"userdb_home", config::Weight::note, "mail lies where store.location says"},
+    {"userdb_uid", config::Weight::note, "mail belongs to the account users.store"},
+    {"userdb_gid", config::Weight::note, "mail belongs to the account users.store"},
 };
 
 // Passwd-file's extra fields that shut somebody out. A network that is none lets nobody in, as with
@@ -114,7 +114,7 @@ void tell_unused(UserFile& file, std::set<std::string, std::less<>>& told, std::
   const bool is_known = known != std::end(kUnusedFields);
   if (!is_known && !name.starts_with("userdb_")) return;
   if (told.size() >= kKindsMax || !told.emplace(name).second) return;
-  auto& texts = is_known && known->weight == Weight::warning ? file.warnings : file.notes;
+  auto& texts = is_known && known->weight == config::Weight::warning ? file.warnings : file.notes;
   texts.push_back(fmt::format("{}: the field {} is not used{}{}", where, name, is_known ? ": " : "",
                               is_known ? known->meaning : ""));
 }

@@ -1,7 +1,7 @@
 // Whose limits are whose: the quota rules of an account, from wherever its login stands.
 #include "auth/service.h"
 #include "base/events.h"
-#include "base/quota.h"
+#include "config/quota.h"
 
 namespace posthorn::auth {
 namespace {

@@ -232,12 +232,13 @@ std::vector<std::string> find_dkim_faults(const Path& folder) {
   return faults;
 }
 
-Findings find_dkim_doubts(const Path& folder) {
+config::Findings find_dkim_doubts(const Path& folder) {
   constexpr std::size_t kDoubtsMax = 20;
-  Findings doubts;
+  config::Findings doubts;
   const auto warn = [&](const Path& path, std::string reason, std::string remedy) {
     if (doubts.size() < kDoubtsMax)
-      doubts.push_back({path.native(), std::move(reason), std::move(remedy), Weight::warning});
+      doubts.push_back(
+          {path.native(), std::move(reason), std::move(remedy), config::Weight::warning});
   };
   std::error_code error;
   std::size_t seen = 0;

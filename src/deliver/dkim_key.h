@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/finding.h"
 #include "base/result.h"
+#include "config/finding.h"
 
 struct evp_pkey_st;
 struct evp_md_ctx_st;
@@ -62,6 +62,6 @@ Result<std::vector<std::string>> find_dkim_domains(const Path& folder);
 // Everything in the folder that cannot be used, as "file:1: reason". Blocks.
 std::vector<std::string> find_dkim_faults(const Path& folder);
 // What lies there and signs nothing, as warnings. Blocks.
-Findings find_dkim_doubts(const Path& folder);
+config::Findings find_dkim_doubts(const Path& folder);
 
 }  // namespace posthorn::deliver

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "deliver/attempt.h"
 #include "message/refit.h"
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <memory>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "deliver/attempt.h"
 #include "message/refit.h"
 #include "net/blocking_pool.h"

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/socket.h"

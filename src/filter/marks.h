@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "filter/filter.h"
 
 namespace posthorn::filter {

@@ -25,7 +25,7 @@ constexpr std::size_t kNotesMax = 20;
 
 class CrossCheck {
  public:
-  CrossCheck(const config::Config& config, const Listings& lists, Findings& findings)
+  CrossCheck(const config::Config& config, const Listings& lists, TableFindings& findings)
       : config_(config),
         lists_(lists),
         domains_(lists.domains),
@@ -59,7 +59,7 @@ class CrossCheck {
   // Else what is not listed may answer for what seems to be missing.
   bool is_whole() const { return domains_.is_whole && mailboxes_.is_whole && aliases_.is_whole; }
 
-  static Finding at(const Source& source, const Entry& entry, std::string reason) {
+  static config::Finding at(const Source& source, const Entry& entry, std::string reason) {
     return {fmt::format("{}:{}", source.path, entry.line), std::move(reason)};
   }
   void fault(const Source& source, const Entry& entry, std::string reason,
@@ -156,7 +156,7 @@ class CrossCheck {
          fmt::format("the mailbox {} gets no mail: the alias comes first, and leads to {}",
                      entry.key, targets.empty() ? "nobody" : targets.front()),
          fmt::format("to keep a copy there, name {} among the targets", entry.key));
-    findings_.warnings.back().weight = Weight::note;
+    findings_.warnings.back().weight = config::Weight::note;
   }
 
   // Logins have the domain that a bare name means; an owner is compared with them as a whole.
@@ -264,7 +264,7 @@ class CrossCheck {
   const config::Config& config_;
   const Listings& lists_;
   const Listing &domains_, &mailboxes_, &aliases_;
-  Findings& findings_;
+  TableFindings& findings_;
   std::unordered_set<std::string> local_domains_, local_mailboxes_;
   std::unordered_map<std::string, Targets> targets_;
   std::unordered_map<std::string, std::size_t> depths_;
@@ -287,7 +287,7 @@ std::string_view remedy_for_target(std::string_view target) {
   return "write NAME@DOMAIN, or @DOMAIN, several with commas between";
 }
 
-void cross_check(const config::Config& config, const Listings& lists, Findings& findings) {
+void cross_check(const config::Config& config, const Listings& lists, TableFindings& findings) {
   CrossCheck(config, lists, findings).run();
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "maps/table.h"
 
 namespace posthorn::maps {
@@ -26,9 +26,10 @@ struct Listing {
   bool is_whole = true;
 };
 
-struct Findings {
-  std::vector<Finding> faults;
-  std::vector<Finding> warnings;
+// What is wrong with the tables, and what is surely not meant so.
+struct TableFindings {
+  std::vector<config::Finding> faults;
+  std::vector<config::Finding> warnings;
 };
 
 struct Listings {
@@ -37,7 +38,7 @@ struct Listings {
 
 // A fault is what cannot be understood or never ends. An alias's target that is gone is a warning:
 // the others get its mail. Among the warnings are notes, by their weight.
-void cross_check(const config::Config& config, const Listings& lists, Findings& findings);
+void cross_check(const config::Config& config, const Listings& lists, TableFindings& findings);
 
 // An address with a domain, or "@domain".
 bool is_target(const std::string& target);

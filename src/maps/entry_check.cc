@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
-#include "base/next_hop.h"
+#include "config/next_hop.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -18,23 +18,25 @@ std::string_view hop_of(std::string_view value) {
 }
 
 bool is_hop(std::string_view text) {
-  return text.find_first_of(" \t/") == std::string_view::npos && parse_next_hop(text).has_value();
+  return text.find_first_of(" \t/") == std::string_view::npos &&
+         config::parse_next_hop(text).has_value();
 }
 
-Finding doubt(std::string reason, std::string remedy) {
-  return {"", std::move(reason), std::move(remedy), Weight::warning};
+config::Finding doubt(std::string reason, std::string remedy) {
+  return {"", std::move(reason), std::move(remedy), config::Weight::warning};
 }
 
-std::optional<Finding> find_round(const config::Config& config, std::string_view value) {
-  const auto hop = parse_next_hop(hop_of(value));
-  if (!hop || !is_own_entrance(config, *hop)) return std::nullopt;
+std::optional<config::Finding> find_round(const config::Config& config, std::string_view value) {
+  const auto hop = config::parse_next_hop(hop_of(value));
+  if (!hop || !config::is_own_entrance(config, *hop)) return std::nullopt;
   return doubt(fmt::format("{} is this server itself: mail would go round until it is refused",
                            hop_of(value)),
                "name another host");
 }
 
 // transport(5): the domain alone, or ".domain" for all below it.
-std::optional<Finding> find_transport_doubt(const config::Config& config, const Entry& entry) {
+std::optional<config::Finding> find_transport_doubt(const config::Config& config,
+                                                    const Entry& entry) {
   const std::string_view key = entry.key;
   if (key.starts_with('@'))
     return doubt(fmt::format("{} is never asked for: a transport is found by the domain", key),
@@ -69,8 +71,8 @@ std::optional<std::string> find_entry_fault(Question question, const Entry& entr
   }
 }
 
-std::optional<Finding> find_entry_doubt(const config::Config& config, Question question,
-                                        const Entry& entry) {
+std::optional<config::Finding> find_entry_doubt(const config::Config& config, Question question,
+                                                const Entry& entry) {
   switch (question) {
     case Question::transport:
       return find_transport_doubt(config, entry);

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 struct pg_conn;
 struct pg_result;

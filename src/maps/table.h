@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/finding.h"
+#include "config/finding.h"
 #include "net/task.h"
 
 namespace posthorn::maps {
@@ -30,7 +30,7 @@ class Table {
   virtual net::Task<std::optional<std::string>> find_first() const { co_return std::nullopt; }
 };
 
-using posthorn::Finding;
+using config::Finding;
 
 struct Entry {
   std::string key;  // lower case
@@ -42,8 +42,8 @@ struct Entry {
 // white space continue the one before. A key that stands twice is a warning, and the first counts.
 struct TextFile {
   std::vector<Entry> entries;
-  std::vector<Finding> faults;
-  std::vector<Finding> warnings;
+  std::vector<config::Finding> faults;
+  std::vector<config::Finding> warnings;
   std::vector<std::string> faulty_keys;  // the first words of lines that could not be understood
   bool is_text = true;                   // false: no line of it is known
 };

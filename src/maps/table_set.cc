@@ -135,7 +135,7 @@ class Loader {
   struct Parsed {
     std::shared_ptr<const Table> table;  // nullptr: nothing of it can be used
     Source source = {};                  // of a text table
-    std::vector<Finding> faults = {}, warnings = {};
+    std::vector<config::Finding> faults = {}, warnings = {};
     std::uint64_t digest = 0;
   };
   struct FileOf {
@@ -148,7 +148,7 @@ class Loader {
     if (name.has_patterns()) {
       auto table = RegexpTable::parse(text, path, RegexpTable::syntax_of(name));
       if (!table) {
-        parsed.faults.push_back(finding_of(table.error().what));
+        parsed.faults.push_back(config::finding_of(table.error().what));
         return parsed;
       }
       if (file_of.question == Question::aliases)
@@ -181,7 +181,7 @@ class Loader {
 
   // A pattern's value without a group, as a line of aliases has it.
   static void look_at_constant(const std::string& path, const Entry& entry,
-                               std::vector<Finding>& warnings) {
+                               std::vector<config::Finding>& warnings) {
     for (const std::string& target : split_list(entry.value))
       if (!is_target(target))
         warnings.push_back({fmt::format("{}:{}", path, entry.line),
@@ -275,7 +275,7 @@ class Loader {
   std::shared_ptr<TableSet> set_;
   Listings lists_;
   Listing sender_relays_, relay_sasl_, vusers_;
-  Findings findings_;
+  TableFindings findings_;
   decltype(Loaded::good) good_;
   bool unread_ = false;
   bool is_stale_ = false;
@@ -432,8 +432,8 @@ net::Awaitable<net::Prepared> Reloader::prepare() {
   }
   net::Prepared prepared{
       .findings = next_.faults, .is_usable = next_.set != nullptr, .may_pass = next_.unread};
-  for (Finding finding : next_.warnings) {
-    if (finding.weight == Weight::fault) finding.weight = Weight::warning;
+  for (config::Finding finding : next_.warnings) {
+    if (finding.weight == config::Weight::fault) finding.weight = config::Weight::warning;
     prepared.findings.push_back(std::move(finding));
   }
   // Before anything is in use there is nothing that could stay.
@@ -461,10 +461,10 @@ std::shared_ptr<const void> Reloader::commit() {
   return old;
 }
 
-void Reloader::tell(const Finding& finding) const {
-  if (finding.weight == Weight::fault)
+void Reloader::tell(const config::Finding& finding) const {
+  if (finding.weight == config::Weight::fault)
     log_.error(event::maps_refused, {{"error", finding.text()}});
-  else if (finding.weight == Weight::note)
+  else if (finding.weight == config::Weight::note)
     log_.info(event::maps_warning, {{"error", finding.text()}});
   else
     log_.warn(event::maps_warning, {{"error", finding.text()}});

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
 #include "base/last_good.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "maps/pgsql.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
@@ -40,7 +40,7 @@ struct TableSet {
   // When this has grown over a question, answers were given from memory because PostgreSQL could
   // not be asked: they are good enough to take mail by, not to refuse it by.
   std::uint64_t old_answers() const { return database != nullptr ? database->old_answers() : 0; }
-  std::vector<Finding> warnings;
+  std::vector<config::Finding> warnings;
   struct File {
     std::shared_ptr<const Table> table;
     std::uint64_t digest = 0;
@@ -59,8 +59,8 @@ using RowReader = std::function<Result<RowList>(Question)>;
 
 struct Loaded {
   std::shared_ptr<const TableSet> set;  // nullptr: what was there before has to do
-  std::vector<Finding> faults;
-  std::vector<Finding> warnings;
+  std::vector<config::Finding> faults;
+  std::vector<config::Finding> warnings;
   bool unread = false;    // something could not be read or was not there: that may pass by itself
   bool is_stale = false;  // a copy that was kept takes the place of a file
   bool is_same = false;   // nothing but faults is new: the set of before is as good
@@ -106,7 +106,7 @@ class Reloader final : public net::FilePart {
   std::string look() const override;
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
 
  private:
   net::BlockingPool& pool_;

@@ -23,15 +23,17 @@ std::vector<Path> list_folder(const Path& folder) {
 
 }  // namespace
 
-Findings find_folder_doubts(const Path& folder, const std::vector<CertificateFiles>& pairs) {
-  Findings findings;
+config::Findings find_folder_doubts(const Path& folder,
+                                    const std::vector<CertificateFiles>& pairs) {
+  config::Findings findings;
   constexpr std::string_view kForm =
       "a folder for each pair holds fullchain.pem and privkey.pem, or cert.pem and key.pem";
   constexpr std::size_t kDoubtsMax = 20;
   std::size_t told = 0;
   const auto warn = [&](const Path& path, std::string reason) {
     if (++told <= kDoubtsMax)
-      findings.push_back({path.native(), std::move(reason), std::string(kForm), Weight::warning});
+      findings.push_back(
+          {path.native(), std::move(reason), std::string(kForm), config::Weight::warning});
   };
   for (const Path& path : folder.empty() ? std::vector<Path>() : list_folder(folder)) {
     std::error_code error;
@@ -57,7 +59,8 @@ Findings find_folder_doubts(const Path& folder, const std::vector<CertificateFil
   return findings;
 }
 
-std::optional<Finding> find_name_doubt(const CertificateFiles& files, const CertificateInfo& info) {
+std::optional<config::Finding> find_name_doubt(const CertificateFiles& files,
+                                               const CertificateInfo& info) {
   const std::string folder = to_lower(files.certificate.parent_path().filename().native());
   if (folder.find('.') == std::string::npos || info.names.empty()) return std::nullopt;
   for (const std::string& name : info.names) {
@@ -66,12 +69,13 @@ std::optional<Finding> find_name_doubt(const CertificateFiles& files, const Cert
         (lower.starts_with("*.") && folder.find(lower.substr(1)) != std::string::npos))
       return std::nullopt;
   }
-  return Finding{files.certificate.native() + ":1",
-                 fmt::format("the certificate is for {}, and its folder is called {}",
-                             fmt::join(info.names, " "), folder),
-                 "clients that ask for that name get another certificate; put the right one "
-                 "there, or rename the folder",
-                 Weight::warning};
+  return config::Finding{
+      files.certificate.native() + ":1",
+      fmt::format("the certificate is for {}, and its folder is called {}",
+                  fmt::join(info.names, " "), folder),
+      "clients that ask for that name get another certificate; put the right one "
+      "there, or rename the folder",
+      config::Weight::warning};
 }
 
 }  // namespace posthorn::net

@@ -5,16 +5,17 @@
 #include <optional>
 #include <vector>
 
-#include "base/finding.h"
+#include "config/finding.h"
 #include "net/tls.h"
 
 namespace posthorn::net {
 
 // pairs: those that were found there.
-Findings find_folder_doubts(const Path& folder, const std::vector<CertificateFiles>& pairs);
+config::Findings find_folder_doubts(const Path& folder, const std::vector<CertificateFiles>& pairs);
 
 // The pair's folder has a host's name, and its certificate another. certbot adds "-0001" to a name,
 // and a name may stand for all below it.
-std::optional<Finding> find_name_doubt(const CertificateFiles& files, const CertificateInfo& info);
+std::optional<config::Finding> find_name_doubt(const CertificateFiles& files,
+                                               const CertificateInfo& info);
 
 }  // namespace posthorn::net

@@ -323,14 +323,14 @@ bool covers(const CertificateInfo& info, const std::string& hostname) {
 }
 
 // What works, but not as it was meant.
-void add_warnings(Findings& findings, const std::vector<Pair>& pairs, const std::string& hostname,
-                  std::chrono::milliseconds ahead) {
+void add_warnings(config::Findings& findings, const std::vector<Pair>& pairs,
+                  const std::string& hostname, std::chrono::milliseconds ahead) {
   const WallTime now = Clock::system().now();
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const Pair& pair = pairs[i];
     const auto warn = [&](std::string reason, std::string remedy = "") {
       findings.push_back({pair.files.certificate.native() + ":1", std::move(reason),
-                          std::move(remedy), Weight::warning});
+                          std::move(remedy), config::Weight::warning});
     };
     if (pair.certificate_stamp == Stamp{}) continue;  // a stand-in
     if (pair.info.not_after <= now)
@@ -466,7 +466,7 @@ TlsServer::Next TlsServer::prepare() const {
       next.changed = true;
       return true;
     }
-    next.findings.push_back(finding_of(context.error().what));
+    next.findings.push_back(config::finding_of(context.error().what));
     next.may_pass = true;
     if (before == nullptr) return false;
     pairs.push_back(*before);
@@ -482,7 +482,7 @@ TlsServer::Next TlsServer::prepare() const {
   }
   const auto found = find_certificates(folder_);
   if (!found) {
-    next.findings.push_back(finding_of(found.error().what));
+    next.findings.push_back(config::finding_of(found.error().what));
     next.may_pass = true;
   }
   std::vector<CertificateFiles> files = found ? *found : std::vector<CertificateFiles>{};
@@ -519,7 +519,7 @@ std::shared_ptr<const void> TlsServer::commit(Next next) {
 Result<bool> TlsServer::reload() {
   Next next = prepare();
   const bool changed = next.changed;
-  const Findings faults = faults_of(next.findings);
+  const config::Findings faults = config::faults_of(next.findings);
   (void)commit(std::move(next));
   if (!faults.empty()) return fail(ErrorKind::config, faults.front().text());
   return changed;

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/finding.h"
 #include "base/result.h"
+#include "config/finding.h"
 
 struct ssl_ctx_st;
 
@@ -72,7 +72,7 @@ class TlsServer {
   struct State;
   struct Next {
     std::shared_ptr<State> state;
-    Findings findings;
+    config::Findings findings;
     bool changed = false;
     bool may_pass = false;
   };

@@ -28,7 +28,7 @@ WatchedFiles::WatchedFiles(Scope& scope, BlockingPool& pool, std::chrono::millis
       stopped_(scope.executor()),
       unlocked_(scope.executor()) {}
 
-Awaitable<Findings> WatchedFiles::start() {
+Awaitable<config::Findings> WatchedFiles::start() {
   auto findings = co_await load(Why::asked);
   is_watching_ = true;
   scope_.spawn(watch(this));
@@ -41,7 +41,7 @@ void WatchedFiles::stop() {
 }
 
 std::size_t WatchedFiles::faults() const {
-  return faults_of(findings_).size();
+  return config::faults_of(findings_).size();
 }
 
 Awaitable<std::string> WatchedFiles::look() {
@@ -71,7 +71,7 @@ Awaitable<Prepared> WatchedFiles::prepare_all(Why why) {
     Prepared one = co_await part->prepare();
     all.is_usable = all.is_usable && one.is_usable;
     all.may_pass = all.may_pass || one.may_pass;
-    for (Finding& finding : one.findings) {
+    for (config::Finding& finding : one.findings) {
       if (finding.remedy.empty() && finding.reason.find("ermission denied") != std::string::npos)
         finding.remedy = "`posthorn check` as root names the commands that open it to this role";
       // Told once, and again to whoever asks for a reload.
@@ -96,7 +96,7 @@ Awaitable<void> WatchedFiles::commit_all() {
   });
 }
 
-Awaitable<Findings> WatchedFiles::load(Why why) {
+Awaitable<config::Findings> WatchedFiles::load(Why why) {
   co_await lock();
   held_.clear();
   const Prepared prepared = co_await prepare_all(why);
@@ -105,7 +105,7 @@ Awaitable<Findings> WatchedFiles::load(Why why) {
   co_return prepared.findings;
 }
 
-Awaitable<Findings> WatchedFiles::reload() {
+Awaitable<config::Findings> WatchedFiles::reload() {
   co_return co_await load(Why::asked);
 }
 

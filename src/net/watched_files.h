@@ -16,7 +16,7 @@
 
 #include "base/backoff.h"
 #include "base/file.h"
-#include "base/finding.h"
+#include "config/finding.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/timer.h"
@@ -24,7 +24,7 @@
 namespace posthorn::net {
 
 struct Prepared {
-  Findings findings;
+  config::Findings findings;
   bool is_usable = true;  // false: nothing of the generation is put to use
   bool may_pass = false;  // something could not be read; that may be otherwise in a moment
 };
@@ -40,7 +40,7 @@ class FilePart {
   // Puts that to use; never waits, never fails. What it took the place of is freed in the pool.
   virtual std::shared_ptr<const void> commit() = 0;
   // A finding, told once. The default writes nothing.
-  virtual void tell(const Finding&) const {}
+  virtual void tell(const config::Finding&) const {}
 };
 
 // When to read: what was seen, twice the same; again after a failure. Sans-I/O.
@@ -70,9 +70,9 @@ class WatchedFiles {
 
   // The first load, then watches. Findings never keep it from starting: what to do without a usable
   // file is each part's own business.
-  Awaitable<Findings> start();
+  Awaitable<config::Findings> start();
   // Both phases at once.
-  Awaitable<Findings> reload();
+  Awaitable<config::Findings> reload();
   // Phase one, for a generation that other roles prepare too. It holds back the watch until
   // commit(), drop() or kHeldMax.
   Awaitable<Prepared> prepare(std::string number);
@@ -81,7 +81,7 @@ class WatchedFiles {
   void drop(const std::string& number);
 
   // Of the files as they are now.
-  const Findings& findings() const { return findings_; }
+  const config::Findings& findings() const { return findings_; }
   std::size_t faults() const;
   std::uint64_t generation() const { return generation_; }
   void stop();
@@ -97,7 +97,7 @@ class WatchedFiles {
   void unlock();
   Awaitable<Prepared> prepare_all(Why why);
   Awaitable<void> commit_all();
-  Awaitable<Findings> load(Why why);
+  Awaitable<config::Findings> load(Why why);
 
   Scope& scope_;
   BlockingPool& pool_;
@@ -110,7 +110,7 @@ class WatchedFiles {
   std::string committed_;
   SteadyTime held_until_{};
   bool is_watching_ = false;
-  Findings findings_;
+  config::Findings findings_;
   std::uint64_t generation_ = 0;
 };
 

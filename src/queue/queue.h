@@ -10,8 +10,8 @@
 #include <span>
 #include <string>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "deliver/attempt.h"
 #include "filter/filter.h"
 #include "message/dsn.h"

@@ -34,9 +34,9 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "message/envelope.h"
 #include "net/blocking_pool.h"
 #include "net/line_channel.h"

@@ -3,9 +3,9 @@
 // that resolve to them.
 #pragma once
 
-#include "base/config.h"
 #include "base/log.h"
-#include "base/next_hop.h"
+#include "config/config.h"
+#include "config/next_hop.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"

@@ -99,7 +99,7 @@ net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
 
 net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
     const Set& set, std::string nexthop, const std::string& sender) const {
-  const auto hop = parse_next_hop(nexthop);
+  const auto hop = config::parse_next_hop(nexthop);
   if (!hop)
     co_return fail(ErrorKind::config,
                    fmt::format("the next hop \"{}\" is not understood", nexthop));

@@ -53,7 +53,7 @@ net::Awaitable<net::Prepared> Rewriter::prepare() {
     co_return net::Prepared{};
   }
   co_return net::Prepared{
-      .findings = {finding_of(secrets.error().what)}, .is_usable = true, .may_pass = true};
+      .findings = {config::finding_of(secrets.error().what)}, .is_usable = true, .may_pass = true};
 }
 
 std::shared_ptr<const void> Rewriter::commit() {
@@ -63,7 +63,7 @@ std::shared_ptr<const void> Rewriter::commit() {
   return nullptr;
 }
 
-void Rewriter::tell(const Finding& finding) const {
+void Rewriter::tell(const config::Finding& finding) const {
   log_.error(event::srs_refused, {{"error", finding.text()}});
 }
 

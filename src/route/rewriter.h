@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/watched_files.h"
 #include "route/srs.h"
@@ -29,7 +29,7 @@ class Rewriter final : public net::FilePart {
   std::string look() const override;
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
-  void tell(const Finding& finding) const override;
+  void tell(const config::Finding& finding) const override;
 
   bool is_excluded(std::string_view domain) const;  // srs.exclude_domains
   std::optional<std::string> forward(std::string_view sender) const {

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "store/delivery.h"

@@ -34,8 +34,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "store/dovecot_files.h"
 #include "store/file_name.h"
 #include "store/index.h"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "base/quota.h"
+#include "config/quota.h"
 #include "net/task.h"
 
 namespace posthorn::store {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/quota.h"
+#include "config/quota.h"
 #include "store/keywords.h"
 
 namespace posthorn::store {

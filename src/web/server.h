@@ -3,7 +3,7 @@
 // connection, its idle time.
 #pragma once
 
-#include "base/config.h"
+#include "config/config.h"
 #include "net/scope.h"
 #include "net/tls.h"
 #include "web/proto/request.h"

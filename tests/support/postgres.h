@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::test {
 

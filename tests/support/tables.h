@@ -5,7 +5,7 @@
 #include <atomic>
 #include <map>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "maps/table_set.h"
 #include "tests/support/temp_folder.h"
 

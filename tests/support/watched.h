@@ -18,9 +18,9 @@ class Watched {
   }
 
   // The faults, as after every load.
-  Findings start() { return faults_of(loop_.wait(files_.start())); }
-  Findings reload() { return faults_of(loop_.wait(files_.reload())); }
-  Findings faults() const { return faults_of(files_.findings()); }
+  config::Findings start() { return config::faults_of(loop_.wait(files_.start())); }
+  config::Findings reload() { return config::faults_of(loop_.wait(files_.reload())); }
+  config::Findings faults() const { return config::faults_of(files_.findings()); }
   net::WatchedFiles& files() { return files_; }
 
  private:

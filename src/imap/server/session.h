@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "auth/hand_over.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/stream.h"

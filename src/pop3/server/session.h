@@ -4,7 +4,7 @@
 #pragma once
 
 #include "auth/hand_over.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/stream.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "message/envelope.h"
 #include "net/buffer.h"
 #include "net/stream.h"

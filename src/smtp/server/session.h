@@ -12,8 +12,8 @@
 
 #include "auth/authenticator.h"
 #include "auth/limiter.h"
-#include "base/config.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/scope.h"
 #include "net/stream.h"
 #include "net/tls.h"

@@ -28,7 +28,7 @@ struct AnyUserTest : testing::Test {
     const auto started = loop.run(service->start());
     ASSERT_TRUE(started) << started.error().what;
     files = std::make_unique<test::Watched>(loop, 1h, *service);
-    for (const Finding& fault : files->start()) ADD_FAILURE() << fault.text();
+    for (const config::Finding& fault : files->start()) ADD_FAILURE() << fault.text();
   }
   std::string login(const std::string& user, const std::string& password,
                     const std::string& which = "imap") {

@@ -28,7 +28,7 @@ struct TableTest : testing::Test {
     const auto started = loop.run(service->start());
     EXPECT_TRUE(started) << (started ? "" : started.error().what);
     files = std::make_unique<test::Watched>(loop, 1h, *service);
-    for (const Finding& fault : files->start()) ADD_FAILURE() << fault.text();
+    for (const config::Finding& fault : files->start()) ADD_FAILURE() << fault.text();
   }
   ~TableTest() override {
     service->stop();

@@ -44,7 +44,7 @@ struct ServiceTest : testing::Test {
     const auto started = loop.run(service->start());
     EXPECT_TRUE(started) << (started ? "" : started.error().what);
     files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
-    for (const Finding& fault : files->start()) ADD_FAILURE() << fault.text();
+    for (const config::Finding& fault : files->start()) ADD_FAILURE() << fault.text();
     return *service;
   }
   static Attempt attempt(const std::string& user, const std::string& password,

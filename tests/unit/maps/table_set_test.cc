@@ -25,7 +25,7 @@ struct SetTest : testing::Test {
     const Loaded loaded = load_tables(files.config());
     EXPECT_NE(loaded.set, nullptr);  // as much of it as can be answered by
     std::vector<std::string> texts;
-    for (const Finding& finding : loaded.faults) texts.push_back(finding.text());
+    for (const config::Finding& finding : loaded.faults) texts.push_back(finding.text());
     return texts;
   }
   test::TableFiles files;
@@ -139,7 +139,7 @@ TEST_F(SetTest, TargetsThatAreGone) {
     const Loaded loaded = load_tables(files.config());
     EXPECT_TRUE(loaded.set) << row.aliases;
     std::vector<std::string> texts, expected;
-    for (const Finding& finding : loaded.warnings) texts.push_back(finding.text());
+    for (const config::Finding& finding : loaded.warnings) texts.push_back(finding.text());
     for (const std::string& warning : row.warnings)
       expected.push_back(files.path("aliases") + ":" + warning);
     EXPECT_EQ(texts, expected) << row.aliases;
@@ -267,9 +267,9 @@ TEST_F(SetTest, LinesThatAreSurelyNotMeant) {
     files.write(row.table, std::string(row.line) + "\n");
     const Loaded loaded = load_tables(files.config());
     std::vector<std::string> texts;
-    for (const Finding& finding : loaded.faults) texts.push_back("f " + finding.reason);
-    for (const Finding& finding : loaded.warnings)
-      texts.push_back((finding.weight == Weight::note ? "n " : "") + finding.reason);
+    for (const config::Finding& finding : loaded.faults) texts.push_back("f " + finding.reason);
+    for (const config::Finding& finding : loaded.warnings)
+      texts.push_back((finding.weight == config::Weight::note ? "n " : "") + finding.reason);
     files.write(row.table, "");
     if (row.told.empty()) {
       EXPECT_EQ(texts, std::vector<std::string>{}) << row.line;
@@ -308,8 +308,8 @@ TEST_F(SetTest, RowsAreCheckedAsLinesAre) {
         files.config(),
         {.rows = [&](Question question) -> Result<RowList> { return RowList{rows[question]}; }});
     std::vector<std::string> texts;
-    for (const Finding& finding : loaded.faults) texts.push_back(finding.text());
-    for (const Finding& finding : loaded.warnings) texts.push_back("w " + finding.text());
+    for (const config::Finding& finding : loaded.faults) texts.push_back(finding.text());
+    for (const config::Finding& finding : loaded.warnings) texts.push_back("w " + finding.text());
     return texts;
   };
   using Texts = std::vector<std::string>;

@@ -17,8 +17,8 @@ std::string show(const TextFile& file) {
   std::string out;
   for (const Entry& entry : file.entries)
     out += entry.key + "=" + entry.value + "@" + std::to_string(entry.line) + "|";
-  for (const Finding& fault : file.faults) out += "fault " + fault.where + "|";
-  for (const Finding& warning : file.warnings) out += "warning " + warning.where + "|";
+  for (const config::Finding& fault : file.faults) out += "fault " + fault.where + "|";
+  for (const config::Finding& warning : file.warnings) out += "warning " + warning.where + "|";
   return out;
 }
 

@@ -65,7 +65,7 @@ struct Part final : FilePart {
     in_use = next;
     return nullptr;
   }
-  void tell(const Finding& finding) const override { told.push_back(finding.reason); }
+  void tell(const config::Finding& finding) const override { told.push_back(finding.reason); }
 
   std::string stamp = "1";
   std::string value = "one", next, in_use;
@@ -109,7 +109,7 @@ TEST_F(WatchedFilesTest, NothingIsPutToUseIfOneCannotBe) {
 }
 
 TEST_F(WatchedFilesTest, AFindingIsToldOnceUnlessSomebodyAsks) {
-  a.outcome = {.findings = {{"a:1", "odd", "", Weight::warning}}, .may_pass = true};
+  a.outcome = {.findings = {{"a:1", "odd", "", config::Weight::warning}}, .may_pass = true};
   (void)loop.wait(files.start());
   loop.until([&] { return a.prepared >= 3; });  // tried again
   EXPECT_EQ(a.told.size(), 1U);

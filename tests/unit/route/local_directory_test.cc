@@ -690,7 +690,7 @@ TEST_F(DirectoryTest, RelayLoginsForgiveBracketsAndPort) {
   EXPECT_EQ(plan("x@anywhere.example"), "relay smart.example:587 : encrypt");
 }
 
-TEST(NextHop, Rows) {
+TEST(config::NextHop, Rows) {
   const struct {
     std::string text, expected;
   } rows[] = {
@@ -699,13 +699,13 @@ TEST(NextHop, Rows) {
       {"[2001:db8::1]:25", "2001:db8::1 25 0"}, {"[a.example]:65535", "a.example 65535 0"},
   };
   for (const auto& row : rows) {
-    const auto hop = parse_next_hop(row.text);
+    const auto hop = config::parse_next_hop(row.text);
     ASSERT_TRUE(hop) << row.text;
     EXPECT_EQ(fmt::format("{} {} {:d}", hop->host, hop->port, hop->use_mx), row.expected);
   }
   for (const std::string wrong : {"", "[", "[]", "[]:25", "[a", "[a]x", "[a]:", "a:", "a:0",
                                   "a:65536", "a:-1", "a:25x", "a: 25", ":25", "[a]:0", "[a]25"})
-    EXPECT_FALSE(parse_next_hop(wrong)) << wrong;
+    EXPECT_FALSE(config::parse_next_hop(wrong)) << wrong;
 }
 
 // Each table in turn cannot be asked: whatever needs it is put off, and nothing is let through,

@@ -1,4 +1,4 @@
-#include "base/other_names.h"
+#include "config/other_names.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 // Any bytes as posthorn.toml: either a fault that names the file and a line of it, or a
 // configuration that is written out and read back the same.
-#include "base/config.h"
+#include "config/config.h"
 #include "tests/support/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

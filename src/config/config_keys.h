@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::config {
 

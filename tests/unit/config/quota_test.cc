@@ -1,4 +1,4 @@
-#include "base/quota.h"
+#include "config/quota.h"
 
 #include <gtest/gtest.h>
 

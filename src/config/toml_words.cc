@@ -1,6 +1,6 @@
 // The parser's messages name what its grammar wanted ("expected 'false', saw 'fi'"); whoever edits
 // a setting needs the key and the right form.
-#include "base/toml_words.h"
+#include "config/toml_words.h"
 
 #include <fmt/format.h>
 

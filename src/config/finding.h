@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace posthorn {
+namespace posthorn::config {
 
 enum class Weight {
   fault,    // cannot be understood, or would be unsafe: what was in use before stays
@@ -46,4 +46,4 @@ inline std::string_view to_string(Weight weight) {
   return weight == Weight::fault ? "fault" : weight == Weight::warning ? "warning" : "note";
 }
 
-}  // namespace posthorn
+}  // namespace posthorn::config

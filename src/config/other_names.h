@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/environment.h"
+#include "config/environment.h"
 
 namespace posthorn::config {
 

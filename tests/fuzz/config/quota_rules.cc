@@ -1,6 +1,6 @@
 // Any text as quota rules: each word is a rule or has a fault that can be printed, limits never
 // wrap around, and what has no room leaves none for more.
-#include "base/quota.h"
+#include "config/quota.h"
 #include "tests/support/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/config.h"
+#include "config/config.h"
 
-namespace posthorn {
+namespace posthorn::config {
 
 // "[smtp.sendgrid.net]:587", "smtp.example.org:25", "example.org": host, port, and whether its MX
 // is meant.
@@ -23,4 +23,4 @@ std::optional<NextHop> parse_next_hop(std::string_view text);
 // comes back until its Received fields are too many.
 bool is_own_entrance(const config::Config& config, const NextHop& hop);
 
-}  // namespace posthorn
+}  // namespace posthorn::config

@@ -1,4 +1,4 @@
-#include "base/environment.h"
+#include "config/environment.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,9 +6,9 @@
 #include <set>
 #include <unistd.h>
 
-#include "base/config.h"
-#include "base/config_keys.h"
-#include "base/other_names.h"
+#include "config/config.h"
+#include "config/config_keys.h"
+#include "config/other_names.h"
 
 namespace posthorn::config {
 namespace {

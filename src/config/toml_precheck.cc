@@ -1,4 +1,4 @@
-#include "base/toml_precheck.h"
+#include "config/toml_precheck.h"
 
 #include <algorithm>
 #include <string>

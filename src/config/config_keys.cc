@@ -1,4 +1,4 @@
-#include "base/config_keys.h"
+#include "config/config_keys.h"
 
 namespace posthorn::config {
 namespace {

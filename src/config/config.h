@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "config/environment.h"
 
 namespace posthorn::config {
 
@@ -264,7 +264,7 @@ struct Store {
   bool quotas = true;         // false: no limit counts, whoever has one
   Bytes quota = 0;            // of who has none of their own; 0: none
   std::size_t quota_messages = 0;
-  std::vector<std::string> quota_rules = {};  // base/quota.h
+  std::vector<std::string> quota_rules = {};  // config/quota.h
   std::size_t quota_grace = 10;               // percent that the last mail may go over it
   bool quota_full_tempfail = false;
   std::size_t quota_warning = 90;  // percent; 0: none

@@ -1,10 +1,10 @@
 // Proves that every key has its variable, that a misspelt one is told with the near one, and that
 // values from files and secrets arrive whole and only where they belong.
-#include "base/environment.h"
+#include "config/environment.h"
 
 #include <gtest/gtest.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "tests/support/temp_folder.h"
 
 namespace posthorn::config {

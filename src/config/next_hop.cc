@@ -1,10 +1,10 @@
-#include "base/next_hop.h"
+#include "config/next_hop.h"
 
 #include <algorithm>
 
 #include "base/ascii.h"
 
-namespace posthorn {
+namespace posthorn::config {
 
 std::optional<NextHop> parse_next_hop(std::string_view text) {
   NextHop hop;
@@ -42,4 +42,4 @@ bool is_own_entrance(const config::Config& config, const NextHop& hop) {
   return false;
 }
 
-}  // namespace posthorn
+}  // namespace posthorn::config

@@ -1,4 +1,4 @@
-#include "base/config.h"
+#include "config/config.h"
 
 #include <fmt/format.h>
 
@@ -10,10 +10,10 @@
 #include <set>
 #include <toml++/toml.h>
 
-#include "base/config_keys.h"
-#include "base/environment.h"
-#include "base/toml_precheck.h"
-#include "base/toml_words.h"
+#include "config/config_keys.h"
+#include "config/environment.h"
+#include "config/toml_precheck.h"
+#include "config/toml_words.h"
 
 namespace posthorn::config {
 namespace {

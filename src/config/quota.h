@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/config.h"
+#include "config/config.h"
 
 namespace posthorn::quota {
 
