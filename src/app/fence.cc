@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "app/key_keeper.h"
-#include "app/migrations.h"
 #include "base/assert.h"
+#include "maps/migrations.h"
 #include "maps/table.h"
 #include "net/tls.h"
 
@@ -347,7 +347,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_folder_of(fence.read, config.paths.users);
       if (!config.paths.smtp_users.empty()) add_folder_of(fence.read, config.paths.smtp_users);
       if (!config.srs.domain.empty()) add_folder_of(fence.read, config.srs.secret_file);
-      if (uses_pgsql(config)) {
+      if (maps::uses_pgsql(config)) {
         for (const Path& file : maps::find_pgsql_files(config.pgsql))
           add_folder_of(fence.read, file);
         fence.read.emplace_back("/etc/passwd");  // libpq's default user is the account's name

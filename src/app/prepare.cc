@@ -11,7 +11,6 @@
 #include "app/doubts.h"
 #include "app/eyes.h"
 #include "app/logins.h"
-#include "app/migrations.h"
 #include "app/row_watch.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
@@ -26,6 +25,7 @@
 #include "config/next_hop.h"
 #include "deliver/dkim_key.h"
 #include "filter/filter.h"
+#include "maps/migrations.h"
 #include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
 #include "message/idna.h"
@@ -149,7 +149,7 @@ config::Findings look_as_lookup(const config::Config& config) {
   maps::LoadParts parts{.kept = &kept};
   // Where it cannot be asked, the tool tells so itself.
   Result<std::unique_ptr<maps::PgsqlConnection>> database = nullptr;
-  if (uses_pgsql(config)) database = open_for_tool(config, Schema::checked);
+  if (maps::uses_pgsql(config)) database = open_for_tool(config, Schema::checked);
   if (database && *database)
     parts.rows = [&](maps::Question question) { return maps::read_rows(**database, question); };
   maps::Loaded tables = maps::load_tables(config, parts);

@@ -2,7 +2,6 @@
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/generation.h"
 #include "app/logins.h"
-#include "app/migrations.h"
 #include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
@@ -11,6 +10,7 @@
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "maps/migrations.h"
 #include "maps/table_set.h"
 #include "net/line_channel.h"
 #include "route/local_directory.h"
@@ -26,9 +26,10 @@ class Lookup final : public Role {
       : Role(RoleKind::lookup),
         setup_(std::move(setup)),
         scope_(setup_.executor),
-        database_(uses_pgsql(setup_.config)
-                      ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, migrations())
-                      : nullptr),
+        database_(
+            maps::uses_pgsql(setup_.config)
+                ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, maps::migrations())
+                : nullptr),
         users_(database_.get(), maps::Question::users),
         quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),

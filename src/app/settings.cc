@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/migrations.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
 #include "auth/service.h"
 #include "base/ascii.h"
 #include "config/quota.h"
+#include "maps/migrations.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"
@@ -289,7 +289,7 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   if (config.route.by_local_part && config.server.default_domain.empty())
     settings.add(fmt::format("{}: server.default_domain: route.by_local_part needs one",
                              config::place_of(config, "server", "default_domain")));
-  if (uses_pgsql(config) || !config.pgsql.conninfo.empty()) {
+  if (maps::uses_pgsql(config) || !config.pgsql.conninfo.empty()) {
     Result<> conninfo;
     if (auto why = maps::find_conninfo_fault(config.pgsql))
       conninfo = fail(ErrorKind::config, *std::move(why));

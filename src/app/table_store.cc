@@ -5,8 +5,8 @@
 #include <set>
 #include <unordered_map>
 
-#include "app/migrations.h"
 #include "auth/user_file.h"
+#include "maps/migrations.h"
 #include "maps/table.h"
 
 namespace posthorn::app {
@@ -268,7 +268,7 @@ Result<bool> TableStore::remove(const std::string& key) {
 
 Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Config& config,
                                                              Schema schema) {
-  if (config.pgsql.conninfo.empty() && !uses_pgsql(config))
+  if (config.pgsql.conninfo.empty() && !maps::uses_pgsql(config))
     return fail(ErrorKind::config,
                 fmt::format("{}: pgsql.conninfo says nothing of where PostgreSQL is",
                             config::place_of(config, "pgsql", "conninfo")));
@@ -277,7 +277,7 @@ Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Confi
   connection->set_time(kToolTime);
   TRY_OK(connection->execute("SET statement_timeout = 0"));
   if (schema == Schema::any) return connection;
-  TRY(const auto fault, maps::find_schema_fault(*connection, migrations()));
+  TRY(const auto fault, maps::find_schema_fault(*connection, maps::migrations()));
   if (fault) return fail(ErrorKind::config, *fault);
   return connection;
 }

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "app/migrations.h"
 #include "app/prepare.h"
 #include "app/table_store.h"
 #include "app/variables.h"
+#include "maps/migrations.h"
 #include "maps/pgsql_connection.h"
 
 namespace posthorn::app {
@@ -55,7 +55,7 @@ void check_database(Check& check, const config::Config& config) {
     if (!count || count->empty()) return;
     rows += fmt::format(", {} {}", count->front().front(), shape.name);
   }
-  fmt::print("PostgreSQL: {}{}\n", migrations().back().name, rows);
+  fmt::print("PostgreSQL: {}{}\n", maps::migrations().back().name, rows);
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ void check_database(Check& check, const config::Config& config) {
 int check_instance(const config::Config& config) {
   Check check;
   check.take(prepare_instance(config));
-  if (uses_pgsql(config)) check_database(check, config);
+  if (maps::uses_pgsql(config)) check_database(check, config);
   for (const std::string& line : describe_variables(config, config::environment()))
     fmt::print("{}\n", line);
   if (check.faults() > 0) return 1;

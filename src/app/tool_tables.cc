@@ -4,9 +4,9 @@
 #include <map>
 
 #include "app/control.h"
-#include "app/migrations.h"
 #include "app/supervisor.h"
 #include "app/table_store.h"
+#include "maps/migrations.h"
 
 namespace posthorn::app {
 namespace {
@@ -87,12 +87,13 @@ int run_migrate(const config::Config& config) {
   const auto connection = open_for_tool(config, Schema::any);
   if (!connection) return complain(connection.error().what);
   std::size_t count = 0;
-  const auto done = maps::migrate(**connection, migrations(), [&](const maps::Migration& applied) {
-    fmt::print("applied {}\n", applied.name);
-    ++count;
-  });
+  const auto done =
+      maps::migrate(**connection, maps::migrations(), [&](const maps::Migration& applied) {
+        fmt::print("applied {}\n", applied.name);
+        ++count;
+      });
   if (!done) return complain(done.error().what);
-  if (count == 0) fmt::print("nothing to do: {} is applied\n", migrations().back().name);
+  if (count == 0) fmt::print("nothing to do: {} is applied\n", maps::migrations().back().name);
   return 0;
 }
 

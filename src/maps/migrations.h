@@ -7,11 +7,11 @@
 #include "config/config.h"
 #include "maps/pgsql_schema.h"
 
-namespace posthorn::app {
+namespace posthorn::maps {
 
-std::span<const maps::Migration> migrations();
+std::span<const Migration> migrations();
 
 // Does a table or the logins come from PostgreSQL?
 bool uses_pgsql(const config::Config& config);
 
-}  // namespace posthorn::app
+}  // namespace posthorn::maps

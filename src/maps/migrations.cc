@@ -1,8 +1,8 @@
-#include "app/migrations.h"
+#include "maps/migrations.h"
 
 #include <algorithm>
 
-namespace posthorn::app {
+namespace posthorn::maps {
 
 bool uses_pgsql(const config::Config& config) {
   const config::Maps& maps = config.maps;
@@ -12,4 +12,4 @@ bool uses_pgsql(const config::Config& config) {
   return is_pgsql(maps.relay_sasl) || config.auth.users == "pgsql";
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::maps
