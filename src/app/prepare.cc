@@ -10,8 +10,6 @@
 
 #include "app/doubts.h"
 #include "app/eyes.h"
-#include "app/logins.h"
-#include "app/row_watch.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
@@ -19,7 +17,9 @@
 #include "app/table_store.h"
 #include "app/tool_dkim.h"
 #include "app/variables.h"
+#include "auth/logins.h"
 #include "auth/password.h"
+#include "auth/row_watch.h"
 #include "auth/service.h"
 #include "base/ascii.h"
 #include "config/next_hop.h"
@@ -161,12 +161,13 @@ config::Findings look_as_lookup(const config::Config& config) {
   std::optional<auth::UserFile> users, smtp_users;
   if (config.auth.users == "text") add(findings, look_at_users(config, config.paths.users, users));
   if (config.auth.users == "pgsql" && database && *database)
-    add(findings, look_at_user_rows(**database));
+    add(findings, auth::look_at_user_rows(**database));
   if (!config.paths.smtp_users.empty())
     add(findings, look_at_users(config, config.paths.smtp_users, smtp_users));
   if (tables.set)
-    add(findings, compare_logins(config, *tables.set,
-                                 {users ? &*users : nullptr, smtp_users ? &*smtp_users : nullptr}));
+    add(findings,
+        auth::compare_logins(config, *tables.set,
+                             {users ? &*users : nullptr, smtp_users ? &*smtp_users : nullptr}));
   look_at_relay(findings, config);
   look_at_srs(findings, config);
   return findings;

@@ -1,12 +1,12 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/generation.h"
-#include "app/logins.h"
 #include "app/quota.h"
 #include "app/report.h"
 #include "app/role.h"
-#include "app/row_watch.h"
 #include "auth/limiter.h"
+#include "auth/logins.h"
+#include "auth/row_watch.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -56,7 +56,7 @@ class Lookup final : public Role {
         std::vector<net::FilePart*>{&tables_, auth_.get(), &logins_, &rewriter_});
     (void)co_await files_->start();
     if (database_) {
-      rows_ = std::make_unique<RowWatch>(scope_, setup_.config, *database_);
+      rows_ = std::make_unique<auth::RowWatch>(scope_, setup_.config, *database_);
       rows_->start();
     }
     listeners_.answer(scope_, "lookup-edge.sock", [this](net::Message request) {
@@ -215,13 +215,13 @@ class Lookup final : public Role {
   maps::PgsqlTable users_, quotas_;
   maps::Reloader tables_;
   route::Rewriter rewriter_;
-  Logins logins_;
+  auth::Logins logins_;
   route::LocalDirectory directory_;
   RoomDirectory rooms_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<net::WatchedFiles> files_;
-  std::unique_ptr<RowWatch> rows_;
+  std::unique_ptr<auth::RowWatch> rows_;
   const Report report_{
       .checks = [this] { return check(this); },
       .measure = [this] { return measure(this); },

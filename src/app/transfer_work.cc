@@ -145,15 +145,15 @@ Result<> write_all(const File& file, std::string_view bytes) {
   return {};
 }
 
-struct Listed {
+struct auth::Listed {
   store::Uid uid = 0;
   store::Flags flags = 0;
   std::int64_t date = 0;
 };
 
-std::optional<Listed> parse_listed(std::string_view text) {
+std::optional<auth::Listed> parse_listed(std::string_view text) {
   std::istringstream in{std::string(text)};
-  Listed one;
+  auth::Listed one;
   unsigned flags = 0;
   if (!(in >> one.uid >> flags >> one.date)) return std::nullopt;
   one.flags = static_cast<store::Flags>(flags);
@@ -176,7 +176,7 @@ net::Task<std::optional<std::string>> read_text(Desk desk, std::string folder, s
   }
 }
 
-net::Task<bool> export_one(Desk desk, const File& output, std::string folder, Listed one) {
+net::Task<bool> export_one(Desk desk, const File& output, std::string folder, auth::Listed one) {
   CO_TRY(auto text, co_await read_text(desk, folder, one.uid));
   if (!text) co_return false;
   message::MboxMessage message;

@@ -1,4 +1,4 @@
-#include "app/row_watch.h"
+#include "auth/row_watch.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 #include "base/events.h"
 #include "maps/table_set.h"
 
-namespace posthorn::app {
+namespace posthorn::auth {
 namespace {
 
 constexpr std::string_view kMark = "pgsql:";
@@ -28,7 +28,7 @@ config::Findings look_at_user_rows(maps::PgsqlConnection& connection,
     const std::string where = fmt::format("pgsql:users:{}", row.line);
     if (const auto fault = maps::fault_of_row(row))
       findings.push_back({where, *fault});
-    else if (const auto why = auth::find_hash_fault(row.value))
+    else if (const auto why = find_hash_fault(row.value))
       findings.push_back({where, fmt::format("nobody can log in as {}: {}", row.key, *why),
                           "`posthorn user passwd` makes a hash that works",
                           config::Weight::warning});
@@ -124,4 +124,4 @@ void RowWatch::take(config::Findings found) {
   findings_ = std::move(found);
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::auth

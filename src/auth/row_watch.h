@@ -15,7 +15,7 @@
 #include "net/scope.h"
 #include "net/timer.h"
 
-namespace posthorn::app {
+namespace posthorn::auth {
 
 // What is wrong with rows, in all tables that the configuration takes from there, and between them
 // and the files. Blocks.
@@ -49,4 +49,4 @@ class RowWatch {
   log::Logger log_;
 };
 
-}  // namespace posthorn::app
+}  // namespace posthorn::auth

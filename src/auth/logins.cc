@@ -1,4 +1,4 @@
-#include "app/logins.h"
+#include "auth/logins.h"
 
 #include <fmt/format.h>
 #include <map>
@@ -6,9 +6,8 @@
 
 #include "base/events.h"
 #include "maps/cross_check.h"
-#include "store/mailbox_name.h"
 
-namespace posthorn::app {
+namespace posthorn::auth {
 namespace {
 
 constexpr std::size_t kSameMax = 20;  // findings of one kind that are told one by one
@@ -20,7 +19,7 @@ class Comparison {
 
   config::Findings run() {
     if (config_.auth.any_user != "none" || files_.users == nullptr) return {};
-    for (const auth::UserFile* file : {files_.users, files_.smtp_users})
+    for (const UserFile* file : {files_.users, files_.smtp_users})
       if (file != nullptr && (!file->faults.empty() || file->hashes.contains("*"))) return {};
     const auto domains = list_entries(config_, tables_, config_.maps.domains);
     domain_ = config_.server.default_domain;
@@ -36,7 +35,7 @@ class Comparison {
         {std::move(where), std::move(reason), std::move(remedy), config::Weight::warning});
   }
 
-  void add_names(const auth::UserFile& file, std::set<std::string>& names) const {
+  void add_names(const UserFile& file, std::set<std::string>& names) const {
     for (const auto& [name, hash] : file.hashes)
       names.insert(name.find('@') == std::string::npos && !domain_.empty() ? name + "@" + domain_
                                                                            : name);
@@ -91,7 +90,7 @@ class Comparison {
     const auto senders = list_entries(config_, tables_, config_.maps.senders);
     if (!senders) return;
     std::set<std::string> names;
-    for (const auth::UserFile* file : {files_.users, files_.smtp_users})
+    for (const UserFile* file : {files_.users, files_.smtp_users})
       if (file != nullptr) add_names(*file, names);
     std::size_t told = 0;
     for (const Listed& one : *senders)
@@ -154,4 +153,4 @@ void Logins::tell(const config::Finding& finding) const {
   log::Logger{}.warn(event::maps_warning, {{"error", finding.text()}});
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::auth

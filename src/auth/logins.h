@@ -12,11 +12,11 @@
 #include "maps/table_set.h"
 #include "net/watched_files.h"
 
-namespace posthorn::app {
+namespace posthorn::auth {
 
 struct LoginFiles {
-  const auth::UserFile* users = nullptr;       // nullptr: they are not in a file, or it has a fault
-  const auth::UserFile* smtp_users = nullptr;  // nullptr: the same ones send
+  const UserFile* users = nullptr;       // nullptr: they are not in a file, or it has a fault
+  const UserFile* smtp_users = nullptr;  // nullptr: the same ones send
 };
 config::Findings compare_logins(const config::Config& config, const maps::TableSet& tables,
                                 const LoginFiles& files);
@@ -35,7 +35,7 @@ class Logins final : public net::FilePart {
  public:
   Logins(net::BlockingPool& pool, const config::Config& config, const maps::Reloader& tables)
       : pool_(pool), config_(config), tables_(tables) {}
-  void watch(const auth::AuthService& service) { service_ = &service; }
+  void watch(const AuthService& service) { service_ = &service; }
   std::string look() const override { return ""; }
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override { return nullptr; }
@@ -45,7 +45,7 @@ class Logins final : public net::FilePart {
   net::BlockingPool& pool_;
   const config::Config& config_;
   const maps::Reloader& tables_;
-  const auth::AuthService* service_ = nullptr;
+  const AuthService* service_ = nullptr;
 };
 
-}  // namespace posthorn::app
+}  // namespace posthorn::auth
