@@ -10,6 +10,7 @@
 
 #include "app/control.h"
 #include "app/doubts.h"
+#include "app/make_role.h"
 #include "app/roles.h"
 #include "app/running.h"
 #include "app/settings.h"
@@ -90,7 +91,7 @@ int serve(const config::Config& config, const ServeOptions& options) {
                                             : "supervisor",
               .file = config.log.file,
               .descriptor = role ? take_inherited("POSTHORN_LOG_FD").release() : -1});
-  if (role) return run_role(config, *role, options.worker);
+  if (role) return run_role(config, make_role, *role, options.worker);
   if (!is_sound(config)) return kExitConfig;
   const auto secret = config.srs.domain.empty() ? Result<bool>(false) : make_srs_secret(config);
   const auto taken = secret ? take_accounts(config) : std::unexpected(secret.error());
@@ -99,7 +100,7 @@ int serve(const config::Config& config, const ServeOptions& options) {
     fmt::print(stderr, "posthorn: {}\n", taken.error().what);
     return kExitConfig;
   }
-  if (options.one_process) return run_one_process(config);
+  if (options.one_process) return run_one_process(config, make_role);
   std::error_code error;
   const Path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) {

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "app/generation.h"
+#include "app/instance.h"
 #include "app/running.h"
+#include "app/settings.h"
 #include "app/sockets.h"
-#include "app/supervisor.h"
 #include "net/scope.h"
 
 namespace posthorn::app {
@@ -74,6 +75,33 @@ int stop_server(const config::Config& config) {
     std::this_thread::sleep_for(50ms);
   }
   return complain(fmt::format("process {} has not ended", **pid));
+}
+
+int restart_server(const config::Config& config) {
+  const auto pid = find_instance(config);
+  if (!pid) return complain(pid.error().what);
+  if (!*pid) return complain("the server is not running");
+  auto faults = find_setting_faults(config);
+  for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
+  for (const std::string& fault : faults) fmt::print(stderr, "{}\n", fault);
+  if (!faults.empty()) return complain("it was not restarted: it would not start so");
+  const auto seen = find_file_info(kept_config(config));
+  if (::kill(**pid, SIGUSR2) != 0) return complain(fmt::format("cannot signal process {}", **pid));
+  const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s) + 60s;
+  while (Clock::system().steady_now() < give_up) {
+    std::this_thread::sleep_for(50ms);
+    const auto now = find_file_info(kept_config(config));
+    const bool is_new =
+        seen && now && *now &&
+        (!*seen || (*now)->inode != (*seen)->inode || (*now)->modified != (*seen)->modified);
+    if (::kill(**pid, 0) != 0 && errno == ESRCH)
+      return complain("it has ended, and did not start again; its log says why");
+    if (is_new && are_all_answering(config)) {
+      fmt::print("restarted, pid {}\n", **pid);
+      return 0;
+    }
+  }
+  return complain(fmt::format("process {} is not ready again", **pid));
 }
 
 int reload_server(const config::Config& config) {

@@ -12,6 +12,9 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
                                 net::Message request);
 
 int stop_server(const config::Config& config);
+// `posthorn restart`: a configuration with a fault is refused and the server goes on; otherwise it
+// ends as by `stop` and begins anew with the same pid.
+int restart_server(const config::Config& config);
 int reload_server(const config::Config& config);
 // After a command has written tables or users: the running server takes them now. An exit code;
 // without a server 0, they count when it starts.

@@ -6,8 +6,8 @@
 #include <sys/file.h>
 #include <thread>
 
+#include "app/instance.h"
 #include "app/report.h"
-#include "app/supervisor.h"
 #include "base/events.h"
 #include "base/ids.h"
 #include "net/line_channel.h"

@@ -10,10 +10,10 @@
 
 #include "app/doubts.h"
 #include "app/eyes.h"
+#include "app/instance.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
-#include "app/supervisor.h"
 #include "app/table_store.h"
 #include "app/tool_dkim.h"
 #include "app/variables.h"

@@ -1,5 +1,4 @@
-// A role: what one process does. Each role_*.cc is the table of contents of one: it makes the
-// objects, joins them and opens the listeners; nothing of a protocol stands in it.
+// A role: what one process does. What a process of the server asks of it.
 #pragma once
 
 #include <functional>
@@ -50,10 +49,7 @@ class Role {
   const RoleKind kind_;
 };
 
-std::unique_ptr<Role> make_edge(RoleSetup setup);
-std::unique_ptr<Role> make_lookup(RoleSetup setup);
-std::unique_ptr<Role> make_queue(RoleSetup setup);
-std::unique_ptr<Role> make_store(RoleSetup setup);
-std::unique_ptr<Role> make_web(RoleSetup setup);
+// How a role is made; which there are, app knows.
+using MakeRole = std::unique_ptr<Role> (*)(RoleKind kind, RoleSetup setup);
 
 }  // namespace posthorn::app

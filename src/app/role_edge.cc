@@ -5,8 +5,8 @@
 
 #include "app/certificates.h"
 #include "app/generation.h"
+#include "app/make_role.h"
 #include "app/report.h"
-#include "app/role.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"

@@ -1,9 +1,9 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/generation.h"
+#include "app/make_role.h"
 #include "app/quota.h"
 #include "app/report.h"
-#include "app/role.h"
 #include "auth/limiter.h"
 #include "auth/logins.h"
 #include "auth/row_watch.h"

@@ -5,8 +5,8 @@
 
 #include "app/generation.h"
 #include "app/login_names.h"
+#include "app/make_role.h"
 #include "app/report.h"
-#include "app/role.h"
 #include "app/sandbox.h"
 #include "app/sinks.h"
 #include "auth/limiter.h"

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "app/generation.h"
+#include "app/make_role.h"
 #include "app/quota.h"
 #include "app/report.h"
-#include "app/role.h"
 #include "app/sinks.h"
 #include "app/transfer_desk.h"
 #include "auth/service.h"

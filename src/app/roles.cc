@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "app/fence.h"
+#include "app/folders.h"
 #include "app/generation.h"
+#include "app/instance.h"
 #include "app/port_holder.h"
 #include "app/role.h"
 #include "app/running.h"
 #include "app/sandbox.h"
-#include "app/supervisor.h"
+#include "app/service_manager.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "net/dialer.h"
@@ -47,22 +49,6 @@ struct Place {
   RoleKind kind;
   std::size_t worker = 0;
 };
-
-std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
-  switch (kind) {
-    case RoleKind::edge:
-      return make_edge(std::move(setup));
-    case RoleKind::lookup:
-      return make_lookup(std::move(setup));
-    case RoleKind::queue:
-      return make_queue(std::move(setup));
-    case RoleKind::store:
-      return make_store(std::move(setup));
-    case RoleKind::web:
-      return make_web(std::move(setup));
-  }
-  return nullptr;
-}
 
 // Before the first thread. A kernel without these means is told of and gone on with: the account
 // of the role bounds it still.
@@ -116,8 +102,10 @@ Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKi
 class Process {
  public:
   enum class Holds { all_roles, one_role };
-  Process(const config::Config& config, std::vector<std::string> own_addresses, Holds holds)
+  Process(const config::Config& config, MakeRole make, std::vector<std::string> own_addresses,
+          Holds holds)
       : config_(config),
+        make_(make),
         own_addresses_(std::move(own_addresses)),
         pool_(config.store.threads),
         signals_(context_, SIGTERM, SIGINT, SIGHUP),
@@ -128,12 +116,12 @@ class Process {
   }
 
   void add(RoleKind kind, std::size_t worker, SocketMap sockets) {
-    roles_.push_back(make_role(kind, RoleSetup{.config = config_,
-                                               .executor = context_.get_executor(),
-                                               .pool = pool_,
-                                               .sockets = std::move(sockets),
-                                               .worker = worker,
-                                               .own_addresses = own_addresses_}));
+    roles_.push_back(make_(kind, RoleSetup{.config = config_,
+                                           .executor = context_.get_executor(),
+                                           .pool = pool_,
+                                           .sockets = std::move(sockets),
+                                           .worker = worker,
+                                           .own_addresses = own_addresses_}));
   }
 
   void dial_by(Dialing dialing) {
@@ -264,6 +252,7 @@ class Process {
   }
 
   const config::Config& config_;
+  const MakeRole make_;
   std::vector<std::string> own_addresses_;
   asio::io_context context_{1};
   net::BlockingPool pool_;
@@ -281,7 +270,7 @@ class Process {
 
 }  // namespace
 
-int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
+int run_role(const config::Config& config, MakeRole make, RoleKind kind, std::size_t worker) {
   auto sockets = take_inherited_sockets();
   File supervisor = take_inherited("POSTHORN_SUPERVISOR_FD");
   Result<> result = sockets ? become(user_of(config, kind), key_group_of(config, kind))
@@ -310,7 +299,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
     log::Logger{}.error(event::config_refused, {{"error", result.error().what}});
     return kExitConfig;
   }
-  Process process(config, std::move(own_addresses), Process::Holds::one_role);
+  Process process(config, make, std::move(own_addresses), Process::Holds::one_role);
   if (dialing) process.dial_by(*std::move(dialing));
   const int channel = supervisor.fd();
   process.obey(std::move(supervisor));
@@ -320,7 +309,7 @@ int run_role(const config::Config& config, RoleKind kind, std::size_t worker) {
   });
 }
 
-int run_one_process(const config::Config& config) {
+int run_one_process(const config::Config& config, MakeRole make) {
   std::string ports;
   const auto bind_all = [&]() -> Result<std::map<RoleKind, std::map<std::size_t, SocketMap>>> {
     std::map<RoleKind, std::map<std::size_t, SocketMap>> sockets;
@@ -356,7 +345,7 @@ int run_one_process(const config::Config& config) {
   auto sockets = bind_all();
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
-  Process process(config, net::own_addresses(), Process::Holds::all_roles);
+  Process process(config, make, net::own_addresses(), Process::Holds::all_roles);
   for (const RoleKind kind :
        {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));

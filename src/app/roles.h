@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "app/role.h"
 #include "app/sockets.h"
 #include "config/config.h"
 
@@ -16,9 +17,9 @@ inline constexpr int kExitConfig = 78;
 inline constexpr int kExitTemporary = 75;
 
 // One role in this process, with the sockets it inherited.
-int run_role(const config::Config& config, RoleKind role, std::size_t worker);
+int run_role(const config::Config& config, MakeRole make, RoleKind role, std::size_t worker);
 // All roles in this process, which binds the sockets itself: for development, debuggers,
 // sanitizers.
-int run_one_process(const config::Config& config);
+int run_one_process(const config::Config& config, MakeRole make);
 
 }  // namespace posthorn::app

@@ -2,25 +2,15 @@
 
 #include <fmt/format.h>
 #include <map>
-#include <signal.h>
 #include <sstream>
-#include <thread>
-#include <unistd.h>
 
-#include "app/generation.h"
-#include "app/settings.h"
 #include "app/sockets.h"
-#include "app/supervisor.h"
 #include "base/ascii.h"
 
 namespace posthorn::app {
 namespace {
 
 constexpr std::uint64_t kFileMax = 4U << 20U;
-
-Path place(const config::Config& config) {
-  return config.paths.run / "started.toml";
-}
 
 // What runs, a line each: "version 1.2", "since 1795900000000" (milliseconds), "listens smtp
 // 0.0.0.0:25".
@@ -46,12 +36,11 @@ std::map<std::string, std::string> values_of(const config::Config& config) {
   return values;
 }
 
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
-
 }  // namespace
+
+Path kept_config(const config::Config& config) {
+  return config.paths.run / "started.toml";
+}
 
 Result<> keep_running_config(const config::Config& config) {
   std::string account = fmt::format("version {}\nsince {}\n", POSTHORN_VERSION,
@@ -62,7 +51,7 @@ Result<> keep_running_config(const config::Config& config) {
       account += fmt::format("listens {} {}\n", spec.name, net::to_string(spec.address));
   TRY_OK(replace_file(Disk::real(), account_of(config), account, 0600));
   TRY(const auto text, read_file(config.file, kFileMax));
-  return replace_file(Disk::real(), place(config), text.value_or(""), 0600);
+  return replace_file(Disk::real(), kept_config(config), text.value_or(""), 0600);
 }
 
 std::optional<Running> find_running(const config::Config& config) {
@@ -94,7 +83,7 @@ std::vector<std::string> find_differences(const config::Config& before, const co
 }
 
 std::vector<std::string> find_changed_keys(const config::Config& config) {
-  const auto before = read_file(place(config), kFileMax);
+  const auto before = read_file(kept_config(config), kFileMax);
   const auto now = read_file(config.file, kFileMax);
   if (!before || !*before || !now || !*now || **before == **now) return {};
   // Both without the environment: the server's need not be this command's.
@@ -102,33 +91,6 @@ std::vector<std::string> find_changed_keys(const config::Config& config) {
   const auto edited = config::parse(**now, config.file);
   if (!old || !edited) return {};
   return find_differences(*old, *edited);
-}
-
-int restart_server(const config::Config& config) {
-  const auto pid = find_instance(config);
-  if (!pid) return complain(pid.error().what);
-  if (!*pid) return complain("the server is not running");
-  auto faults = find_setting_faults(config);
-  for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
-  for (const std::string& fault : faults) fmt::print(stderr, "{}\n", fault);
-  if (!faults.empty()) return complain("it was not restarted: it would not start so");
-  const auto seen = find_file_info(place(config));
-  if (::kill(**pid, SIGUSR2) != 0) return complain(fmt::format("cannot signal process {}", **pid));
-  const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s) + 60s;
-  while (Clock::system().steady_now() < give_up) {
-    std::this_thread::sleep_for(50ms);
-    const auto now = find_file_info(place(config));
-    const bool is_new =
-        seen && now && *now &&
-        (!*seen || (*now)->inode != (*seen)->inode || (*now)->modified != (*seen)->modified);
-    if (::kill(**pid, 0) != 0 && errno == ESRCH)
-      return complain("it has ended, and did not start again; its log says why");
-    if (is_new && are_all_answering(config)) {
-      fmt::print("restarted, pid {}\n", **pid);
-      return 0;
-    }
-  }
-  return complain(fmt::format("process {} is not ready again", **pid));
 }
 
 }  // namespace posthorn::app

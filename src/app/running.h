@@ -12,6 +12,8 @@
 
 namespace posthorn::app {
 
+// Where it is kept: made anew by each start.
+Path kept_config(const config::Config& config);
 // Keeps the file as it is now, for whoever started the server alone.
 Result<> keep_running_config(const config::Config& config);
 struct Running {
@@ -25,9 +27,5 @@ std::optional<Running> find_running(const config::Config& config);
 std::vector<std::string> find_changed_keys(const config::Config& config);
 // Of two configurations.
 std::vector<std::string> find_differences(const config::Config& before, const config::Config& now);
-
-// `posthorn restart`: a configuration with a fault is refused and the server goes on; otherwise it
-// ends as by `stop` and begins anew with the same pid.
-int restart_server(const config::Config& config);
 
 }  // namespace posthorn::app

@@ -8,8 +8,8 @@
 
 #include "app/control.h"
 #include "app/generation.h"
+#include "app/instance.h"
 #include "app/running.h"
-#include "app/supervisor.h"
 #include "base/ascii.h"
 
 namespace posthorn::app {

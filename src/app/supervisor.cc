@@ -18,12 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/folders.h"
+#include "app/instance.h"
 #include "app/key_keeper.h"
 #include "app/port_holder.h"
 #include "app/running.h"
 #include "app/sandbox.h"
+#include "app/service_manager.h"
 #include "app/sockets.h"
-#include "app/tool_dkim.h"
 #include "base/assert.h"
 #include "base/events.h"
 #include "net/parcel.h"
@@ -53,18 +55,6 @@ struct Bound {
   SocketSpec spec;
   File socket;
 };
-
-// WATCHDOG_USEC, halved, if it is meant for this process.
-std::optional<std::chrono::milliseconds> take_watchdog() {
-  const char* time = std::getenv("WATCHDOG_USEC");
-  const char* pid = std::getenv("WATCHDOG_PID");
-  if (time == nullptr || (pid != nullptr && std::atol(pid) != getpid())) return std::nullopt;
-  const long long microseconds = std::atoll(time);
-  unsetenv("WATCHDOG_USEC");
-  unsetenv("WATCHDOG_PID");
-  if (microseconds < 2000) return std::nullopt;
-  return std::chrono::milliseconds(microseconds / 2000);
-}
 
 class Supervisor {
  public:
@@ -453,131 +443,10 @@ class Supervisor {
   SteadyTime asked_at_{};
 };
 
-Result<> own(const Path& path, const config::Config& config, RoleKind role, mode_t mode) {
-  TRY_OK(make_folders(Disk::real(), path, 0711));
-  if (!may_change_account()) return {};
-  TRY(const Account account, find_account(user_of(config, role)));
-  struct stat st{};
-  if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path.native(), errno);
-  // A system's own folder, /var/mail, is shared: one that the role's group may write to stays.
-  if (st.st_gid == account.gid && (st.st_mode & S_IWGRP) != 0) return {};
-  // Already as it should be: a supervisor that is not root may not change it, and need not.
-  if (st.st_uid == account.uid && st.st_gid == account.gid && (st.st_mode & 07777U) == mode)
-    return {};
-  if (::chown(path.c_str(), account.uid, account.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
-    return fail_errno("chown", path.native(), errno);
-  return {};
-}
-
-constexpr const char* kLockName = "posthorn.lock";
-
-struct flock whole_file() {
-  struct flock whole{};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  return whole;
-}
-
-// Opens or makes a file of that mode.
-Result<File> open_own(const Path& path, mode_t mode) {
-  File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (!file.is_open()) return fail_errno("open", path.native(), errno);
-  struct stat st{};
-  if (::fstat(file.fd(), &st) != 0) return fail_errno("stat", path.native(), errno);
-  if ((st.st_mode & 07777U) != mode && ::fchmod(file.fd(), mode) != 0)
-    return fail_errno("chmod", path.native(), errno);
-  return file;
-}
-
-Result<> write_pid(const File& file, const Path& path) {
-  const std::string pid = fmt::format("{}\n", getpid());
-  if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
-    return fail_errno("write", path.native(), errno);
-  return {};
-}
-
 }  // namespace
 
 int supervise(const config::Config& config, const Path& program) {
   return Supervisor(config, program).run();
-}
-
-Result<> prepare_folders(const config::Config& config) {
-  // Where it may not be made there are no keys yet, and mail goes unsigned.
-  (void)make_dkim_folder(config);
-  // As above: then there is no certbot that writes into it.
-  (void)make_folders(Disk::real(), config.web.webroot, 0755);
-  TRY_OK(make_folders(Disk::real(), config.paths.run, 0711));
-  TRY_OK(own(config.paths.spool, config, RoleKind::queue, 0700));
-  // Unix users pass through it to their own.
-  // There before a role's fence is put up: what is laid into it later can be read.
-  if (geteuid() == 0) TRY_OK(make_folders(Disk::real(), KeyKeeper::folder_of(config), 0711));
-  // Where it may not be made, a start with a fault has no form of before to fall back on.
-  const auto state = [&]() -> Result<> {
-    TRY_OK(make_folders(Disk::real(), config.paths.state, 0711));
-    TRY_OK(own(config.paths.state / "lookup", config, RoleKind::lookup, 0700));
-    return own(config.paths.state / "store", config, RoleKind::store, 0700);
-  };
-  if (const auto made = state(); !made)
-    log::Logger{}.warn(event::files_unkept, {{"error", made.error().what}});
-  return own(config.paths.mail, config, RoleKind::store, config.store.unix_users ? 0711 : 0700);
-}
-
-Result<File> take_instance_lock(const config::Config& config) {
-  const Path path = config.paths.run / kLockName;
-  // Whoever can open a file can lock it: this one is nobody else's, whatever it was before.
-  TRY(File file, open_own(path, 0600));
-  struct flock whole = whole_file();
-  if (::fcntl(file.fd(), F_OFD_SETLK, &whole) != 0) {
-    if (errno != EACCES && errno != EAGAIN) return fail_errno("lock", path.native(), errno);
-    return fail(ErrorKind::config, fmt::format("another instance runs on {} ({} is locked)",
-                                               config.paths.run.native(), path.native()));
-  }
-  TRY_OK(write_pid(file, path));
-  const Path told = config.paths.run / "posthorn.pid";
-  TRY(const File pid, open_own(told, 0644));
-  TRY_OK(write_pid(pid, told));
-  return file;
-}
-
-Result<std::optional<int>> find_instance(const config::Config& config) {
-  const Path path = config.paths.run / kLockName;
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open() && errno == EACCES)
-    return fail(ErrorKind::temporary,
-                fmt::format("Permission denied: only root and the server's account may "
-                            "see whether it runs ({})",
-                            path.native()));
-  if (!file.is_open()) return std::nullopt;
-  // Asked, not tried: a lock that is held for a moment could keep a start from it.
-  struct flock whole = whole_file();
-  if (::fcntl(file.fd(), F_OFD_GETLK, &whole) != 0) return fail_errno("lock", path.native(), errno);
-  if (whole.l_type == F_UNLCK) return std::nullopt;
-  std::array<char, 32> text{};
-  const ssize_t n = ::pread(file.fd(), text.data(), text.size() - 1, 0);
-  const int pid = n > 0 ? std::atoi(text.data()) : 0;
-  if (pid <= 0) return fail(ErrorKind::temporary, fmt::format("{} holds no pid", path.native()));
-  return pid;
-}
-
-void notify_systemd(std::string_view state) {
-  const char* where = std::getenv("NOTIFY_SOCKET");
-  if (where == nullptr) return;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::size_t length = std::strlen(where);
-  if (length == 0 || length >= sizeof address.sun_path) return;
-  std::memcpy(address.sun_path, where, length);
-  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-  const File socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return;
-  // A few datagrams fit (net.unix.max_dgram_qlen). Who does not read them must not hold up the
-  // supervisor: a sign of life that finds no room is left out, news wait only so long.
-  const timeval limit{.tv_sec = 5, .tv_usec = 0};
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  const int flags = MSG_NOSIGNAL | (state == "WATCHDOG=1" ? MSG_DONTWAIT : 0);
-  ::sendto(socket.fd(), state.data(), state.size(), flags, reinterpret_cast<sockaddr*>(&address),
-           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 
 }  // namespace posthorn::app

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/folders.h"
 #include "app/sandbox.h"
 #include "deliver/dkim_key.h"
 #include "message/dkim.h"
@@ -27,23 +28,6 @@ int complain(std::string_view what) {
 
 std::string name_of(std::string_view selector, std::string_view domain) {
   return fmt::format("{}._domainkey.{}", selector, domain);
-}
-
-// Who is not root keeps what he makes; else it is root's, and the queue's group may read it.
-Result<> give_to_queue(const Path& path, const config::Config& config, mode_t mode) {
-  if (geteuid() == 0) {
-    TRY(const Account queue, find_account(config.users.queue));
-    if (::chown(path.c_str(), 0, queue.gid) != 0) return fail_errno("chown", path.native(), errno);
-  }
-  if (::chmod(path.c_str(), mode) != 0) return fail_errno("chmod", path.native(), errno);
-  return {};
-}
-
-Result<> make_folder_of_keys(const Path& path, const config::Config& config) {
-  TRY(const auto there, find_file_info(path));
-  if (there) return {};
-  TRY_OK(make_folders(Disk::real(), path, 0750));
-  return give_to_queue(path, config, 0750);
 }
 
 // What one key's records in DNS say of it; empty: all is well.
@@ -138,10 +122,6 @@ std::vector<std::string> find_closed_dkim_keys(const config::Config& config) {
   return faults;
 }
 
-Result<> make_dkim_folder(const config::Config& config) {
-  return make_folder_of_keys(config.dkim.folder, config);
-}
-
 Result<Path> write_dkim_key(const config::Config& config, const std::string& domain,
                             const std::string& selector, const std::string& pem) {
   const auto refuse = [](const std::string& what) { return fail(ErrorKind::permanent, what); };
@@ -149,8 +129,8 @@ Result<Path> write_dkim_key(const config::Config& config, const std::string& dom
   if (!message::is_dkim_name(selector))
     return refuse(fmt::format("\"{}\" is no selector: letters, digits, - and _", selector));
   const Path folder = config.dkim.folder / domain;
-  TRY_OK(make_dkim_folder(config));
-  TRY_OK(make_folder_of_keys(folder, config));
+  TRY_OK(make_key_folder(config.dkim.folder, config));
+  TRY_OK(make_key_folder(folder, config));
   Path file = folder / (selector + ".pem");
   // Whole and closed to others before it has its name; and link() replaces nothing.
   const Path made = folder / (selector + ".pem.new");

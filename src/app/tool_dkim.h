@@ -28,7 +28,5 @@ Result<Path> write_dkim_key(const config::Config& config, const std::string& dom
                             const std::string& selector, const std::string& pem);
 // Keys that can be used, but not by the account that signs, as "file:1: reason".
 std::vector<std::string> find_closed_dkim_keys(const config::Config& config);
-// dkim.folder, there before the queue's fence is put up, so that it can be read later on.
-Result<> make_dkim_folder(const config::Config& config);
 
 }  // namespace posthorn::app

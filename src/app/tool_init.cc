@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/folders.h"
 #include "app/sandbox.h"
 #include "app/srs_secret.h"
-#include "app/supervisor.h"
 #include "app/templates.h"
 #include "app/tool_certificate.h"
 #include "app/tool_dkim.h"

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "app/control.h"
-#include "app/supervisor.h"
+#include "app/instance.h"
 #include "app/table_store.h"
 #include "maps/regexp_table.h"
 #include "message/mailbox_address.h"

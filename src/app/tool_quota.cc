@@ -7,10 +7,11 @@
 #include <map>
 
 #include "app/control.h"
+#include "app/folders.h"
+#include "app/instance.h"
 #include "app/quota.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
-#include "app/supervisor.h"
 #include "app/table_store.h"
 #include "base/ascii.h"
 #include "base/placement.h"

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "app/control.h"
-#include "app/supervisor.h"
 #include "app/table_store.h"
 #include "maps/migrations.h"
 

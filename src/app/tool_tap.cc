@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "app/control.h"
+#include "app/instance.h"
 #include "app/sockets.h"
-#include "app/supervisor.h"
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
 

@@ -10,10 +10,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "app/folders.h"
+#include "app/instance.h"
 #include "app/progress.h"
 #include "app/sandbox.h"
 #include "app/sockets.h"
-#include "app/supervisor.h"
 #include "app/transfer_work.h"
 #include "base/ids.h"
 #include "base/placement.h"
