@@ -56,7 +56,8 @@ set(THIRD_PARTY_filter CURL::libcurl)
 set(THIRD_PARTY_sieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_store SQLite::SQLite3 ICU::uc ICU::i18n OpenSSL::Crypto)
 set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
-set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL PkgConfig::SECCOMP)
+set(THIRD_PARTY_process PkgConfig::SECCOMP)
+set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
 
 # Precompiled headers: a plain one for the sans-I/O folders, one with Asio for the rest. Compiled once each.
 # Named without the checkout's place, so that ccache serves several checkouts from one cache.

@@ -11,12 +11,9 @@
 #include "app/control.h"
 #include "app/doubts.h"
 #include "app/make_role.h"
-#include "app/roles.h"
-#include "app/running.h"
 #include "app/settings.h"
 #include "app/srs_secret.h"
 #include "app/status.h"
-#include "app/supervisor.h"
 #include "app/tool_address.h"
 #include "app/tool_ban.h"
 #include "app/tool_certificate.h"
@@ -36,6 +33,9 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "config/config_keys.h"
+#include "process/roles.h"
+#include "process/running.h"
+#include "process/supervisor.h"
 
 namespace posthorn::app {
 namespace {
@@ -46,7 +46,7 @@ int with_config(const std::string& given, F command) {
   const auto config = find_config(given);
   if (config) return command(*config);
   fmt::print(stderr, "posthorn: {}\n", config.error().what);
-  return kExitConfig;
+  return process::kExitConfig;
 }
 
 // An instance of root's, and we are not root: one sentence, in place of a fault for each file and
@@ -84,30 +84,30 @@ bool is_sound(const config::Config& config) {
 
 int serve(const config::Config& config, const ServeOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);  // a log pipe that goes away does not take the mail with it
-  const auto role = find_role(options.role);
+  const auto role = process::find_role(options.role);
   log::start({.level = log::level_from(config.log.level, log::Level::info),
               .role = role                  ? options.role
                       : options.one_process ? "all"
                                             : "supervisor",
               .file = config.log.file,
-              .descriptor = role ? take_inherited("POSTHORN_LOG_FD").release() : -1});
-  if (role) return run_role(config, make_role, *role, options.worker);
-  if (!is_sound(config)) return kExitConfig;
+              .descriptor = role ? process::take_inherited("POSTHORN_LOG_FD").release() : -1});
+  if (role) return process::run_role(config, make_role, *role, options.worker);
+  if (!is_sound(config)) return process::kExitConfig;
   const auto secret = config.srs.domain.empty() ? Result<bool>(false) : make_srs_secret(config);
   const auto taken = secret ? take_accounts(config) : std::unexpected(secret.error());
   if (!taken) {
     log::Logger{}.error(event::config_refused, {{"error", taken.error().what}});
     fmt::print(stderr, "posthorn: {}\n", taken.error().what);
-    return kExitConfig;
+    return process::kExitConfig;
   }
-  if (options.one_process) return run_one_process(config, make_role);
+  if (options.one_process) return process::run_one_process(config, make_role);
   std::error_code error;
   const Path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) {
     fmt::print(stderr, "posthorn: /proc/self/exe: {}\n", error.message());
     return 1;
   }
-  return supervise(config, program);
+  return process::supervise(config, program);
 }
 
 constexpr int kExitUsage = 2;
@@ -581,7 +581,7 @@ int run_command_line(int argc, char** argv) {
   config::Variables variables = config::environment();
   if (const auto resolved = config::resolve_files(variables, "POSTHORN_"); !resolved) {
     fmt::print(stderr, "posthorn: {}\n", resolved.error().what);
-    return kExitConfig;
+    return process::kExitConfig;
   }
   config::adopt_environment(variables);
   std::vector<std::string> arguments(argv, argv + argc);

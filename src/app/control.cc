@@ -7,12 +7,12 @@
 #include <thread>
 #include <unistd.h>
 
-#include "app/generation.h"
-#include "app/instance.h"
-#include "app/running.h"
 #include "app/settings.h"
-#include "app/sockets.h"
 #include "net/scope.h"
+#include "process/generation.h"
+#include "process/instance.h"
+#include "process/running.h"
+#include "process/sockets.h"
 
 namespace posthorn::app {
 namespace {
@@ -48,7 +48,7 @@ bool tell_findings(const config::Findings& findings) {
 
 Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
                                 net::Message request) {
-  TRY(const auto pid, find_instance(config));
+  TRY(const auto pid, process::find_instance(config));
   if (!pid)
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
                                                config.paths.run.native()));
@@ -56,7 +56,7 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
   asio::io_context context(1);
   {
     net::Scope scope(context.get_executor());
-    net::LineChannel channel(scope, run_socket(config, socket));
+    net::LineChannel channel(scope, process::run_socket(config, socket));
     scope.spawn(ask_once(&channel, std::move(request), &answer));
     context.run();
   }
@@ -64,13 +64,13 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
 }
 
 int stop_server(const config::Config& config) {
-  const auto pid = find_instance(config);
+  const auto pid = process::find_instance(config);
   if (!pid) return complain(pid.error().what);
   if (!*pid) return complain("the server is not running");
   if (::kill(**pid, SIGTERM) != 0) return complain(fmt::format("cannot signal process {}", **pid));
   const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s);
   while (Clock::system().steady_now() < give_up) {
-    const auto still = find_instance(config);
+    const auto still = process::find_instance(config);
     if (still && !*still) return 0;
     std::this_thread::sleep_for(50ms);
   }
@@ -78,25 +78,25 @@ int stop_server(const config::Config& config) {
 }
 
 int restart_server(const config::Config& config) {
-  const auto pid = find_instance(config);
+  const auto pid = process::find_instance(config);
   if (!pid) return complain(pid.error().what);
   if (!*pid) return complain("the server is not running");
   auto faults = find_setting_faults(config);
   for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
   for (const std::string& fault : faults) fmt::print(stderr, "{}\n", fault);
   if (!faults.empty()) return complain("it was not restarted: it would not start so");
-  const auto seen = find_file_info(kept_config(config));
+  const auto seen = find_file_info(process::kept_config(config));
   if (::kill(**pid, SIGUSR2) != 0) return complain(fmt::format("cannot signal process {}", **pid));
   const auto give_up = Clock::system().steady_now() + 4 * (config.limits.drain + 12s) + 60s;
   while (Clock::system().steady_now() < give_up) {
     std::this_thread::sleep_for(50ms);
-    const auto now = find_file_info(kept_config(config));
+    const auto now = find_file_info(process::kept_config(config));
     const bool is_new =
         seen && now && *now &&
         (!*seen || (*now)->inode != (*seen)->inode || (*now)->modified != (*seen)->modified);
     if (::kill(**pid, 0) != 0 && errno == ESRCH)
       return complain("it has ended, and did not start again; its log says why");
-    if (is_new && are_all_answering(config)) {
+    if (is_new && process::are_all_answering(config)) {
       fmt::print("restarted, pid {}\n", **pid);
       return 0;
     }
@@ -105,10 +105,10 @@ int restart_server(const config::Config& config) {
 }
 
 int reload_server(const config::Config& config) {
-  const auto reloaded = reload_all(config);
+  const auto reloaded = process::reload_all(config);
   if (!reloaded) return complain(reloaded.error().what);
   const bool has_faults = tell_findings(reloaded->findings);
-  if (const auto keys = find_changed_keys(config); !keys.empty())
+  if (const auto keys = process::find_changed_keys(config); !keys.empty())
     fmt::print(stderr, "note: {}: edited, and waits for `posthorn restart`: {}\n",
                config.file.native(), fmt::join(keys, " "));
   if (!reloaded->is_committed)
@@ -123,9 +123,9 @@ int reload_server(const config::Config& config) {
 }
 
 int make_live(const config::Config& config) {
-  const auto running = find_instance(config);
+  const auto running = process::find_instance(config);
   if (!running || !*running) return 0;
-  const auto reloaded = reload_all(config);
+  const auto reloaded = process::reload_all(config);
   if (!reloaded)
     return complain(fmt::format(
         "the change is written, but the server could not be told: {}; it "

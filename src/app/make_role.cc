@@ -2,17 +2,17 @@
 
 namespace posthorn::app {
 
-std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup) {
+std::unique_ptr<process::Role> make_role(process::RoleKind kind, process::RoleSetup setup) {
   switch (kind) {
-    case RoleKind::edge:
+    case process::RoleKind::edge:
       return make_edge(std::move(setup));
-    case RoleKind::lookup:
+    case process::RoleKind::lookup:
       return make_lookup(std::move(setup));
-    case RoleKind::queue:
+    case process::RoleKind::queue:
       return make_queue(std::move(setup));
-    case RoleKind::store:
+    case process::RoleKind::store:
       return make_store(std::move(setup));
-    case RoleKind::web:
+    case process::RoleKind::web:
       return make_web(std::move(setup));
   }
   return nullptr;

@@ -4,16 +4,16 @@
 
 #include <memory>
 
-#include "app/role.h"
+#include "process/role.h"
 
 namespace posthorn::app {
 
-std::unique_ptr<Role> make_edge(RoleSetup setup);
-std::unique_ptr<Role> make_lookup(RoleSetup setup);
-std::unique_ptr<Role> make_queue(RoleSetup setup);
-std::unique_ptr<Role> make_store(RoleSetup setup);
-std::unique_ptr<Role> make_web(RoleSetup setup);
+std::unique_ptr<process::Role> make_edge(process::RoleSetup setup);
+std::unique_ptr<process::Role> make_lookup(process::RoleSetup setup);
+std::unique_ptr<process::Role> make_queue(process::RoleSetup setup);
+std::unique_ptr<process::Role> make_store(process::RoleSetup setup);
+std::unique_ptr<process::Role> make_web(process::RoleSetup setup);
 
-std::unique_ptr<Role> make_role(RoleKind kind, RoleSetup setup);
+std::unique_ptr<process::Role> make_role(process::RoleKind kind, process::RoleSetup setup);
 
 }  // namespace posthorn::app

@@ -9,9 +9,6 @@
 #include <unistd.h>
 
 #include "app/doubts.h"
-#include "app/eyes.h"
-#include "app/instance.h"
-#include "app/sandbox.h"
 #include "app/settings.h"
 #include "app/site_scripts.h"
 #include "app/table_store.h"
@@ -32,6 +29,9 @@
 #include "message/mailbox_address.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "process/eyes.h"
+#include "process/instance.h"
+#include "process/sandbox.h"
 #include "route/local_directory.h"
 #include "route/rewriter.h"
 
@@ -76,8 +76,8 @@ config::Findings look_at_users(const config::Config& config, const Path& path,
   }
   const auto before = LastGood(config.paths.state / "lookup").read(path);
   if ((*text)->empty() && before && !before->empty())
-    findings.push_back(
-        {path.native() + ":1", "the file has become empty", "a comment in it makes that meant"});
+    findings.push_back({path.native() + ":1", "the file has process::become empty",
+                        "a comment in it makes that meant"});
   const auth::UserFile& file = read.emplace(auth::parse_users(**text, path.native()));
   add(findings, file.faults);
   for (const std::string& warning : file.warnings)
@@ -259,7 +259,7 @@ void look_at_spamd(config::Findings& findings, const config::Config& config) {
 // Names in the configuration that this machine does not know.
 void look_at_programs(config::Findings& findings, const config::Config& config) {
   for (const std::string& name : config.submission.programs_relay)
-    if (!find_account(name))
+    if (!process::find_account(name))
       warn(findings, config::place_of(config, "submission", "programs_relay"),
            fmt::format("submission.programs_relay: this machine has no account {}", name),
            "take it out, or make the account");
@@ -277,11 +277,11 @@ void look_at_programs(config::Findings& findings, const config::Config& config) 
 
 // Another program's port; the running server's own are not looked at.
 void look_at_ports(config::Findings& findings, const config::Config& config) {
-  const auto running = find_instance(config);
-  const auto specs = list_sockets(config);
+  const auto running = process::find_instance(config);
+  const auto specs = process::list_sockets(config);
   if (!running || *running || !specs) return;
   std::set<std::string> told;
-  for (const SocketSpec& spec : *specs) {
+  for (const process::SocketSpec& spec : *specs) {
     if (!std::holds_alternative<net::TcpAddress>(spec.address)) continue;
     const auto bound = net::bind_socket(spec.address);
     if (!bound && bound.error().what.find("assign") != std::string::npos)
@@ -307,13 +307,14 @@ config::Findings look_at_certificates(const config::Config& config) {
     server->warn_ahead(config.tls.expiry_warning);
     return server->prepare().findings;
   };
-  if (geteuid() != 0) return look_as(config, RoleKind::edge, look);
+  if (geteuid() != 0) return process::look_as(config, process::RoleKind::edge, look);
   const std::vector<Path> files = {config.paths.certificate, config.paths.key};
-  const std::string commands = how_to_open(files, config.users.edge, group_of_keys(config));
+  const std::string commands =
+      process::how_to_open(files, config.users.edge, process::group_of_keys(config));
   if (commands.empty() || std::ranges::any_of(files, [](const Path& file) {
-        return find_stranger_on_the_way(file).has_value();
+        return process::find_stranger_on_the_way(file).has_value();
       }))
-    return look_as(config, RoleKind::edge, look);
+    return process::look_as(config, process::RoleKind::edge, look);
   config::Findings findings = look();
   findings.push_back({config.paths.key.native() + ":1",
                       "only root can reach the certificate: a server that root starts hands it to "
@@ -331,14 +332,16 @@ config::Findings prepare_instance(const config::Config& config) {
   add(findings, find_permission_faults(config));
   add(findings, find_setting_doubts(config));
   add(findings, find_place_doubts(config));
-  add(findings, look_as(config, RoleKind::lookup, [&] { return look_as_lookup(config); }));
+  add(findings,
+      process::look_as(config, process::RoleKind::lookup, [&] { return look_as_lookup(config); }));
   add(findings, look_at_certificates(config));
-  add(findings, look_as(config, RoleKind::queue, [&] { return look_as_queue(config); }));
+  add(findings,
+      process::look_as(config, process::RoleKind::queue, [&] { return look_as_queue(config); }));
   add(findings, find_closed_dkim_keys(config));
   std::vector<std::string> mailboxes;
   if (const auto listed = entries_of(config, config.maps.mailboxes))
     for (const maps::Entry& entry : *listed) mailboxes.push_back(entry.key);
-  add(findings, look_as(config, RoleKind::store, [&] {
+  add(findings, process::look_as(config, process::RoleKind::store, [&] {
         config::Findings some = SiteScripts::check(config);
         add(some, find_mailbox_doubts(config, mailboxes));
         return some;
@@ -346,7 +349,7 @@ config::Findings prepare_instance(const config::Config& config) {
   look_at_user_scripts(findings, config, mailboxes);
   add(findings, find_variable_faults(config, config::environment()));
   if (const Path& file = config.web.authority; !file.empty())
-    add(findings, look_as(config, RoleKind::web, [&] {
+    add(findings, process::look_as(config, process::RoleKind::web, [&] {
           config::Findings some;
           if (const auto anchor = net::read_trust_anchor(file); !anchor)
             some.push_back({config::place_of(config, "web", "authority") + ": web.authority",

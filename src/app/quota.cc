@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "app/sockets.h"
 #include "base/ascii.h"
 #include "base/events.h"
 #include "base/placement.h"
+#include "process/sockets.h"
 
 namespace posthorn::app {
 namespace {
@@ -56,7 +56,7 @@ RoomDirectory::RoomDirectory(net::Scope& scope, const config::Config& config,
     : config_(config), inner_(inner), find_rules_(std::move(find_rules)) {
   for (std::size_t worker = 0; worker < config.store.workers; ++worker)
     stores_.push_back(
-        std::make_unique<net::LineChannel>(scope, store_socket(config, worker, "quota")));
+        std::make_unique<net::LineChannel>(scope, process::store_socket(config, worker, "quota")));
 }
 
 void RoomDirectory::close() {

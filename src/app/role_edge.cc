@@ -3,10 +3,7 @@
 // store once lookup has said who it is.
 #include <fmt/format.h>
 
-#include "app/certificates.h"
-#include "app/generation.h"
 #include "app/make_role.h"
-#include "app/report.h"
 #include "app/sinks.h"
 #include "auth/service.h"
 #include "base/events.h"
@@ -16,6 +13,9 @@
 #include "net/timer.h"
 #include "net/tls.h"
 #include "pop3/login/session.h"
+#include "process/certificates.h"
+#include "process/generation.h"
+#include "process/report.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
 #include "tap/hub.h"
@@ -25,17 +25,17 @@ namespace {
 
 // edge: TLS and everything strangers say, up to an accepted message or a login. It owns no mail and
 // no password.
-class Edge final : public Role {
+class Edge final : public process::Role {
  public:
-  explicit Edge(RoleSetup setup)
-      : Role(RoleKind::edge),
+  explicit Edge(process::RoleSetup setup)
+      : process::Role(process::RoleKind::edge),
         setup_(std::move(setup)),
         scope_(setup_.executor),
-        lookup_(scope_, run_socket(setup_.config, "lookup-edge.sock")),
+        lookup_(scope_, process::run_socket(setup_.config, "lookup-edge.sock")),
         directory_(lookup_),
         authenticator_(lookup_),
         limiter_(lookup_),
-        names_(scope_, run_socket(setup_.config, "queue-edge.names.sock")),
+        names_(scope_, process::run_socket(setup_.config, "queue-edge.names.sock")),
         hub_(scope_),
         sinks_(scope_, setup_.config, "queue-edge.lmtp.sock", &hub_),
         limits_(
@@ -96,20 +96,20 @@ class Edge final : public Role {
         .authenticator = authenticator_,
         .tls = &tls(),
         .store = [&config](const std::string& account, std::string_view service) {
-          return store_socket(config, account, service);
+          return process::store_socket(config, account, service);
         }});
     imap_ = login_settings(config.imap.login_line_max);
     pop3_ = login_settings(config.pop3.line_max);
     serve_logins({"imap", "imaps"}, imap_, imap::serve_login, "* BYE Too many connections\r\n");
     serve_logins({"pop3", "pop3s"}, pop3_, pop3::serve_login,
                  "-ERR [SYS/TEMP] Too many connections\r\n");
-    serve_report(scope_, listeners_, RoleKind::edge, report_);
-    serve_generation(scope_, listeners_, *this);
+    process::serve_report(scope_, listeners_, process::RoleKind::edge, report_);
+    process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
   net::WatchedFiles* files() override { return &files_; }
-  const Report* report() const override { return &report_; }
+  const process::Report* report() const override { return &report_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
@@ -167,7 +167,7 @@ class Edge final : public Role {
   // The default one is "certificate"; one of tls.folder has the name of its folder behind it.
   static net::Awaitable<std::vector<web::Check>> check(Edge* self) {
     std::vector<web::Check> checks;
-    const web::Check files = check_files(self->files_, "certificates");
+    const web::Check files = process::check_files(self->files_, "certificates");
     for (const auto& [file, info] : self->tls().certificates()) {
       const auto left = info.not_after - Clock::system().now();
       checks.push_back(
@@ -195,7 +195,7 @@ class Edge final : public Role {
 
   net::TlsServer& tls() { return certificates_.server(); }
 
-  RoleSetup setup_;
+  process::RoleSetup setup_;
   net::Scope scope_;
   net::LineChannel lookup_;
   route::RemoteDirectory directory_;
@@ -206,22 +206,23 @@ class Edge final : public Role {
   tap::Hub hub_;
   QueueSinkFactory sinks_;
   net::ConnectionLimits limits_;
-  Certificates certificates_{setup_.pool, setup_.config, Certificates::Told::by_log};
+  process::Certificates certificates_{setup_.pool, setup_.config,
+                                      process::Certificates::Told::by_log};
   net::WatchedFiles files_{
       scope_, setup_.pool, setup_.config.tls.reload_interval, {&certificates_}};
   smtp::ServerSettings smtp_, submission_, submissions_, lmtp_;
   std::unique_ptr<smtp::ServerServices> services_;
   LoginPorts imap_, pop3_;
   std::unique_ptr<auth::LoginServices> login_services_;
-  const Report report_{.checks = [this] { return check(this); },
-                       .measure = [this] { return measure(this); }};
-  Listeners listeners_{setup_.sockets};
+  const process::Report report_{.checks = [this] { return check(this); },
+                                .measure = [this] { return measure(this); }};
+  process::Listeners listeners_{setup_.sockets};
   log::Logger log_;
 };
 
 }  // namespace
 
-std::unique_ptr<Role> make_edge(RoleSetup setup) {
+std::unique_ptr<process::Role> make_edge(process::RoleSetup setup) {
   return std::make_unique<Edge>(std::move(setup));
 }
 

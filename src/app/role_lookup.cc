@@ -1,9 +1,7 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
-#include "app/generation.h"
 #include "app/make_role.h"
 #include "app/quota.h"
-#include "app/report.h"
 #include "auth/limiter.h"
 #include "auth/logins.h"
 #include "auth/row_watch.h"
@@ -13,6 +11,8 @@
 #include "maps/migrations.h"
 #include "maps/table_set.h"
 #include "net/line_channel.h"
+#include "process/generation.h"
+#include "process/report.h"
 #include "route/local_directory.h"
 
 namespace posthorn::app {
@@ -20,10 +20,10 @@ namespace {
 
 // lookup: tables, logins, tokens. Each socket has one client role and answers only that role's
 // questions.
-class Lookup final : public Role {
+class Lookup final : public process::Role {
  public:
-  explicit Lookup(RoleSetup setup)
-      : Role(RoleKind::lookup),
+  explicit Lookup(process::RoleSetup setup)
+      : process::Role(process::RoleKind::lookup),
         setup_(std::move(setup)),
         scope_(setup_.executor),
         database_(
@@ -71,13 +71,13 @@ class Lookup final : public Role {
     listeners_.answer(scope_, "lookup-control.sock", [this](net::Message request) {
       return answer_control(this, std::move(request));
     });
-    serve_report(scope_, listeners_, RoleKind::lookup, report_);
-    serve_generation(scope_, listeners_, *this);
+    process::serve_report(scope_, listeners_, process::RoleKind::lookup, report_);
+    process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
   net::WatchedFiles* files() override { return files_.get(); }
-  const Report* report() const override { return &report_; }
+  const process::Report* report() const override { return &report_; }
   config::Findings other_findings() const override {
     return rows_ ? rows_->findings() : config::Findings();
   }
@@ -181,7 +181,7 @@ class Lookup final : public Role {
   }
 
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
-    std::vector<web::Check> checks = {check_files(*self->files_, "tables")};
+    std::vector<web::Check> checks = {process::check_files(*self->files_, "tables")};
     if (const maps::Pgsql* database = self->database_.get(); database && database->is_down())
       checks.push_back({"database", "red", database->fault().substr(0, 500)});
     else if (database)
@@ -209,7 +209,7 @@ class Lookup final : public Role {
     co_return answer;
   }
 
-  RoleSetup setup_;
+  process::RoleSetup setup_;
   net::Scope scope_;
   std::unique_ptr<maps::Pgsql> database_;
   maps::PgsqlTable users_, quotas_;
@@ -222,16 +222,16 @@ class Lookup final : public Role {
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<net::WatchedFiles> files_;
   std::unique_ptr<auth::RowWatch> rows_;
-  const Report report_{
+  const process::Report report_{
       .checks = [this] { return check(this); },
       .measure = [this] { return measure(this); },
       .answer = [this](net::Message request) { return tell_domains(this, std::move(request)); }};
-  Listeners listeners_{setup_.sockets};
+  process::Listeners listeners_{setup_.sockets};
 };
 
 }  // namespace
 
-std::unique_ptr<Role> make_lookup(RoleSetup setup) {
+std::unique_ptr<process::Role> make_lookup(process::RoleSetup setup) {
   return std::make_unique<Lookup>(std::move(setup));
 }
 

@@ -3,11 +3,7 @@
 #include <cerrno>
 #include <unistd.h>
 
-#include "app/generation.h"
-#include "app/login_names.h"
 #include "app/make_role.h"
-#include "app/report.h"
-#include "app/sandbox.h"
 #include "app/sinks.h"
 #include "auth/limiter.h"
 #include "base/events.h"
@@ -16,6 +12,10 @@
 #include "deliver/transports.h"
 #include "filter/filter.h"
 #include "net/client_name.h"
+#include "process/generation.h"
+#include "process/login_names.h"
+#include "process/report.h"
+#include "process/sandbox.h"
 #include "queue/queue.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
@@ -30,14 +30,14 @@ constexpr std::size_t kProgramsMax = 200, kProgramsOfAccountMax = 20;
 
 // queue: takes messages by LMTP from edge and store, and from programs of this machine, into the
 // spool, has them scanned, and delivers them.
-class QueueRole final : public Role {
+class QueueRole final : public process::Role {
  public:
-  explicit QueueRole(RoleSetup setup)
-      : Role(RoleKind::queue),
+  explicit QueueRole(process::RoleSetup setup)
+      : process::Role(process::RoleKind::queue),
         setup_(std::move(setup)),
         scope_(setup_.executor),
         hub_(scope_),
-        lookup_(scope_, run_socket(setup_.config, "lookup-queue.sock")),
+        lookup_(scope_, process::run_socket(setup_.config, "lookup-queue.sock")),
         directory_(lookup_),
         limiter_(lookup_),
         limits_({.connections_max = kProgramsMax,
@@ -55,7 +55,9 @@ class QueueRole final : public Role {
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));
     transports_ = std::make_unique<deliver::Transports>(
         scope_, setup_.pool, config, *resolver_, std::move(verifying), std::move(trusting),
-        [&config](const std::string& account) { return store_socket(config, account, "lmtp"); });
+        [&config](const std::string& account) {
+          return process::store_socket(config, account, "lmtp");
+        });
     transports_->set_watch([this](net::StreamPtr stream, const deliver::Transports::Whose& whose) {
       return hub_.wrap_client(std::move(stream), whose.service, whose.queue_id, whose.sender);
     });
@@ -100,13 +102,13 @@ class QueueRole final : public Role {
     });
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return queue_->answer(std::move(request)); });
-    serve_report(scope_, listeners_, RoleKind::queue, report_);
-    serve_generation(scope_, listeners_, *this);
+    process::serve_report(scope_, listeners_, process::RoleKind::queue, report_);
+    process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
   net::WatchedFiles* files() override { return &files_; }
-  const Report* report() const override { return &report_; }
+  const process::Report* report() const override { return &report_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
@@ -234,7 +236,7 @@ class QueueRole final : public Role {
                                     : "warning",
                         alive ? "" : alive.error().what});
     }
-    if (auto keys = check_files(self->files_, "dkim"); keys.state != "ok")
+    if (auto keys = process::check_files(self->files_, "dkim"); keys.state != "ok")
       checks.push_back(std::move(keys));
     co_return checks;
   }
@@ -256,7 +258,7 @@ class QueueRole final : public Role {
     if (counted) metrics::set(metric::queue_messages, *counted, "corrupt");
   }
 
-  RoleSetup setup_;
+  process::RoleSetup setup_;
   net::Scope scope_;
   tap::Hub hub_;
   net::LineChannel lookup_;
@@ -264,7 +266,7 @@ class QueueRole final : public Role {
   route::RemoteDirectory directory_;
   auth::RemoteLimiter limiter_;
   auth::ProgramLimiter program_limiter_{setup_.config.submission, limiter_};
-  LoginNames login_names_{scope_, setup_.pool, find_login_name};
+  process::LoginNames login_names_{scope_, setup_.pool, process::find_login_name};
   net::ConnectionLimits limits_;  // of programs
   std::unique_ptr<net::Resolver> resolver_, name_resolver_;
   std::optional<net::ClientNames> client_names_;
@@ -273,16 +275,16 @@ class QueueRole final : public Role {
   std::unique_ptr<queue::Queue> queue_;
   std::vector<std::unique_ptr<Entrance>> entrances_;
   smtp::ServerSettings settings_, programs_;
-  const Report report_{.checks = [this] { return check(this); },
-                       .measure = [this] { return measure(this); }};
+  const process::Report report_{.checks = [this] { return check(this); },
+                                .measure = [this] { return measure(this); }};
   DkimKeys dkim_keys_{setup_.pool, setup_.config};
   net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&dkim_keys_}};
-  Listeners listeners_{setup_.sockets};
+  process::Listeners listeners_{setup_.sockets};
 };
 
 }  // namespace
 
-std::unique_ptr<Role> make_queue(RoleSetup setup) {
+std::unique_ptr<process::Role> make_queue(process::RoleSetup setup) {
   return std::make_unique<QueueRole>(std::move(setup));
 }
 

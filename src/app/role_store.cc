@@ -5,10 +5,8 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "app/generation.h"
 #include "app/make_role.h"
 #include "app/quota.h"
-#include "app/report.h"
 #include "app/sinks.h"
 #include "app/transfer_desk.h"
 #include "auth/service.h"
@@ -16,6 +14,8 @@
 #include "base/metrics.h"
 #include "imap/server/session.h"
 #include "pop3/server/session.h"
+#include "process/generation.h"
+#include "process/report.h"
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
 #include "store/account.h"
@@ -25,14 +25,14 @@ namespace {
 
 // store: owns the maildirs of its accounts. Takes messages by LMTP from the queue and sessions from
 // edge.
-class StoreRole final : public Role {
+class StoreRole final : public process::Role {
  public:
-  explicit StoreRole(RoleSetup setup)
-      : Role(RoleKind::store),
+  explicit StoreRole(process::RoleSetup setup)
+      : process::Role(process::RoleKind::store),
         setup_(std::move(setup)),
         scope_(setup_.executor),
         sessions_(setup_.executor),
-        lookup_(scope_, run_socket(setup_.config, "lookup-store.sock")),
+        lookup_(scope_, process::run_socket(setup_.config, "lookup-store.sock")),
         redeemer_(lookup_),
         quota_(lookup_, setup_.config.store),
         accounts_(scope_, setup_.pool,
@@ -94,13 +94,13 @@ class StoreRole final : public Role {
     listeners_.serve(scope_, {.name = own + ".control.sock"}, [this](net::StreamPtr stream) {
       return serve_desk(accounts_, scope_, std::move(stream));
     });
-    serve_report(scope_, listeners_, RoleKind::store, report_);
-    serve_generation(scope_, listeners_, *this);
+    process::serve_report(scope_, listeners_, process::RoleKind::store, report_);
+    process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
   net::WatchedFiles* files() override { return &files_; }
-  const Report* report() const override { return &report_; }
+  const process::Report* report() const override { return &report_; }
 
   // The edge only carries their bytes and cannot say goodbye for them.
   void end_sessions() override { scope_.spawn(end_sessions(this)); }
@@ -143,7 +143,7 @@ class StoreRole final : public Role {
                     "full: fewer bytes are free on " + mail.native() + " than queue.free_min");
       return {};
     });
-    std::vector<web::Check> checks = {check_files(self->files_, "scripts")};
+    std::vector<web::Check> checks = {process::check_files(self->files_, "scripts")};
     if (looked)
       checks.push_back({"mail", "ok", ""});
     else
@@ -157,7 +157,7 @@ class StoreRole final : public Role {
     co_return;
   }
 
-  RoleSetup setup_;
+  process::RoleSetup setup_;
   net::Scope scope_;
   net::Scope sessions_;  // users', which end before mail does
   net::LineChannel lookup_;
@@ -175,15 +175,15 @@ class StoreRole final : public Role {
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;
   std::unique_ptr<pop3::ServerServices> pop3_services_;
-  const Report report_{.checks = [this] { return check(this); },
-                       .measure = [this] { return measure(this); }};
-  Listeners listeners_{setup_.sockets};
+  const process::Report report_{.checks = [this] { return check(this); },
+                                .measure = [this] { return measure(this); }};
+  process::Listeners listeners_{setup_.sockets};
   log::Logger log_;
 };
 
 }  // namespace
 
-std::unique_ptr<Role> make_store(RoleSetup setup) {
+std::unique_ptr<process::Role> make_store(process::RoleSetup setup) {
   return std::make_unique<StoreRole>(std::move(setup));
 }
 

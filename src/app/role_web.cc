@@ -6,17 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/certificates.h"
-#include "app/generation.h"
-#include "app/key_keeper.h"
 #include "app/make_role.h"
-#include "app/report.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "net/line_channel.h"
 #include "net/timer.h"
 #include "net/tls.h"
+#include "process/certificates.h"
+#include "process/generation.h"
+#include "process/key_keeper.h"
+#include "process/report.h"
 #include "web/pages.h"
 
 namespace posthorn::app {
@@ -45,10 +45,10 @@ Result<std::optional<std::string>> read_challenge(const Path& path) {
 
 // web: the pages about this server, its health and its metrics. It opens no mail, knows no user and
 // asks the other roles only how they are.
-class WebRole final : public Role, private web::Backend {
+class WebRole final : public process::Role, private web::Backend {
  public:
-  explicit WebRole(RoleSetup setup)
-      : Role(RoleKind::web),
+  explicit WebRole(process::RoleSetup setup)
+      : process::Role(process::RoleKind::web),
         setup_(std::move(setup)),
         scope_(setup_.executor),
         stopped_(setup_.executor),
@@ -63,10 +63,12 @@ class WebRole final : public Role, private web::Backend {
              .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
              .loopback_exempt = false,
              .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {
-    add_source(RoleKind::lookup, 0);  // the first one, which knows the domains
-    add_source(RoleKind::queue, 0);
-    for (std::size_t i = 0; i < setup_.config.store.workers; ++i) add_source(RoleKind::store, i);
-    for (std::size_t i = 0; i < setup_.config.edge.workers; ++i) add_source(RoleKind::edge, i);
+    add_source(process::RoleKind::lookup, 0);  // the first one, which knows the domains
+    add_source(process::RoleKind::queue, 0);
+    for (std::size_t i = 0; i < setup_.config.store.workers; ++i)
+      add_source(process::RoleKind::store, i);
+    for (std::size_t i = 0; i < setup_.config.edge.workers; ++i)
+      add_source(process::RoleKind::edge, i);
   }
 
   net::Task<> start() override {
@@ -75,8 +77,8 @@ class WebRole final : public Role, private web::Backend {
     CO_TRY(operators_, auth::Networks::parse(config.web.metrics_from));
     std::vector<net::FilePart*> parts = {&authority_};
     if (!config.listen.https.empty()) {
-      certificates_ =
-          std::make_unique<Certificates>(setup_.pool, config, Certificates::Told::elsewhere);
+      certificates_ = std::make_unique<process::Certificates>(
+          setup_.pool, config, process::Certificates::Told::elsewhere);
       parts.push_back(certificates_.get());
     }
     files_ = std::make_unique<net::WatchedFiles>(scope_, setup_.pool, config.tls.reload_interval,
@@ -96,7 +98,7 @@ class WebRole final : public Role, private web::Backend {
                          return web::serve(std::move(stream), *settings, *services_);
                        });
     scope_.spawn(watch_domains(this));
-    serve_generation(scope_, listeners_, *this);
+    process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
 
@@ -115,17 +117,19 @@ class WebRole final : public Role, private web::Backend {
  private:
   // A process that is asked.
   struct Source {
-    Source(net::Scope& scope, const config::Config& config, RoleKind r, std::size_t w)
-        : role(r), worker(w), channel(scope, run_socket(config, web_socket(r, w))) {}
-    RoleKind role;
+    Source(net::Scope& scope, const config::Config& config, process::RoleKind r, std::size_t w)
+        : role(r),
+          worker(w),
+          channel(scope, process::run_socket(config, process::web_socket(r, w))) {}
+    process::RoleKind role;
     std::size_t worker;
     net::LineChannel channel;
-    Result<Told> told = fail(ErrorKind::closed, "not asked yet");
+    Result<process::Told> told = fail(ErrorKind::closed, "not asked yet");
     std::string pid;
     metrics::Snapshot last{};  // of that process
   };
 
-  void add_source(RoleKind role, std::size_t worker) {
+  void add_source(process::RoleKind role, std::size_t worker) {
     sources_.push_back(std::make_unique<Source>(scope_, setup_.config, role, worker));
   }
 
@@ -184,7 +188,7 @@ class WebRole final : public Role, private web::Backend {
 
    private:
     Path place() const {
-      return net::find_readable(file(), KeyKeeper::folder_of(role_.setup_.config));
+      return net::find_readable(file(), process::KeyKeeper::folder_of(role_.setup_.config));
     }
     const Path& file() const {
       const config::Config& config = role_.setup_.config;
@@ -233,7 +237,7 @@ class WebRole final : public Role, private web::Backend {
 
   static net::Awaitable<void> ask(WebRole* self, Source* source) {
     source->told =
-        co_await ask_report(source->channel, Clock::system().steady_now() + kAnswerWithin);
+        co_await process::ask_report(source->channel, Clock::system().steady_now() + kAnswerWithin);
     if (source->told) self->keep_counts(*source);
     --self->unanswered_;
     self->answered_.set();
@@ -311,14 +315,15 @@ class WebRole final : public Role, private web::Backend {
     co_await refresh();
     metrics::Snapshot sum = ended_;
     std::vector<std::string> counted = {std::to_string(getpid())};
-    for (const RoleKind role : {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store})
+    for (const process::RoleKind role : {process::RoleKind::edge, process::RoleKind::lookup,
+                                         process::RoleKind::queue, process::RoleKind::store})
       metrics::set(metric::role_up,
                    std::ranges::count_if(sources_,
                                          [&](const auto& source) {
                                            return source->role == role && source->told.has_value();
                                          }),
                    to_string(role));
-    metrics::set(metric::role_up, 1, to_string(RoleKind::web));
+    metrics::set(metric::role_up, 1, to_string(process::RoleKind::web));
     metrics::merge(sum, metrics::read());
     for (const auto& source : sources_) {
       // One that does not answer now has still counted what it had.
@@ -331,7 +336,7 @@ class WebRole final : public Role, private web::Backend {
     co_return metrics::write_text(sum, POSTHORN_VERSION);
   }
 
-  RoleSetup setup_;
+  process::RoleSetup setup_;
   net::Scope scope_;
   net::Event stopped_;
   net::Event polled_;
@@ -341,12 +346,12 @@ class WebRole final : public Role, private web::Backend {
   auth::Networks exempt_, operators_;
   net::ConnectionLimits limits_;
   Authority authority_{*this};
-  std::unique_ptr<Certificates> certificates_;
+  std::unique_ptr<process::Certificates> certificates_;
   std::unique_ptr<net::WatchedFiles> files_;
   web::MailSettings mail_;
   web::ServerSettings http_, https_;
   std::unique_ptr<web::ServerServices> services_;
-  Listeners listeners_{setup_.sockets};
+  process::Listeners listeners_{setup_.sockets};
   std::size_t unanswered_ = 0;
   bool is_polling_ = false;
   bool was_polled_ = false;
@@ -359,7 +364,7 @@ class WebRole final : public Role, private web::Backend {
 
 }  // namespace
 
-std::unique_ptr<Role> make_web(RoleSetup setup) {
+std::unique_ptr<process::Role> make_web(process::RoleSetup setup) {
   return std::make_unique<WebRole>(std::move(setup));
 }
 

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/sandbox.h"
-#include "app/sockets.h"
 #include "auth/service.h"
 #include "base/ascii.h"
 #include "config/quota.h"
@@ -18,6 +16,8 @@
 #include "message/mailbox_address.h"
 #include "net/socket.h"
 #include "net/tls.h"
+#include "process/sandbox.h"
+#include "process/sockets.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::app {
@@ -143,9 +143,9 @@ void expect_places(Settings& settings, const config::Config& config) {
 
 // Two services on one port, or none at all.
 void expect_listeners(Settings& settings, const config::Config& config,
-                      const std::vector<SocketSpec>& specs) {
+                      const std::vector<process::SocketSpec>& specs) {
   std::map<std::string, std::string> owners;
-  for (const SocketSpec& spec : specs) {
+  for (const process::SocketSpec& spec : specs) {
     if (!std::holds_alternative<net::TcpAddress>(spec.address)) continue;
     const std::string address = net::to_string(spec.address);
     const auto [other, is_new] = owners.emplace(address, spec.name);
@@ -205,7 +205,8 @@ class Permissions {
   void check_owner(const Path& path, const std::string& account) {
     const auto st = look(path);
     if (!st || st->st_uid == 0 || st->st_uid == geteuid()) return;
-    if (const auto known = find_account(account); known && known->uid == st->st_uid) return;
+    if (const auto known = process::find_account(account); known && known->uid == st->st_uid)
+      return;
     faults_.push_back(fmt::format("{}: belongs to account number {}, not to {}; chown -R {} {}",
                                   path.native(), st->st_uid, account, account, path.native()));
   }
@@ -249,7 +250,7 @@ Result<config::Config> find_config(const std::string& given) {
 
 std::vector<std::string> find_setting_faults(const config::Config& config) {
   Settings settings(config);
-  if (const auto sockets = list_sockets(config); !sockets)
+  if (const auto sockets = process::list_sockets(config); !sockets)
     settings.add(sockets.error().what);
   else
     expect_listeners(settings, config, *sockets);

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "app/sinks.h"
-#include "app/sockets.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "process/sockets.h"
 #include "smtp/client/client.h"
 
 namespace posthorn::app {
@@ -22,8 +22,8 @@ class QueueSink final : public smtp::Sink {
 
   net::Task<> begin(const message::Envelope& envelope) override {
     const auto deadline = Clock::system().steady_now() + 10s;
-    CO_TRY(auto stream,
-           co_await net::connect(scope_.executor(), run_socket(config_, socket_), deadline));
+    CO_TRY(auto stream, co_await net::connect(scope_.executor(),
+                                              process::run_socket(config_, socket_), deadline));
     if (tap_ != nullptr) {
       stream = tap_->wrap_client(std::move(stream), "queue", envelope.origin.session,
                                  envelope.origin.account);

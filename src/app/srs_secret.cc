@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "app/sandbox.h"
 #include "base/ids.h"
+#include "process/sandbox.h"
 
 namespace posthorn::app {
 
@@ -25,8 +25,8 @@ Result<bool> make_srs_secret(const config::Config& config) {
         fmt::format("{}:1: srs.domain needs a secret, which cannot be made here ({}); as "
                     "root: openssl rand -hex 24 | install -m 0640 -g {} /dev/stdin {}",
                     path.native(), written.error().what, config.users.lookup, path.native()));
-  if (!may_change_account()) return true;
-  TRY(const Account lookup, find_account(config.users.lookup));
+  if (!process::may_change_account()) return true;
+  TRY(const process::Account lookup, process::find_account(config.users.lookup));
   if (::chown(path.c_str(), static_cast<uid_t>(-1), lookup.gid) != 0)
     return fail_errno("chown", path.native(), errno);
   return true;

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "app/control.h"
-#include "app/generation.h"
-#include "app/instance.h"
-#include "app/running.h"
 #include "base/ascii.h"
+#include "process/generation.h"
+#include "process/instance.h"
+#include "process/running.h"
 
 namespace posthorn::app {
 namespace {
@@ -56,7 +56,7 @@ void add_checks(const config::Config& config, Json& status) {
   status["spamd"]["state"] = config.filter.spamd.empty() ? "off" : "unknown";
   status["certificates"] = Json::array();
   status["checks"] = Json::array();
-  for (const web::Check& check : ask_checks(config)) {
+  for (const web::Check& check : process::ask_checks(config)) {
     if (check.name == "spamd") {
       status["spamd"]["state"] = check.state == "ok" ? "up" : "down";
       if (!check.detail.empty()) status["spamd"]["reason"] = check.detail;
@@ -77,7 +77,7 @@ void add_checks(const config::Config& config, Json& status) {
 }
 
 void add_running(const config::Config& config, Json& status) {
-  const auto running = find_running(config);
+  const auto running = process::find_running(config);
   if (!running) return;
   const std::string since = format_log_time(running->since);
   status["version"] = running->version;
@@ -142,7 +142,7 @@ void print_json(const Json& status) {
 }  // namespace
 
 int print_status(const config::Config& config, const StatusOptions& options) {
-  const auto pid = find_instance(config);
+  const auto pid = process::find_instance(config);
   if (!pid) return complain(pid.error().what);
   if (!*pid) {
     if (options.json)
@@ -165,9 +165,9 @@ int print_status(const config::Config& config, const StatusOptions& options) {
   }
   add_checks(config, status);
   status["findings"] = Json::array();
-  for (const config::Finding& finding : ask_findings(config))
+  for (const config::Finding& finding : process::ask_findings(config))
     status["findings"].push_back({{"weight", to_string(finding.weight)}, {"text", finding.text()}});
-  status["changed_keys"] = find_changed_keys(config);
+  status["changed_keys"] = process::find_changed_keys(config);
   if (options.json)
     print_json(status);
   else

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/sandbox.h"
 #include "net/authority.h"
 #include "net/tls.h"
+#include "process/sandbox.h"
 
 namespace posthorn::app {
 namespace {
@@ -27,8 +27,8 @@ Result<bool> is_there(const Path& path) {
 // The group that reads the key: its members are the roles that show the certificate.
 Result<> give_to_readers(const config::Config& config, const Path& key) {
   if (geteuid() != 0) return {};
-  TRY(const Account edge, find_account(config.users.edge));
-  TRY(const auto group, find_group(config.users.tls_group));
+  TRY(const process::Account edge, process::find_account(config.users.edge));
+  TRY(const auto group, process::find_group(config.users.tls_group));
   if (::chown(key.c_str(), 0, group ? *group : edge.gid) != 0)
     return fail_errno("chown", key.native(), errno);
   return {};

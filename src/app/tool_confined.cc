@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/fence.h"
-#include "app/sandbox.h"
+#include "process/fence.h"
+#include "process/sandbox.h"
 
 namespace posthorn::app {
 namespace {
@@ -146,17 +146,18 @@ int attempt(std::string_view what, Reach& reach) {
 }  // namespace
 
 int run_confined(const config::Config& config, const ConfinedOptions& options) {
-  const auto role = find_role(options.role);
+  const auto role = process::find_role(options.role);
   Result<> done;
   if (!role) done = fail(ErrorKind::config, "there is no role of that name");
-  if (done) done = become(user_of(config, *role), key_group_of(config, *role));
-  if (done) done = restrict_process();
+  if (done)
+    done = process::become(process::user_of(config, *role), process::key_group_of(config, *role));
+  if (done) done = process::restrict_process();
   if (!done) {
     fmt::print(stderr, "posthorn: {}\n", done.error().what);
     return 1;
   }
   Reach reach;  // inherited, as a role's are
-  const Fenced fenced = put_up(fence_of(config, *role));
+  const process::Fenced fenced = process::put_up(process::fence_of(config, *role));
   fmt::print("landlock {}\nfilter {}\n", fenced.landlock, fenced.filter ? "seccomp" : "none");
   for (const std::string& what : options.attempts) {
     const int error = attempt(what, reach);

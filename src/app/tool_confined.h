@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/sockets.h"
+#include "process/sockets.h"
 
 namespace posthorn::app {
 

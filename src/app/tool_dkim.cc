@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/folders.h"
-#include "app/sandbox.h"
 #include "deliver/dkim_key.h"
 #include "message/dkim.h"
 #include "net/resolver.h"
 #include "net/scope.h"
+#include "process/folders.h"
+#include "process/sandbox.h"
 
 namespace posthorn::app {
 namespace {
@@ -93,9 +93,9 @@ void print_record(const std::string& selector, const std::string& domain, const 
 
 std::vector<std::string> find_closed_dkim_keys(const config::Config& config) {
   std::vector<std::string> faults;
-  const auto queue = find_account(config.users.queue);
+  const auto queue = process::find_account(config.users.queue);
   const auto domains = deliver::find_dkim_domains(config.dkim.folder);
-  if (!may_change_account() || !queue || !domains) return faults;
+  if (!process::may_change_account() || !queue || !domains) return faults;
   std::vector<gid_t> groups(256);
   int count = static_cast<int>(groups.size());
   if (::getgrouplist(config.users.queue.c_str(), queue->gid, groups.data(), &count) < 0)
@@ -129,13 +129,13 @@ Result<Path> write_dkim_key(const config::Config& config, const std::string& dom
   if (!message::is_dkim_name(selector))
     return refuse(fmt::format("\"{}\" is no selector: letters, digits, - and _", selector));
   const Path folder = config.dkim.folder / domain;
-  TRY_OK(make_key_folder(config.dkim.folder, config));
-  TRY_OK(make_key_folder(folder, config));
+  TRY_OK(process::make_key_folder(config.dkim.folder, config));
+  TRY_OK(process::make_key_folder(folder, config));
   Path file = folder / (selector + ".pem");
   // Whole and closed to others before it has its name; and link() replaces nothing.
   const Path made = folder / (selector + ".pem.new");
   TRY_OK(replace_file(Disk::real(), made, pem, 0600));
-  Result<> done = give_to_queue(made, config, geteuid() == 0 ? 0640 : 0600);
+  Result<> done = process::give_to_queue(made, config, geteuid() == 0 ? 0640 : 0600);
   const auto there = find_file_info(file);
   if (done && there && *there)
     done = refuse(fmt::format("{} is there already; it is never overwritten", file.native()));

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/folders.h"
-#include "app/sandbox.h"
 #include "app/srs_secret.h"
 #include "app/templates.h"
 #include "app/tool_certificate.h"
@@ -19,6 +17,8 @@
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"
+#include "process/folders.h"
+#include "process/sandbox.h"
 
 namespace posthorn::app {
 namespace {
@@ -178,7 +178,7 @@ class Instance {
     TRY_OK(write_certificate(loaded));
     TRY(const bool made, make_srs_secret(loaded));
     fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
-    TRY_OK(prepare_folders(loaded));
+    TRY_OK(process::prepare_folders(loaded));
     TRY_OK(write_dkim_keys(loaded));
     if (is_config_kept_) tell_unchanged(config, loaded);
     return {};
@@ -246,7 +246,7 @@ class Instance {
   // nullopt: who is not root makes files of his own.
   static Result<std::optional<unsigned>> group_of(const std::string& account) {
     if (geteuid() != 0) return std::nullopt;
-    TRY(const Account found, find_account(account));
+    TRY(const process::Account found, process::find_account(account));
     return found.gid;
   }
 

@@ -5,10 +5,10 @@
 #include <iostream>
 
 #include "app/control.h"
-#include "app/instance.h"
 #include "app/table_store.h"
 #include "maps/regexp_table.h"
 #include "message/mailbox_address.h"
+#include "process/instance.h"
 
 namespace posthorn::app {
 namespace {
@@ -88,7 +88,7 @@ int check_table(const config::Config& config, const std::string& table,
   if (!file.faults.empty()) return 1;
   if (!question.empty())
     return answer(question, [&](const std::string& key) { return find_in(file, key); });
-  if (const auto running = find_instance(config); !running || !*running)
+  if (const auto running = process::find_instance(config); !running || !*running)
     fmt::print("{}: {} entries, no faults; the server is not running\n", path.native(),
                file.entries.size());
   return 0;
@@ -101,7 +101,7 @@ int run_postmap(const config::Config& config, const PostmapOptions& options) {
   for (const std::string& table : options.tables)
     status = std::max(status, check_table(config, table, options.query));
   if (status != 0 || !options.query.empty()) return status;
-  const auto running = find_instance(config);
+  const auto running = process::find_instance(config);
   return running && *running ? reload_server(config) : 0;
 }
 

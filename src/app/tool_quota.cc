@@ -7,16 +7,16 @@
 #include <map>
 
 #include "app/control.h"
-#include "app/folders.h"
-#include "app/instance.h"
 #include "app/quota.h"
-#include "app/sandbox.h"
-#include "app/sockets.h"
 #include "app/table_store.h"
 #include "base/ascii.h"
 #include "base/placement.h"
 #include "config/quota.h"
 #include "message/mailbox_address.h"
+#include "process/folders.h"
+#include "process/instance.h"
+#include "process/sandbox.h"
+#include "process/sockets.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::app {
@@ -130,8 +130,8 @@ Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
   net::Scope scope(context.get_executor());
   std::vector<std::unique_ptr<net::LineChannel>> stores;
   for (std::size_t worker = 0; worker < config.store.workers; ++worker)
-    stores.push_back(
-        std::make_unique<net::LineChannel>(scope, store_socket(config, worker, "control")));
+    stores.push_back(std::make_unique<net::LineChannel>(
+        scope, process::store_socket(config, worker, "control")));
   Result<> done;
   scope.spawn(fill_there(&config, &rows, &stores, &done));
   context.run();
@@ -140,7 +140,7 @@ Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
 
 // No server: this process is the store.
 Result<> look_here(const config::Config& config, std::vector<Row>& rows) {
-  TRY_OK(become(config.users.store));
+  TRY_OK(process::become(config.users.store));
   asio::io_context context(1);
   net::BlockingPool pool(1);
   Result<> done;
@@ -239,8 +239,8 @@ int set_quota(const config::Config& config, const QuotaOptions& options) {
 int list_quotas(const config::Config& config, const QuotaOptions& options) {
   auto rows = read_rows(config, options);
   if (!rows) return complain(rows.error().what);
-  if (const auto made = prepare_folders(config); !made) return complain(made.error().what);
-  const auto lock = take_instance_lock(config);
+  if (const auto made = process::prepare_folders(config); !made) return complain(made.error().what);
+  const auto lock = process::take_instance_lock(config);
   log::start({.level = log::Level::error, .role = "tool", .file = "/dev/stderr"});
   const auto looked = lock ? look_here(config, *rows) : look_there(config, *rows);
   if (!looked) return complain(looked.error().what);

@@ -14,12 +14,12 @@
 
 #include "app/control.h"
 #include "app/settings.h"
-#include "app/sockets.h"
 #include "app/tool_queue.h"
 #include "message/local_mail.h"
 #include "message/mailbox_address.h"
 #include "net/scope.h"
 #include "net/timer.h"
+#include "process/sockets.h"
 #include "smtp/client/client.h"
 
 namespace posthorn::app {
@@ -364,7 +364,7 @@ int submit(const config::Config& config, const SendmailOptions& options) {
       config.server.default_domain.empty() ? config.server.hostname : config.server.default_domain;
   const Person person = find_person();
   const std::string own = person.login + "@" + domain;
-  Submission submission{.socket = run_socket(config, "submit.sock"),
+  Submission submission{.socket = process::run_socket(config, "submit.sock"),
                         .hostname = config.server.hostname,
                         .envelope = {},
                         .text = {},
@@ -424,7 +424,7 @@ int run_sendmail(const std::vector<std::string>& arguments) {
   if (!config) return complain(EX_CONFIG, config.error().what);
   switch (options->mode) {
     case Mode::smtp:
-      return carry(run_socket(*config, "submit.sock"));
+      return carry(process::run_socket(*config, "submit.sock"));
     case Mode::list_queue:
       return run_queue_tool(*config, {.action = QueueAction::mailq}) == 0 ? EX_OK : EX_TEMPFAIL;
     case Mode::flush_queue:

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "app/control.h"
-#include "app/instance.h"
-#include "app/sockets.h"
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
+#include "process/instance.h"
+#include "process/sockets.h"
 
 namespace posthorn::app {
 namespace {
@@ -84,7 +84,7 @@ int run_tap(const config::Config& config, const TapOptions& options) {
   if ((options.all ? 1 : 0) + (options.user.empty() ? 0 : 1) + (options.session.empty() ? 0 : 1) !=
       1)
     return complain("tap: name one of --all, --user USER or a session");
-  const auto running = find_instance(config);
+  const auto running = process::find_instance(config);
   if (!running || !*running) return complain("the server is not running");
   net::Message watch("watch");
   if (!options.user.empty()) {

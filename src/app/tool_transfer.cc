@@ -10,16 +10,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "app/folders.h"
-#include "app/instance.h"
 #include "app/progress.h"
-#include "app/sandbox.h"
-#include "app/sockets.h"
 #include "app/transfer_work.h"
 #include "base/ids.h"
 #include "base/placement.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
+#include "process/folders.h"
+#include "process/instance.h"
+#include "process/sandbox.h"
+#include "process/sockets.h"
 #include "store/mailbox_name.h"
 #include "store/maildir.h"
 
@@ -69,7 +69,7 @@ net::Awaitable<void> work_there(net::LineChannel* channel, Run* run) {
   const auto opened = co_await ask(net::Message("open").add("user", run->user));
   if (!opened) {
     run->result = std::unexpected(opened.error());
-  } else if (const auto changed = become(run->config.users.store); !changed) {
+  } else if (const auto changed = process::become(run->config.users.store); !changed) {
     run->result = std::unexpected(changed.error());
   } else {
     run->result = co_await run->work(ask);
@@ -96,7 +96,7 @@ void run_there(Run& run) {
   const std::size_t worker = worker_of(run.user, run.config.store.workers);
   asio::io_context context(1);
   net::Scope scope(context.get_executor());
-  net::LineChannel channel(scope, store_socket(run.config, worker, "control"));
+  net::LineChannel channel(scope, process::store_socket(run.config, worker, "control"));
   scope.spawn(work_there(&channel, &run));
   context.run();
 }
@@ -132,14 +132,15 @@ class Transfer {
   }
 
   int run(const Work& work) {
-    if (const auto made = prepare_folders(config_); !made) return complain(1, made.error().what);
-    auto lock = take_instance_lock(config_);
+    if (const auto made = process::prepare_folders(config_); !made)
+      return complain(1, made.error().what);
+    auto lock = process::take_instance_lock(config_);
     // Standard output may be the mail's.
     log::start({.level = log::Level::error, .role = "tool", .file = "/dev/stderr"});
     Run run{.config = config_, .user = user_, .work = work};
     if (!lock) {
       run_there(run);
-    } else if (const auto changed = become(config_.users.store); !changed) {
+    } else if (const auto changed = process::become(config_.users.store); !changed) {
       run.result = std::unexpected(changed.error());
     } else {
       run_here(run);
@@ -228,7 +229,7 @@ Result<> make_partial(const config::Config& config, const Path& place, const Pat
   std::filesystem::create_directories(partial, error);
   if (error) return fail(ErrorKind::permanent, partial.native() + ": " + error.message());
   if (geteuid() != 0) return {};
-  TRY(const Account account, find_account(config.users.store));
+  TRY(const process::Account account, process::find_account(config.users.store));
   if (::chown(partial.c_str(), account.uid, account.gid) != 0)
     return fail_errno("chown", partial.native(), errno);
   return {};

@@ -1,0 +1,62 @@
+#include "process/certificates.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/events.h"
+#include "process/key_keeper.h"
+
+namespace posthorn::process {
+
+Certificates::Certificates(net::BlockingPool& pool, const config::Config& config, Told told)
+    : pool_(pool),
+      config_(config),
+      told_(told),
+      server_(net::TlsServer::make({{config.paths.certificate, config.paths.key}},
+                                   config.tls.folder, config.server.hostname,
+                                   KeyKeeper::folder_of(config))) {}
+
+net::Awaitable<net::Prepared> Certificates::prepare() {
+  auto next =
+      co_await pool_.run([this]() -> Result<net::TlsServer::Next> { return server_->prepare(); });
+  if (!next) {
+    next_ = {};
+    co_return net::Prepared{
+        .findings = {{config_.paths.certificate.native() + ":1", next.error().what}},
+        .is_usable = false,
+        .may_pass = true};
+  }
+  next_ = *std::move(next);
+  co_return net::Prepared{
+      .findings = next_.findings, .is_usable = true, .may_pass = next_.may_pass};
+}
+
+std::shared_ptr<const void> Certificates::commit() {
+  if (!next_.state) return nullptr;
+  const bool changed = next_.changed;
+  auto old = server_->commit(std::exchange(next_, {}));
+  if (!changed || told_ != Told::by_log) return old;
+  for (const auto& [file, info] : server_->certificates()) {
+    log_.info(event::tls_loaded, {{"certificate", file.native()},
+                                  {"names", fmt::format("{}", fmt::join(info.names, ","))},
+                                  {"not_after", format_log_time(info.not_after)}});
+    if (info.not_after - Clock::system().now() < config_.tls.expiry_warning)
+      log_.warn(event::tls_expiring,
+                {{"certificate", file.native()},
+                 {"not_after", format_log_time(info.not_after)},
+                 {"remedy", info.is_of_own_authority
+                                ? "posthorn certificate renew"
+                                : "renew it where it was issued; a new pair is taken at once"}});
+  }
+  return old;
+}
+
+void Certificates::tell(const config::Finding& finding) const {
+  if (told_ != Told::by_log) return;
+  if (finding.weight == config::Weight::fault)
+    log_.error(event::tls_refused, {{"error", finding.text()}});
+  else
+    log_.warn(event::files_warning, {{"error", finding.text()}});
+}
+
+}  // namespace posthorn::process

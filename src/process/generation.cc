@@ -1,0 +1,261 @@
+#include "process/generation.h"
+
+#include <asio/io_context.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <thread>
+
+#include "base/events.h"
+#include "base/ids.h"
+#include "net/line_channel.h"
+#include "process/instance.h"
+#include "process/report.h"
+
+namespace posthorn::process {
+namespace {
+
+constexpr auto kPrepareMax = 60s;  // ten thousand scripts on a slow disk
+constexpr auto kCommitMax = 20s;
+constexpr std::size_t kToldMax = net::kLineMax / 2;  // bytes of findings in an answer
+
+config::Weight weight_of(std::string_view text) {
+  return text == "fault"     ? config::Weight::fault
+         : text == "warning" ? config::Weight::warning
+                             : config::Weight::note;
+}
+
+void add_findings(net::Message& told, const config::Findings& findings) {
+  std::size_t bytes = 0;
+  for (const config::Finding& finding : findings) {
+    bytes += 100 + finding.text().size();
+    if (bytes > kToldMax) break;
+    told.add("weight", std::string(to_string(finding.weight)))
+        .add("where", finding.where)
+        .add("reason", finding.reason)
+        .add("remedy", finding.remedy);
+  }
+}
+
+net::Awaitable<net::Message> answer(Role* role, net::Message request) {
+  net::WatchedFiles* files = role->files();
+  const std::string number(request.get("number"));
+  const log::Logger log;
+  if (request.verb == "prepare" && !number.empty()) {
+    if (files == nullptr) co_return net::Message("ok");
+    const net::Prepared prepared = co_await files->prepare(number);
+    net::Message told(prepared.is_usable ? "ok" : "refused");
+    add_findings(told, prepared.findings);
+    co_return told;
+  }
+  if (request.verb == "status") {
+    net::Message told("ok");
+    config::Findings findings = files != nullptr ? files->findings() : config::Findings();
+    std::ranges::move(role->other_findings(), std::back_inserter(findings));
+    add_findings(told, findings);
+    co_return told;
+  }
+  if (request.verb == "checks") {
+    net::Message told("ok");
+    if (const Report* report = role->report())
+      for (const web::Check& check : co_await report->checks())
+        told.add("check", check.name).add("state", check.state).add("detail", check.detail);
+    co_return told;
+  }
+  if (request.verb == "commit") {
+    if (files != nullptr && !co_await files->commit(number)) co_return net::Message("refused");
+    role->reloaded();
+    const std::uint64_t generation = files == nullptr ? 0 : files->generation();
+    log.info(event::generation_committed, {{"generation", generation}});
+    co_return net::Message("ok").add("generation", std::to_string(generation));
+  }
+  if (request.verb == "drop") {
+    if (files != nullptr) files->drop(number);
+    log.error(event::generation_refused, {{"error", request.get("error")}});
+    co_return net::Message("ok");
+  }
+  co_return net::Message("temporary").add("error", "not a question for this socket");
+}
+
+// One process of the server, asked by whoever reloads.
+struct Asked {
+  std::string socket;
+  Result<net::Message> answer = fail(ErrorKind::closed, "no answer");
+};
+
+std::vector<Asked> list_asked(const config::Config& config) {
+  std::vector<Asked> all;
+  const auto specs = list_sockets(config);
+  for (const SocketSpec& spec : specs ? *specs : std::vector<SocketSpec>{})
+    if (spec.name.ends_with(".reload.sock")) all.push_back({.socket = spec.name});
+  return all;
+}
+
+net::Awaitable<void> ask_one(net::LineChannel* channel, net::Message request,
+                             std::chrono::milliseconds limit, Asked* asked) {
+  asked->answer = co_await channel->ask(std::move(request), Clock::system().steady_now() + limit);
+  channel->close();
+}
+
+// All at once.
+void ask_all(const config::Config& config, std::vector<Asked>& all, const net::Message& request,
+             std::chrono::milliseconds limit) {
+  asio::io_context context(1);
+  net::Scope scope(context.get_executor());
+  std::vector<std::unique_ptr<net::LineChannel>> channels;
+  for (Asked& asked : all) {
+    channels.push_back(std::make_unique<net::LineChannel>(scope, run_socket(config, asked.socket)));
+    scope.spawn(ask_one(channels.back().get(), request, limit, &asked));
+  }
+  context.run();
+}
+
+void take_findings(const net::Message& answer, config::Findings& findings) {
+  const auto weights = answer.all("weight");
+  const auto places = answer.all("where");
+  const auto reasons = answer.all("reason");
+  const auto remedies = answer.all("remedy");
+  for (std::size_t i = 0;
+       i < weights.size() && i < places.size() && i < reasons.size() && i < remedies.size(); ++i) {
+    config::Finding finding{std::string(places[i]), std::string(reasons[i]),
+                            std::string(remedies[i]), weight_of(weights[i])};
+    // Several processes read the same certificate.
+    if (std::ranges::find(findings, finding) == findings.end())
+      findings.push_back(std::move(finding));
+  }
+}
+
+// One reload at a time: two would each drop what the other has prepared.
+Result<File> lock_reload(const config::Config& config) {
+  // The folder itself: root and the service can open it, other accounts can only pass through.
+  const Path& path = config.paths.run;
+  File file(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.is_open()) return fail_errno("open", path.native(), errno);
+  const SteadyTime end = Clock::system().steady_now() + kPrepareMax;
+  while (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0) {
+    if (Clock::system().steady_now() > end)
+      return fail(ErrorKind::timeout, "another reload does not end");
+    std::this_thread::sleep_for(20ms);
+  }
+  return file;
+}
+
+}  // namespace
+
+void serve_generation(net::Scope& scope, Listeners& listeners, Role& role) {
+  const std::string prefix = std::string(to_string(role.kind())) + "-";
+  for (const std::string& name : listeners.names())
+    if (name.starts_with(prefix) && name.ends_with(".reload.sock"))
+      listeners.answer(scope, name,
+                       [&role](net::Message request) { return answer(&role, std::move(request)); });
+}
+
+web::Check check_files(const net::WatchedFiles& files, std::string name) {
+  for (const config::Finding& finding : files.findings())
+    if (finding.weight == config::Weight::fault)
+      return {std::move(name), "red", finding.text().substr(0, 500)};
+  return {std::move(name), "ok", ""};
+}
+
+config::Findings ask_findings(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("status"), 5s);
+  config::Findings findings;
+  for (const Asked& asked : all)
+    if (asked.answer) take_findings(*asked.answer, findings);
+  return findings;
+}
+
+std::vector<web::Check> ask_checks(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("checks"), 5s);
+  std::vector<web::Check> checks;
+  const auto take = [&](web::Check check) {
+    const auto same = std::ranges::find(checks, check.name, &web::Check::name);
+    if (same == checks.end())
+      checks.push_back(std::move(check));
+    else if (same->state == "ok" || check.state == "red")
+      *same = std::move(check);
+  };
+  for (const Asked& asked : all) {
+    if (!asked.answer) {
+      const std::string process = asked.socket.substr(0, asked.socket.find('.'));
+      take({"role." + process, "red", asked.answer.error().what});
+      continue;
+    }
+    const auto names = asked.answer->all("check");
+    const auto states = asked.answer->all("state");
+    const auto details = asked.answer->all("detail");
+    for (std::size_t i = 0; i < names.size() && i < states.size() && i < details.size(); ++i)
+      take({std::string(names[i]), std::string(states[i]), std::string(details[i])});
+  }
+  return checks;
+}
+
+bool are_all_answering(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("status"), 5s);
+  return std::ranges::all_of(all, [](const Asked& asked) { return asked.answer.has_value(); });
+}
+
+Result<Reloaded> reload_all(const config::Config& config) {
+  TRY(const auto pid, find_instance(config));
+  if (!pid)
+    return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
+                                               config.paths.run.native()));
+  std::vector<Asked> all = list_asked(config);
+  TRY(const File lock, lock_reload(config));
+  const std::string number = random_hex(8);
+  Reloaded reloaded;
+  ask_all(config, all, net::Message("prepare").add("number", number), kPrepareMax);
+  std::string refusal;
+  for (const Asked& asked : all) {
+    if (!asked.answer) {
+      refusal = fmt::format("{} does not answer: {}", asked.socket, asked.answer.error().what);
+      reloaded.findings.push_back({"", refusal});
+      continue;
+    }
+    take_findings(*asked.answer, reloaded.findings);
+    if (asked.answer->verb != "ok") refusal = "what was edited does not fit together";
+  }
+  if (!refusal.empty()) {
+    ask_all(config, all, net::Message("drop").add("number", number).add("error", refusal),
+            kCommitMax);
+    return reloaded;
+  }
+  ask_all(config, all, net::Message("commit").add("number", number), kCommitMax);
+  reloaded.is_committed = true;
+  for (const Asked& asked : all) {
+    // One that died since then comes back with the same files.
+    if (!asked.answer || asked.answer->verb != "ok")
+      reloaded.findings.push_back(
+          {"", fmt::format("{} could not be told to use what it has prepared", asked.socket),
+           "posthorn reload"});
+    else if (asked.socket.starts_with("lookup"))
+      reloaded.generation = asked.answer->get("generation");
+  }
+  return reloaded;
+}
+
+net::Awaitable<void> reload_here(const std::vector<Role*>& roles) {
+  const std::string number = random_hex(8);
+  bool is_usable = true;
+  for (Role* role : roles)
+    if (net::WatchedFiles* files = role->files())
+      is_usable = (co_await files->prepare(number)).is_usable && is_usable;
+  for (Role* role : roles) {
+    net::WatchedFiles* files = role->files();
+    if (files == nullptr) continue;
+    if (!is_usable) {
+      files->drop(number);
+    } else {
+      (void)co_await files->commit(number);
+      role->reloaded();
+    }
+  }
+  if (!is_usable)
+    log::Logger{}.error(event::generation_refused,
+                        {{"error", "what was edited does not fit together"}});
+}
+
+}  // namespace posthorn::process

@@ -1,0 +1,34 @@
+// The listeners of a role: they take the sockets that the role was given under a name, however many
+// there are, and stop together.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/line_channel.h"
+#include "net/listener.h"
+#include "process/sockets.h"
+
+namespace posthorn::process {
+
+class Listeners {
+ public:
+  explicit Listeners(SocketMap& sockets) : sockets_(sockets) {}
+
+  // Serves a connection to options.name by session, which runs in the scope.
+  void serve(net::Scope& scope, const net::Listener::Options& options,
+             const net::Listener::Session& session);
+  // The same for the line protocol between our processes.
+  void answer(net::Scope& scope, const std::string& name, const net::LineHandler& handler);
+  void stop();
+
+  // Of the sockets that nobody has taken yet.
+  std::vector<std::string> names() const;
+
+ private:
+  SocketMap& sockets_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+};
+
+}  // namespace posthorn::process

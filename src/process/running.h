@@ -1,0 +1,31 @@
+// What the running server was started with: posthorn.toml as it was then, beside its sockets. It
+// tells which keys were edited since; those wait for `posthorn restart`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/config.h"
+
+namespace posthorn::process {
+
+// Where it is kept: made anew by each start.
+Path kept_config(const config::Config& config);
+// Keeps the file as it is now, for whoever started the server alone.
+Result<> keep_running_config(const config::Config& config);
+struct Running {
+  std::string version;
+  WallTime since{};
+  std::vector<std::pair<std::string, std::string>> listens;  // "smtp", "0.0.0.0:25"
+};
+// The program that runs; nullopt: it wrote nothing down.
+std::optional<Running> find_running(const config::Config& config);
+// "smtp.banner", of the file as it is now; empty if none, or if nothing is known.
+std::vector<std::string> find_changed_keys(const config::Config& config);
+// Of two configurations.
+std::vector<std::string> find_differences(const config::Config& before, const config::Config& now);
+
+}  // namespace posthorn::process

@@ -1,0 +1,211 @@
+#include "process/sockets.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/placement.h"
+
+namespace posthorn::process {
+
+std::string_view to_string(RoleKind kind) {
+  switch (kind) {
+    case RoleKind::edge:
+      return "edge";
+    case RoleKind::lookup:
+      return "lookup";
+    case RoleKind::queue:
+      return "queue";
+    case RoleKind::store:
+      return "store";
+    case RoleKind::web:
+      return "web";
+  }
+  return "edge";
+}
+
+std::string user_of(const config::Config& config, RoleKind role) {
+  switch (role) {
+    case RoleKind::edge:
+      return config.users.edge;
+    case RoleKind::lookup:
+      return config.users.lookup;
+    case RoleKind::queue:
+      return config.users.queue;
+    case RoleKind::store:
+      return config.users.store;
+    case RoleKind::web:
+      return config.users.web;
+  }
+  return config.users.edge;
+}
+
+KeyGroup key_group_of(const config::Config& config, RoleKind role) {
+  return {.name = config.users.tls_group,
+          .is_member =
+              role == RoleKind::edge || (role == RoleKind::web && !config.listen.https.empty())};
+}
+
+std::optional<RoleKind> find_role(std::string_view name) {
+  for (const RoleKind kind :
+       {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store, RoleKind::web})
+    if (name == to_string(kind)) return kind;
+  return std::nullopt;
+}
+
+net::Address run_socket(const config::Config& config, std::string_view name) {
+  return net::UnixAddress{config.paths.run / name};
+}
+
+net::Address store_socket(const config::Config& config, std::size_t worker,
+                          std::string_view protocol) {
+  return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
+}
+
+net::Address store_socket(const config::Config& config, std::string_view account,
+                          std::string_view protocol) {
+  return store_socket(config, worker_of(account, config.store.workers), protocol);
+}
+
+std::string web_socket(RoleKind role, std::size_t worker) {
+  return fmt::format("{}-{}.web.sock", to_string(role), worker);
+}
+
+Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
+  std::vector<SocketSpec> specs;
+  const auto inside = [&](std::string name, RoleKind role, std::optional<RoleKind> client,
+                          std::size_t worker = 0) {
+    specs.push_back({name, run_socket(config, name), role, worker, client});
+  };
+  inside("lookup-edge.sock", RoleKind::lookup, RoleKind::edge);
+  inside("lookup-queue.sock", RoleKind::lookup, RoleKind::queue);
+  inside("lookup-store.sock", RoleKind::lookup, RoleKind::store);
+  inside("lookup-control.sock", RoleKind::lookup, std::nullopt);
+  inside("queue-edge.lmtp.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-edge.names.sock", RoleKind::queue, RoleKind::edge);
+  inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
+  inside("queue-control.sock", RoleKind::queue, std::nullopt);
+  for (std::size_t worker = 0; worker < config.store.workers; ++worker) {
+    inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
+    inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
+    inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
+    inside(fmt::format("store-{}.quota.sock", worker), RoleKind::store, RoleKind::lookup, worker);
+    inside(fmt::format("store-{}.control.sock", worker), RoleKind::store, std::nullopt, worker);
+  }
+  const auto reloads = [&](RoleKind role, std::size_t workers) {
+    for (std::size_t worker = 0; worker < workers; ++worker)
+      inside(fmt::format("{}-{}.reload.sock", to_string(role), worker), role, std::nullopt, worker);
+  };
+  reloads(RoleKind::lookup, 1);
+  reloads(RoleKind::queue, 1);
+  reloads(RoleKind::store, config.store.workers);
+  reloads(RoleKind::edge, config.edge.workers);
+  if (!config.listen.http.empty() || !config.listen.https.empty()) reloads(RoleKind::web, 1);
+  if (config.submission.programs != "off") {
+    inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);
+    specs.back().mode = 0666;
+  }
+  for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
+    inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt, worker);
+  inside("tap-queue.sock", RoleKind::queue, std::nullopt);
+  if (!config.listen.http.empty() || !config.listen.https.empty()) {
+    inside(web_socket(RoleKind::lookup, 0), RoleKind::lookup, RoleKind::web);
+    inside(web_socket(RoleKind::queue, 0), RoleKind::queue, RoleKind::web);
+    for (std::size_t worker = 0; worker < config.store.workers; ++worker)
+      inside(web_socket(RoleKind::store, worker), RoleKind::store, RoleKind::web, worker);
+    for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
+      inside(web_socket(RoleKind::edge, worker), RoleKind::edge, RoleKind::web, worker);
+  }
+  for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve}})
+    if (!addresses->empty())
+      return fail(ErrorKind::config,
+                  fmt::format("{}: listen.{}: this version does not serve it; leave the list empty",
+                              config::place_of(config, "listen", name), name));
+  const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
+      {"smtp", &config.listen.smtp},
+      {"submission", &config.listen.submission},
+      {"submissions", &config.listen.submissions},
+      {"imap", &config.listen.imap},
+      {"imaps", &config.listen.imaps},
+      {"pop3", &config.listen.pop3},
+      {"pop3s", &config.listen.pop3s},
+      {"lmtp", &config.listen.lmtp},
+      {"http", &config.listen.http},
+      {"https", &config.listen.https},
+  };
+  for (const auto& [name, addresses] : outside) {
+    for (const std::string& text : *addresses) {
+      auto address = net::parse_address(text);
+      if (!address)
+        return fail(ErrorKind::config,
+                    fmt::format("{}: listen.{}: {}", config::place_of(config, "listen", name), name,
+                                address.error().what));
+      const RoleKind role = name.starts_with("http") ? RoleKind::web : RoleKind::edge;
+      specs.push_back({std::string(name), *std::move(address), role, kAllWorkers, std::nullopt});
+    }
+  }
+  return specs;
+}
+
+Result<SocketMap> take_inherited_sockets() {
+  constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
+  SocketMap sockets;
+  const char* count_text = std::getenv("LISTEN_FDS");
+  const char* names_text = std::getenv("LISTEN_FDNAMES");
+  const char* pid_text = std::getenv("LISTEN_PID");
+  if (count_text == nullptr || pid_text == nullptr || std::atol(pid_text) != getpid())
+    return sockets;
+  const int count = to_number<int>(count_text).value_or(-1);
+  if (count < 0) return fail(ErrorKind::config, "LISTEN_FDS is not a number");
+  std::string_view names = names_text == nullptr ? "" : names_text;
+  for (int fd = kFirst; fd < kFirst + count; ++fd) {
+    const std::size_t colon = names.find(':');
+    const std::string_view name = names.substr(0, colon);
+    names.remove_prefix(colon == std::string_view::npos ? names.size() : colon + 1);
+    struct stat st{};
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fstat(fd, &st) != 0)
+      return fail_errno(fmt::format("LISTEN_FDS: descriptor {}", fd), std::string(name), errno);
+    if (!S_ISSOCK(st.st_mode))
+      return fail(ErrorKind::config,
+                  fmt::format("LISTEN_FDS: descriptor {} ({}) is no socket", fd, name));
+    sockets[std::string(name)].emplace_back(fd);
+  }
+  unsetenv("LISTEN_FDS");
+  unsetenv("LISTEN_FDNAMES");
+  unsetenv("LISTEN_PID");
+  return sockets;
+}
+
+File take_inherited(const char* variable) {
+  const char* text = std::getenv(variable);
+  const int fd = text == nullptr ? -1 : to_number<int>(text).value_or(-1);
+  unsetenv(variable);
+  if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return {};
+  return File(fd);
+}
+
+Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited) {
+  for (const auto& [name, sockets] : inherited) {
+    const auto wanted = std::ranges::count(specs, name, &SocketSpec::name);
+    if (static_cast<std::size_t>(wanted) < sockets.size())
+      return fail(ErrorKind::config,
+                  fmt::format("LISTEN_FDNAMES holds \"{}\" {} times, but [listen] has {}", name,
+                              sockets.size(), wanted));
+  }
+  return {};
+}
+
+std::optional<File> take_socket(SocketMap& inherited, const std::string& name) {
+  const auto found = inherited.find(name);
+  if (found == inherited.end() || found->second.empty()) return std::nullopt;
+  File socket = std::move(found->second.front());
+  found->second.erase(found->second.begin());
+  return socket;
+}
+
+}  // namespace posthorn::process

@@ -1,0 +1,58 @@
+// Every socket of the server in one table: its name (LISTEN_FDNAMES), where it is bound, which role
+// listens on it and which one role may connect. The supervisor binds them all; roles take theirs by
+// name, so systemd can bind them too.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "net/socket.h"
+#include "process/sandbox.h"
+
+namespace posthorn::process {
+
+enum class RoleKind { edge, lookup, queue, store, web };
+std::string_view to_string(RoleKind kind);
+std::optional<RoleKind> find_role(std::string_view name);
+// The system account of a role, when the server is started as root.
+std::string user_of(const config::Config& config, RoleKind role);
+// edge reads the TLS key, and web if it serves https.
+KeyGroup key_group_of(const config::Config& config, RoleKind role);
+
+inline constexpr std::size_t kAllWorkers = static_cast<std::size_t>(-1);  // share it
+
+struct SocketSpec {
+  std::string name;  // "smtp", "lookup-edge.sock", "store-0.lmtp.sock"
+  net::Address address;
+  RoleKind role;
+  std::size_t worker = 0;               // which one of the role
+  std::optional<RoleKind> client = {};  // Unix sockets: who may connect; unset: root only (control)
+  mode_t mode = 0600;                   // 0666: every program of this machine
+};
+
+// Where a role tells the web role how it is: "queue.web.sock", "store-0.web.sock".
+std::string web_socket(RoleKind role, std::size_t worker);
+Result<std::vector<SocketSpec>> list_sockets(const config::Config& config);
+
+// Descriptors that a role was given, by name; a name may have several.
+using SocketMap = std::map<std::string, std::vector<File>>;
+// From LISTEN_FDS and LISTEN_FDNAMES (sd_listen_fds(3)); removes the variables.
+Result<SocketMap> take_inherited_sockets();
+// A descriptor that the supervisor gave its role, by the variable that tells its number; not open:
+// it gave none. Removes the variable.
+File take_inherited(const char* variable);
+// A socket that was handed over under a name that nobody asks for would be silently deaf.
+Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& inherited);
+// Takes one of the name, if there is any left.
+std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
+
+net::Address run_socket(const config::Config& config, std::string_view name);
+net::Address store_socket(const config::Config& config, std::size_t worker,
+                          std::string_view protocol);
+// Where the worker that owns the account takes its sessions and its mail.
+net::Address store_socket(const config::Config& config, std::string_view account,
+                          std::string_view protocol);
+
+}  // namespace posthorn::process
