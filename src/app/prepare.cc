@@ -10,7 +10,6 @@
 
 #include "app/doubts.h"
 #include "app/settings.h"
-#include "app/site_scripts.h"
 #include "app/table_store.h"
 #include "app/tool_dkim.h"
 #include "app/variables.h"
@@ -22,6 +21,7 @@
 #include "config/next_hop.h"
 #include "deliver/dkim_key.h"
 #include "filter/filter.h"
+#include "lda/site_scripts.h"
 #include "maps/migrations.h"
 #include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
@@ -342,7 +342,7 @@ config::Findings prepare_instance(const config::Config& config) {
   if (const auto listed = entries_of(config, config.maps.mailboxes))
     for (const maps::Entry& entry : *listed) mailboxes.push_back(entry.key);
   add(findings, process::look_as(config, process::RoleKind::store, [&] {
-        config::Findings some = SiteScripts::check(config);
+        config::Findings some = lda::SiteScripts::check(config);
         add(some, find_mailbox_doubts(config, mailboxes));
         return some;
       }));

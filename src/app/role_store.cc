@@ -13,6 +13,7 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "imap/server/session.h"
+#include "lda/sink.h"
 #include "pop3/server/session.h"
 #include "process/generation.h"
 #include "process/report.h"
@@ -164,13 +165,13 @@ class StoreRole final : public process::Role {
   auth::RemoteRedeemer redeemer_;
   RemoteQuota quota_;
   store::Accounts accounts_;
-  SiteScripts scripts_{scope_, setup_.pool, setup_.config};
+  lda::SiteScripts scripts_{scope_, setup_.pool, setup_.config};
   net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&scripts_}};
   auth::Admission imap_, pop3_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
-  Redirector redirector_;
-  StoreSinkFactory sinks_;
+  lda::Redirector redirector_;
+  lda::StoreSinkFactory sinks_;
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;

@@ -1,9 +1,7 @@
 // Where each role's SMTP or LMTP server puts a message: edge hands it to the queue over LMTP, the
-// queue to its spool, the store to Sieve and a maildir.
+// queue to its spool. The store's own is lda/sink.h.
 #pragma once
 
-#include "app/redirect.h"
-#include "app/site_scripts.h"
 #include "auth/networks.h"
 #include "config/config.h"
 #include "net/line_channel.h"
@@ -11,7 +9,6 @@
 #include "net/socket.h"
 #include "queue/queue.h"
 #include "smtp/server/sink.h"
-#include "store/account.h"
 #include "tap/hub.h"
 
 namespace posthorn::app {
@@ -53,24 +50,6 @@ class SpoolSinkFactory final : public smtp::SinkFactory {
  private:
   Parts parts_;
   Door door_;
-};
-
-// What the store's sink needs: the accounts, the site's scripts of now, and a way out for what
-// Sieve sends on.
-struct StoreSinkParts {
-  const config::Config& config;
-  store::Accounts& accounts;
-  const SiteScripts& scripts;
-  Redirector& redirector;
-};
-
-class StoreSinkFactory final : public smtp::SinkFactory {
- public:
-  explicit StoreSinkFactory(StoreSinkParts parts) : parts_(parts) {}
-  std::unique_ptr<smtp::Sink> make() override;
-
- private:
-  StoreSinkParts parts_;
 };
 
 }  // namespace posthorn::app

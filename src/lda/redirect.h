@@ -17,7 +17,7 @@
 #include "smtp/server/sink.h"
 #include "store/delivery.h"
 
-namespace posthorn::app {
+namespace posthorn::lda {
 
 class Redirector {
  public:
@@ -48,4 +48,4 @@ class Redirector {
   std::deque<std::string> order_;  // of done_, the oldest first
 };
 
-}  // namespace posthorn::app
+}  // namespace posthorn::lda

@@ -1,4 +1,4 @@
-#include "app/site_scripts.h"
+#include "lda/site_scripts.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 #include "sieve/literals.h"
 #include "store/mailbox_name.h"
 
-namespace posthorn::app {
+namespace posthorn::lda {
 namespace {
 
 constexpr std::size_t kUsersMax = 10'000;
@@ -233,4 +233,4 @@ std::vector<sieve::Action> SiteScripts::decide(const sieve::Input& input,
   return std::move(outcome.actions);
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::lda

@@ -1,9 +1,8 @@
-// StoreSink: what LMTP gives its messages to: Sieve decides for each recipient, then they are in
-// their mailboxes for good, or a reply says why not.
+#include "lda/sink.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "app/sinks.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "maps/table_set.h"
@@ -11,7 +10,7 @@
 #include "store/dovecot_files.h"
 #include "store/mailbox_name.h"
 
-namespace posthorn::app {
+namespace posthorn::lda {
 namespace {
 
 // What the sender reads: the script's words, on a few printable lines.
@@ -269,4 +268,4 @@ std::unique_ptr<smtp::Sink> StoreSinkFactory::make() {
   return std::make_unique<StoreSink>(parts_);
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::lda

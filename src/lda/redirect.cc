@@ -1,4 +1,4 @@
-#include "app/redirect.h"
+#include "lda/redirect.h"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -9,7 +9,7 @@
 #include "message/received.h"
 #include "store/line_ends.h"
 
-namespace posthorn::app {
+namespace posthorn::lda {
 namespace {
 
 constexpr std::size_t kRememberedMax = 10'000;
@@ -89,4 +89,4 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request,
   co_return std::expected<void, std::string>{};
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::lda

@@ -15,7 +15,7 @@
 #include "net/watched_files.h"
 #include "sieve/sequence.h"
 
-namespace posthorn::app {
+namespace posthorn::lda {
 
 class SiteScripts final : public net::FilePart {
  public:
@@ -69,4 +69,4 @@ class SiteScripts final : public net::FilePart {
   log::Logger log_;
 };
 
-}  // namespace posthorn::app
+}  // namespace posthorn::lda
