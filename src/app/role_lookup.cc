@@ -1,7 +1,6 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/make_role.h"
-#include "app/quota.h"
 #include "auth/limiter.h"
 #include "auth/logins.h"
 #include "auth/row_watch.h"
@@ -14,6 +13,7 @@
 #include "process/generation.h"
 #include "process/report.h"
 #include "route/local_directory.h"
+#include "route/room_directory.h"
 
 namespace posthorn::app {
 namespace {
@@ -36,8 +36,10 @@ class Lookup final : public process::Role {
         rewriter_(setup_.pool, setup_.config),
         logins_(setup_.pool, setup_.config, tables_),
         directory_(setup_.config, tables_, &rewriter_, setup_.own_addresses),
-        rooms_(scope_, setup_.config, directory_,
-               [this](std::string account) { return find_rules(this, std::move(account)); }),
+        rooms_(
+            scope_, setup_.config, directory_,
+            [this](std::string account) { return find_rules(this, std::move(account)); },
+            process::store_sockets(setup_.config, "quota")),
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
@@ -217,7 +219,7 @@ class Lookup final : public process::Role {
   route::Rewriter rewriter_;
   auth::Logins logins_;
   route::LocalDirectory directory_;
-  RoomDirectory rooms_;
+  route::RoomDirectory rooms_;
   auth::SubmissionLimits limits_;
   std::unique_ptr<auth::AuthService> auth_;
   std::unique_ptr<net::WatchedFiles> files_;

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "app/make_role.h"
-#include "app/quota.h"
 #include "app/sinks.h"
-#include "app/transfer_desk.h"
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -20,6 +18,8 @@
 #include "route/local_directory.h"
 #include "smtp/server/session.h"
 #include "store/account.h"
+#include "store/room.h"
+#include "store/transfer_desk.h"
 
 namespace posthorn::app {
 namespace {
@@ -93,7 +93,7 @@ class StoreRole final : public process::Role {
     listeners_.answer(scope_, own + ".quota.sock",
                       [this](net::Message request) { return tell_room(this, std::move(request)); });
     listeners_.serve(scope_, {.name = own + ".control.sock"}, [this](net::StreamPtr stream) {
-      return serve_desk(accounts_, scope_, std::move(stream));
+      return store::serve_desk(accounts_, scope_, std::move(stream));
     });
     process::serve_report(scope_, listeners_, process::RoleKind::store, report_);
     process::serve_generation(scope_, listeners_, *this);
@@ -126,7 +126,7 @@ class StoreRole final : public process::Role {
   static net::Awaitable<net::Message> tell_room(StoreRole* self, net::Message request) {
     if (request.verb != "room")
       co_return net::Message("temporary").add("error", "not a question for this socket");
-    auto answer = co_await answer_room(self->accounts_, request);
+    auto answer = co_await store::answer_room(self->accounts_, request);
     if (!answer) co_return net::Message("temporary").add("error", answer.error().what);
     co_return *std::move(answer);
   }
@@ -163,7 +163,7 @@ class StoreRole final : public process::Role {
   net::Scope sessions_;  // users', which end before mail does
   net::LineChannel lookup_;
   auth::RemoteRedeemer redeemer_;
-  RemoteQuota quota_;
+  store::RemoteQuota quota_;
   store::Accounts accounts_;
   lda::SiteScripts scripts_{scope_, setup_.pool, setup_.config};
   net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&scripts_}};

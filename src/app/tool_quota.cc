@@ -7,7 +7,6 @@
 #include <map>
 
 #include "app/control.h"
-#include "app/quota.h"
 #include "app/table_store.h"
 #include "base/ascii.h"
 #include "base/placement.h"
@@ -18,6 +17,7 @@
 #include "process/sandbox.h"
 #include "process/sockets.h"
 #include "store/mailbox_name.h"
+#include "store/room.h"
 
 namespace posthorn::app {
 namespace {
@@ -120,7 +120,9 @@ net::Awaitable<void> fill_there(const config::Config* config, std::vector<Row>* 
 
 net::Awaitable<void> fill_here(const config::Config* config, std::vector<Row>* rows,
                                store::Accounts* accounts, Result<>* done) {
-  const Ask ask = [accounts](const Row& row) { return answer_room(*accounts, question(row)); };
+  const Ask ask = [accounts](const Row& row) {
+    return store::answer_room(*accounts, question(row));
+  };
   *done = co_await fill(config, rows, &ask);
   co_await accounts->close();
 }
@@ -129,9 +131,8 @@ Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
   asio::io_context context(1);
   net::Scope scope(context.get_executor());
   std::vector<std::unique_ptr<net::LineChannel>> stores;
-  for (std::size_t worker = 0; worker < config.store.workers; ++worker)
-    stores.push_back(std::make_unique<net::LineChannel>(
-        scope, process::store_socket(config, worker, "control")));
+  for (const net::Address& store : process::store_sockets(config, "control"))
+    stores.push_back(std::make_unique<net::LineChannel>(scope, store));
   Result<> done;
   scope.spawn(fill_there(&config, &rows, &stores, &done));
   context.run();

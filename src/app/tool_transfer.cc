@@ -41,7 +41,7 @@ struct Run {
   Result<std::size_t> result = fail(ErrorKind::temporary, "nothing was done");
 };
 
-net::Task<net::Message> ask_here(TransferDesk* desk, net::Message request) {
+net::Task<net::Message> ask_here(store::TransferDesk* desk, net::Message request) {
   co_return co_await desk->answer(std::move(request));
 }
 
@@ -53,7 +53,7 @@ net::Task<net::Message> ask_there(net::LineChannel* channel, net::Message reques
 // No server: this process is the store.
 net::Awaitable<void> work_here(store::Accounts* accounts, Run* run) {
   {
-    TransferDesk desk(*accounts);
+    store::TransferDesk desk(*accounts);
     const Desk ask([&desk](net::Message request) { return ask_here(&desk, std::move(request)); });
     const auto opened = co_await ask(net::Message("open").add("user", run->user));
     run->result = opened ? co_await run->work(ask) : std::unexpected(opened.error());

@@ -43,13 +43,13 @@ std::string seconds_of(WallTime time) {
 net::Task<> stage(Desk desk, std::string folder, Carried mail) {
   std::string wire;
   store::CrlfConverter().append(mail.text, wire);
-  for (std::size_t at = 0; at < wire.size(); at += kDeskPieceMax)
-    CO_TRY_OK(co_await desk(
-        net::Message("piece").add("bytes", std::string_view(wire).substr(at, kDeskPieceMax))));
+  for (std::size_t at = 0; at < wire.size(); at += store::kDeskPieceMax)
+    CO_TRY_OK(co_await desk(net::Message("piece").add(
+        "bytes", std::string_view(wire).substr(at, store::kDeskPieceMax))));
   std::erase_if(mail.keywords, [](const std::string& word) { return !store::is_keyword(word); });
-  for (std::size_t at = 0; at < mail.keywords.size(); at += kDeskKeywordsMax) {
+  for (std::size_t at = 0; at < mail.keywords.size(); at += store::kDeskKeywordsMax) {
     net::Message some("keywords");
-    for (std::size_t i = at; i < std::min(at + kDeskKeywordsMax, mail.keywords.size()); ++i)
+    for (std::size_t i = at; i < std::min(at + store::kDeskKeywordsMax, mail.keywords.size()); ++i)
       some.add("keyword", mail.keywords[i]);
     CO_TRY_OK(co_await desk(std::move(some)));
   }
@@ -196,7 +196,7 @@ net::Task<bool> export_one(Desk desk, const File& output, std::string folder, au
                                                .add("from", std::to_string(before))));
     for (const std::string_view name : words.all("keyword"))
       message.marks.keywords.emplace_back(name);
-    if (message.marks.keywords.size() - before < kDeskKeywordsMax) break;
+    if (message.marks.keywords.size() - before < store::kDeskKeywordsMax) break;
     before = message.marks.keywords.size();
   }
   const auto end = message::find_header_end(message.text, true).value_or(message::HeaderEnd{});

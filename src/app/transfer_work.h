@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
-#include "app/transfer_desk.h"
 #include "base/file.h"
+#include "store/transfer_desk.h"
 
 namespace posthorn::app {
 

@@ -72,6 +72,13 @@ net::Address store_socket(const config::Config& config, std::string_view account
   return store_socket(config, worker_of(account, config.store.workers), protocol);
 }
 
+std::vector<net::Address> store_sockets(const config::Config& config, std::string_view protocol) {
+  std::vector<net::Address> addresses;
+  for (std::size_t worker = 0; worker < config.store.workers; ++worker)
+    addresses.push_back(store_socket(config, worker, protocol));
+  return addresses;
+}
+
 std::string web_socket(RoleKind role, std::size_t worker) {
   return fmt::format("{}-{}.web.sock", to_string(role), worker);
 }

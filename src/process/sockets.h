@@ -51,6 +51,8 @@ std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
 net::Address run_socket(const config::Config& config, std::string_view name);
 net::Address store_socket(const config::Config& config, std::size_t worker,
                           std::string_view protocol);
+// Of all workers, in their order.
+std::vector<net::Address> store_sockets(const config::Config& config, std::string_view protocol);
 // Where the worker that owns the account takes its sessions and its mail.
 net::Address store_socket(const config::Config& config, std::string_view account,
                           std::string_view protocol);

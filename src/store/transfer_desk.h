@@ -3,7 +3,7 @@
 // it holds ends with it, so a command that dies leaves nothing behind. Messages come in piece by
 // piece, each is staged on disk, and only `commit` puts them all into their folders.
 //
-//   room account= rules=                what an account holds, see app/quota.h
+//   room account= rules=                what an account holds, see store/room.h
 //   open user=                          the account; to be asked before what follows
 //   folders after=                      name=…, up to 500, in order
 //   create name=   subscribe name=
@@ -21,14 +21,14 @@
 #include "net/line_channel.h"
 #include "store/account.h"
 
-namespace posthorn::app {
+namespace posthorn::store {
 
 inline constexpr std::size_t kDeskPieceMax = 24'000;  // escaped it still fits a line
 inline constexpr std::size_t kDeskKeywordsMax = 150;  // and so many keywords do
 
 class TransferDesk {
  public:
-  explicit TransferDesk(store::Accounts& accounts) : accounts_(accounts) {}
+  explicit TransferDesk(Accounts& accounts) : accounts_(accounts) {}
   // One question at a time. An answer that is not "ok" tells why in error=.
   net::Awaitable<net::Message> answer(net::Message request);
   // What was staged and not committed goes.
@@ -36,8 +36,8 @@ class TransferDesk {
 
  private:
   struct Staged {
-    store::DeliveryPtr delivery;
-    store::Target target;
+    DeliveryPtr delivery;
+    Target target;
   };
   net::Task<net::Message> work(const net::Message& request);
   net::Task<net::Message> open(std::string user);
@@ -47,22 +47,21 @@ class TransferDesk {
   net::Task<net::Message> commit();
   net::Task<> settle();
   net::Task<> look_at(std::string mailbox);
-  net::Task<net::Message> list(std::string mailbox, store::Uid after);
-  net::Task<net::Message> words(std::string mailbox, store::Uid uid, std::size_t from);
-  net::Task<net::Message> read(std::string mailbox, store::Uid uid, std::uint64_t offset);
+  net::Task<net::Message> list(std::string mailbox, Uid after);
+  net::Task<net::Message> words(std::string mailbox, Uid uid, std::size_t from);
+  net::Task<net::Message> read(std::string mailbox, Uid uid, std::uint64_t offset);
 
-  store::Accounts& accounts_;
-  store::AccountPtr account_;
-  store::DeliveryPtr incoming_;
+  Accounts& accounts_;
+  AccountPtr account_;
+  DeliveryPtr incoming_;
   std::vector<std::string> incoming_keywords_;
   std::vector<Staged> staged_;
-  std::vector<store::Account::Origin> origins_;
-  store::ViewPtr view_;
-  std::optional<store::OpenMessage> reading_;
+  std::vector<Account::Origin> origins_;
+  ViewPtr view_;
+  std::optional<OpenMessage> reading_;
   bool is_busy_ = false;
 };
 
-net::Awaitable<void> serve_desk(store::Accounts& accounts, net::Scope& scope,
-                                net::StreamPtr stream);
+net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream);
 
-}  // namespace posthorn::app
+}  // namespace posthorn::store

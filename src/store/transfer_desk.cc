@@ -1,14 +1,14 @@
-#include "app/transfer_desk.h"
+#include "store/transfer_desk.h"
 
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 
-#include "app/quota.h"
 #include "base/events.h"
 #include "base/log.h"
+#include "store/room.h"
 
-namespace posthorn::app {
+namespace posthorn::store {
 namespace {
 
 constexpr std::size_t kFoldersAnswered = 100;
@@ -22,12 +22,12 @@ std::uint64_t number(std::string_view text) {
   return value;
 }
 
-store::Uid uid_in(const net::Message& request, std::string_view key) {
-  return static_cast<store::Uid>(number(request.get(key)));
+Uid uid_in(const net::Message& request, std::string_view key) {
+  return static_cast<Uid>(number(request.get(key)));
 }
 
-Result<> must_be_done(store::NameResult result, std::string_view folder) {
-  if (result == store::NameResult::done || result == store::NameResult::exists) return {};
+Result<> must_be_done(NameResult result, std::string_view folder) {
+  if (result == NameResult::done || result == NameResult::exists) return {};
   return fail(ErrorKind::permanent, fmt::format("the folder {} does not take it", folder));
 }
 
@@ -72,8 +72,7 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
   if (verb == "piece") co_return co_await piece(std::string(request.get("bytes")));
   if (verb == "keywords") {
     for (const std::string_view keyword : request.all("keyword"))
-      if (incoming_keywords_.size() <= store::kKeywordsMax)
-        incoming_keywords_.emplace_back(keyword);
+      if (incoming_keywords_.size() <= kKeywordsMax) incoming_keywords_.emplace_back(keyword);
     co_return ok;
   }
   if (verb == "stage") co_return co_await stage(request);
@@ -107,7 +106,7 @@ net::Task<net::Message> TransferDesk::folders(std::string after) {
   CO_TRY(const auto mailboxes, co_await account_->list());
   net::Message answer("ok");
   bool is_behind = after.empty();
-  for (const store::MailboxInfo& mailbox : mailboxes) {
+  for (const MailboxInfo& mailbox : mailboxes) {
     if (is_behind && mailbox.is_selectable) answer.add("name", mailbox.name);
     if (mailbox.name == after) is_behind = true;
     if (answer.fields.size() == kFoldersAnswered) break;
@@ -128,12 +127,12 @@ net::Task<net::Message> TransferDesk::stage(const net::Message& request) {
   if (!incoming_) {
     CO_TRY(incoming_, co_await account_->begin_delivery());
   }
-  store::Target target{.mailbox = std::string(request.get("mailbox")),
-                       .flags = static_cast<store::Flags>(number(request.get("flags"))),
-                       .keywords = std::exchange(incoming_keywords_, {}),
-                       .internal_date = {},
-                       .create = true,
-                       .uid = uid_in(request, "uid")};
+  Target target{.mailbox = std::string(request.get("mailbox")),
+                .flags = static_cast<Flags>(number(request.get("flags"))),
+                .keywords = std::exchange(incoming_keywords_, {}),
+                .internal_date = {},
+                .create = true,
+                .uid = uid_in(request, "uid")};
   if (const auto date = request.find("date"))
     target.internal_date = WallTime(std::chrono::seconds(number(*date)));
   CO_TRY_OK(co_await incoming_->settle(target.internal_date));
@@ -145,7 +144,7 @@ net::Task<net::Message> TransferDesk::stage(const net::Message& request) {
 net::Task<net::Message> TransferDesk::commit() {
   std::vector<Staged> staged = std::exchange(staged_, {});
   const auto origins = std::exchange(origins_, {});
-  std::vector<store::Account::Origin> taken;
+  std::vector<Account::Origin> taken;
   if (!origins.empty()) {
     CO_TRY(const auto may_keep, co_await account_->take_uidvalidity(origins));
     for (std::size_t i = 0; i < origins.size(); ++i)
@@ -161,10 +160,10 @@ net::Task<net::Message> TransferDesk::commit() {
                                "quota set {} SIZE` raises it",
                                all, more.bytes, account_->name()));
   for (std::size_t i = 0; i < all; i += kCommitBatch) {
-    std::vector<store::Account::Append> appends;
+    std::vector<Account::Append> appends;
     for (std::size_t j = i; j < std::min(i + kCommitBatch, all); ++j) {
-      store::Target& target = staged[j].target;
-      if (std::ranges::find(taken, target.mailbox, &store::Account::Origin::mailbox) == taken.end())
+      Target& target = staged[j].target;
+      if (std::ranges::find(taken, target.mailbox, &Account::Origin::mailbox) == taken.end())
         target.uid = 0;
       appends.push_back({staged[j].delivery.get(), target});
     }
@@ -179,9 +178,9 @@ net::Task<net::Message> TransferDesk::commit() {
 
 net::Task<> TransferDesk::settle() {
   CO_TRY(const auto mailboxes, co_await account_->list());
-  for (const store::MailboxInfo& mailbox : mailboxes)
+  for (const MailboxInfo& mailbox : mailboxes)
     if (mailbox.is_selectable)
-      CO_TRY_OK(co_await account_->open_view(mailbox.name, store::Access::read_only));
+      CO_TRY_OK(co_await account_->open_view(mailbox.name, Access::read_only));
   log::Logger().info(event::store_exported, {{"account", account_->name()}});
   co_return Result<>{};
 }
@@ -189,17 +188,17 @@ net::Task<> TransferDesk::settle() {
 net::Task<> TransferDesk::look_at(std::string mailbox) {
   if (view_ && view_->mailbox().name() == mailbox) co_return Result<>{};
   reading_.reset();
-  CO_TRY(view_, co_await account_->open_view(mailbox, store::Access::read_only));
+  CO_TRY(view_, co_await account_->open_view(mailbox, Access::read_only));
   if (!view_) co_return fail(ErrorKind::permanent, fmt::format("there is no folder {}", mailbox));
   log::Logger().info(event::store_exported, {{"account", account_->name()}, {"mailbox", mailbox}});
   co_return Result<>{};
 }
 
-net::Task<net::Message> TransferDesk::list(std::string mailbox, store::Uid after) {
+net::Task<net::Message> TransferDesk::list(std::string mailbox, Uid after) {
   CO_TRY_OK(co_await look_at(std::move(mailbox)));
   net::Message answer("ok");
   for (std::uint32_t at = view_->first_from(after + 1); at <= view_->size(); ++at) {
-    const store::Entry* entry = view_->mailbox().find(view_->uid_of(at));
+    const Entry* entry = view_->mailbox().find(view_->uid_of(at));
     if (entry == nullptr) continue;
     answer.add("message", fmt::format("{} {} {}", entry->uid, entry->flags, entry->internal_date));
     if (answer.fields.size() == kMessagesAnswered) break;
@@ -207,10 +206,10 @@ net::Task<net::Message> TransferDesk::list(std::string mailbox, store::Uid after
   co_return answer;
 }
 
-net::Task<net::Message> TransferDesk::words(std::string mailbox, store::Uid uid, std::size_t from) {
+net::Task<net::Message> TransferDesk::words(std::string mailbox, Uid uid, std::size_t from) {
   CO_TRY_OK(co_await look_at(std::move(mailbox)));
   net::Message answer("ok");
-  const store::Entry* entry = view_->mailbox().find(uid);
+  const Entry* entry = view_->mailbox().find(uid);
   if (entry == nullptr) co_return answer;
   const auto names = view_->mailbox().keyword_names(entry->keywords);
   for (std::size_t i = from; i < names.size() && i - from < kDeskKeywordsMax; ++i)
@@ -218,8 +217,7 @@ net::Task<net::Message> TransferDesk::words(std::string mailbox, store::Uid uid,
   co_return answer;
 }
 
-net::Task<net::Message> TransferDesk::read(std::string mailbox, store::Uid uid,
-                                           std::uint64_t offset) {
+net::Task<net::Message> TransferDesk::read(std::string mailbox, Uid uid, std::uint64_t offset) {
   CO_TRY_OK(co_await look_at(std::move(mailbox)));
   if (!reading_ || reading_->uid != uid) {
     CO_TRY(reading_, co_await view_->mailbox().open_message(uid));
@@ -233,8 +231,7 @@ net::Task<net::Message> TransferDesk::read(std::string mailbox, store::Uid uid,
   co_return net::Message("ok").add("bytes", bytes);
 }
 
-net::Awaitable<void> serve_desk(store::Accounts& accounts, net::Scope& scope,
-                                net::StreamPtr stream) {
+net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream) {
   TransferDesk desk(accounts);
   co_await net::serve_lines(scope, std::move(stream), [&desk](net::Message request) {
     return desk.answer(std::move(request));
@@ -242,4 +239,4 @@ net::Awaitable<void> serve_desk(store::Accounts& accounts, net::Scope& scope,
   co_await desk.clear();
 }
 
-}  // namespace posthorn::app
+}  // namespace posthorn::store

@@ -1,7 +1,6 @@
 // Proves who is refused at RCPT and who is not: full accounts are, lists only when all of theirs
-// are, and whatever cannot be asked is taken. And that the store's side remembers rules
-// while lookup is away.
-#include "app/quota.h"
+// are, and whatever cannot be asked is taken.
+#include "route/room_directory.h"
 
 #include <gtest/gtest.h>
 
@@ -10,22 +9,22 @@
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
 
-namespace posthorn::app {
+namespace posthorn::route {
 namespace {
 
-struct QuotaTest : testing::Test {
-  QuotaTest() {
+struct RoomDirectoryTest : testing::Test {
+  RoomDirectoryTest() {
     config.paths.run = folder.path();
     config.store.workers = 1;
     config.store.quota = 1000;
     for (const char* name : {"full", "half", "free"}) {
       const std::string address = std::string(name) + "@x.test";
-      directory.recipients.emplace(address, route::Expansion{{address}});
-      directory.plans.emplace(address, route::LocalPlan{address, ""});
+      directory.recipients.emplace(address, Expansion{{address}});
+      directory.plans.emplace(address, LocalPlan{address, ""});
     }
-    directory.plans.emplace("far@y.test", route::MxPlan{"y.test"});
+    directory.plans.emplace("far@y.test", MxPlan{"y.test"});
   }
-  ~QuotaTest() override {
+  ~RoomDirectoryTest() override {
     for (const auto& close : closers) close();
     for (const auto& listener : listeners) listener->stop();
     loop.until([this] { return loop.scope().running() == 0; });
@@ -40,7 +39,7 @@ struct QuotaTest : testing::Test {
         }));
     listeners.back()->start();
   }
-  static net::Awaitable<net::Message> tell_room(QuotaTest* self, net::Message request) {
+  static net::Awaitable<net::Message> tell_room(RoomDirectoryTest* self, net::Message request) {
     self->asked.push_back(std::string(request.get("account")) + " " +
                           std::string(request.get("rules")) + " " +
                           std::string(request.get("size")));
@@ -50,24 +49,21 @@ struct QuotaTest : testing::Test {
                          (account.starts_with("half") && request.get("size") == "900");
     co_return net::Message(is_full ? "full" : "ok");
   }
-  static net::Awaitable<net::Message> tell_rules(QuotaTest* self, net::Message request) {
-    self->asked.emplace_back(request.get("account"));
-    if (self->is_broken) co_return net::Message("temporary").add("error", "broken");
-    co_return net::Message("ok").add("rules", self->rules);
-  }
   void serve_store() {
     serve("store-0.quota.sock",
           [this](net::Message request) { return tell_room(this, std::move(request)); });
   }
   RoomDirectory& rooms() {
     if (!rooms_) {
-      rooms_.emplace(loop.scope(), config, directory,
-                     [this](std::string account) { return find_rules(this, std::move(account)); });
+      rooms_.emplace(
+          loop.scope(), config, directory,
+          [this](std::string account) { return find_rules(this, std::move(account)); },
+          std::vector<net::Address>{net::UnixAddress{folder.path() / "store-0.quota.sock"}});
       closers.emplace_back([this] { rooms_->close(); });
     }
     return *rooms_;
   }
-  static net::Task<std::string> find_rules(QuotaTest* self, std::string account) {
+  static net::Task<std::string> find_rules(RoomDirectoryTest* self, std::string account) {
     (void)account;
     if (self->rules == "?") co_return fail(ErrorKind::temporary, "the database is down");
     co_return self->rules;
@@ -77,7 +73,7 @@ struct QuotaTest : testing::Test {
     const auto answer = loop.run(rooms().recipient({.address = address, .size = size}));
     if (!answer) return "451";
     if (*answer) return "250";
-    const route::Refusal& refusal = answer->error();
+    const Refusal& refusal = answer->error();
     return std::to_string(refusal.code) + " " + refusal.enhanced + " " + refusal.text;
   }
 
@@ -93,7 +89,7 @@ struct QuotaTest : testing::Test {
   std::optional<RoomDirectory> rooms_;
 };
 
-TEST_F(QuotaTest, AFullAccountIsRefused) {
+TEST_F(RoomDirectoryTest, AFullAccountIsRefused) {
   serve_store();
   rules = "*:messages=7";
   EXPECT_EQ(rcpt("full@x.test"), "552 5.2.2 <full@x.test>: Mailbox is full");
@@ -107,12 +103,12 @@ TEST_F(QuotaTest, AFullAccountIsRefused) {
   EXPECT_EQ(*loop.run(rooms().rewrite("a@b")), "rewritten a@b");
 }
 
-TEST_F(QuotaTest, AListIsRefusedWhenAllOfItsMembersAreFull) {
+TEST_F(RoomDirectoryTest, AListIsRefusedWhenAllOfItsMembersAreFull) {
   serve_store();
-  directory.recipients.emplace("some@x.test", route::Expansion{{"full@x.test", "free@x.test"}});
-  directory.recipients.emplace("all@x.test", route::Expansion{{"full@x.test", "full@x.test"}});
-  directory.recipients.emplace("out@x.test", route::Expansion{{"full@x.test", "far@y.test"}});
-  route::Expansion many;
+  directory.recipients.emplace("some@x.test", Expansion{{"full@x.test", "free@x.test"}});
+  directory.recipients.emplace("all@x.test", Expansion{{"full@x.test", "full@x.test"}});
+  directory.recipients.emplace("out@x.test", Expansion{{"full@x.test", "far@y.test"}});
+  Expansion many;
   for (int i = 0; i < 100; ++i) many.recipients.emplace_back("full@x.test");
   directory.recipients.emplace("many@x.test", many);
   EXPECT_EQ(rcpt("some@x.test"), "250");
@@ -121,7 +117,7 @@ TEST_F(QuotaTest, AListIsRefusedWhenAllOfItsMembersAreFull) {
   EXPECT_EQ(rcpt("many@x.test"), "250");
 }
 
-TEST_F(QuotaTest, WithoutALimitNobodyIsAsked) {
+TEST_F(RoomDirectoryTest, WithoutALimitNobodyIsAsked) {
   serve_store();
   rules = "*:storage=0";
   EXPECT_EQ(rcpt("full@x.test"), "250");
@@ -134,7 +130,7 @@ TEST_F(QuotaTest, WithoutALimitNobodyIsAsked) {
   EXPECT_TRUE(asked.empty());
 }
 
-TEST_F(QuotaTest, WhatCannotBeAskedIsTaken) {
+TEST_F(RoomDirectoryTest, WhatCannotBeAskedIsTaken) {
   EXPECT_EQ(rcpt("full@x.test"), "250");  // there is no store
   serve_store();
   is_broken = true;
@@ -146,29 +142,5 @@ TEST_F(QuotaTest, WhatCannotBeAskedIsTaken) {
   EXPECT_EQ(rcpt("full@x.test"), "451");  // the recipient itself
 }
 
-TEST_F(QuotaTest, RulesAreRememberedWhileLookupIsAway) {
-  net::LineChannel channel(loop.scope(), net::UnixAddress{folder.path() / "lookup.sock"});
-  closers.emplace_back([&] { channel.close(); });
-  RemoteQuota quota(channel, config.store);
-  const auto limit = [&]() -> std::uint64_t {
-    const auto found = loop.run(quota.quota_of("a@x.test"));
-    return found ? found->limits().bytes : 7;
-  };
-  EXPECT_EQ(limit(), 7U);  // never known
-  serve("lookup.sock",
-        [this](net::Message request) { return tell_rules(this, std::move(request)); });
-  rules = "*:bytes=5";
-  EXPECT_EQ(limit(), 5U);
-  rules = "";
-  EXPECT_EQ(limit(), 1000U);
-  rules = "*:bytes=6";
-  is_broken = true;
-  EXPECT_EQ(limit(), 1000U);
-  is_broken = false;
-  EXPECT_EQ(limit(), 6U);
-  for (const auto& close : closers) close();
-  closers.clear();
-}
-
 }  // namespace
-}  // namespace posthorn::app
+}  // namespace posthorn::route

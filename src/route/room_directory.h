@@ -1,0 +1,44 @@
+// RoomDirectory: a directory that also knows whether the accounts that mail is for have room. It asks
+// the account's rules of whoever knows logins, and the room of the store that has the account, by
+// the question "room" of store/room.h. What cannot be asked refuses nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "net/line_channel.h"
+#include "route/directory.h"
+
+namespace posthorn::route {
+
+// The directory as the edge asks it: a recipient whose mailbox is full is refused. Of a list's
+// members some may be full: it is refused when all of them are.
+class RoomDirectory final : public Directory {
+ public:
+  using FindRules = std::function<net::Task<std::string>(std::string account)>;
+  // stores: where the workers of the store take questions, by worker.
+  RoomDirectory(net::Scope& scope, const config::Config& config, Directory& inner,
+                FindRules find_rules, const std::vector<net::Address>& stores);
+
+  Answer<Expansion> recipient(RecipientQuestion question) override;
+  Answer<void> sender(std::string account, std::string address) override;
+  Answer<Plan> plan(PlanQuestion question) override;
+  net::Task<std::string> rewrite(std::string sender) override;
+  void close();
+
+ private:
+  net::Awaitable<bool> has_room(std::string address, std::uint64_t size);
+  net::Task<bool> ask(std::string account, std::uint64_t size);
+
+  const config::Config& config_;
+  Directory& inner_;
+  FindRules find_rules_;
+  std::vector<std::unique_ptr<net::LineChannel>> stores_;  // by worker
+  log::Logger log_;
+};
+
+}  // namespace posthorn::route
