@@ -57,6 +57,7 @@ set(THIRD_PARTY_sieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_store SQLite::SQLite3 ICU::uc ICU::i18n OpenSSL::Crypto)
 set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
 set(THIRD_PARTY_process PkgConfig::SECCOMP)
+set(THIRD_PARTY_tools OpenSSL::SSL)
 set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
 
 # Precompiled headers: a plain one for the sans-I/O folders, one with Asio for the rest. Compiled once each.
@@ -116,4 +117,17 @@ function(posthorn_layers file)
     list(APPEND all ${folder})
   endforeach()
   set(POSTHORN_FOLDERS ${all} PARENT_SCOPE)
+endfunction()
+
+# posthorn_embed(FOLDER FUNCTION HEADER FILE...): the folder's library gets the texts of the files, each by its name.
+function(posthorn_embed folder function header)
+  set(files ${ARGN})
+  list(TRANSFORM files PREPEND ${CMAKE_SOURCE_DIR}/)
+  string(REPLACE ";" "|" names "${files}")
+  set(output ${CMAKE_BINARY_DIR}/embedded/${folder}_${function}.cc)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DNAMESPACE=${folder} -DFUNCTION=${function} -DHEADER=${header} "-DFILES=${names}"
+            -P ${CMAKE_SOURCE_DIR}/scripts/cmake/Embed.cmake
+    DEPENDS ${files} ${CMAKE_SOURCE_DIR}/scripts/cmake/Embed.cmake VERBATIM)
+  target_sources(posthorn_${folder} PRIVATE ${output})
 endfunction()

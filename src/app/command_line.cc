@@ -8,34 +8,34 @@
 #include <tuple>
 #include <unistd.h>
 
-#include "app/control.h"
-#include "app/doubts.h"
 #include "app/make_role.h"
-#include "app/settings.h"
-#include "app/srs_secret.h"
-#include "app/status.h"
-#include "app/tool_address.h"
-#include "app/tool_ban.h"
-#include "app/tool_certificate.h"
-#include "app/tool_check.h"
-#include "app/tool_confined.h"
-#include "app/tool_dkim.h"
-#include "app/tool_init.h"
-#include "app/tool_postmap.h"
-#include "app/tool_queue.h"
-#include "app/tool_quota.h"
-#include "app/tool_sendmail.h"
-#include "app/tool_tables.h"
-#include "app/tool_tap.h"
-#include "app/tool_transfer.h"
-#include "app/tool_user.h"
-#include "app/variables.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "config/config_keys.h"
 #include "process/roles.h"
 #include "process/running.h"
 #include "process/supervisor.h"
+#include "tools/address.h"
+#include "tools/ban.h"
+#include "tools/certificate.h"
+#include "tools/check.h"
+#include "tools/confined.h"
+#include "tools/control.h"
+#include "tools/dkim.h"
+#include "tools/doubts.h"
+#include "tools/init.h"
+#include "tools/postmap.h"
+#include "tools/queue.h"
+#include "tools/quota.h"
+#include "tools/sendmail.h"
+#include "tools/settings.h"
+#include "tools/srs_secret.h"
+#include "tools/status.h"
+#include "tools/tables.h"
+#include "tools/tap.h"
+#include "tools/transfer.h"
+#include "tools/user.h"
+#include "tools/variables.h"
 
 namespace posthorn::app {
 namespace {
@@ -43,7 +43,7 @@ namespace {
 // Runs a command that needs the configuration; says what is wrong with it otherwise.
 template <class F>
 int with_config(const std::string& given, F command) {
-  const auto config = find_config(given);
+  const auto config = tools::find_config(given);
   if (config) return command(*config);
   fmt::print(stderr, "posthorn: {}\n", config.error().what);
   return process::kExitConfig;
@@ -70,13 +70,14 @@ struct ServeOptions {
 
 // All that is wrong, not only the first.
 bool is_sound(const config::Config& config) {
-  std::vector<std::string> faults = find_setting_faults(config);
-  for (std::string& fault : find_permission_faults(config)) faults.push_back(std::move(fault));
+  std::vector<std::string> faults = tools::find_setting_faults(config);
+  for (std::string& fault : tools::find_permission_faults(config))
+    faults.push_back(std::move(fault));
   for (const std::string& fault : faults) {
     log::Logger{}.error(event::config_refused, {{"error", fault}});
     fmt::print(stderr, "posthorn: {}\n", fault);
   }
-  for (auto* const find : {find_setting_doubts, find_place_doubts})
+  for (auto* const find : {tools::find_setting_doubts, tools::find_place_doubts})
     for (const config::Finding& doubt : find(config))
       log::Logger{}.warn(event::files_warning, {{"error", doubt.text()}});
   return faults.empty();
@@ -93,8 +94,9 @@ int serve(const config::Config& config, const ServeOptions& options) {
               .descriptor = role ? process::take_inherited("POSTHORN_LOG_FD").release() : -1});
   if (role) return process::run_role(config, make_role, *role, options.worker);
   if (!is_sound(config)) return process::kExitConfig;
-  const auto secret = config.srs.domain.empty() ? Result<bool>(false) : make_srs_secret(config);
-  const auto taken = secret ? take_accounts(config) : std::unexpected(secret.error());
+  const auto secret =
+      config.srs.domain.empty() ? Result<bool>(false) : tools::make_srs_secret(config);
+  const auto taken = secret ? tools::take_accounts(config) : std::unexpected(secret.error());
   if (!taken) {
     log::Logger{}.error(event::config_refused, {{"error", taken.error().what}});
     fmt::print(stderr, "posthorn: {}\n", taken.error().what);
@@ -241,9 +243,9 @@ class CommandLine {
   template <class F>
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, F action) {
     CLI::App* sub = parent.add_subcommand(name, about);
-    sub->add_option(
-        "-c,--config", config_,
-        "posthorn.toml (default: POSTHORN_CONFIG, then " + std::string(kDefaultConfig) + ")");
+    sub->add_option("-c,--config", config_,
+                    "posthorn.toml (default: POSTHORN_CONFIG, then " +
+                        std::string(tools::kDefaultConfig) + ")");
     // What asks the maps alone works for everybody who may read them; a service may have its rights
     // from its unit.
     const bool is_for_all = name == "serve" || name == "postmap" || name == "confined" ||
@@ -283,7 +285,7 @@ class CommandLine {
     sub->add_option("--profile", init_.profile,
                     "A set of defaults: default, dev, local, test (else POSTHORN_PROFILE)");
     sub->add_option("-c,--config", config_, "Not used here: init makes the configuration");
-    sub->callback([this] { status_ = init_instance(init_); });
+    sub->callback([this] { status_ = tools::init_instance(init_); });
   }
 
   void add_serve() {
@@ -298,33 +300,35 @@ class CommandLine {
   }
 
   void add_control() {
-    command(app_, "stop", "Stop the server; what has begun is finished", stop_server);
+    command(app_, "stop", "Stop the server; what has begun is finished", tools::stop_server);
     command(app_, "reload",
             "Read tables, users and certificates now; tells what is wrong with them",
-            reload_server);
+            tools::reload_server);
     command(app_, "restart",
             "End it as stop does and begin anew, for edited keys of posthorn.toml; refused with a "
             "fault in it",
-            restart_server);
+            tools::restart_server);
     command(app_, "status", "What runs, where it listens, the queue, and what is wrong",
-            [this](const config::Config& config) { return print_status(config, status_options_); })
+            [this](const config::Config& config) {
+              return tools::print_status(config, status_options_);
+            })
         ->add_flag("--json", status_options_.json, "As JSON");
     command(app_, "check", "Check the configuration and every table; exit status 1 on a fault",
-            check_instance);
+            tools::check_instance);
   }
 
   void add_user() {
     CLI::App* user = app_.add_subcommand("user", "Accounts: logins and mailboxes in step");
     user->require_subcommand(1);
-    const auto add = [&](const std::string& name, const std::string& about, UserAction action,
-                         bool has_password) {
+    const auto add = [&](const std::string& name, const std::string& about,
+                         tools::UserAction action, bool has_password) {
       CLI::App* sub = command(*user, name, about, [this, action](const config::Config& config) {
         user_.action = action;
-        return run_user_tool(config, user_);
+        return tools::run_user_tool(config, user_);
       });
-      if (action != UserAction::list)
+      if (action != tools::UserAction::list)
         sub->add_option("address", user_.address, "alice@example.org")->required();
-      if (action == UserAction::remove)
+      if (action == tools::UserAction::remove)
         sub->add_flag("--with-references", user_.with_references,
                       "Out of aliases and senders that name it, too");
       if (!has_password) return;
@@ -333,29 +337,31 @@ class CommandLine {
       sub->add_option("--scheme", user_.scheme,
                       "SHA512-CRYPT, ARGON2ID … (default: auth.default_scheme)");
     };
-    add("add", "A new account", UserAction::add, true);
-    add("passwd", "A new password", UserAction::passwd, true);
-    add("remove", "No account any more; its mail stays where it is", UserAction::remove, false);
-    add("list", "All accounts", UserAction::list, false);
+    add("add", "A new account", tools::UserAction::add, true);
+    add("passwd", "A new password", tools::UserAction::passwd, true);
+    add("remove", "No account any more; its mail stays where it is", tools::UserAction::remove,
+        false);
+    add("list", "All accounts", tools::UserAction::list, false);
   }
 
   void add_bans() {
     CLI::App* ban = app_.add_subcommand("ban", "Addresses that may not log in");
     ban->require_subcommand(1);
-    const auto add = [&](const std::string& name, const std::string& about, BanAction action) {
+    const auto add = [&](const std::string& name, const std::string& about,
+                         tools::BanAction action) {
       CLI::App* sub = command(*ban, name, about, [this, action](const config::Config& config) {
         ban_.action = action;
-        return run_ban_tool(config, ban_);
+        return tools::run_ban_tool(config, ban_);
       });
-      if (action != BanAction::list)
+      if (action != tools::BanAction::list)
         sub->add_option("address", ban_.address, "192.0.2.1, 2001:db8::1 (which means its /64)")
             ->required();
       return sub;
     };
-    add("list", "Who is banned, for how long, and why", BanAction::list);
-    add("add", "No login from this address", BanAction::add)
+    add("list", "Who is banned, for how long, and why", tools::BanAction::list);
+    add("add", "No login from this address", tools::BanAction::add)
         ->add_option("--for", ban_.time, "30s, 10m, 2h, 7d (default: auth.ban)");
-    add("remove", "Free it, and forget the failures of its network", BanAction::remove);
+    add("remove", "Free it, and forget the failures of its network", tools::BanAction::remove);
   }
 
   void add_quota() {
@@ -363,13 +369,14 @@ class CommandLine {
     quota->require_subcommand(1);
     CLI::App* sub =
         command(*quota, "set", "The limit of one account; it counts at once",
-                [this](const config::Config& config) { return set_quota(config, quota_); });
+                [this](const config::Config& config) { return tools::set_quota(config, quota_); });
     sub->add_option("address", quota_.address, "alice@example.org")->required();
     sub->add_option("limit", quota_.limit, "500M, 1G, none, or default: as store.quota says")
         ->required();
     sub->add_option("--messages", quota_.messages, "How many messages; 0: no limit");
-    sub = command(*quota, "list", "What every account, or one, holds of its limit",
-                  [this](const config::Config& config) { return list_quotas(config, quota_); });
+    sub = command(
+        *quota, "list", "What every account, or one, holds of its limit",
+        [this](const config::Config& config) { return tools::list_quotas(config, quota_); });
     sub->add_option("address", quota_.address, "alice@example.org");
   }
 
@@ -379,30 +386,31 @@ class CommandLine {
     CLI::App* domain = app_.add_subcommand("domain", "The domains that are ours");
     domain->require_subcommand(1);
     const auto add = [&](CLI::App* parent, const std::string& name, const std::string& about,
-                         AddressAction action) {
+                         tools::AddressAction action) {
       return command(*parent, name, about, [this, action](const config::Config& config) {
         address_.action = action;
-        return run_address_tool(config, address_);
+        return tools::run_address_tool(config, address_);
       });
     };
     CLI::App* sub =
-        add(alias, "add", "A new alias, or more targets of one", AddressAction::alias_add);
+        add(alias, "add", "A new alias, or more targets of one", tools::AddressAction::alias_add);
     sub->add_option("address", address_.name, "team@example.org, @example.org")->required();
     sub->add_option("target", address_.targets, "Addresses")->required();
-    sub =
-        add(alias, "remove", "An alias, or only these targets of it", AddressAction::alias_remove);
+    sub = add(alias, "remove", "An alias, or only these targets of it",
+              tools::AddressAction::alias_remove);
     sub->add_option("address", address_.name, "team@example.org, @example.org")->required();
     sub->add_option("target", address_.targets, "Addresses; none: all");
     sub->add_flag("--with-references", address_.with_references,
                   "Out of other aliases and of senders that name it, too");
-    add(alias, "list", "All aliases", AddressAction::alias_list);
-    add(domain, "add", "Another domain", AddressAction::domain_add)
+    add(alias, "list", "All aliases", tools::AddressAction::alias_list);
+    add(domain, "add", "Another domain", tools::AddressAction::domain_add)
         ->add_option("domain", address_.name, "example.org")
         ->required();
-    add(domain, "remove", "A domain without mailboxes and aliases", AddressAction::domain_remove)
+    add(domain, "remove", "A domain without mailboxes and aliases",
+        tools::AddressAction::domain_remove)
         ->add_option("domain", address_.name, "example.org")
         ->required();
-    add(domain, "list", "All domains", AddressAction::domain_list);
+    add(domain, "list", "All domains", tools::AddressAction::domain_list);
   }
 
   void add_dkim() {
@@ -412,7 +420,7 @@ class CommandLine {
       return command(*dkim, name, about,
                      [this, run](const config::Config& config) { return run(config, dkim_); });
     };
-    CLI::App* key = add("key", "A new key; prints its DNS record", make_dkim_key);
+    CLI::App* key = add("key", "A new key; prints its DNS record", tools::make_dkim_key);
     key->add_option("domain", dkim_.domain, "example.org")->required();
     key->add_option("--selector", dkim_.selector,
                     "Its name in the DNS (default: mail, or mail-ed25519)");
@@ -420,9 +428,9 @@ class CommandLine {
     bits->check(CLI::IsMember({2048, 4096}));
     key->add_flag("--ed25519", dkim_.ed25519, "Not RSA: for a second signature beside it")
         ->excludes(bits);
-    add("show", "The DNS records of a domain's keys, or of all", show_dkim_keys)
+    add("show", "The DNS records of a domain's keys, or of all", tools::show_dkim_keys)
         ->add_option("domain", dkim_.domain, "example.org");
-    add("check", "Does the DNS say what it should? Exit status 1 if not", check_dkim_records)
+    add("check", "Does the DNS say what it should? Exit status 1 if not", tools::check_dkim_records)
         ->add_option("domain", dkim_.domain, "example.org")
         ->required();
   }
@@ -432,12 +440,12 @@ class CommandLine {
         app_.add_subcommand("certificate", "The certificate that programs are shown");
     certificate->require_subcommand(1);
     command(*certificate, "renew", "Issue the one that init made anew, with the same key",
-            renew_certificate);
+            tools::renew_certificate);
   }
 
   void add_tables() {
     command(app_, "migrate", "Bring PostgreSQL's tables to this version; run again it does nothing",
-            run_migrate);
+            tools::run_migrate);
     CLI::App* tables =
         app_.add_subcommand("tables", "Tables and accounts, in files and in PostgreSQL");
     tables->require_subcommand(1);
@@ -452,14 +460,14 @@ class CommandLine {
           ->required()
           ->check(CLI::IsMember({"text", "pgsql"}));
     };
-    add("copy", "Make all of TO what FROM is", copy_tables);
-    add("diff", "What copy would change; exit status 1 if anything", diff_tables);
+    add("copy", "Make all of TO what FROM is", tools::copy_tables);
+    add("diff", "What copy would change; exit status 1 if anything", tools::diff_tables);
   }
 
   void add_postmap() {
-    CLI::App* sub =
-        command(app_, "postmap", "Check a table and make it live, or ask it",
-                [this](const config::Config& config) { return run_postmap(config, postmap_); });
+    CLI::App* sub = command(
+        app_, "postmap", "Check a table and make it live, or ask it",
+        [this](const config::Config& config) { return tools::run_postmap(config, postmap_); });
     sub->add_option("-q", postmap_.query,
                     "Print the value of this key; \"-\": keys from standard input");
     sub->add_option("table", postmap_.tables, "[TYPE:]FILE, or several")->required();
@@ -468,39 +476,41 @@ class CommandLine {
   void add_queue() {
     CLI::App* queue = app_.add_subcommand("queue", "What waits to be delivered");
     queue->require_subcommand(1);
-    const auto add = [&](const std::string& name, const std::string& about, QueueAction action) {
+    const auto add = [&](const std::string& name, const std::string& about,
+                         tools::QueueAction action) {
       return command(*queue, name, about, [this, action](const config::Config& config) {
         queue_.action = action;
-        return run_queue_tool(config, queue_);
+        return tools::run_queue_tool(config, queue_);
       });
     };
-    add("list", "Every message, its state and the last reason", QueueAction::list)
+    add("list", "Every message, its state and the last reason", tools::QueueAction::list)
         ->add_flag("--json", queue_.json, "As JSON, a message a line");
-    add("show", "One message: envelope, attempts, text", QueueAction::show)
+    add("show", "One message: envelope, attempts, text", tools::QueueAction::show)
         ->add_option("id", queue_.id, "Queue id")
         ->required();
-    CLI::App* retry = add("retry", "Try now", QueueAction::retry);
+    CLI::App* retry = add("retry", "Try now", tools::QueueAction::retry);
     retry->add_option("id", queue_.id, "Queue id");
     retry->add_flag("--all", queue_.all, "Every message");
-    add("hold", "Do not try until it is released", QueueAction::hold)
+    add("hold", "Do not try until it is released", tools::QueueAction::hold)
         ->add_option("id", queue_.id, "Queue id")
         ->required();
-    add("release", "Try again", QueueAction::release)
+    add("release", "Try again", tools::QueueAction::release)
         ->add_option("id", queue_.id, "Queue id")
         ->required();
-    add("delete", "Throw it away, without a bounce", QueueAction::remove)
+    add("delete", "Throw it away, without a bounce", tools::QueueAction::remove)
         ->add_option("id", queue_.id, "Queue id")
         ->required();
   }
 
   void add_transfer() {
     const auto add = [&](const std::string& name, const std::string& about,
-                         int (*action)(const config::Config&, const TransferOptions&)) {
+                         int (*action)(const config::Config&, const tools::TransferOptions&)) {
       CLI::App* parent = app_.add_subcommand(name, about);
       parent->require_subcommand(1);
       for (const auto& [format_name, kind, what] :
-           {std::tuple{"mbox", MailFormat::mbox, "A file; \"-\": standard input or output"},
-            std::tuple{"maildir", MailFormat::maildir, "A folder, with all folders below"}}) {
+           {std::tuple{"mbox", tools::MailFormat::mbox, "A file; \"-\": standard input or output"},
+            std::tuple{"maildir", tools::MailFormat::maildir,
+                       "A folder, with all folders below"}}) {
         CLI::App* sub = command(*parent, format_name, what,
                                 [this, action, format = kind](const config::Config& config) {
                                   transfer_.format = format;
@@ -511,14 +521,16 @@ class CommandLine {
         sub->add_option("--folder", transfer_.folder, "Which of the account's folders");
       }
     };
-    add("import", "Take mail into an account, of a server that runs or does not", import_mail);
-    add("export", "Write an account's mail out, of a server that runs or does not", export_mail);
+    add("import", "Take mail into an account, of a server that runs or does not",
+        tools::import_mail);
+    add("export", "Write an account's mail out, of a server that runs or does not",
+        tools::export_mail);
   }
 
   void add_tap() {
     CLI::App* sub =
         command(app_, "tap", "Live dialogs of the server's connections, without their secrets",
-                [this](const config::Config& config) { return run_tap(config, tap_); });
+                [this](const config::Config& config) { return tools::run_tap(config, tap_); });
     sub->add_option("session", tap_.session, "Only this session or queue id (s= or q= in the log)");
     sub->add_flag("--all", tap_.all, "Every session");
     sub->add_option("--user", tap_.user, "Only this account's sessions and what it sends");
@@ -545,9 +557,9 @@ class CommandLine {
   }
 
   void add_confined() {
-    CLI::App* sub =
-        command(app_, "confined", "Try what a role may do",
-                [this](const config::Config& config) { return run_confined(config, confined_); });
+    CLI::App* sub = command(
+        app_, "confined", "Try what a role may do",
+        [this](const config::Config& config) { return tools::run_confined(config, confined_); });
     sub->group("");
     sub->add_option("--role", confined_.role)->required();
     sub->add_option("attempts", confined_.attempts);
@@ -555,20 +567,20 @@ class CommandLine {
 
   CLI::App app_;
   std::string config_;
-  InitOptions init_;
+  tools::InitOptions init_;
   ServeOptions serve_;
-  UserOptions user_;
-  BanOptions ban_;
-  QuotaOptions quota_;
-  AddressOptions address_;
-  DkimOptions dkim_;
-  TablesOptions tables_;
-  PostmapOptions postmap_;
-  QueueOptions queue_;
-  StatusOptions status_options_;
-  TapOptions tap_;
-  TransferOptions transfer_;
-  ConfinedOptions confined_;
+  tools::UserOptions user_;
+  tools::BanOptions ban_;
+  tools::QuotaOptions quota_;
+  tools::AddressOptions address_;
+  tools::DkimOptions dkim_;
+  tools::TablesOptions tables_;
+  tools::PostmapOptions postmap_;
+  tools::QueueOptions queue_;
+  tools::StatusOptions status_options_;
+  tools::TapOptions tap_;
+  tools::TransferOptions transfer_;
+  tools::ConfinedOptions confined_;
   std::vector<std::string> help_;
   int status_ = 0;
 };
@@ -588,7 +600,8 @@ int run_command_line(int argc, char** argv) {
   const std::string name = arguments.empty() ? "" : Path(arguments.front()).filename().string();
   if (name == "mailq" || name == "newaliases")
     arguments.insert(arguments.begin() + 1, name == "mailq" ? "-bp" : "-bi");
-  if (name == "sendmail" || name == "mailq" || name == "newaliases") return run_sendmail(arguments);
+  if (name == "sendmail" || name == "mailq" || name == "newaliases")
+    return tools::run_sendmail(arguments);
   if (name != "postmap") return CommandLine().run(argc, argv);
   std::vector<char*> words = {argv[0], const_cast<char*>("postmap")};
   words.insert(words.end(), argv + 1, argv + argc);

@@ -1,0 +1,206 @@
+#include "tools/user.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <iostream>
+#include <termios.h>
+#include <unistd.h>
+
+#include "auth/password.h"
+#include "maps/table_set.h"
+#include "message/mailbox_address.h"
+#include "store/mailbox_name.h"
+#include "tools/control.h"
+#include "tools/references.h"
+#include "tools/table_store.h"
+
+namespace posthorn::tools {
+namespace {
+
+int complain(std::string_view what) {
+  fmt::print(stderr, "posthorn: {}\n", what);
+  return 1;
+}
+
+// The line ends at LF or CR LF, whichever program wrote it: a CR is nobody's password's end.
+std::string read_line() {
+  std::string line;
+  std::getline(std::cin, line);
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+std::string read_hidden(const char* prompt) {
+  fmt::print(stderr, "{}", prompt);
+  termios before{};
+  const bool is_terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
+  if (is_terminal) {
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  std::string line = read_line();
+  if (is_terminal) {
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fmt::print(stderr, "\n");
+  }
+  return line;
+}
+
+Result<std::string> read_password(bool from_stdin) {
+  std::string password;
+  if (from_stdin) {
+    password = read_line();
+  } else {
+    password = read_hidden("Password: ");
+    if (read_hidden("Again: ") != password)
+      return fail(ErrorKind::permanent, "the two passwords differ");
+  }
+  if (password.empty()) return fail(ErrorKind::permanent, "an empty password is not taken");
+  return password;
+}
+
+class Users {
+ public:
+  explicit Users(const config::Config& config) : config_(config), stores_(config) {}
+
+  // The login before the mailbox: without one, mail is refused as before.
+  Result<> add(const std::string& address, const UserOptions& options) {
+    TRY_OK(open());
+    TRY_OK(check_address(address));
+    TRY(const auto known, users_->find(address));
+    if (known) return fail(ErrorKind::permanent, fmt::format("{} is there already", address));
+    TRY_OK(set_password(address, options));
+    TRY(const auto mailbox, mailboxes_->find(address));
+    if (!mailbox) TRY_OK(mailboxes_->set(address, address.substr(0, address.rfind('@'))));
+    TRY_OK(stores_.commit());
+    fmt::print("{} has a mailbox and may log in\n", address);
+    return tell_of_alias(address);
+  }
+
+  Result<> passwd(const std::string& address, const UserOptions& options) {
+    TRY_OK(open());
+    TRY(const auto known, users_->find(address));
+    if (!known) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    TRY_OK(set_password(address, options));
+    return stores_.commit();
+  }
+
+  // What names the mailbox goes before it, the mailbox before the login: between two of the writes
+  // mail is refused as it is afterwards, and nothing leads into the void.
+  Result<> remove(const std::string& address, bool with_references) {
+    TRY_OK(open());
+    TRY(const auto known, users_->find(address));
+    if (!known) return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+    References references(config_, stores_);
+    TRY_OK(references.find({address, Departure::Kind::account}));
+    if (!references.is_empty() && !with_references) return references.refuse(address);
+    TRY_OK(references.take_out());
+    TRY_OK(mailboxes_->remove(address));
+    TRY_OK(users_->remove(address));
+    TRY_OK(stores_.commit());
+    for (const std::string& line : references.taken_out()) fmt::print("{}\n", line);
+    const auto path = store::account_path(config_.paths.mail, config_.store.location, address);
+    fmt::print("{} is no account any more; its mail stays in {}\n", address,
+               path ? path->native() : config_.paths.mail.native());
+    return {};
+  }
+
+  Result<> list() {
+    TRY_OK(open());
+    TRY(auto rows, users_->list());
+    std::ranges::sort(rows);
+    for (const auto& [user, hash] : rows) fmt::print("{}\n", user);
+    return {};
+  }
+
+  bool has_text() const { return stores_.has_text(); }
+
+ private:
+  // An alias of the same name is asked first (virtual(5)).
+  Result<> tell_of_alias(const std::string& address) {
+    TRY(const auto tables, stores_.open_all(maps::Question::aliases));
+    for (const auto& table : tables) {
+      TRY(const auto rows, table->list_places());
+      const auto found = std::ranges::find(rows, address, &Placed::key);
+      if (found == rows.end()) continue;
+      const auto targets = maps::split_list(found->value);
+      if (std::ranges::find(targets, address) == targets.end())
+        fmt::print(stderr, "warning: {}: mail for {} goes to {}, and not into the mailbox\n",
+                   found->place, address, found->value);
+      break;
+    }
+    return {};
+  }
+
+  Result<> open() {
+    TRY(users_, stores_.open(maps::Question::users));
+    TRY(mailboxes_, stores_.open(maps::Question::mailboxes));
+    return {};
+  }
+
+  Result<> check_address(const std::string& address) {
+    const auto parsed = message::parse_mailbox_address(address);
+    if (!parsed || parsed->domain.empty())
+      return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
+    // The name becomes a folder's.
+    for (const char c : address)
+      if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+          std::string_view("._+=-@").find(c) == std::string_view::npos)
+        return fail(ErrorKind::permanent,
+                    fmt::format("{}: letters, digits and . _ = - only", address));
+    if (address.front() == '.' ||
+        parsed->local.find_first_of(config_.maps.recipient_delimiter) != std::string::npos)
+      return fail(ErrorKind::permanent,
+                  fmt::format("{}: the name must not begin with a dot or hold the tag's delimiter",
+                              address));
+    TRY(const auto domains, stores_.open(maps::Question::domains));
+    TRY(const auto domain, domains->find(parsed->domain));
+    if (domain) return {};
+    return fail(ErrorKind::permanent,
+                fmt::format("the domain {} is not in {}", parsed->domain, domains->place()));
+  }
+
+  Result<> set_password(const std::string& address, const UserOptions& options) {
+    TRY(const auto password, read_password(options.password_stdin));
+    TRY(const auto hash,
+        auth::hash_password(options.scheme.empty() ? config_.auth.default_scheme : options.scheme,
+                            password));
+    return users_->set(address, hash);
+  }
+
+  const config::Config& config_;
+  Stores stores_;
+  std::unique_ptr<TableStore> users_, mailboxes_;
+};
+
+}  // namespace
+
+int run_user_tool(const config::Config& config, const UserOptions& options) {
+  Users users(config);
+  std::string address = message::to_lower(options.address);
+  if (config.route.bare_names && !address.empty() && address.find('@') == std::string::npos &&
+      !config.server.default_domain.empty())
+    address += "@" + config.server.default_domain;
+  Result<> done;
+  switch (options.action) {
+    case UserAction::add:
+      done = users.add(address, options);
+      break;
+    case UserAction::passwd:
+      done = users.passwd(address, options);
+      break;
+    case UserAction::remove:
+      done = users.remove(address, options.with_references);
+      break;
+    case UserAction::list:
+      done = users.list();
+      break;
+  }
+  if (!done) return complain(done.error().what);
+  // PostgreSQL tells the server itself.
+  if (options.action == UserAction::list || !users.has_text()) return 0;
+  return make_live(config);
+}
+
+}  // namespace posthorn::tools
