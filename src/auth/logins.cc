@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/events.h"
+#include "config/account_path.h"
 #include "maps/cross_check.h"
 
 namespace posthorn::auth {
@@ -72,7 +73,7 @@ class Comparison {
     std::map<Path, std::string_view> owners;
     std::size_t told = 0;
     for (const auto& [box, place] : boxes) {
-      const auto path = store::account_path(config_.paths.mail, config_.store.location, box);
+      const auto path = config::account_path(config_.paths.mail, config_.store.location, box);
       if (!path) continue;
       const auto [owner, is_new] = owners.emplace(*path, box);
       if (!is_new && ++told <= kSameMax)

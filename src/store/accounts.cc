@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/events.h"
+#include "config/account_path.h"
 #include "store/account.h"
 #include "store/account_work.h"
 #include "store/mailbox_name.h"
@@ -42,7 +43,7 @@ net::Task<AccountPtr> Accounts::open(std::string name) {
   if (stopping_) co_return fail(ErrorKind::temporary, "the store is stopping");
   auto at = accounts_.find(name);
   if (at == accounts_.end()) {
-    CO_TRY(Path path, account_path(options_.mail, options_.store.location, name));
+    CO_TRY(Path path, config::account_path(options_.mail, options_.store.location, name));
     if (accounts_.size() >= options_.accounts_max) co_await close_idle(config::Duration(0));
     if (accounts_.size() >= options_.accounts_max)
       co_return fail(ErrorKind::temporary, "too many accounts are open");

@@ -50,9 +50,4 @@ std::string_view parent_of(std::string_view name);
 // Is name below the other ("Work.2026" below "Work")?
 bool is_below(std::string_view name, std::string_view above);
 
-// Where an account's mail lies: location with {domain} {user} {account} replaced, below root. What
-// is put in is of [a-z0-9._+=-] (and the @ of {account}); other printable characters of a user
-// stand as %xx. An empty part or one with control characters or capitals is a permanent Error.
-Result<Path> account_path(const Path& root, std::string_view location, std::string_view account);
-
 }  // namespace posthorn::store

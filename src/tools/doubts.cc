@@ -9,11 +9,11 @@
 
 #include "auth/networks.h"
 #include "base/ascii.h"
+#include "config/account_path.h"
 #include "config/next_hop.h"
 #include "config/quota.h"
 #include "maps/table.h"
 #include "net/socket.h"
-#include "store/mailbox_name.h"
 
 namespace posthorn::tools {
 namespace {
@@ -290,7 +290,7 @@ config::Findings find_mailbox_doubts(const config::Config& config,
   std::size_t looked = 0;
   for (const std::string& mailbox : mailboxes) {
     if (++looked > kMailboxesLookedAt) break;
-    const auto path = store::account_path(config.paths.mail, config.store.location, mailbox);
+    const auto path = config::account_path(config.paths.mail, config.store.location, mailbox);
     if (!path) continue;
     struct stat st{};
     if (::stat(path->c_str(), &st) != 0) {

@@ -8,13 +8,13 @@
 
 #include "base/ascii.h"
 #include "base/placement.h"
+#include "config/account_path.h"
 #include "config/quota.h"
 #include "message/mailbox_address.h"
 #include "process/folders.h"
 #include "process/instance.h"
 #include "process/sandbox.h"
 #include "process/sockets.h"
-#include "store/mailbox_name.h"
 #include "store/room.h"
 #include "tools/control.h"
 #include "tools/table_store.h"
@@ -93,7 +93,7 @@ net::Task<> fill(const config::Config* config, std::vector<Row>* rows, const Ask
   for (Row& row : *rows) {
     // To ask makes the account's folder; nobody's is made by looking.
     CO_TRY(const Path path,
-           store::account_path(config->paths.mail, config->store.location, row.account));
+           config::account_path(config->paths.mail, config->store.location, row.account));
     std::error_code error;
     if (!std::filesystem::exists(path, error) && !error) continue;
     CO_TRY(const auto answer, co_await (*ask)(row));

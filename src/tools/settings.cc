@@ -10,6 +10,7 @@
 
 #include "auth/service.h"
 #include "base/ascii.h"
+#include "config/account_path.h"
 #include "config/quota.h"
 #include "maps/migrations.h"
 #include "maps/table.h"
@@ -44,7 +45,7 @@ class Settings {
 // Two accounts must never share a maildir.
 Result<> check_location(const config::Config& config) {
   const auto path_of = [&](std::string_view account) {
-    return store::account_path(config.paths.mail, config.store.location, account);
+    return config::account_path(config.paths.mail, config.store.location, account);
   };
   TRY(const Path path, path_of("user@domain"));
   TRY(const Path other_user, path_of("other@domain"));

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/placement.h"
+#include "config/account_path.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "process/folders.h"
@@ -154,7 +155,7 @@ class Transfer {
   }
   const std::string& folder() const { return folder_; }
   Result<Path> account_path() const {
-    return store::account_path(config_.paths.mail, config_.store.location, user_);
+    return config::account_path(config_.paths.mail, config_.store.location, user_);
   }
 
  private:

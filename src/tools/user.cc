@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "auth/password.h"
+#include "config/account_path.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
-#include "store/mailbox_name.h"
 #include "tools/control.h"
 #include "tools/references.h"
 #include "tools/table_store.h"
@@ -100,7 +100,7 @@ class Users {
     TRY_OK(users_->remove(address));
     TRY_OK(stores_.commit());
     for (const std::string& line : references.taken_out()) fmt::print("{}\n", line);
-    const auto path = store::account_path(config_.paths.mail, config_.store.location, address);
+    const auto path = config::account_path(config_.paths.mail, config_.store.location, address);
     fmt::print("{} is no account any more; its mail stays in {}\n", address,
                path ? path->native() : config_.paths.mail.native());
     return {};
