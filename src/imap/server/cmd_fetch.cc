@@ -4,11 +4,15 @@
 // its life; for its header alone no more is read than that.
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 #include <unordered_map>
 
+#include "base/events.h"
+#include "imap/proto/response.h"
+#include "imap/server/commands.h"
 #include "imap/server/fetch_items.h"
+#include "imap/server/open_mailbox.h"
 #include "imap/server/part_places.h"
-#include "imap/server/session_impl.h"
 #include "message/part.h"
 #include "store/line_ends.h"
 
@@ -24,6 +28,7 @@ constexpr int kCachePlaces = 116;
 constexpr std::size_t kPiece = 65'536;
 constexpr std::size_t kSmall = 65'536;  // a message that is read whole, with its neighbours
 constexpr std::size_t kTogether = 32;   // messages that are opened and read in one go
+constexpr std::size_t kBatch = 500;     // whose cached texts are asked for in one go
 
 // What is made of a message's text, each once.
 struct Made {
@@ -113,13 +118,14 @@ Range64 cut(Range64 range, const Section& section) {
   return {range.begin + begin, range.begin + begin + count};
 }
 
-}  // namespace
-
 // One FETCH command at work.
 struct FetchRun {
-  Session& session;
-  Items items;
+  store::View& view;
+  Responses& responses;
+  const User& user;
+  FetchResumePtr& resume;
   Numbers numbers;
+  Items items{};
   using Cached = std::unordered_map<store::Uid, std::string>;
   Cached envelopes{}, bodies{}, structures{}, places{};
   bool needs_header = false, needs_places = false, needs_text = false;
@@ -137,7 +143,7 @@ struct FetchRun {
   }
 
   net::Task<> load_cache(const std::vector<store::Uid>& uids) {
-    store::Mailbox& mailbox = session.view_->mailbox();
+    store::Mailbox& mailbox = view.mailbox();
     const std::tuple<bool, int, Cached*> kinds[] = {{items.envelope, kCacheEnvelope, &envelopes},
                                                     {items.body, kCacheBody, &bodies},
                                                     {items.structure, kCacheStructure, &structures},
@@ -186,13 +192,13 @@ struct FetchRun {
     for (std::size_t i = 0; i < std::size(kKinds); ++i)
       if (!kept[i].empty())
         // Without room for it (a full disk) the next client reads the file once more.
-        (void)co_await session.view_->mailbox().cache_put(std::move(kept[i]), kKinds[i]);
+        (void)co_await view.mailbox().cache_put(std::move(kept[i]), kKinds[i]);
     co_return Result<>{};
   }
 
   // Several messages: opened together, read together, told one by one.
   net::Task<> some(std::vector<store::Uid> uids) {
-    store::Mailbox& mailbox = session.view_->mailbox();
+    store::Mailbox& mailbox = view.mailbox();
     std::erase_if(uids, [&](store::Uid uid) { return mailbox.find(uid) == nullptr; });
     std::vector<Wanted> wanted;
     bool needs_files = !items.sections.empty();
@@ -204,7 +210,7 @@ struct FetchRun {
     std::vector<Loaded> loaded(uids.size());
     if (needs_files) {
       CO_TRY(opened, co_await mailbox.open_messages(uids));
-      CO_TRY_OK(co_await session.services_.pool.run([&]() -> Result<> {
+      CO_TRY_OK(co_await user.services.pool.run([&]() -> Result<> {
         for (std::size_t i = 0; i < uids.size(); ++i) {
           if (!opened[i] || !opened[i]->file.is_open()) continue;
           auto one = load(*opened[i], wanted[i]);
@@ -217,9 +223,7 @@ struct FetchRun {
         }
         return {};
       }));
-      for (const Error& fault : std::exchange(faults, {}))
-        session.log_.error(event::imap_failed,
-                           {{"account", session.account_->name()}, {"error", fault.what}});
+      for (const Error& fault : std::exchange(faults, {})) user.log_fault(fault);
       CO_TRY_OK(co_await keep(uids, loaded));
     }
     for (std::size_t i = 0; i < uids.size(); ++i) {
@@ -231,41 +235,46 @@ struct FetchRun {
 
   net::Task<> one(store::Uid uid, const std::optional<store::OpenMessage>& opened,
                   const Loaded& loaded) {
-    const store::Entry* entry = session.view_->mailbox().find(uid);
-    const auto sequence = session.view_->sequence_of(uid);
+    const store::Entry* entry = view.mailbox().find(uid);
+    const auto sequence = view.sequence_of(uid);
     if (entry == nullptr || !sequence)
       co_return Result<>{};  // it went meanwhile; EXPUNGE will tell
     if (opened && !opened->file.is_open()) {
       // The one that cannot be read: what is known of it. The command ends with NO.
       has_unreadable = true;
-      const std::size_t before = session.out_.size();
-      session.out_ += fmt::format("* {} FETCH (", *sequence);
-      const std::size_t empty = session.out_.size();
+      const std::size_t before = responses.text().size();
+      responses.text() += fmt::format("* {} FETCH (", *sequence);
+      const std::size_t empty = responses.text().size();
       add_known(uid, *entry);
-      if (session.out_.size() == empty)
-        session.out_.resize(before);
+      if (responses.text().size() == empty)
+        responses.text().resize(before);
       else
-        session.out_ += ")\r\n";
+        responses.text() += ")\r\n";
       co_return Result<>{};
     }
-    if (items.flags) session.tell_new_keywords();
-    session.out_ += fmt::format("* {} FETCH (", *sequence);
-    const std::size_t begin = session.out_.size();
+    if (items.flags) tell_new_keywords(view, responses);
+    responses.text() += fmt::format("* {} FETCH (", *sequence);
+    const std::size_t begin = responses.text().size();
     add_known(uid, *entry);
-    const bool is_first = session.out_.size() == begin;
-    CO_TRY_OK(co_await add_sections(uid, opened, loaded, is_first));
-    session.out_ += ")\r\n";
-    co_return co_await session.flush_if_large();
+    const bool is_first = responses.text().size() == begin;
+    if (const auto added = co_await add_sections(uid, opened, loaded, is_first); !added) {
+      // What was announced cannot be kept, whatever happened to the file.
+      responses.cut_off();
+      user.log_fault(added.error());
+      co_return fail(ErrorKind::closed, added.error().what);
+    }
+    responses.text() += ")\r\n";
+    co_return co_await responses.flush_if_large();
   }
 
   void add_known(store::Uid uid, const store::Entry& entry) {
-    std::string& out = session.out_;
+    std::string& out = responses.text();
     const auto add = [&](std::string_view text) {
       if (out.back() != '(') out += ' ';
       out += text;
     };
     if (items.uid || numbers == Numbers::uid) add(fmt::format("UID {}", uid));
-    if (items.flags) add("FLAGS " + session.format_flags(uid, entry.flags, entry.keywords));
+    if (items.flags) add("FLAGS " + format_flags(view, uid, entry.flags, entry.keywords));
     if (items.date) add("INTERNALDATE " + format_internal_date(entry.internal_date));
     if (items.size && (entry.wire_size != 0 || entry.size == 0))
       add(fmt::format("RFC822.SIZE {}", entry.wire_size));
@@ -280,7 +289,7 @@ struct FetchRun {
     std::optional<PartPlace> root;
     if (needs_places) root = parse_places(places[uid]);
     for (const Section& section : items.sections) {
-      if (!std::exchange(is_first, false)) session.out_ += ' ';
+      if (!std::exchange(is_first, false)) responses.text() += ' ';
       if (section.kind == Section::Kind::header_fields ||
           section.kind == Section::Kind::header_fields_not) {
         CO_TRY_OK(co_await add_fields(*opened, loaded, root, section));
@@ -295,15 +304,15 @@ struct FetchRun {
         range = range_of(*root, section);
       }
       if (!range) {
-        session.out_ += section.label + " NIL";
+        responses.text() += section.label + " NIL";
         continue;
       }
       const Range64 wanted = cut(*range, section);
-      session.out_ += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
+      responses.text() += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
       if (loaded.text && wanted.end <= loaded.text->size())
-        session.out_ += std::string_view(*loaded.text)
-                            .substr(static_cast<std::size_t>(wanted.begin),
-                                    static_cast<std::size_t>(wanted.end - wanted.begin));
+        responses.text() += std::string_view(*loaded.text)
+                                .substr(static_cast<std::size_t>(wanted.begin),
+                                        static_cast<std::size_t>(wanted.end - wanted.begin));
       else
         CO_TRY_OK(co_await stream(*opened, wanted, section.partial.has_value()));
     }
@@ -316,7 +325,7 @@ struct FetchRun {
     if (section.path.empty()) {
       text = loaded.header;
     } else if (const auto range = root ? range_of(*root, section) : std::nullopt) {
-      CO_TRY(text, co_await session.services_.pool.run([&]() -> Result<std::string> {
+      CO_TRY(text, co_await user.services.pool.run([&]() -> Result<std::string> {
         store::CrlfReader reader(opened.file, 0, opened.size);
         TRY_OK(reader.skip(range->begin));
         return reader.read_all(
@@ -324,13 +333,13 @@ struct FetchRun {
       }));
     }
     if (!text) {
-      session.out_ += section.label + " NIL";
+      responses.text() += section.label + " NIL";
       co_return Result<>{};
     }
     const std::string picked = pick_fields(*text, section);
     const Range64 wanted = cut({0, picked.size()}, section);
-    session.out_ += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
-    session.out_ +=
+    responses.text() += fmt::format("{} {{{}}}\r\n", section.label, wanted.end - wanted.begin);
+    responses.text() +=
         std::string_view(picked).substr(static_cast<std::size_t>(wanted.begin),
                                         static_cast<std::size_t>(wanted.end - wanted.begin));
     co_return Result<>{};
@@ -340,23 +349,21 @@ struct FetchRun {
   net::Task<> stream(const store::OpenMessage& opened, Range64 wanted, bool is_range) {
     if (is_range) co_return co_await stream_range(wanted, opened.uid);
     store::CrlfReader reader(opened.file, 0, opened.size);
-    CO_TRY_OK(co_await session.services_.pool.run([&] { return reader.skip(wanted.begin); }));
+    CO_TRY_OK(co_await user.services.pool.run([&] { return reader.skip(wanted.begin); }));
     co_return co_await send(reader, wanted.end - wanted.begin);
   }
 
   // A client that fetches a large message in ranges goes on where the last one ended.
   net::Task<> stream_range(Range64 wanted, store::Uid uid) {
-    auto& resume = session.resume_;
     if (!resume || resume->uid != uid || resume->at > wanted.begin) {
-      resume = std::make_unique<Session::Resume>();
-      CO_TRY(auto opened, co_await session.view_->mailbox().open_message(uid));
-      // The announced size cannot be kept any more.
-      if (!opened) co_return fail(ErrorKind::protocol, "a message went while it was sent");
+      resume = std::make_unique<FetchResume>();
+      CO_TRY(auto opened, co_await view.mailbox().open_message(uid));
+      if (!opened) co_return fail(ErrorKind::temporary, "a message went while it was sent");
       resume->uid = uid;
       resume->opened = *std::move(opened);
       resume->reader = store::CrlfReader(resume->opened.file, 0, resume->opened.size);
     }
-    CO_TRY(const std::uint64_t passed, co_await session.services_.pool.run([&] {
+    CO_TRY(const std::uint64_t passed, co_await user.services.pool.run([&] {
       return resume->reader.skip(wanted.begin - resume->at);
     }));
     resume->at += passed + (wanted.end - wanted.begin);
@@ -367,91 +374,86 @@ struct FetchRun {
     std::string piece;
     while (left > 0) {
       piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, kPiece)));
-      CO_TRY(const auto n, co_await session.services_.pool.run([&] { return reader.read(piece); }));
-      // The announced size must be kept, whatever happened to the file.
-      if (n == 0) co_return fail(ErrorKind::protocol, "a message became shorter while it was sent");
-      session.out_.append(piece, 0, n);
+      CO_TRY(const auto n, co_await user.services.pool.run([&] { return reader.read(piece); }));
+      if (n == 0)
+        co_return fail(ErrorKind::temporary, "a message became shorter while it was sent");
+      responses.text().append(piece, 0, n);
       left -= n;
-      CO_TRY_OK(co_await session.flush_if_large());
+      CO_TRY_OK(co_await responses.flush_if_large());
     }
     co_return Result<>{};
   }
 };
 
-net::Awaitable<Outcome> Session::fetch_sequence(Parser& parser) {
-  return fetch(parser, Numbers::sequence);
-}
-net::Awaitable<Outcome> Session::fetch_uid(Parser& parser) {
-  return fetch(parser, Numbers::uid);
+// RFC 3501 section 6.4.5: a BODY[] without PEEK sets \Seen, and its flags are told.
+net::Awaitable<void> set_seen(const std::vector<store::Uid>& uids, FetchRun& run) {
+  const auto sets_seen = [](const Section& section) { return !section.peek; };
+  if (std::ranges::none_of(run.items.sections, sets_seen) ||
+      run.view.access() == store::Access::read_only)
+    co_return;
+  store::FlagRequest request;
+  for (const store::Uid uid : uids)
+    if (const store::Entry* entry = run.view.mailbox().find(uid);
+        entry != nullptr && (entry->flags & store::flag::seen) == 0)
+      request.uids.push_back(uid);
+  if (request.uids.empty()) co_return;
+  request.flags = store::flag::seen;
+  const auto stored = co_await run.view.mailbox().store_flags(std::move(request));
+  // What cannot be marked as read can be read all the same.
+  if (!stored) co_return run.user.log_fault(stored.error());
+  run.view.mark_told(stored->messages);
+  run.items.flags = true;
 }
 
-net::Awaitable<Outcome> Session::fetch(Parser& parser, Numbers numbers) {
+net::Task<> load_sizes(const std::vector<store::Uid>& uids, store::Mailbox& mailbox) {
+  std::vector<store::Uid> unknown;
+  for (const store::Uid uid : uids)
+    if (const store::Entry* entry = mailbox.find(uid); entry != nullptr && entry->wire_size == 0)
+      unknown.push_back(uid);
+  if (unknown.empty()) co_return Result<>{};
+  co_return co_await mailbox.load_sizes(std::move(unknown));
+}
+
+std::vector<store::Uid> take_some(std::span<const store::Uid>& left, std::size_t count) {
+  const auto some = left.first(std::min(count, left.size()));
+  left = left.subspan(some.size());
+  return {some.begin(), some.end()};
+}
+
+net::Task<Outcome> carry_out(Parser& parser, FetchRun run) {
   std::optional<SequenceSet> set;
   if (parser.take_space()) set = parser.sequence_set();
   if (!set || !parser.take_space()) co_return bad("FETCH needs messages and items");
   auto items = parse_items(parser);
   if (!items) co_return bad("FETCH: the items have a fault");
-  bool valid = true;
-  const auto uids = uids_of(*set, numbers, valid);
-  if (!valid && numbers == Numbers::sequence) co_return bad("There is no such message");
-  FetchRun run{*this, *std::move(items), numbers};
+  const auto uids = uids_of(run.view, *set, run.numbers);
+  if (!uids) co_return bad("There is no such message");
+  run.items = *std::move(items);
   run.look_at_items();
-
-  // RFC 3501: a BODY[] without PEEK sets \Seen, and its flags are told.
-  bool sets_seen = false;
-  for (const Section& section : run.items.sections) sets_seen |= !section.peek;
-  if (sets_seen && view_->access() == store::Access::read_write) {
-    store::FlagRequest request;
-    for (const store::Uid uid : uids)
-      if (const store::Entry* entry = view_->mailbox().find(uid);
-          entry != nullptr && (entry->flags & store::flag::seen) == 0)
-        request.uids.push_back(uid);
-    if (!request.uids.empty()) {
-      request.flags = store::flag::seen;
-      const auto stored = co_await view_->mailbox().store_flags(std::move(request));
-      // What cannot be marked as read can be read all the same.
-      if (!stored)
-        log_.error(event::imap_failed,
-                   {{"account", account_->name()}, {"error", stored.error().what}});
-      if (stored) view_->mark_told(stored->messages);
-      run.items.flags = run.items.flags || stored;
-    }
-  }
-  if (run.items.size) {
-    std::vector<store::Uid> unknown;
-    for (const store::Uid uid : uids)
-      if (const store::Entry* entry = view_->mailbox().find(uid);
-          entry != nullptr && entry->wire_size == 0)
-        unknown.push_back(uid);
-    if (!unknown.empty()) {
-      const auto loaded = co_await view_->mailbox().load_sizes(std::move(unknown));
-      if (!loaded) co_return failed(loaded.error());
-    }
-  }
-  constexpr std::size_t kBatch = 500;
-  for (std::size_t begin = 0; begin < uids.size(); begin += kBatch) {
-    const std::vector<store::Uid> batch(
-        uids.begin() + static_cast<std::ptrdiff_t>(begin),
-        uids.begin() + static_cast<std::ptrdiff_t>(std::min(uids.size(), begin + kBatch)));
-    const auto cached = co_await run.load_cache(batch);
-    if (!cached) co_return failed(cached.error());
-    for (std::size_t at = 0; at < batch.size(); at += kTogether) {
-      const std::vector<store::Uid> together(
-          batch.begin() + static_cast<std::ptrdiff_t>(at),
-          batch.begin() + static_cast<std::ptrdiff_t>(std::min(batch.size(), at + kTogether)));
-      const auto done = co_await run.some(together);
-      if (done) continue;
-      if (done.error().kind == ErrorKind::closed || done.error().kind == ErrorKind::timeout ||
-          done.error().kind == ErrorKind::protocol) {
-        end(done.error().what);
-        stream_->close();
-      }
-      co_return failed(done.error());
-    }
+  co_await set_seen(*uids, run);
+  if (run.items.size) CO_TRY_OK(co_await load_sizes(*uids, run.view.mailbox()));
+  std::span<const store::Uid> left = *uids;
+  while (!left.empty()) {
+    const std::vector<store::Uid> batch = take_some(left, kBatch);
+    CO_TRY_OK(co_await run.load_cache(batch));
+    std::span<const store::Uid> of_batch = batch;
+    while (!of_batch.empty()) CO_TRY_OK(co_await run.some(take_some(of_batch, kTogether)));
   }
   if (run.has_unreadable)
     co_return no("Some of the messages could not be read; the others were told", "UNAVAILABLE");
   co_return ok("Fetch completed");
+}
+
+}  // namespace
+
+net::Task<Outcome> fetch(Parser& parser, store::View& view, Responses& responses, const User& user,
+                         FetchResumePtr& resume) {
+  return carry_out(parser, {view, responses, user, resume, Numbers::sequence});
+}
+
+net::Task<Outcome> uid_fetch(Parser& parser, store::View& view, Responses& responses,
+                             const User& user, FetchResumePtr& resume) {
+  return carry_out(parser, {view, responses, user, resume, Numbers::uid});
 }
 
 }  // namespace posthorn::imap

@@ -1,9 +1,8 @@
 // RFC 9208 (and RFC 2087, which older clients speak): one quota root for all of an account's
 // mailboxes. An account without a limit has none. Limits are the administrator's: SETQUOTA is
 // refused.
-#include <fmt/format.h>
-
-#include "imap/server/session_impl.h"
+#include "imap/proto/response.h"
+#include "imap/server/commands.h"
 
 namespace posthorn::imap {
 namespace {
@@ -16,56 +15,53 @@ std::uint64_t units(std::uint64_t bytes) {
   return bytes / 1024 + (bytes % 1024 == 0 ? 0 : 1);
 }
 
-}  // namespace
+std::string format_root() {
+  std::string out;
+  append_string(out, kRoot);
+  return out;
+}
 
 // RFC 9208 section 4.2.1. Only what is limited is told.
-net::Awaitable<Outcome> Session::tell_quota(store::Account::QuotaState state) {
+Outcome tell_quota(const store::Account::QuotaState& state, Responses& responses) {
   const quota::Limits& limits = state.quota.limits();
-  if (!limits.any()) co_return no("There is no such quota root", "NONEXISTENT");
+  if (!limits.any()) return no("There is no such quota root", "NONEXISTENT");
   std::string resources;
   if (limits.bytes != 0)
     resources = fmt::format("STORAGE {} {}", units(state.used.bytes), units(limits.bytes));
   if (limits.messages != 0)
     resources += fmt::format("{}MESSAGE {} {}", resources.empty() ? "" : " ", state.used.messages,
                              limits.messages);
-  out_ += "* QUOTA ";
-  append_string(out_, kRoot);
-  out_ += fmt::format(" ({})\r\n", resources);
-  co_return ok("Getquota completed");
+  responses.say("QUOTA {} ({})", format_root(), resources);
+  return ok("Getquota completed");
 }
 
-net::Awaitable<Outcome> Session::get_quota(Parser& parser) {
+}  // namespace
+
+net::Task<Outcome> get_quota(Parser& parser, Responses& responses, const User& user) {
   std::optional<std::string> root;
   if (parser.take_space()) root = parser.astring();
   if (!root || !parser.at_end()) co_return bad("GETQUOTA needs a quota root");
   if (*root != kRoot) co_return no("There is no such quota root", "NONEXISTENT");
-  auto state = co_await account_->quota_state();
-  if (!state) co_return failed(state.error());
-  co_return co_await tell_quota(*std::move(state));
+  CO_TRY(const auto state, co_await user.account->quota_state());
+  co_return tell_quota(state, responses);
 }
 
 // RFC 9208 section 4.1.2.
-net::Awaitable<Outcome> Session::get_quota_root(Parser& parser) {
+net::Task<Outcome> get_quota_root(Parser& parser, Responses& responses, const User& user) {
   std::optional<std::string> name;
-  if (parser.take_space()) name = mailbox_name(parser);
+  if (parser.take_space()) name = user.names().take(parser);
   if (!name || !parser.at_end()) co_return bad("GETQUOTAROOT needs a mailbox name");
-  const auto status = co_await account_->status(*name);
-  if (!status) co_return failed(status.error());
-  if (!*status) co_return no("There is no such mailbox", "NONEXISTENT");
-  auto state = co_await account_->quota_state();
-  if (!state) co_return failed(state.error());
-  const bool has_root = state->quota.limits().any() && state->quota.is_counted(*name);
-  out_ += "* QUOTAROOT " + format_mailbox(other_separator(*name));
-  if (has_root) {
-    out_ += ' ';
-    append_string(out_, kRoot);
-  }
-  out_ += "\r\n";
-  if (has_root) (void)co_await tell_quota(*std::move(state));
+  CO_TRY(const auto status, co_await user.account->status(*name));
+  if (!status) co_return no("There is no such mailbox", "NONEXISTENT");
+  CO_TRY(const auto state, co_await user.account->quota_state());
+  const bool has_root = state.quota.limits().any() && state.quota.is_counted(*name);
+  responses.say("QUOTAROOT {}{}", user.names().format(*name),
+                has_root ? " " + format_root() : std::string());
+  if (has_root) (void)tell_quota(state, responses);
   co_return ok("Getquotaroot completed");
 }
 
-net::Awaitable<Outcome> Session::set_quota(Parser& parser) {
+net::Task<Outcome> set_quota(Parser& parser) {
   bool good = parser.take_space() && parser.astring() && parser.take_space() && parser.take_open();
   if (good && !parser.take_close()) {
     do {

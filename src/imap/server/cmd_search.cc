@@ -2,10 +2,10 @@
 // message's file is read, in the pool, only when its header or text decides, and no further than
 // the header when no key asks for more.
 #include <algorithm>
-#include <fmt/format.h>
 
+#include "imap/server/commands.h"
+#include "imap/server/open_mailbox.h"
 #include "imap/server/search_match.h"
-#include "imap/server/session_impl.h"
 #include "message/charset.h"
 
 namespace posthorn::imap {
@@ -13,20 +13,19 @@ namespace {
 
 constexpr std::size_t kTogether = 64;  // messages that are opened and read in one go
 
-}  // namespace
-
 // One SEARCH command at work.
 struct SearchRun {
-  Session& session;
+  store::View& view;
+  net::BlockingPool& pool;
   const SearchKey& key;
   bool needs_body = false;
   bool needs_keywords = false;
 
   std::optional<SearchFacts> facts_of(store::Uid uid, std::uint32_t sequence) const {
-    const store::Mailbox& mailbox = session.view_->mailbox();
+    const store::Mailbox& mailbox = view.mailbox();
     const store::Entry* entry = mailbox.find(uid);
     if (entry == nullptr) return std::nullopt;
-    SearchFacts facts{*entry, sequence, session.view_->is_recent(uid), {}};
+    SearchFacts facts{*entry, sequence, view.is_recent(uid), {}};
     if (needs_keywords) facts.keywords = mailbox.keywords();
     return facts;
   }
@@ -35,8 +34,8 @@ struct SearchRun {
   net::Task<std::vector<bool>> read_some(const std::vector<SearchFacts>& facts) {
     std::vector<store::Uid> uids;
     for (const SearchFacts& one : facts) uids.push_back(one.entry.uid);
-    CO_TRY(const auto opened, co_await session.view_->mailbox().open_messages(std::move(uids)));
-    co_return co_await session.services_.pool.run([&]() -> Result<std::vector<bool>> {
+    CO_TRY(const auto opened, co_await view.mailbox().open_messages(std::move(uids)));
+    co_return co_await pool.run([&]() -> Result<std::vector<bool>> {
       std::vector<bool> good(facts.size());
       for (std::size_t i = 0; i < facts.size(); ++i) {
         // It went meanwhile, or cannot be read, which the log tells: the others are searched.
@@ -56,8 +55,8 @@ struct SearchRun {
   net::Task<std::vector<std::pair<std::uint32_t, store::Uid>>> all() {
     std::vector<std::pair<std::uint32_t, store::Uid>> found;
     std::vector<SearchFacts> open;  // not decided yet; what was decided behind them waits in found
-    for (std::uint32_t sequence = 1; sequence <= session.view_->size(); ++sequence) {
-      const auto facts = facts_of(session.view_->uid_of(sequence), sequence);
+    for (std::uint32_t sequence = 1; sequence <= view.size(); ++sequence) {
+      const auto facts = facts_of(view.uid_of(sequence), sequence);
       if (!facts) continue;
       const auto quick =
           evaluate(key, [&](const SearchKey& leaf) { return leaf_from_memory(leaf, *facts); });
@@ -66,7 +65,7 @@ struct SearchRun {
         continue;
       }
       open.push_back(*facts);
-      if (open.size() < kTogether && sequence < session.view_->size()) continue;
+      if (open.size() < kTogether && sequence < view.size()) continue;
       CO_TRY_OK(co_await settle(open, found));
     }
     if (!open.empty()) CO_TRY_OK(co_await settle(open, found));
@@ -84,14 +83,8 @@ struct SearchRun {
   }
 };
 
-net::Awaitable<Outcome> Session::search_sequence(Parser& parser) {
-  return search(parser, Numbers::sequence);
-}
-net::Awaitable<Outcome> Session::search_uid(Parser& parser) {
-  return search(parser, Numbers::uid);
-}
-
-net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
+net::Task<Outcome> search_for(Parser& parser, store::View& view, Responses& responses,
+                              const User& user, Numbers numbers) {
   if (!parser.take_space()) co_return bad("SEARCH needs keys");
   std::string charset = "UTF-8";
   if (parser.take_word("CHARSET")) {
@@ -104,25 +97,33 @@ net::Awaitable<Outcome> Session::search(Parser& parser, Numbers numbers) {
   auto key = parse_search_keys(parser);
   if (!key) co_return bad("SEARCH: the keys have a fault");
   if (!fold_texts(*key, charset)) co_return no("The text is not of its charset");
-  const std::uint32_t count = view_->size();
-  resolve(*key, count, count == 0 ? 0 : view_->uid_of(count));
+  const std::uint32_t count = view.size();
+  resolve(*key, count, count == 0 ? 0 : view.uid_of(count));
   if (asks_for_size(*key)) {
     std::vector<store::Uid> unknown;
-    for (const store::Entry& entry : view_->mailbox().entries())
+    for (const store::Entry& entry : view.mailbox().entries())
       if (entry.wire_size == 0) unknown.push_back(entry.uid);
-    if (!unknown.empty()) {
-      const auto loaded = co_await view_->mailbox().load_sizes(std::move(unknown));
-      if (!loaded) co_return failed(loaded.error());
-    }
+    if (!unknown.empty()) CO_TRY_OK(co_await view.mailbox().load_sizes(std::move(unknown)));
   }
-  SearchRun run{*this, *key, asks_for_body(*key), asks_for_keywords(*key)};
-  const auto matching = co_await run.all();
-  if (!matching) co_return failed(matching.error());
+  SearchRun run{view, user.services.pool, *key, asks_for_body(*key), asks_for_keywords(*key)};
+  CO_TRY(const auto matching, co_await run.all());
   std::string found;
-  for (const auto& [sequence, uid] : *matching)
+  for (const auto& [sequence, uid] : matching)
     fmt::format_to(std::back_inserter(found), " {}", numbers == Numbers::uid ? uid : sequence);
-  out_ += "* SEARCH" + found + "\r\n";
+  responses.say("SEARCH{}", found);
   co_return ok("Search completed");
+}
+
+}  // namespace
+
+net::Task<Outcome> search(Parser& parser, store::View& view, Responses& responses,
+                          const User& user) {
+  return search_for(parser, view, responses, user, Numbers::sequence);
+}
+
+net::Task<Outcome> uid_search(Parser& parser, store::View& view, Responses& responses,
+                              const User& user) {
+  return search_for(parser, view, responses, user, Numbers::uid);
 }
 
 }  // namespace posthorn::imap

@@ -1,0 +1,88 @@
+// A session's connection: Responses is what is said to the client, gathered and passed on when it
+// grows and when the client waits; Connection reads as well, and is for the few commands that read
+// more than their own text (APPEND, IDLE). Each read has a bound and a deadline. An Error of either
+// means that the connection is of no more use: the session ends with it.
+#pragma once
+
+#include <cstdint>
+#include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "imap/server/session.h"
+#include "net/buffer.h"
+
+namespace posthorn::imap {
+
+class Responses {
+ public:
+  explicit Responses(net::Stream& stream) : stream_(stream) {}
+
+  // One untagged response: "* …" and the end of its line.
+  template <class... Args>
+  void say(fmt::format_string<Args...> format, Args&&... args) {
+    text_ += "* ";
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
+    text_ += "\r\n";
+  }
+  // What waits to go out; for responses that are put together piece by piece.
+  std::string& text() { return text_; }
+
+  net::Task<> flush();
+  // Where much is said at once: after each response, so that it is not all held.
+  net::Task<> flush_if_large();
+  // Something was said in part (a literal that is shorter than announced): what followed would be
+  // read as its rest, so nothing does.
+  void cut_off();
+
+ private:
+  net::Stream& stream_;
+  std::string text_;
+};
+
+class Connection {
+ public:
+  Connection(net::StreamPtr stream, const ServerServices& services);
+
+  net::Stream& stream() { return *stream_; }
+  net::InBuffer& input() { return in_; }
+  Responses& responses() { return responses_; }
+
+  SteadyTime now() const { return Clock::system().steady_now(); }
+
+  net::Task<std::string> read_line(SteadyTime deadline);
+  net::Task<std::string> read_line() { return read_line(literal_deadline()); }
+  // A literal that is small enough to be held.
+  net::Task<std::string> read_literal(std::size_t size);
+  // What is there of a literal of which left bytes are to come, one at least; good until it is
+  // consumed.
+  net::Task<std::string_view> peek_literal(std::uint64_t left);
+  // RFC 7888 section 4: what a refused command still brings is read away, or it would be carried
+  // out as commands. line: the last one that was read; a literal that it announces follows, and a
+  // line behind that one, unless the client waits to be asked for it.
+  net::Task<> skip_rest(std::string line);
+  // Says what the client waits for.
+  net::Task<> answer(std::string_view text);
+  net::Awaitable<void> say_bye(std::string_view text);
+
+  // The session is over when this command is answered. The first reason counts.
+  void end(std::string_view why);
+  bool is_over() const { return over_; }
+  const std::string& ended_by() const { return ended_by_; }  // for the log
+  bool is_stopping() const { return stopping_; }
+
+ private:
+  SteadyTime literal_deadline() const { return now() + settings_.imap.literal_timeout; }
+  net::Task<> skip_literal(std::uint64_t size);
+
+  net::StreamPtr stream_;
+  const config::Config& settings_;
+  net::Scope::Registration registration_;
+  net::InBuffer in_;
+  Responses responses_;
+  std::string ended_by_;
+  bool stopping_ = false, over_ = false;
+};
+
+}  // namespace posthorn::imap
