@@ -143,8 +143,8 @@ class Engine {
   Result<std::optional<OpenMessage>> open_message(std::int64_t id, Uid uid, Changes& changes);
   void log_unreadable(const Error& error);  // each once
   Result<> load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes);
-  Result<std::vector<CacheItem>> cache_get(std::int64_t id, const std::vector<Uid>& uids, int kind);
-  Result<> cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind);
+  Result<std::vector<MessageRecord>> load_records(std::int64_t id, const std::vector<Uid>& uids);
+  Result<> keep_records(std::int64_t id, const std::vector<MessageRecord>& records);
   Result<Mailbox::Vanished> vanished_since(std::int64_t id, ModSeq modseq);
 
   // See Account. The names are made if they are missing.

@@ -439,7 +439,7 @@ Result<CopyResult> Engine::transfer(std::int64_t id, const std::vector<Uid>& uid
     for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i].entry.modseq = modseq;
       TRY_OK(index_.add_message(to->row.id, rows[i]));
-      TRY_OK(index_.copy_cache(from->row.id, copies[i].first, to->row.id, rows[i].entry.uid));
+      TRY_OK(index_.copy_record(from->row.id, copies[i].first, to->row.id, rows[i].entry.uid));
       added.added.push_back(rows[i].entry);
       result.uids.emplace_back(copies[i].first, rows[i].entry.uid);
       if (how == Transfer::move) TRY_OK(remove_row(*from, copies[i].first, removed));
@@ -528,21 +528,16 @@ Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Chang
   return transaction.commit();
 }
 
-Result<std::vector<CacheItem>> Engine::cache_get(std::int64_t id, const std::vector<Uid>& uids,
-                                                 int kind) {
+Result<std::vector<MessageRecord>> Engine::load_records(std::int64_t id,
+                                                        const std::vector<Uid>& uids) {
   TRY_OK(find(id));
-  std::vector<CacheItem> items;
-  for (const Uid uid : uids) {
-    TRY(auto bytes, index_.cached(id, uid, kind));
-    if (bytes) items.push_back({uid, *std::move(bytes)});
-  }
-  return items;
+  return index_.records(id, uids);
 }
 
-Result<> Engine::cache_put(std::int64_t id, const std::vector<CacheItem>& items, int kind) {
+Result<> Engine::keep_records(std::int64_t id, const std::vector<MessageRecord>& records) {
   TRY_OK(find(id));
   TRY(auto transaction, index_.begin());
-  for (const CacheItem& item : items) TRY_OK(index_.cache(id, item.uid, kind, item.bytes));
+  for (const MessageRecord& record : records) TRY_OK(index_.keep_record(id, record));
   return transaction.commit();
 }
 

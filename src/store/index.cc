@@ -148,7 +148,7 @@ Result<> Index::save_mailbox(const MailboxRow& row) {
 Result<> Index::clear_messages(std::int64_t id) {
   for (const char* sql :
        {"DELETE FROM messages WHERE mailbox = ?", "DELETE FROM vanished WHERE mailbox = ?",
-        "DELETE FROM cache WHERE mailbox = ?"}) {
+        "DELETE FROM records WHERE mailbox = ?"}) {
     TRY(auto s, db_.prepare(sql));
     TRY_OK(s.bind(id).run());
   }
@@ -271,7 +271,7 @@ Result<> Index::save_message(std::int64_t mailbox, const MessageRow& row) {
 
 Result<> Index::remove_message(std::int64_t mailbox, Uid uid) {
   for (const char* sql : {"DELETE FROM messages WHERE mailbox = ? AND uid = ?",
-                          "DELETE FROM cache WHERE mailbox = ? AND uid = ?"}) {
+                          "DELETE FROM records WHERE mailbox = ? AND uid = ?"}) {
     TRY(auto s, db_.prepare(sql));
     TRY_OK(s.bind(mailbox, uid).run());
   }
@@ -349,23 +349,42 @@ Result<ModSeq> Index::trim_vanished(std::int64_t mailbox, std::size_t max) {
   return floor;
 }
 
-Result<std::optional<std::string>> Index::cached(std::int64_t mailbox, Uid uid, int kind) {
-  TRY(auto s, db_.prepare("SELECT bytes FROM cache WHERE mailbox = ? AND uid = ? AND kind = ?"));
-  s.bind(mailbox, uid, kind);
-  TRY(const bool has_row, s.step());
-  if (!has_row) return std::nullopt;
-  return std::string(s.bytes(0));
+Result<std::vector<MessageRecord>> Index::records(std::int64_t mailbox,
+                                                  const std::vector<Uid>& uids) {
+  std::vector<MessageRecord> out;
+  if (uids.empty()) return out;
+  out.reserve(uids.size());
+  if (uids.back() - uids.front() < 2 * uids.size()) {
+    // Neighbours, as clients ask for them, lie behind one another.
+    TRY(auto s, db_.prepare("SELECT uid, bytes FROM records WHERE mailbox = ? AND "
+                            "uid BETWEEN ? AND ? ORDER BY uid"));
+    s.bind(mailbox, uids.front(), uids.back());
+    for (auto wanted = uids.begin();;) {
+      TRY(const bool more, s.step());
+      if (!more) return out;
+      const Uid uid = s.number<Uid>(0);
+      wanted = std::lower_bound(wanted, uids.end(), uid);
+      if (wanted != uids.end() && *wanted == uid) out.push_back({uid, std::string(s.bytes(1))});
+    }
+  }
+  for (const Uid uid : uids) {
+    TRY(auto s, db_.prepare("SELECT bytes FROM records WHERE mailbox = ? AND uid = ?"));
+    s.bind(mailbox, uid);
+    TRY(const bool has_row, s.step());
+    if (has_row) out.push_back({uid, std::string(s.bytes(0))});
+  }
+  return out;
 }
 
-Result<> Index::cache(std::int64_t mailbox, Uid uid, int kind, std::string_view bytes) {
+Result<> Index::keep_record(std::int64_t mailbox, const MessageRecord& record) {
   // Only for a message that is still there: nothing would ever remove another one's.
-  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO cache SELECT mailbox, uid, ?, ? FROM messages "
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO records SELECT mailbox, uid, ? FROM messages "
                           "WHERE mailbox = ? AND uid = ?"));
-  return s.bind(kind, bytes, mailbox, uid).run();
+  return s.bind(std::string_view(record.bytes), mailbox, record.uid).run();
 }
 
-Result<> Index::copy_cache(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid) {
-  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO cache SELECT ?, ?, kind, bytes FROM cache "
+Result<> Index::copy_record(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO records SELECT ?, ?, bytes FROM records "
                           "WHERE mailbox = ? AND uid = ?"));
   return s.bind(to, to_uid, from, from_uid).run();
 }

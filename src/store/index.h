@@ -1,5 +1,5 @@
 // Index: posthorn.index, the account's one SQLite database. A cache of what the maildirs hold, plus
-// what only it can know: mod-sequences, vanished UIDs, protocol caches. It may be deleted at any time.
+// what only it can know: mod-sequences, vanished UIDs, records. It may be deleted at any time.
 //
 // WAL with synchronous=NORMAL: no transaction waits for the disk, and after a power cut the index
 // is whole but may lack its newest transactions. What makes that safe:
@@ -130,14 +130,16 @@ class Index {
   // Forgets the oldest so that at most max stay; gives the new floor (0: nothing was forgotten).
   Result<ModSeq> trim_vanished(std::int64_t mailbox, std::size_t max);
 
-  Result<std::optional<std::string>> cached(std::int64_t mailbox, Uid uid, int kind);
-  Result<> cache(std::int64_t mailbox, Uid uid, int kind, std::string_view bytes);
-  Result<> copy_cache(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid);
+  // Those that are there of uids, which are ascending.
+  Result<std::vector<MessageRecord>> records(std::int64_t mailbox, const std::vector<Uid>& uids);
+  Result<> keep_record(std::int64_t mailbox, const MessageRecord& record);
+  Result<> copy_record(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid);
 
  private:
   Result<> prepare_schema();
   Result<> prepare_usage();
-  Result<> upgrade();
+  Result<> upgrade_keywords();
+  Result<> upgrade_records();
   Result<KeywordNamesPtr> keyword_names(std::int64_t mailbox);
   MessageRow message_from(const Statement& s);
   Keywords keywords_in(const Statement& s, int column);

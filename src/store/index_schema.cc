@@ -7,7 +7,7 @@
 namespace posthorn::store {
 namespace {
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -27,19 +27,27 @@ CREATE INDEX messages_in_new ON messages(mailbox, uid) WHERE place = 0;
 CREATE INDEX messages_without_size ON messages(mailbox, uid) WHERE wire_size = 0;
 CREATE TABLE vanished(
   mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY(mailbox, modseq, uid)) WITHOUT ROWID;
-CREATE TABLE cache(
-  mailbox INTEGER, uid INTEGER, kind INTEGER, bytes BLOB,
-  PRIMARY KEY(mailbox, uid, kind)) WITHOUT ROWID;
-PRAGMA user_version = 2;
+CREATE TABLE records(
+  mailbox INTEGER, uid INTEGER, bytes BLOB, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
+PRAGMA user_version = 3;
 )";
 
 // From version 1, where the names were one text, a line a number, and messages.keywords was a mask of
 // 64 bits. Such a number is read still: a set that a number cannot hold is a blob now.
-constexpr const char* kUpgrade = R"(
+constexpr const char* kUpgradeKeywords = R"(
 CREATE TABLE keywords(
   mailbox INTEGER, number INTEGER, name BLOB, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;
 ALTER TABLE mailboxes DROP COLUMN keywords;
 PRAGMA user_version = 2;
+)";
+
+// From version 2, which kept what IMAP said of a message as text, a row a kind. It is made again when
+// a client asks; no other row changes.
+constexpr const char* kUpgradeRecords = R"(
+DROP TABLE cache;
+CREATE TABLE records(
+  mailbox INTEGER, uid INTEGER, bytes BLOB, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
+PRAGMA user_version = 3;
 )";
 
 // What each mailbox holds, for quotas. Additional: an index of before gets it, and a program of
@@ -185,8 +193,9 @@ Result<> Index::prepare_schema() {
     TRY(const bool has_row, s.step());
     if (has_row) version = s.number<int>(0);
   }
-  if (version == 1) TRY_OK(upgrade());
-  if (version == 1 || version == kSchemaVersion) return prepare_usage();
+  if (version == 1) TRY_OK(upgrade_keywords());
+  if (version == 1 || version == 2) TRY_OK(upgrade_records());
+  if (version >= 1 && version <= kSchemaVersion) return prepare_usage();
   if (version != 0)
     return fail(ErrorKind::permanent, fmt::format("index: version {} is not known", version));
   is_new_ = true;
@@ -196,7 +205,7 @@ Result<> Index::prepare_schema() {
   return transaction.commit();
 }
 
-Result<> Index::upgrade() {
+Result<> Index::upgrade_keywords() {
   TRY(auto transaction, db_.begin());
   std::vector<MailboxRow> rows;
   {
@@ -212,8 +221,14 @@ Result<> Index::upgrade() {
       rows.back().keywords = std::move(names);
     }
   }
-  TRY_OK(db_.execute(kUpgrade));
+  TRY_OK(db_.execute(kUpgradeKeywords));
   for (const MailboxRow& row : rows) TRY_OK(save_keywords(row));
+  return transaction.commit();
+}
+
+Result<> Index::upgrade_records() {
+  TRY(auto transaction, db_.begin());
+  TRY_OK(db_.execute(kUpgradeRecords));
   return transaction.commit();
 }
 

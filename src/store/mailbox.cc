@@ -199,16 +199,16 @@ net::Task<> Mailbox::load_sizes(std::vector<Uid> uids) {
       [this, &uids](Changes& changes) { return account_.engine_->load_sizes(id_, uids, changes); });
 }
 
-net::Task<std::vector<CacheItem>> Mailbox::cache_get(std::vector<Uid> uids, int kind) {
+net::Task<std::vector<MessageRecord>> Mailbox::load_records(std::vector<Uid> uids) {
   if (is_gone_) co_return gone();
-  co_return co_await account_.locked<std::vector<CacheItem>>(
-      [this, &uids, kind](Changes&) { return account_.engine_->cache_get(id_, uids, kind); });
+  co_return co_await account_.locked<std::vector<MessageRecord>>(
+      [this, &uids](Changes&) { return account_.engine_->load_records(id_, uids); });
 }
 
-net::Task<> Mailbox::cache_put(std::vector<CacheItem> items, int kind) {
+net::Task<> Mailbox::keep_records(std::vector<MessageRecord> records) {
   if (is_gone_) co_return gone();
   co_return co_await account_.locked<void>(
-      [this, &items, kind](Changes&) { return account_.engine_->cache_put(id_, items, kind); });
+      [this, &records](Changes&) { return account_.engine_->keep_records(id_, records); });
 }
 
 net::Task<Mailbox::Vanished> Mailbox::vanished_since(ModSeq modseq) {

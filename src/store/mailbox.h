@@ -70,14 +70,6 @@ struct OpenMessage {
   WallTime internal_date{};
 };
 
-// Opaque bytes that a protocol keeps with a message (its parsed envelope, structure, header
-// fields). Dropped with the message and with the index; the reader must cope with anything older
-// than itself: put a version into kind.
-struct CacheItem {
-  Uid uid = 0;
-  std::string bytes;
-};
-
 enum class RefreshMode {
   quick,  // reads the folders only if their times changed
   full,   // reads them in any case
@@ -130,9 +122,11 @@ class Mailbox {
   // maildirs).
   net::Task<> load_sizes(std::vector<Uid> uids);
 
-  // kind: a small number of the protocol's own. get gives those that are there, ascending by uid.
-  net::Task<std::vector<CacheItem>> cache_get(std::vector<Uid> uids, int kind);
-  net::Task<> cache_put(std::vector<CacheItem> items, int kind);
+  // The records that are there of uids (ascending), ascending by uid. One may be of another version
+  // or damaged: search::read_record() says so, and it is made again from the message.
+  net::Task<std::vector<MessageRecord>> load_records(std::vector<Uid> uids);
+  // In place of those that are there; what is kept goes with the message, by COPY and MOVE too.
+  net::Task<> keep_records(std::vector<MessageRecord> records);
 
   // UIDs that were expunged after modseq, ascending (QRESYNC, RFC 7162 section 3.2.5.2). complete =
   // false: the memory does not reach back that far; the caller must treat every UID it does not

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "config/quota.h"
+#include "search/marks.h"
 #include "store/keywords.h"
 
 namespace posthorn::store {
@@ -16,18 +17,8 @@ namespace posthorn::store {
 using Uid = std::uint32_t;     // 1 …; 0 is none
 using ModSeq = std::uint64_t;  // 63 bits on the wire (RFC 7162 section 3.1)
 
-using Flags = std::uint8_t;
-namespace flag {
-inline constexpr Flags seen = 1;
-inline constexpr Flags answered = 2;
-inline constexpr Flags flagged = 4;
-inline constexpr Flags deleted = 8;
-inline constexpr Flags draft = 16;
-// The maildir letter P (passed: forwarded or bounced on). Kept on disk; no IMAP system flag stands
-// for it.
-inline constexpr Flags passed = 32;
-inline constexpr Flags all_imap = seen | answered | flagged | deleted | draft;
-}  // namespace flag
+using search::Flags;
+namespace flag = search::flag;
 
 // A message in an open mailbox: 40 bytes.
 struct Entry {
@@ -49,6 +40,12 @@ struct FlagNames {
   std::vector<std::string> keywords;
 };
 FlagNames split_flags(const std::vector<std::string>& names);
+
+// The record of a message (search/record.h), in the index beside its row.
+struct MessageRecord {
+  Uid uid = 0;
+  std::string bytes;
+};
 
 // RFC 6154. A mailbox has at most one of these.
 enum class SpecialUse : std::uint8_t { none, drafts, sent, trash, junk, archive };

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
+#include <utility>
 
 #include "base/ascii.h"
 #include "imap/proto/parser.h"
-#include "message/address.h"
 #include "message/mutf7.h"
 
 namespace posthorn::imap {
@@ -14,43 +14,50 @@ namespace {
 
 constexpr std::size_t kQuotedMax = 1000;
 
-// Of all fields of a name, as Dovecot has it.
-std::vector<message::Address> all_addresses(const message::Headers& headers,
-                                            std::string_view name) {
-  std::vector<message::Address> addresses;
-  for (const std::string& value : headers.find_all(name)) {
-    for (message::Address& address : message::parse_addresses(value))
-      addresses.push_back(std::move(address));
-    // Of one field so many are read; ten thousand fields of a name do not make it more.
-    if (addresses.size() >= message::kAddressesMax) break;
-  }
-  return addresses;
+using search::FieldName;
+
+void append_number(std::string& out, std::uint64_t number) {
+  fmt::format_to(std::back_inserter(out), "{}", number);
 }
 
-void append_addresses(std::string& out, const message::Headers& headers, std::string_view name,
-                      const std::vector<message::Address>* otherwise) {
-  std::vector<message::Address> addresses = all_addresses(headers, name);
-  if (addresses.empty() && otherwise != nullptr) addresses = *otherwise;
-  if (addresses.empty()) {
-    out += "NIL";
-    return;
-  }
-  out += '(';
-  for (const message::Address& address : addresses) {
-    out += '(';
-    append_nstring(out, address.name);
-    out += ' ';
-    append_nstring(out, address.route);
-    out += ' ';
-    append_nstring(out, address.mailbox);
-    out += ' ';
-    append_nstring(out, address.host);
-    out += ')';
-  }
-  out += ')';
+void append_upper(std::string& out, std::string_view text) {
+  append_string(out, to_upper(text));
 }
 
-void append_parameters(std::string& out, const message::Parameters& parameters) {
+// Of all fields of a name, as Dovecot has it. false: there are none.
+bool append_some_addresses(std::string& out, const search::HeaderFacts& header, FieldName name) {
+  bool any = false;
+  for (const search::Field& field : header.fields) {
+    if (field.name != name) continue;
+    for (const search::Address& address : field.addresses) {
+      out += std::exchange(any, true) ? "(" : "((";
+      append_nstring(out, address.name);
+      out += ' ';
+      append_nstring(out, address.route);
+      out += ' ';
+      append_nstring(out, address.mailbox);
+      out += ' ';
+      append_nstring(out, address.host);
+      out += ')';
+    }
+  }
+  if (any) out += ')';
+  return any;
+}
+
+void append_addresses(std::string& out, const search::HeaderFacts& header, FieldName name,
+                      FieldName otherwise) {
+  out += ' ';
+  if (append_some_addresses(out, header, name)) return;
+  if (otherwise == name || !append_some_addresses(out, header, otherwise)) out += "NIL";
+}
+
+void append_value(std::string& out, const search::HeaderFacts& header, FieldName name) {
+  const search::Field* const field = header.find(name);
+  append_nstring(out, field == nullptr ? std::nullopt : std::optional(field->value));
+}
+
+void append_parameters(std::string& out, const search::Parameters& parameters) {
   if (parameters.empty()) {
     out += "NIL";
     return;
@@ -58,9 +65,8 @@ void append_parameters(std::string& out, const message::Parameters& parameters) 
   out += '(';
   bool first = true;
   for (const auto& [name, value] : parameters) {
-    if (!first) out += ' ';
-    first = false;
-    append_string(out, to_upper(name));
+    if (!std::exchange(first, false)) out += ' ';
+    append_upper(out, name);
     out += ' ';
     append_string(out, value);
   }
@@ -68,7 +74,7 @@ void append_parameters(std::string& out, const message::Parameters& parameters) 
 }
 
 // RFC 3501: disposition, language, location.
-void append_extension(std::string& out, const message::Part& part) {
+void append_extension(std::string& out, const search::PartFacts& part) {
   if (part.disposition) {
     out += " (";
     append_string(out, *part.disposition);
@@ -92,30 +98,43 @@ void append_extension(std::string& out, const message::Part& part) {
   append_nstring(out, part.location);
 }
 
+// RFC 3501 section 9, QUOTED-CHAR: what a quoted string may hold, but for what it must escape.
+constexpr bool is_plain(char c) {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 }  // namespace
 
 void append_string(std::string& out, std::string_view text) {
-  bool quotable = text.size() <= kQuotedMax;
-  for (const char c : text)
-    quotable =
-        quotable && static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
-  if (!quotable) {
-    std::string clean(text);
-    for (char& c : clean)
-      if (c == '\0') c = '?';  // RFC 3501 section 9: a literal has no NUL
-    out += fmt::format("{{{}}}\r\n", clean.size());
-    out += clean;
+  std::size_t plain = 0;
+  while (plain < text.size() && is_plain(text[plain])) ++plain;
+  if (plain == text.size() && text.size() <= kQuotedMax) {
+    out += '"';
+    out += text;
+    out += '"';
+    return;
+  }
+  const bool is_quotable = text.size() <= kQuotedMax &&
+                           std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F; });
+  if (!is_quotable) {
+    out += '{';
+    append_number(out, text.size());
+    out += "}\r\n";
+    const std::size_t begin = out.size();
+    out += text;
+    // RFC 3501 section 9: a literal has no NUL.
+    std::replace(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), '\0', '?');
     return;
   }
   out += '"';
   for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
+    if (!is_plain(c)) out += '\\';
     out += c;
   }
   out += '"';
 }
 
-void append_nstring(std::string& out, const std::optional<std::string>& text) {
+void append_nstring(std::string& out, std::optional<std::string_view> text) {
   if (text)
     append_string(out, *text);
   else
@@ -153,37 +172,30 @@ std::string format_internal_date(std::int64_t seconds) {
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
-void append_envelope(std::string& out, const message::Headers& headers) {
-  const auto from = all_addresses(headers, "From");
+void append_envelope(std::string& out, const search::HeaderFacts& header) {
   out += '(';
-  append_nstring(out, headers.find("Date"));
+  append_value(out, header, FieldName::date);
   out += ' ';
-  append_nstring(out, headers.find("Subject"));
-  out += ' ';
-  append_addresses(out, headers, "From", nullptr);
-  out += ' ';
+  append_value(out, header, FieldName::subject);
+  append_addresses(out, header, FieldName::from, FieldName::from);
   // RFC 3501 section 7.4.2: Sender and Reply-To are From where they are missing.
-  append_addresses(out, headers, "Sender", &from);
+  append_addresses(out, header, FieldName::sender, FieldName::from);
+  append_addresses(out, header, FieldName::reply_to, FieldName::from);
+  for (const FieldName name : {FieldName::to, FieldName::cc, FieldName::bcc})
+    append_addresses(out, header, name, name);
   out += ' ';
-  append_addresses(out, headers, "Reply-To", &from);
-  for (const std::string_view name : {"To", "Cc", "Bcc"}) {
-    out += ' ';
-    append_addresses(out, headers, name, nullptr);
-  }
+  append_value(out, header, FieldName::in_reply_to);
   out += ' ';
-  append_nstring(out, headers.find("In-Reply-To"));
-  out += ' ';
-  append_nstring(out, headers.find("Message-ID"));
+  append_value(out, header, FieldName::message_id);
   out += ')';
 }
 
-void append_structure(std::string& out, const message::Part& part, std::string_view text,
-                      Extended extended) {
+void append_structure(std::string& out, const search::PartFacts& part, Extended extended) {
   out += '(';
   if (part.is_multipart()) {
-    for (const message::Part& child : part.children) append_structure(out, child, text, extended);
+    for (const search::PartFacts& child : part.children) append_structure(out, child, extended);
     out += ' ';
-    append_string(out, to_upper(part.subtype));
+    append_upper(out, part.subtype);
     if (extended == Extended::yes) {
       out += ' ';
       append_parameters(out, part.parameters);
@@ -196,13 +208,13 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   // empty one.
   const bool opaque = part.type == "multipart" ||
                       (part.type == "message" && part.subtype == "rfc822" && !part.is_message());
-  append_string(out, opaque ? "TEXT" : to_upper(part.type));
+  append_upper(out, opaque ? "TEXT" : part.type);
   out += ' ';
-  append_string(out, opaque ? "PLAIN" : to_upper(part.subtype));
+  append_upper(out, opaque ? "PLAIN" : part.subtype);
   out += ' ';
   // RFC 2045 section 5.2: what names no charset is in US-ASCII.
   if (part.type == "text" && part.subtype == "plain" && part.parameters.empty())
-    append_parameters(out, {{"CHARSET", "US-ASCII"}});
+    out += R"(("CHARSET" "US-ASCII"))";
   else
     append_parameters(out, part.parameters);
   out += ' ';
@@ -210,18 +222,18 @@ void append_structure(std::string& out, const message::Part& part, std::string_v
   out += ' ';
   append_nstring(out, part.description);
   out += ' ';
-  append_string(out, to_upper(part.encoding));
-  out += fmt::format(" {}", part.body_end - part.body_begin);
+  append_upper(out, part.encoding);
+  out += ' ';
+  append_number(out, part.body_end - part.body_begin);
   if (part.is_message()) {
-    const message::Part& inner = part.children.front();
     out += ' ';
-    append_envelope(out, message::Headers(text.substr(inner.header_begin,
-                                                      inner.body_begin - inner.header_begin)));
+    append_envelope(out, part.inner);
     out += ' ';
-    append_structure(out, inner, text, extended);
-    out += fmt::format(" {}", part.lines);
-  } else if (part.type == "text" || opaque) {
-    out += fmt::format(" {}", part.lines);
+    append_structure(out, part.children.front(), extended);
+  }
+  if (part.is_message() || part.type == "text" || opaque) {
+    out += ' ';
+    append_number(out, part.lines);
   }
   if (extended == Extended::yes) {
     out += ' ';

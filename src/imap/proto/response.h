@@ -7,14 +7,13 @@
 #include <string>
 #include <string_view>
 
-#include "message/headers.h"
-#include "message/part.h"
+#include "search/facts.h"
 
 namespace posthorn::imap {
 
 // Quoted where it may be, else a literal.
 void append_string(std::string& out, std::string_view text);
-void append_nstring(std::string& out, const std::optional<std::string>& text);
+void append_nstring(std::string& out, std::optional<std::string_view> text);
 // As an atom where it may be, else as a string.
 void append_astring(std::string& out, std::string_view text);
 // A mailbox name, from UTF-8.
@@ -22,10 +21,8 @@ std::string format_mailbox(std::string_view utf8);
 // "17-Jul-1996 02:44:25 +0000", in UTC.
 std::string format_internal_date(std::int64_t seconds);
 
-void append_envelope(std::string& out, const message::Headers& headers);
+void append_envelope(std::string& out, const search::HeaderFacts& header);
 enum class Extended { no, yes };  // BODY, BODYSTRUCTURE
-// text: the whole message in wire form, for the envelopes of messages inside.
-void append_structure(std::string& out, const message::Part& part, std::string_view text,
-                      Extended extended);
+void append_structure(std::string& out, const search::PartFacts& part, Extended extended);
 
 }  // namespace posthorn::imap

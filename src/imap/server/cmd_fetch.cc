@@ -1,91 +1,67 @@
 // FETCH and UID FETCH (RFC 3501 section 6.4.5). Flags, dates and sizes come from memory; envelope,
-// structure and the places of parts from the index's cache once they were made; texts from the
-// file, streamed from their place without holding them. A message is parsed in the pool, once in
-// its life; for its header alone no more is read than that.
+// structure and the places of parts from the message's record in the index once it was made; texts
+// from the file, streamed from their place without holding them. A message is parsed in the pool,
+// once in its life; for its header alone no more is read than that.
 #include <algorithm>
 #include <fmt/format.h>
 #include <span>
 #include <unordered_map>
 
-#include "base/events.h"
 #include "imap/proto/response.h"
 #include "imap/server/commands.h"
 #include "imap/server/fetch_items.h"
 #include "imap/server/open_mailbox.h"
 #include "imap/server/part_places.h"
-#include "message/part.h"
+#include "message/headers.h"
+#include "search/record.h"
 #include "store/line_ends.h"
+#include "store/message_text.h"
 
 namespace posthorn::imap {
 namespace {
 
-// The version of the form is part of the number.
-constexpr int kCacheEnvelope = 111;
-constexpr int kCacheBody = 114;
-constexpr int kCacheStructure = 115;
-constexpr int kCachePlaces = 116;
-
 constexpr std::size_t kPiece = 65'536;
 constexpr std::size_t kSmall = 65'536;  // a message that is read whole, with its neighbours
 constexpr std::size_t kTogether = 32;   // messages that are opened and read in one go
-constexpr std::size_t kBatch = 500;     // whose cached texts are asked for in one go
+constexpr std::size_t kBatch = 500;     // whose records are asked for in one go
 
-// What is made of a message's text, each once.
-struct Made {
-  std::string envelope, body, structure, places;
+// A message's record as the index has it or as it was just made, and the facts in it.
+struct Known {
+  std::string record;
+  search::Facts facts;  // views into it
+
+  Known(std::string bytes, search::Half half) : record(std::move(bytes)) {
+    facts = search::read_record(record, half).value_or(search::Facts());
+  }
+  Known(const Known&) = delete;
+  Known& operator=(const Known&) = delete;
 };
-
-Made make_all(std::string_view text) {
-  const message::Part root = message::parse_parts(text);
-  Made made;
-  append_envelope(made.envelope, message::Headers(text.substr(0, root.body_begin)));
-  append_structure(made.body, root, text, Extended::no);
-  append_structure(made.structure, root, text, Extended::yes);
-  made.places = format_places(places_of(root));
-  return made;
-}
 
 // What of a message's file a FETCH wants, and has then.
 struct Wanted {
-  bool made = false, header = false, text = false;
+  bool record = false, header_record = false, header = false, text = false;
+  bool needs_file() const { return record || header_record || header; }
 };
 struct Loaded {
-  bool is_read = false;
-  std::optional<Made> made;
+  std::string record;               // of the whole message, or of its header; empty: not wanted
   std::string header;               // with the empty line
   std::optional<std::string> text;  // of a small one
 };
 
-Result<std::string> read_header(const store::OpenMessage& opened) {
-  store::CrlfReader reader(opened.file, 0, opened.size);
-  message::HeaderCollector collector;
-  std::string all, piece;
-  while (!collector.is_whole()) {
-    piece.resize(std::min<std::size_t>(16'384, static_cast<std::size_t>(opened.wire_size) + 1));
-    TRY(const std::size_t n, reader.read(piece));
-    if (n == 0) break;
-    collector.feed(std::string_view(piece).substr(0, n));
-    if (all.size() <= message::kHeaderMax) all.append(piece, 0, n);
-  }
-  all.resize(message::find_header_end(all, true)->body_begin);
-  return all;
-}
-
 // Blocks.
 Result<Loaded> load(const store::OpenMessage& opened, Wanted wanted) {
   Loaded loaded;
-  loaded.is_read = true;
   const bool is_small = opened.wire_size <= kSmall;
-  if (wanted.made || (wanted.text && is_small)) {
-    TRY(std::string text,
-        store::CrlfReader(opened.file, 0, opened.size).read_all(opened.wire_size + 1));
-    if (wanted.made) loaded.made = make_all(text);
-    if (wanted.header)
+  if (wanted.record || (wanted.text && is_small)) {
+    TRY(std::string text, store::read_text(opened));
+    if (wanted.record) loaded.record = search::make_record(text);
+    if (wanted.header || wanted.header_record)
       loaded.header = text.substr(0, message::find_header_end(text, true)->body_begin);
     if (is_small) loaded.text = std::move(text);
-  } else if (wanted.header) {
-    TRY(loaded.header, read_header(opened));
+  } else if (wanted.header || wanted.header_record) {
+    TRY(loaded.header, store::read_header(opened));
   }
+  if (wanted.header_record) loaded.record = search::make_header_record(loaded.header);
   return loaded;
 }
 
@@ -126,8 +102,7 @@ struct FetchRun {
   FetchResumePtr& resume;
   Numbers numbers;
   Items items{};
-  using Cached = std::unordered_map<store::Uid, std::string>;
-  Cached envelopes{}, bodies{}, structures{}, places{};
+  std::unordered_map<store::Uid, Known> known{};
   bool needs_header = false, needs_places = false, needs_text = false;
   bool has_unreadable = false;
   std::vector<Error> faults{};
@@ -142,57 +117,50 @@ struct FetchRun {
     }
   }
 
-  net::Task<> load_cache(const std::vector<store::Uid>& uids) {
-    store::Mailbox& mailbox = view.mailbox();
-    const std::tuple<bool, int, Cached*> kinds[] = {{items.envelope, kCacheEnvelope, &envelopes},
-                                                    {items.body, kCacheBody, &bodies},
-                                                    {items.structure, kCacheStructure, &structures},
-                                                    {needs_places, kCachePlaces, &places}};
-    for (const auto& [wanted, kind, into] : kinds) {
-      into->clear();
-      if (!wanted) continue;
-      CO_TRY(auto found, co_await mailbox.cache_get(uids, kind));
-      for (store::CacheItem& item : found) (*into)[item.uid] = std::move(item.bytes);
-    }
+  bool needs_structure() const { return items.body || items.structure || needs_places; }
+
+  search::Half half() const {
+    return !needs_structure() ? search::Half::header
+           : items.envelope   ? search::Half::both
+                              : search::Half::structure;
+  }
+
+  net::Task<> load_records(const std::vector<store::Uid>& uids) {
+    known.clear();
+    if (!items.envelope && !needs_structure()) co_return Result<>{};
+    CO_TRY(auto records, co_await view.mailbox().load_records(uids));
+    for (store::MessageRecord& record : records)
+      known.try_emplace(record.uid, std::move(record.bytes), half());
     co_return Result<>{};
   }
 
+  const search::Facts& facts_of(store::Uid uid) const {
+    static const search::Facts kNone;
+    const auto at = known.find(uid);
+    return at == known.end() ? kNone : at->second.facts;
+  }
+
   Wanted wanted_of(store::Uid uid) const {
+    const search::Facts& facts = facts_of(uid);
     Wanted wanted;
-    const bool lacks_envelope = items.envelope && !envelopes.contains(uid);
-    wanted.made = (items.body && !bodies.contains(uid)) ||
-                  (items.structure && !structures.contains(uid)) ||
-                  (needs_places && !places.contains(uid));
-    wanted.header = needs_header || (lacks_envelope && !wanted.made);
+    wanted.record = needs_structure() && !facts.structure;
+    wanted.header_record = items.envelope && !facts.header && !wanted.record;
+    wanted.header = needs_header;
     wanted.text = needs_text;
     return wanted;
   }
 
   // What was made of the messages goes into the index, of all of them at once.
   net::Task<> keep(const std::vector<store::Uid>& uids, std::vector<Loaded>& loaded) {
-    std::vector<store::CacheItem> kept[4];
+    std::vector<store::MessageRecord> made;
     for (std::size_t i = 0; i < uids.size(); ++i) {
-      const store::Uid uid = uids[i];
-      if (loaded[i].made) {
-        Made& made = *loaded[i].made;
-        kept[0].push_back({uid, made.envelope});
-        kept[1].push_back({uid, made.body});
-        kept[2].push_back({uid, made.structure});
-        kept[3].push_back({uid, made.places});
-        envelopes[uid] = std::move(made.envelope);
-        bodies[uid] = std::move(made.body);
-        structures[uid] = std::move(made.structure);
-        places[uid] = std::move(made.places);
-      } else if (items.envelope && loaded[i].is_read && !envelopes.contains(uid)) {
-        append_envelope(envelopes[uid], message::Headers(loaded[i].header));
-        kept[0].push_back({uid, envelopes[uid]});
-      }
+      if (loaded[i].record.empty()) continue;
+      made.push_back({uids[i], loaded[i].record});
+      known.erase(uids[i]);
+      known.try_emplace(uids[i], std::move(loaded[i].record), half());
     }
-    constexpr int kKinds[] = {kCacheEnvelope, kCacheBody, kCacheStructure, kCachePlaces};
-    for (std::size_t i = 0; i < std::size(kKinds); ++i)
-      if (!kept[i].empty())
-        // Without room for it (a full disk) the next client reads the file once more.
-        (void)co_await view.mailbox().cache_put(std::move(kept[i]), kKinds[i]);
+    // Without room for it (a full disk) the next client reads the file once more.
+    if (!made.empty()) (void)co_await view.mailbox().keep_records(std::move(made));
     co_return Result<>{};
   }
 
@@ -204,7 +172,7 @@ struct FetchRun {
     bool needs_files = !items.sections.empty();
     for (const store::Uid uid : uids) {
       wanted.push_back(wanted_of(uid));
-      needs_files |= wanted.back().made || wanted.back().header;
+      needs_files |= wanted.back().needs_file();
     }
     std::vector<std::optional<store::OpenMessage>> opened(uids.size());
     std::vector<Loaded> loaded(uids.size());
@@ -279,15 +247,25 @@ struct FetchRun {
     if (items.size && (entry.wire_size != 0 || entry.size == 0))
       add(fmt::format("RFC822.SIZE {}", entry.wire_size));
     if (items.size && entry.wire_size == 0 && entry.size != 0) has_unreadable = true;
-    if (items.envelope && envelopes.contains(uid)) add("ENVELOPE " + envelopes[uid]);
-    if (items.body && bodies.contains(uid)) add("BODY " + bodies[uid]);
-    if (items.structure && structures.contains(uid)) add("BODYSTRUCTURE " + structures[uid]);
+    const search::Facts& facts = facts_of(uid);
+    if (items.envelope && facts.header) {
+      add("ENVELOPE ");
+      append_envelope(out, *facts.header);
+    }
+    if (items.body && facts.structure) {
+      add("BODY ");
+      append_structure(out, *facts.structure, Extended::no);
+    }
+    if (items.structure && facts.structure) {
+      add("BODYSTRUCTURE ");
+      append_structure(out, *facts.structure, Extended::yes);
+    }
   }
 
   net::Task<> add_sections(store::Uid uid, const std::optional<store::OpenMessage>& opened,
                            const Loaded& loaded, bool is_first) {
-    std::optional<PartPlace> root;
-    if (needs_places) root = parse_places(places[uid]);
+    // Views into what the run keeps for the whole batch.
+    const auto& root = facts_of(uid).structure;
     for (const Section& section : items.sections) {
       if (!std::exchange(is_first, false)) responses.text() += ' ';
       if (section.kind == Section::Kind::header_fields ||
@@ -320,7 +298,7 @@ struct FetchRun {
   }
 
   net::Task<> add_fields(const store::OpenMessage& opened, const Loaded& loaded,
-                         const std::optional<PartPlace>& root, const Section& section) {
+                         const std::optional<search::PartFacts>& root, const Section& section) {
     std::optional<std::string> text;
     if (section.path.empty()) {
       text = loaded.header;
@@ -435,7 +413,7 @@ net::Task<Outcome> carry_out(Parser& parser, FetchRun run) {
   std::span<const store::Uid> left = *uids;
   while (!left.empty()) {
     const std::vector<store::Uid> batch = take_some(left, kBatch);
-    CO_TRY_OK(co_await run.load_cache(batch));
+    CO_TRY_OK(co_await run.load_records(batch));
     std::span<const store::Uid> of_batch = batch;
     while (!of_batch.empty()) CO_TRY_OK(co_await run.some(take_some(of_batch, kTogether)));
   }

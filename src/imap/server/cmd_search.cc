@@ -1,83 +1,124 @@
-// SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What memory can answer is asked first; a
-// message's file is read, in the pool, only when its header or text decides, and no further than
-// the header when no key asks for more.
+// SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What memory can answer is asked first, then the
+// records in the index; a message's file is read, in the pool, only when these do not decide, and
+// no further than the header when no key asks for more.
 #include <algorithm>
+#include <span>
 
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
-#include "imap/server/search_match.h"
+#include "imap/server/search_keys.h"
 #include "message/charset.h"
+#include "search/match.h"
+#include "search/record.h"
+#include "store/message_text.h"
 
 namespace posthorn::imap {
 namespace {
 
+constexpr std::size_t kBatch = 512;    // messages whose records are looked at in one go
 constexpr std::size_t kTogether = 64;  // messages that are opened and read in one go
 
 // One SEARCH command at work.
 struct SearchRun {
   store::View& view;
   net::BlockingPool& pool;
-  const SearchKey& key;
+  const search::Key& key;
+  bool needs_header = false;  // of what records keep
   bool needs_body = false;
   bool needs_keywords = false;
+  using Found = std::vector<std::pair<std::uint32_t, store::Uid>>;  // sequence number, UID
+  using Open = std::vector<search::Marks>;                          // messages not decided yet
 
-  std::optional<SearchFacts> facts_of(store::Uid uid, std::uint32_t sequence) const {
+  std::optional<search::Marks> marks_of(store::Uid uid, std::uint32_t sequence) const {
     const store::Mailbox& mailbox = view.mailbox();
     const store::Entry* entry = mailbox.find(uid);
     if (entry == nullptr) return std::nullopt;
-    SearchFacts facts{*entry, sequence, view.is_recent(uid), {}};
-    if (needs_keywords) facts.keywords = mailbox.keywords();
-    return facts;
+    search::Marks marks{.uid = uid,
+                        .sequence = sequence,
+                        .flags = entry->flags,
+                        .is_recent = view.is_recent(uid),
+                        .internal_date = entry->internal_date,
+                        .wire_size = entry->wire_size};
+    if (needs_keywords)
+      marks.has_keyword = [names = mailbox.keywords(), keywords = entry->keywords](
+                              std::string_view name) { return names->is_one_of(keywords, name); };
+    return marks;
   }
 
-  // Several messages whose files must be asked: opened together and read together.
-  net::Task<std::vector<bool>> read_some(const std::vector<SearchFacts>& facts) {
+  // What records decide; the others stay open. A record that cannot be read decides nothing.
+  net::Task<> look_at_records(Open& open, Found& found) {
     std::vector<store::Uid> uids;
-    for (const SearchFacts& one : facts) uids.push_back(one.entry.uid);
-    CO_TRY(const auto opened, co_await view.mailbox().open_messages(std::move(uids)));
-    co_return co_await pool.run([&]() -> Result<std::vector<bool>> {
-      std::vector<bool> good(facts.size());
-      for (std::size_t i = 0; i < facts.size(); ++i) {
-        // It went meanwhile, or cannot be read, which the log tells: the others are searched.
-        if (!opened[i] || !opened[i]->file.is_open()) continue;
-        const auto text = SearchText::read(*opened[i], needs_body);
-        if (!text) continue;
-        good[i] = *evaluate(key, [&](const SearchKey& leaf) -> std::optional<bool> {
-          const auto known = leaf_from_memory(leaf, facts[i]);
-          return known ? *known : text->holds(leaf);
+    for (const search::Marks& one : open) uids.push_back(one.uid);
+    CO_TRY(const auto records, co_await view.mailbox().load_records(std::move(uids)));
+    co_return co_await pool.run([&]() -> Result<> {
+      auto record = records.begin();
+      std::erase_if(open, [&](const search::Marks& one) {
+        record = std::ranges::lower_bound(record, records.end(), one.uid, {},
+                                          &store::MessageRecord::uid);
+        if (record == records.end() || record->uid != one.uid) return false;
+        const auto facts = search::read_record(record->bytes, search::Half::header);
+        if (!facts || !facts->header) return false;
+        const auto known = search::evaluate(key, [&](const search::Key& leaf) {
+          const auto by_marks = search::leaf_from_marks(leaf, one);
+          return by_marks ? by_marks : search::leaf_from_header(leaf, *facts->header);
         });
-      }
-      return good;
+        if (known == true) found.emplace_back(one.sequence, one.uid);
+        return known.has_value();
+      });
+      return {};
     });
   }
 
-  // Sequence numbers and UIDs of what matches, in order.
-  net::Task<std::vector<std::pair<std::uint32_t, store::Uid>>> all() {
-    std::vector<std::pair<std::uint32_t, store::Uid>> found;
-    std::vector<SearchFacts> open;  // not decided yet; what was decided behind them waits in found
+  // Several messages whose files must be asked: opened together and read together.
+  net::Task<> look_at_files(std::span<const search::Marks> open, Found& found) {
+    std::vector<store::Uid> uids;
+    for (const search::Marks& one : open) uids.push_back(one.uid);
+    CO_TRY(const auto opened, co_await view.mailbox().open_messages(std::move(uids)));
+    co_return co_await pool.run([&]() -> Result<> {
+      for (std::size_t i = 0; i < open.size(); ++i) {
+        // It went meanwhile, or cannot be read, which the log tells: the others are searched.
+        if (!opened[i] || !opened[i]->file.is_open()) continue;
+        auto bytes = needs_body ? store::read_text(*opened[i]) : store::read_header(*opened[i]);
+        if (!bytes) continue;
+        const auto text = needs_body ? search::Text::of_message(*std::move(bytes))
+                                     : search::Text::of_header(*std::move(bytes));
+        const auto holds =
+            search::evaluate(key, [&](const search::Key& leaf) -> std::optional<bool> {
+              const auto known = search::leaf_from_marks(leaf, open[i]);
+              return known ? *known : text.holds(leaf);
+            });
+        if (*holds) found.emplace_back(open[i].sequence, open[i].uid);
+      }
+      return {};
+    });
+  }
+
+  // What matches, in order.
+  net::Task<Found> all() {
+    Found found;
+    Open open;  // what was decided behind them waits in found
     for (std::uint32_t sequence = 1; sequence <= view.size(); ++sequence) {
-      const auto facts = facts_of(view.uid_of(sequence), sequence);
-      if (!facts) continue;
-      const auto quick =
-          evaluate(key, [&](const SearchKey& leaf) { return leaf_from_memory(leaf, *facts); });
+      auto marks = marks_of(view.uid_of(sequence), sequence);
+      if (!marks) continue;
+      const auto quick = search::evaluate(
+          key, [&](const search::Key& leaf) { return search::leaf_from_marks(leaf, *marks); });
       if (quick) {
-        if (*quick) found.emplace_back(sequence, facts->entry.uid);
+        if (*quick) found.emplace_back(sequence, marks->uid);
         continue;
       }
-      open.push_back(*facts);
-      if (open.size() < kTogether && sequence < view.size()) continue;
-      CO_TRY_OK(co_await settle(open, found));
+      open.push_back(*std::move(marks));
+      if (open.size() == kBatch) CO_TRY_OK(co_await settle(open, found));
     }
     if (!open.empty()) CO_TRY_OK(co_await settle(open, found));
     std::ranges::sort(found);
     co_return found;
   }
 
-  net::Task<> settle(std::vector<SearchFacts>& open,
-                     std::vector<std::pair<std::uint32_t, store::Uid>>& found) {
-    CO_TRY(const auto good, co_await read_some(open));
-    for (std::size_t i = 0; i < open.size(); ++i)
-      if (good[i]) found.emplace_back(open[i].sequence, open[i].entry.uid);
+  net::Task<> settle(Open& open, Found& found) {
+    if (needs_header) CO_TRY_OK(co_await look_at_records(open, found));
+    for (std::size_t at = 0; at < open.size(); at += kTogether)
+      CO_TRY_OK(co_await look_at_files(
+          std::span(open).subspan(at, std::min(kTogether, open.size() - at)), found));
     open.clear();
     co_return Result<>{};
   }
@@ -94,18 +135,22 @@ net::Task<Outcome> search_for(Parser& parser, store::View& view, Responses& resp
     if (!message::is_charset(charset))
       co_return no("This charset is not known", "BADCHARSET (US-ASCII UTF-8)");
   }
-  auto key = parse_search_keys(parser);
-  if (!key) co_return bad("SEARCH: the keys have a fault");
-  if (!fold_texts(*key, charset)) co_return no("The text is not of its charset");
   const std::uint32_t count = view.size();
-  resolve(*key, count, count == 0 ? 0 : view.uid_of(count));
-  if (asks_for_size(*key)) {
+  auto key = parse_search_keys(parser, {count, count == 0 ? 0 : view.uid_of(count)});
+  if (!key) co_return bad("SEARCH: the keys have a fault");
+  if (!search::fold_texts(*key, charset)) co_return no("The text is not of its charset");
+  if (search::asks_for_size(*key)) {
     std::vector<store::Uid> unknown;
     for (const store::Entry& entry : view.mailbox().entries())
       if (entry.wire_size == 0) unknown.push_back(entry.uid);
     if (!unknown.empty()) CO_TRY_OK(co_await view.mailbox().load_sizes(std::move(unknown)));
   }
-  SearchRun run{view, user.services.pool, *key, asks_for_body(*key), asks_for_keywords(*key)};
+  SearchRun run{view,
+                user.services.pool,
+                *key,
+                search::asks_for_header(*key),
+                search::asks_for_body(*key),
+                search::asks_for_keywords(*key)};
   CO_TRY(const auto matching, co_await run.all());
   std::string found;
   for (const auto& [sequence, uid] : matching)

@@ -358,6 +358,8 @@ TEST_F(ManyKeywords, AnIndexOfBeforeIsRead) {
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open((maildir() / "posthorn.index").c_str(), &db), SQLITE_OK);
   const std::string sql =
+      "DROP TABLE records; CREATE TABLE cache(mailbox INTEGER, uid INTEGER, kind INTEGER, "
+      "bytes BLOB, PRIMARY KEY(mailbox, uid, kind)) WITHOUT ROWID;"
       "DROP TABLE keywords; ALTER TABLE mailboxes ADD COLUMN keywords BLOB;"
       "UPDATE mailboxes SET keywords = CAST('" +
       names +

@@ -159,6 +159,45 @@ TEST_F(Lasting, TheIndexOfAnotherVersionIsMadeAnew) {
   EXPECT_EQ(look(process).messages.size(), 1U);
 }
 
+// Version 2 kept what IMAP said of a message as text: that goes, all other rows stay.
+TEST_F(Lasting, TheIndexWithTextsOfImapKeepsItsRows) {
+  const auto change = [&](const char* sql) {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open((maildir() / "posthorn.index").c_str(), &handle), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(handle);
+    sqlite3_close(handle);
+  };
+  Known before;
+  ModSeq modseq = 0;
+  {
+    Process process(folder_.path());
+    fill(process, 3);
+    before = look(process);
+    modseq = process.view()->mailbox().highest_modseq();
+    process.close();
+  }
+  change(
+      "DROP TABLE records; CREATE TABLE cache(mailbox INTEGER, uid INTEGER, kind INTEGER, "
+      "bytes BLOB, PRIMARY KEY(mailbox, uid, kind)) WITHOUT ROWID;"
+      "INSERT INTO cache SELECT mailbox, uid, 111, CAST('(NIL)' AS BLOB) FROM messages;"
+      "PRAGMA user_version = 2;");
+  {
+    Process process(folder_.path());
+    const Known after = look(process);
+    EXPECT_EQ(after.uidvalidity, before.uidvalidity);
+    EXPECT_EQ(after.uidnext, before.uidnext);
+    EXPECT_EQ(after.messages, before.messages);
+    const ViewPtr view = process.view();
+    EXPECT_EQ(view->mailbox().highest_modseq(), modseq) << "it was made anew";
+    EXPECT_TRUE(process.get(view->mailbox().load_records({1, 2, 3})).empty());
+    process.get(view->mailbox().keep_records({{2, "facts"}}));
+    EXPECT_EQ(process.get(view->mailbox().load_records({1, 2, 3})).size(), 1U);
+    process.close();
+  }
+  change("CREATE TABLE cache(x); DROP TABLE cache;");  // it was gone
+}
+
 TEST_F(Lasting, APowerCutThatLosesTheNewestRowsReusesNoUid) {
   Known before;
   {

@@ -196,7 +196,7 @@ TEST_F(Session, CopyIsALinkWithFlagsKeywordsAndDate) {
   const Placed placed = run_.deliver("INBOX", kMail, flag::seen, {"Blue"}, date);
   run_.deliver("Work", kMail, 0, {"Red"});
   const ViewPtr view = run_.view();
-  run_.get(view->mailbox().cache_put({{placed.uid, "envelope"}}, 7));
+  run_.get(view->mailbox().keep_records({{placed.uid, "facts"}}));
   const ViewPtr work = run_.view("Work");
   const CopyResult copied = run_.get(view->mailbox().copy({placed.uid, 99}, "Work"));
   EXPECT_EQ(copied.uidvalidity, work->mailbox().uidvalidity());
@@ -207,7 +207,7 @@ TEST_F(Session, CopyIsALinkWithFlagsKeywordsAndDate) {
   EXPECT_EQ(work->mailbox().keyword_names(copy.keywords), std::vector<std::string_view>{"Blue"});
   EXPECT_EQ(copy.internal_date, 1'000'000'000);
   EXPECT_EQ(run_.wire_text(work->mailbox(), 2), kMail);
-  EXPECT_EQ(run_.get(work->mailbox().cache_get({2}, 7)).at(0).bytes, "envelope");
+  EXPECT_EQ(run_.get(work->mailbox().load_records({2})).at(0).bytes, "facts");
   struct stat st{};
   std::size_t links = 0;
   for (const std::string& name : names_in(maildir() / ".Work" / "cur")) {
@@ -545,18 +545,29 @@ TEST_F(Session, ManyDeliveriesAtOnceEachWithItsOwnUid) {
   EXPECT_EQ(look(*view).exists, 50U);
 }
 
-TEST_F(Session, TheCacheGoesWithItsMessage) {
-  const auto uids = deliver(2);
+TEST_F(Session, ARecordGoesWithItsMessage) {
+  const auto uids = deliver(3);
   const ViewPtr view = run_.view();
   Mailbox& mailbox = view->mailbox();
-  run_.get(mailbox.cache_put(
-      {{uids[0], std::string("a\0b", 3)}, {uids[1], "two"}, {99, "nobody's"}}, 1));
-  EXPECT_EQ(run_.get(mailbox.cache_get({uids[0], uids[1], 99}, 1)).size(), 2U);
-  EXPECT_EQ(run_.get(mailbox.cache_get({uids[0]}, 1)).at(0).bytes, std::string("a\0b", 3));
-  EXPECT_TRUE(run_.get(mailbox.cache_get(uids, 2)).empty());
+  const auto load = [&](std::vector<Uid> wanted) {
+    std::vector<std::pair<Uid, std::string>> found;
+    for (const MessageRecord& record : run_.get(mailbox.load_records(std::move(wanted))))
+      found.emplace_back(record.uid, record.bytes);
+    return found;
+  };
+  using Found = std::vector<std::pair<Uid, std::string>>;
+  const std::string odd("a\0b", 3);
+  EXPECT_TRUE(load(uids).empty());
+  run_.get(mailbox.keep_records({{uids[0], odd}, {uids[1], "two"}, {99, "nobody's"}}));
+  EXPECT_EQ(load(uids), (Found{{uids[0], odd}, {uids[1], "two"}}));
+  EXPECT_EQ(load({uids[0], 99}), (Found{{uids[0], odd}})) << "far apart";
+  EXPECT_EQ(load({uids[0], uids[2]}), (Found{{uids[0], odd}})) << "what lies between is not asked";
+  EXPECT_TRUE(load({}).empty());
+  run_.get(mailbox.keep_records({{uids[1], "another"}}));
+  EXPECT_EQ(load({uids[1]}), (Found{{uids[1], "another"}}));
   flags(*view, {uids[0]}, FlagMode::add, flag::deleted);
   run_.get(mailbox.expunge());
-  EXPECT_EQ(run_.get(mailbox.cache_get(uids, 1)).size(), 1U);
+  EXPECT_EQ(load(uids), (Found{{uids[1], "another"}}));
 }
 
 TEST_F(Session, TwentyThousandMessages) {

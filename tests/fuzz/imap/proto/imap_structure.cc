@@ -3,6 +3,7 @@
 // allows.
 #include "imap/proto/parser.h"
 #include "imap/proto/response.h"
+#include "search/record.h"
 #include "tests/support/fuzz.h"
 
 namespace {
@@ -61,16 +62,17 @@ class Reader {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = test::text_of(data, size);
-  const auto end = message::find_header_end(text, true);
-  const message::Headers headers(text.substr(0, end->header_size));
+  const std::string record = search::make_record(text);
+  const auto facts = search::read_record(record);
+  test::require(facts && facts->header && facts->structure);
   std::string envelope;
-  imap::append_envelope(envelope, headers);
+  imap::append_envelope(envelope, *facts->header);
   Reader(envelope).envelope();
 
-  const message::Part root = message::parse_parts(text);
+  const search::PartFacts& root = *facts->structure;
   for (const imap::Extended extended : {imap::Extended::no, imap::Extended::yes}) {
     std::string structure;
-    imap::append_structure(structure, root, text, extended);
+    imap::append_structure(structure, root, extended);
     Reader reader(structure);
     test::require(reader.value() >= (root.is_multipart() ? 2U : 7U) && reader.is_end());
   }

@@ -3,17 +3,18 @@
 // be asked with any answers; blanks behind it change nothing, a letter behind it makes it none.
 #include "imap/server/search_keys.h"
 
-#include "imap/server/search_match.h"
 #include "message/charset.h"
+#include "search/match.h"
 #include "tests/support/fuzz.h"
 
 namespace {
 
 using namespace posthorn;
-using imap::SearchKey;
-using Kind = SearchKey::Kind;
+using search::Key;
+using Kind = Key::Kind;
+constexpr imap::LastMessage kLast{7, 4'000'000'000};
 
-std::size_t check(const SearchKey& key, std::size_t depth) {
+std::size_t check(const Key& key, std::size_t depth) {
   test::require(depth <= imap::kNestingMax + 1);
   const bool is_tree =
       key.kind == Kind::none_of || key.kind == Kind::any_of || key.kind == Kind::all_of;
@@ -21,14 +22,14 @@ std::size_t check(const SearchKey& key, std::size_t depth) {
   if (key.kind == Kind::none_of) test::require(key.keys.size() == 1);
   if (key.kind == Kind::any_of) test::require(key.keys.size() == 2);
   const bool has_set = key.kind == Kind::sequence || key.kind == Kind::uid;
-  test::require(has_set == !key.set.ranges.empty());
+  test::require(has_set == !key.ranges.empty());
   std::uint32_t last = 0;
   for (const auto& [begin, end] : key.ranges) {
     test::require(begin > last && begin <= end);
     last = end;
   }
   std::size_t count = 1;
-  for (const SearchKey& inner : key.keys) count += check(inner, depth + 1);
+  for (const Key& inner : key.keys) count += check(inner, depth + 1);
   return count;
 }
 
@@ -38,30 +39,29 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest = test::text_of(data, size);
   const std::string charset(test::take_line(rest));
   imap::Parser parser(rest);
-  auto key = imap::parse_search_keys(parser);
+  auto key = imap::parse_search_keys(parser, kLast);
   if (!key) return 0;
   test::require(parser.at_end());
   test::require(check(*key, 0) <= 2100);
   const std::string more = std::string(rest) + "  ";
   imap::Parser blanks(more);
-  test::require(imap::parse_search_keys(blanks).has_value());
+  test::require(imap::parse_search_keys(blanks, kLast).has_value());
   const std::string wrong = std::string(rest) + " )";
   imap::Parser closed(wrong);
-  test::require(!imap::parse_search_keys(closed));
+  test::require(!imap::parse_search_keys(closed, kLast));
 
   const bool known = message::is_charset(charset);
-  if (!imap::fold_texts(*key, known ? charset : "UTF-8")) return 0;
-  imap::resolve(*key, 7, 4'000'000'000);
+  if (!search::fold_texts(*key, known ? charset : "UTF-8")) return 0;
   (void)check(*key, 0);
-  (void)imap::asks_for_size(*key);
-  (void)imap::asks_for_body(*key);
-  (void)imap::asks_for_keywords(*key);
+  (void)search::asks_for_size(*key);
+  (void)search::asks_for_body(*key);
+  (void)search::asks_for_keywords(*key);
   // What is known decides only as it would if all were known.
-  const auto yes = imap::evaluate(*key, [](const SearchKey&) { return std::optional(true); });
-  const auto no = imap::evaluate(*key, [](const SearchKey&) { return std::optional(false); });
+  const auto yes = search::evaluate(*key, [](const Key&) { return std::optional(true); });
+  const auto no = search::evaluate(*key, [](const Key&) { return std::optional(false); });
   test::require(yes && no);
   const auto open =
-      imap::evaluate(*key, [](const SearchKey&) -> std::optional<bool> { return std::nullopt; });
+      search::evaluate(*key, [](const Key&) -> std::optional<bool> { return std::nullopt; });
   test::require(!open);
   return 0;
 }

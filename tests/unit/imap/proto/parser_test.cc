@@ -5,6 +5,7 @@
 #include "imap/proto/response.h"
 #include "message/address.h"
 #include "message/mutf7.h"
+#include "search/record.h"
 
 namespace posthorn::imap {
 namespace {
@@ -156,7 +157,8 @@ TEST(ListMatches, IsLinear) {
 
 std::string structure(std::string_view text) {
   std::string out;
-  append_structure(out, message::parse_parts(text), text, Extended::no);
+  const std::string record = search::make_record(text);
+  append_structure(out, *search::read_record(record)->structure, Extended::no);
   return out;
 }
 
@@ -185,15 +187,18 @@ TEST(Envelope, TenThousandFieldsOfANameAreBoundedTogether) {
     block += "\r\n";
   }
   std::string out;
-  append_envelope(out, message::Headers(block));
+  const std::string record = search::make_header_record(block);
+  append_envelope(out, *search::read_record(record)->header);
   EXPECT_LT(out.size(),
             2 * message::kAddressesMax * std::string_view("(NIL NIL \"a\" \"\")").size());
 }
 
 TEST(Envelope, Addresses) {
   std::string out;
-  append_envelope(out, message::Headers("From: \"A, B\" <a@x.test>, c@y.test (See)\r\nTo: Group: "
-                                        "d@z.test;, undisclosed:;\r\nSubject: s\r\n"));
+  const std::string record = search::make_header_record(
+      "From: \"A, B\" <a@x.test>, c@y.test (See)\r\nTo: Group: "
+      "d@z.test;, undisclosed:;\r\nSubject: s\r\n");
+  append_envelope(out, *search::read_record(record)->header);
   EXPECT_EQ(out,
             "(NIL \"s\" ((\"A, B\" NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) ((\"A, B\" "
             "NIL \"a\" \"x.test\")(\"See\" NIL \"c\" \"y.test\")) "
