@@ -331,7 +331,7 @@ class Numbers(unittest.TestCase):
             listed = server.run("metrics", config=False).stdout
             families = {line.split(" ")[2] for line in ask(server, "/metrics").text.decode().splitlines() if line.startswith("# TYPE")}
             self.assertEqual(families - {"posthorn_build"}, {line.split()[0].split("{")[0] for line in listed.splitlines()})
-            readme = (ROOT / "README.md").read_text()
+            readme = (ROOT / "deploy/README.md").read_text()
             for line in listed.splitlines():
                 name, labels = (line.split()[0].rstrip("}").split("{") + [""])[:2]
                 self.assertIn(f"| `{name.removeprefix('posthorn_')}` | {labels.replace(',', ', ')} |", readme)

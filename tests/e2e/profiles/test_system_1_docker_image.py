@@ -263,8 +263,8 @@ class Counterparts(unittest.TestCase):
             self.assertRegex(server.run("status").stdout, r"(?i)running")
 
     def test_each_setting_that_the_readme_sends_people_to_is_there(self):
-        text = (ROOT / "README.md").read_text()
-        table = text[text.index("## Where the settings of Postfix and Dovecot went"):].split("\n## ")[0]
+        text = (ROOT / "conf/README.md").read_text()
+        table = text[text.index("## Coming from Postfix and Dovecot"):].split("\n## ")[0]
         known, section = set(), ""
         for line in (ROOT / "conf/posthorn.toml").read_text().splitlines():
             if line.startswith("["):
