@@ -7,9 +7,9 @@
 #include <span>
 #include <unordered_map>
 
+#include "imap/proto/fetch_items.h"
 #include "imap/proto/response.h"
 #include "imap/server/commands.h"
-#include "imap/server/fetch_items.h"
 #include "imap/server/open_mailbox.h"
 #include "imap/server/part_places.h"
 #include "message/headers.h"

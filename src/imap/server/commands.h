@@ -56,8 +56,10 @@ enum CommandFlag : unsigned {
   COMMAND("UID EXPUNGE", uid_expunge, kSelected, store::View&)                                     \
   COMMAND("SEARCH", search, kSelected | kHoldsExpunges, store::View&, Responses&, const User&)     \
   COMMAND("UID SEARCH", uid_search, kSelected, store::View&, Responses&, const User&)              \
-  COMMAND("FETCH", fetch, kSelected | kHoldsExpunges | kKeepsResume, store::View&, Responses&, const User&, FetchResumePtr&) \
-  COMMAND("UID FETCH", uid_fetch, kSelected | kKeepsResume, store::View&, Responses&, const User&, FetchResumePtr&) \
+  COMMAND("FETCH", fetch, kSelected | kHoldsExpunges | kKeepsResume,                               \
+          store::View&, Responses&, const User&, FetchResumePtr&)                                  \
+  COMMAND("UID FETCH", uid_fetch, kSelected | kKeepsResume,                                        \
+          store::View&, Responses&, const User&, FetchResumePtr&)                                  \
   COMMAND("STORE", store_flags, kSelected | kHoldsExpunges, store::View&, Responses&)              \
   COMMAND("UID STORE", uid_store_flags, kSelected, store::View&, Responses&)                       \
   COMMAND("COPY", copy, kSelected, store::View&, const User&)                                      \

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "imap/server/fetch_items.h"
+#include "imap/proto/fetch_items.h"
 #include "search/facts.h"
 
 namespace posthorn::imap {

@@ -1,6 +1,6 @@
 // Any bytes as what a FETCH asks for: what is read can be asked for again by the label with which
 // it is answered, and says the same then; blanks behind it change nothing, more does.
-#include "imap/server/fetch_items.h"
+#include "imap/proto/fetch_items.h"
 
 #include "tests/support/fuzz.h"
 

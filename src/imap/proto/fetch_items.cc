@@ -1,4 +1,4 @@
-#include "imap/server/fetch_items.h"
+#include "imap/proto/fetch_items.h"
 
 #include <fmt/format.h>
 
