@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "process/sockets.h"
 #include "smtp/client/client.h"
+#include "smtp/proto/command.h"
 
 namespace posthorn::app {
 namespace {
@@ -54,11 +55,9 @@ class QueueSink final : public smtp::Sink {
     const smtp::Reply& reply = replies.front();
     if (!reply.is_positive())
       co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
-    smtp::Committed committed;
-    const std::size_t at = reply.text.rfind(' ');
-    if (reply.text.starts_with("Ok: queued as ")) committed.queue_id = reply.text.substr(at + 1);
     client_->stream().close();
-    co_return committed;
+    co_return smtp::Committed{.queue_id = smtp::find_queue_id(reply).value_or(""),
+                              .recipients = {}};
   }
 
   net::Awaitable<void> abort() override {

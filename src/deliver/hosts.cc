@@ -35,8 +35,9 @@ bool is_literal(const std::string& text) {
 
 }  // namespace
 
-net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const route::Plan& plan) {
-  using Out = std::expected<Way, Outcome>;
+net::Task<std::expected<Transports::Way, Transports::NoWay>> Transports::find_way(
+    const route::Plan& plan) {
+  using Out = std::expected<Way, NoWay>;
   if (const auto* mx = std::get_if<route::MxPlan>(&plan)) {
     CO_TRY(auto hosts, co_await mx_hosts(mx->domain, config_.relay.mx_port));
     if (!hosts) co_return Out(std::unexpected(hosts.error()));
@@ -61,17 +62,20 @@ net::Task<std::expected<Transports::Way, Outcome>> Transports::find_way(const ro
 }
 
 // RFC 5321 section 5.1, RFC 7505.
-net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_hosts(
+net::Task<std::expected<std::vector<Transports::Host>, Transports::NoWay>> Transports::mx_hosts(
     std::string domain, std::uint16_t port) {
-  using Out = std::expected<std::vector<Host>, Outcome>;
+  using Out = std::expected<std::vector<Host>, NoWay>;
+  const auto none = [](NoWay::Reason reason, smtp::Reply reply) {
+    return Out(std::unexpected(NoWay{reason, failed(std::move(reply))}));
+  };
+  constexpr auto kNoSuchDomain = NoWay::Reason::no_such_domain, kRefused = NoWay::Reason::refused;
   if (domain.starts_with('[') && domain.ends_with(']')) {
     std::string literal = domain.substr(1, domain.size() - 2);
     if (literal.starts_with("IPv6:") || literal.starts_with("ipv6:")) literal = literal.substr(5);
     if (!is_literal(literal))
-      co_return Out(std::unexpected(failed({550, "5.1.2", "The address literal has a fault"})));
+      co_return none(kNoSuchDomain, {550, "5.1.2", "The address literal has a fault"});
     if (is_private(literal) && !config_.relay.private_mx)
-      co_return Out(
-          std::unexpected(failed({550, "5.1.2", "A private address is not delivered to"})));
+      co_return none(kNoSuchDomain, {550, "5.1.2", "A private address is not delivered to"});
     co_return Out(std::vector<Host>{{literal, literal, port}});
   }
   CO_TRY(auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
@@ -80,8 +84,7 @@ net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_
   if (implicit) records.push_back({0, message::to_lower(domain)});
   // RFC 7505: it stands alone; beside others it is a mistake that is passed over.
   if (records.size() == 1 && records.front().host.empty())
-    co_return Out(std::unexpected(
-        failed({556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)})));
+    co_return none(kRefused, {556, "5.1.10", fmt::format("{} takes no mail (null MX)", domain)});
   std::erase_if(records, [](const net::MxRecord& record) { return record.host.empty(); });
   // RFC 5321 section 5.1: hosts no better than ourselves would send it back to us.
   const auto self =
@@ -90,22 +93,22 @@ net::Task<std::expected<std::vector<Transports::Host>, Outcome>> Transports::mx_
     const int own = self->preference;
     std::erase_if(records, [own](const auto& record) { return record.preference >= own; });
     if (records.empty())
-      co_return Out(std::unexpected(failed(
-          {550, "5.4.6", fmt::format("The mail for {} comes back to this server", domain)})));
+      co_return none(kRefused, {550, "5.4.6",
+                                fmt::format("The mail for {} comes back to this server", domain)});
   }
   auto [hosts, unknown] = co_await addresses_of(records, port);
   if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
   if (hosts.empty() && implicit)
-    co_return Out(std::unexpected(
-        failed({550, "5.1.2", fmt::format("{} has neither MX nor address", domain)})));
+    co_return none(kNoSuchDomain,
+                   {550, "5.1.2", fmt::format("{} has neither MX nor address", domain)});
   if (hosts.empty())
     co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
   if (!config_.relay.private_mx) {
     std::erase_if(hosts, [](const Host& host) { return is_private(host.address); });
     if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
     if (hosts.empty())
-      co_return Out(std::unexpected(failed(
-          {550, "5.4.4", fmt::format("All MX hosts of {} have private addresses", domain)})));
+      co_return none(kRefused, {550, "5.4.4",
+                                fmt::format("All MX hosts of {} have private addresses", domain)});
   }
   co_return Out(std::move(hosts));
 }

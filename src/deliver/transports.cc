@@ -151,8 +151,8 @@ net::Awaitable<Attempted> Transports::deliver_remote(const route::Plan& plan,
     if (!*way) {
       // That there is no such domain here may be known better there (Postfix's
       // smtp_fallback_relay); a domain's own word, or a loop, is one.
-      const bool goes_on = way->error().reply.enhanced == "5.1.2" && !fallbacks.empty();
-      progress.take_for_all(way->error(), goes_on);
+      const auto& [reason, outcome] = way->error();
+      progress.take_for_all(outcome, reason == NoWay::Reason::no_such_domain && !fallbacks.empty());
       continue;
     }
     (*way)->whose = whose;

@@ -71,9 +71,18 @@ class Transports final : public Transport {
   void tell_passed_on(Progress& progress, const message::Envelope& envelope,
                       const Whose& whose) const;
   static std::string name_of(const Host& host);
-  net::Task<std::expected<Way, Outcome>> find_way(const route::Plan& plan);
-  net::Task<std::expected<std::vector<Host>, Outcome>> mx_hosts(std::string domain,
-                                                                std::uint16_t port);
+  // Why there is no host to ask.
+  struct NoWay {
+    enum class Reason {
+      no_such_domain,  // as far as is known here; a server elsewhere may know better
+      refused          // a domain's own word, or a loop
+    };
+    Reason reason;
+    Outcome outcome;
+  };
+  net::Task<std::expected<Way, NoWay>> find_way(const route::Plan& plan);
+  net::Task<std::expected<std::vector<Host>, NoWay>> mx_hosts(std::string domain,
+                                                              std::uint16_t port);
   struct Found {
     std::vector<Host> hosts;
     std::optional<Error> unknown;  // one of them could not be asked for

@@ -24,6 +24,24 @@ std::string rejection_text(std::string_view reason) {
   return text.empty() ? "Refused by the recipient" : text;
 }
 
+using Reason = smtp::RecipientResult::Reason;
+
+std::string_view counted_as(Reason reason) {
+  switch (reason) {
+    case Reason::stored:
+      return "stored";
+    case Reason::discarded:
+      return "discarded";
+    case Reason::over_quota:
+      return "over_quota";
+    case Reason::rejected:
+      return "rejected";
+    case Reason::failed:
+      break;
+  }
+  return "failed";
+}
+
 // Queue to maildir: one message for one or more recipients of this worker, each with its own
 // outcome (RFC 2033).
 class StoreSink final : public smtp::Sink {
@@ -75,13 +93,8 @@ class StoreSink final : public smtp::Sink {
     header_.finish();
     smtp::Committed committed;
     for (std::size_t i = 0; i < recipients_.size(); ++i) {
-      committed.replies.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
-      const smtp::Reply& reply = committed.replies.back();
-      metrics::count(metric::store_deliveries, reply.text == kDiscarded ? "discarded"
-                                               : reply.is_positive()    ? "stored"
-                                               : is_full(reply)         ? "over_quota"
-                                               : reply.code >= 500      ? "rejected"
-                                                                        : "failed");
+      committed.recipients.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
+      metrics::count(metric::store_deliveries, counted_as(committed.recipients.back().reason));
     }
     co_return committed;
   }
@@ -93,9 +106,6 @@ class StoreSink final : public smtp::Sink {
   }
 
  private:
-  static constexpr std::string_view kDiscarded = "Ok: discarded";
-  static bool is_full(const smtp::Reply& reply) { return reply.enhanced.ends_with(".2.2"); }
-
   // With route.by_local_part every name has its one home, whatever domain it was written to.
   std::string home_of(const std::string& address) const {
     if (!parts_.config.route.by_local_part) return address;
@@ -173,13 +183,14 @@ class StoreSink final : public smtp::Sink {
     co_return found && *found ? **found : "INBOX";
   }
 
-  net::Awaitable<smtp::Reply> deliver(One& one, const message::Recipient& recipient) {
-    const smtp::Reply later{451, "4.2.0", "The mailbox could not be written; try again later"};
+  net::Awaitable<smtp::RecipientResult> deliver(One& one, const message::Recipient& recipient) {
+    const smtp::RecipientResult later{
+        Reason::failed, {451, "4.2.0", "The mailbox could not be written; try again later"}};
     if (one.fault || !one.delivery) {
       log_.error(event::store_failed, {{"to", recipient.address},
                                        {"reason", one.fault ? one.fault->what : "no delivery"}});
       co_return one.fault&& one.fault->kind == ErrorKind::permanent
-          ? smtp::Reply{550, "5.1.1", "There can be no such mailbox"}
+          ? smtp::RecipientResult{Reason::rejected, {550, "5.1.1", "There can be no such mailbox"}}
           : later;
     }
     // A fault in a script keeps the message (RFC 5228 section 2.10.6).
@@ -191,7 +202,8 @@ class StoreSink final : public smtp::Sink {
         // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.
         one.delivery->abort();
         log_.info(event::sieve_rejected, {{"to", recipient.address}});
-        co_return smtp::Reply{550, "5.7.1", rejection_text(reject->reason)};
+        co_return smtp::RecipientResult{Reason::rejected,
+                                        {550, "5.7.1", rejection_text(reject->reason)}};
       }
     }
     auto targets = co_await targets_of(one, actions);
@@ -220,7 +232,7 @@ class StoreSink final : public smtp::Sink {
     if (targets.empty()) {
       one.delivery->abort();
       log_.info(event::store_discarded, {{"to", recipient.address}});
-      co_return smtp::Reply{250, "2.0.0", std::string(kDiscarded)};
+      co_return smtp::RecipientResult{Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
     }
     auto placed = co_await one.delivery->commit(targets, quota::Check::last_mail);
     if (!placed) {
@@ -244,14 +256,15 @@ class StoreSink final : public smtp::Sink {
                                          {"uid", place.uid},
                                          {"size", one.delivery->wire_size()}});
     }
-    co_return smtp::Reply{250, "2.0.0", "Ok: saved in " + placed->front().mailbox};
+    co_return smtp::RecipientResult{Reason::stored,
+                                    {250, "2.0.0", "Ok: saved in " + placed->front().mailbox}};
   }
 
   // RFC 3463 section 3.3: X.2.2, mailbox full.
-  smtp::Reply mailbox_full(const message::Recipient& recipient) const {
+  smtp::RecipientResult mailbox_full(const message::Recipient& recipient) const {
     const std::string text = fmt::format("<{}>: Mailbox is full", recipient.address);
-    if (parts_.config.store.quota_full_tempfail) return {452, "4.2.2", text};
-    return {552, "5.2.2", text};
+    if (parts_.config.store.quota_full_tempfail) return {Reason::over_quota, {452, "4.2.2", text}};
+    return {Reason::over_quota, {552, "5.2.2", text}};
   }
 
   StoreSinkParts parts_;

@@ -23,6 +23,12 @@ std::string key_of(const route::Plan& plan) {
                      relay.user);
 }
 
+std::string_view counted_as(LogRecord::Kind kind) {
+  return kind == LogRecord::Kind::delivered ? "delivered"
+         : kind == LogRecord::Kind::failed  ? "failed"
+                                            : "deferred";
+}
+
 // All local deliveries are one destination as far as crowding goes.
 std::string crowd_of(const std::string& key) {
   return key.starts_with("local:") ? "local" : key;
@@ -68,11 +74,11 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   std::optional<std::string> rewritten;
   Stored& stored = item->stored;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
-  const auto tell = [&](std::size_t i, std::string_view why, std::string_view result) {
+  const auto tell = [&](std::size_t i, std::string_view why, LogRecord::Kind result) {
     const log::Fields fields = {
         {"to", stored.envelope.recipients[i].address}, {"relay", "-"}, {"reply", why}};
-    metrics::count(metric::deliveries, "error", result);
-    if (result == "failed")
+    metrics::count(metric::deliveries, "error", counted_as(result));
+    if (result == LogRecord::Kind::failed)
       log.info(event::queue_failed, fields);
     else
       log.warn(event::queue_deferred, fields);
@@ -83,7 +89,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
     stored.recipients[i].reason = why;
     not_asked.push_back(make_record(LogRecord::Kind::deferred, i, why));
     not_asked.back().at = parts_.clock.now();
-    tell(i, why, "deferred");
+    tell(i, why, LogRecord::Kind::deferred);
   };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
@@ -108,7 +114,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       line.at = parts_.clock.now();
       (void)co_await record(item, {std::move(line)});
       stored.recipients[i] = {RecipientState::failed, reason, Notice::none, true};
-      tell(i, reason, "failed");
+      tell(i, reason, LogRecord::Kind::failed);
       continue;
     }
     std::string sender = stored.envelope.sender;
@@ -260,9 +266,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
                    : std::holds_alternative<route::RelayPlan>(group.plan) ? "relay"
                    : std::holds_alternative<route::MxPlan>(group.plan)    ? "mx"
                                                                           : "other",
-                   kind == LogRecord::Kind::delivered ? "delivered"
-                   : kind == LogRecord::Kind::failed  ? "failed"
-                                                      : "deferred");
+                   counted_as(kind));
     const log::Event& event = kind == LogRecord::Kind::delivered ? event::queue_delivered
                               : kind == LogRecord::Kind::failed  ? event::queue_failed
                                                                  : event::queue_deferred;

@@ -11,17 +11,9 @@
 #include <vector>
 
 #include "net/task.h"
+#include "route/refusal.h"
 
 namespace posthorn::route {
-
-// What a peer is told; the text is fit to be sent.
-struct Refusal {
-  int code = 550;
-  std::string enhanced;  // "5.1.1"
-  std::string text;
-  // Of a plan: not before the message is so old (an error: transport with queue.error_delay).
-  std::chrono::milliseconds after{0};
-};
 
 template <class T>
 using Answer = net::Task<std::expected<T, Refusal>>;

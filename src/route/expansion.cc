@@ -51,7 +51,8 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
     to = local + "@" + message::to_lower(domain);
     if (walk.seen.insert(message::to_lower(to)).second) walk.found.push_back(std::move(to));
     if (walk.found.size() > config_.maps.expansion_max)
-      return std::unexpected(Refusal{554, "5.4.6", "The address expands to too many recipients"});
+      return std::unexpected(
+          Refusal{Reason::expansion, 554, "5.4.6", "The address expands to too many recipients"});
     return {};
   };
   const AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
@@ -61,7 +62,8 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
     co_return co_await expand_role(set, address, walk, depth);
   if (!local) co_return take(address);
   if (depth > config_.maps.depth_max)
-    co_return Out(std::unexpected(Refusal{554, "5.4.6", "Aliases of aliases without end"}));
+    co_return Out(std::unexpected(
+        Refusal{Reason::expansion, 554, "5.4.6", "Aliases of aliases without end"}));
 
   // virtual(5): the full address, the address without its tag, then a mailbox of that name, then
   // the domain's catch-all.

@@ -13,7 +13,7 @@ namespace {
 using maps::AddressKeys;
 
 Refusal relay_denied(const std::string& address) {
-  return {554, "5.7.1", fmt::format("<{}>: Relay access denied", address)};
+  return {Reason::relaying, 554, "5.7.1", fmt::format("<{}>: Relay access denied", address)};
 }
 
 // A name that may become a folder's: no address literal, no label that hides.
@@ -85,7 +85,8 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   using Out = std::expected<Expansion, Refusal>;
   const auto parsed = message::parse_mailbox_address(question.address);
   if (!parsed)
-    co_return Out(std::unexpected(Refusal{553, "5.1.3", "The recipient's address has a fault"}));
+    co_return Out(std::unexpected(
+        Refusal{Reason::malformed, 553, "5.1.3", "The recipient's address has a fault"}));
   if (rewriter_ != nullptr && rewriter_->is_ours(question.address))
     co_return co_await find_reversed(set, question.address);
   // RFC 5321 section 4.5.1: postmaster needs no domain, in any case of letters.
@@ -93,7 +94,8 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
       parsed->domain.empty() && equals_ignoring_case(parsed->local, "postmaster");
   if (parsed->domain.empty() && !is_bare_postmaster && !question.may_relay &&
       !config_.route.bare_names)
-    co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
+    co_return Out(std::unexpected(
+        Refusal{Reason::no_domain, 550, "5.1.2", "The recipient's address needs a domain"}));
   std::string address = question.address;
   if (is_bare_postmaster) {
     address += "@" + config_.server.hostname;
@@ -129,14 +131,15 @@ Answer<Expansion> LocalDirectory::find_recipient(Set set, RecipientQuestion ques
   if (!is_local && !question.may_relay && !is_host_role)
     co_return Out(std::unexpected(relay_denied(question.address)));
   if (split(address).second.empty())
-    co_return Out(std::unexpected(Refusal{550, "5.1.2", "The recipient's address needs a domain"}));
+    co_return Out(std::unexpected(
+        Refusal{Reason::no_domain, 550, "5.1.2", "The recipient's address needs a domain"}));
   Walk walk;
   CO_TRY(auto done, is_host_role && !is_local ? co_await expand_role(set, address, walk, 0)
                                               : co_await expand(set, address, walk, 0));
   if (done && walk.found.empty())
-    done =
-        std::unexpected(walk.met_unknown ? unknown_user(address)
-                                         : Refusal{554, "5.4.6", "The address expands to nobody"});
+    done = std::unexpected(walk.met_unknown ? unknown_user(address)
+                                            : Refusal{Reason::expansion, 554, "5.4.6",
+                                                      "The address expands to nobody"});
   for (const Walk::Gone& one : walk.gone)
     log_.warn(event::route_target_gone, {{"alias", one.alias}, {"target", one.target}});
   if (!done) co_return Out(std::unexpected(done.error()));
@@ -151,8 +154,8 @@ Answer<Expansion> LocalDirectory::find_reversed(Set set, std::string address) co
     co_return fail(ErrorKind::temporary, "srs.secret_file cannot be read");
   const auto first = rewriter_->reverse(address);
   if (!first && first.error() == Srs::Fault::expired)
-    co_return Out(std::unexpected(
-        Refusal{550, "5.1.1", fmt::format("<{}>: This address has expired", address)}));
+    co_return Out(std::unexpected(Refusal{Reason::expired, 550, "5.1.1",
+                                          fmt::format("<{}>: This address has expired", address)}));
   if (!first) co_return Out(std::unexpected(unknown_user(address)));
   Walk walk;
   CO_TRY(const auto done, co_await expand(set, *first, walk, 0));
@@ -179,7 +182,7 @@ net::Task<std::string> LocalDirectory::rewrite(std::string sender) {
 Answer<void> LocalDirectory::find_sender(Set set, std::string account, std::string address) const {
   using Out = std::expected<void, Refusal>;
   const Refusal refusal{
-      553, "5.7.1",
+      Reason::not_owner, 553, "5.7.1",
       fmt::format("<{}>: Sender address rejected: not owned by user {}", address, account)};
   if (address.empty()) co_return Out(std::unexpected(refusal));
   CO_TRY(const std::string full, co_await complete(set, address));

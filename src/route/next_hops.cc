@@ -12,7 +12,7 @@ using maps::AddressKeys;
 
 // "5.1.1 text" or just a text, behind "error:" (Postfix's error(8)).
 Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
-  Refusal refusal{550, "5.1.2", "Mail for this domain is not taken", delay};
+  Refusal refusal{Reason::by_table, 550, "5.1.2", "Mail for this domain is not taken", delay};
   const std::size_t space = std::min(text.find(' '), text.size());
   const std::string_view word = text.substr(0, space);
   const bool is_status = word.size() >= 5 && (word[0] == '5' || word[0] == '4') && word[1] == '.' &&
@@ -78,7 +78,8 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
     co_return Out(*std::move(plan));
   }
   if (domain.empty())
-    co_return Out(std::unexpected(Refusal{550, "5.1.2", fmt::format("<{}>: no domain", address)}));
+    co_return Out(std::unexpected(
+        Refusal{Reason::no_domain, 550, "5.1.2", fmt::format("<{}>: no domain", address)}));
   co_return Out(MxPlan{domain});
 }
 

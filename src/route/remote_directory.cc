@@ -32,15 +32,20 @@ Result<std::expected<void, Refusal>> outcome_of(const net::Message& answer) {
   if (answer.verb == "ok" || answer.verb == "local" || answer.verb == "relay" ||
       answer.verb == "mx")
     return std::expected<void, Refusal>{};
-  if (answer.verb == "refused")
+  if (answer.verb == "refused") {
+    const auto reason = find_reason(answer.get("reason"));
+    if (!reason) return fail(ErrorKind::temporary, "lookup: no reason in its answer");
     return std::expected<void, Refusal>(
-        std::unexpect, Refusal{parse_code(answer.get("code")), std::string(answer.get("enhanced")),
-                               std::string(answer.get("text")), parse_time(answer.get("after"))});
+        std::unexpect,
+        Refusal{*reason, parse_code(answer.get("code")), std::string(answer.get("enhanced")),
+                std::string(answer.get("text")), parse_time(answer.get("after"))});
+  }
   return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));
 }
 
 net::Message refused(const Refusal& refusal) {
   return net::Message("refused")
+      .add("reason", to_string(refusal.reason))
       .add("code", fmt::format("{}", refusal.code))
       .add("enhanced", refusal.enhanced)
       .add("text", refusal.text)

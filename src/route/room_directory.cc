@@ -61,8 +61,9 @@ Answer<Expansion> RoomDirectory::recipient(RecipientQuestion question) {
     if (co_await has_room(to, question.size)) co_return answer;
   const bool is_put_off = config_.store.quota_full_tempfail;
   // RFC 3463 section 3.3: X.2.2, mailbox full.
-  co_return Out(std::unexpected(Refusal{is_put_off ? 452 : 552, is_put_off ? "4.2.2" : "5.2.2",
-                                        fmt::format("<{}>: Mailbox is full", question.address)}));
+  co_return Out(
+      std::unexpected(Refusal{Reason::full, is_put_off ? 452 : 552, is_put_off ? "4.2.2" : "5.2.2",
+                              fmt::format("<{}>: Mailbox is full", question.address)}));
 }
 
 Answer<void> RoomDirectory::sender(std::string account, std::string address) {

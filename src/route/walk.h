@@ -25,11 +25,11 @@ struct LocalDirectory::Walk {
 };
 
 inline Refusal unknown_user(const std::string& address) {
-  return {550, "5.1.1", fmt::format("<{}>: User unknown", address)};
+  return {Reason::unknown, 550, "5.1.1", fmt::format("<{}>: User unknown", address)};
 }
 
 inline bool is_unknown(const Refusal& refusal) {
-  return refusal.enhanced == "5.1.1";
+  return refusal.reason == Reason::unknown;
 }
 
 inline std::pair<std::string, std::string> split(const std::string& address) {

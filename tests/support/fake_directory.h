@@ -18,7 +18,8 @@ class FakeDirectory final : public route::Directory {
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = recipients.find(question.address);
     if (found == recipients.end())
-      co_return Told<route::Expansion>(std::unexpect, route::Refusal{550, "5.1.1", "User unknown"});
+      co_return Told<route::Expansion>(
+          std::unexpect, route::Refusal{route::Reason::unknown, 550, "5.1.1", "User unknown"});
     co_return found->second;
   }
   route::Answer<void> sender(std::string account, std::string address) override {
@@ -26,7 +27,8 @@ class FakeDirectory final : public route::Directory {
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = senders.find(address);
     if (found != senders.end() && found->second == account) co_return Told<void>{};
-    co_return Told<void>(std::unexpect, route::Refusal{553, "5.7.1", "Not your address"});
+    co_return Told<void>(
+        std::unexpect, route::Refusal{route::Reason::not_owner, 553, "5.7.1", "Not your address"});
   }
   route::Answer<route::Plan> plan(route::PlanQuestion question) override {
     const std::string& address = question.address;
@@ -36,7 +38,8 @@ class FakeDirectory final : public route::Directory {
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = plans.find(address);
     if (found == plans.end())
-      co_return Told<route::Plan>(std::unexpect, route::Refusal{550, "5.1.1", "User unknown"});
+      co_return Told<route::Plan>(
+          std::unexpect, route::Refusal{route::Reason::unknown, 550, "5.1.1", "User unknown"});
     co_return found->second;
   }
   net::Task<std::string> rewrite(std::string sender) override {

@@ -273,6 +273,17 @@ std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xfo
   return attributes;
 }
 
+Reply queued_reply(std::string_view queue_id) {
+  return {250, "2.0.0", "QUEUE=" + encode_xtext(queue_id)};
+}
+
+std::optional<std::string> find_queue_id(const Reply& reply) {
+  if (!reply.is_done()) return std::nullopt;
+  auto attributes = parse_xforward(reply.text);
+  if (!attributes || attributes->front().first != "QUEUE") return std::nullopt;
+  return std::move(attributes->front().second);
+}
+
 std::optional<std::string> decode_xtext(std::string_view text) {
   const auto digit = [](char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;

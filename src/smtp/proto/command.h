@@ -75,6 +75,11 @@ std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument);
 std::expected<std::vector<std::pair<std::string, std::string>>, Reply> parse_xforward(
     std::string_view argument);
 
+// What a server of ours says to another role behind a message that is in its queue: the id as the
+// attribute that XFORWARD has for it.
+Reply queued_reply(std::string_view queue_id);
+std::optional<std::string> find_queue_id(const Reply& reply);
+
 // RFC 5321 section 4.1.1.11.
 Reply unknown_parameter();
 

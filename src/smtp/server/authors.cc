@@ -65,18 +65,19 @@ net::Awaitable<std::string> Session::check_authors(const message::Headers& heade
   const auto foreign = co_await has_foreign_author(headers, resent ? "Resent-From" : "From");
   if (!foreign) {
     log_.warn(event::smtp_lookup_failed, {{"reason", foreign.error().what}});
-    refuse(kLookupFailed);
+    refuse({MessageRefusal::Reason::try_later, kLookupFailed});
     co_return "";
   }
   const std::string_view sender = resent ? "Resent-Sender" : "Sender";
   if (*foreign && settings.check_from == "reject") {
-    refuse({550, "5.7.1", "From names an address that is not the sender's own"});
+    refuse({MessageRefusal::Reason::content,
+            {550, "5.7.1", "From names an address that is not the sender's own"}});
     co_return "";
   }
   if (!*foreign) {
     // A Sender that is somebody else's says as much that is not true.
     const auto forged = co_await has_foreign_author(headers, sender);
-    if (!forged) refuse(kLookupFailed);
+    if (!forged) refuse({MessageRefusal::Reason::try_later, kLookupFailed});
     if (forged && *forged) remove_fields(headers, sender, held);
     co_return "";
   }

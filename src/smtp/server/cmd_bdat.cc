@@ -20,7 +20,8 @@ net::Task<> Session::bdat(const std::string& argument) {
   }
   if (!chunked_) {
     chunked_ = true;
-    if (auto refused = co_await begin_message()) refuse(*std::move(refused));
+    if (auto refused = co_await begin_message())
+      refuse({MessageRefusal::Reason::try_later, *std::move(refused)});
   }
   std::uint64_t left = chunk->size;
   std::string room;
@@ -36,7 +37,8 @@ net::Task<> Session::bdat(const std::string& argument) {
   }
   // RFC 3030 section 2: each chunk has its answer; LAST's is the message's.
   if (!chunk->last) {
-    say(refusal_ ? *refusal_ : Reply{250, "2.0.0", fmt::format("{} octets received", chunk->size)});
+    say(refusal_ ? refusal_->reply
+                 : Reply{250, "2.0.0", fmt::format("{} octets received", chunk->size)});
     co_return Result<>{};
   }
   co_await take_piece(line_ends_.finish());

@@ -7,6 +7,23 @@
 #include "smtp/server/session_impl.h"
 
 namespace posthorn::smtp {
+namespace {
+
+std::string_view counted_as(route::Reason reason) {
+  switch (reason) {
+    case route::Reason::unknown:
+    case route::Reason::expired:
+      return "unknown_recipient";
+    case route::Reason::relaying:
+      return "relaying";
+    case route::Reason::full:
+      return "over_quota";
+    default:
+      return "other";
+  }
+}
+
+}  // namespace
 
 net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   const auto charset =
@@ -40,14 +57,13 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     co_return kLookupFailed;
   }
   if (!*answer) {
-    const Reply reply = co_await refuse_recipient(address, answer->error());
+    route::Refusal refusal = answer->error();
     // A program's owner is this machine's own user, and may know which setting it is.
-    if (settings_.is_for_programs && !may_relay && reply.enhanced == "5.7.1")
-      co_return Reply{reply.code, reply.enhanced,
-                      reply.text +
-                          ": submission.programs_relay names the accounts of this machine "
-                          "that may write to other servers"};
-    co_return reply;
+    if (settings_.is_for_programs && refusal.reason == route::Reason::relaying)
+      refusal.text +=
+          ": submission.programs_relay names the accounts of this machine "
+          "that may write to other servers";
+    co_return co_await refuse_recipient(address, refusal);
   }
   if ((*answer)->is_reversed)
     log_.info(event::srs_reversed,
@@ -67,12 +83,8 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
 
 net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,
                                                 const route::Refusal& refusal) {
-  // RFC 3463 section 3.3: X.2.2, the mailbox is full.
-  const bool is_full = refusal.enhanced.ends_with(".2.2");
-  metrics::count(metric::refusals, refusal.enhanced == "5.1.1"   ? "unknown_recipient"
-                                   : refusal.enhanced == "5.7.1" ? "relaying"
-                                   : is_full                     ? "over_quota"
-                                                                 : "other");
+  const bool is_full = refusal.reason == route::Reason::full;
+  metrics::count(metric::refusals, counted_as(refusal.reason));
   if (is_full) metrics::count(metric::quota_refusals, "rcpt");
   log_.info(event::smtp_rcpt_refused, {{"rcpt", address},
                                        {"from", envelope_.sender},

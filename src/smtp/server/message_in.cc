@@ -9,6 +9,21 @@
 namespace posthorn::smtp {
 namespace {
 
+using Reason = MessageRefusal::Reason;
+
+std::string_view counted_as(Reason reason) {
+  switch (reason) {
+    case Reason::too_large:
+      return "too_large";
+    case Reason::try_later:
+      return "queue";
+    case Reason::line_ends:
+    case Reason::content:
+      break;
+  }
+  return "content";
+}
+
 bool begins_with_quit(std::string_view bytes) {
   return message::equals_ignoring_case(bytes.substr(0, 4), "QUIT");
 }
@@ -71,8 +86,8 @@ net::Awaitable<std::optional<Reply>> Session::take_permit() {
   co_return std::nullopt;
 }
 
-void Session::refuse(Reply reply) {
-  if (!refusal_) refusal_ = std::move(reply);
+void Session::refuse(MessageRefusal refusal) {
+  if (!refusal_) refusal_ = std::move(refusal);
 }
 
 bool Session::rejects_bare_line_ends() const {
@@ -84,14 +99,15 @@ bool Session::rejects_bare_line_ends() const {
 void Session::check_line_ends() {
   if (refusal_ || settings_.internal) return;  // what was taken once is not refused between roles
   if (line_ends_.has_bare() && rejects_bare_line_ends())
-    refuse({550, "5.5.2", "Bare CR or LF in message"});
-  if (line_ends_.has_long_line()) refuse({550, "5.6.0", "A line of the message is too long"});
+    refuse({Reason::line_ends, {550, "5.5.2", "Bare CR or LF in message"}});
+  if (line_ends_.has_long_line())
+    refuse({Reason::content, {550, "5.6.0", "A line of the message is too long"}});
 }
 
 net::Awaitable<void> Session::take_piece(std::string_view piece) {
   size_ += piece.size();
   if (size_ > settings_.smtp.message_max)
-    refuse({552, "5.3.4", "The message is larger than the limit"});
+    refuse({Reason::too_large, {552, "5.3.4", "The message is larger than the limit"}});
   if (refusal_) {
     if (sink_) {  // what is refused takes no more room
       co_await sink_->abort();
@@ -111,7 +127,7 @@ net::Awaitable<void> Session::pass_on(std::string_view piece) {
   const auto written = co_await sink_->write(piece);
   if (written) co_return;
   log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", written.error().what}});
-  refuse(kTryAgain);
+  refuse({Reason::try_later, kTryAgain});
 }
 
 net::Awaitable<void> Session::release_header() {
@@ -127,7 +143,7 @@ net::Awaitable<void> Session::release_header() {
   const message::Headers headers(block);
   // RFC 5321 section 6.3: Received fields are counted, and a hundred or more may be.
   if (message::count_hops(headers) > settings_.smtp.hops_max)
-    refuse({554, "5.4.6", "Too many hops: a mail loop"});
+    refuse({Reason::content, {554, "5.4.6", "Too many hops: a mail loop"}});
   std::string above = make_received_field();
   if (is_submission()) above += make_missing_fields(headers);
   std::string held = block;
@@ -184,19 +200,17 @@ net::Task<> Session::end_message() {
     co_await release_header();
   }
   // A message refused for its line ends, with commands behind it: what smuggling looks like.
-  const bool is_suspect = refusal_ && refusal_->enhanced == "5.5.2";
+  const bool is_suspect = refusal_ && refusal_->reason == Reason::line_ends;
   if (refusal_) {
     if (sink_) {
       co_await sink_->abort();
       sink_.reset();
     }
-    if (!settings_.internal)
-      metrics::count(metric::refusals, refusal_->enhanced == "5.3.4" ? "too_large"
-                                       : refusal_->code < 500        ? "queue"
-                                                                     : "content");
-    log_.info(event::smtp_refused,
-              {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(*refusal_)}});
-    say_result(*refusal_, {});
+    if (!settings_.internal) metrics::count(metric::refusals, counted_as(refusal_->reason));
+    log_.info(
+        event::smtp_refused,
+        {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(refusal_->reply)}});
+    say_result(refusal_->reply, {});
   } else {
     co_await commit();
   }
@@ -245,15 +259,16 @@ net::Awaitable<void> Session::commit() {
                                      {"account", account_},
                                      {"ms", Clock::system().steady_now() - begun_}});
   if (is_like_exim()) co_return say({250, "", "OK id=" + committed->queue_id});
-  say_result(Reply{250, "2.0.0",
-                   committed->queue_id.empty() ? "Ok" : "Ok: queued as " + committed->queue_id},
-             committed->replies);
+  if (committed->queue_id.empty()) co_return say_result(kOk, committed->recipients);
+  say_result(settings_.internal ? queued_reply(committed->queue_id)
+                                : Reply{250, "2.0.0", "Ok: queued as " + committed->queue_id},
+             committed->recipients);
 }
 
 // RFC 2033 section 4.2: LMTP says one line for each RCPT it had accepted, whatever it expanded to.
-void Session::say_result(const Reply& all, const std::vector<Reply>& each) {
+void Session::say_result(const Reply& all, const std::vector<RecipientResult>& each) {
   if (!is_lmtp()) return say(all);
-  for (std::size_t i = 0; i < named_; ++i) say(i < each.size() ? each[i] : all);
+  for (std::size_t i = 0; i < named_; ++i) say(i < each.size() ? each[i].reply : all);
 }
 
 net::Awaitable<void> Session::reset() {

@@ -32,6 +32,18 @@ struct ClientName {
   net::Event found;  // closed when the search is over
 };
 
+// Why a message is not taken: decided on the way, and said behind its end.
+struct MessageRefusal {
+  enum class Reason {
+    try_later,
+    too_large,
+    line_ends,  // a bare CR or LF: what smuggling looks like
+    content
+  };
+  Reason reason;
+  Reply reply;
+};
+
 using net::is_host_text;
 // The name in a greeting. Programs write what they like there, blanks too; it is believed nowhere.
 bool is_hello_text(std::string_view name);
@@ -108,7 +120,7 @@ class Session {
   // message_in.cc: the bytes of a message on their way to the sink
   net::Awaitable<std::optional<Reply>> begin_message();
   net::Awaitable<std::optional<Reply>> take_permit();
-  void refuse(Reply reply);
+  void refuse(MessageRefusal refusal);
   bool rejects_bare_line_ends() const;
   void check_line_ends();
   net::Awaitable<void> take_piece(std::string_view piece);
@@ -122,7 +134,7 @@ class Session {
   std::string own_domain() const;
   net::Task<> end_message();
   net::Awaitable<void> commit();
-  void say_result(const Reply& all, const std::vector<Reply>& each);
+  void say_result(const Reply& all, const std::vector<RecipientResult>& each);
   net::Awaitable<void> reset();
   void reset_envelope();
   net::StreamPtr stream_;
@@ -157,7 +169,7 @@ class Session {
   SteadyTime begun_{};
   std::uint64_t received_ = 0, size_ = 0;  // bytes off the wire, bytes of the message
   std::uint64_t skipped_ = 0;              // of chunks that nobody wanted, over the whole session
-  std::optional<Reply> refusal_;           // decided, and said when the sender is through
+  std::optional<MessageRefusal> refusal_;  // decided, and said when the sender is through
   LineEnds line_ends_{0};
   message::IncomingHeader header_;  // with what came of the body, until it was looked at
   bool header_held_ = false, chunked_ = false;

@@ -14,10 +14,17 @@
 
 namespace posthorn::smtp {
 
+// What became of a message for one of its recipients, where each has its own outcome (RFC 2033).
+// The reason is what is counted; the reply is for the peer.
+struct RecipientResult {
+  enum class Reason { stored, discarded, over_quota, rejected, failed };
+  Reason reason;
+  Reply reply;
+};
+
 struct Committed {
-  std::string queue_id;  // for the 250; may be empty (store)
-  std::vector<Reply>
-      replies;  // LMTP: one a recipient, in order; SMTP: empty means "250 2.0.0 Ok: queued as ID"
+  std::string queue_id;                     // empty: it is in no queue (store)
+  std::vector<RecipientResult> recipients;  // LMTP: in order; empty: one outcome for all
 };
 
 class Sink {

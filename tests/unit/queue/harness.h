@@ -49,7 +49,8 @@ class FakeDirectory final : public route::Directory {
       co_return Out(route::Expansion{expansions[question.address]});
     if (question.address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
     if (question.address.starts_with("unknown"))
-      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+      co_return Out(std::unexpected(
+          route::Refusal{route::Reason::unknown, 550, "5.1.1", "No such user here"}));
     co_return Out(route::Expansion{{question.address}});
   }
   route::Answer<void> sender(std::string, std::string) override {
@@ -62,9 +63,11 @@ class FakeDirectory final : public route::Directory {
     ++plans;
     if (address.starts_with("unasked")) co_return fail(ErrorKind::temporary, "no table");
     if (address.starts_with("refused"))
-      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+      co_return Out(std::unexpected(
+          route::Refusal{route::Reason::unknown, 550, "5.1.1", "No such user here"}));
     if (address.starts_with("comesback"))
-      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "Not taken", 10s}));
+      co_return Out(
+          std::unexpected(route::Refusal{route::Reason::by_table, 550, "5.1.1", "Not taken", 10s}));
     if (address.ends_with("@example.org")) co_return Out(route::LocalPlan{address, ""});
     if (address.ends_with("@relay.test")) {
       route::RelayPlan relay;

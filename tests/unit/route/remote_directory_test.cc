@@ -61,8 +61,8 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   fake.recipients.emplace(odd, Expansion{{odd, "b@x"}});
   fake.recipients.emplace("SRS0=x@example.test",
                           Expansion{.recipients = {"a@x"}, .is_reversed = true});
-  fake.recipients.emplace("no@example.test",
-                          std::unexpected(Refusal{554, "5.7.1", "multi\r\nline " + odd}));
+  fake.recipients.emplace("no@example.test", std::unexpected(Refusal{Reason::relaying, 554, "5.7.1",
+                                                                     "multi\r\nline " + odd}));
   fake.senders = {{odd, "alice"}};
   fake.plans.emplace("local@x", LocalPlan{"bob@x", odd});
   fake.plans.emplace("relay@x", RelayPlan{.host = "h",
@@ -93,6 +93,7 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   EXPECT_EQ(fake.asked.back(), "recipient " + odd + " relay");
   const auto refused = loop.run(remote.recipient({"no@example.test"}));
   ASSERT_TRUE(refused && !*refused);
+  EXPECT_EQ(refused->error().reason, Reason::relaying);
   EXPECT_EQ(refused->error().code, 554);
   EXPECT_EQ(refused->error().enhanced, "5.7.1");
   EXPECT_EQ(refused->error().text, "multi\r\nline " + odd);
@@ -144,7 +145,7 @@ TEST_F(RemoteTest, ABrokenDirectoryIsTemporary) {
 TEST_F(RemoteTest, NonsenseIsTemporary) {
   std::string verb;
   serve([&verb](net::Message) { return say(verb); });
-  for (const std::string text : {"what", "", "OK", "oks", "temporary", "error", "550"}) {
+  for (const std::string text : {"what", "", "OK", "oks", "temporary", "error", "550", "refused"}) {
     verb = text;
     EXPECT_FALSE(loop.run(remote.recipient({"a@x"}))) << text;
     EXPECT_FALSE(loop.run(remote.sender("a", "b"))) << text;

@@ -20,13 +20,15 @@ class Directory final : public route::Directory {
     using Out = std::expected<route::Expansion, route::Refusal>;
     if (question.address.starts_with("down")) co_return fail(ErrorKind::temporary, "away");
     if (question.address.starts_with("no"))
-      co_return Out(std::unexpected(route::Refusal{550, "5.1.1", "No such user here"}));
+      co_return Out(std::unexpected(
+          route::Refusal{route::Reason::unknown, 550, "5.1.1", "No such user here"}));
     co_return Out(route::Expansion{{question.address}});
   }
   route::Answer<void> sender(std::string, std::string address) override {
     using Out = std::expected<void, route::Refusal>;
     if (address.starts_with("no"))
-      co_return Out(std::unexpected(route::Refusal{553, "5.7.1", "Not your address"}));
+      co_return Out(std::unexpected(
+          route::Refusal{route::Reason::not_owner, 553, "5.7.1", "Not your address"}));
     co_return Out{};
   }
   route::Answer<route::Plan> plan(route::PlanQuestion) override {
@@ -49,7 +51,7 @@ class Sinks final : public smtp::SinkFactory {
     }
     net::Task<smtp::Committed> commit() override {
       kept_.push_back(std::move(text_));
-      co_return smtp::Committed{.queue_id = "0QUEUEID", .replies = {}};
+      co_return smtp::Committed{.queue_id = "0QUEUEID", .recipients = {}};
     }
     net::Awaitable<void> abort() override { co_return; }
 

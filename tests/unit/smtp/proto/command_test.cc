@@ -66,6 +66,15 @@ TEST(Command, NoControlCharacterComesThrough) {
   EXPECT_EQ(decode_xtext(encode_xtext("a+b =\xC3\xA4")), "a+b =\xC3\xA4");
 }
 
+TEST(Command, AQueueIdIsAField) {
+  for (const std::string id : {"A6CJ0Y2WXSM8K", "a b=c+d"})
+    EXPECT_EQ(find_queue_id(queued_reply(id)), id);
+  for (const Reply& reply :
+       {Reply{250, "2.0.0", "Ok: queued as A6CJ0Y2WXSM8K"}, Reply{250, "2.0.0", ""},
+        Reply{250, "2.0.0", "NAME=a"}, Reply{451, "4.3.0", "QUEUE=a"}})
+    EXPECT_EQ(find_queue_id(reply), std::nullopt) << reply.text;
+}
+
 TEST(Command, Bdat) {
   EXPECT_EQ(parse_bdat("5 LAST")->last, true);
   EXPECT_EQ(parse_bdat("99999999999999999999").error().code, 501);

@@ -30,16 +30,18 @@ class FixedDirectory final : public route::Directory {
     if (address == "list@example.org")
       co_return route::Expansion{{"alice@example.org", "bob@example.org"}};
     if (address.ends_with("@example.org"))
-      co_return refuse<route::Expansion>({550, "5.1.1", "No such user here"});
+      co_return refuse<route::Expansion>(
+          {route::Reason::unknown, 550, "5.1.1", "No such user here"});
     if (!question.may_relay)
-      co_return refuse<route::Expansion>({554, "5.7.1", "Relay access denied"});
+      co_return refuse<route::Expansion>(
+          {route::Reason::relaying, 554, "5.7.1", "Relay access denied"});
     co_return route::Expansion{{address}};
   }
   route::Answer<void> sender(std::string account, std::string address) override {
     if (address.starts_with("down")) co_return fail(ErrorKind::temporary, "the table is away");
     if (account == address || address == "sales@example.org")
       co_return std::expected<void, route::Refusal>{};
-    co_return refuse<void>({553, "5.7.1", "Not your address"});
+    co_return refuse<void>({route::Reason::not_owner, 553, "5.7.1", "Not your address"});
   }
   route::Answer<route::Plan> plan(route::PlanQuestion) override {
     co_return fail(ErrorKind::temporary, "not asked here");
@@ -95,8 +97,10 @@ class KeepingSink final : public Sink {
     kept_.push_back(now_);
     Committed committed{.queue_id = "0QUEUEID"};
     if (now_.envelope.sender == "mixed@client.test") {
-      committed.replies.push_back({250, "2.0.0", "Ok: saved"});
-      committed.replies.push_back({451, "4.2.0", "Try later"});
+      committed.recipients.push_back(
+          {RecipientResult::Reason::stored, {250, "2.0.0", "Ok: saved"}});
+      committed.recipients.push_back(
+          {RecipientResult::Reason::failed, {451, "4.2.0", "Try later"}});
     }
     co_return committed;
   }
