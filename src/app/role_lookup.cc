@@ -175,11 +175,10 @@ class Lookup final : public process::Role {
 
   static net::Task<bool> has_domain(Lookup* self, std::string domain) {
     const auto set = self->tables_.current();
-    const std::uint64_t before = set->old_answers();
     CO_TRY(const auto found, co_await set->domains.find(std::move(domain)));
-    if (!found && set->old_answers() != before)
+    if (!found.value && found.freshness == maps::Freshness::old)
       co_return fail(ErrorKind::temporary, "PostgreSQL cannot be asked for the domain");
-    co_return found.has_value();
+    co_return found.value.has_value();
   }
 
   static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {

@@ -251,20 +251,20 @@ net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
   }
   // As with the file, a colon ends the login's field.
   if (account.find(':') != std::string::npos) co_return std::nullopt;
-  CO_TRY(auto hash, co_await sources_.users->find(account));
-  if (!hash) {
+  CO_TRY(auto found, co_await sources_.users->find(account));
+  if (!found.value) {
     if (const auto other = message::other_form(account)) {
-      CO_TRY(hash, co_await sources_.users->find(*other));
+      CO_TRY(found, co_await sources_.users->find(*other));
     }
   }
   const std::size_t at = account.rfind('@');
-  if (!hash && at != std::string::npos && account_of(account.substr(0, at)) == account) {
-    CO_TRY(hash, co_await sources_.users->find(account.substr(0, at)));
+  if (!found.value && at != std::string::npos && account_of(account.substr(0, at)) == account) {
+    CO_TRY(found, co_await sources_.users->find(account.substr(0, at)));
   }
-  if (!hash && config_.auth.any_user == "one-password" && account != "*") {
-    CO_TRY(hash, co_await sources_.users->find("*"));
+  if (!found.value && config_.auth.any_user == "one-password" && account != "*") {
+    CO_TRY(found, co_await sources_.users->find("*"));
   }
-  co_return hash;
+  co_return std::move(found.value);
 }
 
 // Somebody's hash, always the same for one name: checking it costs what checking a user's costs,

@@ -32,7 +32,8 @@ net::Task<std::string> AuthService::find_quota_rules(std::string account) const 
   }
   if (sources_.quotas == nullptr) co_return std::string();
   for (const std::string& name : names) {
-    CO_TRY(const auto rules, co_await sources_.quotas->find(name));
+    CO_TRY(const auto found, co_await sources_.quotas->find(name));
+    const auto& rules = found.value;
     if (!rules) continue;
     for (const std::string& fault : quota::parse_rules(*rules).faults)
       log_.warn(event::quota_rule_refused, {{"account", account}, {"error", fault}});

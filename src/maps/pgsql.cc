@@ -77,22 +77,22 @@ void Pgsql::stop() {
   if (watch_ != nullptr) watch_->release();
 }
 
-net::Task<std::optional<std::string>> Pgsql::find(Question question, std::string key) {
-  if (!may_be_key(key)) co_return std::nullopt;
+net::Task<Found> Pgsql::find(Question question, std::string key) {
+  if (!may_be_key(key)) co_return Found{};
   const std::string name = cache_key(question, key);
   const std::uint64_t generation = generations_[static_cast<std::size_t>(question)];
   const CachedAnswer* cached = cache_.find(name);
   if (cached != nullptr && listening_ && cached->generation == generation &&
       clock_.steady_now() - cached->asked < config_.cache) {
     metrics::count(metric::database_answers, "kept");
-    co_return cached->value;
+    co_return Found{cached->value};
   }
   auto rows = co_await ask(find_query(question, std::move(key)));
   auto found = rows ? read_found(question, *rows) : std::unexpected(rows.error());
   if (found) {
     metrics::count(metric::database_answers, "asked");
     cache_.put(name, {*found, clock_.steady_now(), generation});
-    co_return *std::move(found);
+    co_return Found{*std::move(found)};
   }
   cached = cache_.find(name);
   // "No such user" is said only by a database that says it now.
@@ -102,8 +102,7 @@ net::Task<std::optional<std::string>> Pgsql::find(Question question, std::string
     co_return fail(ErrorKind::temporary, found.error().what);
   }
   metrics::count(metric::database_answers, "last_good");
-  ++old_answers_;
-  co_return cached->value;
+  co_return Found{cached->value, Freshness::old};
 }
 
 net::Task<std::optional<std::string>> Pgsql::find_first(Question question) {
@@ -315,7 +314,7 @@ net::Task<> Pgsql::take_domain_names(PgsqlConnection& connection) {
   co_return Result<>{};
 }
 
-net::Task<std::optional<std::string>> PgsqlTable::find(std::string key) const {
+net::Task<Found> PgsqlTable::find(std::string key) const {
   if (database_ == nullptr)
     co_return fail(ErrorKind::config, "pgsql: tables are asked by the running server only");
   co_return co_await database_->find(question_, std::move(key));

@@ -35,14 +35,11 @@ class Pgsql {
   // Every answer is asked for anew, as after a change in every table.
   void forget();
 
-  net::Task<std::optional<std::string>> find(Question question, std::string key);
+  net::Task<Found> find(Question question, std::string key);
   net::Task<std::optional<std::string>> find_first(Question question);
 
   // The first two domains, as far as known.
   const std::vector<std::string>& domain_names() const { return domain_names_; }
-  // Counts the answers given from memory because the database could not be asked. A refusal made
-  // of such answers is no refusal.
-  std::uint64_t old_answers() const { return old_answers_; }
   // Grows when a table has changed, or may have while nobody listened.
   std::uint64_t changes() const { return changes_; }
   // Until then, or the end.
@@ -89,7 +86,6 @@ class Pgsql {
   std::vector<std::string> domain_names_;
   std::string schema_fault_, fault_;
   std::set<std::string> told_faults_;
-  std::uint64_t old_answers_ = 0;
   std::uint64_t changes_ = 0;
   bool up_ = false, told_down_ = false, listening_ = false, stopping_ = false;
   log::Logger log_;
@@ -99,7 +95,7 @@ class Pgsql {
 class PgsqlTable final : public Table {
  public:
   PgsqlTable(Pgsql* database, Question question) : database_(database), question_(question) {}
-  net::Task<std::optional<std::string>> find(std::string key) const override;
+  net::Task<Found> find(std::string key) const override;
   net::Task<std::optional<std::string>> find_first() const override;
 
  private:

@@ -24,9 +24,7 @@ class RegexpTable final : public Table {
   static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path,
                                                     Syntax syntax = Syntax::posix);
   ~RegexpTable() override;
-  net::Task<std::optional<std::string>> find(std::string key) const override {
-    co_return answer(key);
-  }
+  net::Task<Found> find(std::string key) const override { co_return Found{answer(key)}; }
   bool has_patterns() const override { return true; }
   std::optional<std::string> answer(std::string_view key) const;
   // The values without a group, with their lines; what the others become only a key tells.

@@ -53,12 +53,12 @@ TextTable::TextTable(std::vector<Entry> entries) : entries_(std::move(entries)) 
   for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(entries_[i].key, i);
 }
 
-net::Task<std::optional<std::string>> TextTable::find(std::string key) const {
+net::Task<Found> TextTable::find(std::string key) const {
   if (!unsure_.empty() && unsure_.contains(key))
     co_return fail(ErrorKind::temporary, fmt::format("the line of {} has a fault", key));
   const auto found = index_.find(key);
-  if (found == index_.end()) co_return std::nullopt;
-  co_return entries_[found->second].value;
+  if (found == index_.end()) co_return Found{};
+  co_return Found{entries_[found->second].value};
 }
 
 net::Task<std::optional<std::string>> TextTable::find_first() const {

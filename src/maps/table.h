@@ -1,5 +1,5 @@
 // Table: one lookup table, whatever holds it. Three outcomes: found, not there, could not ask (an
-// Error).
+// Error); and of the first two, whether that is so now.
 #pragma once
 
 #include <memory>
@@ -16,14 +16,25 @@
 
 namespace posthorn::maps {
 
-using Found = Result<std::optional<std::string>>;
+// In the order of their age.
+enum class Freshness {
+  current,
+  // From memory, because the database could not be asked: good enough to take mail by, not to
+  // refuse it by.
+  old
+};
+
+struct Found {
+  std::optional<std::string> value;  // nullopt: it is not there
+  Freshness freshness = Freshness::current;
+};
 
 class Table {
  public:
   virtual ~Table() = default;
   // key in lower case, as the caller wants it looked up: full address, address without tag,
   // "@domain", domain.
-  virtual net::Task<std::optional<std::string>> find(std::string key) const = 0;
+  virtual net::Task<Found> find(std::string key) const = 0;
   // virtual(5): patterns are applied to the address as a whole, never to a part of it.
   virtual bool has_patterns() const { return false; }
   // The key that was written first, of a table that has such a thing.
@@ -52,7 +63,7 @@ TextFile parse_text(std::string_view text, const std::string& path);
 class TextTable final : public Table {
  public:
   explicit TextTable(std::vector<Entry> entries);
-  net::Task<std::optional<std::string>> find(std::string key) const override;
+  net::Task<Found> find(std::string key) const override;
   net::Task<std::optional<std::string>> find_first() const override;
   const std::vector<Entry>& entries() const { return entries_; }
   // A key whose line has a fault: "could not ask" (451) is what find() says of it from now on.
@@ -67,7 +78,7 @@ class TextTable final : public Table {
 class StaticTable final : public Table {
  public:
   explicit StaticTable(std::string value) : value_(std::move(value)) {}
-  net::Task<std::optional<std::string>> find(std::string) const override { co_return value_; }
+  net::Task<Found> find(std::string) const override { co_return Found{value_}; }
 
  private:
   std::string value_;
@@ -77,9 +88,7 @@ class StaticTable final : public Table {
 class UnreadTable final : public Table {
  public:
   explicit UnreadTable(std::string why) : why_(std::move(why)) {}
-  net::Task<std::optional<std::string>> find(std::string) const override {
-    co_return fail(ErrorKind::temporary, why_);
-  }
+  net::Task<Found> find(std::string) const override { co_return fail(ErrorKind::temporary, why_); }
   net::Task<std::optional<std::string>> find_first() const override {
     co_return fail(ErrorKind::temporary, why_);
   }

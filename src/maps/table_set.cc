@@ -284,35 +284,35 @@ class Loader {
 
 }  // namespace
 
-net::Task<std::optional<std::string>> TableList::find(std::string key) const {
-  for (const auto& table : tables) {
-    CO_TRY(auto value, co_await table->find(key));
-    if (value) co_return value;
-  }
+namespace {
+
+enum class Of { whole, part };  // of an address
+
+net::Task<Found> find_in(const TableList& list, const std::string key, Of of) {
   // "müller.test" is "xn--mller-kva.test", whichever of them a table has.
   const auto other = message::other_form(key);
-  if (!other) co_return std::nullopt;
-  for (const auto& table : tables) {
-    CO_TRY(auto value, co_await table->find(*other));
-    if (value) co_return value;
+  Found answer;
+  for (const std::string* form : {&key, other ? &*other : nullptr}) {
+    if (form == nullptr) continue;
+    for (const auto& table : list.tables) {
+      if (of == Of::part && table->has_patterns()) continue;
+      CO_TRY(auto found, co_await table->find(*form));
+      answer.freshness = std::max(answer.freshness, found.freshness);
+      answer.value = std::move(found.value);
+      if (answer.value) co_return answer;
+    }
   }
-  co_return std::nullopt;
+  co_return answer;
 }
 
-net::Task<std::optional<std::string>> TableList::find_part(std::string key) const {
-  for (const auto& table : tables) {
-    if (table->has_patterns()) continue;
-    CO_TRY(auto value, co_await table->find(key));
-    if (value) co_return value;
-  }
-  const auto other = message::other_form(key);
-  if (!other) co_return std::nullopt;
-  for (const auto& table : tables) {
-    if (table->has_patterns()) continue;
-    CO_TRY(auto value, co_await table->find(*other));
-    if (value) co_return value;
-  }
-  co_return std::nullopt;
+}  // namespace
+
+net::Task<Found> TableList::find(std::string key) const {
+  return find_in(*this, std::move(key), Of::whole);
+}
+
+net::Task<Found> TableList::find_part(std::string key) const {
+  return find_in(*this, std::move(key), Of::part);
 }
 
 std::vector<std::string> TableSet::local_domains() const {

@@ -26,9 +26,10 @@ namespace posthorn::maps {
 // Several tables asked in order, as Postfix's "hash:a, hash:b".
 struct TableList {
   std::vector<std::shared_ptr<const Table>> tables;
-  net::Task<std::optional<std::string>> find(std::string key) const;
-  // A part of an address: without its tag, or its domain.
-  net::Task<std::optional<std::string>> find_part(std::string key) const;
+  // As fresh as the oldest of the answers that led to it.
+  net::Task<Found> find(std::string key) const;
+  // A part of an address: without its tag, or its domain. Patterns are not asked.
+  net::Task<Found> find_part(std::string key) const;
 };
 
 struct TableSet {
@@ -37,9 +38,6 @@ struct TableSet {
   const Pgsql* database = nullptr;
   // The local domains as far as they can be listed; of PostgreSQL's the first two.
   std::vector<std::string> local_domains() const;
-  // When this has grown over a question, answers were given from memory because PostgreSQL could
-  // not be asked: they are good enough to take mail by, not to refuse it by.
-  std::uint64_t old_answers() const { return database != nullptr ? database->old_answers() : 0; }
   std::vector<config::Finding> warnings;
   struct File {
     std::shared_ptr<const Table> table;

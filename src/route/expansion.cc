@@ -10,17 +10,18 @@ namespace posthorn::route {
 namespace {
 
 using maps::AddressKeys;
+using maps::TableSet;
 
 constexpr std::size_t kGoneMax = 10;  // told of; the check names them all
 
 }  // namespace
 
-net::Task<std::optional<std::string>> LocalDirectory::find_vuser(const Set& set,
+net::Task<std::optional<std::string>> LocalDirectory::find_vuser(Inquiry& inquiry,
                                                                  const AddressKeys& keys) const {
   if (!config_.route.by_local_part) co_return std::nullopt;
   const std::string untagged = split(keys.untagged).first;
   for (const std::string& key : {split(keys.full).first, untagged, std::string("@")}) {
-    CO_TRY(auto value, co_await set->vusers.find(key));
+    CO_TRY(auto value, co_await inquiry.find(&TableSet::vusers, key));
     if (!value) continue;
     // "@ vmail": each name has its own mailbox, which belongs to that system account.
     if (*value == config_.users.store || *value == "vmail" || *value == ".") co_return untagged;
@@ -29,21 +30,21 @@ net::Task<std::optional<std::string>> LocalDirectory::find_vuser(const Set& set,
   co_return std::nullopt;
 }
 
-net::Task<bool> LocalDirectory::has_mailbox(const Set& set, const AddressKeys& keys) const {
-  CO_TRY(const auto full, co_await set->mailboxes.find(keys.full));
+net::Task<bool> LocalDirectory::has_mailbox(Inquiry& inquiry, const AddressKeys& keys) const {
+  CO_TRY(const auto full, co_await inquiry.find(&TableSet::mailboxes, keys.full));
   if (full) co_return true;
   if (keys.untagged != keys.full) {
-    CO_TRY(const auto untagged, co_await set->mailboxes.find(keys.untagged));
+    CO_TRY(const auto untagged, co_await inquiry.find(&TableSet::mailboxes, keys.untagged));
     if (untagged) co_return true;
   }
-  CO_TRY(const auto vuser, co_await find_vuser(set, keys));
+  CO_TRY(const auto vuser, co_await find_vuser(inquiry, keys));
   co_return vuser && *vuser == split(keys.untagged).first;
 }
 
 // The refusal of somebody unknown, also of an alias that leads to nobody any more, is 5.1.1 and
 // names the address that was asked for, never a target.
-net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, std::string address,
-                                                               Walk& walk,
+net::Task<std::expected<void, Refusal>> LocalDirectory::expand(Inquiry& inquiry,
+                                                               std::string address, Walk& walk,
                                                                std::size_t depth) const {
   using Out = std::expected<void, Refusal>;
   const auto take = [&](std::string to) -> Out {
@@ -57,9 +58,9 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
   };
   const AddressKeys keys = maps::keys_of(address, config_.maps.recipient_delimiter);
   const std::string domain = keys.domain.empty() ? "" : keys.domain.substr(1);
-  CO_TRY(const bool local, co_await is_local_domain(set, domain));
+  CO_TRY(const bool local, co_await is_local_domain(inquiry, domain));
   if (!local && is_own_host(domain) && role_of(address))
-    co_return co_await expand_role(set, address, walk, depth);
+    co_return co_await expand_role(inquiry, address, walk, depth);
   if (!local) co_return take(address);
   if (depth > config_.maps.depth_max)
     co_return Out(std::unexpected(
@@ -67,18 +68,18 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
 
   // virtual(5): the full address, the address without its tag, then a mailbox of that name, then
   // the domain's catch-all.
-  CO_TRY(auto value, co_await set->aliases.find(keys.full));
+  CO_TRY(auto value, co_await inquiry.find(&TableSet::aliases, keys.full));
   bool keep_tag = false;
   if (!value && keys.untagged != keys.full) {
-    CO_TRY(value, co_await set->aliases.find_part(keys.untagged));
+    CO_TRY(value, co_await inquiry.find_part(&TableSet::aliases, keys.untagged));
     keep_tag = value.has_value();
   }
   if (!value) {
-    CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
+    CO_TRY(const bool mailbox, co_await has_mailbox(inquiry, keys));
     if (mailbox) co_return take(address);
-    CO_TRY(value, co_await find_vuser(set, keys));
+    CO_TRY(value, co_await find_vuser(inquiry, keys));
     if (!value) {
-      CO_TRY(value, co_await set->aliases.find_part(keys.domain));
+      CO_TRY(value, co_await inquiry.find_part(&TableSet::aliases, keys.domain));
     }
   }
   if (!value && config_.route.any_mailbox) co_return take(address);
@@ -86,23 +87,23 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand(const Set& set, s
   if (value) {
     // Back at an address that is being expanded: its own mailbox is meant ("bob: bob, archive").
     if (!walk.visited.insert(keys.full).second) {
-      CO_TRY(const bool mailbox, co_await has_mailbox(set, keys));
+      CO_TRY(const bool mailbox, co_await has_mailbox(inquiry, keys));
       if (mailbox) co_return take(address);
       co_return Out{};
     }
-    CO_TRY(out,
-           co_await expand_targets(set, *value, keep_tag ? keys.tag : "", address, walk, depth));
+    CO_TRY(out, co_await expand_targets(inquiry, *value, keep_tag ? keys.tag : "", address, walk,
+                                        depth));
   }
   if (out || !is_unknown(out.error())) co_return out;
   walk.met_unknown = true;
   if (!walk.is_for_role && role_of(address))
-    co_return co_await expand_role(set, address, walk, depth);
+    co_return co_await expand_role(inquiry, address, walk, depth);
   co_return out;
 }
 
 // One that nobody has any more does not keep the others from their mail.
 net::Task<std::expected<void, Refusal>> LocalDirectory::expand_targets(
-    const Set& set, const std::string& value, const std::string& tag, const std::string& from,
+    Inquiry& inquiry, const std::string& value, const std::string& tag, const std::string& from,
     Walk& walk, std::size_t depth) const {
   using Out = std::expected<void, Refusal>;
   const auto targets = maps::split_list(value);
@@ -117,7 +118,7 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand_targets(
       if (!tag.empty()) name.resize(name.size() - tag.size() - 1);
       target = name + target;
     }
-    CO_TRY(target, co_await complete(set, target));
+    CO_TRY(target, co_await complete(inquiry, target));
     // A pattern's value may be made of what a stranger wrote.
     if (const auto parsed = message::parse_mailbox_address(target);
         !parsed || parsed->domain.empty())
@@ -128,7 +129,7 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand_targets(
       const auto [name, at_domain] = split(target);
       target = name + config_.maps.recipient_delimiter.substr(0, 1) + tag + "@" + at_domain;
     }
-    CO_TRY(const auto done, co_await expand(set, target, walk, depth + 1));
+    CO_TRY(const auto done, co_await expand(inquiry, target, walk, depth + 1));
     if (!done && !is_unknown(done.error())) co_return done;
     leads_on |= done.has_value();
     if (!done && !is_same_name && walk.gone.size() < kGoneMax) walk.gone.push_back({from, target});
@@ -158,7 +159,7 @@ bool LocalDirectory::is_own_host(const std::string& domain) const {
   return std::ranges::find(own_addresses_, address) != own_addresses_.end();
 }
 
-net::Task<std::expected<void, Refusal>> LocalDirectory::expand_role(const Set& set,
+net::Task<std::expected<void, Refusal>> LocalDirectory::expand_role(Inquiry& inquiry,
                                                                     const std::string& address,
                                                                     Walk& walk,
                                                                     std::size_t depth) const {
@@ -166,10 +167,11 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand_role(const Set& s
   if (walk.is_for_role) co_return Out(std::unexpected(unknown_user(address)));
   const std::string role = *role_of(address), domain = split(address).second;
   std::string home = config_.server.default_domain;
-  if (const auto names = set->local_domains(); home.empty() && !names.empty()) home = names.front();
+  if (const auto names = inquiry.tables().local_domains(); home.empty() && !names.empty())
+    home = names.front();
   std::vector<std::string> names;
   if (role == "abuse") {
-    CO_TRY(const bool local, co_await is_local_domain(set, domain));
+    CO_TRY(const bool local, co_await is_local_domain(inquiry, domain));
     if (local)
       names.push_back("postmaster@" + domain);
     else if (!home.empty())
@@ -178,26 +180,26 @@ net::Task<std::expected<void, Refusal>> LocalDirectory::expand_role(const Set& s
   names.push_back(config_.server.postmaster);
   if (!home.empty()) names.push_back("postmaster@" + home);
   for (const std::string& name : names) {
-    CO_TRY(const auto tried, co_await try_role(set, name, walk, depth));
+    CO_TRY(const auto tried, co_await try_role(inquiry, name, walk, depth));
     if (!tried || *tried) co_return tried ? Out{} : Out(std::unexpected(tried.error()));
   }
-  for (const auto& table : set->mailboxes.tables) {
+  for (const auto& table : inquiry.tables().mailboxes.tables) {
     CO_TRY(const auto first, co_await table->find_first());
-    CO_TRY(const auto tried, co_await try_role(set, first.value_or(""), walk, depth));
+    CO_TRY(const auto tried, co_await try_role(inquiry, first.value_or(""), walk, depth));
     if (!tried || *tried) co_return tried ? Out{} : Out(std::unexpected(tried.error()));
   }
   co_return Out(std::unexpected(unknown_user(address)));
 }
 
 // Does somebody get it there? Who stands on the list already does.
-net::Task<std::expected<bool, Refusal>> LocalDirectory::try_role(const Set& set,
+net::Task<std::expected<bool, Refusal>> LocalDirectory::try_role(Inquiry& inquiry,
                                                                  const std::string& name,
                                                                  Walk& walk,
                                                                  std::size_t depth) const {
   using Out = std::expected<bool, Refusal>;
   if (name.empty()) co_return Out(false);
   walk.is_for_role = true;
-  auto asked = co_await expand(set, name, walk, depth);
+  auto asked = co_await expand(inquiry, name, walk, depth);
   walk.is_for_role = false;
   CO_TRY(const auto done, std::move(asked));
   if (!done && !is_unknown(done.error())) co_return Out(std::unexpected(done.error()));

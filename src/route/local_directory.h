@@ -10,6 +10,7 @@
 #include "message/mailbox_address.h"
 #include "net/line_channel.h"
 #include "route/directory.h"
+#include "route/inquiry.h"
 #include "route/rewriter.h"
 
 namespace posthorn::route {
@@ -32,47 +33,46 @@ class LocalDirectory final : public Directory {
   net::Task<std::string> rewrite(std::string sender) override;
 
  private:
-  using Set = std::shared_ptr<const maps::TableSet>;
   struct Walk;
 
   template <class T>
-  static Answer<T> sure(Set set, Answer<T> asked);
-  Answer<Expansion> find_recipient(Set set, RecipientQuestion question) const;
-  Answer<Expansion> find_reversed(Set set, std::string address) const;
-  Answer<void> find_sender(Set set, std::string account, std::string address) const;
-  Answer<Plan> find_plan(Set set, PlanQuestion question) const;
-  Answer<void> check_relay(const Set& set, const PlanQuestion& question) const;
-  net::Task<std::string> complete(const Set& set, std::string address) const;
-  net::Task<bool> is_local_domain(const Set& set, const std::string& domain) const;
-  net::Task<bool> is_in_domains(const Set& set, const std::string& domain) const;
-  net::Task<bool> has_transport(const Set& set, const std::string& domain) const;
+  static Answer<T> sure(const Inquiry& inquiry, Answer<T> asked);
+  Answer<Expansion> find_recipient(Inquiry& inquiry, RecipientQuestion question) const;
+  Answer<Expansion> find_reversed(Inquiry& inquiry, std::string address) const;
+  Answer<void> find_sender(Inquiry& inquiry, std::string account, std::string address) const;
+  Answer<Plan> find_plan(Inquiry& inquiry, PlanQuestion question) const;
+  Answer<void> check_relay(Inquiry& inquiry, const PlanQuestion& question) const;
+  net::Task<std::string> complete(Inquiry& inquiry, std::string address) const;
+  net::Task<bool> is_local_domain(Inquiry& inquiry, const std::string& domain) const;
+  net::Task<bool> is_in_domains(Inquiry& inquiry, const std::string& domain) const;
+  net::Task<bool> has_transport(Inquiry& inquiry, const std::string& domain) const;
   // maps/vusers: what a local part stands for; the address itself, another, or nothing.
-  net::Task<std::optional<std::string>> find_vuser(const Set& set,
+  net::Task<std::optional<std::string>> find_vuser(Inquiry& inquiry,
                                                    const maps::AddressKeys& keys) const;
-  net::Task<std::expected<void, Refusal>> expand_targets(const Set& set, const std::string& value,
+  net::Task<std::expected<void, Refusal>> expand_targets(Inquiry& inquiry, const std::string& value,
                                                          const std::string& tag,
                                                          const std::string& from, Walk& walk,
                                                          std::size_t depth) const;
-  net::Task<bool> has_mailbox(const Set& set, const maps::AddressKeys& keys) const;
-  net::Task<bool> is_own(const Set& set, const std::string& account,
+  net::Task<bool> has_mailbox(Inquiry& inquiry, const maps::AddressKeys& keys) const;
+  net::Task<bool> is_own(Inquiry& inquiry, const std::string& account,
                          const maps::AddressKeys& keys) const;
-  net::Task<std::expected<void, Refusal>> expand(const Set& set, std::string address, Walk& walk,
+  net::Task<std::expected<void, Refusal>> expand(Inquiry& inquiry, std::string address, Walk& walk,
                                                  std::size_t depth) const;
   std::optional<std::string> role_of(const std::string& address) const;
   bool is_own_host(const std::string& domain) const;
-  net::Task<std::expected<void, Refusal>> expand_role(const Set& set, const std::string& address,
+  net::Task<std::expected<void, Refusal>> expand_role(Inquiry& inquiry, const std::string& address,
                                                       Walk& walk, std::size_t depth) const;
-  net::Task<std::expected<bool, Refusal>> try_role(const Set& set, const std::string& name,
+  net::Task<std::expected<bool, Refusal>> try_role(Inquiry& inquiry, const std::string& name,
                                                    Walk& walk, std::size_t depth) const;
-  Answer<Plan> relay_plan(const Set& set, const maps::AddressKeys& keys, const std::string& address,
-                          const std::string& sender) const;
-  net::Task<std::optional<std::string>> find_sender_relay(const Set& set,
+  Answer<Plan> relay_plan(Inquiry& inquiry, const maps::AddressKeys& keys,
+                          const std::string& address, const std::string& sender) const;
+  net::Task<std::optional<std::string>> find_sender_relay(Inquiry& inquiry,
                                                           const std::string& sender) const;
   // "[host]:port" with its login, the sender's before the host's.
-  net::Task<std::expected<RelayPlan, Refusal>> smarthost(const Set& set, std::string nexthop,
+  net::Task<std::expected<RelayPlan, Refusal>> smarthost(Inquiry& inquiry, std::string nexthop,
                                                          const std::string& sender) const;
 
-  net::Task<std::vector<RelayPlan>> fallbacks(const Set& set) const;
+  net::Task<std::vector<RelayPlan>> fallbacks(Inquiry& inquiry) const;
 
   const config::Config& config_;
   const maps::Reloader& tables_;

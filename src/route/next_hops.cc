@@ -9,6 +9,7 @@ namespace posthorn::route {
 namespace {
 
 using maps::AddressKeys;
+using maps::TableSet;
 
 // "5.1.1 text" or just a text, behind "error:" (Postfix's error(8)).
 Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
@@ -29,20 +30,20 @@ Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
 }  // namespace
 
 // transport(5): the domain, its parents as ".parent", then "*".
-net::Task<bool> LocalDirectory::has_transport(const Set& set, const std::string& domain) const {
+net::Task<bool> LocalDirectory::has_transport(Inquiry& inquiry, const std::string& domain) const {
   std::vector<std::string> keys = {domain};
   for (std::size_t dot = domain.find('.'); dot != std::string::npos;
        dot = domain.find('.', dot + 1))
     keys.push_back(domain.substr(dot));
   keys.emplace_back("*");
   for (const std::string& key : keys) {
-    CO_TRY(const auto found, co_await set->transport.find(key));
+    CO_TRY(const auto found, co_await inquiry.find(&TableSet::transport, key));
     if (found) co_return true;
   }
   co_return false;
 }
 
-Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
+Answer<Plan> LocalDirectory::relay_plan(Inquiry& inquiry, const AddressKeys& keys,
                                         const std::string& address,
                                         const std::string& sender) const {
   using Out = std::expected<Plan, Refusal>;
@@ -54,7 +55,7 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
     lookups.push_back(domain.substr(dot));
   lookups.emplace_back("*");
   for (const std::string& key : lookups) {
-    CO_TRY(const auto value, co_await set->transport.find(key));
+    CO_TRY(const auto value, co_await inquiry.find(&TableSet::transport, key));
     if (!value) continue;
     if (value->starts_with("error:")) {
       Refusal refusal = parse_error(std::string_view(*value).substr(6), config_.queue.error_delay);
@@ -62,7 +63,7 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
       co_return Out(std::unexpected(std::move(refusal)));
     }
     if (value->starts_with("smtp:") && value->size() > 5) {
-      CO_TRY(auto plan, co_await smarthost(set, value->substr(5), ""));
+      CO_TRY(auto plan, co_await smarthost(inquiry, value->substr(5), ""));
       if (!plan) co_return Out(std::unexpected(plan.error()));
       co_return Out(*std::move(plan));
     }
@@ -70,10 +71,10 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
     co_return fail(ErrorKind::config,
                    fmt::format("transport of {}: \"{}\" is not understood", key, *value));
   }
-  CO_TRY(const auto own, co_await find_sender_relay(set, sender));
+  CO_TRY(const auto own, co_await find_sender_relay(inquiry, sender));
   const std::string relay = own.value_or(config_.relay.relayhost);
   if (!relay.empty()) {
-    CO_TRY(auto plan, co_await smarthost(set, relay, sender));
+    CO_TRY(auto plan, co_await smarthost(inquiry, relay, sender));
     if (!plan) co_return Out(std::unexpected(plan.error()));
     co_return Out(*std::move(plan));
   }
@@ -86,11 +87,11 @@ Answer<Plan> LocalDirectory::relay_plan(const Set& set, const AddressKeys& keys,
 // Postfix's sender_dependent_relayhost_maps: the sender, without its tag, its domain. Empty: by MX;
 // nullopt: as for everybody.
 net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
-    const Set& set, const std::string& sender) const {
+    Inquiry& inquiry, const std::string& sender) const {
   if (sender.empty()) co_return std::nullopt;
   const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
   for (const std::string& key : {keys.full, keys.untagged, keys.domain}) {
-    CO_TRY(auto value, co_await set->sender_relays.find(key));
+    CO_TRY(auto value, co_await inquiry.find(&TableSet::sender_relays, key));
     if (!value) continue;
     if (equals_ignoring_case(*value, "DUNNO")) co_return std::nullopt;
     co_return value->starts_with("smtp:") ? value->substr(5) : *value;
@@ -99,7 +100,7 @@ net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
 }
 
 net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
-    const Set& set, std::string nexthop, const std::string& sender) const {
+    Inquiry& inquiry, std::string nexthop, const std::string& sender) const {
   const auto hop = config::parse_next_hop(nexthop);
   if (!hop)
     co_return fail(ErrorKind::config,
@@ -120,7 +121,7 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
     lookups.insert(lookups.begin(), {keys.full, keys.untagged, keys.domain});
   }
   for (const std::string& key : lookups) {
-    CO_TRY(const auto value, co_await set->relay_sasl.find(key));
+    CO_TRY(const auto value, co_await inquiry.find(&TableSet::relay_sasl, key));
     if (!value) continue;
     const std::size_t colon = value->find(':');
     if (colon == std::string::npos)
@@ -133,10 +134,10 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
 }
 
 // Where it goes when those hosts do not take it: never back to ourselves.
-net::Task<std::vector<RelayPlan>> LocalDirectory::fallbacks(const Set& set) const {
+net::Task<std::vector<RelayPlan>> LocalDirectory::fallbacks(Inquiry& inquiry) const {
   std::vector<RelayPlan> plans;
   for (const std::string& hop : config_.relay.fallback) {
-    CO_TRY(auto plan, co_await smarthost(set, hop, ""));
+    CO_TRY(auto plan, co_await smarthost(inquiry, hop, ""));
     if (plan && !equals_ignoring_case(plan->host, config_.server.hostname))
       plans.push_back(*std::move(plan));
   }

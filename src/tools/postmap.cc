@@ -38,7 +38,7 @@ int answer(const std::string& query, const auto& find) {
   return done ? status : complain(done.error().what);
 }
 
-maps::Found find_in(const maps::TextFile& file, std::string_view key) {
+Result<std::optional<std::string>> find_in(const maps::TextFile& file, std::string_view key) {
   const auto found = std::ranges::find(file.entries, key, &maps::Entry::key);
   if (found == file.entries.end()) return std::nullopt;
   return found->value;
@@ -78,8 +78,9 @@ int check_table(const config::Config& config, const std::string& table,
         maps::RegexpTable::parse(**text, path.native(), maps::RegexpTable::syntax_of(*name));
     if (!patterns) return complain(patterns.error().what);
     if (question.empty()) return 0;
-    return answer(question,
-                  [&](const std::string& key) { return maps::Found((*patterns)->answer(key)); });
+    return answer(question, [&](const std::string& key) {
+      return Result<std::optional<std::string>>((*patterns)->answer(key));
+    });
   }
   const maps::TextFile file = maps::parse_text(**text, path.native());
   for (const maps::Finding& warning : file.warnings)

@@ -38,14 +38,15 @@ class TableFiles {
 // A table whose answers a test sets; broken, it cannot be asked.
 class FakeTable final : public maps::Table {
  public:
-  net::Task<std::optional<std::string>> find(std::string key) const override {
+  net::Task<maps::Found> find(std::string key) const override {
     ++asked;
     if (broken) co_return fail(ErrorKind::temporary, "the table cannot be asked");
     const auto found = values.find(key);
-    if (found == values.end()) co_return std::nullopt;
-    co_return found->second;
+    if (found == values.end()) co_return maps::Found{std::nullopt, freshness};
+    co_return maps::Found{found->second, freshness};
   }
   std::map<std::string, std::string> values;
+  maps::Freshness freshness = maps::Freshness::current;
   bool broken = false;
   mutable std::size_t asked = 0;
 };

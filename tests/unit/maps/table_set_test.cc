@@ -44,7 +44,7 @@ TEST_F(SetTest, DomainsInBothForms) {
   const TableSet& set = *loaded.set;
   test::TestLoop loop;
   const auto has = [&](const TableList& list, const char* key) {
-    return loop.run(list.find(key)).value().has_value();
+    return loop.run(list.find(key)).value().value.has_value();
   };
   for (const char* domain : {"m\xc3\xbcller.test", "xn--mller-kva.test",
                              "stra\xc3\x9f"
@@ -55,7 +55,7 @@ TEST_F(SetTest, DomainsInBothForms) {
   EXPECT_FALSE(has(set.domains, "xn--mller.test"));
   EXPECT_TRUE(has(set.mailboxes, "info@xn--mller-kva.test"));
   EXPECT_TRUE(has(set.senders, "sales@xn--mller-kva.test"));
-  EXPECT_TRUE(loop.run(set.aliases.find_part("@xn--mller-kva.test")).value().has_value());
+  EXPECT_TRUE(loop.run(set.aliases.find_part("@xn--mller-kva.test")).value().value.has_value());
   EXPECT_TRUE(has(set.aliases,
                   "team@stra\xc3\x9f"
                   "e.test"));
@@ -420,7 +420,7 @@ struct ReloadTest : SetTest {
     const auto set = reloader.current();
     const auto found = loop.run(set->mailboxes.find(key));
     EXPECT_TRUE(found);
-    return found.value_or(std::nullopt).value_or("-");
+    return found.value_or(Found{}).value.value_or("-");
   }
   test::TestLoop loop;
   Reloader reloader{loop.scope(), loop.pool(), files.config()};
@@ -551,7 +551,7 @@ TEST_F(ReloadTest, AStartWithAFaultUsesTheFormOfBefore) {
     test::Watched watch(loop, 50ms, next);
     EXPECT_FALSE(watch.start().empty()) << row.name;
     const auto asked = [&](const TableList& list, const std::string& key) {
-      return loop.run(list.find(key)).value_or("an error").value_or("-");
+      return loop.run(list.find(key)).value_or(Found{"an error"}).value.value_or("-");
     };
     EXPECT_EQ(asked(next.current()->mailboxes, "bob@example.test"), "ok") << row.name;
     EXPECT_EQ(asked(next.current()->aliases, "info@example.test"), "alice@example.test");
@@ -647,7 +647,7 @@ TEST_F(ReloadTest, AThousandReloadsNeverMissAUser) {
         const auto set = tables->current();
         const auto found = co_await set->mailboxes.find("alice@example.test");
         const auto alias = co_await set->aliases.find("info@example.test");
-        if (!found || !*found || !alias || !*alias) ++*missed;
+        if (!found || !found->value || !alias || !alias->value) ++*missed;
         ++*lookups;
         co_await net::sleep(1ms);
       }
@@ -702,9 +702,15 @@ TEST(TableList, AsksInOrderAndStopsAtAnError) {
   a->values = {{"k", "first"}};
   list.tables.push_back(std::move(first));
   list.tables.push_back(std::move(second));
-  EXPECT_EQ(*loop.run(list.find("k")), "first");
-  EXPECT_EQ(*loop.run(list.find("only")), "second");
-  EXPECT_EQ(*loop.run(list.find("none")), std::nullopt);
+  EXPECT_EQ(loop.run(list.find("k"))->value, "first");
+  EXPECT_EQ(loop.run(list.find("only"))->value, "second");
+  EXPECT_EQ(loop.run(list.find("none"))->value, std::nullopt);
+  // An answer is as old as the oldest that led to it.
+  a->freshness = Freshness::old;
+  EXPECT_EQ(loop.run(list.find("only"))->freshness, Freshness::old);
+  EXPECT_EQ(loop.run(list.find_part("none"))->freshness, Freshness::old);
+  a->freshness = Freshness::current;
+  EXPECT_EQ(loop.run(list.find("only"))->freshness, Freshness::current);
   // A table that cannot be asked is not one that says no: the next one does not answer for it.
   a->broken = true;
   const auto found = loop.run(list.find("only"));

@@ -86,7 +86,7 @@ struct TableTest : testing::Test {
   std::string ask(const Table& table, const std::string& key) {
     const auto found = loop.run(table.find(key));
     EXPECT_TRUE(found);
-    return found.value_or(std::nullopt).value_or("-");
+    return found.value_or(Found{}).value.value_or("-");
   }
   test::TestLoop loop;
 };

@@ -708,6 +708,42 @@ TEST(config::NextHop, Rows) {
     EXPECT_FALSE(config::parse_next_hop(wrong)) << wrong;
 }
 
+// A refusal is as sure as the answers that it rests on, and what comes in may rest on old ones.
+TEST(OldAnswers, TakeMailAndRefuseNone) {
+  test::TableFiles files;
+  test::TestLoop loop;
+  const auto set = std::make_shared<maps::TableSet>();
+  const auto add = [](maps::TableList& list) {
+    auto table = std::make_shared<test::FakeTable>();
+    list.tables.push_back(table);
+    return table;
+  };
+  add(set->domains)->values = {{"example.test", "ok"}};
+  const auto mailboxes = add(set->mailboxes), senders = add(set->senders);
+  mailboxes->values = {{"alice@example.test", "ok"}};
+  mailboxes->freshness = senders->freshness = maps::Freshness::old;
+  const maps::Reloader tables(loop.scope(), loop.pool(), files.config(), set);
+  LocalDirectory directory(files.config(), tables);
+  const auto recipient = [&](const std::string& address) {
+    const auto answer = loop.run(directory.recipient({address}));
+    return !answer ? "later" : *answer ? "taken" : to_string(answer->error().reason);
+  };
+  const auto sender = [&](const std::string& address) {
+    const auto answer = loop.run(directory.sender("alice@example.test", address));
+    return !answer ? "later" : *answer ? "taken" : to_string(answer->error().reason);
+  };
+  EXPECT_EQ(recipient("alice@example.test"), "taken");
+  EXPECT_EQ(recipient("nobody@example.test"), "later");
+  // The domains were asked just now, and nothing else had to be.
+  EXPECT_EQ(recipient("victim@remote.example"), "relaying");
+  EXPECT_EQ(sender("alice@example.test"), "taken");
+  EXPECT_EQ(sender("bob@example.test"), "later");
+  EXPECT_FALSE(loop.run(directory.plan({"nobody@example.test", ""})));
+  mailboxes->freshness = senders->freshness = maps::Freshness::current;
+  EXPECT_EQ(recipient("nobody@example.test"), "unknown");
+  EXPECT_EQ(sender("bob@example.test"), "not_owner");
+}
+
 // Each table in turn cannot be asked: whatever needs it is put off, and nothing is let through,
 // refused for good or bounced.
 TEST(BrokenTables, AreTemporary) {
