@@ -51,9 +51,9 @@ class Edge final : public process::Role {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
-    CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
-    CO_TRY(bare_line_feed_exempt_, auth::Networks::parse(config.smtp.bare_line_feed_exempt));
+    CO_TRY(exempt_, net::Networks::parse(config.limits.exempt));
+    CO_TRY(relay_from_, net::Networks::parse(config.smtp.relay_from));
+    CO_TRY(bare_line_feed_exempt_, net::Networks::parse(config.smtp.bare_line_feed_exempt));
     (void)co_await files_.start();
     const smtp::ServerSettings common{.hostname = config.server.hostname,
                                       .smtp = config.smtp,
@@ -201,7 +201,7 @@ class Edge final : public process::Role {
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;
   auth::RemoteLimiter limiter_;
-  auth::Networks exempt_, relay_from_, bare_line_feed_exempt_;
+  net::Networks exempt_, relay_from_, bare_line_feed_exempt_;
   net::LineChannel names_;
   tap::Hub hub_;
   QueueSinkFactory sinks_;

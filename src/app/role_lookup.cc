@@ -43,7 +43,7 @@ class Lookup final : public process::Role {
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
-    CO_TRY(auto exempt, auth::Networks::parse(setup_.config.limits.exempt));
+    CO_TRY(auto exempt, net::Networks::parse(setup_.config.limits.exempt));
     if (database_) CO_TRY_OK(co_await database_->start());
     auth_ = std::make_unique<auth::AuthService>(
         scope_, setup_.pool, setup_.config, std::move(exempt),

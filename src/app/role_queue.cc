@@ -46,7 +46,7 @@ class QueueRole final : public process::Role {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY(relay_from_, auth::Networks::parse(config.smtp.relay_from));
+    CO_TRY(relay_from_, net::Networks::parse(config.smtp.relay_from));
     CO_TRY(resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver}));
     if (!config.relay.source_address.empty())
       CO_TRY_OK(net::check_literal(config.relay.source_address));
@@ -262,7 +262,7 @@ class QueueRole final : public process::Role {
   net::Scope scope_;
   tap::Hub hub_;
   net::LineChannel lookup_;
-  auth::Networks relay_from_;
+  net::Networks relay_from_;
   route::RemoteDirectory directory_;
   auth::RemoteLimiter limiter_;
   auth::ProgramLimiter program_limiter_{setup_.config.submission, limiter_};

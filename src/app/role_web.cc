@@ -73,8 +73,8 @@ class WebRole final : public process::Role, private web::Backend {
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
-    CO_TRY(exempt_, auth::Networks::parse(config.limits.exempt));
-    CO_TRY(operators_, auth::Networks::parse(config.web.metrics_from));
+    CO_TRY(exempt_, net::Networks::parse(config.limits.exempt));
+    CO_TRY(operators_, net::Networks::parse(config.web.metrics_from));
     std::vector<net::FilePart*> parts = {&authority_};
     if (!config.listen.https.empty()) {
       certificates_ = std::make_unique<process::Certificates>(
@@ -343,7 +343,7 @@ class WebRole final : public process::Role, private web::Backend {
   net::Event answered_{setup_.executor};
   std::vector<std::unique_ptr<Source>> sources_;
   web::Pages pages_;
-  auth::Networks exempt_, operators_;
+  net::Networks exempt_, operators_;
   net::ConnectionLimits limits_;
   Authority authority_{*this};
   std::unique_ptr<process::Certificates> certificates_;

@@ -2,9 +2,9 @@
 // queue to its spool. The store's own is lda/sink.h.
 #pragma once
 
-#include "auth/networks.h"
 #include "config/config.h"
 #include "net/line_channel.h"
+#include "net/networks.h"
 #include "net/scope.h"
 #include "net/socket.h"
 #include "queue/queue.h"
@@ -42,7 +42,7 @@ class SpoolSinkFactory final : public smtp::SinkFactory {
   struct Parts {
     queue::Queue& queue;
     net::LineChannel& lookup;
-    const auth::Networks& relay_from;
+    const net::Networks& relay_from;
   };
   SpoolSinkFactory(Parts parts, Door door) : parts_(parts), door_(door) {}
   std::unique_ptr<smtp::Sink> make() override;

@@ -10,7 +10,7 @@
 namespace posthorn::auth {
 
 Result<> AuthService::ban(const std::string& address, std::chrono::milliseconds time) {
-  if (address_bytes(address).empty())
+  if (net::address_bytes(address).empty())
     return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
   if (!throttle_.ban(address, time))
     return fail(ErrorKind::permanent, "too many addresses are banned by hand");

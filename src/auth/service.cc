@@ -24,8 +24,9 @@ constexpr auto kTryWaitMax = 20s;  // for others of the same address to be check
 }  // namespace
 
 AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
-                         Networks exempt, std::function<std::vector<std::string>()> domain_names,
-                         const Clock& clock, Sources sources)
+                         net::Networks exempt,
+                         std::function<std::vector<std::string>()> domain_names, const Clock& clock,
+                         Sources sources)
     : scope_(scope),
       pool_(pool),
       config_(config),

@@ -13,7 +13,6 @@
 
 #include "auth/authenticator.h"
 #include "auth/limiter.h"
-#include "auth/networks.h"
 #include "auth/throttle.h"
 #include "auth/user_file.h"
 #include "base/log.h"
@@ -22,6 +21,7 @@
 #include "net/blocking_pool.h"
 #include "net/keeper.h"
 #include "net/line_channel.h"
+#include "net/networks.h"
 #include "net/scope.h"
 #include "net/timer.h"
 #include "net/watched_files.h"
@@ -56,7 +56,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
  public:
   // domain_names gives the local domains of now, for logins that name none.
   AuthService(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
-              Networks exempt, std::function<std::vector<std::string>()> domain_names,
+              net::Networks exempt, std::function<std::vector<std::string>()> domain_names,
               const Clock& clock = Clock::system(), Sources sources = {});
 
   net::Task<> start();
@@ -137,7 +137,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   net::Scope& scope_;
   net::BlockingPool& pool_;
   const config::Config& config_;
-  Networks exempt_;
+  net::Networks exempt_;
   std::function<std::vector<std::string>()> domain_names_;
   const Clock& clock_;
   Sources sources_;

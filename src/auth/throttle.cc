@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <tuple>
 
-#include "auth/networks.h"
+#include "net/networks.h"
 
 namespace posthorn::auth {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::size_t kByHandMax = 10'000;
 constexpr std::size_t kNameMax = 64;
 
 std::string address_key(const std::string& address) {
-  const std::string bytes = address_bytes(address);
+  const std::string bytes = net::address_bytes(address);
   if (bytes.empty()) return "?" + address.substr(0, 64);
   return bytes.size() == 4 ? "4" + bytes : "6" + bytes.substr(0, 8);
 }
@@ -27,7 +27,7 @@ std::string account_key(const std::string& account) {
 }
 
 std::string network_of(const std::string& address) {
-  const std::string bytes = address_bytes(address);
+  const std::string bytes = net::address_bytes(address);
   return bytes.empty() ? address.substr(0, 64) : bytes.substr(0, bytes.size() == 4 ? 3 : 6);
 }
 
@@ -215,7 +215,7 @@ void Throttle::succeed(const Who& who) {
 }
 
 bool Throttle::ban(const std::string& address, std::chrono::milliseconds time) {
-  if (address_bytes(address).empty()) return false;
+  if (net::address_bytes(address).empty()) return false;
   const std::string key = address_key(address);
   if (by_hand_.size() >= kByHandMax && !by_hand_.contains(key)) {
     std::erase_if(by_hand_,
@@ -237,7 +237,7 @@ bool Throttle::is_banned_by_hand(const std::string& address) {
 
 bool Throttle::unban(std::string_view given) {
   const std::string address(given.substr(0, given.find('/')));
-  if (address_bytes(address).empty()) return false;
+  if (net::address_bytes(address).empty()) return false;
   const std::string own = address_key(address), network = network_of(address);
   bool was_banned = is_banned_by_hand(address);
   by_hand_.erase(own);

@@ -89,7 +89,7 @@ constexpr UnusedField kUnusedFields[] = {
 // Passwd-file's extra fields that shut somebody out. A network that is none lets nobody in, as with
 // Dovecot; "local" are its own processes, which do not come here.
 enum class Door { open, shut, networks, faulty };
-Door read_door(std::string_view word, Networks& networks) {
+Door read_door(std::string_view word, net::Networks& networks) {
   if (word == "nologin" || word.starts_with("nologin=")) return Door::shut;
   if (!word.starts_with("allow_nets=")) return Door::open;
   std::vector<std::string> texts;
@@ -99,7 +99,7 @@ Door read_door(std::string_view word, Networks& networks) {
       texts.emplace_back(text);
     left.remove_prefix(std::min(end + 1, left.size()));
   }
-  auto parsed = Networks::parse(texts);
+  auto parsed = net::Networks::parse(texts);
   if (!parsed) return Door::faulty;
   networks = *std::move(parsed);
   return Door::networks;
@@ -201,7 +201,7 @@ UserFile parse_users(std::string_view text, const std::string& path) {
           "{}:{}: nobody can log in as {}: {}; `posthorn user passwd` makes a hash that works",
           path, number, line.substr(0, place->key_size), *fault));
     for (const std::string_view word : words_of(extra_of(rest))) {
-      Networks networks;
+      net::Networks networks;
       const Door door = read_door(word, networks);
       if (door == Door::networks) file.allow_nets.insert_or_assign(key, std::move(networks));
       if (door == Door::shut || door == Door::faulty) file.hashes[key] = kNoHash;

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "auth/networks.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "net/networks.h"
 
 namespace posthorn::auth {
 
@@ -20,9 +20,9 @@ struct UserFile {
   std::map<std::string, std::string>
       hashes;  // by lower-case user name as it stands, with or without a domain
   // nologin: the hash is one that no password has.
-  std::map<std::string, Networks> allow_nets;      // of those who may log in from some only
-  std::map<std::string, std::string> quota_rules;  // of those who have any, with blanks between
-  std::vector<std::string> faults;                 // "file:line: reason"
+  std::map<std::string, net::Networks> allow_nets;  // of those who may log in from some only
+  std::map<std::string, std::string> quota_rules;   // of those who have any, with blanks between
+  std::vector<std::string> faults;                  // "file:line: reason"
   std::vector<std::string> faulty_names;  // whose line has a fault, as far as it names somebody
   std::vector<std::string> warnings;      // rules that do not count, hashes nobody can use
   std::vector<std::string> notes;         // fields that are not used, each once

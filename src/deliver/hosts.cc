@@ -7,25 +7,10 @@
 #include "deliver/outcomes.h"
 #include "deliver/transports.h"
 #include "message/mailbox_address.h"
+#include "net/networks.h"
 
 namespace posthorn::deliver {
 namespace {
-
-// Addresses that an MX of a stranger must not send us to: this host, this network, nowhere.
-bool is_private(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
-    const std::uint32_t a = ntohl(v4.s_addr);
-    return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 ||
-           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE ||
-           (a >> 22U) == 0x191;  // 100.64.0.0/10
-  }
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return true;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
-         IN6_IS_ADDR_SITELOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) ||
-         (v6.s6_addr[0] & 0xFEU) == 0xFC;
-}
 
 bool is_literal(const std::string& text) {
   std::array<unsigned char, 16> bytes{};
@@ -74,7 +59,7 @@ net::Task<std::expected<std::vector<Transports::Host>, Transports::NoWay>> Trans
     if (literal.starts_with("IPv6:") || literal.starts_with("ipv6:")) literal = literal.substr(5);
     if (!is_literal(literal))
       co_return none(kNoSuchDomain, {550, "5.1.2", "The address literal has a fault"});
-    if (is_private(literal) && !config_.relay.private_mx)
+    if (net::is_private(literal) && !config_.relay.private_mx)
       co_return none(kNoSuchDomain, {550, "5.1.2", "A private address is not delivered to"});
     co_return Out(std::vector<Host>{{literal, literal, port}});
   }
@@ -104,7 +89,7 @@ net::Task<std::expected<std::vector<Transports::Host>, Transports::NoWay>> Trans
   if (hosts.empty())
     co_return fail(ErrorKind::temporary, fmt::format("no MX host of {} has an address", domain));
   if (!config_.relay.private_mx) {
-    std::erase_if(hosts, [](const Host& host) { return is_private(host.address); });
+    std::erase_if(hosts, [](const Host& host) { return net::is_private(host.address); });
     if (hosts.empty() && unknown) co_return std::unexpected(*unknown);
     if (hosts.empty())
       co_return none(kRefused, {550, "5.4.4",

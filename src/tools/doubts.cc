@@ -7,12 +7,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "auth/networks.h"
 #include "base/ascii.h"
 #include "config/account_path.h"
 #include "config/next_hop.h"
 #include "config/quota.h"
 #include "maps/table.h"
+#include "net/networks.h"
 #include "net/socket.h"
 
 namespace posthorn::tools {
@@ -183,7 +183,7 @@ class Doubts {
   void look_at_networks() {
     const auto look = [&](std::string_view section, std::string_view key,
                           const std::vector<std::string>& texts) {
-      const auto networks = auth::Networks::parse(texts);
+      const auto networks = net::Networks::parse(texts);
       if (!networks) return;
       for (const std::string& warning : networks->warnings()) warn(section, key, warning, "");
     };

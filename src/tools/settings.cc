@@ -58,7 +58,7 @@ Result<> check_location(const config::Config& config) {
 
 // Who may send to anybody without a login. Half the Internet is an open relay as the whole is.
 Result<> check_relay_from(const std::vector<std::string>& texts) {
-  TRY(const auto networks, auth::Networks::parse(texts));
+  TRY(const auto networks, net::Networks::parse(texts));
   std::size_t far_apart = 0;
   for (const char* address : {"1.1.1.1", "9.9.9.9", "64.233.1.1", "130.89.1.1", "193.0.0.1",
                               "212.27.1.1", "2001:4860::1", "2400:cb00::1", "2a00:1450::1"})
@@ -258,7 +258,7 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   expect_names(settings, config);
   expect_folders(settings, config.store);
   expect_places(settings, config);
-  settings.expect("limits", "exempt", auth::Networks::parse(config.limits.exempt));
+  settings.expect("limits", "exempt", net::Networks::parse(config.limits.exempt));
   const auto expect_tables = [&](std::string_view key, const std::vector<std::string>& names) {
     for (const std::string& name : names)
       if (!name.empty()) settings.expect("maps", key, maps::parse_table_name(name));
@@ -272,7 +272,7 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
   expect_tables("relay_sasl", {config.maps.relay_sasl});
   expect_tables("vusers", config.maps.vusers);
   settings.expect("smtp", "relay_from", check_relay_from(config.smtp.relay_from));
-  settings.expect("web", "metrics_from", auth::Networks::parse(config.web.metrics_from));
+  settings.expect("web", "metrics_from", net::Networks::parse(config.web.metrics_from));
   if (!config.filter.spamd.empty())
     settings.expect("filter", "spamd", net::parse_address(config.filter.spamd));
   if (!config.relay.source_address.empty())

@@ -23,7 +23,7 @@ struct AnyUserTest : testing::Test {
   }
   void start() {
     service = std::make_unique<AuthService>(loop.scope(), loop.pool(), config,
-                                            *Networks::parse({"192.0.2.0/24"}),
+                                            *net::Networks::parse({"192.0.2.0/24"}),
                                             [] { return std::vector<std::string>{"home.test"}; });
     const auto started = loop.run(service->start());
     ASSERT_TRUE(started) << started.error().what;

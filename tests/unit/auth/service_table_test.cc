@@ -20,7 +20,7 @@ struct TableTest : testing::Test {
     config.auth.cache = 1h;
     table.values = {{"alice@example.test", "{PLAIN}good"}, {"bare", "{PLAIN}good"}};
     service = std::make_unique<AuthService>(
-        loop.scope(), loop.pool(), config, *Networks::parse({"0.0.0.0/0"}),
+        loop.scope(), loop.pool(), config, *net::Networks::parse({"0.0.0.0/0"}),
         [] { return std::vector<std::string>{"example.test"}; }, clock,
         Sources{&table, [this](std::string domain) { return has_domain(this, domain); }});
   }

@@ -39,8 +39,8 @@ struct ServiceTest : testing::Test {
   }
   AuthService& start(const std::vector<std::string>& exempt = {}) {
     service = std::make_unique<AuthService>(
-        loop.scope(), loop.pool(), config, *Networks::parse(exempt), [this] { return domains; },
-        clock);
+        loop.scope(), loop.pool(), config, *net::Networks::parse(exempt),
+        [this] { return domains; }, clock);
     const auto started = loop.run(service->start());
     EXPECT_TRUE(started) << (started ? "" : started.error().what);
     files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
@@ -455,7 +455,7 @@ TEST_F(ServiceTest, AStartWithAFaultyFileServesWhatItCan) {
   };
   const auto begin = [&] {
     service = std::make_unique<AuthService>(
-        loop.scope(), loop.pool(), config, *Networks::parse({"192.0.2.0/24"}),
+        loop.scope(), loop.pool(), config, *net::Networks::parse({"192.0.2.0/24"}),
         [this] { return domains; }, clock);
     EXPECT_TRUE(loop.run(service->start()));
     files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);
@@ -492,7 +492,7 @@ TEST_F(ServiceTest, AStartWithAFaultyFileUsesTheUsersOfBefore) {
   files->files().stop();
   loop.until([this] { return loop.scope().running() == 0; });
   service = std::make_unique<AuthService>(
-      loop.scope(), loop.pool(), config, *Networks::parse({"192.0.2.0/24"}),
+      loop.scope(), loop.pool(), config, *net::Networks::parse({"192.0.2.0/24"}),
       [this] { return domains; }, clock);
   EXPECT_TRUE(loop.run(service->start()));
   files = std::make_unique<test::Watched>(loop, config.maps.poll_interval, *service);

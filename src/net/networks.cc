@@ -1,10 +1,10 @@
-#include "auth/networks.h"
+#include "net/networks.h"
 
 #include <arpa/inet.h>
 #include <charconv>
 #include <fmt/format.h>
 
-namespace posthorn::auth {
+namespace posthorn::net {
 
 std::string address_bytes(const std::string& address) {
   std::string bytes(16, '\0');
@@ -12,6 +12,21 @@ std::string address_bytes(const std::string& address) {
   if (inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return {};
   constexpr std::string_view kMapped("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
   return bytes.starts_with(kMapped) ? bytes.substr(12) : bytes;
+}
+
+bool is_private(const std::string& address) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
+    const std::uint32_t a = ntohl(v4.s_addr);
+    return (a >> 24U) == 127 || (a >> 24U) == 10 || (a >> 24U) == 0 || (a >> 20U) == 0xAC1 ||
+           (a >> 16U) == 0xC0A8 || (a >> 16U) == 0xA9FE || (a >> 28U) >= 0xE ||
+           (a >> 22U) == 0x191;  // 100.64.0.0/10
+  }
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return true;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
+         IN6_IS_ADDR_SITELOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) || IN6_IS_ADDR_V4MAPPED(&v6) ||
+         (v6.s6_addr[0] & 0xFEU) == 0xFC;
 }
 
 Result<Networks> Networks::parse(const std::vector<std::string>& texts) {
@@ -59,4 +74,4 @@ bool Networks::contains(const std::string& address) const {
   return false;
 }
 
-}  // namespace posthorn::auth
+}  // namespace posthorn::net

@@ -6,10 +6,12 @@
 
 #include "base/result.h"
 
-namespace posthorn::auth {
+namespace posthorn::net {
 
 // 4 or 16 bytes, or none; an IPv4-mapped IPv6 address is the IPv4 address it means.
 std::string address_bytes(const std::string& address);
+// An address that a stranger must not send us to: of this host, this network, nowhere; or no address.
+bool is_private(const std::string& address);
 
 // "127.0.0.0/8", "::1/128"; an IPv4-mapped IPv6 address is the IPv4 address.
 class Networks {
@@ -28,4 +30,4 @@ class Networks {
   std::vector<std::string> warnings_;
 };
 
-}  // namespace posthorn::auth
+}  // namespace posthorn::net
