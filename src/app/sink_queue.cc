@@ -1,5 +1,5 @@
-// QueueSink: what edge's SMTP sessions give their messages to: the queue, over its inner socket, and
-// acknowledged only when the queue has it on disk.
+// QueueSink: what edge's SMTP sessions give their messages to: the queue, over its inner socket,
+// and acknowledged only when the queue has it on disk.
 #include <algorithm>
 
 #include "app/sinks.h"

@@ -63,8 +63,9 @@ class SubmissionLimits final : public Limiter {
   std::map<std::string, Counts> accounts_;
 };
 
-// In the queue: what programs of one account of this machine may send in an hour, besides the bounds
-// that the account has as a user. Root may send what it likes: cron, what watches the machine.
+// In the queue: what programs of one account of this machine may send in an hour, besides the
+// bounds that the account has as a user. Root may send what it likes: cron, what watches the
+// machine.
 class ProgramLimiter final : public Limiter {
  public:
   ProgramLimiter(const config::Submission& config, Limiter& users,

@@ -1,6 +1,6 @@
 // Whether logins, mailboxes and maps/senders fit together: who may log in has a mailbox, who has a
-// mailbox can log in, and who may send as somebody is one who can. Tables that cannot be listed, and
-// servers that take everybody, say nothing.
+// mailbox can log in, and who may send as somebody is one who can. Tables that cannot be listed,
+// and servers that take everybody, say nothing.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,8 @@
 // RowWatch: the rows of PostgreSQL's tables, looked at as `check` looks at them, beside the work of
 // the running server: after the start, after a reload, when the database comes back, and when a
-// table has changed. On a thread and a connection of its own, so many rows at most, and with a pause
-// after each look that grows with what it took. What it finds is told once, and kept for `status`.
+// table has changed. On a thread and a connection of its own, so many rows at most, and with a
+// pause after each look that grows with what it took. What it finds is told once, and kept for
+// `status`.
 #pragma once
 
 #include <atomic>

@@ -66,8 +66,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   void tell(const config::Finding& finding) const override;
   void stop();
 
-  // The users files as the next commit() puts them to use; nullptr: they are elsewhere, or cannot be
-  // read. Between prepare() and commit().
+  // The users files as the next commit() puts them to use; nullptr: they are elsewhere, or cannot
+  // be read. Between prepare() and commit().
   using UserFilePtr = std::shared_ptr<const UserFile>;
   std::pair<UserFilePtr, UserFilePtr> prepared() const;
 

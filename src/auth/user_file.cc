@@ -70,8 +70,8 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
-// What Dovecot would do by a field of the last one (passwd-file's extra fields) and this server does
-// not.
+// What Dovecot would do by a field of the last one (passwd-file's extra fields) and this server
+// does not.
 struct UnusedField {
   std::string_view name;
   config::Weight weight;

@@ -1,8 +1,8 @@
 // conf/users: accounts in Dovecot's passwd-file form,
 // user:{SCHEME}hash:uid:gid:gecos:home:shell:extra, or as in a table: user, blanks, hash. Of the
-// fields behind the hash only those in the last one are used that bound somebody: userdb_quota_rule=…
-// and its like, nologin, allow_nets=…. What else a line holds is kept when it is edited, and what
-// Dovecot would do with it is told.
+// fields behind the hash only those in the last one are used that bound somebody:
+// userdb_quota_rule=… and its like, nologin, allow_nets=…. What else a line holds is kept when it
+// is edited, and what Dovecot would do with it is told.
 #pragma once
 
 #include <map>

@@ -50,10 +50,10 @@ std::string begin_line(Level level, std::string_view event, std::string_view ses
                      queue);
 }
 
-// A file or standard output, which may be a pipe that nobody reads for a while, or a full disk. Mail
-// must not wait for it: a line that finds no room is dropped, and how many were is told as soon as
-// one does. A line of a file is one write, so that those of several roles do not run into each
-// other.
+// A file or standard output, which may be a pipe that nobody reads for a while, or a full disk.
+// Mail must not wait for it: a line that finds no room is dropped, and how many were is told as
+// soon as one does. A line of a file is one write, so that those of several roles do not run into
+// each other.
 class Output final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit Output(File file) { take(std::move(file)); }

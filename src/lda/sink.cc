@@ -120,9 +120,9 @@ class StoreSink final : public smtp::Sink {
     std::size_t prefix = 0;  // of our own fields above the message
   };
 
-  // RFC 5228 section 2.10.6: what cannot be done ends in the INBOX, never in a mail that waits for a
-  // folder which cannot be. Courier's and Cyrus' names (INBOX.Work, INBOX/Work) reach Work, unless
-  // there is a folder of just that name.
+  // RFC 5228 section 2.10.6: what cannot be done ends in the INBOX, never in a mail that waits for
+  // a folder which cannot be. Courier's and Cyrus' names (INBOX.Work, INBOX/Work) reach Work,
+  // unless there is a folder of just that name.
   net::Awaitable<std::string> mailbox_of(const One& one, const std::string& wanted) {
     const auto exact = co_await one.account->find_mailbox_nocase(wanted);
     if (exact && *exact == wanted) co_return wanted;

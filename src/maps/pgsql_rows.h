@@ -1,6 +1,6 @@
 // The rows of PostgreSQL's tables as a list, for who checks them all: `posthorn check`, and the
-// running server beside its work, up to a bound. A row is read as a line of the text file that holds
-// the same, and believed no more: what such a line could not say is a fault.
+// running server beside its work, up to a bound. A row is read as a line of the text file that
+// holds the same, and believed no more: what such a line could not say is a fault.
 #pragma once
 
 #include <atomic>

@@ -10,7 +10,8 @@ namespace posthorn::net {
 
 // 4 or 16 bytes, or none; an IPv4-mapped IPv6 address is the IPv4 address it means.
 std::string address_bytes(const std::string& address);
-// An address that a stranger must not send us to: of this host, this network, nowhere; or no address.
+// An address that a stranger must not send us to: of this host, this network, nowhere; or no
+// address.
 bool is_private(const std::string& address);
 
 // "127.0.0.0/8", "::1/128"; an IPv4-mapped IPv6 address is the IPv4 address.

@@ -62,8 +62,8 @@ constexpr const char* kEverybodyReads[] = {
 };
 
 // Where the C library's modules for the names of accounts look (nsswitch.conf): passwd, which is
-// replaced by a new file when an account is made, and what sssd, systemd, nscd and libnss-extrausers
-// lay open to everybody. Sockets need no rule.
+// replaced by a new file when an account is made, and what sssd, systemd, nscd and
+// libnss-extrausers lay open to everybody. Sockets need no rule.
 constexpr const char* kAccountNames[] = {"/etc", "/var/lib/sss/mc", "/run/systemd/userdb",
                                          "/run/nscd", "/var/lib/extrausers"};
 

@@ -8,8 +8,8 @@ namespace posthorn::process {
 
 Result<> prepare_folders(const config::Config& config);
 
-// For the keys that mail is signed with: who is not root keeps what he makes; else it is root's, and
-// the queue's group may read it. A folder that is there stays as it is.
+// For the keys that mail is signed with: who is not root keeps what he makes; else it is root's,
+// and the queue's group may read it. A folder that is there stays as it is.
 Result<> make_key_folder(const Path& path, const config::Config& config);
 Result<> give_to_queue(const Path& path, const config::Config& config, mode_t mode);
 

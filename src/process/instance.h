@@ -1,5 +1,5 @@
-// The instance: one server on the same paths.run, told by a lock that the kernel lets go of when its
-// process ends.
+// The instance: one server on the same paths.run, told by a lock that the kernel lets go of when
+// its process ends.
 #pragma once
 
 #include <optional>

@@ -9,8 +9,8 @@ namespace posthorn::process {
 
 // A datagram to NOTIFY_SOCKET, if set.
 void notify_systemd(std::string_view state);
-// How often it wants a sign of life: WATCHDOG_USEC, halved, if it is meant for this process. Removes
-// the variables.
+// How often it wants a sign of life: WATCHDOG_USEC, halved, if it is meant for this process.
+// Removes the variables.
 std::optional<std::chrono::milliseconds> take_watchdog();
 
 }  // namespace posthorn::process

@@ -79,10 +79,10 @@ net::Task<std::string> Queue::returned_text(const Stored& stored, bool whole) {
   });
 }
 
-// Who reads what is sent to the sender: an address of ours may be an alias, which is looked up here,
-// for the queue delivers to mailboxes. Where nobody has it, the account that sent the message is
-// told, and of a program's (www-data's), which need not have a mailbox, postmaster. An Error: that
-// is not known now.
+// Who reads what is sent to the sender: an address of ours may be an alias, which is looked up
+// here, for the queue delivers to mailboxes. Where nobody has it, the account that sent the message
+// is told, and of a program's (www-data's), which need not have a mailbox, postmaster. An Error:
+// that is not known now.
 net::Task<std::vector<std::string>> Queue::who_is_told(const Stored& stored,
                                                        const log::Logger& log) {
   using message::SentBy;

@@ -1,6 +1,6 @@
-// RoomDirectory: a directory that also knows whether the accounts that mail is for have room. It asks
-// the account's rules of whoever knows logins, and the room of the store that has the account, by
-// the question "room" of store/room.h. What cannot be asked refuses nothing.
+// RoomDirectory: a directory that also knows whether the accounts that mail is for have room. It
+// asks the account's rules of whoever knows logins, and the room of the store that has the account,
+// by the question "room" of store/room.h. What cannot be asked refuses nothing.
 #pragma once
 
 #include <functional>

@@ -6,8 +6,8 @@
 //   subscriptions        a name a line, in modified UTF-7 with '.'; or version 2: "V\t2", an empty
 //                        line, then levels divided by tabs. Read in both forms, written in the one
 //                        it had.
-//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty file
-//                        dovecot-uidvalidity.<the same> beside it
+//   dovecot-uidvalidity  the highest UIDVALIDITY that was given out, eight hex digits; an empty
+//                        file dovecot-uidvalidity.<the same> beside it
 //
 // Sans-I/O: texts in, values out. Lines that make no sense are passed over.
 #pragma once
@@ -34,13 +34,13 @@ bool is_keyword(std::string_view name);
 // grown, it is written anew with what counts.
 //
 //   <number> <name>        a keyword from 26 on; no name: it has none any more
-//   #<numbers> <base name> the keywords from 26 on that a message has, "26-29,31"; none: none any more
+//   #<numbers> <base name> the keywords from 26 on that a message has, "26-29,31"; none: no more
 //   =<bits, hex> <base name> the same as a mask of 64 bits, as it was written before
 //
 //   a crash                       leaves
-//   before or within the append   the old state; the part of a line behind the last line end is none
-//   after the sync, before the    the new state: the file is read when the index is new or older than
-//   index has it                  a power cut, and for every message that the index does not know
+//   before or within the append   the old state; what stands behind the last line end is no line
+//   after the sync, before the    the new state: the file is read when the index is new or older
+//   index has it                  than a power cut, and for each message that the index lacks
 //   while it is written anew      the old file or the new one, whole
 //
 // A number is given to another name only when no message and no line has it any more.

@@ -128,8 +128,8 @@ void Engine::remove_aside(const Path& aside) {
     log_.warn(event::store_failed, {{"error", removed.error().what}});
 }
 
-// On a full disk the index lives in memory, so that mail can be read, marked and removed, which needs
-// no room; a small reserve is kept for the uidlist's next lines.
+// On a full disk the index lives in memory, so that mail can be read, marked and removed, which
+// needs no room; a small reserve is kept for the uidlist's next lines.
 void Engine::follow_room(const Path& file) {
   const SteadyTime now_steady = std::chrono::steady_clock::now();
   if (index_.is_in_transaction()) return;

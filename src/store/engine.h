@@ -9,9 +9,9 @@
 //   deliver  message synced, UID leased (synced),      between: there with that UID, or not at all
 //            name with the UID in new/ or cur/ synced,
 //            uidlist line, index row
-//   found    UID leased, uidlist line, both synced,    between: not shown yet; its UID is the line's
+//   found    UID leased, uidlist line, both synced,    between: not shown yet; the line has its UID
 //            index row, told
-//   flags    file renamed, index row                   between: the next look takes them from the name
+//   flags    file renamed, index row                   between: the next look reads the name
 //   expunge  file removed, index row                   between: the next look sees it gone
 //   move     keywords beyond z synced for the new      between: it is found in the folder it is in
 //            name, file renamed, folders synced,
@@ -251,8 +251,8 @@ class Engine {
   Result<Uid> take_uid(State& state, Uid wish);
   static std::vector<MessageRow*> take_known_uids(const State& state, ListedUids& listed,
                                                   std::vector<MessageRow>& rows);
-  // On an Error no row has one, and nothing that may be told has changed. are_all: no file but these
-  // and those of the index is there, so other lines of the uidlist may go.
+  // On an Error no row has one, and nothing that may be told has changed. are_all: no file but
+  // these and those of the index is there, so other lines of the uidlist may go.
   Result<> assign_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
   Result<> give_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
   Result<> append_uids(State& state, const std::vector<MessageRow>& rows, const ListedUids& listed);

@@ -116,8 +116,8 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
   return {};
 }
 
-// The mailboxes of all groups, with what others dropped there meanwhile, so that our own changes can
-// be told apart.
+// The mailboxes of all groups, with what others dropped there meanwhile, so that our own changes
+// can be told apart.
 std::map<std::int64_t, Engine::CommitMailbox> Engine::prepare_mailboxes(
     const std::vector<CommitGroup>& groups, Changes& changes) {
   std::map<std::int64_t, CommitMailbox> mailboxes;

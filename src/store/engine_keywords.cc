@@ -1,4 +1,5 @@
-// Keywords of a mailbox: names and numbers, kept in step with dovecot-keywords and posthorn-keywords.
+// Keywords of a mailbox: names and numbers, kept in step with dovecot-keywords and
+// posthorn-keywords.
 #include <algorithm>
 #include <bit>
 #include <set>
@@ -85,10 +86,10 @@ Result<> Engine::append_high(State& state, const std::string& lines) {
   return done;
 }
 
-// The file anew, with what counts, and the lines behind it. The index has the keywords of the messages
-// that it knows; for a message that it does not know yet the file's own mark stays. One that had a
-// mark and has no such keyword any more keeps a mark that says so: an index from before a power cut
-// may still have it.
+// The file anew, with what counts, and the lines behind it. The index has the keywords of the
+// messages that it knows; for a message that it does not know yet the file's own mark stays. One
+// that had a mark and has no such keyword any more keeps a mark that says so: an index from before
+// a power cut may still have it.
 Result<> Engine::write_high(State& state, const KeywordNames& names, const std::string& lines) {
   TRY(HighKeywords before, read_high_keywords(state.path));
   std::string text;
@@ -275,8 +276,8 @@ Result<bool> Engine::add_keywords(State& state, const std::vector<std::string_vi
     bits.set(*number);
   }
   if (free.is_forgetting) {
-    // No power cut may bring back a letter, or a message, that had the number before; and no line may
-    // give its new name to a message: those of messages that are gone go.
+    // No power cut may bring back a letter, or a message, that had the number before; and no line
+    // may give its new name to a message: those of messages that are gone go.
     TRY_OK(disk().sync_folder(state.path / "cur"));
     TRY_OK(write_high(state, *known, ""));
   } else {

@@ -286,7 +286,8 @@ Result<> Engine::make_name(const Entry& entry, State& to, Promise& promise) {
 }
 
 // Where keywords beyond z are among them, the names are made before the first file goes, and the
-// marks for them are on disk: a file that a crash leaves in the other folder has its keywords there.
+// marks for them are on disk: a file that a crash leaves in the other folder has its keywords
+// there.
 Result<std::vector<Engine::Promise>> Engine::promise_names(const State& from,
                                                            const std::vector<Uid>& uids, State& to,
                                                            Changes& changes) {
@@ -340,8 +341,8 @@ std::vector<std::string> Engine::keyword_names(const State& state, const Keyword
   return {names.begin(), names.end()};
 }
 
-// No keyword is lost on the way: the target learns them all before the first message goes. false: it
-// has no room for them.
+// No keyword is lost on the way: the target learns them all before the first message goes. false:
+// it has no room for them.
 Result<bool> Engine::knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
                                     Changes& changes) {
   to.promised_keywords = {};

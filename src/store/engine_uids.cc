@@ -175,8 +175,8 @@ Result<> Engine::lease(State& state, Uid end, ModSeq modseq_end) {
   const Stamp before = stamp_of(path);
   std::string guid = state.row.guid;
   if (before != state.row.uidlist || before == Stamp{} || state.is_list_doubtful) {
-    // Not the file that we know: its header may have another form. What another program has put into
-    // it is kept for the next look.
+    // Not the file that we know: its header may have another form. What another program has put
+    // into it is kept for the next look.
     TRY(const auto text, read_uidlist(state));
     const auto list = text ? parse_uidlist(*text) : std::nullopt;
     const bool is_same = list && list->uidvalidity == state.row.uidvalidity;
@@ -304,8 +304,8 @@ Result<> Engine::prepare_uids(State& state) {
   return reread_uidlist(state, listed);
 }
 
-// The next UID for a name that is to be made, or the wish if it is above all that were given out. No
-// other program gives out one of a leased block, so no lock is needed.
+// The next UID for a name that is to be made, or the wish if it is above all that were given out.
+// No other program gives out one of a leased block, so no lock is needed.
 Result<Uid> Engine::take_uid(State& state, Uid wish) {
   if (state.row.uidnext >= kUidMax)
     return fail(ErrorKind::permanent, state.path.native() + ": no UID is left");
@@ -356,9 +356,10 @@ std::vector<MessageRow*> Engine::take_known_uids(const State& state, ListedUids&
   return fresh;
 }
 
-// Gives each row its UID: the one that the uidlist or the file's name has, else the next. Rows stand
-// in the order in which new UIDs are to be given; afterwards they are sorted by UID. When it is done
-// each UID is on disk beside the name of its file: none is lost by a power cut, so it may be told.
+// Gives each row its UID: the one that the uidlist or the file's name has, else the next. Rows
+// stand in the order in which new UIDs are to be given; afterwards they are sorted by UID. When it
+// is done each UID is on disk beside the name of its file: none is lost by a power cut, so it may
+// be told.
 Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows, bool are_all) {
   if (rows.empty()) return {};
   const Uid before = state.row.uidnext;

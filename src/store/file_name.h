@@ -4,9 +4,9 @@
 //
 // What stands before ":2," is the base name, which never changes; what follows are flags in the
 // order of ASCII: D draft, F flagged, P passed, R replied, S seen, T trashed (deleted), a to z
-// keywords. Letters that we do not know are kept. V= is our own addition (adr/0012): the UID that the
-// message was given, on disk as soon as its name is; programs that do not know it leave it alone.
-// Sans-I/O.
+// keywords. Letters that we do not know are kept. V= is our own addition (adr/0012): the UID that
+// the message was given, on disk as soon as its name is; programs that do not know it leave it
+// alone. Sans-I/O.
 #pragma once
 
 #include <optional>

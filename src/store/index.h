@@ -5,9 +5,10 @@
 // is whole but may lack its newest transactions. What makes that safe:
 //
 //   lost row           how it comes back
-//   a new message      its file is synced in new/ or cur/; the folder's time differs from the one in
-//                      the index, the next look finds the file; its UID is that of the uidlist line,
-//                      else the one in its name. One or the other was synced before it was told.
+//   a new message      its file is synced in new/ or cur/; the folder's time differs from the one
+//                      in the index, the next look finds the file; its UID is that of the uidlist
+//                      line, else the one in its name. One or the other was synced before it was
+//                      told.
 //   uidnext            the uidlist's N, synced before a UID of its block was used; taken when the
 //                      machine was started since (meta.boot_id) or the index is new. After a mere
 //                      kill the index is exact.
@@ -18,8 +19,8 @@
 //   uidvalidity floor  dovecot-uidvalidity, synced before the value is used
 //   mod-sequences      the uidlist's M, synced before one up to it was told. Behind a power cut the
 //                      mailbox begins there, and all its messages count as changed then: what was
-//                      told of them may be lost with their rows. A rebuilt index begins above all of
-//                      before, at M or the milliseconds since 1970.
+//                      told of them may be lost with their rows. A rebuilt index begins above all
+//                      of before, at M or the milliseconds since 1970.
 #pragma once
 
 #include <optional>
@@ -80,8 +81,8 @@ class Index {
   // (is_new()).
   Result<> open(Disk& disk, const Path& file);
   // On a full disk it lives in memory: what the file held is copied, and the file put aside as
-  // <file>.stale. It comes back when there is room again. If the process ends meanwhile, open() takes
-  // the file from aside (was_stale()), which then lacks the newest rows as after a power cut.
+  // <file>.stale. It comes back when there is room again. If the process ends meanwhile, open()
+  // takes the file from aside (was_stale()), which then lacks the newest rows as after a power cut.
   Result<> to_memory(Disk& disk, const Path& file);
   Result<> to_disk(Disk& disk, const Path& file);
   Result<> open_in_memory();

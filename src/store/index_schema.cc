@@ -21,7 +21,8 @@ CREATE TABLE keywords(
   mailbox INTEGER, number INTEGER, name BLOB, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;
 CREATE TABLE messages(
   mailbox INTEGER, uid INTEGER, base BLOB NOT NULL, place INTEGER, info BLOB, has_info INTEGER,
-  flags INTEGER, keywords INTEGER, modseq INTEGER, date INTEGER, size INTEGER, wire_size INTEGER, exact INTEGER,
+  flags INTEGER, keywords INTEGER, modseq INTEGER, date INTEGER,
+  size INTEGER, wire_size INTEGER, exact INTEGER,
   PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
 CREATE INDEX messages_in_new ON messages(mailbox, uid) WHERE place = 0;
 CREATE INDEX messages_without_size ON messages(mailbox, uid) WHERE wire_size = 0;
@@ -32,8 +33,8 @@ CREATE TABLE records(
 PRAGMA user_version = 3;
 )";
 
-// From version 1, where the names were one text, a line a number, and messages.keywords was a mask of
-// 64 bits. Such a number is read still: a set that a number cannot hold is a blob now.
+// From version 1, where the names were one text, a line a number, and messages.keywords was a mask
+// of 64 bits. Such a number is read still: a set that a number cannot hold is a blob now.
 constexpr const char* kUpgradeKeywords = R"(
 CREATE TABLE keywords(
   mailbox INTEGER, number INTEGER, name BLOB, PRIMARY KEY(mailbox, number)) WITHOUT ROWID;
@@ -41,8 +42,8 @@ ALTER TABLE mailboxes DROP COLUMN keywords;
 PRAGMA user_version = 2;
 )";
 
-// From version 2, which kept what IMAP said of a message as text, a row a kind. It is made again when
-// a client asks; no other row changes.
+// From version 2, which kept what IMAP said of a message as text, a row a kind. It is made again
+// when a client asks; no other row changes.
 constexpr const char* kUpgradeRecords = R"(
 DROP TABLE cache;
 CREATE TABLE records(
@@ -98,8 +99,8 @@ Result<> rename_part(Disk& disk, const Path& from, const Path& to, std::string_v
   return disk.rename(with_suffix(from, suffix), with_suffix(to, suffix));
 }
 
-// The database goes aside before its log, and comes back behind it. So where a crash came between the
-// two, either way, the log lies here and the database aside.
+// The database goes aside before its log, and comes back behind it. So where a crash came between
+// the two, either way, the log lies here and the database aside.
 //
 //   file    file-wal  .stale  .stale-wal
 //   yes     any       no      no          in use

@@ -1,10 +1,10 @@
-// Keywords: which of its mailbox's keywords a message has, as numbers; KeywordNames: what the numbers
-// are called. Numbers 0 to 25 are the letters a to z of the file names (and of dovecot-keywords),
-// those from 26 on stand in posthorn-keywords (dovecot_files.h).
+// Keywords: which of its mailbox's keywords a message has, as numbers; KeywordNames: what the
+// numbers are called. Numbers 0 to 25 are the letters a to z of the file names (and of
+// dovecot-keywords), those from 26 on stand in posthorn-keywords (dovecot_files.h).
 //
-// A set takes 8 bytes in a message's Entry, however many keywords a mailbox has: numbers below 63 are
-// bits in place; a set with a higher one is a list on the heap that never changes and that all its
-// copies share, over threads too. A KeywordPool makes equal lists one.
+// A set takes 8 bytes in a message's Entry, however many keywords a mailbox has: numbers below 63
+// are bits in place; a set with a higher one is a list on the heap that never changes and that all
+// its copies share, over threads too. A KeywordPool makes equal lists one.
 #pragma once
 
 #include <bitset>
@@ -98,8 +98,8 @@ class KeywordPool {
 };
 
 // Names are the same in any case (RFC 3501 section 2.3.2 leaves it open; Dovecot has it so). Two
-// numbers may have one name, when another program gave a letter to what had a number here: the lower
-// one counts, and the name is told once.
+// numbers may have one name, when another program gave a letter to what had a number here: the
+// lower one counts, and the name is told once.
 class KeywordNames {
  public:
   static std::shared_ptr<const KeywordNames> none();

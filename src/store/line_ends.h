@@ -58,7 +58,8 @@ std::uint64_t wire_size_of(std::string_view text, char before = '\0');
 class CrlfReader {
  public:
   CrlfReader() = default;
-  // A NUL may stand in no literal (RFC 3501 section 9, CHAR8): clients are shown 0x80, as Dovecot does.
+  // A NUL may stand in no literal (RFC 3501 section 9, CHAR8): clients are shown 0x80, as Dovecot
+  // does.
   enum class Nul { shown, kept };
   CrlfReader(const File& file, std::uint64_t begin, std::uint64_t end, Nul nul = Nul::shown);
 

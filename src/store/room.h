@@ -1,7 +1,7 @@
 // Limits between the roles, the store's half. The store asks lookup for an account's rules, which
 // stand with its login; lookup asks the store whether an account has room, so that mail for a full
-// one is refused while its sender still has it (route/room_directory.h is that half). What cannot be
-// asked refuses nothing.
+// one is refused while its sender still has it (route/room_directory.h is that half). What cannot
+// be asked refuses nothing.
 //
 //   store -> lookup   quota account=                    rules=
 //   lookup -> store   room account= rules= size=        ok or full, bytes= messages=

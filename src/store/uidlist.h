@@ -8,9 +8,9 @@
 //
 // N is the end of the block of UIDs that is leased: it is synced before any UID of the block is
 // used (engine_uids.cc). M is the same for mod-sequences; Dovecot keeps it as a field that it does
-// not know. The lines are synced before a UID is told that no file name carries (file_name.h). Lines
-// behind the last whole, ascending one are no part of it (a write that
-// a power cut tore). Version 1 ("1 <uidvalidity> <next uid>", "<uid> <name>") is read. Sans-I/O.
+// not know. The lines are synced before a UID is told that no file name carries (file_name.h).
+// Lines behind the last whole, ascending one are no part of it (a write that a power cut tore).
+// Version 1 ("1 <uidvalidity> <next uid>", "<uid> <name>") is read. Sans-I/O.
 #pragma once
 
 #include <optional>

@@ -107,7 +107,8 @@ net::Task<Outcome> lsub(Parser& parser, Responses& responses, const User& user) 
     if (!info.is_subscribed || !wanted) continue;
     if (list_matches(*wanted, info.name, '.'))
       found.insert_or_assign(info.name, info.is_selectable);
-    // RFC 3501 section 6.3.9: with %, a level above a subscribed name that is not subscribed itself.
+    // RFC 3501 section 6.3.9: with %, a level above a subscribed name that is not subscribed
+    // itself.
     if (!wanted->ends_with('%')) continue;
     for (std::string_view above = store::parent_of(info.name); !above.empty();
          above = store::parent_of(above))

@@ -83,8 +83,8 @@ struct Command {
 
 std::span<const Command> commands();
 
-// The command whose name comes next ("UID FETCH" is one), and the place behind it; nullptr: there is
-// none of this name.
+// The command whose name comes next ("UID FETCH" is one), and the place behind it; nullptr: there
+// is none of this name.
 const Command* take_command(Parser& parser);
 
 // RFC 3501 section 3, as far as it is after the login.
