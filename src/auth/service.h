@@ -89,6 +89,7 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
 
  private:
   net::Task<Verdict> judge(Attempt attempt);
+  static void tell_failure(const log::Logger& log, const Attempt& attempt, std::string_view reason);
   net::Task<std::optional<Throttle::Try>> begin_try(Throttle::Who who);
   struct Token {
     std::string account, service, session;

@@ -59,83 +59,85 @@ Listener::~Listener() {
   stop();
 }
 
+// What becomes of a call: a session, or a word why not.
+struct Listener::Acceptor {
+  // A new connection has room for it.
+  static void say(int fd, const std::string& text) {
+    if (!text.empty()) (void)!::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(fd, SHUT_WR);
+  }
+
+  // No descriptor left: who is silent longest gives one up. If there is none, the reserve takes
+  // the next caller's place, who is told to come back.
+  static bool shed(State& state) {
+    metrics::count(metric::limits_hit, "descriptors");
+    if (state.options.limits != nullptr && state.options.limits->make_room()) return true;
+    const auto now = Clock::system().steady_now();
+    if (now - state.warned > 10s) {
+      state.warned = now;
+      state.log.error(event::listener_paused, {{"name", state.options.name}});
+    }
+    state.reserve.close();
+    if (const File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr,
+                                    SOCK_CLOEXEC | SOCK_NONBLOCK));
+        socket.is_open())
+      say(socket.fd(), state.options.refusal);
+    state.reserve = File(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return false;
+  }
+
+  static void welcome(State& state, File socket) {
+    const int fd = socket.fd();
+    auto stream = std::make_unique<SocketStream>(state.scope.executor(), std::move(socket));
+    if (stream->peer().address.empty()) return;  // gone already
+    ConnectionLimits::Slot slot;
+    if (state.options.limits != nullptr) {
+      auto taken = state.options.limits->take(
+          stream->peer(), state.options.name,
+          [one = stream.get(), text = &state.options.refusal] { one->turn_away(*text); });
+      if (!taken) {
+        metrics::count(metric::limits_hit, taken.error().bound);
+        const auto now = Clock::system().steady_now();
+        if (now - state.warned > 1s) {
+          state.warned = now;
+          state.log.warn(event::connection_refused, {{"name", state.options.name},
+                                                     {"address", stream->peer().address},
+                                                     {"bound", taken.error().bound}});
+        }
+        say(fd, state.options.refusal);
+        return;
+      }
+      slot = *std::move(taken);
+      stream->watch(slot.watch());
+    }
+    state.scope.spawn(run_session(state.session, std::move(slot), std::move(stream)));
+  }
+
+  static Awaitable<void> accept(std::shared_ptr<State> state) {
+    int in_a_row = 0;
+    while (!state->stopped) {
+      File socket(::accept4(state->descriptor.native_handle(), nullptr, nullptr,
+                            SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (socket.is_open()) {
+        welcome(*state, std::move(socket));
+        if (++in_a_row % kAcceptedAtOnce == 0)
+          co_await asio::post(state->scope.executor(), asio::use_awaitable);
+        continue;
+      }
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        co_await sleep(shed(*state) ? 1ms : 100ms);
+        continue;
+      }
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep(100ms);
+      const auto [error] =
+          co_await state->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                                asio::experimental::as_tuple(asio::use_awaitable));
+      if (error && error != asio::error::operation_aborted) co_await sleep(100ms);
+    }
+  }
+};
+
 void Listener::start() {
-  struct Acceptor {
-    // A new connection has room for it.
-    static void say(int fd, const std::string& text) {
-      if (!text.empty()) (void)!::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      ::shutdown(fd, SHUT_WR);
-    }
-
-    // No descriptor left: who is silent longest gives one up. If there is none, the reserve takes
-    // the next caller's place, who is told to come back.
-    static bool shed(State& state) {
-      metrics::count(metric::limits_hit, "descriptors");
-      if (state.options.limits != nullptr && state.options.limits->make_room()) return true;
-      const auto now = Clock::system().steady_now();
-      if (now - state.warned > 10s) {
-        state.warned = now;
-        state.log.error(event::listener_paused, {{"name", state.options.name}});
-      }
-      state.reserve.close();
-      if (const File socket(::accept4(state.descriptor.native_handle(), nullptr, nullptr,
-                                      SOCK_CLOEXEC | SOCK_NONBLOCK));
-          socket.is_open())
-        say(socket.fd(), state.options.refusal);
-      state.reserve = File(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-      return false;
-    }
-
-    static void welcome(State& state, File socket) {
-      const int fd = socket.fd();
-      auto stream = std::make_unique<SocketStream>(state.scope.executor(), std::move(socket));
-      if (stream->peer().address.empty()) return;  // gone already
-      ConnectionLimits::Slot slot;
-      if (state.options.limits != nullptr) {
-        auto taken = state.options.limits->take(
-            stream->peer(), state.options.name,
-            [one = stream.get(), text = &state.options.refusal] { one->turn_away(*text); });
-        if (!taken) {
-          metrics::count(metric::limits_hit, taken.error().bound);
-          const auto now = Clock::system().steady_now();
-          if (now - state.warned > 1s) {
-            state.warned = now;
-            state.log.warn(event::connection_refused, {{"name", state.options.name},
-                                                       {"address", stream->peer().address},
-                                                       {"bound", taken.error().bound}});
-          }
-          say(fd, state.options.refusal);
-          return;
-        }
-        slot = *std::move(taken);
-        stream->watch(slot.watch());
-      }
-      state.scope.spawn(run_session(state.session, std::move(slot), std::move(stream)));
-    }
-
-    static Awaitable<void> accept(std::shared_ptr<State> state) {
-      int in_a_row = 0;
-      while (!state->stopped) {
-        File socket(::accept4(state->descriptor.native_handle(), nullptr, nullptr,
-                              SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (socket.is_open()) {
-          welcome(*state, std::move(socket));
-          if (++in_a_row % kAcceptedAtOnce == 0)
-            co_await asio::post(state->scope.executor(), asio::use_awaitable);
-          continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-          co_await sleep(shed(*state) ? 1ms : 100ms);
-          continue;
-        }
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep(100ms);
-        const auto [error] = co_await state->descriptor.async_wait(
-            asio::posix::stream_descriptor::wait_read,
-            asio::experimental::as_tuple(asio::use_awaitable));
-        if (error && error != asio::error::operation_aborted) co_await sleep(100ms);
-      }
-    }
-  };
   state_->scope.spawn(Acceptor::accept(state_));
 }
 

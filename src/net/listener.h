@@ -33,6 +33,7 @@ class Listener {
 
  private:
   struct State;
+  struct Acceptor;
   std::shared_ptr<State> state_;
 };
 
