@@ -154,20 +154,20 @@ net::Task<NameResult> Account::rename(std::string from, std::string to) {
       [&, this](Changes& changes) { return engine_->rename(from, to, changes); });
 }
 
-net::Task<NameResult> Account::set_subscribed(std::string mailbox, bool is_on) {
+net::Task<NameResult> Account::set_subscribed(std::string mailbox, Subscription wanted) {
   const auto name = check_mailbox_name(mailbox);
   if (!name) co_return NameResult::bad_name;
   CO_TRY_OK(
-      co_await locked<void>([&, this](Changes&) { return engine_->subscribe(*name, is_on); }));
+      co_await locked<void>([&, this](Changes&) { return engine_->subscribe(*name, wanted); }));
   co_return NameResult::done;
 }
 
 net::Task<NameResult> Account::subscribe(std::string mailbox) {
-  return set_subscribed(std::move(mailbox), true);
+  return set_subscribed(std::move(mailbox), Subscription::on);
 }
 
 net::Task<NameResult> Account::unsubscribe(std::string mailbox) {
-  return set_subscribed(std::move(mailbox), false);
+  return set_subscribed(std::move(mailbox), Subscription::off);
 }
 
 net::Task<std::optional<std::string>> Account::find_mailbox_nocase(std::string mailbox) {
@@ -212,9 +212,9 @@ net::Task<ViewPtr> Account::open_view(std::string mailbox, Access access) {
   const Lock::Guard guard = co_await lock_.acquire();
   MailboxPtr open = find_open(*name);
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const bool with_entries = open == nullptr;
+    const auto what = open == nullptr ? Engine::Load::entries : Engine::Load::row;
     CO_TRY(auto opened, co_await in_pool<std::optional<OpenedMailbox>>([&, this](Changes& changes) {
-             return engine_->open_mailbox(*name, with_entries, changes);
+             return engine_->open_mailbox(*name, what, changes);
            }));
     if (!opened) co_return ViewPtr();
     if (open && (open->is_gone_ || open->id_ != opened->id)) {

@@ -126,12 +126,12 @@ class Account : public std::enable_shared_from_this<Account> {
   enum class Freshness { recent, now };
   net::Task<> count_usage(Freshness freshness);
   quota::Usage counted(const quota::Quota& quota) const;
-  void note_usage(std::optional<std::vector<MailboxUsage>> usage, bool is_whole);
+  void note_usage(std::optional<std::vector<MailboxUsage>> usage, Extent extent);
   void note_level();
   net::Awaitable<void> refuse_over_quota(std::vector<Pending*>& batch);
   net::Task<bool> fits(quota::Quota quota, std::string mailbox, quota::Usage more,
                        std::string_view by);
-  net::Task<NameResult> set_subscribed(std::string mailbox, bool is_on);
+  net::Task<NameResult> set_subscribed(std::string mailbox, Subscription wanted);
 
   Accounts& accounts_;
   std::string name_;

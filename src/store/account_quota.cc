@@ -42,8 +42,8 @@ net::Awaitable<quota::Quota> Account::find_quota() {
   co_return quota;
 }
 
-void Account::note_usage(std::optional<std::vector<MailboxUsage>> usage, bool is_whole) {
-  if (!is_whole) usage_.reset();
+void Account::note_usage(std::optional<std::vector<MailboxUsage>> usage, Extent extent) {
+  if (extent == Extent::some) usage_.reset();
   if (!usage) return;
   usage_ = std::move(usage);
   note_level();

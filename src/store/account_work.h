@@ -13,15 +13,15 @@ net::Task<R> Account::in_pool(Work work) {
   is_resting_ = false;
   Changes changes;
   std::optional<std::vector<MailboxUsage>> usage;
-  bool is_usage_whole = false;
+  Extent extent = Extent::some;
   Result<R> result = co_await pool().run([&]() -> Result<R> {
     Result<R> done = work(changes);
     usage = engine_->take_usage_news();
-    is_usage_whole = engine_->is_usage_whole();
+    if (engine_->is_usage_whole()) extent = Extent::all;
     return done;
   });
   apply(std::move(changes));
-  note_usage(std::move(usage), is_usage_whole);
+  note_usage(std::move(usage), extent);
   co_return result;
 }
 

@@ -119,7 +119,7 @@ class Engine {
   Result<NameResult> create(std::string_view name, Changes& changes);
   Result<NameResult> remove(std::string_view name, Changes& changes);
   Result<NameResult> rename(std::string_view from, std::string_view to, Changes& changes);
-  Result<> subscribe(std::string_view name, bool is_on);
+  Result<> subscribe(std::string_view name, Subscription wanted);
   Result<std::optional<std::string>> find_nocase(std::string_view name);
   Result<> ensure_defaults(Changes& changes);
 
@@ -127,7 +127,8 @@ class Engine {
   // mailbox has claimed.
   Result<std::optional<MailboxStatus>> status(std::string_view name, Uid first_recent,
                                               Changes& changes);
-  Result<std::optional<OpenedMailbox>> open_mailbox(std::string_view name, bool with_entries,
+  enum class Load { row, entries };
+  Result<std::optional<OpenedMailbox>> open_mailbox(std::string_view name, Load what,
                                                     Changes& changes);
   Result<> refresh(std::int64_t id, RefreshMode mode, Uid first_recent, Changes& changes);
   // Moves messages that a session was told of as \Recent from new/ to cur/, and remembers
@@ -137,7 +138,6 @@ class Engine {
   Result<FlagResult> store_flags(std::int64_t id, const FlagRequest& request, Changes& changes);
   Result<std::vector<Uid>> expunge(std::int64_t id, const std::optional<std::vector<Uid>>& uids,
                                    Changes& changes);
-  enum class Transfer { copy, move };
   Result<CopyResult> transfer(std::int64_t id, const std::vector<Uid>& uids,
                               std::string_view target, Transfer how, Changes& changes);
   Result<std::optional<OpenMessage>> open_message(std::int64_t id, Uid uid, Changes& changes);
@@ -251,10 +251,10 @@ class Engine {
   Result<Uid> take_uid(State& state, Uid wish);
   static std::vector<MessageRow*> take_known_uids(const State& state, ListedUids& listed,
                                                   std::vector<MessageRow>& rows);
-  // On an Error no row has one, and nothing that may be told has changed. are_all: no file but
+  // On an Error no row has one, and nothing that may be told has changed. all: no file but
   // these and those of the index is there, so other lines of the uidlist may go.
-  Result<> assign_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
-  Result<> give_uids(State& state, std::vector<MessageRow>& rows, bool are_all);
+  Result<> assign_uids(State& state, std::vector<MessageRow>& rows, Extent extent);
+  Result<> give_uids(State& state, std::vector<MessageRow>& rows, Extent extent);
   Result<> append_uids(State& state, const std::vector<MessageRow>& rows, const ListedUids& listed);
   Result<std::optional<std::string>> read_uidlist(const State& state);
 
@@ -299,16 +299,24 @@ class Engine {
     Flags flags = 0;
     Keywords keywords;
   };
+  // How often a message is looked for anew when another program renames its file at the same time.
+  static constexpr int kAttemptsMax = 20;
+  static constexpr int kFailuresMax = 3;  // of copying, which may be long
+  static std::unexpected<Error> renamed_too_often(const Path& maildir);
+  static FileLocation location_with(const FileLocation& old, Flags flags, const Keywords& keywords);
   using WantedMarks = std::function<Marks(const Entry&)>;
   Result<StoredFlags> store_one(State& state, Uid uid, std::optional<ModSeq> unchanged_since,
                                 const WantedMarks& wanted, Changes& changes);
+  Result<bool> take_away(State& state, Uid uid, Changes& changes);
+  Result<> remove_row(State& state, Uid uid, MailboxChanges& change);
+
+  // engine_copy.cc
   static std::vector<std::string> keyword_names(const State& state, const Keywords& keywords);
   Result<bool> knows_keywords(State& from, const std::vector<Uid>& uids, State& to,
                               Changes& changes);
   Result<bool> place_copy(State& from, const MessageRow& source, State& to, MessageRow& copy,
                           Transfer how);
   Result<> copy_file(const Path& from, const Path& to, std::int64_t internal_date);
-  Result<bool> take_away(State& state, Uid uid, Changes& changes);
   struct Promise {
     Uid uid = 0;
     Uid uid_there = 0;  // 0, and no name: not made yet
@@ -319,7 +327,16 @@ class Engine {
   Result<> make_name(const Entry& entry, State& to, Promise& promise);
   Result<std::optional<MessageRow>> transfer_one(State& from, Promise promise, State& to,
                                                  Transfer how, Changes& changes);
-  Result<> remove_row(State& state, Uid uid, MailboxChanges& change);
+  // A COPY or MOVE under way: what has its file in the target, by the UID it had.
+  struct Passage {
+    State& from;
+    State& to;
+    const Transfer how;
+    const OwnChange own_from, own_to;
+    std::vector<std::pair<Uid, MessageRow>> copies;
+  };
+  Result<> pass(Passage& passage, const std::vector<Uid>& uids, Changes& changes);
+  Result<> record(const Passage& passage, CopyResult& result, Changes& changes);
 
   // engine_commit.cc
   struct PlacedFile;

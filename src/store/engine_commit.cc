@@ -40,7 +40,7 @@ Result<Engine::TargetPlace> Engine::find_place(const Target& target, Changes& ch
   if (place.state == nullptr && target.create) {
     TRY(const NameResult made, create(*name, changes));
     if (made != NameResult::done && made != NameResult::exists) return refused(made);
-    TRY_OK(subscribe(*name, true));
+    TRY_OK(subscribe(*name, Subscription::on));
     TRY(place.state, find(*name, changes));
   }
   if (place.state == nullptr) return refused(NameResult::not_found);
@@ -197,7 +197,7 @@ Result<> Engine::record(std::vector<PlacedFile>& placed, Changes& changes) {
     std::vector<MessageRow> rows;
     for (const PlacedFile* file : files) rows.push_back(file->row);
     TRY_OK(lease_modseq(*state));
-    TRY_OK(assign_uids(*state, rows, false));
+    TRY_OK(assign_uids(*state, rows, Extent::some));
     const ModSeq modseq = ++state->row.modseq;
     MailboxChanges change;
     change.id = id;

@@ -263,11 +263,11 @@ Result<NameResult> Engine::rename(std::string_view from, std::string_view to, Ch
   return NameResult::done;
 }
 
-Result<> Engine::subscribe(std::string_view name, bool is_on) {
+Result<> Engine::subscribe(std::string_view name, Subscription wanted) {
   TRY(Subscriptions subscriptions, read_subscriptions());
   const auto at = std::ranges::find(subscriptions.names, name);
-  if ((at != subscriptions.names.end()) == is_on) return {};
-  if (is_on) {
+  if ((at != subscriptions.names.end()) == (wanted == Subscription::on)) return {};
+  if (wanted == Subscription::on) {
     subscriptions.names.emplace_back(name);
   } else {
     subscriptions.names.erase(at);
@@ -298,7 +298,7 @@ Result<> Engine::ensure_defaults(Changes& changes) {
   for (const std::string& name : wanted) {
     if (name.empty() || std::ranges::find(made, name) != made.end()) continue;
     TRY(const NameResult result, create(name, changes));
-    if (result == NameResult::done) TRY_OK(subscribe(*check_mailbox_name(name), true));
+    if (result == NameResult::done) TRY_OK(subscribe(*check_mailbox_name(name), Subscription::on));
     made.push_back(name);
     is_new = true;
   }
@@ -324,7 +324,7 @@ Result<std::optional<MailboxStatus>> Engine::status(std::string_view name, Uid f
   return counted;
 }
 
-Result<std::optional<OpenedMailbox>> Engine::open_mailbox(std::string_view name, bool with_entries,
+Result<std::optional<OpenedMailbox>> Engine::open_mailbox(std::string_view name, Load what,
                                                           Changes& changes) {
   TRY(State * state, find(name, changes));
   if (state == nullptr) return std::nullopt;
@@ -337,7 +337,7 @@ Result<std::optional<OpenedMailbox>> Engine::open_mailbox(std::string_view name,
                        .modseq = state->row.modseq,
                        .keywords = state->row.keywords,
                        .entries = {}};
-  if (with_entries) {
+  if (what == Load::entries) {
     TRY(opened.entries, index_.entries(state->row.id));
   }
   return opened;

@@ -248,7 +248,7 @@ Result<> Engine::take_difference(State& state, Difference& difference, Changes& 
   TRY(auto rows, read_new_files(state, difference));
   if (!rows.empty()) {
     // Law 4: what has no durable UID is not shown. The rest is, and the next look tries again.
-    const auto assigned = assign_uids(state, rows, true);
+    const auto assigned = assign_uids(state, rows, Extent::all);
     if (!assigned) {
       if (!std::exchange(state.is_mail_held_back, true))
         log_.warn(event::store_failed,

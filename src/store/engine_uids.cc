@@ -360,19 +360,19 @@ std::vector<MessageRow*> Engine::take_known_uids(const State& state, ListedUids&
 // stand in the order in which new UIDs are to be given; afterwards they are sorted by UID. When it
 // is done each UID is on disk beside the name of its file: none is lost by a power cut, so it may
 // be told.
-Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows, bool are_all) {
+Result<> Engine::assign_uids(State& state, std::vector<MessageRow>& rows, Extent extent) {
   if (rows.empty()) return {};
   const Uid before = state.row.uidnext;
-  auto given = give_uids(state, rows, are_all);
+  auto given = give_uids(state, rows, extent);
   if (!given && release_reserve()) {
     state.row.uidnext = before;
-    given = give_uids(state, rows, are_all);
+    given = give_uids(state, rows, extent);
   }
   if (!given) state.row.uidnext = before;
   return given;
 }
 
-Result<> Engine::give_uids(State& state, std::vector<MessageRow>& rows, bool are_all) {
+Result<> Engine::give_uids(State& state, std::vector<MessageRow>& rows, Extent extent) {
   UidListLock lock(disk(), state);
   TRY_OK(lock.take(options_.hostname));
   ListedUids listed;
@@ -397,7 +397,7 @@ Result<> Engine::give_uids(State& state, std::vector<MessageRow>& rows, bool are
     UidNames more;
     for (const MessageRow& row : rows) more.emplace_back(row.entry.uid, row.file.base);
     for (const auto& [base, uid] : listed.by_base)
-      if (!are_all && uid >= state.accept_from) more.emplace_back(uid, base);
+      if (extent == Extent::some && uid >= state.accept_from) more.emplace_back(uid, base);
     TRY_OK(write_uidlist(state, more));
   } else {
     TRY_OK(append_uids(state, rows, listed));

@@ -134,18 +134,19 @@ net::Task<std::vector<Uid>> Mailbox::expunge(std::optional<std::vector<Uid>> uid
 }
 
 net::Task<CopyResult> Mailbox::copy(std::vector<Uid> uids, std::string target) {
-  return transfer(std::move(uids), std::move(target), false);
+  return transfer(std::move(uids), std::move(target), Transfer::copy);
 }
 
 net::Task<CopyResult> Mailbox::move(std::vector<Uid> uids, std::string target) {
-  return transfer(std::move(uids), std::move(target), true);
+  return transfer(std::move(uids), std::move(target), Transfer::move);
 }
 
-net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string target, bool is_move) {
+net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string target, Transfer how) {
   if (is_gone_) co_return gone();
   const auto name = check_mailbox_name(target);
   if (!name) co_return CopyResult{.result = NameResult::bad_name, .uidvalidity = 0, .uids = {}};
-  const quota::Quota quota = is_move ? quota::Quota() : co_await account_.find_quota();
+  const quota::Quota quota =
+      how == Transfer::move ? quota::Quota() : co_await account_.find_quota();
   const AccountPtr account = account_.shared_from_this();
   const Lock::Guard guard = co_await account->lock_.acquire();
   if (quota.any()) {
@@ -157,7 +158,6 @@ net::Task<CopyResult> Mailbox::transfer(std::vector<Uid> uids, std::string targe
     if (!has_room)
       co_return CopyResult{.result = NameResult::over_quota, .uidvalidity = 0, .uids = {}};
   }
-  const auto how = is_move ? Engine::Transfer::move : Engine::Transfer::copy;
   co_return co_await account->in_pool<CopyResult>([&, this](Changes& changes) {
     return account_.engine_->transfer(id_, uids, *name, how, changes);
   });

@@ -154,7 +154,7 @@ class Mailbox {
   void trim_journal();
   void set_gone();
   void tell_views();
-  net::Task<CopyResult> transfer(std::vector<Uid> uids, std::string target, bool is_move);
+  net::Task<CopyResult> transfer(std::vector<Uid> uids, std::string target, Transfer how);
   Entry* find_entry(Uid uid);
   std::uint64_t journal_end() const { return journal_begin_ + journal_.size(); }
 

@@ -18,7 +18,7 @@ Result<std::string> read_header(const OpenMessage& opened) {
     collector.feed(std::string_view(piece).substr(0, n));
     if (all.size() <= message::kHeaderMax) all.append(piece, 0, n);
   }
-  all.resize(message::find_header_end(all, true)->body_begin);
+  all.resize(message::find_header_end(all, message::Input::whole)->body_begin);
   return all;
 }
 

@@ -47,6 +47,10 @@ struct MessageRecord {
   std::string bytes;
 };
 
+enum class Subscription { off, on };
+enum class Transfer { copy, move };
+enum class Extent { some, all };  // of what there is
+
 // RFC 6154. A mailbox has at most one of these.
 enum class SpecialUse : std::uint8_t { none, drafts, sent, trash, junk, archive };
 std::string_view to_string(SpecialUse use);  // "\\Drafts" …, "" for none
