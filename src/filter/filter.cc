@@ -271,51 +271,98 @@ net::Task<> Filter::ping(SteadyTime deadline) {
   co_return Result<>{};
 }
 
-net::Task<Verdict> Filter::ask(const Scan& scan) {
-  const SteadyTime deadline = Clock::system().steady_now() + config_.timeout;
-  const std::unique_ptr<CURL, void (*)(CURL*)> easy(curl_easy_init(), curl_easy_cleanup);
-  const auto* tcp = std::get_if<net::TcpAddress>(&spamd_);
-  const std::string url =
-      tcp == nullptr ? "http://localhost/" : fmt::format("http://{}/", net::to_string(*tcp));
-  curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(easy.get(), CURLOPT_CONNECT_ONLY, 1L);
-  curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
-  curl_easy_setopt(easy.get(), CURLOPT_FRESH_CONNECT, 1L);
-  curl_easy_setopt(easy.get(), CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(config_.timeout.count()));
-  if (const auto* path = std::get_if<net::UnixAddress>(&spamd_))
-    curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, path->path.c_str());
-
-  const auto transfer = std::make_shared<Multi::Transfer>(scope_.executor());
-  multi_->transfers[easy.get()] = transfer;
-  struct Removal {
-    Multi& multi;
-    CURL* easy;
-    ~Removal() {
-      multi.transfers.erase(easy);
-      curl_multi_remove_handle(multi.handle, easy);
-    }
-  } removal{*multi_, easy.get()};
-  curl_multi_add_handle(multi_->handle, easy.get());
-  while (!transfer->finished) {
-    const bool woken = co_await transfer->done.wait(deadline);
-    if (transfer->stopped) co_return fail(ErrorKind::temporary, "spamd: stopping");
-    if (!woken && !transfer->finished)
-      co_return fail(ErrorKind::temporary, "spamd: no connection in time");
+// One question to spamd: a raw connection of libcurl's, which waits on our event loop.
+struct Filter::Exchange {
+  Exchange(Filter& filter, SteadyTime deadline)
+      : multi(*filter.multi_),
+        executor(filter.scope_.executor()),
+        deadline(deadline),
+        easy(curl_easy_init()),
+        transfer(std::make_shared<Multi::Transfer>(executor)) {
+    const auto* tcp = std::get_if<net::TcpAddress>(&filter.spamd_);
+    const std::string url =
+        tcp == nullptr ? "http://localhost/" : fmt::format("http://{}/", net::to_string(*tcp));
+    curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(filter.config_.timeout.count()));
+    if (const auto* path = std::get_if<net::UnixAddress>(&filter.spamd_))
+      curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, path->path.c_str());
+    multi.transfers[easy] = transfer;
+    curl_multi_add_handle(multi.handle, easy);
   }
-  CO_TRY_OK(curl_result(transfer->result, "connect"));
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() {
+    transfer->watch = nullptr;
+    ready.reset();
+    multi.transfers.erase(easy);
+    curl_multi_remove_handle(multi.handle, easy);
+    curl_easy_cleanup(easy);
+  }
 
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  curl_easy_getinfo(easy.get(), CURLINFO_ACTIVESOCKET, &socket);
-  if (socket == CURL_SOCKET_BAD) co_return fail(ErrorKind::temporary, "spamd: no connection");
-  net::SocketWatch ready(scope_.executor(), socket);
-  transfer->watch = &ready;
-  struct Forget {
-    Multi::Transfer& transfer;
-    ~Forget() { transfer.watch = nullptr; }
-  } forget{*transfer};
+  net::Task<> connect() {
+    while (!transfer->finished) {
+      const bool woken = co_await transfer->done.wait(deadline);
+      if (transfer->stopped) co_return fail(ErrorKind::temporary, "spamd: stopping");
+      if (!woken && !transfer->finished)
+        co_return fail(ErrorKind::temporary, "spamd: no connection in time");
+    }
+    CO_TRY_OK(curl_result(transfer->result, "connect"));
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+    if (socket == CURL_SOCKET_BAD) co_return fail(ErrorKind::temporary, "spamd: no connection");
+    ready.emplace(executor, socket);
+    transfer->watch = &*ready;
+    co_return Result<>{};
+  }
 
+  net::Task<> send(std::string_view left) {
+    while (!left.empty()) {
+      std::size_t sent = 0;
+      const CURLcode code = curl_easy_send(easy, left.data(), left.size(), &sent);
+      left.remove_prefix(sent);
+      if (code == CURLE_AGAIN) {
+        CO_TRY_OK(co_await ready->wait(net::SocketWatch::Want::write, deadline));
+      } else {
+        CO_TRY_OK(curl_result(code, "send"));
+      }
+    }
+    co_return Result<>{};
+  }
+
+  // Up to the end of the connection.
+  net::Task<std::string> receive() {
+    std::string answer;
+    std::array<char, 16'384> buffer{};
+    while (answer.size() <= kAnswerMax) {
+      std::size_t n = 0;
+      const CURLcode code = curl_easy_recv(easy, buffer.data(), buffer.size(), &n);
+      if (code == CURLE_AGAIN) {
+        CO_TRY_OK(co_await ready->wait(net::SocketWatch::Want::read, deadline));
+        continue;
+      }
+      CO_TRY_OK(curl_result(code, "receive"));
+      if (n == 0) co_return answer;
+      answer.append(buffer.data(), n);
+    }
+    co_return fail(ErrorKind::temporary, "spamd: an endless answer");
+  }
+
+  Multi& multi;
+  net::Executor executor;
+  const SteadyTime deadline;
+  CURL* const easy;
+  const std::shared_ptr<Multi::Transfer> transfer;
+  std::optional<net::SocketWatch> ready;
+};
+
+net::Task<Verdict> Filter::ask(const Scan& scan) {
+  Exchange spamd(*this, Clock::system().steady_now() + config_.timeout);
+  CO_TRY_OK(co_await spamd.connect());
   std::string out = fmt::format("HEADERS SPAMC/1.5\r\nContent-length: {}\r\n", scan.size);
   const std::string user = config_.user.empty() ? scan.recipient : config_.user;
   if (!user.empty()) out += fmt::format("User: {}\r\n", clean(user));
@@ -323,45 +370,20 @@ net::Task<Verdict> Filter::ask(const Scan& scan) {
   const auto file =
       co_await pool_.run([&] { return Disk::real().open(scan.file, OpenMode::read); });
   if (!file) co_return std::unexpected(file.error());
-  std::uint64_t done = 0;
-  while (true) {
-    std::string_view left = out;
-    while (!left.empty()) {
-      std::size_t sent = 0;
-      const CURLcode code = curl_easy_send(easy.get(), left.data(), left.size(), &sent);
-      left.remove_prefix(sent);
-      if (code == CURLE_AGAIN) {
-        CO_TRY_OK(co_await ready.wait(net::SocketWatch::Want::write, deadline));
-      } else {
-        CO_TRY_OK(curl_result(code, "send"));
-      }
-    }
-    if (done == scan.size) break;
+  CO_TRY_OK(co_await spamd.send(out));
+  for (std::uint64_t done = 0; done < scan.size;) {
     out.resize(static_cast<std::size_t>(std::min<std::uint64_t>(65'536, scan.size - done)));
     CO_TRY(const auto n,
            co_await pool_.run([&] { return read_at(*file, out, scan.offset + done); }));
     if (n == 0) co_return fail(ErrorKind::temporary, "the spool file is shorter than it was");
     out.resize(n);
     done += n;
+    CO_TRY_OK(co_await spamd.send(out));
   }
-  std::string answer;
-  std::array<char, 16'384> buffer{};
-  while (answer.size() <= kAnswerMax) {
-    std::size_t n = 0;
-    const CURLcode code = curl_easy_recv(easy.get(), buffer.data(), buffer.size(), &n);
-    if (code == CURLE_AGAIN) {
-      CO_TRY_OK(co_await ready.wait(net::SocketWatch::Want::read, deadline));
-      continue;
-    }
-    CO_TRY_OK(curl_result(code, "receive"));
-    if (n == 0) {
-      CO_TRY(auto verdict, parse_spamd_answer(answer, config_.headers));
-      apply_scores(config_, verdict);
-      co_return verdict;
-    }
-    answer.append(buffer.data(), n);
-  }
-  co_return fail(ErrorKind::temporary, "spamd: an endless answer");
+  CO_TRY(const std::string answer, co_await spamd.receive());
+  CO_TRY(auto verdict, parse_spamd_answer(answer, config_.headers));
+  apply_scores(config_, verdict);
+  co_return verdict;
 }
 
 }  // namespace posthorn::filter

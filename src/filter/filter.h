@@ -58,6 +58,7 @@ class Filter final : public Scanner {
 
  private:
   struct Multi;
+  struct Exchange;
   net::Task<Verdict> ask(const Scan& scan);
 
   net::Scope& scope_;
