@@ -62,7 +62,7 @@ Pgsql::~Pgsql() {
 }
 
 net::Task<> Pgsql::start() {
-  auto first = co_await listen_once(true);
+  auto first = co_await listen_once(Listening::schema_only);
   if (!first && first.error().kind == ErrorKind::config) co_return first;
   scope_.spawn(listen(this));
   co_return Result<>{};
@@ -230,7 +230,7 @@ net::Awaitable<void> Pgsql::listen(Pgsql* self) {
   auto wait = kBackOffFirst;
   while (!self->stopping_) {
     const SteadyTime begun = Clock::system().steady_now();
-    const auto ended = co_await self->listen_once(false);
+    const auto ended = co_await self->listen_once(Listening::on);
     self->listening_ = false;
     if (self->stopping_) break;
     if (!ended && ended.error().kind != ErrorKind::config) {
@@ -247,11 +247,11 @@ net::Awaitable<void> Pgsql::listen(Pgsql* self) {
   }
 }
 
-// first: only looks whether the schema is right, and ends.
-net::Task<> Pgsql::listen_once(bool first) {
+// schema_only: only looks whether the schema is right, and ends.
+net::Task<> Pgsql::listen_once(Listening how) {
   auto opened = co_await open();
   if (!opened) {
-    if (first) mark_down(opened.error());
+    if (how == Listening::schema_only) mark_down(opened.error());
     co_return std::unexpected(opened.error());
   }
   const ConnectionPtr connection = *std::move(opened);
@@ -260,7 +260,7 @@ net::Task<> Pgsql::listen_once(bool first) {
   if (!fault) co_return std::unexpected(fault.error());
   if (*fault) co_return fail(ErrorKind::config, "PostgreSQL: " + **fault);
   CO_TRY_OK(co_await take_domain_names(*connection));
-  if (first || stopping_) co_return Result<>{};
+  if (how == Listening::schema_only || stopping_) co_return Result<>{};
   CO_TRY_OK(
       co_await threads_.run([raw = connection.get()] { return raw->execute("LISTEN posthorn"); }));
   // What changed before this connection listened was not heard of.

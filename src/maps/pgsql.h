@@ -64,7 +64,8 @@ class Pgsql {
   void mark_down(const Error& error);
   void begin_generation(Question question);
   static net::Awaitable<void> listen(Pgsql* self);
-  net::Task<> listen_once(bool first);
+  enum class Listening { schema_only, on };
+  net::Task<> listen_once(Listening how);
   net::Task<> follow(PgsqlConnection& connection);
   net::Task<> take_domain_names(PgsqlConnection& connection);
   net::Task<> hear(PgsqlConnection& connection);

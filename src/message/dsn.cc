@@ -60,7 +60,7 @@ struct Returned {
 
 Returned cut(std::string_view text, bool is_whole) {
   if (text.size() <= kReturnedMax) return {text, is_whole};
-  if (is_whole) text = text.substr(0, find_header_end(text, true)->header_size);
+  if (is_whole) text = text.substr(0, find_header_end(text, Input::whole)->header_size);
   if (text.size() <= kReturnedMax) return {text, false};
   const std::size_t lf = text.rfind('\n', kReturnedMax - 1);
   return {text.substr(0, lf == std::string_view::npos ? 0 : lf + 1), false};

@@ -89,16 +89,16 @@ std::optional<HeaderEnd> find_end_at_line(std::string_view line, std::size_t at)
   return std::nullopt;
 }
 
-std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all) {
+std::optional<HeaderEnd> find_header_end(std::string_view text, Input input) {
   std::size_t at = 0;
   while (at < text.size()) {
     const std::size_t lf = text.find('\n', at);
-    if (lf == std::string_view::npos && !is_all) return std::nullopt;
+    if (lf == std::string_view::npos && input == Input::beginning) return std::nullopt;
     const std::size_t next = lf == std::string_view::npos ? text.size() : lf + 1;
     if (const auto end = find_end_at_line(text.substr(at, next - at), at)) return end;
     at = next;
   }
-  if (is_all) return HeaderEnd{at, at};
+  if (input == Input::whole) return HeaderEnd{at, at};
   return std::nullopt;
 }
 
@@ -123,7 +123,7 @@ bool HeaderCollector::feed(std::string_view piece) {
 
 void HeaderCollector::finish() {
   if (whole_) return;
-  if (const auto end = find_header_end(block_, true)) block_.resize(end->header_size);
+  if (const auto end = find_header_end(block_, Input::whole)) block_.resize(end->header_size);
   whole_ = true;
 }
 

@@ -61,13 +61,15 @@ class Headers {
 std::string unfold(std::string_view value);
 using posthorn::equals_ignoring_case;
 
+enum class Input { whole, beginning };  // of a text that more comes of, or not
+
 // The length of the header block at the front of text, with the empty line behind it; nullopt: it
 // is not whole yet. body_begin: where the body begins, behind the empty line.
 struct HeaderEnd {
   std::size_t header_size = 0;  // without the empty line
   std::size_t body_begin = 0;
 };
-std::optional<HeaderEnd> find_header_end(std::string_view text, bool is_all);
+std::optional<HeaderEnd> find_header_end(std::string_view text, Input input);
 
 // "Name: value", with its line end or without.
 bool is_field_line(std::string_view line);

@@ -106,7 +106,7 @@ bool is_mark(std::string_view name) {
 }
 
 std::string without_marks(std::string_view text) {
-  const auto end = find_header_end(text, true).value_or(HeaderEnd{});
+  const auto end = find_header_end(text, Input::whole).value_or(HeaderEnd{});
   std::string out = Headers(text.substr(0, end.header_size)).without([](const Field& field) {
     return is_mark(field.name);
   });
@@ -174,7 +174,7 @@ void MboxReader::end_message() {
   MboxMessage message = *std::exchange(now_, std::nullopt);
   // The empty line that divides messages.
   if (message.text.ends_with("\n\n")) message.text.pop_back();
-  const auto end = find_header_end(message.text, true).value_or(HeaderEnd{});
+  const auto end = find_header_end(message.text, Input::whole).value_or(HeaderEnd{});
   const Headers headers(std::string_view(message.text).substr(0, end.header_size));
   // Not a message: what c-client's programs keep their numbers in.
   const bool is_internal =
@@ -222,7 +222,7 @@ std::string format_mbox_message(const MboxMessage& message) {
     fields += '\n';
   }
   const std::string text = without_marks(message.text);
-  const auto end = find_header_end(text, true).value_or(HeaderEnd{});
+  const auto end = find_header_end(text, Input::whole).value_or(HeaderEnd{});
   const auto append = [&](std::string_view part) {
     while (!part.empty()) {
       const std::size_t lf = part.find('\n');

@@ -122,7 +122,7 @@ class Parser {
     Part part;
     part.header_begin = begin;
     part.body_end = end;
-    const auto header_end = find_header_end(text_.substr(begin, end - begin), true);
+    const auto header_end = find_header_end(text_.substr(begin, end - begin), Input::whole);
     part.body_begin = begin + header_end->body_begin;
     read_header(part, Headers(text_.substr(begin, header_end->header_size)), in_digest);
     part.lines = lines_.count(part.body_begin, end);

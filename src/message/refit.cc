@@ -216,8 +216,8 @@ class Planner {
   void set_encoding(const Part& part, std::size_t number, std::string_view encoding, bool is_root) {
     const std::string_view header =
         text_.substr(part.header_begin, part.body_begin - part.header_begin);
-    const auto end =
-        find_header_end(text_.substr(part.header_begin, part.body_end - part.header_begin), true);
+    const auto end = find_header_end(
+        text_.substr(part.header_begin, part.body_end - part.header_begin), Input::whole);
     const Headers headers(header.substr(0, end->header_size));
     // No label means 7bit.
     const bool is_labelled = headers.has("Content-Transfer-Encoding");

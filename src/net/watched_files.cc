@@ -12,9 +12,9 @@ FileWatch::Todo FileWatch::see(const std::string& stamp, SteadyTime now) {
   return retry_.is_due(now) ? Todo::again : Todo::nothing;
 }
 
-void FileWatch::loaded(std::string stamp, bool may_pass, bool is_again, SteadyTime now) {
-  if (!is_again || !may_pass) retry_.succeed();
-  if (may_pass) retry_.fail(now);
+void FileWatch::loaded(std::string stamp, Read read, Todo why, SteadyTime now) {
+  if (why != Todo::again || read == Read::done) retry_.succeed();
+  if (read == Read::may_pass) retry_.fail(now);
   seen_ = loaded_ = std::move(stamp);
 }
 
@@ -80,7 +80,9 @@ Awaitable<Prepared> WatchedFiles::prepare_all(Why why) {
       all.findings.push_back(std::move(finding));
     }
   }
-  watch_.loaded(std::move(stamp), all.may_pass, why == Why::again, clock_.steady_now());
+  watch_.loaded(std::move(stamp), all.may_pass ? FileWatch::Read::may_pass : FileWatch::Read::done,
+                why == Why::again ? FileWatch::Todo::again : FileWatch::Todo::changed,
+                clock_.steady_now());
   findings_ = all.findings;
   co_return all;
 }

@@ -49,8 +49,9 @@ class FileWatch {
   enum class Todo { nothing, changed, again };
   explicit FileWatch(std::chrono::milliseconds interval) : interval_(interval), retry_(interval) {}
   Todo see(const std::string& stamp, SteadyTime now);
-  // Read as the files looked with that stamp.
-  void loaded(std::string stamp, bool may_pass, bool is_again, SteadyTime now);
+  enum class Read { done, may_pass };  // may_pass: something could not be read, and may be soon
+  // Read as the files looked with that stamp; why: what see() said.
+  void loaded(std::string stamp, Read read, Todo why, SteadyTime now);
   // Until the next look; a second look at what is new comes soon.
   std::chrono::milliseconds pause() const {
     return seen_ == loaded_ ? interval_ : std::min(interval_, std::chrono::milliseconds(250));

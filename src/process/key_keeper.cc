@@ -24,13 +24,13 @@ void KeyKeeper::look() {
   if (const auto more = net::find_certificates(config_.tls.folder))
     pairs.insert(pairs.end(), more->begin(), more->end());
   for (const net::CertificateFiles& pair : pairs) {
-    hand_over(pair.certificate, false);
-    hand_over(pair.key, true);
+    hand_over(pair.certificate, Half::certificate);
+    hand_over(pair.key, Half::key);
   }
   is_first_ = false;
 }
 
-void KeyKeeper::hand_over(const Path& file, bool is_key) {
+void KeyKeeper::hand_over(const Path& file, Half half) {
   const std::string stamp = net::stamp_of_file(file);
   // A file that somebody is still writing must look the same twice.
   const bool is_still = std::exchange(seen_[file], stamp) == stamp || is_first_;
@@ -55,10 +55,10 @@ void KeyKeeper::hand_over(const Path& file, bool is_key) {
   const Path real = std::filesystem::canonical(file, error);
   const auto text = read_file(error ? file : real, kFileMax);
   if (!text || !*text) return say(text ? "there is no such file" : text.error().what);
-  if (const auto copied = copy(file, **text, is_key); !copied) say(copied.error().what);
+  if (const auto copied = copy(file, **text, half); !copied) say(copied.error().what);
 }
 
-Result<> KeyKeeper::copy(const Path& from, const std::string& text, bool is_key) const {
+Result<> KeyKeeper::copy(const Path& from, const std::string& text, Half half) const {
   const Path folder = folder_of(config_);
   TRY_OK(make_folders(Disk::real(), folder, 0711));
   // Made by somebody else, it would be his to change.
@@ -71,7 +71,7 @@ Result<> KeyKeeper::copy(const Path& from, const std::string& text, bool is_key)
   const Path made = folder / (flat_name(from) + ".made");
   TRY_OK(replace_file(Disk::real(), made, text, 0600));
   if (::chown(made.c_str(), 0, gid ? *gid : edge.gid) != 0 ||
-      ::chmod(made.c_str(), is_key ? 0640 : 0644) != 0)
+      ::chmod(made.c_str(), half == Half::key ? 0640 : 0644) != 0)
     return fail_errno("chown", made.native(), errno);
   return Disk::real().rename(made, folder / flat_name(from));
 }

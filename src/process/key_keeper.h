@@ -21,8 +21,9 @@ class KeyKeeper {
   void look();
 
  private:
-  Result<> copy(const Path& from, const std::string& text, bool is_key) const;
-  void hand_over(const Path& file, bool is_key);
+  enum class Half { certificate, key };  // of a pair
+  Result<> copy(const Path& from, const std::string& text, Half half) const;
+  void hand_over(const Path& file, Half half);
 
   const config::Config& config_;
   std::map<Path, std::string> seen_, handed_;  // stamps

@@ -74,7 +74,8 @@ net::Task<std::string> Queue::returned_text(const Stored& stored, bool whole) {
     TRY(const auto n, read_at(file, text, stored.body_offset));
     text.resize(n);
     if (whole && n == stored.body_size) return text;
-    if (const auto end = message::find_header_end(text, true)) text.resize(end->header_size);
+    if (const auto end = message::find_header_end(text, message::Input::whole))
+      text.resize(end->header_size);
     return text;
   });
 }

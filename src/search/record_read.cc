@@ -1,3 +1,4 @@
+// The record of a message as it is read: record.h has its form.
 #include "search/record.h"
 #include "search/record_form.h"
 

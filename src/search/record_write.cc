@@ -1,3 +1,4 @@
+// The record of a message as it is written: record.h has its form.
 #include <algorithm>
 #include <array>
 #include <cstring>

@@ -34,19 +34,22 @@ bool References::names_it(const std::string& target, const std::string& name) co
   return target == name || maps::keys_of(target, config_.maps.recipient_delimiter).untagged == name;
 }
 
-void References::drop(Row& row, const std::string& name, bool is_alias) {
-  const bool was_there = std::erase_if(row.names, [&](const std::string& target) {
-                           return is_alias ? names_it(target, name) : target == name;
-                         }) > 0;
+void References::drop(Row& row, const std::string& name, Match match) {
+  const bool was_there =
+      std::erase_if(row.names, [&](const std::string& target) {
+        return match == Match::as_alias ? names_it(target, name) : target == name;
+      }) > 0;
   if (!was_there) return;
   row.is_changed = true;
-  found_.push_back(is_alias ? fmt::format("{}: {} leads to {}", row.place, row.key, name)
-                            : fmt::format("{}: {} may send as {}", row.place, name, row.key));
+  found_.push_back(match == Match::as_alias
+                       ? fmt::format("{}: {} leads to {}", row.place, row.key, name)
+                       : fmt::format("{}: {} may send as {}", row.place, name, row.key));
   const std::string_view end = row.names.empty() ? ", and to nobody else: the entry is gone" : "";
   taken_out_.push_back(
-      is_alias ? fmt::format("{}: {} no longer leads to {}{}", row.place, row.key, name, end)
-               : fmt::format("{}: {} may no longer send as {}{}", row.place, name, row.key,
-                             row.names.empty() ? ", and nobody else: the entry is gone" : ""));
+      match == Match::as_alias
+          ? fmt::format("{}: {} no longer leads to {}{}", row.place, row.key, name, end)
+          : fmt::format("{}: {} may no longer send as {}{}", row.place, name, row.key,
+                        row.names.empty() ? ", and nobody else: the entry is gone" : ""));
 }
 
 // Mail for the name goes somewhere by an alias that stays.
@@ -76,7 +79,7 @@ Result<> References::leave_aliases(const Departure& departure) {
   if (is_account && !is_gone)
     for (Rows& table : aliases_)
       for (Row& row : table.rows)
-        if (row.key == departure.name) drop(row, departure.name, true);
+        if (row.key == departure.name) drop(row, departure.name, Match::as_alias);
   std::vector<std::string> waiting;
   if (is_gone) waiting.push_back(departure.name);
   while (!waiting.empty()) {
@@ -87,7 +90,7 @@ Result<> References::leave_aliases(const Departure& departure) {
       for (Row& row : aliases_[i].rows) {
         if (row.names.empty()) continue;
         if (!is_account && i == 0 && row.key == departure.name) continue;  // it goes itself
-        drop(row, name, true);
+        drop(row, name, Match::as_alias);
         if (!row.names.empty() || row.key.starts_with('@') ||
             std::ranges::find(gone_, row.key) != gone_.end())
           continue;
@@ -101,7 +104,7 @@ Result<> References::leave_aliases(const Departure& departure) {
 void References::leave_senders(const Departure& departure) {
   for (Rows& table : senders_)
     for (Row& row : table.rows) {
-      if (departure.kind == Departure::Kind::account) drop(row, departure.name, false);
+      if (departure.kind == Departure::Kind::account) drop(row, departure.name, Match::exact);
       if (row.names.empty() || std::ranges::find(gone_, row.key) == gone_.end()) continue;
       row.names.clear();
       row.is_changed = true;

@@ -43,7 +43,8 @@ class References {
   Result<> leave_aliases(const Departure& departure);
   void leave_senders(const Departure& departure);
   Result<> look_at_patterns(const std::string& name);
-  void drop(Row& row, const std::string& name, bool is_alias);
+  enum class Match { exact, as_alias };
+  void drop(Row& row, const std::string& name, Match match);
 
   const config::Config& config_;
   Stores& stores_;

@@ -199,7 +199,8 @@ net::Task<bool> export_one(Desk desk, const File& output, std::string folder, Li
     if (message.marks.keywords.size() - before < store::kDeskKeywordsMax) break;
     before = message.marks.keywords.size();
   }
-  const auto end = message::find_header_end(message.text, true).value_or(message::HeaderEnd{});
+  const auto end =
+      message::find_header_end(message.text, message::Input::whole).value_or(message::HeaderEnd{});
   std::string sender = message::Headers(std::string_view(message.text).substr(0, end.header_size))
                            .find("Return-Path")
                            .value_or("");

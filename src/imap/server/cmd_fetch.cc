@@ -56,7 +56,8 @@ Result<Loaded> load(const store::OpenMessage& opened, Wanted wanted) {
     TRY(std::string text, store::read_text(opened));
     if (wanted.record) loaded.record = search::make_record(text);
     if (wanted.header || wanted.header_record)
-      loaded.header = text.substr(0, message::find_header_end(text, true)->body_begin);
+      loaded.header =
+          text.substr(0, message::find_header_end(text, message::Input::whole)->body_begin);
     if (is_small) loaded.text = std::move(text);
   } else if (wanted.header || wanted.header_record) {
     TRY(loaded.header, store::read_header(opened));

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // A message with the fields on top has them and its own, and its body where it was.
   const std::string message = verdict->headers + "Subject: hello\r\n\r\nbody\r\n";
-  const auto end = message::find_header_end(message, true);
+  const auto end = message::find_header_end(message, message::Input::whole);
   test::require(std::string_view(message).substr(end->body_begin) == "body\r\n");
   const message::Headers headers(std::string_view(message).substr(0, end->header_size));
   test::require(headers.find("Subject") == "hello");

@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace posthorn;
   const test::Pieces pieces(test::text_of(data, size));
   const std::string_view text = pieces.text();
-  const auto end = message::find_header_end(text, true);
+  const auto end = message::find_header_end(text, message::Input::whole);
   test::require(end && end->header_size <= end->body_begin && end->body_begin <= text.size());
   test::require(end->body_begin - end->header_size <= 2);
 

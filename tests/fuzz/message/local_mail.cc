@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = 0; i < out.size(); ++i)
     if (out[i] == '\n') test::require(i > 0 && out[i - 1] == '\r');
   test::require(out.ends_with("\r\n"));
-  const auto end = message::find_header_end(out, true);
+  const auto end = message::find_header_end(out, message::Input::whole);
   test::require(end && end->body_begin == end->header_size + 2);
   const message::Headers headers(std::string_view(out).substr(0, end->header_size));
   if (headers.fields().size() < message::kFieldsMax) {

@@ -33,7 +33,7 @@ std::string without_dots(std::string_view body) {
 // The fields of DKIM on top of a message that hold: each selector once; "!" before one that does
 // not. Ed25519 and RSA sign alike each time, so the same key signs again.
 std::string verify(const std::string& text, message::Canonicalization form) {
-  const auto end = message::find_header_end(text, true);
+  const auto end = message::find_header_end(text, message::Input::whole);
   const message::Headers headers(std::string_view(text).substr(0, end->header_size));
   Sha256 body_hash;
   message::BodyCanonicalizer body(form, [&](std::string_view bytes) { body_hash.update(bytes); });

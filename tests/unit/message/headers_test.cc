@@ -74,7 +74,7 @@ TEST(Headers, WhereTheBodyBegins) {
       {"A: b\r\r\n\r\nx", 7, 9},
   };
   for (const EndRow& row : rows) {
-    const auto end = find_header_end(row.text, true);
+    const auto end = find_header_end(row.text, Input::whole);
     ASSERT_TRUE(end) << row.text;
     EXPECT_EQ(end->header_size, row.header_size) << row.text;
     EXPECT_EQ(end->body_begin, row.body_begin) << row.text;
@@ -89,8 +89,8 @@ TEST(Headers, WhereTheBodyBegins) {
       EXPECT_TRUE(collector.is_whole());
     }
   }
-  EXPECT_FALSE(find_header_end("A: b\r\nB", false));
-  EXPECT_FALSE(find_header_end("A: b\r\n", false));
+  EXPECT_FALSE(find_header_end("A: b\r\nB", Input::beginning));
+  EXPECT_FALSE(find_header_end("A: b\r\n", Input::beginning));
 }
 
 TEST(Headers, ManyAndLarge) {
@@ -100,11 +100,11 @@ TEST(Headers, ManyAndLarge) {
 
   const std::string large = "Subject: " + std::string(kHeaderMax - 100, 'x') + "\r\n\r\nbody";
   EXPECT_EQ(Headers(large).find("subject")->size(), kHeaderMax - 100);
-  EXPECT_EQ(find_header_end(large, true)->body_begin, large.size() - 4);
+  EXPECT_EQ(find_header_end(large, Input::whole)->body_begin, large.size() - 4);
 
   // Over the bound: what is beyond counts as body, and no more is kept.
   const std::string huge = "A: b\r\nSubject: " + std::string(kHeaderMax * 2, 'x') + "\r\n\r\n";
-  EXPECT_EQ(find_header_end(huge, true)->body_begin, 6U);
+  EXPECT_EQ(find_header_end(huge, Input::whole)->body_begin, 6U);
   HeaderCollector collector;
   for (std::size_t at = 0; at < huge.size(); at += 65'536)
     if (collector.feed(std::string_view(huge).substr(at, 65'536))) break;

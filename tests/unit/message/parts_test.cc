@@ -129,7 +129,7 @@ TEST(HeaderCollector, GivesTheSameInPiecesOfEverySize) {
        {"Subject: a\r\n b\r\nTo: c\r\n\r\nbody", "Subject: a\n\nbody\n", "From x\nTo: a\n\n",
         "Subject: a\r\nno field\r\n\r\n", "\r\nbody", "Subject", "Subject: a\r\n", " a: b\r\n",
         "To:\r\n\t\r\n\r\n"}) {
-    const std::size_t wanted = find_header_end(text, true)->header_size;
+    const std::size_t wanted = find_header_end(text, Input::whole)->header_size;
     for (std::size_t size = 1; size <= text.size(); ++size) {
       HeaderCollector collector;
       for (std::size_t at = 0; at < text.size(); at += size) collector.feed(text.substr(at, size));

@@ -143,7 +143,8 @@ std::string body_of(std::string_view text, const Part& part) {
 TEST(DsnForm, ThreePartsAsRfc3464HasThem) {
   const std::string text = make_dsn(dsn());
   EXPECT_TRUE(has_clean_lines(text));
-  const Headers headers(std::string_view(text).substr(0, find_header_end(text, true)->header_size));
+  const Headers headers(
+      std::string_view(text).substr(0, find_header_end(text, Input::whole)->header_size));
   EXPECT_EQ(headers.find("To"), "<alice@example.test>");
   EXPECT_EQ(headers.find("Auto-Submitted"), "auto-replied");
   EXPECT_TRUE(headers.has("Date") && headers.has("Message-ID") && headers.has("From"));
@@ -214,7 +215,8 @@ TEST(DsnForm, RemoteTextIsCleanedAndBounded) {
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find('\xff'), std::string::npos);
   EXPECT_EQ(parse_parts(text).children.size(), 3U);
-  const Headers headers(std::string_view(text).substr(0, find_header_end(text, true)->header_size));
+  const Headers headers(
+      std::string_view(text).substr(0, find_header_end(text, Input::whole)->header_size));
   EXPECT_FALSE(headers.has("Bcc"));
   std::size_t longest = 0;
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)

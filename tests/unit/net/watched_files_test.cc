@@ -16,14 +16,14 @@ using Todo = FileWatch::Todo;
 TEST(FileWatch, TakesWhatLooksTheSameTwice) {
   test::ManualClock clock;
   FileWatch watch(1s);
-  watch.loaded("a", false, false, clock.steady_now());
+  watch.loaded("a", FileWatch::Read::done, FileWatch::Todo::changed, clock.steady_now());
   EXPECT_EQ(watch.pause(), 1s);
   EXPECT_EQ(watch.see("a", clock.steady_now()), Todo::nothing);
   EXPECT_EQ(watch.see("b", clock.steady_now()), Todo::nothing);
   EXPECT_EQ(watch.pause(), 250ms);  // an edit is to be live within two seconds
   EXPECT_EQ(watch.see("c", clock.steady_now()), Todo::nothing);
   EXPECT_EQ(watch.see("c", clock.steady_now()), Todo::changed);
-  watch.loaded("c", false, false, clock.steady_now());
+  watch.loaded("c", FileWatch::Read::done, FileWatch::Todo::changed, clock.steady_now());
   EXPECT_EQ(watch.see("c", clock.steady_now()), Todo::nothing);
   // Back before it was taken: nothing to do.
   EXPECT_EQ(watch.see("d", clock.steady_now()), Todo::nothing);
@@ -34,21 +34,21 @@ TEST(FileWatch, TakesWhatLooksTheSameTwice) {
 TEST(FileWatch, ComesAgainForWhatMayPass) {
   test::ManualClock clock;
   FileWatch watch(1s);
-  watch.loaded("a", true, false, clock.steady_now());
+  watch.loaded("a", FileWatch::Read::may_pass, FileWatch::Todo::changed, clock.steady_now());
   std::chrono::milliseconds wait = 1s;
   for (int i = 0; i < 8; ++i) {
     clock.advance(wait - 1ms);
     EXPECT_EQ(watch.see("a", clock.steady_now()), Todo::nothing) << i;
     clock.advance(1ms);
     EXPECT_EQ(watch.see("a", clock.steady_now()), Todo::again) << i;
-    watch.loaded("a", true, true, clock.steady_now());
+    watch.loaded("a", FileWatch::Read::may_pass, FileWatch::Todo::again, clock.steady_now());
     wait = std::min<std::chrono::milliseconds>(wait * 2, 1min);
   }
   // A new file begins anew, and a good one ends it.
-  watch.loaded("b", true, false, clock.steady_now());
+  watch.loaded("b", FileWatch::Read::may_pass, FileWatch::Todo::changed, clock.steady_now());
   clock.advance(1s);
   EXPECT_EQ(watch.see("b", clock.steady_now()), Todo::again);
-  watch.loaded("b", false, true, clock.steady_now());
+  watch.loaded("b", FileWatch::Read::done, FileWatch::Todo::again, clock.steady_now());
   clock.advance(1h);
   EXPECT_EQ(watch.see("b", clock.steady_now()), Todo::nothing);
 }

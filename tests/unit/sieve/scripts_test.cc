@@ -58,7 +58,8 @@ TEST_P(Scripts, Actions) {
   }
   ASSERT_TRUE(script) << script.error().what;
   const std::string_view mail = sections["mail"];
-  const message::Headers headers(mail.substr(0, message::find_header_end(mail, true)->header_size));
+  const message::Headers headers(
+      mail.substr(0, message::find_header_end(mail, message::Input::whole)->header_size));
   const auto actions = script->run(
       {headers, sections["mail"].size(), "friend@elsewhere.test", "bob+work@example.org"});
   ASSERT_TRUE(actions) << actions.error().what;
