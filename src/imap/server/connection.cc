@@ -3,34 +3,13 @@
 #include <algorithm>
 
 #include "imap/proto/parser.h"
-#include "net/timer.h"
 
 namespace posthorn::imap {
 namespace {
 
-constexpr std::size_t kOutMax = 64 * 1024;
 constexpr std::size_t kLiteralChunk = 65'536;
 
 }  // namespace
-
-net::Task<> Responses::flush() {
-  if (text_.empty()) co_return Result<>{};
-  const std::string bytes = std::exchange(text_, {});
-  auto written = co_await stream_.write(bytes, Clock::system().steady_now() + 10min);
-  if (written) co_return written;
-  cut_off();  // some of it may have gone
-  co_return fail(ErrorKind::closed, std::move(written).error().what);
-}
-
-net::Task<> Responses::flush_if_large() {
-  if (text_.size() < kOutMax) co_return Result<>{};
-  co_return co_await flush();
-}
-
-void Responses::cut_off() {
-  text_.clear();
-  stream_.close();
-}
 
 Connection::Connection(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
@@ -40,7 +19,7 @@ Connection::Connection(net::StreamPtr stream, const ServerServices& services)
                       stopping_ = true;
                       stream_->interrupt();
                     }),
-      responses_(*stream_) {}
+      responses_(*stream_, Clock::system()) {}
 
 net::Task<std::string> Connection::read_line(SteadyTime deadline) {
   while (true) {

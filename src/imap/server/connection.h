@@ -12,33 +12,22 @@
 
 #include "imap/server/session.h"
 #include "net/buffer.h"
+#include "net/out_buffer.h"
 
 namespace posthorn::imap {
 
-class Responses {
+class Responses : public net::OutBuffer {
  public:
-  explicit Responses(net::Stream& stream) : stream_(stream) {}
+  using OutBuffer::OutBuffer;
 
-  // One untagged response: "* …" and the end of its line.
+  // One untagged response: "* …" and the end of its line. What is put together piece by piece goes
+  // into text().
   template <class... Args>
   void say(fmt::format_string<Args...> format, Args&&... args) {
-    text_ += "* ";
-    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
-    text_ += "\r\n";
+    text() += "* ";
+    fmt::format_to(std::back_inserter(text()), format, std::forward<Args>(args)...);
+    text() += "\r\n";
   }
-  // What waits to go out; for responses that are put together piece by piece.
-  std::string& text() { return text_; }
-
-  net::Task<> flush();
-  // Where much is said at once: after each response, so that it is not all held.
-  net::Task<> flush_if_large();
-  // Something was said in part (a literal that is shorter than announced): what followed would be
-  // read as its rest, so nothing does.
-  void cut_off();
-
- private:
-  net::Stream& stream_;
-  std::string text_;
 };
 
 class Connection {

@@ -2,37 +2,69 @@
 
 #include <fmt/format.h>
 
+#include "base/events.h"
 #include "base/metrics.h"
-#include "pop3/server/session_impl.h"
+#include "net/buffer.h"
+#include "net/out_buffer.h"
+#include "pop3/server/commands.h"
 
 namespace posthorn::pop3 {
 namespace {
 
-constexpr std::size_t kOutMax = 64 * 1024;
 constexpr int kBadMax = 50;
 
-}  // namespace
+// The loop: one command after the other is read and answered.
+class Session {
+ public:
+  Session(net::StreamPtr stream, const ServerServices& services);
+  net::Awaitable<void> run();
+
+ private:
+  net::Task<> begin();
+  net::Task<> open_maildrop(const std::string& account);
+  net::Task<> talk();
+  net::Task<std::string> read_line();
+  net::Task<> refuse(std::string text);
+  Context context();
+
+  net::StreamPtr stream_;
+  const ServerServices& services_;
+  log::Logger log_;
+  net::Scope::Registration registration_;
+  net::InBuffer in_;
+  net::OutBuffer out_;
+  std::optional<auth::UserConnections::Slot> slot_;
+  store::AccountPtr account_;
+  std::optional<Maildrop> maildrop_;  // from the login on
+  bool stopping_ = false;
+  int bad_ = 0;
+};
 
 Session::Session(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       services_(services),
-      registration_(services.scope, *stream_, [this] {
-        stopping_ = true;
-        stream_->interrupt();
-      }) {}
+      registration_(services.scope, *stream_,
+                    [this] {
+                      stopping_ = true;
+                      stream_->interrupt();
+                    }),
+      out_(*stream_, Clock::system()) {}
 
 net::Awaitable<void> Session::run() {
   const metrics::Open open(metric::store_sessions);
   Result<> ended = co_await begin();
   if (ended) ended = co_await talk();
-  (void)co_await flush();
-  view_.reset();
+  (void)co_await out_.flush();
+  const std::size_t messages = maildrop_ ? maildrop_->items().size() : 0,
+                    retrieved = maildrop_ ? maildrop_->retrieved() : 0,
+                    removed = maildrop_ ? maildrop_->removed() : 0;
+  maildrop_.reset();
   (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
   if (account_)
     log_.info(event::pop3_ended, {{"account", account_->name()},
-                                  {"messages", fmt::to_string(items_.size())},
-                                  {"retrieved", fmt::to_string(retrieved_)},
-                                  {"removed", fmt::to_string(removed_)},
+                                  {"messages", fmt::to_string(messages)},
+                                  {"retrieved", fmt::to_string(retrieved)},
+                                  {"removed", fmt::to_string(removed)},
                                   {"reason", ended ? std::string("quit") : ended.error().what}});
 }
 
@@ -52,7 +84,7 @@ net::Task<> Session::begin() {
   }
   slot_ = std::move(admitted->slot);
   const std::string& account = admitted->account;
-  const auto opened = co_await open_inbox(account);
+  const auto opened = co_await open_maildrop(account);
   if (!opened) {
     log_.error(event::pop3_failed, {{"account", account}, {"error", opened.error().what}});
     // RFC 3206: PERM needs a person, TEMP only time.
@@ -61,66 +93,51 @@ net::Task<> Session::begin() {
                                   : "[SYS/TEMP] The mailbox cannot be opened now");
   }
   log_.info(event::pop3_opened, {{"account", account_->name()}, {"address", what.address}});
-  const Total all = total();
-  out_ += fmt::format("+OK {} messages ({} octets)\r\n", all.messages, all.octets);
+  out_.text() += format_total(*maildrop_);
   co_return Result<>{};
 }
 
-// What the session sees until it ends (RFC 1939 section 3). It leaves \Recent to IMAP.
-net::Task<> Session::open_inbox(const std::string& account) {
-  CO_TRY(const auto opened, co_await services_.accounts.open(account));
-  CO_TRY(auto view, co_await opened->open_view("INBOX", store::Access::read_only));
-  if (!view) co_return fail(ErrorKind::temporary, "there is no INBOX");
-  store::Mailbox& mailbox = view->mailbox();
-  std::vector<store::Uid> unknown;
-  for (const store::Entry& entry : mailbox.entries())
-    if (entry.wire_size == 0) unknown.push_back(entry.uid);
-  if (!unknown.empty()) CO_TRY_OK(co_await mailbox.load_sizes(std::move(unknown)));
-  items_.reserve(mailbox.entries().size());
-  for (const store::Entry& entry : mailbox.entries())
-    items_.push_back({.uid = entry.uid, .size = entry.wire_size});
-  (void)view->take_changes(store::ExpungeMode::allowed);
-  account_ = opened;
-  view_ = std::move(view);
+net::Task<> Session::open_maildrop(const std::string& account) {
+  CO_TRY(auto opened, co_await services_.accounts.open(account));
+  CO_TRY(maildrop_, co_await Maildrop::open(*opened));
+  account_ = std::move(opened);
   co_return Result<>{};
 }
 
 net::Task<> Session::talk() {
-  while (!over_) {
+  while (true) {
     CO_TRY(const std::string line, co_await read_line());
-    if (view_->mailbox().is_gone())
+    if (maildrop_->is_gone())
       co_return co_await refuse("[SYS/TEMP] The mailbox was replaced; log in again");
     const auto command = parse_command(line, State::transaction);
     if (command) {
-      CO_TRY_OK(co_await answer(*command));
+      CO_TRY_OK(co_await answer(*command, context()));
+      if (command->verb == Verb::quit) co_return Result<>{};
     } else if (++bad_ < kBadMax) {
-      out_ += fmt::format("-ERR {}\r\n", command.error().text);
+      out_.text() += fmt::format("-ERR {}\r\n", command.error().text);
     } else {
       co_return co_await refuse("Too many errors");
     }
-    // What others change is not told, but must not pile up.
-    (void)view_->take_changes(store::ExpungeMode::allowed);
-    CO_TRY_OK(co_await flush_if_large());
+    maildrop_->pass_over_changes();
+    CO_TRY_OK(co_await out_.flush_if_large());
   }
-  co_return Result<>{};
+}
+
+Context Session::context() {
+  return {.maildrop = *maildrop_,
+          .out = out_,
+          .pool = services_.pool,
+          .log = log_,
+          .account = account_->name(),
+          .retrieved = services_.config.mark_seen ? Maildrop::Retrieved::mark_seen
+                                                  : Maildrop::Retrieved::left_unseen};
 }
 
 // -ERR, and the end of the session.
 net::Task<> Session::refuse(std::string text) {
-  out_ += fmt::format("-ERR {}\r\n", text);
-  CO_TRY_OK(co_await flush());
+  out_.text() += fmt::format("-ERR {}\r\n", text);
+  CO_TRY_OK(co_await out_.flush());
   co_return fail(ErrorKind::closed, std::move(text));
-}
-
-net::Task<> Session::flush() {
-  if (out_.empty()) co_return Result<>{};
-  const std::string bytes = std::exchange(out_, {});
-  co_return co_await stream_->write(bytes, write_deadline());
-}
-
-net::Task<> Session::flush_if_large() {
-  if (out_.size() < kOutMax) co_return Result<>{};
-  co_return co_await flush();
 }
 
 net::Task<std::string> Session::read_line() {
@@ -135,7 +152,7 @@ net::Task<std::string> Session::read_line() {
       co_return fail(ErrorKind::protocol, "a line too long");
     }
     // RFC 2449 section 6.6: answers to commands that came together go out together.
-    CO_TRY_OK(co_await flush());
+    CO_TRY_OK(co_await out_.flush());
     in_.release();
     if (in_.empty()) {
       const auto ready = co_await stream_->wait_readable(deadline);
@@ -149,6 +166,8 @@ net::Task<std::string> Session::read_line() {
     CO_TRY_OK(co_await in_.fill(*stream_, deadline));
   }
 }
+
+}  // namespace
 
 net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services) {
   Session session(std::move(stream), services);
