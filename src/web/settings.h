@@ -1,5 +1,5 @@
 // What a mail program must know of this server, and its three forms: Thunderbird's autoconfig,
-// Outlook's autodiscover, Apple's configuration profile.
+// Outlook's autodiscover, Apple's configuration profile. Their texts are files of pages/.
 #pragma once
 
 #include <optional>

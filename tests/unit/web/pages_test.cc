@@ -82,6 +82,39 @@ TEST_F(PagesTest, TheStartPageShowsTheSettings) {
   EXPECT_EQ(ask("GET", "/").body.find("<script"), std::string::npos);
 }
 
+// A place that nobody fills, or a value without a place, ends this program (fill_page).
+TEST_F(PagesTest, EveryPageIsFilledInEveryForm) {
+  const std::vector<Service> services = backend_.mail.services;
+  const std::vector<Service> others = {{"pop3", 995, Security::tls}, {"smtp", 25, Security::none}};
+  const std::string pem = backend_.mail.authority_pem;
+  std::vector<std::string> pages = {autodiscover_error_xml()};
+  for (const auto& offered : {services, others, std::vector<Service>()})
+    for (const std::size_t domains : {0U, 1U, 2U, 25U})
+      for (const Logins logins : {Logins::accounts, Logins::local_part, Logins::one_password}) {
+        MailSettings mail = backend_.mail;
+        mail.services = offered;
+        mail.domains.assign(domains, "<&>.example");
+        mail.logins = logins;
+        mail.has_plaintext_logins = logins != Logins::accounts;
+        mail.authority_pem = domains == 1 ? "" : pem;
+        pages.push_back(start_page(mail));
+        pages.push_back(autoconfig_xml(mail, "<&>.example"));
+        pages.push_back(autodiscover_xml(mail, "<&>@x"));
+        pages.push_back(mobileconfig(mail, ""));
+        pages.push_back(mobileconfig(mail, "<&>@x"));
+      }
+  for (const std::string& page : pages) {
+    EXPECT_TRUE(page.ends_with(">\n")) << page;
+    EXPECT_FALSE(page.contains("{{")) << page;
+    EXPECT_FALSE(page.contains("<&>")) << page;
+  }
+  MailSettings many = backend_.mail;
+  many.domains.assign(25, "a.example");
+  EXPECT_TRUE(start_page(many).contains("</strong> and 5 more.</p>"));
+  many.domains.clear();
+  EXPECT_TRUE(start_page(many).contains("The mail server of this site."));
+}
+
 TEST_F(PagesTest, AChallengeIsAskedForByItsTokenAlone) {
   const std::string folder = "/.well-known/acme-challenge/";
   const Response there = ask("GET", folder + "there");
