@@ -1,5 +1,5 @@
 # What `cmake --install` puts where, and the two Debian packages that `cpack -G DEB` makes of it:
-#   posthorn      the program, units, sample tables, documentation
+#   posthorn      the program, units, sample tables, documentation, manual pages, completion for shells
 #   posthorn-mta  its names sendmail, mailq, newaliases and postmap, which every mail server of a machine wants to have
 set(debian ${CMAKE_SOURCE_DIR}/deploy/debian)
 set(systemd ${CMAKE_SOURCE_DIR}/deploy/systemd)
@@ -23,6 +23,22 @@ foreach(folder conf/profiles migrations)
   install(DIRECTORY ${folder}/ DESTINATION share/posthorn/${folder} COMPONENT posthorn
           PATTERN README.md EXCLUDE)
 endforeach()
+# Manual pages and completion are the program's own words, so it writes them itself as soon as it is linked. Where it cannot
+# run (built for another machine, and no CMAKE_CROSSCOMPILING_EMULATOR) there are none.
+if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  message(STATUS "Built for another machine, without an emulator: no manual pages and no completion")
+else()
+  find_program(GZIP gzip REQUIRED)
+  add_custom_command(TARGET posthorn POST_BUILD
+    COMMAND ${CMAKE_COMMAND} "-DPROGRAM=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:posthorn>" -DGZIP=${GZIP}
+            -DTO=${CMAKE_BINARY_DIR}/share -P ${CMAKE_SOURCE_DIR}/scripts/cmake/Manual.cmake
+    COMMENT "Manual pages and completion" VERBATIM)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/share/man/ DESTINATION share/man COMPONENT posthorn)
+  set(completion ${CMAKE_BINARY_DIR}/share/completion)
+  install(FILES ${completion}/bash DESTINATION share/bash-completion/completions RENAME posthorn COMPONENT posthorn)
+  install(FILES ${completion}/zsh DESTINATION share/zsh/vendor-completions RENAME _posthorn COMPONENT posthorn)
+  install(FILES ${completion}/fish DESTINATION share/fish/vendor_completions.d RENAME posthorn.fish COMPONENT posthorn)
+endif()
 install(FILES ${debian}/logrotate DESTINATION /etc/logrotate.d RENAME posthorn COMPONENT posthorn)
 install(PROGRAMS deploy/roundcube/setup deploy/roundcube/serve DESTINATION share/posthorn/roundcube COMPONENT posthorn)
 # What an administrator edits and `posthorn init` would only copy; dpkg asks before it changes one that was edited.

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <unistd.h>
 
+#include "app/command_tree.h"
 #include "app/make_role.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -19,11 +20,13 @@
 #include "tools/ban.h"
 #include "tools/certificate.h"
 #include "tools/check.h"
+#include "tools/completion.h"
 #include "tools/confined.h"
 #include "tools/control.h"
 #include "tools/dkim.h"
 #include "tools/doubts.h"
 #include "tools/init.h"
+#include "tools/manual.h"
 #include "tools/postmap.h"
 #include "tools/queue.h"
 #include "tools/quota.h"
@@ -33,6 +36,7 @@
 #include "tools/status.h"
 #include "tools/tables.h"
 #include "tools/tap.h"
+#include "tools/templates.h"
 #include "tools/transfer.h"
 #include "tools/user.h"
 #include "tools/variables.h"
@@ -113,10 +117,32 @@ int serve(const config::Config& config, const ServeOptions& options) {
 }
 
 constexpr int kExitUsage = 2;
-constexpr std::string_view kExitCodes =
-    "Exit codes: 0 done; 1 a fault, which is told; 2 the command line is wrong; 3 (status) it does "
-    "not\nrun; 78 it cannot start with this configuration. As sendmail: 64 to 78, as in "
-    "sysexits(3).";
+constexpr tools::ExitCode kExitCodes[] = {
+    {"0", "done"},
+    {"1", "a fault, which is told"},
+    {"2", "the command line is wrong"},
+    {"3", "(status) it does not run"},
+    {"70", "a fault of the program itself"},
+    {"78", "it cannot start with this configuration"},
+    {"64 to 78", "as sendmail, as in sysexits(3)"},
+};
+
+std::string exit_code_text() {
+  std::string out = "Exit codes:";
+  std::size_t line = 0;
+  for (const tools::ExitCode& code : kExitCodes) {
+    const bool is_full = out.size() - line > 60;
+    if (is_full) line = out.size();
+    out += fmt::format("{}{} {}{}", is_full ? "\n" : " ", code.code, code.meaning,
+                       &code == std::end(kExitCodes) - 1 ? "." : ";");
+  }
+  return out;
+}
+
+// The sample tables that `posthorn init` writes, which say what each holds.
+constexpr std::string_view kTables[] = {"maps/domains", "maps/mailboxes", "maps/aliases",
+                                        "maps/senders", "maps/transport", "maps/relay-sasl",
+                                        "maps/vusers",  "conf/users",     "conf/smtp_users"};
 
 class CommandLine {
  public:
@@ -140,9 +166,10 @@ class CommandLine {
     add_tap();
     add_transfer();
     add_print();
+    add_manual();
     add_confined();
     add_help();
-    app_.footer(std::string(kExitCodes));
+    app_.footer(exit_code_text());
   }
 
   int run(int argc, char** argv) {
@@ -556,6 +583,30 @@ class CommandLine {
     });
   }
 
+  void add_manual() {
+    CLI::App* sub = app_.add_subcommand("man", "Print a manual page, or the names of all");
+    sub->add_option("page", manual_.page,
+                    "queue, posthorn.toml, \"events(7)\" …; show it by: man -l -");
+    sub->add_option("--to", manual_.folder, "Write all of them below this folder");
+    sub->callback([this] { status_ = tools::run_manual(manual_sources(), manual_); });
+    sub = app_.add_subcommand("completion", "Print the script that completes commands and options");
+    sub->add_option("shell", shell_, "Of which shell")
+        ->required()
+        ->check(CLI::IsMember({"bash", "fish", "zsh"}));
+    sub->callback([this] { status_ = tools::print_completion(command_tree(app_), shell_); });
+  }
+
+  tools::Sources manual_sources() const {
+    tools::Sources sources{.program = command_tree(app_),
+                           .exit_codes = kExitCodes,
+                           .defaults = config::to_toml(config::Config{}),
+                           .version = POSTHORN_VERSION,
+                           .date = tools::manual_date()};
+    for (const std::string_view file : kTables)
+      sources.tables.push_back({file, tools::template_text(file.substr(file.find('/') + 1))});
+    return sources;
+  }
+
   void add_confined() {
     CLI::App* sub = command(
         app_, "confined", "Try what a role may do",
@@ -581,6 +632,8 @@ class CommandLine {
   tools::TapOptions tap_;
   tools::TransferOptions transfer_;
   tools::ConfinedOptions confined_;
+  tools::ManualOptions manual_;
+  std::string shell_;
   std::vector<std::string> help_;
   int status_ = 0;
 };
