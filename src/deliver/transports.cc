@@ -77,10 +77,10 @@ void Transports::Progress::take(const std::vector<Outcome>& outcomes) {
   open = std::move(still_open);
 }
 
-void Transports::Progress::take_for_all(const Outcome& outcome, bool stay_open) {
+void Transports::Progress::take_for_all(const Outcome& outcome, Then then) {
   const std::vector<std::size_t> all_open = open;
   take(std::vector<Outcome>(open.size(), outcome));
-  if (!stay_open || open.size() == all_open.size()) return;
+  if (then == Then::over || open.size() == all_open.size()) return;
   open = all_open;
   for (const std::size_t recipient : open) put_off.emplace_back(recipient, outcome);
 }
@@ -89,10 +89,10 @@ std::string Transports::name_of(const Host& host) {
   return fmt::format("{}[{}]:{}", host.name, host.address, host.port);
 }
 
-smtp::ClientOptions Transports::client_options(bool lmtp) const {
+smtp::ClientOptions Transports::client_options(Speech speech) const {
   return {.hostname = config_.server.hostname,
-          .lmtp = lmtp,
-          .is_inner = lmtp,
+          .lmtp = speech == Speech::lmtp,
+          .is_inner = speech == Speech::lmtp,
           .command_timeout = config_.relay.command_timeout,
           .data_timeout = config_.relay.data_timeout};
 }
@@ -119,12 +119,12 @@ net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan
   if (!stream) co_return all(envelope, deferred(stream.error().what));
   if (watch_) stream = watch_(*std::move(stream), whose);
   envelope.origin.queue_id = body.queue_id;
-  smtp::Client client(*std::move(stream), client_options(true));
+  smtp::Client client(*std::move(stream), client_options(Speech::lmtp));
   const net::Scope::Registration registration(scope_, client.stream());
   const auto opened = co_await client.open();
   if (!opened) co_return all(envelope, deferred(opened.error().what));
   if (!opened->is_positive()) co_return all(envelope, deferred(smtp::to_string(*opened)));
-  Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", true),
+  Attempted attempted{.outcomes = co_await send(client, envelope, body, "local", Speech::lmtp),
                       .destination_down = false,
                       .login_refused = false};
   co_await client.quit();
@@ -152,7 +152,9 @@ net::Awaitable<Attempted> Transports::deliver_remote(const route::Plan& plan,
       // That there is no such domain here may be known better there (Postfix's
       // smtp_fallback_relay); a domain's own word, or a loop, is one.
       const auto& [reason, outcome] = way->error();
-      progress.take_for_all(outcome, reason == NoWay::Reason::no_such_domain && !fallbacks.empty());
+      progress.take_for_all(outcome, reason == NoWay::Reason::no_such_domain && !fallbacks.empty()
+                                         ? Progress::Then::next_hop
+                                         : Progress::Then::over);
       continue;
     }
     (*way)->whose = whose;
@@ -218,7 +220,7 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     co_return Tried::failed;
   }
   if (watch_) stream = watch_(*std::move(stream), way.whose);
-  smtp::Client client(*std::move(stream), client_options(false));
+  smtp::Client client(*std::move(stream), client_options(Speech::smtp));
   const net::Scope::Registration registration(scope_, client.stream());
   bool is_login_refused = false;
   const auto ready = co_await prepare(client, way, host, is_login_refused);
@@ -232,7 +234,7 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
   message::Envelope mine = envelope;
   mine.recipients.clear();
   for (const std::size_t i : progress.open) mine.recipients.push_back(envelope.recipients[i]);
-  auto outcomes = co_await send(client, mine, body, remote, false);
+  auto outcomes = co_await send(client, mine, body, remote, Speech::smtp);
   for (Outcome& outcome : outcomes) outcome.takes_notices = client.extensions().dsn;
   progress.was_answered = true;
   progress.take(outcomes);
@@ -333,10 +335,10 @@ net::Task<> Transports::send_body(smtp::Client& client, const Body& body,
 
 net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
                                                       message::Envelope& envelope, const Body& body,
-                                                      const std::string& remote, bool lmtp) {
+                                                      const std::string& remote, Speech speech) {
   const std::size_t count = envelope.recipients.size();
   message::RefitPlan plan;
-  if (!lmtp) {
+  if (speech == Speech::smtp) {
     auto fitted = co_await fit(client.extensions(), envelope, body, remote);
     if (!fitted) co_return std::vector<Outcome>(count, fitted.error());
     plan = *std::move(fitted);
@@ -388,7 +390,7 @@ net::Awaitable<std::vector<Outcome>> Transports::send(smtp::Client& client,
   std::size_t next = 0;
   for (Outcome& one : outcomes) {
     if (one.kind != Outcome::Kind::delivered) continue;
-    const std::size_t mine = lmtp ? next++ : 0;
+    const std::size_t mine = speech == Speech::lmtp ? next++ : 0;
     one = mine < replies->size() ? judge((*replies)[mine], remote)
                                  : deferred("outcome unknown: the replies broke off", remote);
     // What is no refusal may be anything, and be said of a mail that was taken.

@@ -56,7 +56,8 @@ class Transports final : public Transport {
   struct Progress {
     explicit Progress(std::size_t recipients);
     void take(const std::vector<Outcome>& outcomes);
-    void take_for_all(const Outcome& outcome, bool stay_open = false);
+    enum class Then { over, next_hop };  // next_hop: another one is tried
+    void take_for_all(const Outcome& outcome, Then then = Then::over);
     Attempted attempted;
     std::vector<std::size_t> open;
     // Of who is open still, since a host was asked last.
@@ -96,8 +97,10 @@ class Transports final : public Transport {
                                  Progress& progress);
   net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way,
                                                   const Host& host, bool& is_login_refused);
+  enum class Speech { smtp, lmtp };
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
-                                            const Body& body, const std::string& remote, bool lmtp);
+                                            const Body& body, const std::string& remote,
+                                            Speech speech);
   net::Awaitable<std::expected<message::RefitPlan, Outcome>> fit(const smtp::Extensions& offered,
                                                                  message::Envelope& envelope,
                                                                  const Body& body,
@@ -106,7 +109,7 @@ class Transports final : public Transport {
                                                            const message::RefitPlan& plan,
                                                            const std::string& remote);
   net::Task<> send_body(smtp::Client& client, const Body& body, const message::RefitPlan& plan);
-  smtp::ClientOptions client_options(bool lmtp) const;
+  smtp::ClientOptions client_options(Speech speech) const;
 
   net::Scope& scope_;
   net::BlockingPool& pool_;

@@ -183,6 +183,25 @@ class StoreSink final : public smtp::Sink {
     co_return found && *found ? **found : "INBOX";
   }
 
+  enum class Redirected { sent, kept };
+  // An Error is logged here.
+  net::Task<Redirected> send_on(One& one, const message::Recipient& recipient,
+                                const std::string& address) {
+    const auto sent = co_await parts_.redirector.send(
+        {envelope_, header_.block(), one.account->name(), recipient.address, address, one.prefix},
+        *one.delivery);
+    if (!sent) {
+      log_.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
+      co_return std::unexpected(sent.error());
+    }
+    if (*sent) co_return Redirected::sent;
+    // RFC 5228 section 2.10.6: what cannot be sent on is kept.
+    log_.warn(
+        event::sieve_failed,
+        {{"to", recipient.address}, {"rcpt", address}, {"reason", "redirect: " + sent->error()}});
+    co_return Redirected::kept;
+  }
+
   net::Awaitable<smtp::RecipientResult> deliver(One& one, const message::Recipient& recipient) {
     const smtp::RecipientResult later{
         Reason::failed, {451, "4.2.0", "The mailbox could not be written; try again later"}};
@@ -210,20 +229,9 @@ class StoreSink final : public smtp::Sink {
     for (const sieve::Action& action : actions) {
       const auto* redirect = std::get_if<sieve::Redirect>(&action);
       if (redirect == nullptr) continue;
-      const auto sent =
-          co_await parts_.redirector.send({envelope_, header_.block(), one.account->name(),
-                                           recipient.address, redirect->address, one.prefix},
-                                          *one.delivery);
-      if (!sent) {
-        log_.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
-        co_return later;
-      }
-      if (*sent) continue;
-      // RFC 5228 section 2.10.6: what cannot be sent on is kept.
-      log_.warn(event::sieve_failed, {{"to", recipient.address},
-                                      {"rcpt", redirect->address},
-                                      {"reason", "redirect: " + sent->error()}});
-      if (targets.empty()) {
+      const auto done = co_await send_on(one, recipient, redirect->address);
+      if (!done) co_return later;
+      if (*done == Redirected::kept && targets.empty()) {
         store::Target inbox;
         inbox.mailbox = "INBOX";
         targets.push_back(std::move(inbox));

@@ -64,6 +64,23 @@ route::PlanQuestion ask_for(const Stored& stored, const message::Recipient& reci
   return question;
 }
 
+// Of a recipient whose mail went to no server.
+void tell_unsent(const log::Logger& log, const message::Recipient& recipient, std::string_view why,
+                 LogRecord::Kind result) {
+  const log::Fields fields = {{"to", recipient.address}, {"relay", "-"}, {"reply", why}};
+  metrics::count(metric::deliveries, "error", counted_as(result));
+  if (result == LogRecord::Kind::failed)
+    log.info(event::queue_failed, fields);
+  else
+    log.warn(event::queue_deferred, fields);
+}
+
+std::string_view transport_of(const route::Plan& plan) {
+  if (std::holds_alternative<route::LocalPlan>(plan)) return "local";
+  if (std::holds_alternative<route::RelayPlan>(plan)) return "relay";
+  return std::holds_alternative<route::MxPlan>(plan) ? "mx" : "other";
+}
+
 }  // namespace
 
 // Each waiting recipient's plan, grouped by destination. What could not be asked waits; what cannot
@@ -74,22 +91,13 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
   std::optional<std::string> rewritten;
   Stored& stored = item->stored;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
-  const auto tell = [&](std::size_t i, std::string_view why, LogRecord::Kind result) {
-    const log::Fields fields = {
-        {"to", stored.envelope.recipients[i].address}, {"relay", "-"}, {"reply", why}};
-    metrics::count(metric::deliveries, "error", counted_as(result));
-    if (result == LogRecord::Kind::failed)
-      log.info(event::queue_failed, fields);
-    else
-      log.warn(event::queue_deferred, fields);
-  };
   // What never came to a server is an attempt, too, for who looks why a mail is still here.
   std::vector<LogRecord> not_asked;
   const auto put_off = [&](std::size_t i, const std::string& why) {
     stored.recipients[i].reason = why;
     not_asked.push_back(make_record(LogRecord::Kind::deferred, i, why));
     not_asked.back().at = parts_.clock.now();
-    tell(i, why, LogRecord::Kind::deferred);
+    tell_unsent(log, stored.envelope.recipients[i], why, LogRecord::Kind::deferred);
   };
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     if (stored.recipients[i].state != RecipientState::waiting) continue;
@@ -114,7 +122,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       line.at = parts_.clock.now();
       (void)co_await record(item, {std::move(line)});
       stored.recipients[i] = {RecipientState::failed, reason, Notice::none, true};
-      tell(i, reason, LogRecord::Kind::failed);
+      tell_unsent(log, stored.envelope.recipients[i], reason, LogRecord::Kind::failed);
       continue;
     }
     std::string sender = stored.envelope.sender;
@@ -213,6 +221,27 @@ net::Awaitable<void> Queue::run_group(Queue* self, ItemPtr item, Group group) {
   item->ended.set();
 }
 
+// What became of the recipient i, for the log of the message.
+LogRecord Queue::record_of(const Stored& stored, const Group& group, std::size_t i,
+                           const deliver::Attempted& attempted,
+                           const deliver::Outcome& outcome) const {
+  // A login that is refused is ours to mend: nobody's mail fails because of it.
+  const bool failed = outcome.kind == deliver::Outcome::Kind::failed && !attempted.login_refused;
+  const auto kind = outcome.kind == deliver::Outcome::Kind::delivered ? LogRecord::Kind::delivered
+                    : failed                                          ? LogRecord::Kind::failed
+                                                                      : LogRecord::Kind::deferred;
+  LogRecord line = make_record(kind, i, outcome.reason);
+  line.at = parts_.clock.now();
+  line.remote = outcome.remote.empty() ? group.key : outcome.remote;
+  const message::Notify& wish = stored.envelope.recipients[i].notify;
+  if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
+      !stored.envelope.sender.empty())
+    line.notice = std::holds_alternative<route::LocalPlan>(group.plan) ? Notice::delivered
+                  : outcome.takes_notices                              ? Notice::none
+                                                                       : Notice::relayed;
+  return line;
+}
+
 net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   Stored& stored = item->stored;
   message::Envelope envelope = stored.envelope;
@@ -246,27 +275,9 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   for (std::size_t n = 0; n < group.recipients.size() && n < attempted.outcomes.size(); ++n) {
     const std::size_t i = group.recipients[n];
     const deliver::Outcome& outcome = attempted.outcomes[n];
-    // A login that is refused is ours to mend: nobody's mail fails because of it.
-    const bool failed = outcome.kind == deliver::Outcome::Kind::failed && !attempted.login_refused;
-    const auto kind = outcome.kind == deliver::Outcome::Kind::delivered ? LogRecord::Kind::delivered
-                      : failed                                          ? LogRecord::Kind::failed
-                                                                        : LogRecord::Kind::deferred;
-    LogRecord line = make_record(kind, i, outcome.reason);
-    line.at = parts_.clock.now();
-    line.remote = outcome.remote.empty() ? group.key : outcome.remote;
-    const message::Notify& wish = stored.envelope.recipients[i].notify;
-    if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
-        !stored.envelope.sender.empty())
-      line.notice = std::holds_alternative<route::LocalPlan>(group.plan) ? Notice::delivered
-                    : outcome.takes_notices                              ? Notice::none
-                                                                         : Notice::relayed;
-    records.push_back(std::move(line));
-    metrics::count(metric::deliveries,
-                   std::holds_alternative<route::LocalPlan>(group.plan)   ? "local"
-                   : std::holds_alternative<route::RelayPlan>(group.plan) ? "relay"
-                   : std::holds_alternative<route::MxPlan>(group.plan)    ? "mx"
-                                                                          : "other",
-                   counted_as(kind));
+    records.push_back(record_of(stored, group, i, attempted, outcome));
+    const LogRecord::Kind kind = records.back().kind;
+    metrics::count(metric::deliveries, transport_of(group.plan), counted_as(kind));
     const log::Event& event = kind == LogRecord::Kind::delivered ? event::queue_delivered
                               : kind == LogRecord::Kind::failed  ? event::queue_failed
                                                                  : event::queue_deferred;

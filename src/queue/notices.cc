@@ -66,14 +66,14 @@ net::Awaitable<bool> Queue::confirm(const ItemPtr& item) {
   co_return true;
 }
 
-net::Task<std::string> Queue::returned_text(const Stored& stored, bool whole) {
+net::Task<std::string> Queue::returned_text(const Stored& stored, Returned what) {
   co_return co_await parts_.pool.run([&]() -> Result<std::string> {
     TRY(const File file, parts_.disk.open(spool_.message_path(stored.id), OpenMode::read));
     std::string text(
         static_cast<std::size_t>(std::min<std::uint64_t>(stored.body_size, kReturnedMax)), '\0');
     TRY(const auto n, read_at(file, text, stored.body_offset));
     text.resize(n);
-    if (whole && n == stored.body_size) return text;
+    if (what == Returned::whole && n == stored.body_size) return text;
     if (const auto end = message::find_header_end(text, message::Input::whole))
       text.resize(end->header_size);
     return text;
@@ -176,7 +176,8 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
                          return stored.recipients[i].is_own_refusal;
                        });
   const auto returned =
-      is_owed ? co_await returned_text(stored, dsn.is_whole) : Result<std::string>{};
+      is_owed ? co_await returned_text(stored, dsn.is_whole ? Returned::whole : Returned::header)
+              : Result<std::string>{};
   if (returned) dsn.returned = *returned;
   dsn.is_whole = dsn.is_whole && returned && returned->size() == stored.body_size;
   message::Envelope envelope;

@@ -57,7 +57,7 @@ SteadyTime Queue::steady(WallTime when) const {
 net::Task<> Queue::start() {
   std::vector<Stored> found;
   CO_TRY(found, co_await parts_.pool.run([this] { return spool_.recover(); }));
-  for (Stored& stored : found) add(std::move(stored), false);
+  for (Stored& stored : found) add(std::move(stored), Text::unread);
   if (!items_.empty()) log_.info(event::queue_recovered, {{"messages", items_.size()}});
   parts_.scope.spawn(pump(this));
   co_return Result<>{};
@@ -88,17 +88,17 @@ net::Task<std::string> Queue::commit(Spool::Writer& writer) {
       .info(event::queue_accepted, {{"from", stored.envelope.sender},
                                     {"nrcpt", stored.recipients.size()},
                                     {"size", stored.body_size}});
-  add(std::move(stored), true);
+  add(std::move(stored), Text::checked);
   co_return id;
 }
 
-void Queue::add(Stored stored, bool is_checked) {
+void Queue::add(Stored stored, Text text) {
   message::Origin& origin = stored.envelope.origin;
   if (stored.version == kFirstVersion && origin.sent_by == message::SentBy::stranger &&
       parts_.is_trusted && parts_.is_trusted(origin.client_address))
     origin.sent_by = message::SentBy::trusted_network;
   auto item = std::make_shared<Item>(std::move(stored), parts_.scope.executor());
-  item->is_checked = is_checked;
+  item->is_checked = text == Text::checked;
   // How old it is counts by the steady clock. Time that passed while nobody looked counts only as
   // far as it is believable: a wall clock that jumped must not make all mail expire.
   const WallTime seen =

@@ -77,7 +77,8 @@ class Queue {
     auto operator<=>(const Place&) const = default;
   };
 
-  void add(Stored stored, bool is_checked);
+  enum class Text { unread, checked };  // checked: it is what was written
+  void add(Stored stored, Text text);
   void schedule(const ItemPtr& item, SteadyTime when);
   void forget(const ItemPtr& item);
   void park(const ItemPtr& item);
@@ -95,6 +96,8 @@ class Queue {
   bool start_groups(const ItemPtr& item);
   static net::Awaitable<void> run_group(Queue* self, ItemPtr item, Group group);
   net::Awaitable<void> attempt(const ItemPtr& item, const Group& group);
+  LogRecord record_of(const Stored& stored, const Group& group, std::size_t i,
+                      const deliver::Attempted& attempted, const deliver::Outcome& outcome) const;
   void note_destination(const std::string& key, const deliver::Attempted& attempted,
                         const log::Logger& log);
   void note_relay(const std::string& key, const deliver::Attempted& attempted);
@@ -108,7 +111,8 @@ class Queue {
                                    std::span<const std::size_t> recipients);
   void tell_dropped(const Stored& stored, std::size_t recipient) const;
   net::Task<std::vector<std::string>> who_is_told(const Stored& stored, const log::Logger& log);
-  net::Task<std::string> returned_text(const Stored& stored, bool whole);
+  enum class Returned { header, whole };
+  net::Task<std::string> returned_text(const Stored& stored, Returned what);
   net::Message list(const net::Message& request) const;
   net::Awaitable<net::Message> show(std::string id);
   net::Awaitable<net::Message> change(std::string verb, std::string id);
