@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <sys/stat.h>
 
+#include "net/authority.h"
 #include "net/tls_error.h"
 
 namespace posthorn::net {

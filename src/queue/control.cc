@@ -150,7 +150,7 @@ net::Awaitable<net::Message> Queue::show(std::string id) {
   const auto attempts = co_await parts_.pool.run([&] { return spool_.read_attempts(id); });
   add_recipients(answer, stored, attempts ? *attempts : std::vector<LogRecord>());
   if (!attempts) answer.add("attempts", "cannot be read: " + attempts.error().what);
-  const auto text = co_await returned_text(stored, true);
+  const auto text = co_await returned_text(stored, Returned::whole);
   if (text) answer.add("text", (stored.headers + *text).substr(0, kTextShownMax));
   co_return answer;
 }

@@ -201,7 +201,7 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
            : is_good(kind) ? event::queue_confirmed
                            : event::queue_warned,
            {{"to", dsn.envelope.sender}, {"bounce", committed->id}});
-  add(*committed, true);
+  add(*committed, Text::checked);
   co_return true;
 }
 
