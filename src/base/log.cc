@@ -17,6 +17,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "base/print.h"
 #include "base/utf8.h"
 
 namespace posthorn::log {
@@ -179,7 +180,7 @@ std::string escape(std::string_view value) {
     } else if (length == 0 || control) {
       const std::size_t bytes = length == 0 ? 1 : length;
       for (std::size_t i = 0; i < bytes; ++i)
-        fmt::format_to(std::back_inserter(out), "\\x{:02X}", static_cast<unsigned char>(value[i]));
+        print_to(out, "\\x{:02X}", static_cast<unsigned char>(value[i]));
       value.remove_prefix(bytes);
     } else {
       out += value.substr(0, length);
@@ -196,7 +197,7 @@ void Field::append_to(std::string& line) const {
   line += key_;
   line += '=';
   if (is_number_) {
-    fmt::format_to(std::back_inserter(line), "{}", number_);
+    print_to(line, "{}", number_);
   } else {
     line += escape(text_);
   }

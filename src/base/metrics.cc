@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "base/print.h"
 
 namespace posthorn::metrics {
 namespace {
@@ -68,8 +69,8 @@ std::string labels_of(const Metric& metric, std::size_t series) {
   std::string labels;
   const auto add = [&](const Label& label, std::size_t at) {
     if (label.name.empty()) return;
-    fmt::format_to(std::back_inserter(labels), "{}{}=\"{}\"", labels.empty() ? "" : ",", label.name,
-                   escape_label(label.values[at]));
+    print_to(labels, "{}{}=\"{}\"", labels.empty() ? "" : ",", label.name,
+             escape_label(label.values[at]));
   };
   add(metric.first, series / width);
   add(metric.second, series % width);
@@ -86,11 +87,11 @@ void write_histogram(std::string& text, const Metric& metric, const std::string&
   for (std::size_t i = 0; i + 1 < values.size(); ++i) {
     sum += values[i];
     const std::string bound = i < std::size(kBounds) ? seconds(kBounds[i]) : "+Inf";
-    fmt::format_to(std::back_inserter(text), "{}_bucket{{{}{}le=\"{}\"}} {}\n", metric.name, labels,
-                   labels.empty() ? "" : ",", bound, sum);
+    print_to(text, "{}_bucket{{{}{}le=\"{}\"}} {}\n", metric.name, labels,
+             labels.empty() ? "" : ",", bound, sum);
   }
-  fmt::format_to(std::back_inserter(text), "{}_count{} {}\n{}_sum{} {}\n", metric.name,
-                 in_braces(labels), sum, metric.name, in_braces(labels), seconds(values.back()));
+  print_to(text, "{}_count{} {}\n{}_sum{} {}\n", metric.name, in_braces(labels), sum, metric.name,
+           in_braces(labels), seconds(values.back()));
 }
 
 }  // namespace
@@ -182,10 +183,9 @@ std::string write_text(const Snapshot& snapshot, std::string_view version) {
       escape_label(version));
   for (std::size_t i = 0; i < std::size(kMetrics); ++i) {
     const Metric& metric = kMetrics[i];
-    const auto out = std::back_inserter(text);
-    fmt::format_to(out, "# TYPE {} {}\n", metric.name, type_name(metric.type));
-    if (metric.name.ends_with("_seconds")) fmt::format_to(out, "# UNIT {} seconds\n", metric.name);
-    fmt::format_to(out, "# HELP {} {}\n", metric.name, escape_label(metric.about));
+    print_to(text, "# TYPE {} {}\n", metric.name, type_name(metric.type));
+    if (metric.name.ends_with("_seconds")) print_to(text, "# UNIT {} seconds\n", metric.name);
+    print_to(text, "# HELP {} {}\n", metric.name, escape_label(metric.about));
     const std::size_t series = metric.first.values.size() * metric.second.values.size();
     for (std::size_t s = 0; s < series; ++s) {
       const std::string labels = labels_of(metric, s);
@@ -194,9 +194,8 @@ std::string write_text(const Snapshot& snapshot, std::string_view version) {
       if (metric.type == Type::histogram)
         write_histogram(text, metric, labels, values);
       else
-        fmt::format_to(out, "{}{}{} {}\n", metric.name,
-                       metric.type == Type::counter ? "_total" : "", in_braces(labels),
-                       values.front());
+        print_to(text, "{}{}{} {}\n", metric.name, metric.type == Type::counter ? "_total" : "",
+                 in_braces(labels), values.front());
     }
   }
   return text + "# EOF\n";

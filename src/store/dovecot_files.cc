@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "base/print.h"
 #include "message/mutf7.h"
 #include "store/mailbox_name.h"
 
@@ -85,7 +86,7 @@ std::vector<std::string> parse_keywords(std::string_view text) {
 std::string format_keywords(std::span<const std::string> names) {
   std::string out;
   for (std::size_t i = 0; i < std::min(names.size(), kKeywordLettersMax); ++i)
-    if (!names[i].empty()) fmt::format_to(std::back_inserter(out), "{} {}\n", i, names[i]);
+    if (!names[i].empty()) print_to(out, "{} {}\n", i, names[i]);
   return out;
 }
 
@@ -119,7 +120,7 @@ HighKeywords parse_high_keywords(std::string_view text) {
 }
 
 void append_high_keyword(std::size_t number, std::string_view name, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{} {}\n", number, name);
+  print_to(out, "{} {}\n", number, name);
 }
 
 void append_high_mark(const Keywords& keywords, std::string_view base, std::string& out) {
@@ -130,11 +131,11 @@ void append_high_mark(const Keywords& keywords, std::string_view base, std::stri
     std::size_t last = i;
     while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
     if (i > 0) out += ',';
-    fmt::format_to(std::back_inserter(out), "{}", numbers[i]);
-    if (last != i) fmt::format_to(std::back_inserter(out), "-{}", numbers[last]);
+    print_to(out, "{}", numbers[i]);
+    if (last != i) print_to(out, "-{}", numbers[last]);
     i = last + 1;
   }
-  fmt::format_to(std::back_inserter(out), " {}\n", base);
+  print_to(out, " {}\n", base);
 }
 
 bool is_keyword(std::string_view name) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "base/print.h"
 
 namespace posthorn::store {
 namespace {
@@ -95,7 +96,7 @@ std::string format_uidlist_header(std::uint32_t uidvalidity, Uid leased, std::st
 }
 
 void append_uidlist_line(Uid uid, std::string_view base, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{} :{}\n", uid, base);
+  print_to(out, "{} :{}\n", uid, base);
 }
 
 }  // namespace posthorn::store

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/print.h"
 #include "imap/proto/parser.h"
 #include "message/mutf7.h"
 
@@ -17,7 +18,7 @@ constexpr std::size_t kQuotedMax = 1000;
 using search::FieldName;
 
 void append_number(std::string& out, std::uint64_t number) {
-  fmt::format_to(std::back_inserter(out), "{}", number);
+  print_to(out, "{}", number);
 }
 
 void append_upper(std::string& out, std::string_view text) {

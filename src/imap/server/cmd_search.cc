@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/print.h"
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
 #include "imap/server/search_keys.h"
@@ -154,7 +155,7 @@ net::Task<Outcome> search_for(Parser& parser, store::View& view, Responses& resp
   CO_TRY(const auto matching, co_await run.all());
   std::string found;
   for (const auto& [sequence, uid] : matching)
-    fmt::format_to(std::back_inserter(found), " {}", numbers == Numbers::uid ? uid : sequence);
+    print_to(found, " {}", numbers == Numbers::uid ? uid : sequence);
   responses.say("SEARCH{}", found);
   co_return ok("Search completed");
 }

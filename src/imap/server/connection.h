@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/print.h"
 #include "imap/server/session.h"
 #include "net/buffer.h"
 #include "net/out_buffer.h"
@@ -25,7 +26,7 @@ class Responses : public net::OutBuffer {
   template <class... Args>
   void say(fmt::format_string<Args...> format, Args&&... args) {
     text() += "* ";
-    fmt::format_to(std::back_inserter(text()), format, std::forward<Args>(args)...);
+    print_to(text(), format, std::forward<Args>(args)...);
     text() += "\r\n";
   }
 };

@@ -3,6 +3,8 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "base/print.h"
+
 namespace posthorn::web {
 namespace {
 
@@ -63,8 +65,7 @@ std::string format_response(const Response& response, WallTime now, Connection c
   std::string text = fmt::format(
       "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
       reason_of(response.status), format_http_date(now), response.type, response.body.size());
-  for (const auto& [name, value] : response.fields)
-    fmt::format_to(std::back_inserter(text), "{}: {}\r\n", name, value);
+  for (const auto& [name, value] : response.fields) print_to(text, "{}: {}\r\n", name, value);
   // Nothing here is a script, and no other site has a use for these pages in a frame.
   text +=
       "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
