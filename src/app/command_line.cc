@@ -1,21 +1,17 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <climits>
 #include <fmt/format.h>
-#include <set>
-#include <signal.h>
 #include <tuple>
 #include <unistd.h>
 
 #include "app/command_tree.h"
-#include "app/make_role.h"
+#include "app/command_words.h"
+#include "app/serve.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "config/config_keys.h"
 #include "process/roles.h"
-#include "process/running.h"
-#include "process/supervisor.h"
 #include "tools/address.h"
 #include "tools/ban.h"
 #include "tools/certificate.h"
@@ -24,7 +20,6 @@
 #include "tools/confined.h"
 #include "tools/control.h"
 #include "tools/dkim.h"
-#include "tools/doubts.h"
 #include "tools/init.h"
 #include "tools/manual.h"
 #include "tools/postmap.h"
@@ -32,14 +27,11 @@
 #include "tools/quota.h"
 #include "tools/sendmail.h"
 #include "tools/settings.h"
-#include "tools/srs_secret.h"
 #include "tools/status.h"
 #include "tools/tables.h"
 #include "tools/tap.h"
-#include "tools/templates.h"
 #include "tools/transfer.h"
 #include "tools/user.h"
-#include "tools/variables.h"
 
 namespace posthorn::app {
 namespace {
@@ -65,84 +57,6 @@ bool is_closed_to_us(const config::Config& config) {
       config.paths.users.native());
   return true;
 }
-
-struct ServeOptions {
-  bool one_process = false;
-  std::string role;
-  std::size_t worker = 0;
-};
-
-// All that is wrong, not only the first.
-bool is_sound(const config::Config& config) {
-  std::vector<std::string> faults = tools::find_setting_faults(config);
-  for (std::string& fault : tools::find_permission_faults(config))
-    faults.push_back(std::move(fault));
-  for (const std::string& fault : faults) {
-    log::Logger{}.error(event::config_refused, {{"error", fault}});
-    fmt::print(stderr, "posthorn: {}\n", fault);
-  }
-  for (auto* const find : {tools::find_setting_doubts, tools::find_place_doubts})
-    for (const config::Finding& doubt : find(config))
-      log::Logger{}.warn(event::files_warning, {{"error", doubt.text()}});
-  return faults.empty();
-}
-
-int serve(const config::Config& config, const ServeOptions& options) {
-  ::signal(SIGPIPE, SIG_IGN);  // a log pipe that goes away does not take the mail with it
-  const auto role = process::find_role(options.role);
-  log::start({.level = log::level_from(config.log.level, log::Level::info),
-              .role = role                  ? options.role
-                      : options.one_process ? "all"
-                                            : "supervisor",
-              .file = config.log.file,
-              .descriptor = role ? process::take_inherited("POSTHORN_LOG_FD").release() : -1});
-  if (role) return process::run_role(config, make_role, *role, options.worker);
-  if (!is_sound(config)) return process::kExitConfig;
-  const auto secret =
-      config.srs.domain.empty() ? Result<bool>(false) : tools::make_srs_secret(config);
-  const auto taken = secret ? tools::take_accounts(config) : std::unexpected(secret.error());
-  if (!taken) {
-    log::Logger{}.error(event::config_refused, {{"error", taken.error().what}});
-    fmt::print(stderr, "posthorn: {}\n", taken.error().what);
-    return process::kExitConfig;
-  }
-  if (options.one_process) return process::run_one_process(config, make_role);
-  std::error_code error;
-  const Path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) {
-    fmt::print(stderr, "posthorn: /proc/self/exe: {}\n", error.message());
-    return 1;
-  }
-  return process::supervise(config, program);
-}
-
-constexpr int kExitUsage = 2;
-constexpr tools::ExitCode kExitCodes[] = {
-    {"0", "done"},
-    {"1", "a fault, which is told"},
-    {"2", "the command line is wrong"},
-    {"3", "(status) it does not run"},
-    {"70", "a fault of the program itself"},
-    {"78", "it cannot start with this configuration"},
-    {"64 to 78", "as sendmail, as in sysexits(3)"},
-};
-
-std::string exit_code_text() {
-  std::string out = "Exit codes:";
-  std::size_t line = 0;
-  for (const tools::ExitCode& code : kExitCodes) {
-    const bool is_full = out.size() - line > 60;
-    if (is_full) line = out.size();
-    out += fmt::format("{}{} {}{}", is_full ? "\n" : " ", code.code, code.meaning,
-                       &code == std::end(kExitCodes) - 1 ? "." : ";");
-  }
-  return out;
-}
-
-// The sample tables that `posthorn init` writes, which say what each holds.
-constexpr std::string_view kTables[] = {"maps/domains", "maps/mailboxes", "maps/aliases",
-                                        "maps/senders", "maps/transport", "maps/relay-sasl",
-                                        "maps/vusers",  "conf/users",     "conf/smtp_users"};
 
 class CommandLine {
  public:
@@ -178,92 +92,20 @@ class CommandLine {
     } catch (const CLI::Success& asked) {  // --help, --version
       return app_.exit(asked);
     } catch (const CLI::ParseError& error) {
-      return complain(error);
+      return complain(app_, error);
     }
     return status_;
   }
 
  private:
-  // The command that was reached, "user add", and the words that lead to it.
-  std::pair<CLI::App*, std::string> reached() {
-    CLI::App* at = &app_;
-    std::string words;
-    while (!at->get_subcommands().empty()) {
-      at = at->get_subcommands().front();
-      words += " " + at->get_name();
-    }
-    return {at, words};
-  }
-
-  static std::set<std::string> commands_of(CLI::App& app) {
-    std::set<std::string> names;
-    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-      if (sub->get_group() != "") names.insert(sub->get_name());
-    return names;
-  }
-
-  static std::set<std::string> options_of(CLI::App& app) {
-    std::set<std::string> names;
-    for (const CLI::Option* option : app.get_options())
-      for (const std::string& name : option->get_lnames()) names.insert("--" + name);
-    return names;
-  }
-
-  static std::string did_you_mean(const std::string& word, const std::set<std::string>& known) {
-    const std::string near = config::nearest(word, known);
-    return near.empty() ? "" : fmt::format("; did you mean {}?", near);
-  }
-
-  // What is wrong with the words, in a sentence of ours: the library's text says neither where nor
-  // what to do.
-  int complain(const CLI::ParseError& error) {
-    const auto [at, words] = reached();
-    const std::set<std::string> commands = commands_of(*at);
-    const auto left = at->remaining();
-    std::string what;
-    if (!left.empty() && left.front().starts_with('-'))
-      what = fmt::format("there is no option {}{}", left.front(),
-                         did_you_mean(left.front(), options_of(*at)));
-    else if (!left.empty() && !commands.empty())
-      what = fmt::format("there is no command \"{}\"{}", left.front(),
-                         did_you_mean(left.front(), commands));
-    else if (!left.empty())
-      what = fmt::format("\"{}\" is one word too many", left.front());
-    else if (error.get_name() == "RequiredError" && !commands.empty())
-      what = fmt::format("name a command: {}", fmt::join(commands, ", "));
-    else
-      what = fmt::format("the words do not fit: {}", error.what());
-    fmt::print(stderr, "posthorn{}: {} (`posthorn help{}` tells more)\n", words, what, words);
-    return kExitUsage;
-  }
-
   void add_help() {
     CLI::App* sub = app_.add_subcommand("help", "Help on all commands, or on one");
     sub->add_option("command", help_, "user, or user add");
-    sub->callback([this] { status_ = print_help(); });
+    sub->callback([this] { status_ = print_help(app_, help_); });
     app_.add_subcommand("version", "This program's version")->callback([this] {
       fmt::print("posthorn " POSTHORN_VERSION "\n");
       status_ = 0;
     });
-  }
-
-  int print_help() {
-    CLI::App* at = &app_;
-    std::string words = "posthorn";
-    for (const std::string& word : help_) {
-      const auto named =
-          at->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
-      if (named.empty()) {
-        fmt::print(stderr, "posthorn help: there is no command \"{}\"{}\n", word,
-                   did_you_mean(word, commands_of(*at)));
-        return kExitUsage;
-      }
-      if (at != &app_) words += " " + at->get_name();
-      at = named.front();
-    }
-    app_.clear();  // or it would be the help on "help", the command that was reached
-    fmt::print("{}", at == &app_ ? at->help() : at->help(words));
-    return 0;
   }
 
   // A command with -c; what it does runs with the loaded configuration.
@@ -588,23 +430,12 @@ class CommandLine {
     sub->add_option("page", manual_.page,
                     "queue, posthorn.toml, \"events(7)\" …; show it by: man -l -");
     sub->add_option("--to", manual_.folder, "Write all of them below this folder");
-    sub->callback([this] { status_ = tools::run_manual(manual_sources(), manual_); });
+    sub->callback([this] { status_ = tools::run_manual(manual_sources(app_), manual_); });
     sub = app_.add_subcommand("completion", "Print the script that completes commands and options");
     sub->add_option("shell", shell_, "Of which shell")
         ->required()
         ->check(CLI::IsMember({"bash", "fish", "zsh"}));
     sub->callback([this] { status_ = tools::print_completion(command_tree(app_), shell_); });
-  }
-
-  tools::Sources manual_sources() const {
-    tools::Sources sources{.program = command_tree(app_),
-                           .exit_codes = kExitCodes,
-                           .defaults = config::to_toml(config::Config{}),
-                           .version = POSTHORN_VERSION,
-                           .date = tools::manual_date()};
-    for (const std::string_view file : kTables)
-      sources.tables.push_back({file, tools::template_text(file.substr(file.find('/') + 1))});
-    return sources;
   }
 
   void add_confined() {

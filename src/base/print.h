@@ -8,11 +8,11 @@
 
 namespace posthorn {
 
-void print_to(std::string& out, fmt::string_view format, fmt::format_args args);
+void vprint_to(std::string& out, fmt::string_view format, fmt::format_args args);
 
 template <class... Args>
 void print_to(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
-  print_to(out, format, fmt::make_format_args(args...));
+  vprint_to(out, format, fmt::make_format_args(args...));
 }
 
 }  // namespace posthorn
