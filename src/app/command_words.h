@@ -1,5 +1,5 @@
-// What the command line says of itself: help, exit codes, its manual, and in a sentence of ours what is wrong with
-// words that do not fit.
+// What the command line says of itself: help, exit codes, its manual, and in a sentence of ours
+// what is wrong with words that do not fit.
 #pragma once
 
 #include <string>

@@ -80,7 +80,8 @@ std::string complete_bash(const Command& program) {
   std::string out = fmt::format(
       R"(# Completion of {0} for bash; made by `{0} completion bash`.
 _{0}() {{
-  local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} at= words= options= i
+  local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+  local at= words= options= i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case $at${{at:+ }}${{COMP_WORDS[i]}} in

@@ -1,7 +1,7 @@
 // FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8). Flags, dates and sizes come from memory;
 // envelope, structure and the places of parts from the message's record in the index once it was
-// made (fetch_facts.h); texts from the file (fetch_sections.h). A message is parsed in the pool, once
-// in its life.
+// made (fetch_facts.h); texts from the file (fetch_sections.h). A message is parsed in the pool,
+// once in its life.
 #include <algorithm>
 #include <fmt/format.h>
 #include <span>
