@@ -117,7 +117,7 @@ class TakenOver(unittest.TestCase):
 
     def log_of(self, reply):
         """All that the log says of the message by the time it has gone."""
-        queue_id = reply.split()[-1]
+        queue_id = reply.split("QUEUE=")[1]
         wait_until(lambda: re.search(rf"event=queue\.removed q={queue_id}\b|event=queue\.removed .*q={queue_id}\b", self.server.log()))
         return "\n".join(line for line in self.server.log().splitlines() if f"q={queue_id}" in line)
 
