@@ -30,7 +30,7 @@ class Edge final : public process::Role {
   explicit Edge(process::RoleSetup setup)
       : process::Role(process::RoleKind::edge),
         setup_(std::move(setup)),
-        scope_(setup_.executor),
+        scope_(setup_.executor, Clock::system()),
         lookup_(scope_, process::run_socket(setup_.config, "lookup-edge.sock")),
         directory_(lookup_),
         authenticator_(lookup_),

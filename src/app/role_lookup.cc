@@ -25,7 +25,7 @@ class Lookup final : public process::Role {
   explicit Lookup(process::RoleSetup setup)
       : process::Role(process::RoleKind::lookup),
         setup_(std::move(setup)),
-        scope_(setup_.executor),
+        scope_(setup_.executor, Clock::system()),
         database_(
             maps::uses_pgsql(setup_.config)
                 ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, maps::migrations())

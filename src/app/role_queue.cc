@@ -35,7 +35,7 @@ class QueueRole final : public process::Role {
   explicit QueueRole(process::RoleSetup setup)
       : process::Role(process::RoleKind::queue),
         setup_(std::move(setup)),
-        scope_(setup_.executor),
+        scope_(setup_.executor, Clock::system()),
         hub_(scope_),
         lookup_(scope_, process::run_socket(setup_.config, "lookup-queue.sock")),
         directory_(lookup_),
@@ -73,7 +73,7 @@ class QueueRole final : public process::Role {
                             .pool = setup_.pool,
                             .config = config,
                             .disk = Disk::real(),
-                            .clock = Clock::system(),
+                            .clock = scope_.clock(),
                             .directory = directory_,
                             .transport = *transports_,
                             .filter = filter_.get(),
@@ -95,7 +95,7 @@ class QueueRole final : public process::Role {
     if (config.smtp.client_names) {
       CO_TRY(name_resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver,
                                                                    .try_timeout = 1s}));
-      client_names_.emplace(*name_resolver_);
+      client_names_.emplace(*name_resolver_, scope_.clock());
     }
     listeners_.answer(scope_, "queue-edge.names.sock", [this](net::Message request) {
       return name_client(this, std::move(request));

@@ -31,8 +31,8 @@ class StoreRole final : public process::Role {
   explicit StoreRole(process::RoleSetup setup)
       : process::Role(process::RoleKind::store),
         setup_(std::move(setup)),
-        scope_(setup_.executor),
-        sessions_(setup_.executor),
+        scope_(setup_.executor, Clock::system()),
+        sessions_(setup_.executor, Clock::system()),
         lookup_(scope_, process::run_socket(setup_.config, "lookup-store.sock")),
         redeemer_(lookup_),
         quota_(lookup_, setup_.config.store),

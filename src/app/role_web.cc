@@ -50,7 +50,7 @@ class WebRole final : public process::Role, private web::Backend {
   explicit WebRole(process::RoleSetup setup)
       : process::Role(process::RoleKind::web),
         setup_(std::move(setup)),
-        scope_(setup_.executor),
+        scope_(setup_.executor, Clock::system()),
         stopped_(setup_.executor),
         polled_(setup_.executor),
         pages_(*this),
@@ -201,14 +201,13 @@ class WebRole final : public process::Role, private web::Backend {
   static net::Awaitable<void> watch_domains(WebRole* self) {
     while (!self->stopped_.is_closed()) {
       co_await self->learn_domains();
-      co_await self->stopped_.wait(Clock::system().steady_now() +
-                                   self->setup_.config.tls.reload_interval);
+      co_await self->stopped_.wait_for(self->setup_.config.tls.reload_interval);
     }
   }
 
   net::Awaitable<void> learn_domains() {
-    const auto answer = co_await sources_.front()->channel.ask(
-        net::Message("domains"), Clock::system().steady_now() + kAnswerWithin);
+    const auto answer =
+        co_await sources_.front()->channel.ask(net::Message("domains"), kAnswerWithin);
     if (!answer || answer->verb != "ok") co_return;
     std::vector<std::string> domains;
     for (const std::string_view domain : answer->all("domain")) domains.emplace_back(domain);

@@ -22,7 +22,7 @@ class QueueSink final : public smtp::Sink {
       : scope_(scope), config_(config), socket_(socket), tap_(tap) {}
 
   net::Task<> begin(const message::Envelope& envelope) override {
-    const auto deadline = Clock::system().steady_now() + 10s;
+    const auto deadline = scope_.after(10s);
     CO_TRY(auto stream, co_await net::connect(scope_.executor(),
                                               process::run_socket(config_, socket_), deadline));
     if (tap_ != nullptr) {
@@ -31,7 +31,8 @@ class QueueSink final : public smtp::Sink {
     }
     client_ = std::make_unique<smtp::Client>(
         std::move(stream),
-        smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true, .is_inner = true});
+        smtp::ClientOptions{.hostname = config_.server.hostname, .lmtp = true, .is_inner = true},
+        scope_.clock());
     CO_TRY(const auto opened, co_await client_->open());
     if (!opened.is_positive())
       co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(opened));

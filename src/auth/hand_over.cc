@@ -27,12 +27,12 @@ Result<HandOver> parse_hand_over(std::string_view line) {
                   .tls = message.get("tls") == "1"};
 }
 
-net::Task<net::StreamPtr> hand_over(const net::Executor& executor, net::InBuffer& in,
-                                    net::Address address, const HandOver& what) {
+net::Task<net::StreamPtr> hand_over(net::Scope& scope, net::InBuffer& in, net::Address address,
+                                    const HandOver& what) {
   CO_TRY(net::StreamPtr store,
-         co_await net::connect(executor, std::move(address), Clock::system().steady_now() + 10s));
-  CO_TRY_OK(co_await store->write(format_hand_over(what) + std::string(in.data()),
-                                  Clock::system().steady_now() + 30s));
+         co_await net::connect(scope.executor(), std::move(address), scope.after(10s)));
+  CO_TRY_OK(
+      co_await store->write(format_hand_over(what) + std::string(in.data()), scope.after(30s)));
   in.discard();
   in.release();
   co_return store;

@@ -35,8 +35,8 @@ Result<HandOver> parse_hand_over(std::string_view line);
 // Edge's side: connects to the store, sends the line and what the client sent ahead; from there on
 // bytes are carried. An Error means that nothing has been said to the client yet and in is as it
 // was: the session may go on.
-net::Task<net::StreamPtr> hand_over(const net::Executor& executor, net::InBuffer& in,
-                                    net::Address store, const HandOver& what);
+net::Task<net::StreamPtr> hand_over(net::Scope& scope, net::InBuffer& in, net::Address store,
+                                    const HandOver& what);
 
 // How many sessions each user has in this worker; one over the bound is refused.
 class UserConnections {

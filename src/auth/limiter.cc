@@ -65,8 +65,7 @@ net::Task<Permit> RemoteLimiter::take(Submission submission) {
       .add("service", submission.service)
       .add("session", submission.session);
   request.add("recipients", std::to_string(submission.recipients));
-  CO_TRY(const net::Message answer,
-         co_await channel_.ask(std::move(request), Clock::system().steady_now() + 15s));
+  CO_TRY(const net::Message answer, co_await channel_.ask(std::move(request), 15s));
   if (answer.verb == "ok")
     co_return Permit{Permit::Outcome::ok, std::string(answer.get("token")),
                      std::string(answer.get("proof"))};

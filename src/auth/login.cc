@@ -12,10 +12,6 @@ constexpr int kBadMax = 10;
 constexpr int kFailedMax = 5;
 constexpr std::size_t kPiece = 4096;
 
-SteadyTime soon(std::chrono::milliseconds time) {
-  return Clock::system().steady_now() + time;
-}
-
 }  // namespace
 
 LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& settings,
@@ -34,12 +30,12 @@ LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& set
 net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   metrics::count(metric::sessions, words_.service);
   const metrics::Open open(metric::sessions_open, words_.service);
-  login_deadline_ = soon(settings_.login_timeout);
+  login_deadline_ = services_.scope.after(settings_.login_timeout);
   stream_->identify(session_id_, "");
   log_.info(words_.connected, {{"address", stream_->peer().address}});
   Result<> ended;
   if (settings_.implicit_tls) ended = co_await handshake();
-  deadline_ = std::min(login_deadline_, soon(settings_.first_command_timeout));
+  deadline_ = std::min(login_deadline_, services_.scope.after(settings_.first_command_timeout));
   if (ended) ended = co_await talk();
   std::string reason(words_.ended);
   if (store_) {
@@ -52,7 +48,7 @@ net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
     if (!has_spoken_) metrics::count(metric::limits_hit, "first_command");
     (void)co_await say(std::string(words_.timed_out));
   }
-  (void)co_await stream_->shut_down(soon(1s));
+  (void)co_await stream_->shut_down(services_.scope.after(1s));
   log_.info(words_.closed, {{"address", stream_->peer().address},
                             {"reason", ended ? reason : ended.error().what}});
 }
@@ -65,7 +61,7 @@ net::Awaitable<net::Side> LoginConnection::carry() {
 
 net::Task<> LoginConnection::say(std::string text) {
   if (text.empty()) co_return Result<>{};
-  co_return co_await stream_->write(text, soon(30s));
+  co_return co_await stream_->write(text, services_.scope.after(30s));
 }
 
 net::Task<std::string> LoginConnection::read_line() {
@@ -105,7 +101,8 @@ net::Task<> LoginConnection::wait_for_input() {
 }
 
 net::Task<> LoginConnection::handshake() {
-  auto done = co_await stream_->start_tls(*services_.tls, soon(settings_.handshake_timeout));
+  auto done = co_await stream_->start_tls(*services_.tls,
+                                          services_.scope.after(settings_.handshake_timeout));
   if (done) co_return done;
   log_.info(event::tls_failed,
             {{"address", stream_->peer().address}, {"error", done.error().what}});
@@ -157,14 +154,14 @@ net::Awaitable<LoginOutcome> LoginConnection::log_in(Credentials credentials, st
   }
   // From here on the store speaks; this role only carries bytes.
   stream_->identify(session_id_, verdict->account);
-  auto store = co_await hand_over(services_.scope.executor(), in_,
-                                  services_.store(verdict->account, words_.service),
-                                  {.token = verdict->token,
-                                   .session = session_id_,
-                                   .service = std::string(words_.service),
-                                   .tag = std::move(tag),
-                                   .address = stream_->peer().address,
-                                   .tls = has_tls()});
+  auto store =
+      co_await hand_over(services_.scope, in_, services_.store(verdict->account, words_.service),
+                         {.token = verdict->token,
+                          .session = session_id_,
+                          .service = std::string(words_.service),
+                          .tag = std::move(tag),
+                          .address = stream_->peer().address,
+                          .tls = has_tls()});
   if (!store) {
     log_.warn(words_.unavailable, {{"reason", store.error().what}});
     co_return LoginOutcome::not_handed;

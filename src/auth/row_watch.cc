@@ -71,18 +71,18 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
   while (!self->is_stopped_) {
     if (self->database_.changes() == looked || !self->database_.is_listening())
       co_await self->database_.wait_for_change();
-    co_await self->stopped_.wait(Clock::system().steady_now() + kSettle);
+    co_await self->stopped_.wait_for(kSettle);
     if (self->is_stopped_ || !self->database_.is_listening()) continue;
     if (!self->thread_) {
       auto made = net::BlockingPool::make(1);
       if (!made) {
-        co_await self->stopped_.wait(Clock::system().steady_now() + kRetry);
+        co_await self->stopped_.wait_for(kRetry);
         continue;
       }
       self->thread_ = *std::move(made);
     }
     looked = self->database_.changes();
-    const SteadyTime begun = Clock::system().steady_now();
+    const SteadyTime begun = self->scope_.clock().steady_now();
     auto found = co_await self->thread_->run([self]() -> Result<config::Findings> {
       TRY(const auto connection,
           maps::PgsqlConnection::open(self->config_.pgsql, self->config_.pgsql.timeout));
@@ -92,7 +92,7 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
       return findings;
     });
     if (self->is_stopped_) break;
-    const SteadyTime now = Clock::system().steady_now();
+    const SteadyTime now = self->scope_.clock().steady_now();
     if (found)
       self->take(*std::move(found));
     else

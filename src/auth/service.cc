@@ -66,7 +66,7 @@ std::string AuthService::look() const {
 
 net::Awaitable<void> AuthService::sweep(AuthService* self) {
   while (!self->stopped_.is_closed()) {
-    co_await self->stopped_.wait(Clock::system().steady_now() + self->config_.maps.poll_interval);
+    co_await self->stopped_.wait_for(self->config_.maps.poll_interval);
     const SteadyTime time = self->clock_.steady_now();
     std::erase_if(self->tokens_, [&](const auto& item) { return item.second.expires < time; });
     std::erase_if(self->cache_, [&](const auto& item) { return item.second < time; });
@@ -369,7 +369,7 @@ net::Task<Verdict> AuthService::authenticate(Attempt attempt) {
 // nullopt: banned. As many wait as there are connections, and each for as long as the checks before
 // its own take; a whole office that connects at once gets in, a burst of guesses gets its limit.
 net::Task<std::optional<Throttle::Try>> AuthService::begin_try(Throttle::Who who) {
-  const SteadyTime deadline = Clock::system().steady_now() + kTryWaitMax;
+  const SteadyTime deadline = scope_.after(kTryWaitMax);
   while (!throttle_.is_banned(who)) {
     if (auto begun = throttle_.begin(who)) co_return begun;
     if (waiting_ >= 64 * pool_.threads() || try_ended_.is_closed())

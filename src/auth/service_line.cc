@@ -13,8 +13,7 @@ net::Task<Verdict> RemoteAuthenticator::authenticate(Attempt attempt) {
       .add("password", attempt.password)
       .add("address", attempt.address);
   request.add("session", attempt.session).add("tls", attempt.tls ? "1" : "0");
-  CO_TRY(const auto answer,
-         co_await channel_.ask(std::move(request), Clock::system().steady_now() + 60s));
+  CO_TRY(const auto answer, co_await channel_.ask(std::move(request), 60s));
   if (answer.verb == "ok")
     co_return Verdict{Verdict::Outcome::ok, std::string(answer.get("account")),
                       std::string(answer.get("token"))};
@@ -30,7 +29,7 @@ net::Task<std::optional<std::string>> RemoteRedeemer::redeem(std::string token, 
                                                       .add("token", token)
                                                       .add("service", service)
                                                       .add("session", session),
-                                                  Clock::system().steady_now() + 15s));
+                                                  15s));
   if (answer.verb == "ok") co_return std::string(answer.get("account"));
   if (answer.verb == "refused") co_return std::nullopt;
   co_return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));

@@ -105,8 +105,7 @@ net::Task<std::optional<std::string>> redeem_mail(net::LineChannel& lookup, Mail
   net::Message request("redeem-mail");
   request.add("token", claim.token).add("session", claim.session).add("sender", claim.sender);
   request.add("recipients", std::to_string(claim.recipients));
-  CO_TRY(const auto answer,
-         co_await lookup.ask(std::move(request), Clock::system().steady_now() + 15s));
+  CO_TRY(const auto answer, co_await lookup.ask(std::move(request), 15s));
   if (answer.verb == "ok") co_return std::string(answer.get("account"));
   if (answer.verb == "refused") co_return std::nullopt;
   co_return fail(ErrorKind::temporary, fmt::format("lookup: {}", answer.get("error")));

@@ -31,8 +31,7 @@ net::Task<std::expected<Transports::Way, Transports::NoWay>> Transports::find_wa
   const auto& relay = std::get<route::RelayPlan>(plan);
   Way way{{}, relay.tls, relay.user, relay.password};
   if (relay.use_mx && !is_literal(relay.host)) {
-    CO_TRY(const auto answer,
-           co_await resolver_.mx(relay.host, Clock::system().steady_now() + 30s));
+    CO_TRY(const auto answer, co_await resolver_.mx(relay.host, scope_.after(30s)));
     Found found = co_await addresses_of(answer.records, relay.port);
     if (found.hosts.empty() && found.unknown) co_return std::unexpected(*found.unknown);
     way.hosts = std::move(found.hosts);
@@ -63,7 +62,7 @@ net::Task<std::expected<std::vector<Transports::Host>, Transports::NoWay>> Trans
       co_return none(kNoSuchDomain, {550, "5.1.2", "A private address is not delivered to"});
     co_return Out(std::vector<Host>{{literal, literal, port}});
   }
-  CO_TRY(auto answer, co_await resolver_.mx(domain, Clock::system().steady_now() + 30s));
+  CO_TRY(auto answer, co_await resolver_.mx(domain, scope_.after(30s)));
   std::vector<net::MxRecord>& records = answer.records;
   const bool implicit = records.empty();
   if (implicit) records.push_back({0, message::to_lower(domain)});
@@ -120,8 +119,7 @@ net::Task<std::vector<Transports::Host>> Transports::host_addresses(std::string 
   if (is_literal(name)) co_return std::vector<Host>{{name, name, port}};
   std::vector<Host> hosts;
   if (name == "localhost") co_return std::vector<Host>{{name, "127.0.0.1", port}};
-  CO_TRY(const auto addresses,
-         co_await resolver_.addresses(name, Clock::system().steady_now() + 30s));
+  CO_TRY(const auto addresses, co_await resolver_.addresses(name, scope_.after(30s)));
   for (const std::string& address : addresses) hosts.push_back({name, address, port});
   co_return hosts;
 }

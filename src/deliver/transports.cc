@@ -114,12 +114,12 @@ net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelop
 net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan,
                                                     message::Envelope& envelope, const Body& body,
                                                     Whose whose) {
-  auto stream = co_await net::connect(scope_.executor(), store_address_(plan.account),
-                                      Clock::system().steady_now() + 10s);
+  auto stream =
+      co_await net::connect(scope_.executor(), store_address_(plan.account), scope_.after(10s));
   if (!stream) co_return all(envelope, deferred(stream.error().what));
   if (watch_) stream = watch_(*std::move(stream), whose);
   envelope.origin.queue_id = body.queue_id;
-  smtp::Client client(*std::move(stream), client_options(Speech::lmtp));
+  smtp::Client client(*std::move(stream), client_options(Speech::lmtp), scope_.clock());
   const net::Scope::Registration registration(scope_, client.stream());
   const auto opened = co_await client.open();
   if (!opened) co_return all(envelope, deferred(opened.error().what));
@@ -213,14 +213,14 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     progress.take_for_all(outcome);
   };
   auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
-                                      Clock::system().steady_now() + config_.relay.connect_timeout,
+                                      scope_.after(config_.relay.connect_timeout),
                                       config_.relay.source_address);
   if (!stream) {
     failed_with(deferred(stream.error().what, remote));
     co_return Tried::failed;
   }
   if (watch_) stream = watch_(*std::move(stream), way.whose);
-  smtp::Client client(*std::move(stream), client_options(Speech::smtp));
+  smtp::Client client(*std::move(stream), client_options(Speech::smtp), scope_.clock());
   const net::Scope::Registration registration(scope_, client.stream());
   bool is_login_refused = false;
   const auto ready = co_await prepare(client, way, host, is_login_refused);
@@ -306,7 +306,7 @@ net::Awaitable<std::expected<std::string, Outcome>> Transports::sign(const Body&
                                                                      const std::string& remote) {
   if (!body.is_ours || !config_.dkim.sign) co_return std::string();
   auto made = co_await pool_.run(
-      [&] { return make_dkim_signatures(config_.dkim, body, plan, Clock::system().now()); });
+      [&] { return make_dkim_signatures(config_.dkim, body, plan, scope_.clock().now()); });
   if (!made) co_return std::unexpected(deferred(made.error().what, remote));
   const log::Logger log = log_.with_queue(body.queue_id);
   for (const std::string& fault : made->faults)

@@ -172,7 +172,7 @@ struct Filter::Multi {
       return !self->stopped && found != self->sockets.end() && found->second.watch == watched;
     };
     while (mine()) {
-      const auto ready = co_await watched->wait(want, Clock::system().steady_now() + 1s);
+      const auto ready = co_await watched->wait(want, self->scope.after(1s));
       if (!mine()) co_return;
       if (!ready && ready.error().kind == ErrorKind::timeout) continue;
       int running = 0;
@@ -248,14 +248,14 @@ net::Task<Verdict> Filter::scan(Scan scan) {
   while (running_ >= config_.concurrency_max && !stopped_) co_await freed_.wait(SteadyTime::max());
   if (stopped_) co_return fail(ErrorKind::temporary, "spamd: stopping");
   // After many failures in a row it is left alone for a moment.
-  if (failures_ >= kFailuresMax && Clock::system().steady_now() < open_again_)
+  if (failures_ >= kFailuresMax && scope_.clock().steady_now() < open_again_)
     co_return fail(ErrorKind::temporary, "spamd: failed too often, is left alone");
   ++running_;
   const auto verdict = co_await ask(scan);
   --running_;
   freed_.set();
   failures_ = verdict ? 0 : failures_ + 1;
-  if (failures_ >= kFailuresMax) open_again_ = Clock::system().steady_now() + kBreak;
+  if (failures_ >= kFailuresMax) open_again_ = scope_.after(kBreak);
   co_return verdict;
 }
 
@@ -361,7 +361,7 @@ struct Filter::Exchange {
 };
 
 net::Task<Verdict> Filter::ask(const Scan& scan) {
-  Exchange spamd(*this, Clock::system().steady_now() + config_.timeout);
+  Exchange spamd(*this, scope_.after(config_.timeout));
   CO_TRY_OK(co_await spamd.connect());
   std::string out = fmt::format("HEADERS SPAMC/1.5\r\nContent-length: {}\r\n", scan.size);
   const std::string user = config_.user.empty() ? scan.recipient : config_.user;

@@ -112,7 +112,7 @@ net::Task<std::optional<std::string>> Pgsql::find_first(Question question) {
 }
 
 net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
-  const SteadyTime deadline = Clock::system().steady_now() + config_.timeout;
+  const SteadyTime deadline = scope_.after(config_.timeout);
   while (true) {
     auto acquired = co_await acquire(deadline);
     if (!acquired) {
@@ -229,7 +229,7 @@ void Pgsql::begin_generation(Question question) {
 net::Awaitable<void> Pgsql::listen(Pgsql* self) {
   auto wait = kBackOffFirst;
   while (!self->stopping_) {
-    const SteadyTime begun = Clock::system().steady_now();
+    const SteadyTime begun = self->scope_.clock().steady_now();
     const auto ended = co_await self->listen_once(Listening::on);
     self->listening_ = false;
     if (self->stopping_) break;
@@ -240,10 +240,10 @@ net::Awaitable<void> Pgsql::listen(Pgsql* self) {
       // Told once; what the tables still answer counts.
       self->log_.error(event::maps_database_schema, {{"error", ended.error().what}});
     }
-    const bool held = Clock::system().steady_now() - begun > 2 * self->config_.timeout;
+    const bool held = self->scope_.clock().steady_now() - begun > 2 * self->config_.timeout;
     wait = held ? kBackOffFirst
                 : std::min<std::chrono::milliseconds>(2 * wait, self->config_.retry_max);
-    co_await self->retry_.wait(Clock::system().steady_now() + wait);
+    co_await self->retry_.wait_for(wait);
   }
 }
 
@@ -281,8 +281,7 @@ net::Task<> Pgsql::follow(PgsqlConnection& connection) {
     {
       net::SocketWatch watch(scope_.executor(), connection.socket());
       watch_ = &watch;
-      heard = co_await watch.wait(net::SocketWatch::Want::read,
-                                  Clock::system().steady_now() + kHeartbeat);
+      heard = co_await watch.wait(net::SocketWatch::Want::read, scope_.after(kHeartbeat));
       watch_ = nullptr;
     }
     if (stopping_) break;

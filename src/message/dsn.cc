@@ -77,7 +77,7 @@ std::string make_dsn(const Dsn& dsn) {
   line(fmt::format("To: <{}>", clean(dsn.envelope.sender)));
   line(fmt::format("Subject: {}", words.subject));
   line("Date: " + format_rfc5322(dsn.now));
-  line("Message-ID: " + make_message_id(dsn.hostname));
+  line("Message-ID: " + make_message_id(dsn.hostname, dsn.now));
   line("Auto-Submitted: auto-replied");
   line("MIME-Version: 1.0");
   const Returned returned = cut(dsn.returned, dsn.is_whole);

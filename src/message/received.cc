@@ -52,8 +52,8 @@ std::string make_received(const Envelope& envelope, const ReceivedBy& by) {
   return out;
 }
 
-std::string make_message_id(const std::string& hostname) {
-  return fmt::format("<{}@{}>", make_queue_id(Clock::system().now()), clean(hostname));
+std::string make_message_id(const std::string& hostname, WallTime now) {
+  return fmt::format("<{}@{}>", make_queue_id(now), clean(hostname));
 }
 
 }  // namespace posthorn::message

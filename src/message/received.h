@@ -23,7 +23,7 @@ struct ReceivedBy {
 
 // With CRLF; each part escaped so that no HELO name or PTR text can add a line or a comment's end.
 std::string make_received(const Envelope& envelope, const ReceivedBy& by);
-std::string make_message_id(const std::string& hostname);
+std::string make_message_id(const std::string& hostname, WallTime now);
 inline std::size_t count_hops(const Headers& headers) {
   return headers.count("Received");
 }

@@ -53,7 +53,7 @@ Awaitable<Message> ClientNames::answer(Message request) {
   if (asked_ >= kAtOnceMax) co_return unknown("too many names are asked for");
   ++asked_;
   const auto name = co_await find_client_name(resolver_, std::string(request.get("address")),
-                                              Clock::system().steady_now() + kAnswerMax);
+                                              clock_.steady_now() + kAnswerMax);
   --asked_;
   if (!name) co_return unknown(name.error().what);
   co_return Message("ok").add("name", *name);

@@ -20,11 +20,12 @@ Task<std::string> ask_client_name(LineChannel& channel, std::string address, Ste
 // The other side of it: a bounded number at a time, the next ones are told that it is not known.
 class ClientNames {
  public:
-  explicit ClientNames(Resolver& resolver) : resolver_(resolver) {}
+  ClientNames(Resolver& resolver, const Clock& clock) : resolver_(resolver), clock_(clock) {}
   Awaitable<Message> answer(Message request);
 
  private:
   Resolver& resolver_;
+  const Clock& clock_;
   std::size_t asked_ = 0;
 };
 

@@ -185,8 +185,7 @@ struct LineChannel::State {
         continue;
       }
       const std::string lines = std::exchange(self->lines, {});
-      if (!co_await stream->write(lines, Clock::system().steady_now() + kWriteTimeout))
-        stream->close();
+      if (!co_await stream->write(lines, self->scope.after(kWriteTimeout))) stream->close();
     }
     self->writer_done = true;
     self->outgoing.set();
@@ -208,13 +207,12 @@ struct LineChannel::State {
 
   // One connection's life: connect, write and read until it breaks, fail what is unanswered.
   static Awaitable<void> run(std::shared_ptr<State> self) {
-    const auto now = Clock::system().steady_now();
+    const auto now = self->scope.clock().steady_now();
     if (self->not_before > now)
       co_await sleep(std::chrono::duration_cast<std::chrono::milliseconds>(self->not_before - now) +
                      1ms);
     Result<> outcome;
-    auto connected =
-        co_await connect(self->scope.executor(), self->address, Clock::system().steady_now() + 5s);
+    auto connected = co_await connect(self->scope.executor(), self->address, self->scope.after(5s));
     if (!connected) {
       outcome = std::unexpected(connected.error());
     } else if (!self->closed) {
@@ -229,7 +227,7 @@ struct LineChannel::State {
         co_await sleep(2ms);
       }
     }
-    self->not_before = Clock::system().steady_now() + self->backoff;
+    self->not_before = self->scope.after(self->backoff);
     self->backoff = std::min<std::chrono::milliseconds>(self->backoff * 2, 2s);
     self->running = false;
     self->fail_all(outcome ? Error{ErrorKind::temporary, "closed"} : outcome.error());
@@ -250,6 +248,10 @@ void LineChannel::close() {
   if (state_->stream) state_->stream->close();
   state_->outgoing.set();
   state_->fail_all(Error{ErrorKind::temporary, "closed"});
+}
+
+Task<Message> LineChannel::ask(Message request, std::chrono::milliseconds within) {
+  return ask(std::move(request), state_->scope.after(within));
 }
 
 Task<Message> LineChannel::ask(Message request, SteadyTime deadline) {
@@ -281,6 +283,7 @@ Task<Message> LineChannel::ask(Message request, SteadyTime deadline) {
 namespace {
 
 struct Served {
+  Scope& scope;
   StreamPtr stream;
   LineHandler handler;
   std::size_t working = 0;
@@ -299,7 +302,7 @@ Awaitable<void> answer_one(std::shared_ptr<Served> served, TaggedMessage request
     served->writing = true;
     while (!served->lines.empty()) {
       const std::string lines = std::exchange(served->lines, {});
-      if (!co_await served->stream->write(lines, Clock::system().steady_now() + kWriteTimeout)) {
+      if (!co_await served->stream->write(lines, served->scope.after(kWriteTimeout))) {
         served->stream->close();
         served->lines.clear();
       }
@@ -314,9 +317,7 @@ Awaitable<void> answer_one(std::shared_ptr<Served> served, TaggedMessage request
 
 Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler) {
   constexpr std::size_t kWorkingMax = 1000;
-  auto served = std::make_shared<Served>();
-  served->stream = std::move(stream);
-  served->handler = std::move(handler);
+  auto served = std::make_shared<Served>(scope, std::move(stream), std::move(handler));
   served->idle = std::make_unique<Event>(scope.executor());
   const Scope::Registration registration(scope, *served->stream,
                                          [raw = served->stream.get()] { raw->close(); });

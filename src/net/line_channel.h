@@ -48,6 +48,7 @@ class LineChannel {
   LineChannel(Scope& scope, Address address);
   ~LineChannel();
   Task<Message> ask(Message request, SteadyTime deadline);
+  Task<Message> ask(Message request, std::chrono::milliseconds within);
   void close();
 
  private:

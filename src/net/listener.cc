@@ -72,7 +72,7 @@ struct Listener::Acceptor {
   static bool shed(State& state) {
     metrics::count(metric::limits_hit, "descriptors");
     if (state.options.limits != nullptr && state.options.limits->make_room()) return true;
-    const auto now = Clock::system().steady_now();
+    const auto now = state.scope.clock().steady_now();
     if (now - state.warned > 10s) {
       state.warned = now;
       state.log.error(event::listener_paused, {{"name", state.options.name}});
@@ -97,7 +97,7 @@ struct Listener::Acceptor {
           [one = stream.get(), text = &state.options.refusal] { one->turn_away(*text); });
       if (!taken) {
         metrics::count(metric::limits_hit, taken.error().bound);
-        const auto now = Clock::system().steady_now();
+        const auto now = state.scope.clock().steady_now();
         if (now - state.warned > 1s) {
           state.warned = now;
           state.log.warn(event::connection_refused, {{"name", state.options.name},

@@ -30,8 +30,10 @@ Awaitable<void> guard(Awaitable<void> coroutine, std::size_t* running, Event* id
 
 }  // namespace
 
-Scope::Scope(Executor executor)
-    : executor_(std::move(executor)), idle_(std::make_unique<ScopeTimer>(executor_)) {}
+Scope::Scope(Executor executor, const Clock& clock)
+    : executor_(std::move(executor)),
+      clock_(clock),
+      idle_(std::make_unique<ScopeTimer>(executor_)) {}
 
 Scope::~Scope() {
   ASSERT(running_ == 0);
@@ -51,6 +53,7 @@ Scope::Registration::~Registration() {
   scope_.registered_.erase(self_);
 }
 
+// The machine's timers wake who waits here, so its clock is asked, whatever clock the scope has.
 Awaitable<void> Scope::shut_down(std::chrono::milliseconds drain) {
   stopping_ = true;
   const SteadyTime limit = Clock::system().steady_now() + drain;

@@ -13,7 +13,9 @@ namespace posthorn::net {
 
 class Scope {
  public:
-  explicit Scope(Executor executor);
+  // clock: whoever runs in the scope lives by it, and a test may hold it still. It outlives the
+  // scope.
+  Scope(Executor executor, const Clock& clock);
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope();  // ASSERTs that nothing runs any more
@@ -42,6 +44,9 @@ class Scope {
   bool is_stopping() const { return stopping_; }
   std::size_t running() const { return running_; }
   const Executor& executor() const { return executor_; }
+  const Clock& clock() const { return clock_; }
+  // A deadline: so much from now.
+  SteadyTime after(std::chrono::milliseconds time) const { return clock_.steady_now() + time; }
   // Tells the registered sessions, waits for them until drain has passed, closes what is left of
   // them.
   Awaitable<void> shut_down(std::chrono::milliseconds drain);
@@ -50,6 +55,7 @@ class Scope {
 
  private:
   Executor executor_;
+  const Clock& clock_;
   std::list<Registration*> registered_;
   std::size_t running_ = 0;
   bool stopping_ = false;

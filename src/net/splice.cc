@@ -13,6 +13,7 @@ constexpr auto kSilenceMax = 30s;  // of the server when the client has ended
 constexpr auto kLinger = 1s;       // for the client when the server has
 
 struct Pair {
+  Scope& scope;
   Stream& client;
   Stream& server;
   Event changed;
@@ -29,9 +30,8 @@ struct Pair {
 Awaitable<void> wait_for_the_other(Pair* pair) {
   while (pair->running == 1) {
     const std::uint64_t seen = pair->pieces;
-    const SteadyTime limit =
-        Clock::system().steady_now() + (pair->ended == Side::server ? kLinger : kSilenceMax);
-    if (co_await pair->changed.wait(limit) || pair->pieces != seen) continue;
+    const std::chrono::milliseconds limit = pair->ended == Side::server ? kLinger : kSilenceMax;
+    if (co_await pair->changed.wait_for(limit) || pair->pieces != seen) continue;
     pair->client.close();
     pair->server.close();
     co_return;
@@ -47,17 +47,17 @@ Awaitable<void> copy(Pair* pair, Side side) {
     if (!ready && ready.error().kind == ErrorKind::temporary) continue;
     if (!ready) break;
     std::string buffer(kPiece, '\0');  // only while there is something to carry
-    const auto n = co_await from->read_some(buffer, Clock::system().steady_now() + kWriteTimeout);
+    const auto n = co_await from->read_some(buffer, pair->scope.after(kWriteTimeout));
     if (!n && n.error().kind == ErrorKind::timeout) continue;  // a TLS record without data
     if (!n) break;
     if (pair->ended == Side::server) break;  // nobody is there to take it
     if (!co_await to->write(std::string_view(buffer).substr(0, *n),
-                            Clock::system().steady_now() + kWriteTimeout))
+                            pair->scope.after(kWriteTimeout)))
       break;
     ++pair->pieces;
   }
   if (!pair->ended) pair->ended = side;
-  (void)co_await to->shut_down(Clock::system().steady_now() + 1s);
+  (void)co_await to->shut_down(pair->scope.after(1s));
   --pair->running;
   pair->changed.set();
   if (pair->running == 1) co_await wait_for_the_other(pair);
@@ -68,7 +68,7 @@ Awaitable<void> copy(Pair* pair, Side side) {
 }  // namespace
 
 Awaitable<Side> splice(Scope& scope, Stream& client, Stream& server) {
-  Pair pair{client, server, Event(scope.executor()), {}};
+  Pair pair{scope, client, server, Event(scope.executor()), {}};
   scope.spawn(copy(&pair, Side::server));
   co_await copy(&pair, Side::client);
   while (pair.open > 0) co_await pair.changed.wait(SteadyTime::max());

@@ -23,6 +23,16 @@ struct Event::State {
   std::vector<Waiter*> waiters;
   bool closed = false;
 
+  // The event may go while one waits.
+  static Awaitable<bool> wait(std::shared_ptr<State> state, asio::steady_timer timer) {
+    if (state->closed) co_return true;
+    Waiter waiter{std::move(timer)};
+    state->waiters.push_back(&waiter);
+    (void)co_await waiter.timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
+    std::erase(state->waiters, &waiter);
+    co_return waiter.woken;
+  }
+
   void wake() {
     for (Waiter* waiter : waiters) {
       waiter->woken = true;
@@ -54,13 +64,11 @@ bool Event::is_closed() const {
 }
 
 Awaitable<bool> Event::wait(SteadyTime deadline) {
-  const std::shared_ptr<State> state = state_;  // the event may go while one waits
-  if (state->closed) co_return true;
-  State::Waiter waiter{asio::steady_timer(state->executor, deadline)};
-  state->waiters.push_back(&waiter);
-  (void)co_await waiter.timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
-  std::erase(state->waiters, &waiter);
-  co_return waiter.woken;
+  return State::wait(state_, asio::steady_timer(state_->executor, deadline));
+}
+
+Awaitable<bool> Event::wait_for(std::chrono::milliseconds time) {
+  return State::wait(state_, asio::steady_timer(state_->executor, time));
 }
 
 }  // namespace posthorn::net

@@ -20,6 +20,8 @@ class Event {
   void close();
   bool is_closed() const;
   Awaitable<bool> wait(SteadyTime deadline);
+  // The same, so much from now by the machine's timers: for who paces itself and has no clock.
+  Awaitable<bool> wait_for(std::chrono::milliseconds time);
 
  private:
   struct State;

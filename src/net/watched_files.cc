@@ -140,7 +140,7 @@ void WatchedFiles::drop(const std::string& number) {
 
 Awaitable<void> WatchedFiles::watch(WatchedFiles* self) {
   while (!self->stopped_.is_closed()) {
-    co_await self->stopped_.wait(Clock::system().steady_now() + self->watch_.pause());
+    co_await self->stopped_.wait_for(self->watch_.pause());
     if (self->stopped_.is_closed()) break;
     if (self->is_locked_) continue;
     if (!self->held_.empty() && self->clock_.steady_now() < self->held_until_) continue;

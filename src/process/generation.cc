@@ -93,7 +93,7 @@ std::vector<Asked> list_asked(const config::Config& config) {
 
 net::Awaitable<void> ask_one(net::LineChannel* channel, net::Message request,
                              std::chrono::milliseconds limit, Asked* asked) {
-  asked->answer = co_await channel->ask(std::move(request), Clock::system().steady_now() + limit);
+  asked->answer = co_await channel->ask(std::move(request), limit);
   channel->close();
 }
 
@@ -101,7 +101,7 @@ net::Awaitable<void> ask_one(net::LineChannel* channel, net::Message request,
 void ask_all(const config::Config& config, std::vector<Asked>& all, const net::Message& request,
              std::chrono::milliseconds limit) {
   asio::io_context context(1);
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   std::vector<std::unique_ptr<net::LineChannel>> channels;
   for (Asked& asked : all) {
     channels.push_back(std::make_unique<net::LineChannel>(scope, run_socket(config, asked.socket)));

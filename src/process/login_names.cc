@@ -33,7 +33,7 @@ net::Task<std::string> LoginNames::find(std::uint32_t uid) {
     asked = asked_[uid] = std::make_shared<Asked>(scope_.executor());
     scope_.spawn(ask(this, uid, asked));
   }
-  const SteadyTime deadline = Clock::system().steady_now() + kWaitMax;
+  const SteadyTime deadline = scope_.after(kWaitMax);
   while (!asked->answer)
     if (!co_await asked->done.wait(deadline) && !asked->answer)
       co_return fail(ErrorKind::temporary, "the name of the account cannot be asked");
@@ -42,7 +42,7 @@ net::Task<std::string> LoginNames::find(std::uint32_t uid) {
 
 net::Awaitable<void> LoginNames::ask(LoginNames* self, std::uint32_t uid,
                                      std::shared_ptr<Asked> asked) {
-  const SteadyTime deadline = Clock::system().steady_now() + kWaitMax;
+  const SteadyTime deadline = self->scope_.after(kWaitMax);
   const std::size_t at_once = self->own_ ? self->own_->threads() : 1;
   while (self->asking_ >= at_once && co_await self->answered_.wait(deadline)) {
   }

@@ -140,7 +140,7 @@ class Process {
   // Starts the roles in the order they were added; stops them in the opposite one.
   int run(std::function<void()> on_ready) {
     {
-      net::Scope scope(context_.get_executor());
+      net::Scope scope(context_.get_executor(), Clock::system());
       scope.spawn(live(this, std::move(on_ready)));
       scope.spawn(measure_lag(this));
       if (orders_) scope.spawn(follow_orders(this));

@@ -183,8 +183,8 @@ net::Awaitable<void> Queue::pump(Queue* self) {
     }
     const SteadyTime next =
         self->due_.empty() || self->working_ >= kWorkingMax ? now + 1h : self->due_.begin()->first;
-    // The timer runs by the system's clock, whatever clock is asked here.
-    co_await self->wake_.wait(Clock::system().steady_now() + (std::min(next, now + 1h) - now));
+    co_await self->wake_.wait_for(
+        std::chrono::ceil<std::chrono::milliseconds>(std::min(next, now + 1h) - now));
   }
 }
 

@@ -288,7 +288,7 @@ Spool::Writer::~Writer() {
 // In the pool: makes the file when there is something to write.
 Result<> Spool::Writer::flush() {
   for (int attempt = 0; !file_.is_open(); ++attempt) {
-    stored_.id = make_queue_id(Clock::system().now());
+    stored_.id = make_queue_id(stored_.arrived);
     // A clash with a message that is there would replace it at the rename.
     TRY(const auto taken, find_file_info(spool_.active_ / stored_.id));
     auto file = taken ? fail(ErrorKind::temporary, "taken")

@@ -11,10 +11,6 @@ namespace {
 
 constexpr auto kAnswerTimeout = 15s;
 
-SteadyTime deadline() {
-  return Clock::system().steady_now() + kAnswerTimeout;
-}
-
 int parse_code(std::string_view text) {
   int code = 550;
   std::from_chars(text.data(), text.data() + text.size(), code);
@@ -109,7 +105,7 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
                                                       .add("relay", question.may_relay ? "1" : "0")
                                                       .add("notice", question.is_notice ? "1" : "0")
                                                       .add("size", std::to_string(question.size)),
-                                                  deadline()));
+                                                  kAnswerTimeout));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   Expansion expansion;
@@ -119,9 +115,10 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
 }
 
 Answer<void> RemoteDirectory::sender(std::string account, std::string address) {
-  CO_TRY(const auto answer,
-         co_await channel_.ask(
-             net::Message("sender").add("account", account).add("address", address), deadline()));
+  CO_TRY(
+      const auto answer,
+      co_await channel_.ask(net::Message("sender").add("account", account).add("address", address),
+                            kAnswerTimeout));
   co_return outcome_of(answer);
 }
 
@@ -131,7 +128,7 @@ Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
   request.add("address", question.address).add("sender", question.sender);
   request.add("relay", question.named ? "0" : "1");
   if (question.named) request.add("named", *question.named);
-  CO_TRY(const auto answer, co_await channel_.ask(std::move(request), deadline()));
+  CO_TRY(const auto answer, co_await channel_.ask(std::move(request), kAnswerTimeout));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   if (answer.verb == "local")
@@ -148,7 +145,7 @@ Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
 
 net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {
   CO_TRY(const auto answer,
-         co_await channel_.ask(net::Message("rewrite").add("address", sender), deadline()));
+         co_await channel_.ask(net::Message("rewrite").add("address", sender), kAnswerTimeout));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return fail(ErrorKind::temporary, "lookup: " + outcome.error().text);
   // Nothing must leave as the null sender, of which nobody would hear again.

@@ -35,7 +35,7 @@ net::Task<bool> RoomDirectory::ask(std::string account, std::uint64_t size) {
                                                    .add("account", account)
                                                    .add("rules", rules)
                                                    .add("size", std::to_string(size)),
-                                               Clock::system().steady_now() + kStoreWait));
+                                               kStoreWait));
   if (answer.verb == "ok" || answer.verb == "full") co_return answer.verb == "ok";
   co_return fail(ErrorKind::temporary, fmt::format("store: {}", answer.get("error")));
 }

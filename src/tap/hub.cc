@@ -154,7 +154,7 @@ void TapStream::identify(std::string_view session, std::string_view account) {
   if (seen_->dialog) seen_->dialog->set_logged_in();
   for (Hub::Watcher* watcher : hub_.watchers_)
     if (watcher->user == account_)
-      for (const Line& line : seen_->recent) Hub::offer(*watcher, *this, line);
+      for (const Line& line : seen_->recent) hub_.offer(*watcher, *this, line);
   seen_->recent.clear();
 }
 
@@ -191,7 +191,7 @@ void Hub::deliver(const TapStream& source, const Line& line) {
   }
 }
 
-void Hub::offer(Watcher& watcher, const TapStream& source, const Line& line) {
+void Hub::offer(Watcher& watcher, const TapStream& source, const Line& line) const {
   if (line.kind == Line::Kind::body && !watcher.wants_bodies) return;
   if (line.kind == Line::Kind::summary && watcher.wants_bodies) return;
   const bool is_note = line.text.starts_with("-- ");
@@ -199,7 +199,7 @@ void Hub::offer(Watcher& watcher, const TapStream& source, const Line& line) {
     ++watcher.lost;
     return;
   }
-  const std::string time = format_log_time(Clock::system().now());
+  const std::string time = format_log_time(scope_.clock().now());
   watcher.pending += fmt::format(
       "{} {} {}{}{} {}{}\n", std::string_view(time).substr(11, 12), source.session(),
       source.service(), source.account().empty() ? "" : " ", make_printable(source.account()),
@@ -214,7 +214,7 @@ net::Awaitable<void> Hub::serve(net::StreamPtr stream) {
   Watcher watcher(scope_.executor());
   const net::Scope::Registration registration(scope_, *stream, [&] { watcher.news.close(); });
   net::InBuffer in;
-  const SteadyTime deadline = Clock::system().steady_now() + 10s;
+  const SteadyTime deadline = scope_.after(10s);
   std::optional<std::string> request;
   while (!request) {
     if (const auto line = in.take_line())
@@ -237,16 +237,16 @@ net::Awaitable<void> Hub::serve(net::StreamPtr stream) {
   watchers_.push_back(&watcher);
   while (!watcher.news.is_closed()) {
     if (watcher.pending.empty() && watcher.lost == 0) {
-      co_await watcher.news.wait(Clock::system().steady_now() + kLook);
+      co_await watcher.news.wait_for(kLook);
       // A watcher says nothing any more: that there is something to read means that it went.
-      const auto said = co_await stream->wait_readable(Clock::system().steady_now() + 1ms);
+      const auto said = co_await stream->wait_readable(scope_.after(1ms));
       if (said || said.error().kind != ErrorKind::timeout) break;
       continue;
     }
     std::string pending = std::exchange(watcher.pending, {});
     if (const std::size_t lost = std::exchange(watcher.lost, 0); lost > 0)
       pending += fmt::format("-- {} lines lost: they came faster than they were read\n", lost);
-    if (!co_await stream->write(pending, Clock::system().steady_now() + 60s)) break;
+    if (!co_await stream->write(pending, scope_.after(60s))) break;
   }
   std::erase(watchers_, &watcher);
 }

@@ -45,7 +45,7 @@ class Hub {
   bool has_user_watcher() const;
   void deliver(const TapStream& source, const Line& line);
   bool has_session(std::string_view session) const;
-  static void offer(Watcher& watcher, const TapStream& source, const Line& line);
+  void offer(Watcher& watcher, const TapStream& source, const Line& line) const;
 
   net::Scope& scope_;
   std::list<Watcher*> watchers_;

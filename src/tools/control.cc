@@ -21,8 +21,7 @@ constexpr auto kAnswerTimeout = 30s;
 
 net::Awaitable<void> ask_once(net::LineChannel* channel, net::Message request,
                               Result<net::Message>* answer) {
-  *answer =
-      co_await channel->ask(std::move(request), Clock::system().steady_now() + kAnswerTimeout);
+  *answer = co_await channel->ask(std::move(request), kAnswerTimeout);
   channel->close();
 }
 
@@ -55,7 +54,7 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
   Result<net::Message> answer = fail(ErrorKind::closed, "no answer");
   asio::io_context context(1);
   {
-    net::Scope scope(context.get_executor());
+    net::Scope scope(context.get_executor(), Clock::system());
     net::LineChannel channel(scope, process::run_socket(config, socket));
     scope.spawn(ask_once(&channel, std::move(request), &answer));
     context.run();

@@ -65,7 +65,7 @@ Result<std::vector<std::string>> ask_txt(const config::Config& config, const std
   Result<std::vector<std::string>> answer = fail(ErrorKind::temporary, "no answer");
   asio::io_context context(1);
   {
-    net::Scope scope(context.get_executor());
+    net::Scope scope(context.get_executor(), Clock::system());
     TRY(const auto resolver,
         net::Resolver::make(context.get_executor(), {.servers = config.relay.resolver}));
     scope.spawn(ask(resolver.get(), name, &answer));

@@ -244,7 +244,7 @@ void look_at_spamd(config::Findings& findings, const config::Config& config) {
   const auto address = net::parse_address(config.filter.spamd);
   if (!address) return;  // a fault of the settings
   asio::io_context context(1);
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   Result<> done = fail(ErrorKind::timeout, "no answer");
   scope.spawn(try_connect(&context, *address, &done));
   context.run();

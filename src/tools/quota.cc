@@ -111,8 +111,7 @@ net::Awaitable<void> fill_there(const config::Config* config, std::vector<Row>* 
                                 std::vector<std::unique_ptr<net::LineChannel>>* stores,
                                 Result<>* done) {
   const Ask ask = [config, stores](const Row& row) {
-    return (*stores)[worker_of(row.account, config->store.workers)]->ask(
-        question(row), Clock::system().steady_now() + 60s);
+    return (*stores)[worker_of(row.account, config->store.workers)]->ask(question(row), 60s);
   };
   *done = co_await fill(config, rows, &ask);
   for (const auto& store : *stores) store->close();
@@ -129,7 +128,7 @@ net::Awaitable<void> fill_here(const config::Config* config, std::vector<Row>* r
 
 Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
   asio::io_context context(1);
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   std::vector<std::unique_ptr<net::LineChannel>> stores;
   for (const net::Address& store : process::store_sockets(config, "control"))
     stores.push_back(std::make_unique<net::LineChannel>(scope, store));
@@ -146,7 +145,7 @@ Result<> look_here(const config::Config& config, std::vector<Row>& rows) {
   net::BlockingPool pool(1);
   Result<> done;
   {
-    net::Scope scope(context.get_executor());
+    net::Scope scope(context.get_executor(), Clock::system());
     store::Accounts accounts(
         scope, pool,
         {.store = config.store, .mail = config.paths.mail, .hostname = config.server.hostname});

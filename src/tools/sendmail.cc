@@ -237,7 +237,7 @@ class Submitter {
   int run() {
     asio::io_context context(1);
     {
-      net::Scope scope(context.get_executor());
+      net::Scope scope(context.get_executor(), Clock::system());
       scope.spawn(work(this, context.get_executor()));
       context.run();
     }
@@ -270,7 +270,8 @@ class Submitter {
         co_return fail(ErrorKind::temporary,
                        fmt::format("the server is not running ({})", connected.error().what));
       auto client = std::make_unique<smtp::Client>(
-          *std::move(connected), smtp::ClientOptions{.hostname = submission_.hostname});
+          *std::move(connected), smtp::ClientOptions{.hostname = submission_.hostname},
+          Clock::system());
       CO_TRY(const auto opened, co_await client->open());
       if (opened.is_positive()) co_return client;
       if (opened.code != 421 || Clock::system().steady_now() + pause > last)

@@ -48,7 +48,7 @@ net::Task<net::Message> ask_here(store::TransferDesk* desk, net::Message request
 
 net::Task<net::Message> ask_there(net::LineChannel* channel, net::Message request) {
   // A commit of very many messages takes its time.
-  return channel->ask(std::move(request), Clock::system().steady_now() + 30min);
+  return channel->ask(std::move(request), 30min);
 }
 
 // No server: this process is the store.
@@ -82,7 +82,7 @@ void run_here(Run& run) {
   asio::io_context context(1);
   net::BlockingPool pool(1);
   {
-    net::Scope scope(context.get_executor());
+    net::Scope scope(context.get_executor(), Clock::system());
     store::Accounts accounts(scope, pool,
                              {.store = run.config.store,
                               .mail = run.config.paths.mail,
@@ -96,7 +96,7 @@ void run_here(Run& run) {
 void run_there(Run& run) {
   const std::size_t worker = worker_of(run.user, run.config.store.workers);
   asio::io_context context(1);
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   net::LineChannel channel(scope, process::store_socket(run.config, worker, "control"));
   scope.spawn(work_there(&channel, &run));
   context.run();

@@ -10,10 +10,6 @@
 namespace posthorn::web {
 namespace {
 
-SteadyTime after(config::Duration time) {
-  return Clock::system().steady_now() + time;
-}
-
 std::string_view class_of(int status) {
   return status < 300 ? "2xx" : status < 400 ? "3xx" : status < 500 ? "4xx" : "5xx";
 }
@@ -28,8 +24,8 @@ class Session {
 
   net::Awaitable<void> run() {
     if (settings_.implicit_tls) {
-      const auto done =
-          co_await stream_->start_tls(*services_.tls, after(settings_.handshake_timeout));
+      const auto done = co_await stream_->start_tls(
+          *services_.tls, services_.scope.after(settings_.handshake_timeout));
       if (!done) {
         log_.debug(event::tls_failed,
                    {{"address", stream_->peer().address}, {"error", done.error().what}});
@@ -41,7 +37,7 @@ class Session {
       if (!co_await serve_one()) break;
     }
     if (!in_.empty()) co_await drain();
-    (void)co_await stream_->shut_down(after(1s));
+    (void)co_await stream_->shut_down(services_.scope.after(1s));
   }
 
  private:
@@ -51,9 +47,10 @@ class Session {
       in_.release();
       // A stop ends an idle connection; one that has begun a request still gets its answer.
       if (services_.scope.is_stopping()) co_return false;
-      if (!co_await stream_->wait_readable(after(settings_.idle_timeout))) co_return false;
+      if (!co_await stream_->wait_readable(services_.scope.after(settings_.idle_timeout)))
+        co_return false;
     }
-    const SteadyTime deadline = after(settings_.request_timeout);
+    const SteadyTime deadline = services_.scope.after(settings_.request_timeout);
     auto request = co_await read_head(deadline);
     if (!request) co_return co_await refuse(request.error());
     if (request->body_size > in_.data().size() && request->expects_continue)
@@ -100,7 +97,7 @@ class Session {
 
   // Closed with bytes unread, the kernel would reset the connection and the answer could be lost.
   net::Awaitable<void> drain() {
-    const SteadyTime deadline = after(1s);
+    const SteadyTime deadline = services_.scope.after(1s);
     for (std::size_t passed = 0; passed < kDrainedMax;) {
       in_.discard();
       const auto filled = co_await in_.fill(*stream_, deadline);
@@ -112,8 +109,10 @@ class Session {
 
   net::Awaitable<bool> write(const Response& response, Connection connection, Body body) {
     metrics::count(metric::http_requests, class_of(response.status));
-    const std::string text = format_response(response, Clock::system().now(), connection, body);
-    const auto written = co_await stream_->write(text, after(settings_.write_timeout));
+    const std::string text =
+        format_response(response, services_.scope.clock().now(), connection, body);
+    const auto written =
+        co_await stream_->write(text, services_.scope.after(settings_.write_timeout));
     co_return written.has_value();
   }
 

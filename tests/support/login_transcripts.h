@@ -4,7 +4,6 @@
 //   @ tls yes           the connection begins inside TLS
 //   @ without_tls yes   the server has no certificate
 //   @ plaintext yes     a password may come in the clear
-//   @ timeout_ms 60     the time up to the login
 //   @ line_max 512      the longest line
 #pragma once
 
@@ -23,22 +22,22 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
   const auto tls = make_tls_server();
   auth::LoginSettings settings;
   settings.allow_plaintext = transcript.has("plaintext");
-  if (transcript.has("timeout_ms"))
-    settings.login_timeout = std::chrono::milliseconds(std::stoi(transcript.setting("timeout_ms")));
   settings.line_max = std::stoul(transcript.setting("line_max", "65536"));
   run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;
-    net::Scope scope(context.get_executor());
+    JumpingClock clock;
+    net::Scope scope(context.get_executor(), clock);
     const auth::LoginServices services{.scope = scope,
                                        .authenticator = logins,
                                        .tls = transcript.has("without_tls") ? nullptr : tls.get(),
                                        .store = [](const std::string&, std::string_view) {
                                          return net::UnixAddress{"/nowhere/store.sock"};
                                        }};
-    const TranscriptServer server{.serve = [&](char, std::shared_ptr<Wire> wire) {
-      if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
-      return serve(std::make_unique<MemoryStream>(std::move(wire)), settings, services);
-    }};
+    const TranscriptServer server{.clock = clock, .serve = [&](char, std::shared_ptr<Wire> wire) {
+                                    if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
+                                    return serve(std::make_unique<MemoryStream>(std::move(wire)),
+                                                 settings, services);
+                                  }};
     return run_transcript(context, scope, transcript, server, piece);
   });
 }

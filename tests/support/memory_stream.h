@@ -22,7 +22,8 @@ struct Wire {
   bool interrupted = false;
   bool handshake_fails = false;
   std::optional<net::TlsInfo> tls;
-  net::Event news;  // for the server's side
+  const Clock* clock = &Clock::system();  // of the deadlines; who moves it sets news
+  net::Event news;                        // for the server's side
 
   void send(std::string_view bytes) {
     to_server += bytes;
@@ -94,7 +95,12 @@ class MemoryStream final : public net::Stream {
       if (wire_->server_closed) co_return fail(ErrorKind::closed, "closed");
       if (!wire_->to_server.empty()) co_return Result<>{};
       if (wire_->client_closed) co_return fail(ErrorKind::closed, "the peer closed the connection");
-      if (!co_await wire_->news.wait(deadline)) co_return fail(ErrorKind::timeout, "timed out");
+      const auto left = deadline - wire_->clock->steady_now();
+      if (left <= 0ms) co_return fail(ErrorKind::timeout, "timed out");
+      if (deadline == SteadyTime::max())
+        co_await wire_->news.wait(deadline);
+      else
+        co_await wire_->news.wait_for(std::chrono::ceil<std::chrono::milliseconds>(left));
     }
   }
 

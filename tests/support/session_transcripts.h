@@ -43,7 +43,8 @@ std::string run_session_transcript(const SessionDialog& dialog, std::size_t piec
                                    net::Awaitable<void> (*serve)(net::StreamPtr, const Services&)) {
   const Transcript& transcript = dialog.transcript;
   asio::io_context context;
-  net::Scope scope(context.get_executor());
+  JumpingClock clock;
+  net::Scope scope(context.get_executor(), clock);
   net::BlockingPool pool(2);
   store::Accounts accounts(
       scope, pool,
@@ -54,6 +55,7 @@ std::string run_session_transcript(const SessionDialog& dialog, std::size_t piec
   const Services services{
       .scope = scope, .pool = pool, .accounts = accounts, .admission = admission, .config = config};
   const TranscriptServer server{
+      .clock = clock,
       .serve =
           [&](char session, std::shared_ptr<Wire> wire) {
             const auth::HandOver what{.token = transcript.setting("token", "good"),

@@ -22,7 +22,9 @@ inline SteadyTime soon(std::chrono::milliseconds time) {
 
 class TestLoop {
  public:
-  TestLoop() : scope_(io_.get_executor()), pool_(2) { std::signal(SIGPIPE, SIG_IGN); }
+  TestLoop() : scope_(io_.get_executor(), Clock::system()), pool_(2) {
+    std::signal(SIGPIPE, SIG_IGN);
+  }
   ~TestLoop() {
     until([this] { return scope_.running() == 0; });
     pool_.join();

@@ -129,12 +129,25 @@ class Run {
     return true;
   }
 
+  // What runs has come to its waiting before time passes for it.
+  std::string jump(const std::string& text) {
+    std::size_t end = 0;
+    const int count = std::stoi(text, &end);
+    const std::string unit = text.substr(end);
+    if (unit != "s" && unit != "min" && unit != "h") return "no time: " + text;
+    settle();
+    server_.clock.jump(count * (unit == "s" ? 1s : unit == "min" ? 60s : 3600s));
+    for (auto& [name, wire] : wires_) wire->news.set();
+    return {};
+  }
+
   Wire& wire() {
     auto& wire = wires_[session_];
     if (!wire) {
       if (wires_.size() == 1) idle_ = scope_.running();
       wire = std::make_shared<Wire>(context_.get_executor());
       wire->piece = piece_;
+      wire->clock = &server_.clock;
       scope_.spawn(server_.serve(session_, wire));
     }
     return *wire;
@@ -188,6 +201,7 @@ class Run {
     if (line.kind == "CLOSE") to.close();
     if (line.kind == "S?") maybe_.push_back(line.text);
     if (line.kind == "S*") skips_ = true;
+    if (line.kind == "T") return jump(line.text);
     if (line.kind == "S") return expect(line.text);
     if (line.kind == "END") return expect_end();
     return {};
@@ -261,8 +275,8 @@ Transcript Transcript::read(const std::filesystem::path& file) {
     std::string kind = text.substr(0, colon);
     std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
     if (!rest.empty() && rest[0] == ' ') rest.erase(0, 1);
-    static const std::vector<std::string> known = {"C", "R", "S",     "S?", "S*",
-                                                   "A", "B", "CLOSE", "END"};
+    static const std::vector<std::string> known = {"C", "R", "S", "S?",    "S*",
+                                                   "A", "B", "T", "CLOSE", "END"};
     if (std::ranges::find(known, kind) == known.end()) {
       transcript.lines.push_back({number, "=", fmt::format("unreadable line {}", text)});
       continue;

@@ -11,6 +11,7 @@
 //   S*:                 any lines, up to one that fits the next S:
 //   = name value        what must be so now, checked by the test program
 //   A:  B:              the lines that follow are of the first or the second session
+//   T: 2min             time passes (s, min, h)
 //   CLOSE               the client closes
 //   END                 the server must have closed, with nothing more said
 #pragma once
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "net/scope.h"
+#include "tests/support/jumping_clock.h"
 #include "tests/support/memory_stream.h"
 
 namespace posthorn::test {
@@ -31,7 +33,7 @@ namespace posthorn::test {
 struct Transcript {
   struct Line {
     int number = 0;
-    std::string kind;  // "C", "R", "S", "S?", "S*", "=", "A", "B", "CLOSE", "END"
+    std::string kind;  // "C", "R", "S", "S?", "S*", "=", "A", "B", "T", "CLOSE", "END"
     std::string text;  // unescaped
   };
   std::string name;
@@ -52,6 +54,7 @@ class TranscriptTest : public ::testing::TestWithParam<std::filesystem::path> {}
 std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& file);
 
 struct TranscriptServer {
+  JumpingClock& clock;  // of the scope that the server runs in
   // Serves one connection; called when session 'A' or 'B' first speaks or listens. It may put bytes
   // onto the wire before anything else (a hand-over's first line).
   std::function<net::Awaitable<void>(char session, std::shared_ptr<Wire> wire)> serve;

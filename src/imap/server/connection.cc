@@ -14,12 +14,13 @@ constexpr std::size_t kLiteralChunk = 65'536;
 Connection::Connection(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       settings_(services.config),
+      clock_(services.scope.clock()),
       registration_(services.scope, *stream_,
                     [this] {
                       stopping_ = true;
                       stream_->interrupt();
                     }),
-      responses_(*stream_, Clock::system()) {}
+      responses_(*stream_, clock_) {}
 
 net::Task<std::string> Connection::read_line(SteadyTime deadline) {
   while (true) {

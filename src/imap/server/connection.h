@@ -39,7 +39,7 @@ class Connection {
   net::InBuffer& input() { return in_; }
   Responses& responses() { return responses_; }
 
-  SteadyTime now() const { return Clock::system().steady_now(); }
+  SteadyTime now() const { return clock_.steady_now(); }
 
   net::Task<std::string> read_line(SteadyTime deadline);
   net::Task<std::string> read_line() { return read_line(literal_deadline()); }
@@ -68,6 +68,7 @@ class Connection {
 
   net::StreamPtr stream_;
   const config::Config& settings_;
+  const Clock& clock_;
   net::Scope::Registration registration_;
   net::InBuffer in_;
   Responses responses_;

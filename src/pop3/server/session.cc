@@ -48,7 +48,7 @@ Session::Session(net::StreamPtr stream, const ServerServices& services)
                       stopping_ = true;
                       stream_->interrupt();
                     }),
-      out_(*stream_, Clock::system()) {}
+      out_(*stream_, services_.scope.clock()) {}
 
 net::Awaitable<void> Session::run() {
   const metrics::Open open(metric::store_sessions);
@@ -59,7 +59,7 @@ net::Awaitable<void> Session::run() {
                     retrieved = maildrop_ ? maildrop_->retrieved() : 0,
                     removed = maildrop_ ? maildrop_->removed() : 0;
   maildrop_.reset();
-  (void)co_await stream_->shut_down(Clock::system().steady_now() + 1s);
+  (void)co_await stream_->shut_down(services_.scope.after(1s));
   if (account_)
     log_.info(event::pop3_ended, {{"account", account_->name()},
                                   {"messages", fmt::to_string(messages)},
@@ -143,7 +143,7 @@ net::Task<> Session::refuse(std::string text) {
 net::Task<std::string> Session::read_line() {
   const config::Pop3& config = services_.config;
   // RFC 1939 section 3: the time counts from command to command, and at its end nothing is said.
-  const SteadyTime deadline = Clock::system().steady_now() + config.idle_timeout;
+  const SteadyTime deadline = services_.scope.after(config.idle_timeout);
   while (true) {
     const auto line = in_.take_line();
     if (line && line->size() <= config.line_max) co_return std::string(*line);

@@ -14,17 +14,14 @@ namespace {
 constexpr std::size_t kLineMax = 8192;
 constexpr std::size_t kOutMax = 65'536;
 
-SteadyTime after(std::chrono::milliseconds time) {
-  return Clock::system().steady_now() + time;
-}
-
 }  // namespace
 
-Client::Client(net::StreamPtr stream, ClientOptions options)
-    : stream_(std::move(stream)), options_(std::move(options)) {}
+Client::Client(net::StreamPtr stream, ClientOptions options, const Clock& clock)
+    : stream_(std::move(stream)), options_(std::move(options)), clock_(clock) {}
 
 net::Task<Reply> Client::read_reply(std::chrono::milliseconds timeout) {
-  const SteadyTime deadline = after(timeout);  // for the whole reply, not for each byte
+  const SteadyTime deadline =
+      clock_.steady_now() + timeout;  // for the whole reply, not for each byte
   ReplyParser parser;
   while (true) {
     if (const auto line = in_.take_line()) {
@@ -38,7 +35,7 @@ net::Task<Reply> Client::read_reply(std::chrono::milliseconds timeout) {
 }
 
 net::Task<> Client::send(std::string_view bytes) {
-  co_return co_await stream_->write(bytes, after(options_.command_timeout));
+  co_return co_await stream_->write(bytes, clock_.steady_now() + options_.command_timeout);
 }
 
 net::Task<Reply> Client::command(std::string line) {
@@ -90,7 +87,8 @@ net::Task<Reply> Client::start_tls(const net::TlsClient& tls, const std::string&
   if (!reply.is_done()) co_return reply;
   if (!in_.empty())
     co_return fail(ErrorKind::protocol, "the server sent something behind its reply to STARTTLS");
-  const auto secured = co_await stream_->start_tls(tls, name, after(options_.command_timeout));
+  const auto secured =
+      co_await stream_->start_tls(tls, name, clock_.steady_now() + options_.command_timeout);
   handshake_failed_ = !secured;
   CO_TRY_OK(secured);
   co_return co_await hello();
@@ -239,7 +237,7 @@ net::Task<> Client::write(std::string_view piece) {
   if (!piece.empty()) last_ = piece.back();
   if (out_.size() < kOutMax) co_return Result<>{};
   const std::string bytes = std::exchange(out_, {});
-  co_return co_await stream_->write(bytes, after(options_.data_timeout));
+  co_return co_await stream_->write(bytes, clock_.steady_now() + options_.data_timeout);
 }
 
 net::Task<std::vector<Reply>> Client::finish() {
@@ -249,7 +247,7 @@ net::Task<std::vector<Reply>> Client::finish() {
     out_ += "\r\n";
   out_ += ".\r\n";
   const std::string bytes = std::exchange(out_, {});
-  CO_TRY_OK(co_await stream_->write(bytes, after(options_.data_timeout)));
+  CO_TRY_OK(co_await stream_->write(bytes, clock_.steady_now() + options_.data_timeout));
   std::vector<Reply> replies;
   const std::size_t expected = options_.lmtp ? accepted_ : 1;
   while (replies.size() < expected) {
@@ -271,9 +269,9 @@ net::Task<Reply> Client::reset() {
 
 net::Awaitable<void> Client::quit() {
   const auto patience = std::min<std::chrono::milliseconds>(2s, options_.command_timeout);
-  (void)co_await stream_->write("QUIT\r\n", after(patience));
+  (void)co_await stream_->write("QUIT\r\n", clock_.steady_now() + patience);
   (void)co_await read_reply(patience);
-  (void)co_await stream_->shut_down(after(1s));
+  (void)co_await stream_->shut_down(clock_.steady_now() + 1s);
 }
 
 }  // namespace posthorn::smtp

@@ -37,7 +37,8 @@ struct Extensions {
 
 class Client {
  public:
-  Client(net::StreamPtr stream, ClientOptions options);
+  // clock: of its deadlines; it outlives the client.
+  Client(net::StreamPtr stream, ClientOptions options, const Clock& clock);
 
   // The greeting, then EHLO (HELO where that is refused) or LHLO. The last reply; positive when all
   // is well.
@@ -82,6 +83,7 @@ class Client {
 
   net::StreamPtr stream_;
   ClientOptions options_;
+  const Clock& clock_;
   Extensions extensions_;
   net::InBuffer in_;
   std::string out_;

@@ -63,7 +63,7 @@ net::Task<> Session::skip(std::uint64_t left) {
     co_return Result<>{};
   }
   skipped_ += left;
-  const SteadyTime begun = Clock::system().steady_now();
+  const SteadyTime begun = clock().steady_now();
   std::uint64_t received = buffer_.data().size();
   while (left > 0) {
     if (buffer_.empty()) CO_TRY_OK(co_await fill_data(begun, received));

@@ -29,7 +29,7 @@ net::Task<> Session::data() {
                          : "354 End data with <CR><LF>.<CR><LF>\r\n";
   CO_TRY_OK(co_await flush());
   DataDecoder decoder;
-  const SteadyTime begun = Clock::system().steady_now();
+  const SteadyTime begun = clock().steady_now();
   std::vector<std::string_view> pieces;
   std::string room;
   while (true) {
@@ -55,14 +55,13 @@ net::Task<> Session::data() {
 // The next piece of a message, or of what is read over in its place, with a deadline for it and,
 // after a minute, for the whole by the least rate.
 net::Task<> Session::fill_data(SteadyTime begun, std::uint64_t& received) {
-  const SteadyTime now = Clock::system().steady_now();
+  const SteadyTime now = clock().steady_now();
   // RFC 5321 section 4.5.3.2.5: three minutes between pieces at the least.
   const auto n = co_await buffer_.fill(*stream_, now + settings_.smtp.data_timeout, 65'536);
   if (!n) co_return std::unexpected(n.error());
   received += *n;
   const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(Clock::system().steady_now() - begun)
-          .count();
+      std::chrono::duration_cast<std::chrono::seconds>(clock().steady_now() - begun).count();
   if (settings_.smtp.data_rate_min > 0 && seconds > 60 &&
       received < settings_.smtp.data_rate_min * static_cast<std::uint64_t>(seconds))
     co_return fail(ErrorKind::timeout, "slower than the least rate");

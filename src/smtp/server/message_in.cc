@@ -37,7 +37,7 @@ bool is_resent(const message::Headers& headers) {
 
 // What stands against taking a message now; nullopt: the sink is open.
 net::Awaitable<std::optional<Reply>> Session::begin_message() {
-  begun_ = Clock::system().steady_now();
+  begun_ = clock().steady_now();
   received_ = size_ = 0;
   refusal_.reset();
   header_ = {};
@@ -164,7 +164,7 @@ std::string Session::own_domain() const {
 // RFC 6409 section 8: what a submitted message lacks is added.
 std::string Session::make_missing_fields(const message::Headers& headers) const {
   std::string out;
-  const std::string date = format_rfc5322(Clock::system().now());
+  const std::string date = format_rfc5322(clock().now());
   const bool resent = is_resent(headers);
   std::string from = !envelope_.sender.empty() ? envelope_.sender
                      : !account_.empty()       ? account_
@@ -174,11 +174,12 @@ std::string Session::make_missing_fields(const message::Headers& headers) const 
   if (resent && !headers.has("Resent-From")) out += "Resent-From: <" + from + ">\r\n";
   if (resent && !headers.has("Resent-Date")) out += "Resent-Date: " + date + "\r\n";
   if (resent && !headers.has("Resent-Message-ID"))
-    out += "Resent-Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+    out += "Resent-Message-ID: " + message::make_message_id(settings_.hostname, clock().now()) +
+           "\r\n";
   if (!resent && !headers.has("From")) out += "From: <" + from + ">\r\n";
   if (!headers.has("Date")) out += "Date: " + date + "\r\n";
   if (!headers.has("Message-ID"))
-    out += "Message-ID: " + message::make_message_id(settings_.hostname) + "\r\n";
+    out += "Message-ID: " + message::make_message_id(settings_.hostname, clock().now()) + "\r\n";
   return out;
 }
 
@@ -188,7 +189,7 @@ std::string Session::make_received_field() const {
                          .session = session_id_,
                          .tls = {},
                          .hide_client = settings_.submission.hide_client,
-                         .now = Clock::system().now()};
+                         .now = clock().now()};
   if (stream_->tls() != nullptr)
     by.tls = stream_->tls()->version + " with cipher " + stream_->tls()->cipher;
   return message::make_received(envelope_, by);
@@ -257,7 +258,7 @@ net::Awaitable<void> Session::commit() {
                                      {"nrcpt", envelope_.recipients.size()},
                                      {"size", size_},
                                      {"account", account_},
-                                     {"ms", Clock::system().steady_now() - begun_}});
+                                     {"ms", clock().steady_now() - begun_}});
   if (is_like_exim()) co_return say({250, "", "OK id=" + committed->queue_id});
   if (committed->queue_id.empty()) co_return say_result(kOk, committed->recipients);
   say_result(settings_.internal ? queued_reply(committed->queue_id)

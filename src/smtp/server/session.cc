@@ -149,7 +149,7 @@ net::Task<> Session::talk() {
   if (!settings_.internal && !settings_.implicit_tls && !settings_.is_for_programs) {
     // RFC 5321 section 3.1: who talks before the greeting is no mail server. Bytes that are there
     // already tell.
-    const auto early = co_await stream_->wait_readable(Clock::system().steady_now() + 1ms);
+    const auto early = co_await stream_->wait_readable(soon(1ms));
     if (early) co_return co_await drop("connect");
     if (early.error().kind == ErrorKind::closed) co_return early;
   }

@@ -56,9 +56,8 @@ class Session {
   net::Awaitable<void> run();
 
  private:
-  SteadyTime soon(std::chrono::milliseconds time) const {
-    return Clock::system().steady_now() + time;
-  }
+  const Clock& clock() const { return services_.scope.clock(); }
+  SteadyTime soon(std::chrono::milliseconds time) const { return clock().steady_now() + time; }
   bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
   // Good replies in Exim's words, without enhanced status codes: for programs written against it.
   bool is_like_exim() const {

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto count = [&](char c) { return std::ranges::count(text, c); };
   test::require(count('(') == count(')') && count('<') == count('>') && count(';') == 1);
   test::require(text.find('\\') == std::string::npos);
-  const std::string id = message::make_message_id(by.hostname);
+  const std::string id = message::make_message_id(by.hostname, by.now);
   test::require(id.find_first_of(" \t\r\n()") == std::string::npos && id.ends_with('>'));
   return 0;
 }

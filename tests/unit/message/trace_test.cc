@@ -106,10 +106,11 @@ TEST(Received, Hops) {
 }
 
 TEST(MessageId, Unique) {
-  const std::string a = make_message_id("mx.example.test"), b = make_message_id("mx.example.test");
+  const std::string a = make_message_id("mx.example.test", Clock::system().now()),
+                    b = make_message_id("mx.example.test", Clock::system().now());
   EXPECT_NE(a, b);
   EXPECT_TRUE(a.starts_with("<") && a.ends_with("@mx.example.test>")) << a;
-  EXPECT_EQ(make_message_id("x>\r\nY: z").find('\r'), std::string::npos);
+  EXPECT_EQ(make_message_id("x>\r\nY: z", Clock::system().now()).find('\r'), std::string::npos);
 }
 
 Dsn dsn() {

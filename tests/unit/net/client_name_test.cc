@@ -19,7 +19,7 @@ class ClientNameTest : public ::testing::Test {
     const UnixAddress address{folder_.path() / "names"};
     resolver_ = *Resolver::make(loop_.executor(),
                                 {.servers = dns_.server(), .try_timeout = 1s, .tries = 1});
-    names_.emplace(*resolver_);
+    names_.emplace(*resolver_, Clock::system());
     listener_.emplace(loop_.scope(), *bind_socket(address), Listener::Options{.name = "names"},
                       [this](StreamPtr stream) {
                         return serve_lines(

@@ -28,7 +28,7 @@ TEST(Scope, ShutDownTellsThenCloses) {
     test::TestLoop loop;
     StreamPair pair = make_pair(loop);
     std::string said;
-    Scope scope(loop.executor());
+    Scope scope(loop.executor(), Clock::system());
     scope.spawn(session(scope, std::move(pair.a), polite, &said));
     loop.idle(10ms);
     EXPECT_EQ(scope.running(), 1U);
@@ -50,7 +50,7 @@ TEST(Scope, ShutDownTellsThenCloses) {
 
 TEST(Scope, ShutDownOfNothing) {
   test::TestLoop loop;
-  Scope scope(loop.executor());
+  Scope scope(loop.executor(), Clock::system());
   const SteadyTime begin = soon(0ms);
   loop.wait(scope.shut_down(5s));
   loop.wait(scope.join());
@@ -59,7 +59,7 @@ TEST(Scope, ShutDownOfNothing) {
 
 TEST(Scope, ManySessions) {
   test::TestLoop loop;
-  Scope scope(loop.executor());
+  Scope scope(loop.executor(), Clock::system());
   std::string said;
   std::vector<StreamPtr> others;
   for (int i = 0; i < 300; ++i) {

@@ -26,7 +26,7 @@ class Alice final : public auth::Redeemer {
 
 std::string talk(const Path& mail, std::string_view said, std::size_t piece) {
   asio::io_context context;
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   net::BlockingPool pool(1);
   config::Config config;
   config.imap.line_max = 4096;

@@ -129,7 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.implicit_tls = false;
 
   asio::io_context context;
-  net::Scope scope(context.get_executor());
+  net::Scope scope(context.get_executor(), Clock::system());
   Sinks sinks;
   Directory directory;
   test::FixedLogins logins({"smtp", "submission"}, "secret");

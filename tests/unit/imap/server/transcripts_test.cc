@@ -22,8 +22,6 @@ TEST_P(Transcripts, InPieces) {
   config.imap.separator = transcript.setting("separator", config.imap.separator);
   config.store.quota = std::stoull(transcript.setting("quota", "0"));
   config.store.quota_messages = std::stoull(transcript.setting("quota_messages", "0"));
-  config.imap.idle_notify_interval =
-      std::chrono::milliseconds(std::stoi(transcript.setting("idle_notify_ms", "120000")));
   test::run_in_pieces(transcript, [&](std::size_t piece) {
     const test::TempFolder folder;
     return test::run_session_transcript({.transcript = transcript,

@@ -55,8 +55,6 @@ class Inbox {
 TEST_P(Transcripts, InPieces) {
   const auto transcript = test::Transcript::read(GetParam());
   config::Pop3 config;
-  if (transcript.has("idle_ms"))
-    config.idle_timeout = std::chrono::milliseconds(std::stoi(transcript.setting("idle_ms")));
   config.mark_seen = transcript.setting("mark_seen") != "no";
   test::run_in_pieces(transcript, [&](std::size_t piece) {
     const test::TempFolder folder;

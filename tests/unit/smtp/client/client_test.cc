@@ -25,11 +25,13 @@ class ClientTest : public ::testing::Test {
   std::unique_ptr<Client> client(const net::Address& address, bool lmtp = false) {
     auto stream = loop_.run(net::connect(loop_.executor(), address, test::soon(2s)));
     EXPECT_TRUE(stream) << (stream ? "" : stream.error().what);
-    return std::make_unique<Client>(*std::move(stream), ClientOptions{.hostname = "me.test",
-                                                                      .lmtp = lmtp,
-                                                                      .is_inner = is_inner_,
-                                                                      .command_timeout = 500ms,
-                                                                      .data_timeout = 500ms});
+    return std::make_unique<Client>(*std::move(stream),
+                                    ClientOptions{.hostname = "me.test",
+                                                  .lmtp = lmtp,
+                                                  .is_inner = is_inner_,
+                                                  .command_timeout = 500ms,
+                                                  .data_timeout = 500ms},
+                                    Clock::system());
   }
   static message::Envelope envelope(std::size_t recipients) {
     message::Envelope envelope;

@@ -201,7 +201,8 @@ TEST_P(Transcripts, InPieces) {
   const auto tls = test::make_tls_server();
   test::run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;
-    net::Scope scope(context.get_executor());
+    test::JumpingClock clock;
+    net::Scope scope(context.get_executor(), clock);
     KeepingSinks sinks;
     FixedDirectory directory;
     test::FixedLogins logins({"smtp", "submission"}, "secret");
@@ -216,6 +217,7 @@ TEST_P(Transcripts, InPieces) {
                                     return address == transcript.setting("exempt");
                                   }};
     const test::TranscriptServer server{
+        .clock = clock,
         .serve =
             [&](char, std::shared_ptr<test::Wire> wire) {
               if (transcript.has("tls")) wire->tls = test::MemoryStream::kTls;
