@@ -92,12 +92,7 @@ class Edge final : public process::Role {
     serve_smtp("submissions", submissions_);
     serve_smtp("lmtp", lmtp_);
     login_services_ = std::make_unique<auth::LoginServices>(auth::LoginServices{
-        .scope = scope_,
-        .authenticator = authenticator_,
-        .tls = &tls(),
-        .store = [&config](const std::string& account, std::string_view service) {
-          return process::store_socket(config, account, service);
-        }});
+        .scope = scope_, .authenticator = authenticator_, .placement = placement_, .tls = &tls()});
     imap_ = login_settings(config.imap.login_line_max);
     pop3_ = login_settings(config.pop3.line_max);
     serve_logins({"imap", "imaps"}, imap_, imap::serve_login, "* BYE Too many connections\r\n");
@@ -197,6 +192,7 @@ class Edge final : public process::Role {
 
   process::RoleSetup setup_;
   net::Scope scope_;
+  const process::LocalPlacement placement_{setup_.config};
   net::LineChannel lookup_;
   route::RemoteDirectory directory_;
   auth::RemoteAuthenticator authenticator_;

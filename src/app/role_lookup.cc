@@ -36,10 +36,8 @@ class Lookup final : public process::Role {
         rewriter_(setup_.pool, setup_.config),
         logins_(setup_.pool, setup_.config, tables_),
         directory_(setup_.config, tables_, &rewriter_, setup_.own_addresses),
-        rooms_(
-            scope_, setup_.config, directory_,
-            [this](std::string account) { return find_rules(this, std::move(account)); },
-            process::store_sockets(setup_.config, "quota")),
+        rooms_(scope_, setup_.config, placement_, directory_,
+               [this](std::string account) { return find_rules(this, std::move(account)); }),
         limits_(setup_.config.submission) {}
 
   net::Task<> start() override {
@@ -212,6 +210,7 @@ class Lookup final : public process::Role {
 
   process::RoleSetup setup_;
   net::Scope scope_;
+  const process::LocalPlacement placement_{setup_.config};
   std::unique_ptr<maps::Pgsql> database_;
   maps::PgsqlTable users_, quotas_;
   maps::Reloader tables_;

@@ -53,11 +53,9 @@ class QueueRole final : public process::Role {
     CO_TRY(auto verifying,
            net::TlsClient::make(net::TlsClient::Verify::required, config.relay.trust_file));
     CO_TRY(auto trusting, net::TlsClient::make(net::TlsClient::Verify::none));
-    transports_ = std::make_unique<deliver::Transports>(
-        scope_, setup_.pool, config, *resolver_, std::move(verifying), std::move(trusting),
-        [&config](const std::string& account) {
-          return process::store_socket(config, account, "lmtp");
-        });
+    transports_ = std::make_unique<deliver::Transports>(scope_, setup_.pool, config, *resolver_,
+                                                        std::move(verifying), std::move(trusting),
+                                                        placement_);
     transports_->set_watch([this](net::StreamPtr stream, const deliver::Transports::Whose& whose) {
       return hub_.wrap_client(std::move(stream), whose.service, whose.queue_id, whose.sender);
     });
@@ -260,6 +258,7 @@ class QueueRole final : public process::Role {
 
   process::RoleSetup setup_;
   net::Scope scope_;
+  const process::LocalPlacement placement_{setup_.config};
   tap::Hub hub_;
   net::LineChannel lookup_;
   net::Networks relay_from_;

@@ -63,12 +63,9 @@ class WebRole final : public process::Role, private web::Backend {
              .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
              .loopback_exempt = false,
              .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {
-    add_source(process::RoleKind::lookup, 0);  // the first one, which knows the domains
-    add_source(process::RoleKind::queue, 0);
-    for (std::size_t i = 0; i < setup_.config.store.workers; ++i)
-      add_source(process::RoleKind::store, i);
-    for (std::size_t i = 0; i < setup_.config.edge.workers; ++i)
-      add_source(process::RoleKind::edge, i);
+    // The first one is lookup, which knows the domains.
+    for (const auto& [role, number] : process::list_workers(setup_.config))
+      if (role != process::RoleKind::web) add_source(role, number);
   }
 
   net::Task<> start() override {

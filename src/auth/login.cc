@@ -154,14 +154,15 @@ net::Awaitable<LoginOutcome> LoginConnection::log_in(Credentials credentials, st
   }
   // From here on the store speaks; this role only carries bytes.
   stream_->identify(session_id_, verdict->account);
-  auto store =
-      co_await hand_over(services_.scope, in_, services_.store(verdict->account, words_.service),
-                         {.token = verdict->token,
-                          .session = session_id_,
-                          .service = std::string(words_.service),
-                          .tag = std::move(tag),
-                          .address = stream_->peer().address,
-                          .tls = has_tls()});
+  const auto place = co_await services_.placement.find_address(verdict->account, words_.home);
+  auto store = place ? co_await hand_over(services_.scope, in_, *place,
+                                          {.token = verdict->token,
+                                           .session = session_id_,
+                                           .service = std::string(words_.service),
+                                           .tag = std::move(tag),
+                                           .address = stream_->peer().address,
+                                           .tls = has_tls()})
+                     : std::unexpected(place.error());
   if (!store) {
     log_.warn(words_.unavailable, {{"reason", store.error().what}});
     co_return LoginOutcome::not_handed;

@@ -13,6 +13,7 @@
 #include "auth/sasl_exchange.h"
 #include "base/log.h"
 #include "net/buffer.h"
+#include "net/placement.h"
 #include "net/scope.h"
 #include "net/socket.h"
 #include "net/splice.h"
@@ -33,14 +34,14 @@ struct LoginSettings {
 struct LoginServices {
   net::Scope& scope;
   Authenticator& authenticator;
+  const net::Placement& placement;
   const net::TlsServer* tls = nullptr;
-  // Where the account's sessions of a service live.
-  std::function<net::Address(const std::string& account, std::string_view service)> store;
 };
 
 // What is the protocol's own. The lines are sent as they stand; an empty one says nothing.
 struct LoginWords {
   std::string_view service;  // "imap", "pop3": for lookup, the store and the metrics
+  net::AccountService home;  // who goes on with the session
   std::string_view line_too_long, stopping, timed_out;
   std::string_view ended;  // how the log calls an end that the client wished for
   const log::Event& connected;

@@ -45,15 +45,14 @@ bool is_ipv6(const std::string& literal) {
 
 Transports::Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
                        net::Resolver& resolver, std::unique_ptr<net::TlsClient> verifying,
-                       std::unique_ptr<net::TlsClient> trusting,
-                       std::function<net::Address(const std::string&)> store_address)
+                       std::unique_ptr<net::TlsClient> trusting, const net::Placement& placement)
     : scope_(scope),
       pool_(pool),
       config_(config),
       resolver_(resolver),
       verifying_(std::move(verifying)),
       trusting_(std::move(trusting)),
-      store_address_(std::move(store_address)) {}
+      placement_(placement) {}
 
 Transports::Progress::Progress(std::size_t recipients) {
   attempted.outcomes.assign(recipients, deferred("no host could be reached"));
@@ -114,8 +113,9 @@ net::Awaitable<Attempted> Transports::attempt(route::Plan plan, message::Envelop
 net::Awaitable<Attempted> Transports::deliver_local(const route::LocalPlan& plan,
                                                     message::Envelope& envelope, const Body& body,
                                                     Whose whose) {
-  auto stream =
-      co_await net::connect(scope_.executor(), store_address_(plan.account), scope_.after(10s));
+  const auto place = co_await placement_.find_address(plan.account, net::AccountService::lmtp);
+  if (!place) co_return all(envelope, deferred(place.error().what));
+  auto stream = co_await net::connect(scope_.executor(), *place, scope_.after(10s));
   if (!stream) co_return all(envelope, deferred(stream.error().what));
   if (watch_) stream = watch_(*std::move(stream), whose);
   envelope.origin.queue_id = body.queue_id;

@@ -1,4 +1,4 @@
-// Transports: the real one. LMTP to the store's workers, SMTP to the smarthost or to MX hosts.
+// Transports: the real one. LMTP to where an account lives, SMTP to the smarthost or to MX hosts.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include "deliver/attempt.h"
 #include "message/refit.h"
 #include "net/blocking_pool.h"
+#include "net/placement.h"
 #include "net/resolver.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -19,11 +20,10 @@ namespace posthorn::deliver {
 
 class Transports final : public Transport {
  public:
-  // store_address: where the worker that owns an account takes LMTP.
+  // placement: of the accounts; it outlives this.
   Transports(net::Scope& scope, net::BlockingPool& pool, const config::Config& config,
              net::Resolver& resolver, std::unique_ptr<net::TlsClient> verifying,
-             std::unique_ptr<net::TlsClient> trusting,
-             std::function<net::Address(const std::string& account)> store_address);
+             std::unique_ptr<net::TlsClient> trusting, const net::Placement& placement);
 
   // Whose connection it is: a queue id and the sender.
   struct Whose {
@@ -116,7 +116,7 @@ class Transports final : public Transport {
   const config::Config& config_;
   net::Resolver& resolver_;
   std::unique_ptr<net::TlsClient> verifying_, trusting_;
-  std::function<net::Address(const std::string&)> store_address_;
+  const net::Placement& placement_;
   Watch watch_;
   log::Logger log_;
 };

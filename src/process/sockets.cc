@@ -62,21 +62,27 @@ net::Address run_socket(const config::Config& config, std::string_view name) {
   return net::UnixAddress{config.paths.run / name};
 }
 
-net::Address store_socket(const config::Config& config, std::size_t worker,
-                          std::string_view protocol) {
-  return run_socket(config, fmt::format("store-{}.{}.sock", worker, protocol));
+net::Task<net::Address> LocalPlacement::find_address(std::string account,
+                                                     net::AccountService service) const {
+  const std::size_t worker = worker_of(account, config_.store.workers);
+  co_return run_socket(config_, fmt::format("store-{}.{}.sock", worker, to_string(service)));
 }
 
-net::Address store_socket(const config::Config& config, std::string_view account,
-                          std::string_view protocol) {
-  return store_socket(config, worker_of(account, config.store.workers), protocol);
+bool has_web(const config::Config& config) {
+  return !config.listen.http.empty() || !config.listen.https.empty();
 }
 
-std::vector<net::Address> store_sockets(const config::Config& config, std::string_view protocol) {
-  std::vector<net::Address> addresses;
-  for (std::size_t worker = 0; worker < config.store.workers; ++worker)
-    addresses.push_back(store_socket(config, worker, protocol));
-  return addresses;
+std::vector<Worker> list_workers(const config::Config& config) {
+  std::vector<Worker> workers;
+  const auto add = [&](RoleKind role, std::size_t count) {
+    for (std::size_t number = 0; number < count; ++number) workers.push_back({role, number});
+  };
+  add(RoleKind::lookup, 1);
+  add(RoleKind::store, config.store.workers);
+  add(RoleKind::queue, 1);
+  add(RoleKind::edge, config.edge.workers);
+  add(RoleKind::web, has_web(config) ? 1 : 0);
+  return workers;
 }
 
 std::string web_socket(RoleKind role, std::size_t worker) {
@@ -97,36 +103,25 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   inside("queue-edge.names.sock", RoleKind::queue, RoleKind::edge);
   inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
   inside("queue-control.sock", RoleKind::queue, std::nullopt);
-  for (std::size_t worker = 0; worker < config.store.workers; ++worker) {
-    inside(fmt::format("store-{}.lmtp.sock", worker), RoleKind::store, RoleKind::queue, worker);
-    inside(fmt::format("store-{}.imap.sock", worker), RoleKind::store, RoleKind::edge, worker);
-    inside(fmt::format("store-{}.pop3.sock", worker), RoleKind::store, RoleKind::edge, worker);
-    inside(fmt::format("store-{}.quota.sock", worker), RoleKind::store, RoleKind::lookup, worker);
-    inside(fmt::format("store-{}.control.sock", worker), RoleKind::store, std::nullopt, worker);
-  }
-  const auto reloads = [&](RoleKind role, std::size_t workers) {
-    for (std::size_t worker = 0; worker < workers; ++worker)
-      inside(fmt::format("{}-{}.reload.sock", to_string(role), worker), role, std::nullopt, worker);
-  };
-  reloads(RoleKind::lookup, 1);
-  reloads(RoleKind::queue, 1);
-  reloads(RoleKind::store, config.store.workers);
-  reloads(RoleKind::edge, config.edge.workers);
-  if (!config.listen.http.empty() || !config.listen.https.empty()) reloads(RoleKind::web, 1);
   if (config.submission.programs != "off") {
     inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);
     specs.back().mode = 0666;
   }
-  for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
-    inside(fmt::format("tap-{}.sock", worker), RoleKind::edge, std::nullopt, worker);
   inside("tap-queue.sock", RoleKind::queue, std::nullopt);
-  if (!config.listen.http.empty() || !config.listen.https.empty()) {
-    inside(web_socket(RoleKind::lookup, 0), RoleKind::lookup, RoleKind::web);
-    inside(web_socket(RoleKind::queue, 0), RoleKind::queue, RoleKind::web);
-    for (std::size_t worker = 0; worker < config.store.workers; ++worker)
-      inside(web_socket(RoleKind::store, worker), RoleKind::store, RoleKind::web, worker);
-    for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
-      inside(web_socket(RoleKind::edge, worker), RoleKind::edge, RoleKind::web, worker);
+  for (const auto& [role, number] : list_workers(config)) {
+    const auto own = [&](std::string_view name, std::optional<RoleKind> client) {
+      inside(fmt::format("{}-{}.{}.sock", to_string(role), number, name), role, client, number);
+    };
+    own("reload", std::nullopt);
+    if (has_web(config) && role != RoleKind::web) own("web", RoleKind::web);
+    if (role == RoleKind::edge)
+      inside(fmt::format("tap-{}.sock", number), role, std::nullopt, number);
+    if (role != RoleKind::store) continue;
+    own("lmtp", RoleKind::queue);
+    own("imap", RoleKind::edge);
+    own("pop3", RoleKind::edge);
+    own("quota", RoleKind::lookup);
+    own("control", std::nullopt);
   }
   for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve}})
     if (!addresses->empty())

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "net/placement.h"
 #include "net/socket.h"
 #include "process/sandbox.h"
 
@@ -49,12 +50,24 @@ Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& 
 std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
 
 net::Address run_socket(const config::Config& config, std::string_view name);
-net::Address store_socket(const config::Config& config, std::size_t worker,
-                          std::string_view protocol);
-// Of all workers, in their order.
-std::vector<net::Address> store_sockets(const config::Config& config, std::string_view protocol);
-// Where the worker that owns the account takes its sessions and its mail.
-net::Address store_socket(const config::Config& config, std::string_view account,
-                          std::string_view protocol);
+
+// One process of the server, where each role is one or several.
+struct Worker {
+  RoleKind role;
+  std::size_t number = 0;  // of the role, from 0
+};
+// All of them, in the order in which they are started. Nothing else counts workers.
+std::vector<Worker> list_workers(const config::Config& config);
+
+// The accounts of this machine, each in one of the store's workers.
+class LocalPlacement final : public net::Placement {
+ public:
+  explicit LocalPlacement(const config::Config& config) : config_(config) {}
+  net::Task<net::Address> find_address(std::string account,
+                                       net::AccountService service) const override;
+
+ private:
+  const config::Config& config_;
+};
 
 }  // namespace posthorn::process

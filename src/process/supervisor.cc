@@ -134,14 +134,8 @@ class Supervisor {
   }
 
   void make_children() {
-    children_.emplace_back(RoleKind::lookup);
-    for (std::size_t i = 0; i < config_.store.workers; ++i)
-      children_.emplace_back(RoleKind::store, i);
-    children_.emplace_back(RoleKind::queue);
-    for (std::size_t i = 0; i < config_.edge.workers; ++i)
-      children_.emplace_back(RoleKind::edge, i);
-    if (!config_.listen.http.empty() || !config_.listen.https.empty())
-      children_.emplace_back(RoleKind::web);
+    for (const Worker& worker : list_workers(config_))
+      children_.emplace_back(worker.role, worker.number);
   }
 
   void start(Child& child) {

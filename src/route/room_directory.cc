@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/events.h"
-#include "base/placement.h"
 #include "config/quota.h"
 
 namespace posthorn::route {
@@ -14,15 +13,16 @@ constexpr std::size_t kAskedMax = 20;
 
 }  // namespace
 
-RoomDirectory::RoomDirectory(net::Scope& scope, const config::Config& config, Directory& inner,
-                             FindRules find_rules, const std::vector<net::Address>& stores)
-    : config_(config), inner_(inner), find_rules_(std::move(find_rules)) {
-  for (const net::Address& store : stores)
-    stores_.push_back(std::make_unique<net::LineChannel>(scope, store));
-}
+RoomDirectory::RoomDirectory(net::Scope& scope, const config::Config& config,
+                             const net::Placement& placement, Directory& inner,
+                             FindRules find_rules)
+    : config_(config),
+      inner_(inner),
+      find_rules_(std::move(find_rules)),
+      stores_(scope, placement, net::AccountService::quota) {}
 
 void RoomDirectory::close() {
-  for (const auto& store : stores_) store->close();
+  stores_.close();
 }
 
 net::Task<bool> RoomDirectory::ask(std::string account, std::uint64_t size) {
@@ -30,12 +30,12 @@ net::Task<bool> RoomDirectory::ask(std::string account, std::uint64_t size) {
   CO_TRY(const std::string rules, co_await find_rules_(account));
   quota.add_all(rules);
   if (!quota.any()) co_return true;
-  net::LineChannel& store = *stores_[worker_of(account, config_.store.workers)];
-  CO_TRY(const auto answer, co_await store.ask(net::Message("room")
-                                                   .add("account", account)
-                                                   .add("rules", rules)
-                                                   .add("size", std::to_string(size)),
-                                               kStoreWait));
+  CO_TRY(const auto answer, co_await stores_.ask(account,
+                                                 net::Message("room")
+                                                     .add("account", account)
+                                                     .add("rules", rules)
+                                                     .add("size", std::to_string(size)),
+                                                 kStoreWait));
   if (answer.verb == "ok" || answer.verb == "full") co_return answer.verb == "ok";
   co_return fail(ErrorKind::temporary, fmt::format("store: {}", answer.get("error")));
 }

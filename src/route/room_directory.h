@@ -4,13 +4,11 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "config/config.h"
-#include "net/line_channel.h"
+#include "net/account_channels.h"
 #include "route/directory.h"
 
 namespace posthorn::route {
@@ -20,9 +18,8 @@ namespace posthorn::route {
 class RoomDirectory final : public Directory {
  public:
   using FindRules = std::function<net::Task<std::string>(std::string account)>;
-  // stores: where the workers of the store take questions, by worker.
-  RoomDirectory(net::Scope& scope, const config::Config& config, Directory& inner,
-                FindRules find_rules, const std::vector<net::Address>& stores);
+  RoomDirectory(net::Scope& scope, const config::Config& config, const net::Placement& placement,
+                Directory& inner, FindRules find_rules);
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
   Answer<void> sender(std::string account, std::string address) override;
@@ -37,7 +34,7 @@ class RoomDirectory final : public Directory {
   const config::Config& config_;
   Directory& inner_;
   FindRules find_rules_;
-  std::vector<std::unique_ptr<net::LineChannel>> stores_;  // by worker
+  net::AccountChannels stores_;
   log::Logger log_;
 };
 

@@ -7,10 +7,10 @@
 #include <map>
 
 #include "base/ascii.h"
-#include "base/placement.h"
 #include "config/account_path.h"
 #include "config/quota.h"
 #include "message/mailbox_address.h"
+#include "net/account_channels.h"
 #include "process/folders.h"
 #include "process/instance.h"
 #include "process/sandbox.h"
@@ -108,13 +108,10 @@ net::Task<> fill(const config::Config* config, std::vector<Row>* rows, const Ask
 }
 
 net::Awaitable<void> fill_there(const config::Config* config, std::vector<Row>* rows,
-                                std::vector<std::unique_ptr<net::LineChannel>>* stores,
-                                Result<>* done) {
-  const Ask ask = [config, stores](const Row& row) {
-    return (*stores)[worker_of(row.account, config->store.workers)]->ask(question(row), 60s);
-  };
+                                net::AccountChannels* stores, Result<>* done) {
+  const Ask ask = [stores](const Row& row) { return stores->ask(row.account, question(row), 60s); };
   *done = co_await fill(config, rows, &ask);
-  for (const auto& store : *stores) store->close();
+  stores->close();
 }
 
 net::Awaitable<void> fill_here(const config::Config* config, std::vector<Row>* rows,
@@ -129,9 +126,8 @@ net::Awaitable<void> fill_here(const config::Config* config, std::vector<Row>* r
 Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
   asio::io_context context(1);
   net::Scope scope(context.get_executor(), Clock::system());
-  std::vector<std::unique_ptr<net::LineChannel>> stores;
-  for (const net::Address& store : process::store_sockets(config, "control"))
-    stores.push_back(std::make_unique<net::LineChannel>(scope, store));
+  const process::LocalPlacement placement(config);
+  net::AccountChannels stores(scope, placement, net::AccountService::control);
   Result<> done;
   scope.spawn(fill_there(&config, &rows, &stores, &done));
   context.run();

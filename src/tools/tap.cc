@@ -96,8 +96,9 @@ int run_tap(const config::Config& config, const TapOptions& options) {
   if (!options.session.empty()) watch.add("session", options.session);
   if (options.with_bodies) watch.add("bodies", "1");
   std::vector<Path> places = {config.paths.run / "tap-queue.sock"};
-  for (std::size_t worker = 0; worker < config.edge.workers; ++worker)
-    places.push_back(config.paths.run / fmt::format("tap-{}.sock", worker));
+  for (const auto& [role, number] : process::list_workers(config))
+    if (role == process::RoleKind::edge)
+      places.push_back(config.paths.run / fmt::format("tap-{}.sock", number));
   std::vector<File> sockets;
   std::vector<pollfd> waits;
   std::vector<Printer> printers(places.size());

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/ids.h"
-#include "base/placement.h"
 #include "config/account_path.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
+#include "net/account_channels.h"
 #include "process/folders.h"
 #include "process/instance.h"
 #include "process/sandbox.h"
@@ -46,9 +46,10 @@ net::Task<net::Message> ask_here(store::TransferDesk* desk, net::Message request
   co_return co_await desk->answer(std::move(request));
 }
 
-net::Task<net::Message> ask_there(net::LineChannel* channel, net::Message request) {
+net::Task<net::Message> ask_there(net::AccountChannels* stores, const std::string* account,
+                                  net::Message request) {
   // A commit of very many messages takes its time.
-  return channel->ask(std::move(request), 30min);
+  return stores->ask(*account, std::move(request), 30min);
 }
 
 // No server: this process is the store.
@@ -64,9 +65,10 @@ net::Awaitable<void> work_here(store::Accounts* accounts, Run* run) {
 }
 
 // The connection is made as the account that called us, the work is done as the store's.
-net::Awaitable<void> work_there(net::LineChannel* channel, Run* run) {
-  const Desk ask(
-      [channel](net::Message request) { return ask_there(channel, std::move(request)); });
+net::Awaitable<void> work_there(net::AccountChannels* stores, Run* run) {
+  const Desk ask([stores, run](net::Message request) {
+    return ask_there(stores, &run->user, std::move(request));
+  });
   const auto opened = co_await ask(net::Message("open").add("user", run->user));
   if (!opened) {
     run->result = std::unexpected(opened.error());
@@ -75,7 +77,7 @@ net::Awaitable<void> work_there(net::LineChannel* channel, Run* run) {
   } else {
     run->result = co_await run->work(ask);
   }
-  channel->close();
+  stores->close();
 }
 
 void run_here(Run& run) {
@@ -94,11 +96,11 @@ void run_here(Run& run) {
 }
 
 void run_there(Run& run) {
-  const std::size_t worker = worker_of(run.user, run.config.store.workers);
   asio::io_context context(1);
   net::Scope scope(context.get_executor(), Clock::system());
-  net::LineChannel channel(scope, process::store_socket(run.config, worker, "control"));
-  scope.spawn(work_there(&channel, &run));
+  const process::LocalPlacement placement(run.config);
+  net::AccountChannels stores(scope, placement, net::AccountService::control);
+  scope.spawn(work_there(&stores, &run));
   context.run();
 }
 

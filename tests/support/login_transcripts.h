@@ -8,6 +8,7 @@
 #pragma once
 
 #include "auth/login.h"
+#include "tests/support/fixed_placement.h"
 #include "tests/support/tls_server.h"
 #include "tests/support/transcript.h"
 
@@ -27,12 +28,11 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
     asio::io_context context;
     JumpingClock clock;
     net::Scope scope(context.get_executor(), clock);
+    const FixedPlacement placement(net::UnixAddress{"/nowhere/store.sock"});
     const auth::LoginServices services{.scope = scope,
                                        .authenticator = logins,
-                                       .tls = transcript.has("without_tls") ? nullptr : tls.get(),
-                                       .store = [](const std::string&, std::string_view) {
-                                         return net::UnixAddress{"/nowhere/store.sock"};
-                                       }};
+                                       .placement = placement,
+                                       .tls = transcript.has("without_tls") ? nullptr : tls.get()};
     const TranscriptServer server{.clock = clock, .serve = [&](char, std::shared_ptr<Wire> wire) {
                                     if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
                                     return serve(std::make_unique<MemoryStream>(std::move(wire)),

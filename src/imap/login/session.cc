@@ -13,6 +13,7 @@ constexpr std::uint64_t kLiteralMax = 4096;
 constexpr std::string_view kUseTls = " NO [PRIVACYREQUIRED] Use STARTTLS first.\r\n";
 
 const auth::LoginWords kWords{.service = "imap",
+                              .home = net::AccountService::imap,
                               .line_too_long = "* BYE Line too long\r\n",
                               .stopping = "* BYE The server is stopping\r\n",
                               .timed_out = "* BYE Autologout; log in sooner\r\n",

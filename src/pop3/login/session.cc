@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kUseStls = "-ERR Use STLS first: no password is taken in the clear\r\n";
 
 const auth::LoginWords kWords{.service = "pop3",
+                              .home = net::AccountService::pop3,
                               .line_too_long = "-ERR Line too long\r\n",
                               .stopping = "-ERR [SYS/TEMP] The server is stopping\r\n",
                               // RFC 1939 section 3: it is closed without a word.

@@ -9,6 +9,7 @@
 #include "tests/support/certificates.h"
 #include "tests/support/fake_dns.h"
 #include "tests/support/fake_smtp_peer.h"
+#include "tests/support/fixed_placement.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
 
@@ -97,8 +98,7 @@ class TransportsTest : public ::testing::Test {
     EXPECT_TRUE(resolver);
     Transports transports(loop_.scope(), loop_.pool(), config_, **resolver,
                           *net::TlsClient::make(net::TlsClient::Verify::required, trust_),
-                          *net::TlsClient::make(net::TlsClient::Verify::none, trust_),
-                          [this](const std::string&) { return store_; });
+                          *net::TlsClient::make(net::TlsClient::Verify::none, trust_), store_);
     return loop_.wait(transports.attempt(plan, std::move(envelope), std::move(body), "Q1"));
   }
   Attempted attempt(const route::Plan& plan, std::size_t recipients = 3) {
@@ -111,7 +111,7 @@ class TransportsTest : public ::testing::Test {
   std::unique_ptr<net::TlsServer> good_;
   FakeDns dns_;
   config::Config config_;
-  net::Address store_;
+  test::FixedPlacement store_{std::nullopt};
   test::TestLoop loop_;
 };
 

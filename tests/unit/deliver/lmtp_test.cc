@@ -10,7 +10,7 @@ class LmtpTest : public TransportsTest {
   Attempted deliver(const Dialog& dialog) {
     FakeSmtpPeer store(dialog, {.protocol = FakeSmtpPeer::Protocol::lmtp,
                                 .where = {.unix_path = folder_.path() / "lmtp.sock"}});
-    store_ = store.address();
+    store_.address = store.address();
     set_patience(dialog);
     const Attempted attempted = attempt(route::LocalPlan{"bob@me.test", ""}, 3);
     store.stop();
@@ -57,7 +57,9 @@ TEST_F(LmtpTest, EachRecipientHasItsReply) {
 }
 
 TEST_F(LmtpTest, NoStore) {
-  store_ = net::UnixAddress{folder_.path() / "nobody.sock"};
+  store_.address = net::UnixAddress{folder_.path() / "nobody.sock"};
+  EXPECT_EQ(kinds(attempt(route::LocalPlan{"bob@me.test", ""}, 2)), "dd");
+  store_.address.reset();  // nobody knows where the account lives now
   EXPECT_EQ(kinds(attempt(route::LocalPlan{"bob@me.test", ""}, 2)), "dd");
 }
 

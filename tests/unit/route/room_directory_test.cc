@@ -6,6 +6,7 @@
 
 #include "net/listener.h"
 #include "tests/support/fake_directory.h"
+#include "tests/support/fixed_placement.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
 
@@ -55,10 +56,8 @@ struct RoomDirectoryTest : testing::Test {
   }
   RoomDirectory& rooms() {
     if (!rooms_) {
-      rooms_.emplace(
-          loop.scope(), config, directory,
-          [this](std::string account) { return find_rules(this, std::move(account)); },
-          std::vector<net::Address>{net::UnixAddress{folder.path() / "store-0.quota.sock"}});
+      rooms_.emplace(loop.scope(), config, placement, directory,
+                     [this](std::string account) { return find_rules(this, std::move(account)); });
       closers.emplace_back([this] { rooms_->close(); });
     }
     return *rooms_;
@@ -81,6 +80,7 @@ struct RoomDirectoryTest : testing::Test {
   test::TestLoop loop;
   test::FakeDirectory directory;
   config::Config config;
+  const test::FixedPlacement placement{net::UnixAddress{folder.path() / "store-0.quota.sock"}};
   std::string rules;
   bool is_broken = false;
   std::vector<std::string> asked;
