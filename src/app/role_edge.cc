@@ -58,13 +58,13 @@ class Edge final : public process::Role {
     const smtp::ServerSettings common{.hostname = config.server.hostname,
                                       .smtp = config.smtp,
                                       .submission = config.submission,
-                                      .allow_plaintext_auth = config.auth.allow_plaintext,
+                                      .plaintext_login = plaintext_login(),
                                       .handshake_timeout = config.tls.handshake_timeout,
                                       .first_command_timeout = config.limits.first_command_timeout};
     smtp_ = submission_ = submissions_ = lmtp_ = common;
     smtp_.protocol = smtp::Protocol::smtp;
     submission_.protocol = submissions_.protocol = smtp::Protocol::submission;
-    submissions_.implicit_tls = true;
+    submissions_.tls_start = net::TlsStart::at_once;
     lmtp_.protocol = smtp::Protocol::lmtp;
     services_ = std::make_unique<smtp::ServerServices>(smtp::ServerServices{
         .scope = scope_,
@@ -116,6 +116,10 @@ class Edge final : public process::Role {
   }
 
  private:
+  auth::PlaintextLogin plaintext_login() const {
+    return setup_.config.auth.allow_plaintext ? auth::PlaintextLogin::allowed
+                                              : auth::PlaintextLogin::refused;
+  }
   void listen(const std::string& name, const std::string& refusal,
               const net::Listener::Session& session) {
     listeners_.serve(scope_, {.name = name, .refusal = refusal, .limits = &limits_},
@@ -124,7 +128,8 @@ class Edge final : public process::Role {
                      });
   }
   void serve_smtp(const std::string& name, const smtp::ServerSettings& settings) {
-    listen(name, settings.implicit_tls ? "" : "421 4.7.0 Too many connections\r\n",
+    listen(name,
+           settings.tls_start == net::TlsStart::at_once ? "" : "421 4.7.0 Too many connections\r\n",
            [this, &settings](net::StreamPtr stream) {
              return smtp::serve(std::move(stream), settings, *services_);
            });
@@ -137,14 +142,14 @@ class Edge final : public process::Role {
   LoginPorts login_settings(std::size_t line_max) const {
     const config::Config& config = setup_.config;
     LoginPorts ports;
-    ports.plain = {.implicit_tls = false,
-                   .allow_plaintext = config.auth.allow_plaintext,
+    ports.plain = {.tls_start = net::TlsStart::by_command,
+                   .plaintext_login = plaintext_login(),
                    .line_max = line_max,
                    .first_command_timeout = config.limits.first_command_timeout,
                    .login_timeout = config.limits.login_timeout,
                    .handshake_timeout = config.tls.handshake_timeout};
     ports.tls = ports.plain;
-    ports.tls.implicit_tls = true;
+    ports.tls.tls_start = net::TlsStart::at_once;
     return ports;
   }
   using ServeLogin = net::Awaitable<void> (*)(net::StreamPtr, const auth::LoginSettings&,

@@ -82,7 +82,7 @@ class QueueRole final : public process::Role {
     CO_TRY_OK(co_await queue_->start());
     settings_ = {.protocol = smtp::Protocol::lmtp,
                  .hostname = config.server.hostname,
-                 .internal = true,
+                 .peers = smtp::Peers::roles,
                  .smtp = config.smtp,
                  .submission = config.submission};
     settings_.smtp.recipients_max = config.smtp.recipients_max * config.maps.expansion_max;
@@ -151,9 +151,9 @@ class QueueRole final : public process::Role {
     const config::Config& config = setup_.config;
     programs_ = {.protocol = smtp::Protocol::submission,
                  .hostname = config.server.hostname,
+                 .peers = smtp::Peers::programs,
                  .smtp = config.smtp,
                  .submission = config.submission,
-                 .is_for_programs = true,
                  .local_domain = config.server.default_domain.empty()
                                      ? config.server.hostname
                                      : config.server.default_domain};

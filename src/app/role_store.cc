@@ -62,7 +62,7 @@ class StoreRole final : public process::Role {
     accounts_.start();
     lmtp_ = {.protocol = smtp::Protocol::lmtp,
              .hostname = config.server.hostname,
-             .internal = true,
+             .peers = smtp::Peers::roles,
              .smtp = config.smtp,
              .submission = config.submission};
     lmtp_.smtp.message_max += 2U << 20U;

@@ -84,7 +84,7 @@ class WebRole final : public process::Role, private web::Backend {
     fill_settings();
     http_ = https_ = {.handshake_timeout = config.tls.handshake_timeout,
                       .request_timeout = config.web.request_timeout};
-    https_.implicit_tls = true;
+    https_.tls_start = net::TlsStart::at_once;
     services_ = std::make_unique<web::ServerServices>(
         web::ServerServices{.scope = scope_,
                             .site = pages_,

@@ -9,6 +9,9 @@
 
 namespace posthorn::auth {
 
+// A password without TLS around it.
+enum class PlaintextLogin { refused, allowed };
+
 struct Attempt {
   std::string service;        // "imap", "submission", "smtp", "pop3", "managesieve"
   std::string mechanism;      // "PLAIN", "LOGIN"

@@ -34,7 +34,7 @@ net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   stream_->identify(session_id_, "");
   log_.info(words_.connected, {{"address", stream_->peer().address}});
   Result<> ended;
-  if (settings_.implicit_tls) ended = co_await handshake();
+  if (settings_.tls_start == net::TlsStart::at_once) ended = co_await handshake();
   deadline_ = std::min(login_deadline_, services_.scope.after(settings_.first_command_timeout));
   if (ended) ended = co_await talk();
   std::string reason(words_.ended);

@@ -23,8 +23,8 @@
 namespace posthorn::auth {
 
 struct LoginSettings {
-  bool implicit_tls = false;
-  bool allow_plaintext = false;
+  net::TlsStart tls_start = net::TlsStart::by_command;
+  PlaintextLogin plaintext_login = PlaintextLogin::refused;
   std::size_t line_max = 8192;
   std::chrono::milliseconds first_command_timeout = 30s;  // from the greeting
   std::chrono::milliseconds login_timeout = 60s;
@@ -72,7 +72,9 @@ class LoginConnection {
 
   bool has_tls() const { return stream_->tls() != nullptr; }
   bool offers_tls() const { return services_.tls != nullptr && !has_tls(); }
-  bool may_login() const { return has_tls() || settings_.allow_plaintext; }
+  bool may_login() const {
+    return has_tls() || settings_.plaintext_login == PlaintextLogin::allowed;
+  }
   // STARTTLS and STLS, where offers_tls(): says go_ahead, then the handshake.
   net::Task<> start_tls(std::string go_ahead);
   // The challenges go behind "+ ".

@@ -17,6 +17,10 @@ struct ssl_ctx_st;
 
 namespace posthorn::net {
 
+// When a connection becomes one: by a command of the protocol (STARTTLS, STLS), or before a word is
+// said, on a port of its own (RFC 8314 section 3).
+enum class TlsStart { by_command, at_once };
+
 struct CertificateFiles {
   Path certificate;  // PEM, the leaf first, then its chain
   Path key;          // PEM

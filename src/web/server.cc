@@ -23,7 +23,7 @@ class Session {
         registration_(services.scope, *stream_, [this] { stream_->interrupt(); }) {}
 
   net::Awaitable<void> run() {
-    if (settings_.implicit_tls) {
+    if (settings_.tls_start == net::TlsStart::at_once) {
       const auto done = co_await stream_->start_tls(
           *services_.tls, services_.scope.after(settings_.handshake_timeout));
       if (!done) {

@@ -18,7 +18,7 @@ class Site {
 };
 
 struct ServerSettings {
-  bool implicit_tls = false;
+  net::TlsStart tls_start = net::TlsStart::by_command;  // by_command: HTTP, which has none
   config::Duration handshake_timeout = 30s;
   config::Duration request_timeout = 10s;  // from the first byte of a request to its last
   config::Duration idle_timeout = 15s;     // between two requests

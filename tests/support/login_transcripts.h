@@ -22,7 +22,7 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
   const auto transcript = Transcript::read(file);
   const auto tls = make_tls_server();
   auth::LoginSettings settings;
-  settings.allow_plaintext = transcript.has("plaintext");
+  if (transcript.has("plaintext")) settings.plaintext_login = auth::PlaintextLogin::allowed;
   settings.line_max = std::stoul(transcript.setting("line_max", "65536"));
   run_in_pieces(transcript, [&](std::size_t piece) {
     asio::io_context context;

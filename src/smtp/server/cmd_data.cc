@@ -18,8 +18,7 @@ net::Task<> Session::data() {
   }
   // RFC 2920 section 3.1: DATA ends a group; what follows ahead of the 354 is a smuggler's or a
   // bot's, on whatever port. A program of this machine may hand over its dialogue as a file.
-  if (!buffer_.empty() && !settings_.internal && !settings_.is_for_programs)
-    co_return co_await drop("DATA");
+  if (!buffer_.empty() && !is_internal() && !is_for_programs()) co_return co_await drop("DATA");
   if (const auto refused = co_await begin_message()) {
     say(*refused);
     co_await reset();

@@ -27,7 +27,7 @@ Reply Session::hello(const Command& command) {
   if (offers_auth(state())) text += "\nAUTH PLAIN LOGIN";
   if (!is_like_exim()) text += "\nENHANCEDSTATUSCODES";
   text += "\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING";
-  if (settings_.internal) text += "\nXFORWARD NAME ADDR PROTO HELO IDENT QUEUE";
+  if (is_internal()) text += "\nXFORWARD NAME ADDR PROTO HELO IDENT QUEUE";
   return {250, "", text};
 }
 

@@ -9,7 +9,7 @@ namespace posthorn::smtp {
 std::string Session::with_keyword() const {
   std::string keyword = is_lmtp() ? "LMTP" : extended_ ? "ESMTP" : "SMTP";
   if (extended_ && stream_->tls() != nullptr) keyword += 'S';
-  if (extended_ && !account_.empty() && !settings_.is_for_programs) keyword += 'A';
+  if (extended_ && !account_.empty() && !is_for_programs()) keyword += 'A';
   if (envelope_.smtputf8 && !is_lmtp())
     keyword = "UTF8SMTP" + keyword.substr(keyword.find('P') + 1);
   return keyword;
@@ -17,11 +17,11 @@ std::string Session::with_keyword() const {
 
 net::Awaitable<Reply> Session::mail(const std::string& argument) {
   if (stopping_) co_return Reply{421, "4.3.2", "The server is stopping"};
-  if (accepted_ >= settings_.smtp.messages_max && !settings_.internal)
+  if (accepted_ >= settings_.smtp.messages_max && !is_internal())
     co_return Reply{421, "4.7.0", "Too many messages over one connection"};
   const auto mail = parse_mail(argument);
   if (!mail) co_return mail.error();
-  if (!mail->token.empty() && !settings_.internal) co_return unknown_parameter();
+  if (!mail->token.empty() && !is_internal()) co_return unknown_parameter();
   // RFC 1870 section 6.1: what is declared too large is refused before it comes.
   if (mail->size > settings_.smtp.message_max)
     co_return Reply{552, "5.3.4", "The message is larger than the limit"};
@@ -43,7 +43,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   envelope_.eight_bit = mail->eight_bit;
   envelope_.smtputf8 = mail->smtputf8;
   envelope_.declared_size = mail->size;
-  if (settings_.internal) {
+  if (is_internal()) {
     // Who sends is for the sink to prove. RFC 4954 section 5: AUTH= is not believed, and no peer
     // is trusted with it.
     envelope_.origin = forwarded_;

@@ -30,7 +30,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
       envelope_.smtputf8 ? message::AddressCharset::utf8 : message::AddressCharset::ascii;
   auto rcpt = parse_rcpt(argument, charset);
   if (!rcpt) co_return rcpt.error();
-  if (!rcpt->named.empty() && !settings_.internal) co_return unknown_parameter();
+  if (!rcpt->named.empty() && !is_internal()) co_return unknown_parameter();
   // RFC 5321 section 4.5.3.1.10: 452, and the client sends the rest in another transaction.
   if (named_ >= settings_.smtp.recipients_max) co_return Reply{452, "4.5.3", "Too many recipients"};
   if (services_.directory == nullptr) {
@@ -42,7 +42,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   const std::string address = rcpt->address;
   // A program of this machine has proved who it is: root's (cron, what the system sends) relays,
   // another account's only where the settings say so.
-  bool may_relay = !settings_.is_for_programs || program_may_relay_;
+  bool may_relay = !is_for_programs() || program_may_relay_;
   may_relay = (may_relay && !account_.empty()) ||
               (settings_.protocol == Protocol::smtp && services_.may_relay &&
                services_.may_relay(stream_->peer().address));
@@ -59,7 +59,7 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
   if (!*answer) {
     route::Refusal refusal = answer->error();
     // A program's owner is this machine's own user, and may know which setting it is.
-    if (settings_.is_for_programs && refusal.reason == route::Reason::relaying)
+    if (is_for_programs() && refusal.reason == route::Reason::relaying)
       refusal.text +=
           ": submission.programs_relay names the accounts of this machine "
           "that may write to other servers";

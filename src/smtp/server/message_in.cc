@@ -42,14 +42,14 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   refusal_.reset();
   header_ = {};
   line_ends_ = LineEnds(settings_.smtp.line_max);
-  header_held_ = !settings_.internal;
+  header_held_ = !is_internal();
   if (services_.limiter != nullptr && !account_.empty()) {
     if (auto refused = co_await take_permit()) co_return refused;
   }
   sink_ = services_.sinks.make();
   const auto begun = co_await sink_->begin(envelope_);
   if (begun) co_return std::nullopt;
-  if (!settings_.internal) metrics::count(metric::refusals, "queue");
+  if (!is_internal()) metrics::count(metric::refusals, "queue");
   log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", begun.error().what}});
   sink_.reset();
   co_return kTryAgain;
@@ -58,12 +58,12 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
 // An account's bounds, and what proves to the queue that it sends this message.
 net::Awaitable<std::optional<Reply>> Session::take_permit() {
   auto permit = co_await services_.limiter->take(
-      {.account = settings_.is_for_programs ? account_ : std::string{},
+      {.account = is_for_programs() ? account_ : std::string{},
        .proof = proof_,
        .service = service(),
        .session = session_id_,
        .recipients = envelope_.recipients.size(),
-       .is_of_root = settings_.is_for_programs && stream_->peer().uid == 0U});
+       .is_of_root = is_for_programs() && stream_->peer().uid == 0U});
   if (!permit) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"reason", permit.error().what}});
@@ -97,7 +97,7 @@ bool Session::rejects_bare_line_ends() const {
 }
 
 void Session::check_line_ends() {
-  if (refusal_ || settings_.internal) return;  // what was taken once is not refused between roles
+  if (refusal_ || is_internal()) return;  // what was taken once is not refused between roles
   if (line_ends_.has_bare() && rejects_bare_line_ends())
     refuse({Reason::line_ends, {550, "5.5.2", "Bare CR or LF in message"}});
   if (line_ends_.has_long_line())
@@ -207,7 +207,7 @@ net::Task<> Session::end_message() {
       co_await sink_->abort();
       sink_.reset();
     }
-    if (!settings_.internal) metrics::count(metric::refusals, counted_as(refusal_->reason));
+    if (!is_internal()) metrics::count(metric::refusals, counted_as(refusal_->reason));
     log_.info(
         event::smtp_refused,
         {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(refusal_->reply)}});
@@ -238,7 +238,7 @@ net::Awaitable<void> Session::commit() {
   const auto committed = co_await sink_->commit();
   sink_.reset();
   if (!committed) {
-    if (!settings_.internal) metrics::count(metric::refusals, "queue");
+    if (!is_internal()) metrics::count(metric::refusals, "queue");
     log_.warn(event::smtp_refused,
               {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
     const bool is_final = committed.error().kind == ErrorKind::permanent;
@@ -247,11 +247,11 @@ net::Awaitable<void> Session::commit() {
   }
   ++accepted_;
   junk_ = 0;
-  if (!settings_.internal)
+  if (!is_internal())
     metrics::count(metric::messages_accepted, is_lmtp()         ? "lmtp"
                                               : is_submission() ? "submission"
                                                                 : "smtp");
-  if (!settings_.internal)
+  if (!is_internal())
     log_.with_queue(committed->queue_id)
         .info(event::smtp_accepted, {{"from", envelope_.sender},
                                      {"to", envelope_.recipients.front().address},
@@ -261,8 +261,8 @@ net::Awaitable<void> Session::commit() {
                                      {"ms", clock().steady_now() - begun_}});
   if (is_like_exim()) co_return say({250, "", "OK id=" + committed->queue_id});
   if (committed->queue_id.empty()) co_return say_result(kOk, committed->recipients);
-  say_result(settings_.internal ? queued_reply(committed->queue_id)
-                                : Reply{250, "2.0.0", "Ok: queued as " + committed->queue_id},
+  say_result(is_internal() ? queued_reply(committed->queue_id)
+                           : Reply{250, "2.0.0", "Ok: queued as " + committed->queue_id},
              committed->recipients);
 }
 

@@ -50,27 +50,27 @@ net::Awaitable<void> Session::run() {
   stream_->identify(session_id_, "");
   const std::string_view counted = is_lmtp() ? "lmtp" : is_submission() ? "submission" : "smtp";
   std::optional<metrics::Open> open;
-  if (!settings_.internal) {
+  if (!is_internal()) {
     metrics::count(metric::sessions, counted);
     open.emplace(metric::sessions_open, counted);
   }
-  if (!settings_.internal)
+  if (!is_internal())
     log_.info(event::smtp_connected,
               {{"address", stream_->peer().address}, {"protocol", protocol_name()}});
   if (services_.client_name && !stream_->peer().is_loopback) {
     client_ = std::make_shared<ClientName>(services_.scope.executor());
     services_.scope.spawn(find_client_name(&services_, stream_->peer().address, client_, soon(2s)));
   }
-  if (settings_.implicit_tls && !co_await handshake()) co_return;
+  if (has_implicit_tls() && !co_await handshake()) co_return;
   Result<> ended;
-  if (settings_.is_for_programs) ended = co_await find_program();
+  if (is_for_programs()) ended = co_await find_program();
   if (ended) ended = co_await talk();
   if (sink_) {
     co_await sink_->abort();
     sink_.reset();
   }
   (void)co_await stream_->shut_down(soon(1s));
-  if (!settings_.internal)
+  if (!is_internal())
     log_.info(event::smtp_closed, {{"messages", accepted_},
                                    {"errors", errors_},
                                    {"reason", ended ? std::string("quit") : ended.error().what}});
@@ -79,28 +79,27 @@ net::Awaitable<void> Session::run() {
 DialogState Session::state() const {
   const bool is_plain_port = settings_.protocol == Protocol::smtp;
   return {.protocol = settings_.protocol,
-          .internal = settings_.internal,
+          .internal = is_internal(),
           .tls = stream_->tls() != nullptr,
           .offers_tls = services_.tls != nullptr,
-          .has_auth = services_.authenticator != nullptr && !is_lmtp() &&
-                      !settings_.is_for_programs && (!is_plain_port || settings_.smtp.auth_on_25),
-          .may_auth_plain = settings_.allow_plaintext_auth,
+          .has_auth = services_.authenticator != nullptr && !is_lmtp() && !is_for_programs() &&
+                      (!is_plain_port || settings_.smtp.auth_on_25),
+          .may_auth_plain = settings_.plaintext_login == auth::PlaintextLogin::allowed,
           .authenticated = !account_.empty(),
           .greeted = greeted_,
           .in_mail = in_mail_,
-          .requires_tls =
-              is_submission() && !settings_.is_for_programs && settings_.submission.require_tls,
-          .requires_auth = (is_submission() && !settings_.is_for_programs &&
-                            settings_.submission.require_auth) ||
-                           (is_plain_port && settings_.smtp.require_auth),
+          .requires_tls = is_submission() && !is_for_programs() && settings_.submission.require_tls,
+          .requires_auth =
+              (is_submission() && !is_for_programs() && settings_.submission.require_auth) ||
+              (is_plain_port && settings_.smtp.require_auth),
           .requires_helo = settings_.smtp.require_helo};
 }
 
 std::string_view Session::protocol_name() const {
-  return is_lmtp()                   ? "lmtp"
-         : settings_.is_for_programs ? "programs"
-         : is_submission()           ? (settings_.implicit_tls ? "submissions" : "submission")
-                                     : "smtp";
+  return is_lmtp()           ? "lmtp"
+         : is_for_programs() ? "programs"
+         : is_submission()   ? (has_implicit_tls() ? "submissions" : "submission")
+                             : "smtp";
 }
 
 net::Task<> Session::handshake() {
@@ -146,7 +145,7 @@ void Session::say(const Reply& reply) {
 }
 
 net::Task<> Session::talk() {
-  if (!settings_.internal && !settings_.implicit_tls && !settings_.is_for_programs) {
+  if (!is_internal() && !has_implicit_tls() && !is_for_programs()) {
     // RFC 5321 section 3.1: who talks before the greeting is no mail server. Bytes that are there
     // already tell.
     const auto early = co_await stream_->wait_readable(soon(1ms));
@@ -155,7 +154,7 @@ net::Task<> Session::talk() {
   }
   out_ += is_lmtp() ? fmt::format("220 {} LMTP Posthorn\r\n", settings_.hostname)
                     : fmt::format("220 {} {}\r\n", settings_.hostname, settings_.smtp.banner);
-  if (!settings_.internal)
+  if (!is_internal())
     line_deadline_ = soon(std::min<std::chrono::milliseconds>(settings_.first_command_timeout,
                                                               settings_.smtp.command_timeout));
   while (!over_) {
@@ -210,7 +209,7 @@ net::Task<> Session::say_timeout(const Error& error) {
 
 // temporary: more input is needed; protocol: an overlong line was dropped.
 Result<std::string> Session::take_line() {
-  const std::size_t line_max = settings_.internal ? kInnerLineMax : kLineMax;
+  const std::size_t line_max = is_internal() ? kInnerLineMax : kLineMax;
   while (true) {
     if (const auto line = buffer_.take_line()) {
       line_deadline_.reset();

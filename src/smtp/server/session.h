@@ -23,20 +23,26 @@
 
 namespace posthorn::smtp {
 
+// Who connects to a socket.
+enum class Peers {
+  anybody,
+  // Our own roles: XFORWARD is taken, and what the sink looks at (XTOKEN, XNAMED); no Received is
+  // added. Whose mail it is, the sink proves.
+  roles,
+  // Programs of this machine: the uid of the process that connected is the login, so there is no
+  // other.
+  programs
+};
+
 struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   std::string hostname;
-  bool implicit_tls = false;
-  // Between our roles: XFORWARD is taken, and what the sink looks at (XTOKEN, XNAMED); no Received
-  // is added. Whose mail it is, the sink proves.
-  bool internal = false;
+  net::TlsStart tls_start = net::TlsStart::by_command;
+  Peers peers = Peers::anybody;
   config::Smtp smtp;
   config::Submission submission;
-  bool allow_plaintext_auth = false;
-  // Programs of this machine: the uid of the process that connected is the login, so there is no
-  // other; local_domain completes its name to an address.
-  bool is_for_programs = false;
-  std::string local_domain;
+  auth::PlaintextLogin plaintext_login = auth::PlaintextLogin::refused;
+  std::string local_domain;  // completes a program's login to an address
   std::chrono::milliseconds handshake_timeout = 30s;
   std::chrono::milliseconds first_command_timeout = 30s;  // from the greeting
 };

@@ -58,18 +58,19 @@ class Session {
  private:
   const Clock& clock() const { return services_.scope.clock(); }
   SteadyTime soon(std::chrono::milliseconds time) const { return clock().steady_now() + time; }
+  bool is_internal() const { return settings_.peers == Peers::roles; }
+  bool is_for_programs() const { return settings_.peers == Peers::programs; }
+  bool has_implicit_tls() const { return settings_.tls_start == net::TlsStart::at_once; }
   bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
   // Good replies in Exim's words, without enhanced status codes: for programs written against it.
   bool is_like_exim() const {
-    return settings_.smtp.replies == "exim" && !settings_.internal && !is_lmtp() &&
-           !settings_.is_for_programs;
+    return settings_.smtp.replies == "exim" && !is_internal() && !is_lmtp() && !is_for_programs();
   }
   std::string service() const { return is_submission() ? "submission" : "smtp"; }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }
   // Strangers' port: what Postfix calls forbidding unauthorised pipelining holds here.
   bool is_strict() const {
-    return settings_.protocol == Protocol::smtp && !settings_.internal &&
-           !settings_.is_for_programs;
+    return settings_.protocol == Protocol::smtp && !is_internal() && !is_for_programs();
   }
   DialogState state() const;
 

@@ -125,8 +125,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (has('l')) settings.protocol = smtp::Protocol::lmtp;
   settings.submission.require_tls = false;
   settings.submission.require_auth = has('a');
-  settings.allow_plaintext_auth = true;
-  settings.implicit_tls = false;
+  settings.plaintext_login = auth::PlaintextLogin::allowed;
 
   asio::io_context context;
   net::Scope scope(context.get_executor(), Clock::system());

@@ -125,8 +125,8 @@ ServerSettings settings_of(const test::Transcript& transcript) {
   const std::string protocol = setting("protocol");
   if (protocol == "submission") settings.protocol = Protocol::submission;
   if (protocol == "lmtp") settings.protocol = Protocol::lmtp;
-  settings.internal = setting("internal") == "yes";
-  settings.allow_plaintext_auth = setting("plaintext_auth") == "yes";
+  if (setting("internal") == "yes") settings.peers = Peers::roles;
+  if (setting("plaintext_auth") == "yes") settings.plaintext_login = auth::PlaintextLogin::allowed;
   if (setting("auth_on_25") == "yes") settings.smtp.auth_on_25 = true;
   if (const auto text = setting("check_from"); !text.empty()) settings.submission.check_from = text;
   if (const auto text = setting("replies"); !text.empty()) settings.smtp.replies = text;
