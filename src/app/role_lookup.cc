@@ -46,9 +46,9 @@ class Lookup final : public process::Role {
     auth_ = std::make_unique<auth::AuthService>(
         scope_, setup_.pool, setup_.config, std::move(exempt),
         [this] { return tables_.current()->local_domains(); }, Clock::system(),
-        auth::Sources{setup_.config.auth.users == "pgsql" ? &users_ : nullptr,
+        auth::Sources{setup_.config.auth.users == config::UserSource::pgsql ? &users_ : nullptr,
                       [this](std::string domain) { return has_domain(this, std::move(domain)); },
-                      setup_.config.auth.users == "pgsql" ? &quotas_ : nullptr});
+                      setup_.config.auth.users == config::UserSource::pgsql ? &quotas_ : nullptr});
     CO_TRY_OK(co_await auth_->start());
     logins_.watch(*auth_);
     files_ = std::make_unique<net::WatchedFiles>(

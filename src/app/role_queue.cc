@@ -89,7 +89,7 @@ class QueueRole final : public process::Role {
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
     serve_role("queue-edge.lmtp.sock", Door::edge);
     serve_role("queue-store.lmtp.sock", Door::store);
-    if (config.submission.programs != "off") serve_programs();
+    if (config.submission.programs != config::Programs::off) serve_programs();
     if (config.smtp.client_names) {
       CO_TRY(name_resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver,
                                                                    .try_timeout = 1s}));
@@ -227,7 +227,7 @@ class QueueRole final : public process::Role {
                                : looked.error().what});
     if (self->filter_) {
       const auto alive = co_await self->filter_->ping(Clock::system().steady_now() + 2s);
-      const bool is_needed = self->setup_.config.filter.when_down == "wait";
+      const bool is_needed = self->setup_.config.filter.when_down == config::WhenDown::wait;
       checks.push_back({"spamd",
                         alive       ? "ok"
                         : is_needed ? "red"

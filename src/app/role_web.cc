@@ -151,8 +151,9 @@ class WebRole final : public process::Role, private web::Backend {
     add("pop3", config.listen.pop3, web::Security::starttls);
     add("smtp", config.listen.submissions, web::Security::tls);
     add("smtp", config.listen.submission, web::Security::starttls);
-    if (config.auth.any_user == "local-part") mail_.logins = web::Logins::local_part;
-    if (config.auth.any_user == "one-password") mail_.logins = web::Logins::one_password;
+    if (config.auth.any_user == config::AnyUser::local_part) mail_.logins = web::Logins::local_part;
+    if (config.auth.any_user == config::AnyUser::one_password)
+      mail_.logins = web::Logins::one_password;
     mail_.has_plaintext_logins = config.auth.allow_plaintext;
     if (!config.server.default_domain.empty()) mail_.domains = {config.server.default_domain};
   }

@@ -36,7 +36,7 @@ bool is_sound(const config::Config& config) {
 int serve(const config::Config& config, const ServeOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);  // a log pipe that goes away does not take the mail with it
   const auto role = process::find_role(options.role);
-  log::start({.level = log::level_from(config.log.level, log::Level::info),
+  log::start({.level = config.log.level,
               .role = role                  ? options.role
                       : options.one_process ? "all"
                                             : "supervisor",

@@ -19,7 +19,7 @@ class Comparison {
       : config_(config), tables_(tables), files_(files) {}
 
   config::Findings run() {
-    if (config_.auth.any_user != "none" || files_.users == nullptr) return {};
+    if (config_.auth.any_user != config::AnyUser::none || files_.users == nullptr) return {};
     for (const UserFile* file : {files_.users, files_.smtp_users})
       if (file != nullptr && (!file->faults.empty() || file->hashes.contains("*"))) return {};
     const auto domains = list_entries(config_, tables_, config_.maps.domains);
@@ -46,7 +46,7 @@ class Comparison {
   void compare_mailboxes() {
     const auto mailboxes = list_entries(config_, tables_, config_.maps.mailboxes);
     if (!mailboxes || config_.route.any_mailbox || config_.route.by_local_part ||
-        config_.route.any_domain != "none")
+        config_.route.any_domain != config::AnyDomain::none)
       return;
     std::set<std::string> names;
     add_names(*files_.users, names);

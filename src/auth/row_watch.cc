@@ -49,7 +49,7 @@ config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnectio
   }
   // What stands in files is told of by those who watch them.
   std::erase_if(findings, [](const config::Finding& one) { return !one.where.starts_with(kMark); });
-  if (config.auth.users == "pgsql")
+  if (config.auth.users == config::UserSource::pgsql)
     std::ranges::move(look_at_user_rows(connection, bounds), std::back_inserter(findings));
   return findings;
 }

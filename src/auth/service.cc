@@ -44,9 +44,10 @@ AuthService::AuthService(net::Scope& scope, net::BlockingPool& pool, const confi
 
 net::Task<> AuthService::start() {
   if (sources_.users != nullptr) {
-    CO_TRY(stand_in_, co_await pool_.run([scheme = config_.auth.default_scheme] {
-      return hash_password(scheme, random_hex(16));
-    }));
+    CO_TRY(stand_in_,
+           co_await pool_.run([scheme = std::string(to_string(config_.auth.default_scheme))] {
+             return hash_password(scheme, random_hex(16));
+           }));
   }
   scope_.spawn(sweep(this));
   co_return Result<>{};
@@ -220,7 +221,8 @@ const std::string* AuthService::hash_of(const Users& users, const std::string& a
   if (at != std::string::npos && account_of(account.substr(0, at)) == account)
     if (const auto bare = hashes.find(account.substr(0, at)); bare != hashes.end())
       return &bare->second;
-  if (config_.auth.any_user != "one-password" || &users != users_.get() || account == "*")
+  if (config_.auth.any_user != config::AnyUser::one_password || &users != users_.get() ||
+      account == "*")
     return nullptr;
   const auto all = hashes.find("*");
   return all != hashes.end() ? &all->second : nullptr;
@@ -262,7 +264,7 @@ net::Task<std::optional<std::string>> AuthService::find_hash(UsersPtr users,
   if (!found.value && at != std::string::npos && account_of(account.substr(0, at)) == account) {
     CO_TRY(found, co_await sources_.users->find(account.substr(0, at)));
   }
-  if (!found.value && config_.auth.any_user == "one-password" && account != "*") {
+  if (!found.value && config_.auth.any_user == config::AnyUser::one_password && account != "*") {
     CO_TRY(found, co_await sources_.users->find("*"));
   }
   co_return std::move(found.value);
@@ -281,10 +283,11 @@ const std::string* AuthService::stand_in_for(const Users& users, const std::stri
 
 // auth.any_user: an address of a domain of ours, or of any where any is.
 net::Task<bool> AuthService::is_any_user(std::string account) const {
-  if (config_.auth.any_user != "local-part") co_return false;
+  if (config_.auth.any_user != config::AnyUser::local_part) co_return false;
   const std::size_t at = account.rfind('@');
   if (at == std::string::npos || at == 0 || at + 1 == account.size()) co_return false;
-  if (config_.route.any_domain != "none" || config_.route.by_local_part) co_return true;
+  if (config_.route.any_domain != config::AnyDomain::none || config_.route.by_local_part)
+    co_return true;
   if (sources_.has_domain) co_return co_await sources_.has_domain(account.substr(at + 1));
   const auto names = domain_names_();
   co_return std::ranges::find(names, account.substr(at + 1)) != names.end();

@@ -17,7 +17,7 @@ std::string local_part(const std::string& account) {
 net::Task<std::string> AuthService::find_quota_rules(std::string account) const {
   const std::string local = local_part(account);
   const bool is_bare = !local.empty() && account_of(local) == account;
-  const bool is_shared = config_.auth.any_user == "one-password";
+  const bool is_shared = config_.auth.any_user == config::AnyUser::one_password;
   std::vector<std::string> names = {account};
   if (is_bare) names.push_back(local);
   if (is_shared) names.emplace_back("*");

@@ -263,12 +263,6 @@ void set_level(Level level) {
   threshold = level;
 }
 
-Level level_from(std::string_view name, Level otherwise) {
-  for (const Level level : {Level::debug, Level::info, Level::warning, Level::error})
-    if (name == to_string(level)) return level;
-  return otherwise;
-}
-
 void capture(void (*sink)(std::string_view)) {
   captured = sink;
 }

@@ -93,7 +93,6 @@ Result<bool> reopen();
 void write_to(File file);
 // Of the log's file, to be handed on; -1: lines go to standard output.
 int descriptor();
-Level level_from(std::string_view name, Level otherwise);
 // Tests take the lines instead of standard output; an empty function gives them back.
 void capture(void (*sink)(std::string_view line));
 

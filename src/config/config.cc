@@ -102,13 +102,13 @@ class Reader final : public KeyVisitor {
     if (!parse_score(value))
       refuse_key(*node, fmt::format("{} is \"{}\", must be a number or empty", key, value));
   }
-  void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
-              std::string_view) override {
+  void choice(std::string_view key, const ChoiceRef& value, std::string_view) override {
     const toml::node* node = find(key);
-    if (node == nullptr || !take_string(key, *node, value)) return;
-    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse_key(*node, fmt::format("{} is \"{}\", must be one of: {}", key, value,
-                                    fmt::join(allowed, ", ")));
+    std::string word;
+    if (node == nullptr || !take_string(key, *node, word)) return;
+    if (!value.set(word))
+      refuse_key(*node, fmt::format("{} is \"{}\", must be one of: {}", key, word,
+                                    fmt::join(value.words(), ", ")));
   }
   void path(std::string_view key, Path& value, std::string_view) override {
     std::string text_value = value.native();
@@ -246,10 +246,7 @@ class Typer final : public KeyVisitor {
   explicit Typer(const Override& given) : given_(given) {}
   void section(std::string_view name, std::string_view) override { here_ = name == given_.section; }
   void text(std::string_view key, std::string&, std::string_view) override { put_text(key); }
-  void choice(std::string_view key, std::string&, std::vector<std::string_view>,
-              std::string_view) override {
-    put_text(key);
-  }
+  void choice(std::string_view key, const ChoiceRef&, std::string_view) override { put_text(key); }
   void path(std::string_view key, Path&, std::string_view) override { put_text(key); }
   void list(std::string_view key, std::vector<std::string>&, std::string_view) override {
     if (!is_it(key)) return;
@@ -338,9 +335,9 @@ class Printer final : public KeyVisitor {
   void text(std::string_view key, std::string& value, std::string_view about) override {
     line(key, quoted(value), about);
   }
-  void choice(std::string_view key, std::string& value, std::vector<std::string_view> allowed,
-              std::string_view about) override {
-    line(key, quoted(value), fmt::format("{} One of: {}.", about, fmt::join(allowed, ", ")));
+  void choice(std::string_view key, const ChoiceRef& value, std::string_view about) override {
+    line(key, quoted(std::string(value.word())),
+         fmt::format("{} One of: {}.", about, fmt::join(value.words(), ", ")));
   }
   void path(std::string_view key, Path& value, std::string_view about) override {
     line(key, quoted(value.native()), about);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "config/choices.h"
 #include "config/environment.h"
 
 namespace posthorn::config {
@@ -81,12 +82,11 @@ struct Limits {
 
 struct Smtp {
   std::string banner = "ESMTP Posthorn";
-  std::string replies = "postfix";  // whose words good replies are in: "postfix", "exim"
+  Replies replies = Replies::postfix;
   Bytes message_max = 50U << 20U;
   std::size_t recipients_max = 1000;
   std::size_t line_max = 1U << 20U;  // a text line in DATA
-  // A LF or CR alone in a message: "normalize" mends it, "reject" refuses the message.
-  std::string bare_line_feed = "normalize";
+  BareLineFeed bare_line_feed = BareLineFeed::normalize;
   std::vector<std::string> bare_line_feed_exempt = {};  // networks: mended there with "reject" too
   std::size_t hops_max = 50;                            // Received headers
   std::size_t errors_max = 20;
@@ -109,13 +109,9 @@ struct Submission {
   bool require_auth = true;
   bool require_tls = true;   // before AUTH, on 587
   bool check_sender = true;  // only addresses that resolve to the user
-  // What becomes of a From field that names an address its sender may not use: "sender" (a Sender
-  // field tells who it was), "reject" or "off". Only with check_sender.
-  std::string check_from = "sender";
+  CheckFrom check_from = CheckFrom::sender;
   bool hide_client = false;  // leaves the client's address out of Received
-  // Programs of this machine, by the socket submit.sock: "local" (to local recipients), "relay" (to
-  // anybody) or "off".
-  std::string programs = "local";
+  Programs programs = Programs::local;
   std::vector<std::string> programs_relay = {"root"};  // with "local": whose relay nevertheless
   std::size_t programs_per_hour_max = 1000;            // messages of an account; not of root's
   std::size_t messages_per_hour_max = 0;               // a user; 0: no bound
@@ -123,15 +119,15 @@ struct Submission {
 };
 
 struct Auth {
-  bool allow_plaintext = false;   // logins without TLS
-  std::string any_user = "none";  // who has no line in users: "local-part", "one-password"
-  std::string default_scheme = "SHA512-CRYPT";
+  bool allow_plaintext = false;  // logins without TLS
+  AnyUser any_user = AnyUser::none;
+  PasswordScheme default_scheme = PasswordScheme::sha512_crypt;
   Duration cache = 30s;                  // a verified password is remembered as a keyed digest
   std::size_t failures_max = 20;         // an address, then it is banned
   std::size_t known_failures_max = 100;  // an account where it once logged in
   Duration ban = 10min;
   Duration token_life = 10s;
-  std::string users = "text";  // paths.users; or "pgsql": the table users
+  UserSource users = UserSource::text;
 };
 
 struct Maps {
@@ -158,8 +154,8 @@ struct Maps {
   }
 };
 
-struct Route {                      // what loosens the tables, for test and development servers
-  std::string any_domain = "none";  // "users", "anyone": who may send to domains not in the tables
+struct Route {  // what loosens the tables, for test and development servers
+  AnyDomain any_domain = AnyDomain::none;
   bool any_mailbox = false;
   bool by_local_part = false;
   bool bare_names = false;
@@ -198,7 +194,7 @@ struct Filter {
   std::size_t concurrency_max = 5;
   std::size_t tries_max = 3;
   Duration retry = 10s;
-  std::string when_down = "deliver";  // or "wait"
+  WhenDown when_down = WhenDown::deliver;
   bool scan_submissions = false;
   bool spam_to_junk = true;
   bool spam_is_read = false;
@@ -222,15 +218,15 @@ struct Sieve {  // the administrator's scripts around default.sieve, in paths.si
 };
 
 struct Relay {
-  std::string relayhost;       // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
-  std::string tls = "verify";  // verify, encrypt, may, none: for relayhost
-  std::string mx_tls = "may";  // for MX
-  Path trust_file;             // PEM; empty: the system's
-  std::string resolver;        // "127.0.0.1:53"; empty: /etc/resolv.conf
+  std::string relayhost;              // "[smtp.sendgrid.net]:587", "smtp.example.org"; empty: by MX
+  TlsPolicy tls = TlsPolicy::verify;  // for relayhost
+  TlsPolicy mx_tls = TlsPolicy::may;  // for MX
+  Path trust_file;                    // PEM; empty: the system's
+  std::string resolver;               // "127.0.0.1:53"; empty: /etc/resolv.conf
   std::uint16_t mx_port = 25;
   std::string source_address;
   bool disable_mime_output_conversion = false;
-  std::string signed_eight_bit = "send";
+  SignedEightBit signed_eight_bit = SignedEightBit::send;
   bool private_mx = false;                 // may an MX be a private or loopback address
   std::size_t addresses_max = 5;           // of hosts that one attempt asks ...
   std::size_t sessions_max = 2;            // ... and of those how many that greeted us
@@ -243,9 +239,9 @@ struct Relay {
 struct Dkim {
   bool sign = true;
   Path folder = "dkim";  // <domain>/<selector>.pem
-  std::string canonicalization = "relaxed/relaxed";
-  std::string when_broken = "send";  // or "wait"
-  Duration life = 0s;                // 0s: a signature has no end
+  Canonicalization canonicalization = Canonicalization::relaxed_relaxed;
+  WhenBroken when_broken = WhenBroken::send;
+  Duration life = 0s;  // 0s: a signature has no end
 };
 
 struct Store {
@@ -271,7 +267,8 @@ struct Store {
 };
 
 struct Imap {
-  std::string separator = ".";  // between the levels of a mailbox' name, as clients see it: "." "/"
+  Separator separator =
+      Separator::dot;  // between the levels of a mailbox' name, as clients see it: "." "/"
   std::size_t line_max = 65'536;
   std::size_t login_line_max = 65'536;
   Duration idle_timeout = 30min;
@@ -296,7 +293,7 @@ struct Web {
 
 struct Log {
   std::string file = "-";  // "-": standard output
-  std::string level = "info";
+  log::Level level = log::Level::info;
 };
 
 struct Edge {

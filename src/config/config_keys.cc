@@ -95,13 +95,13 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
 void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.section("smtp", "SMTP, on every port.");
   v.text("banner", c.banner, "What follows the host name in the greeting.");
-  v.choice("replies", c.replies, {"postfix", "exim"},
+  v.choice("replies", c.replies,
            "Whose words the replies are in, for programs that were written against one of them.");
   v.bytes("message_max", c.message_max, kKiB, 2 * kGiB, "The largest message (announced by SIZE).");
   v.count("recipients_max", c.recipients_max, 100, 100'000,
           "Recipients of a message (RFC 5321: at least 100).");
   v.bytes("line_max", c.line_max, 1000, 64 * kMiB, "The longest text line of a message.");
-  v.choice("bare_line_feed", c.bare_line_feed, {"normalize", "reject"},
+  v.choice("bare_line_feed", c.bare_line_feed,
            "A LF alone in a message: made an end of line, which never ends the message, or the "
            "message is refused. So is a CR alone, which else becomes a blank.");
   v.list("bare_line_feed_exempt", c.bare_line_feed_exempt,
@@ -134,10 +134,10 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
   v.flag("require_tls", s.require_tls, "On the submission port: nothing but STARTTLS before TLS.");
   v.flag("check_sender", s.check_sender,
          "A user may send only as an address that resolves to them.");
-  v.choice("check_from", s.check_from, {"sender", "reject", "off"},
+  v.choice("check_from", s.check_from,
            "A From field with an address that is not theirs: a Sender field tells who it was, or "
            "it is refused. Only with check_sender.");
-  v.choice("programs", s.programs, {"local", "relay", "off"},
+  v.choice("programs", s.programs,
            "Programs of this machine (`sendmail`) may write to local recipients, to anybody, or "
            "not at all.");
   v.list(
@@ -157,12 +157,10 @@ void visit_smtp(Smtp& c, Submission& s, KeyVisitor& v) {
 void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.section("auth", "Logins, for every protocol.");
   v.flag("allow_plaintext", c.allow_plaintext, "Logins without TLS. For development on loopback.");
-  v.choice("any_user", c.any_user, {"none", "local-part", "one-password"},
+  v.choice("any_user", c.any_user,
            "Who has no line in users: nobody gets in, or the password is the part before the @, or "
            "the line of * is for all. For development.");
-  v.choice("default_scheme", c.default_scheme,
-           {"SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "ARGON2ID", "ARGON2I"},
-           "How `posthorn user` hashes a new password.");
+  v.choice("default_scheme", c.default_scheme, "How `posthorn user` hashes a new password.");
   v.duration("cache", c.cache, 0ms, hours(24),
              "A verified password is remembered (as a keyed digest); 0s: never.");
   v.count("failures_max", c.failures_max, 1, 1'000'000,
@@ -173,7 +171,7 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
   v.duration("token_life", c.token_life, 1s, 5min,
              "Between a login and its hand-over to the store, or a permit for a user's message and "
              "the queue's question whose it is.");
-  v.choice("users", c.users, {"text", "pgsql"},
+  v.choice("users", c.users,
            "Where accounts are: the file paths.users, or PostgreSQL's table users.");
   v.section(
       "maps",
@@ -204,7 +202,7 @@ void visit_auth(Auth& c, Maps& m, KeyVisitor& v) {
 
 void visit_route(Route& c, KeyVisitor& v) {
   v.section("route", "What loosens the tables, for test and development servers.");
-  v.choice("any_domain", c.any_domain, {"none", "users", "anyone"},
+  v.choice("any_domain", c.any_domain,
            "Domains that stand in no table are local too, unless maps/transport has an entry for "
            "them: for mail from nobody, from logged-in users, or from anyone.");
   v.flag("any_mailbox", c.any_mailbox,
@@ -270,8 +268,7 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
   v.count("concurrency_max", f.concurrency_max, 1, 1000, "Scans at once; spamd's --max-children.");
   v.count("tries_max", f.tries_max, 1, 1000, "Scans that fail before when_down decides.");
   v.duration("retry", f.retry, 100ms, hours(1), "The wait between them.");
-  v.choice("when_down", f.when_down, {"deliver", "wait"},
-           "deliver: unscanned, with a header that says so; or wait.");
+  v.choice("when_down", f.when_down, "deliver: unscanned, with a header that says so; or wait.");
   v.flag("scan_submissions", f.scan_submissions, "Scan what logged-in users send, too.");
   v.flag("spam_to_junk", f.spam_to_junk,
          "Off: mail that the site's script files into the folder for spam stays in the inbox.");
@@ -293,9 +290,8 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   v.text("relayhost", c.relayhost,
          "\"[smtp.sendgrid.net]:587\"; brackets: no MX lookup. Empty: by MX. Its login: "
          "maps/relay-sasl.");
-  v.choice("tls", c.tls, {"verify", "encrypt", "may", "none"},
-           "TLS towards relayhost; verify: required, and the name must match.");
-  v.choice("mx_tls", c.mx_tls, {"verify", "encrypt", "may", "none"}, "TLS towards MX hosts.");
+  v.choice("tls", c.tls, "TLS towards relayhost; verify: required, and the name must match.");
+  v.choice("mx_tls", c.mx_tls, "TLS towards MX hosts.");
   v.path("trust_file", c.trust_file, "PEM: the authorities trusted. Empty: the system's.");
   v.text("resolver", c.resolver, "DNS servers, \"127.0.0.1:53\". Empty: /etc/resolv.conf.");
   std::size_t port = c.mx_port;
@@ -314,7 +310,7 @@ void visit_relay(Relay& c, KeyVisitor& v) {
   v.flag("disable_mime_output_conversion", c.disable_mime_output_conversion,
          "Send 8-bit messages as they are to servers without 8BITMIME, as for DKIM's sake; else "
          "their parts become quoted-printable or base64.");
-  v.choice("signed_eight_bit", c.signed_eight_bit, {"send", "bounce"},
+  v.choice("signed_eight_bit", c.signed_eight_bit,
            "A signed part cannot be converted: sent as it is, or the mail goes back (5.6.3).");
   v.duration("connect_timeout", c.connect_timeout, 1s, hours(1), "For a connection.");
   v.duration("command_timeout", c.command_timeout, 1s, hours(1), "For the reply to a command.");
@@ -353,9 +349,8 @@ void visit_dkim(Dkim& c, KeyVisitor& v) {
       "The keys, PEM: DOMAIN/SELECTOR.pem. Each key of a domain makes a signature. Looked at for "
       "each message, so a new one counts at once.");
   v.choice("canonicalization", c.canonicalization,
-           {"relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"},
            "What may change on the way, in header and body; relaxed: white space.");
-  v.choice("when_broken", c.when_broken, {"send", "wait"},
+  v.choice("when_broken", c.when_broken,
            "A key that cannot be used: the mail goes out unsigned, or waits in the queue.");
   v.duration("life", c.life, 0ms, 365 * kDay,
              "How long a signature counts (x=); longer than mail may wait. 0s: for good.");
@@ -398,8 +393,7 @@ void visit_store(Store& c, Imap& i, KeyVisitor& v) {
   v.count("quota_warning", c.quota_warning, 0, 100,
           "The log tells when an account has reached so many percent of its limit. 0: not at all.");
   v.section("imap", "IMAP.");
-  v.choice("separator", i.separator, {".", "/"},
-           "Between the levels of a folder's name, as clients see it.");
+  v.choice("separator", i.separator, "Between the levels of a folder's name, as clients see it.");
   v.bytes("line_max", i.line_max, kKiB, 16 * kMiB, "The longest command, without literals.");
   v.bytes("login_line_max", i.login_line_max, 512, kMiB, "The longest command before the login.");
   v.duration("idle_timeout", i.idle_timeout, 1min, kDay,
@@ -453,8 +447,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.duration("request_timeout", c.web.request_timeout, 1s, hours(1), "For a whole request.");
   v.section("log", "One line, one event, in logfmt.");
   v.text("file", c.log.file, "\"-\": standard output.");
-  v.choice("level", c.log.level, {"debug", "info", "warning", "error"},
-           "The least that is written.");
+  v.choice("level", c.log.level, "The least that is written.");
   v.section("edge", "The role that strangers talk to.");
   v.count("workers", c.edge.workers, 1, 256, "Processes, sharing the ports.");
   v.section("users", "The system accounts of the roles, when the server is started as root.");

@@ -18,8 +18,7 @@ class KeyVisitor {
   virtual void score(std::string_view key, std::string& value, std::string_view about) {
     text(key, value, about);
   }
-  virtual void choice(std::string_view key, std::string& value,
-                      std::vector<std::string_view> allowed, std::string_view about) = 0;
+  virtual void choice(std::string_view key, const ChoiceRef& value, std::string_view about) = 0;
   virtual void path(std::string_view key, Path& value, std::string_view about) = 0;
   virtual void list(std::string_view key, std::vector<std::string>& value,
                     std::string_view about) = 0;

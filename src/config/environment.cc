@@ -43,10 +43,7 @@ class Names final : public KeyVisitor {
  public:
   void section(std::string_view name, std::string_view) override { section_ = name; }
   void text(std::string_view key, std::string&, std::string_view) override { add(key); }
-  void choice(std::string_view key, std::string&, std::vector<std::string_view>,
-              std::string_view) override {
-    add(key);
-  }
+  void choice(std::string_view key, const ChoiceRef&, std::string_view) override { add(key); }
   void path(std::string_view key, Path&, std::string_view) override { add(key); }
   void list(std::string_view key, std::vector<std::string>&, std::string_view) override {
     add(key);

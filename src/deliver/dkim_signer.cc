@@ -92,10 +92,11 @@ Result<DkimSignatures> make_dkim_signatures(const config::Dkim& config, const Bo
   load_keys(config, headers, plan.is_changed, signatures, keys);
   if (keys.empty()) return signatures;
 
-  const std::size_t slash = config.canonicalization.find('/');
+  const std::string_view forms = to_string(config.canonicalization);  // of header and body
+  const std::size_t slash = forms.find('/');
   message::SignatureTags tags;
-  tags.header = form_of(std::string_view(config.canonicalization).substr(0, slash));
-  tags.body = form_of(std::string_view(config.canonicalization).substr(slash + 1));
+  tags.header = form_of(forms.substr(0, slash));
+  tags.body = form_of(forms.substr(slash + 1));
   tags.domain = signatures.domain;
   TRY(tags.body_hash,
       hash_body(text, std::string_view(top->text).substr(top->body_begin), tags.body));

@@ -191,10 +191,10 @@ net::Awaitable<void> Transports::try_way(const Way& way, const message::Envelope
     ++asked;
     tell_passed_on(progress, envelope, way.whose);
     Tried outcome = co_await try_host(way, host, envelope, body, progress);
-    if (outcome == Tried::no_tls && way.tls == "may" && way.user.empty()) {
+    if (outcome == Tried::no_tls && way.tls == config::TlsPolicy::may && way.user.empty()) {
       // RFC 7435: TLS that nobody asked for and that fails is no reason to keep the mail.
       Way plain = way;
-      plain.tls = "none";
+      plain.tls = config::TlsPolicy::none;
       outcome = co_await try_host(plain, host, envelope, body, progress);
     }
     if (outcome == Tried::done) ++sessions;
@@ -249,9 +249,10 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
   const std::string remote = name_of(host);
   CO_TRY(auto opened, co_await client.open());
   if (!opened.is_done()) co_return Out(std::unexpected(judge(opened, remote)));
-  const bool required = way.tls == "verify" || way.tls == "encrypt";
-  if (way.tls != "none" && client.extensions().starttls) {
-    const net::TlsClient& tls = way.tls == "verify" ? *verifying_ : *trusting_;
+  const bool required =
+      way.tls == config::TlsPolicy::verify || way.tls == config::TlsPolicy::encrypt;
+  if (way.tls != config::TlsPolicy::none && client.extensions().starttls) {
+    const net::TlsClient& tls = way.tls == config::TlsPolicy::verify ? *verifying_ : *trusting_;
     CO_TRY(opened, co_await client.start_tls(tls, host.name));
     // Refused, and the dialog goes on as it was: then without, where that is allowed.
     const bool goes_on = !required && !client.is_secure() && opened.code != 421;
@@ -262,7 +263,7 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
         std::unexpected(deferred("TLS is required and the server does not offer it", remote)));
   if (way.user.empty()) co_return Out{};
   // Whoever strips STARTTLS from the reply must not be given the password.
-  if (way.tls != "none" && !client.is_secure())
+  if (way.tls != config::TlsPolicy::none && !client.is_secure())
     co_return Out(std::unexpected(deferred("the login needs TLS, which is not offered", remote)));
   CO_TRY(const auto reply, co_await client.login(way.user, way.password));
   if (reply.is_done()) co_return Out{};
@@ -292,7 +293,8 @@ net::Awaitable<std::expected<message::RefitPlan, Outcome>> Transports::fit(
   if (needs_ascii_header && plan->has_eight_bit_header)
     co_return std::unexpected(
         failed({550, "5.6.7", "The next server does not take a header in UTF-8"}, remote));
-  if (wanted.seven_bit && plan->has_signed_part && config_.relay.signed_eight_bit == "bounce")
+  if (wanted.seven_bit && plan->has_signed_part &&
+      config_.relay.signed_eight_bit == config::SignedEightBit::bounce)
     co_return std::unexpected(failed(
         {554, "5.6.3", "The next server does not take 8-bit mail, and a signed part must stay"},
         remote));
@@ -313,7 +315,7 @@ net::Awaitable<std::expected<std::string, Outcome>> Transports::sign(const Body&
     log.error(event::dkim_failed, {{"domain", made->domain}, {"error", fault}});
   if (!made->faults.empty()) {
     metrics::count(metric::dkim_messages, "failed");
-    if (config_.dkim.when_broken == "wait")
+    if (config_.dkim.when_broken == config::WhenBroken::wait)
       co_return std::unexpected(deferred("a DKIM key cannot be used", remote));
   }
   if (!made->fields.empty()) {

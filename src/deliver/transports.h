@@ -46,7 +46,8 @@ class Transports final : public Transport {
   };
   struct Way {
     std::vector<Host> hosts;
-    std::string tls, user, password;
+    config::TlsPolicy tls = config::TlsPolicy::verify;
+    std::string user, password;
     Whose whose = {};
   };
 

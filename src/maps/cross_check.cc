@@ -133,7 +133,7 @@ class CrossCheck {
   void look_at_target(const Source& source, const Entry& entry, const std::string& target) {
     const std::string domain = target.starts_with('@') ? target.substr(1) : std::string();
     if (domain.empty() || !entry.key.starts_with('@') || !domains_.is_whole ||
-        config_.route.any_domain != "none" ||
+        config_.route.any_domain != config::AnyDomain::none ||
         is_local(message::ascii_domain(domain).value_or(domain)))
       return;
     warn(source, entry,

@@ -359,7 +359,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       fence.read.push_back(config.dkim.folder);
       if (!config.relay.trust_file.empty()) add_folder_of(fence.read, config.relay.trust_file);
       // The names of who writes by submit.sock.
-      if (config.submission.programs != "off")
+      if (config.submission.programs != config::Programs::off)
         fence.read.insert(fence.read.end(), std::begin(kAccountNames), std::end(kAccountNames));
       fence.outward = Outward::internet;
       break;

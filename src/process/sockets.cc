@@ -103,7 +103,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   inside("queue-edge.names.sock", RoleKind::queue, RoleKind::edge);
   inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
   inside("queue-control.sock", RoleKind::queue, std::nullopt);
-  if (config.submission.programs != "off") {
+  if (config.submission.programs != config::Programs::off) {
     inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);
     specs.back().mode = 0666;
   }

@@ -243,7 +243,7 @@ net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
     log.warn(event::queue_scan_failed,
              {{"reason", verdict.error().what}, {"try", item->scans + 1}});
     item->scan_failed = verdict.error().what;
-    if (++item->scans < config.tries_max || config.when_down == "wait") {
+    if (++item->scans < config.tries_max || config.when_down == config::WhenDown::wait) {
       schedule(item, parts_.clock.steady_now() + jitter(config.retry));
       co_return false;
     }

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/choices.h"
 #include "net/task.h"
 #include "route/refusal.h"
 
@@ -50,7 +51,7 @@ struct RelayPlan {  // to a smarthost, or a transport table's next hop
   bool use_mx = false;  // host is a domain whose MX records are to be asked (no brackets around it)
   std::string user;     // empty: no authentication
   std::string password;
-  std::string tls;  // "verify", "encrypt", "may", "none"
+  config::TlsPolicy tls = config::TlsPolicy::verify;
   // Where mail goes, in this order, that none of these hosts took or refused for good.
   std::vector<RelayPlan> fallbacks = {};
 };

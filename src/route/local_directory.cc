@@ -36,7 +36,8 @@ net::Task<std::string> LocalDirectory::complete(Inquiry& inquiry, std::string ad
 
 net::Task<bool> LocalDirectory::is_local_domain(Inquiry& inquiry, const std::string& domain) const {
   CO_TRY(const bool listed, co_await is_in_domains(inquiry, domain));
-  if (listed || config_.route.any_domain == "none" || !is_folder_domain(domain)) co_return listed;
+  if (listed || config_.route.any_domain == config::AnyDomain::none || !is_folder_domain(domain))
+    co_return listed;
   CO_TRY(const bool leaves, co_await has_transport(inquiry, message::to_lower(domain)));
   co_return !leaves;
 }
@@ -120,7 +121,8 @@ Answer<Expansion> LocalDirectory::find_recipient(Inquiry& inquiry,
   }
   const std::string asked_domain = split(address).second;
   const bool is_host_role = is_bare_postmaster || (is_own_host(asked_domain) && role_of(address));
-  if (config_.route.any_domain == "users" && !question.may_relay && !is_host_role) {
+  if (config_.route.any_domain == config::AnyDomain::users && !question.may_relay &&
+      !is_host_role) {
     CO_TRY(const bool listed, co_await is_in_domains(inquiry, asked_domain));
     if (!listed) co_return Out(std::unexpected(relay_denied(question.address)));
   }

@@ -59,24 +59,29 @@ void add_relay(net::Message& message, const std::string& prefix, const RelayPlan
       .add(prefix + "use_mx", relay.use_mx ? "1" : "0")
       .add(prefix + "user", relay.user)
       .add(prefix + "password", relay.password)
-      .add(prefix + "tls", relay.tls);
+      .add(prefix + "tls", to_string(relay.tls));
 }
 
-// All that stand there, in order.
-std::vector<RelayPlan> read_relays(const net::Message& message, const std::string& prefix) {
+// All that stand there, in order; nullopt: one is not understood, and to leave it out or to guess
+// its TLS would send mail where it must not go.
+std::optional<std::vector<RelayPlan>> read_relays(const net::Message& message,
+                                                  const std::string& prefix) {
   const auto hosts = message.all(prefix + "host"), ports = message.all(prefix + "port"),
              use_mx = message.all(prefix + "use_mx"), users = message.all(prefix + "user"),
              passwords = message.all(prefix + "password"), tls = message.all(prefix + "tls");
   std::vector<RelayPlan> relays;
   for (std::size_t i = 0; i < std::min({hosts.size(), ports.size(), use_mx.size(), users.size(),
                                         passwords.size(), tls.size()});
-       ++i)
+       ++i) {
+    const auto policy = config::find_choice<config::TlsPolicy>(tls[i]);
+    if (!policy) return std::nullopt;
     relays.push_back({.host = std::string(hosts[i]),
                       .port = to_number<std::uint16_t>(ports[i]).value_or(25),
                       .use_mx = use_mx[i] == "1",
                       .user = std::string(users[i]),
                       .password = std::string(passwords[i]),
-                      .tls = std::string(tls[i])});
+                      .tls = *policy});
+  }
   return relays;
 }
 
@@ -134,13 +139,13 @@ Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
   if (answer.verb == "local")
     co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
   auto fallbacks = read_relays(answer, "fallback.");
-  if (answer.verb == "mx")
-    co_return Out(MxPlan{std::string(answer.get("domain")), std::move(fallbacks)});
+  if (answer.verb == "mx" && fallbacks)
+    co_return Out(MxPlan{std::string(answer.get("domain")), *std::move(fallbacks)});
   auto relays = read_relays(answer, "");
-  if (answer.verb != "relay" || relays.empty())
+  if (answer.verb != "relay" || !fallbacks || !relays || relays->empty())
     co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
-  relays.front().fallbacks = std::move(fallbacks);
-  co_return Out(std::move(relays.front()));
+  relays->front().fallbacks = *std::move(fallbacks);
+  co_return Out(std::move(relays->front()));
 }
 
 net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {

@@ -97,11 +97,11 @@ class Doubts {
            "false; or listen on 127.0.0.1 alone");
     const bool has_logins =
         has_plain || is_public(config_.listen.imaps) || is_public(config_.listen.submissions);
-    if (config_.auth.any_user != "none" && has_logins)
+    if (config_.auth.any_user != config::AnyUser::none && has_logins)
       warn("auth", "any_user",
-           fmt::format("\"{}\" lets in whoever knows an address", config_.auth.any_user),
+           fmt::format("\"{}\" lets in whoever knows an address", to_string(config_.auth.any_user)),
            "none; or listen on 127.0.0.1 alone");
-    if (config_.route.any_domain == "anyone" && is_public(config_.listen.smtp))
+    if (config_.route.any_domain == config::AnyDomain::anyone && is_public(config_.listen.smtp))
       warn("route", "any_domain", "mail for every domain there is ends here, whoever sends it",
            "none; or listen on 127.0.0.1 alone");
   }

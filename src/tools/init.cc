@@ -49,7 +49,8 @@ std::string join_address(std::string_view host, int port) {
 }
 
 bool has_bare_names(const config::Config& config) {
-  return config.route.by_local_part || config.route.bare_names || config.auth.any_user != "none" ||
+  return config.route.by_local_part || config.route.bare_names ||
+         config.auth.any_user != config::AnyUser::none ||
          config.store.location.find("{domain}") == std::string::npos;
 }
 
@@ -76,7 +77,7 @@ Result<config::Config> instance_config(const InitOptions& options) {
       config.pgsql.password_file = "conf/pgsql-password";
     for (auto* list : config.maps.lists()) *list = {"pgsql:"};
     config.maps.relay_sasl = "pgsql:";
-    config.auth.users = "pgsql";
+    config.auth.users = config::UserSource::pgsql;
     if (auto why = maps::find_conninfo_fault(config.pgsql))
       return fail(ErrorKind::config, "--pgsql: " + *std::move(why));
   }

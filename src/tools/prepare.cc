@@ -159,8 +159,9 @@ config::Findings look_as_lookup(const config::Config& config) {
     findings.push_back(std::move(finding));
   }
   std::optional<auth::UserFile> users, smtp_users;
-  if (config.auth.users == "text") add(findings, look_at_users(config, config.paths.users, users));
-  if (config.auth.users == "pgsql" && database && *database)
+  if (config.auth.users == config::UserSource::text)
+    add(findings, look_at_users(config, config.paths.users, users));
+  if (config.auth.users == config::UserSource::pgsql && database && *database)
     add(findings, auth::look_at_user_rows(**database));
   if (!config.paths.smtp_users.empty())
     add(findings, look_at_users(config, config.paths.smtp_users, smtp_users));
@@ -200,7 +201,7 @@ config::Findings look_as_queue(const config::Config& config) {
 void look_at_user_scripts(config::Findings& findings, const config::Config& config,
                           const std::vector<std::string>& mailboxes) {
   if (!entries_of(config, config.maps.mailboxes) || config.route.any_mailbox ||
-      config.route.by_local_part || config.route.any_domain != "none")
+      config.route.by_local_part || config.route.any_domain != config::AnyDomain::none)
     return;
   constexpr std::string_view kSuffix = ".sieve";
   constexpr std::size_t kLookedMax = 10'000, kToldMax = 20;
@@ -252,7 +253,8 @@ void look_at_spamd(config::Findings& findings, const config::Config& config) {
   warn(findings, config::place_of(config, "filter", "spamd"),
        fmt::format(
            "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, done.error().what,
-           config.filter.when_down == "wait" ? "mail waits" : "mail is delivered unscanned"),
+           config.filter.when_down == config::WhenDown::wait ? "mail waits"
+                                                             : "mail is delivered unscanned"),
        "start spamd, or empty the key");
 }
 
@@ -265,7 +267,7 @@ void look_at_programs(config::Findings& findings, const config::Config& config) 
            "take it out, or make the account");
   const std::string& domain = config.server.default_domain;
   const auto domains = entries_of(config, config.maps.domains);
-  if (domain.empty() || !domains || config.route.any_domain != "none") return;
+  if (domain.empty() || !domains || config.route.any_domain != config::AnyDomain::none) return;
   const std::string name = message::ascii_domain(domain).value_or(domain);
   if (std::ranges::find(*domains, to_lower(name), &maps::Entry::key) == domains->end())
     warn(findings, config::place_of(config, "server", "default_domain"),

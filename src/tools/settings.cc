@@ -163,7 +163,7 @@ void expect_listeners(Settings& settings, const config::Config& config,
           &lists.smtp, &lists.submission, &lists.submissions, &lists.imap, &lists.imaps,
           &lists.pop3, &lists.pop3s, &lists.lmtp, &lists.http, &lists.https},
       [](const auto* list) { return list->empty(); });
-  if (is_silent && config.submission.programs == "off")
+  if (is_silent && config.submission.programs == config::Programs::off)
     settings.expect("listen", "smtp",
                     Result<>(fail(ErrorKind::config,
                                   "every list in [listen] is empty, so there is nothing to serve; "

@@ -245,7 +245,7 @@ std::vector<std::string> names_of(const config::Config& config, Question questio
       return config.maps.vusers;
     case Question::users:
     case Question::quotas:
-      return {config.auth.users + ":users"};
+      return {fmt::format("{}:users", to_string(config.auth.users))};
   }
   return {};
 }

@@ -164,7 +164,9 @@ class Users {
   Result<> set_password(const std::string& address, const UserOptions& options) {
     TRY(const auto password, read_password(options.password_stdin));
     TRY(const auto hash,
-        auth::hash_password(options.scheme.empty() ? config_.auth.default_scheme : options.scheme,
+        auth::hash_password(options.scheme.empty()
+                                ? std::string(to_string(config_.auth.default_scheme))
+                                : options.scheme,
                             password));
     return users_->set(address, hash);
   }

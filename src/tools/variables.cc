@@ -102,13 +102,13 @@ std::string at_home(const config::Config& config, const std::string& name) {
 Result<> apply_test_accounts(const config::Config& config, const config::Variables& variables) {
   const std::string smtp_user = value_of(variables, "SMTP_USER");
   const std::string smtp_password = value_of(variables, "SMTP_PASSWD");
-  const std::string& scheme = config.auth.default_scheme;
+  const std::string scheme(to_string(config.auth.default_scheme));
   if (!smtp_user.empty() && !smtp_password.empty())
     TRY_OK(set_user(config.paths.smtp_users.empty() ? config.paths.users : config.paths.smtp_users,
                     at_home(config, smtp_user), smtp_password, scheme));
   const std::string password = value_of(variables, "IMAP_PASSWD");
   if (password.empty()) return {};
-  if (config.auth.any_user == "one-password")
+  if (config.auth.any_user == config::AnyUser::one_password)
     TRY_OK(set_user(config.paths.users, "*", password, scheme));
   for (const std::string_view name : {"IMAP_USER1", "IMAP_USER2"}) {
     const std::string user = value_of(variables, name);

@@ -8,7 +8,7 @@
 namespace posthorn::imap {
 
 std::string MailboxNames::swap_separators(std::string name) const {
-  if (settings_.separator != "/") return name;
+  if (settings_.separator != config::Separator::slash) return name;
   for (char& c : name)
     if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
   return name;

@@ -20,7 +20,7 @@ class MailboxNames {
  public:
   explicit MailboxNames(const config::Imap& settings) : settings_(settings) {}
 
-  const std::string& separator() const { return settings_.separator; }
+  std::string_view separator() const { return to_string(settings_.separator); }
   // A mailbox's name as an argument, as the store has it; one that no mailbox can have is the
   // store's to refuse.
   std::optional<std::string> take(Parser& parser) const;

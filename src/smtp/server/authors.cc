@@ -1,6 +1,6 @@
 // Who a submitted message says it is from (RFC 5322 section 3.6.2): what stands in From is what
 // people read, so a user who may not send as an address may not write as it either. With
-// submission.check_from = "sender" such a message gets a Sender field that names its user, in place
+// submission.check_from = config::CheckFrom::sender such a message gets a Sender field that names its user, in place
 // of one it brought; with "reject" it is refused. Could not ask means try again, as everywhere.
 #include "message/address.h"
 #include "message/idna.h"
@@ -58,7 +58,8 @@ net::Awaitable<std::string> Session::check_authors(const message::Headers& heade
                                                    std::string& held) {
   const config::Submission& settings = settings_.submission;
   if (!is_submission() || account_.empty() || is_trusted_ || services_.directory == nullptr ||
-      !settings.check_sender || settings.check_from == "off" || headers.fields().empty())
+      !settings.check_sender || settings.check_from == config::CheckFrom::off ||
+      headers.fields().empty())
     co_return "";
   // RFC 5322 section 3.6.6: who sends a message on leaves From as it is and stands in Resent-From.
   const bool resent = is_resent(headers);
@@ -69,7 +70,7 @@ net::Awaitable<std::string> Session::check_authors(const message::Headers& heade
     co_return "";
   }
   const std::string_view sender = resent ? "Resent-Sender" : "Sender";
-  if (*foreign && settings.check_from == "reject") {
+  if (*foreign && settings.check_from == config::CheckFrom::reject) {
     refuse({MessageRefusal::Reason::content,
             {550, "5.7.1", "From names an address that is not the sender's own"}});
     co_return "";

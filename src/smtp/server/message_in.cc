@@ -91,7 +91,7 @@ void Session::refuse(MessageRefusal refusal) {
 }
 
 bool Session::rejects_bare_line_ends() const {
-  if (settings_.smtp.bare_line_feed != "reject") return false;
+  if (settings_.smtp.bare_line_feed != config::BareLineFeed::reject) return false;
   return !services_.may_send_bare_line_ends ||
          !services_.may_send_bare_line_ends(stream_->peer().address);
 }

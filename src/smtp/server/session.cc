@@ -125,7 +125,7 @@ net::Task<> Session::find_program() {
   const std::string& name = *found;
   const config::Submission& submission = settings_.submission;
   program_may_relay_ =
-      submission.programs == "relay" ||
+      submission.programs == config::Programs::relay ||
       std::ranges::find(submission.programs_relay, name) != submission.programs_relay.end();
   account_ = message::to_lower(name) + "@" + settings_.local_domain;
   stream_->identify(session_id_, account_);

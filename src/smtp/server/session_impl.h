@@ -64,7 +64,8 @@ class Session {
   bool is_lmtp() const { return settings_.protocol == Protocol::lmtp; }
   // Good replies in Exim's words, without enhanced status codes: for programs written against it.
   bool is_like_exim() const {
-    return settings_.smtp.replies == "exim" && !is_internal() && !is_lmtp() && !is_for_programs();
+    return settings_.smtp.replies == config::Replies::exim && !is_internal() && !is_lmtp() &&
+           !is_for_programs();
   }
   std::string service() const { return is_submission() ? "submission" : "smtp"; }
   bool is_submission() const { return settings_.protocol == Protocol::submission; }

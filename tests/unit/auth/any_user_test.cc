@@ -52,7 +52,7 @@ struct AnyUserTest : testing::Test {
 };
 
 TEST_F(AnyUserTest, ThePartBeforeTheAt) {
-  config.auth.any_user = "local-part";
+  config.auth.any_user = config::AnyUser::local_part;
   start();
   EXPECT_EQ(login("bob@home.test", "bob"), "bob@home.test");
   EXPECT_EQ(login("bob", "bob"), "bob@home.test");
@@ -64,7 +64,7 @@ TEST_F(AnyUserTest, ThePartBeforeTheAt) {
   EXPECT_EQ(login("alice@home.test", "alice"), "");  // who has a line has that password
   EXPECT_EQ(login("alice@home.test", "good"), "alice@home.test");
   EXPECT_EQ(login("bob@any.where", "bob"), "");  // no domain of ours
-  config.route.any_domain = "users";
+  config.route.any_domain = config::AnyDomain::users;
   EXPECT_EQ(login("bob@any.where", "bob"), "bob@any.where");
 }
 
@@ -77,7 +77,7 @@ TEST_F(AnyUserTest, OnePasswordForAll) {
   (void)folder.write("users", "alice@home.test:{PLAIN}good\n*:{PLAIN}common\n");
   start();
   EXPECT_EQ(login("bob@home.test", "common"), "");  // the line means nothing by itself
-  config.auth.any_user = "one-password";
+  config.auth.any_user = config::AnyUser::one_password;
   EXPECT_EQ(login("bob@home.test", "common"), "bob@home.test");
   EXPECT_EQ(login("bob@home.test", "other"), "");
   EXPECT_EQ(login("alice@home.test", "common"), "");
@@ -88,7 +88,7 @@ TEST_F(AnyUserTest, WhoSendsIsNotWhoReads) {
   config.paths.smtp_users =
       folder.write("smtp_users", "mailer:{PLAIN}send\nalice@home.test:{PLAIN}other\n");
   (void)folder.write("users", "alice@home.test:{PLAIN}good\n*:{PLAIN}common\n");
-  config.auth.any_user = "one-password";
+  config.auth.any_user = config::AnyUser::one_password;
   start();
   for (const std::string which : {"smtp", "submission"}) {
     EXPECT_EQ(login("mailer", "send", which), "mailer@home.test");

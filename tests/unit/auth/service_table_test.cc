@@ -106,7 +106,7 @@ TEST_F(TableTest, BrokenIsNotWrong) {
 }
 
 TEST_F(TableTest, TheRuleForAnyUserAsksForTheDomain) {
-  config.auth.any_user = "local-part";
+  config.auth.any_user = config::AnyUser::local_part;
   start();
   EXPECT_TRUE(enters("alice@example.test", "good"));
   EXPECT_FALSE(enters("alice@example.test", "alice"));
@@ -120,7 +120,7 @@ TEST_F(TableTest, TheRuleForAnyUserAsksForTheDomain) {
 }
 
 TEST_F(TableTest, OnePasswordForAll) {
-  config.auth.any_user = "one-password";
+  config.auth.any_user = config::AnyUser::one_password;
   table.values["*"] = "{PLAIN}all";
   start();
   EXPECT_TRUE(enters("bob@example.test", "all"));

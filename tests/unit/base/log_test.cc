@@ -124,10 +124,6 @@ TEST(Log, LevelsAreKept) {
     EXPECT_EQ(log.count("event=queue.accepted"), row.lines);
   }
   set_level(Level::info);
-  EXPECT_EQ(level_from("error", Level::info), Level::error);
-  EXPECT_EQ(level_from("warning", Level::info), Level::warning);
-  EXPECT_EQ(level_from("loud", Level::debug), Level::debug);
-  EXPECT_EQ(level_from("", Level::info), Level::info);
 }
 
 TEST(Log, CaptureEnds) {

@@ -118,7 +118,7 @@ TEST(Config, AShortFileHasTheDefaultsForTheRest) {
   ASSERT_TRUE(config) << config.error().what;
   EXPECT_EQ(config->server.hostname, "mx.example.org");
   EXPECT_EQ(config->listen.smtp, std::vector<std::string>{"127.0.0.1:2525"});
-  EXPECT_EQ(config->relay.tls, "verify");
+  EXPECT_EQ(config->relay.tls, TlsPolicy::verify);
 }
 
 }  // namespace

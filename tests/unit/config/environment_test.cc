@@ -44,7 +44,7 @@ TEST(Environment, SetsKeysOfEveryKind) {
   EXPECT_EQ(config->queue.retry_first, 7s);
   EXPECT_EQ(config->listen.smtp, (std::vector<std::string>{"127.0.0.1:2525", "[::1]:2525"}));
   EXPECT_TRUE(config->listen.imap.empty());
-  EXPECT_EQ(config->relay.tls, "may");
+  EXPECT_EQ(config->relay.tls, TlsPolicy::may);
   EXPECT_EQ(config->paths.mail, "/srv/post");
   EXPECT_EQ(config->users.edge, "nobody");
   EXPECT_EQ(config->from_environment.size(), 12U);
@@ -129,7 +129,7 @@ TEST(Environment, ServicesAndFilesOfOthers) {
   EXPECT_TRUE(config->store.quotas);
   EXPECT_FALSE(with({{"ENABLE_QUOTAS", "0"}})->store.quotas);
   EXPECT_EQ(with({{"POSTFIX_MAILBOX_SIZE_LIMIT", "0"}})->store.quota, 0U);
-  EXPECT_EQ(config->log.level, "warning");
+  EXPECT_EQ(config->log.level, log::Level::warning);
   EXPECT_EQ(config->paths.certificate, "/etc/letsencrypt/live/mail.example.org/fullchain.pem");
   EXPECT_EQ(config->paths.key, "/etc/letsencrypt/live/mail.example.org/privkey.pem");
   EXPECT_EQ(config->smtp.relay_from, (std::vector<std::string>{"172.16.0.0/12"}));
@@ -141,7 +141,7 @@ TEST(Environment, ServicesAndFilesOfOthers) {
   ASSERT_TRUE(only) << only.error().what;
   EXPECT_TRUE(only->listen.imap.empty() && only->listen.imaps.empty() &&
               only->listen.pop3s.empty());
-  EXPECT_EQ(only->log.level, "info");
+  EXPECT_EQ(only->log.level, log::Level::info);
   EXPECT_EQ(only->paths.key, "/k.pem");
   EXPECT_TRUE(with({{"PERMIT_DOCKER", "none"}})->smtp.relay_from.empty());
 }

@@ -125,7 +125,7 @@ TEST_F(DkimSigningTest, EachKeyOfTheDomainSigns) {
 }
 
 TEST_F(DkimSigningTest, TheSimpleForms) {
-  config_.dkim.canonicalization = "simple/simple";
+  config_.dkim.canonicalization = config::Canonicalization::simple_simple;
   const Sent sent = send(kMail);
   EXPECT_THAT(sent.text, HasSubstr("c=simple/simple;"));
   EXPECT_EQ(verify(sent.text, Form::simple), "mail ");
@@ -182,7 +182,7 @@ TEST_F(DkimSigningTest, AKeyThatCannotBeUsed) {
   EXPECT_EQ(sent.text, kMail);
   add_key("one.test/ed.pem", kEd25519Pem);  // the other one signs
   EXPECT_EQ(verify(send(kMail).text, Form::relaxed), "ed ");
-  config_.dkim.when_broken = "wait";
+  config_.dkim.when_broken = config::WhenBroken::wait;
   sent = send(kMail);
   EXPECT_EQ(sent.kinds, "d");
   EXPECT_EQ(sent.text, "");

@@ -73,7 +73,7 @@ class TransportsTest : public ::testing::Test {
     return *net::TlsServer::load({authority_.issue(folder_, name, wish)});
   }
 
-  route::RelayPlan relay(std::uint16_t port, const std::string& tls = "none") {
+  route::RelayPlan relay(std::uint16_t port, config::TlsPolicy tls = config::TlsPolicy::none) {
     return {
         .host = "smtp.test", .port = port, .use_mx = false, .user = "", .password = "", .tls = tls};
   }

@@ -243,7 +243,7 @@ TEST_F(NextHostTest, TwoAddressesOfOneHost) {
 }
 
 TEST_F(NextHostTest, ThatOffersNoTlsWhereItMust) {
-  config_.relay.mx_tls = "encrypt";
+  config_.relay.mx_tls = config::TlsPolicy::encrypt;
   serve({});
   FakeSmtpPeer::Options options;
   options.where = {.host = "127.0.0.4", .port = config_.relay.mx_port};

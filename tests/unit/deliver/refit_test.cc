@@ -96,7 +96,7 @@ TEST_F(RefitTest, WhatGoesBack) {
   EXPECT_EQ(send(kEightBit, "Subject: ascii\r\n\r\n\xc3\xbc\r\n", true).kinds, "D");
   EXPECT_EQ(send("250-peer.test\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n", kUtf8Header, true).kinds,
             "D");
-  config_.relay.signed_eight_bit = "bounce";
+  config_.relay.signed_eight_bit = config::SignedEightBit::bounce;
   sent = send(kNoEightBit, kSigned);
   EXPECT_EQ(sent.kinds, "F");
   EXPECT_THAT(sent.reason, HasSubstr("554 5.6.3"));

@@ -13,7 +13,7 @@ using ::testing::StartsWith;
 
 class TlsTest : public TransportsTest {
  protected:
-  route::RelayPlan login(std::uint16_t port, const std::string& tls) {
+  route::RelayPlan login(std::uint16_t port, config::TlsPolicy tls) {
     route::RelayPlan plan = relay(port, tls);
     plan.user = "alice";
     plan.password = "secret";
@@ -23,7 +23,7 @@ class TlsTest : public TransportsTest {
 
 TEST_F(TlsTest, VerifiedAndNamed) {
   FakeSmtpPeer peer(Dialog{}, {.tls = good_.get()});
-  EXPECT_EQ(kinds(attempt(relay(peer.port(), "verify"))), "DDD");
+  EXPECT_EQ(kinds(attempt(relay(peer.port(), config::TlsPolicy::verify))), "DDD");
   peer.stop();
   EXPECT_TRUE(peer.session().tls);
   EXPECT_EQ(peer.session().server_name, "smtp.test");
@@ -55,7 +55,7 @@ TEST_F(TlsTest, CertificatesThatProveNothing) {
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     FakeSmtpPeer peer(Dialog{}, {.tls = row.tls.get()});
-    const Attempted attempted = attempt(login(peer.port(), "verify"));
+    const Attempted attempted = attempt(login(peer.port(), config::TlsPolicy::verify));
     EXPECT_EQ(kinds(attempted), "ddd");
     EXPECT_TRUE(attempted.destination_down);
     EXPECT_THAT(attempted.outcomes[0].reason, HasSubstr("certificate"));
@@ -64,7 +64,7 @@ TEST_F(TlsTest, CertificatesThatProveNothing) {
 
     // Encryption only: the same certificates do.
     FakeSmtpPeer second(Dialog{}, {.tls = row.tls.get()});
-    EXPECT_EQ(kinds(attempt(relay(second.port(), "encrypt"))), "DDD");
+    EXPECT_EQ(kinds(attempt(relay(second.port(), config::TlsPolicy::encrypt))), "DDD");
     second.stop();
     EXPECT_TRUE(second.session().tls);
   }
@@ -95,8 +95,8 @@ TEST_F(TlsTest, RequiredMeansRequired) {
       {"421 after the handshake", {{"EHLO", {say(kLogin), say_and_close("421 no\r\n")}}}},
   };
   for (const auto& row : rows) {
-    for (const char* level : {"verify", "encrypt"}) {
-      SCOPED_TRACE(row.name + ", " + level);
+    for (const auto level : {config::TlsPolicy::verify, config::TlsPolicy::encrypt}) {
+      SCOPED_TRACE(fmt::format("{}, {}", row.name, to_string(level)));
       set_patience(row.dialog);
       FakeSmtpPeer peer(row.dialog, {.tls = good_.get()});
       const Attempted attempted = attempt(login(peer.port(), level));
@@ -127,13 +127,13 @@ TEST_F(TlsTest, WhereTlsMayBe) {
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     FakeSmtpPeer peer(row.dialog, {.tls = good_.get()});
-    EXPECT_EQ(kinds(attempt(relay(peer.port(), "may"))), "DDD");
+    EXPECT_EQ(kinds(attempt(relay(peer.port(), config::TlsPolicy::may))), "DDD");
     peer.stop();
     EXPECT_FALSE(peer.session().tls);
     EXPECT_EQ(peer.connections(), row.connections);
   }
   FakeSmtpPeer peer(Dialog{}, {.tls = good_.get()});
-  EXPECT_EQ(kinds(attempt(relay(peer.port(), "may"))), "DDD");
+  EXPECT_EQ(kinds(attempt(relay(peer.port(), config::TlsPolicy::may))), "DDD");
   peer.stop();
   EXPECT_TRUE(peer.session().tls);
 }
@@ -144,7 +144,7 @@ TEST_F(TlsTest, NoPasswordInTheClear) {
        {Dialog{{"EHLO", {say("250-peer.test\r\n250 AUTH PLAIN\r\n")}}},
         Dialog{{"EHLO", {say(kLogin)}}, {"STARTTLS", {say("454 4.7.0 not now\r\n")}}}}) {
     FakeSmtpPeer peer(dialog, {.tls = good_.get()});
-    const Attempted attempted = attempt(login(peer.port(), "may"));
+    const Attempted attempted = attempt(login(peer.port(), config::TlsPolicy::may));
     EXPECT_EQ(kinds(attempted), "ddd");
     peer.stop();
     for (const auto& session : peer.sessions()) {
@@ -180,7 +180,7 @@ TEST_F(TlsTest, Logins) {
     dialog["EHLO"] = {say(kLogin)};
     set_patience(dialog);
     FakeSmtpPeer peer(dialog, {.tls = good_.get()});
-    const Attempted attempted = attempt(login(peer.port(), "verify"));
+    const Attempted attempted = attempt(login(peer.port(), config::TlsPolicy::verify));
     EXPECT_EQ(kinds(attempted), row.kinds);
     EXPECT_EQ(attempted.login_refused, row.refused);
     EXPECT_EQ(attempted.destination_down, row.kinds == "ddd");
@@ -200,7 +200,7 @@ TEST_F(TlsTest, LoginMechanism) {
                            {"AUTH", {say("334 VXNlcm5hbWU6\r\n")}},
                            {"other", {say("334 UGFzc3dvcmQ6\r\n"), say("235 welcome\r\n")}}},
                     {.tls = good_.get()});
-  EXPECT_EQ(kinds(attempt(login(peer.port(), "verify"))), "DDD");
+  EXPECT_EQ(kinds(attempt(login(peer.port(), config::TlsPolicy::verify))), "DDD");
   peer.stop();
   EXPECT_THAT(peer.session().commands,
               ::testing::IsSupersetOf({"AUTH LOGIN", "YWxpY2U=", "c2VjcmV0"}));

@@ -665,7 +665,7 @@ TEST_F(Scheduler, WithoutADomainNoSenderIsRewritten) {
 }
 
 TEST_F(FilteredScheduler, WaitMeansWait) {
-  config_.filter.when_down = "wait";
+  config_.filter.when_down = config::WhenDown::wait;
   config_.filter.tries_max = 3;
   fake_filter_.is_down = true;
   take(envelope_to({"ok@example.org"}));
@@ -714,7 +714,7 @@ TEST_F(FilteredScheduler, OwnMailBouncesAndWhatWasScannedAreNotScanned) {
 
 TEST_F(FilteredScheduler, DeletedOrHeldWhileItIsScanned) {
   fake_filter_.is_down = true;
-  config_.filter.when_down = "wait";
+  config_.filter.when_down = config::WhenDown::wait;
   const std::string first = take(envelope_to({"ok1@example.org"}));
   const std::string second = take(envelope_to({"ok2@example.org"}));
   server().settle();
@@ -732,7 +732,7 @@ TEST_F(FilteredScheduler, DeletedOrHeldWhileItIsScanned) {
 // The scan fails after the command came: it must not put the message back in line.
 TEST_F(FilteredScheduler, CommandsWhileAScanHangs) {
   fake_filter_.is_down = true;
-  config_.filter.when_down = "wait";
+  config_.filter.when_down = config::WhenDown::wait;
   net::Event gate(server().loop.executor());
   fake_filter_.gate = &gate;
   const std::string deleted = take(envelope_to({"ok1@example.org"}));

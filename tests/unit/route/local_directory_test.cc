@@ -44,7 +44,7 @@ struct DirectoryTest : testing::Test {
                 "closed.example error:Not from here\n"
                 "closed2.example error:\n"
                 "vip@partner.example smtp:[vip.partner.example]\n");
-    files.config().relay.tls = "encrypt";
+    files.config().relay.tls = config::TlsPolicy::encrypt;
     start();
   }
   void start() {
@@ -82,7 +82,7 @@ struct DirectoryTest : testing::Test {
     if (const auto* mx = std::get_if<MxPlan>(&**answer)) return "mx " + mx->domain;
     const auto& relay = std::get<RelayPlan>(**answer);
     return fmt::format("relay {}:{}{} {}:{} {}", relay.host, relay.port, relay.use_mx ? " mx" : "",
-                       relay.user, relay.password, relay.tls);
+                       relay.user, relay.password, to_string(relay.tls));
   }
 
   test::TableFiles files;

@@ -58,7 +58,7 @@ struct LooseTest : testing::Test {
 };
 
 TEST_F(LooseTest, AnyDomainForUsersOnly) {
-  files.config().route.any_domain = "users";
+  files.config().route.any_domain = config::AnyDomain::users;
   files.config().route.any_mailbox = true;
   start();
   const std::string denied = "554 5.7.1";
@@ -84,7 +84,7 @@ TEST_F(LooseTest, AnyDomainForUsersOnly) {
 }
 
 TEST_F(LooseTest, AnyDomainForAnyone) {
-  files.config().route.any_domain = "anyone";
+  files.config().route.any_domain = config::AnyDomain::anyone;
   start();
   EXPECT_EQ(recipient("x@any.where"), "550 5.1.1");  // a domain is not yet a mailbox
   files.config().route.any_mailbox = true;
@@ -95,7 +95,7 @@ TEST_F(LooseTest, AnyDomainForAnyone) {
 
 TEST_F(LooseTest, AStarInTransportMeansEveryOtherDomainLeaves) {
   files.write("transport", "* smtp:[relay.test]\n");
-  files.config().route.any_domain = "anyone";
+  files.config().route.any_domain = config::AnyDomain::anyone;
   files.config().route.any_mailbox = true;
   start();
   EXPECT_EQ(recipient("x@any.where"), "554 5.7.1");
@@ -113,7 +113,7 @@ TEST_F(LooseTest, NothingIsLooseByItself) {
 }
 
 TEST_F(LooseTest, ByTheLocalPartAlone) {
-  files.config().route.any_domain = "anyone";
+  files.config().route.any_domain = config::AnyDomain::anyone;
   files.config().route.by_local_part = true;
   start();
   EXPECT_EQ(recipient("Bob@any.where"), "Bob@home.test");

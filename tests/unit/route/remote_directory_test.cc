@@ -70,9 +70,13 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
                                           .use_mx = true,
                                           .user = "apikey",
                                           .password = odd,
-                                          .tls = "verify"});
-  const RelayPlan spare{
-      .host = "s", .port = 26, .use_mx = false, .user = "", .password = "", .tls = "may"};
+                                          .tls = config::TlsPolicy::verify});
+  const RelayPlan spare{.host = "s",
+                        .port = 26,
+                        .use_mx = false,
+                        .user = "",
+                        .password = "",
+                        .tls = config::TlsPolicy::may};
   fake.plans.emplace(
       "mx@x", MxPlan{"[192.0.2.1]", {std::get<RelayPlan>(*fake.plans.at("relay@x")), spare}});
   serve_fake();
@@ -111,7 +115,8 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   const auto relay = loop.run(remote.plan({"relay@x", "s@x"}));
   ASSERT_TRUE(relay && *relay);
   const auto& plan = std::get<RelayPlan>(**relay);
-  EXPECT_EQ(fmt::format("{} {} {:d} {} {}", plan.host, plan.port, plan.use_mx, plan.user, plan.tls),
+  EXPECT_EQ(fmt::format("{} {} {:d} {} {}", plan.host, plan.port, plan.use_mx, plan.user,
+                        to_string(plan.tls)),
             "h 65535 1 apikey verify");
   EXPECT_EQ(plan.password, odd);
   const auto mx = loop.run(remote.plan({"mx@x", "s@x", odd}));
@@ -122,7 +127,7 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   ASSERT_EQ(spares.size(), 2U);
   EXPECT_EQ(spares[0].password, odd);
   EXPECT_EQ(fmt::format("{} {} {:d} '{}' '{}' {}", spares[1].host, spares[1].port, spares[1].use_mx,
-                        spares[1].user, spares[1].password, spares[1].tls),
+                        spares[1].user, spares[1].password, to_string(spares[1].tls)),
             "s 26 0 '' '' may");
   EXPECT_TRUE(plan.fallbacks.empty());
   const auto bounce = loop.run(remote.plan({"none@x", "s@x"}));

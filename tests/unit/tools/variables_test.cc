@@ -21,9 +21,9 @@ struct VariablesTest : testing::Test {
     (void)folder.write("relay-sasl", "# logins\n[h]:25 old:old\n[x]:1 a:b");
     config.server.default_domain = "home.test";
     config.server.profile = "test";
-    config.auth.any_user = "one-password";
+    config.auth.any_user = config::AnyUser::one_password;
     config.route.by_local_part = true;
-    config.auth.default_scheme = "SHA256-CRYPT";
+    config.auth.default_scheme = config::PasswordScheme::sha256_crypt;
   }
   std::string read(const std::string& name) const {
     return read_file(folder.path() / name)->value_or("none");
@@ -107,7 +107,7 @@ TEST_F(VariablesTest, TablesInPostgreSqlAreNotTheEnvironments) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::config);
   EXPECT_EQ(read("relay-sasl"), "# logins\n[h]:25 old:old\n[x]:1 a:b");
-  config.auth.users = "pgsql";
+  config.auth.users = config::UserSource::pgsql;
   config.maps.vusers = {"pgsql:vusers"};
   EXPECT_EQ(find_variable_faults(
                 config, {{"SMTP_USER", "s"}, {"IMAP_PASSWD", "p"}, {"IMAP_USER1_SECRET", "a"}})

@@ -119,8 +119,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   smtp::ServerSettings settings{.hostname = "mx.example.org"};
   settings.smtp.message_max = 2000;
   settings.smtp.line_max = 1000;
-  if (has('r')) settings.smtp.bare_line_feed = "reject";
-  if (has('e')) settings.smtp.replies = "exim";
+  if (has('r')) settings.smtp.bare_line_feed = config::BareLineFeed::reject;
+  if (has('e')) settings.smtp.replies = config::Replies::exim;
   if (has('s')) settings.protocol = smtp::Protocol::submission;
   if (has('l')) settings.protocol = smtp::Protocol::lmtp;
   settings.submission.require_tls = false;

@@ -19,7 +19,7 @@ TEST_P(Transcripts, InPieces) {
   if (transcript.has("message_max"))
     config.smtp.message_max = std::stoull(transcript.setting("message_max"));
   config.imap.line_max = std::stoul(transcript.setting("line_max", "65536"));
-  config.imap.separator = transcript.setting("separator", config.imap.separator);
+  if (transcript.setting("separator") == "/") config.imap.separator = config::Separator::slash;
   config.store.quota = std::stoull(transcript.setting("quota", "0"));
   config.store.quota_messages = std::stoull(transcript.setting("quota_messages", "0"));
   test::run_in_pieces(transcript, [&](std::size_t piece) {

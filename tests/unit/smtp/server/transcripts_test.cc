@@ -119,6 +119,11 @@ class KeepingSinks final : public SinkFactory {
 
 using Transcripts = test::TranscriptTest;
 
+template <class E>
+void take(const std::string& word, E& choice) {
+  if (!word.empty()) choice = config::find_choice<E>(word).value();
+}
+
 ServerSettings settings_of(const test::Transcript& transcript) {
   const auto setting = [&](const char* name) { return transcript.setting(name); };
   ServerSettings settings{.hostname = "mx.example.org"};
@@ -128,13 +133,12 @@ ServerSettings settings_of(const test::Transcript& transcript) {
   if (setting("internal") == "yes") settings.peers = Peers::roles;
   if (setting("plaintext_auth") == "yes") settings.plaintext_login = auth::PlaintextLogin::allowed;
   if (setting("auth_on_25") == "yes") settings.smtp.auth_on_25 = true;
-  if (const auto text = setting("check_from"); !text.empty()) settings.submission.check_from = text;
-  if (const auto text = setting("replies"); !text.empty()) settings.smtp.replies = text;
+  take(setting("check_from"), settings.submission.check_from);
+  take(setting("replies"), settings.smtp.replies);
   if (setting("require_auth") == "no") settings.submission.require_auth = false;
   if (const auto text = setting("message_max"); !text.empty())
     settings.smtp.message_max = std::stoull(text);
-  if (const auto text = setting("bare_line_feed"); !text.empty())
-    settings.smtp.bare_line_feed = text;
+  take(setting("bare_line_feed"), settings.smtp.bare_line_feed);
   if (const auto text = setting("line_max"); !text.empty())
     settings.smtp.line_max = std::stoull(text);
   if (const auto text = setting("messages_max"); !text.empty())
