@@ -14,8 +14,8 @@ constexpr auto kLookupWait = 5s;
 
 net::Task<quota::Quota> RemoteQuota::quota_of(std::string account) {
   quota::Quota quota(settings_);
-  const auto answer = co_await lookup_.ask(net::Message("quota").add("account", account),
-                                           kLookupWait);
+  const auto answer =
+      co_await lookup_.ask(net::Message("quota").add("account", account), kLookupWait);
   if (answer && answer->verb == "ok") {
     if (known_.size() >= kKnownMax) known_.clear();
     known_[account] = answer->get("rules");
