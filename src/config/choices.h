@@ -1,5 +1,6 @@
-// The settings that are one of a few words, as the enums that they become when they are read: a word
-// that its setting does not have is refused there, and nobody can ask for one that does not exist.
+// The settings that are one of a few words, as the enums that they become when they are read: a
+// word that its setting does not have is refused there, and nobody can ask for one that does not
+// exist.
 #pragma once
 
 #include <array>

@@ -455,11 +455,11 @@ class KeywordsCrash : public ManyKeywords {
       told.may[subject].insert(after.begin(), after.end());
     }
   }
-  static void transfer(Process& run, Uid uid, Engine::Transfer how) {
+  static void transfer(Process& run, Uid uid, Transfer how) {
     const ViewPtr view = inbox(run);
     if (!view) return;
-    (void)run.task(how == Engine::Transfer::move ? view->mailbox().move({uid}, "Work")
-                                                 : view->mailbox().copy({uid}, "Work"));
+    (void)run.task(how == Transfer::move ? view->mailbox().move({uid}, "Work")
+                                         : view->mailbox().copy({uid}, "Work"));
   }
 
   void SetUp() override {
@@ -482,8 +482,8 @@ class KeywordsCrash : public ManyKeywords {
     change(run, told, "c", 3, FlagMode::add, {"k89", "n0", "n1"});  // now names go
     change(run, told, "c", 3, FlagMode::replace, {"k27"});
     deliver(run, told, "d", {"k33", "n2", "n3"});
-    transfer(run, 1, Engine::Transfer::move);
-    transfer(run, 4, Engine::Transfer::copy);
+    transfer(run, 1, Transfer::move);
+    transfer(run, 4, Transfer::copy);
   }
   static void expect_kept(const Path& mail, const Told& told, const std::string& boot, int at) {
     SCOPED_TRACE("at operation " + std::to_string(at));
