@@ -33,11 +33,11 @@ inline void run_login_transcript(const std::filesystem::path& file, auth::Authen
                                        .authenticator = logins,
                                        .placement = placement,
                                        .tls = transcript.has("without_tls") ? nullptr : tls.get()};
-    const TranscriptServer server{.clock = clock, .serve = [&](char, std::shared_ptr<Wire> wire) {
-                                    if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
-                                    return serve(std::make_unique<MemoryStream>(std::move(wire)),
-                                                 settings, services);
-                                  }};
+    const TranscriptServer server{
+        .clock = clock, .serve = [&](char, std::shared_ptr<MemoryWire> wire) {
+          if (transcript.has("tls")) wire->tls = MemoryStream::kTls;
+          return serve(std::make_unique<MemoryStream>(std::move(wire)), settings, services);
+        }};
     return run_transcript(context, scope, transcript, server, piece);
   });
 }

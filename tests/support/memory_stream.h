@@ -13,8 +13,8 @@
 namespace posthorn::test {
 
 // The wire between the two sides; the test holds one end.
-struct Wire {
-  explicit Wire(const net::Executor& executor) : news(executor) {}
+struct MemoryWire {
+  explicit MemoryWire(const net::Executor& executor) : news(executor) {}
 
   std::string to_server, from_server;
   std::size_t piece = std::numeric_limits<std::size_t>::max();
@@ -37,10 +37,10 @@ struct Wire {
 
 class MemoryStream final : public net::Stream {
  public:
-  // What a Wire whose connection begins inside TLS holds.
+  // What a MemoryWire whose connection begins inside TLS holds.
   static inline const net::TlsInfo kTls{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
 
-  explicit MemoryStream(std::shared_ptr<Wire> wire, std::string address = "192.0.2.7")
+  explicit MemoryStream(std::shared_ptr<MemoryWire> wire, std::string address = "192.0.2.7")
       : wire_(std::move(wire)) {
     peer_.address = std::move(address);
     peer_.port = 40'000;
@@ -104,7 +104,7 @@ class MemoryStream final : public net::Stream {
     }
   }
 
-  std::shared_ptr<Wire> wire_;
+  std::shared_ptr<MemoryWire> wire_;
   net::Peer peer_, local_;
 };
 

@@ -57,7 +57,7 @@ std::string run_session_transcript(const SessionDialog& dialog, std::size_t piec
   const TranscriptServer server{
       .clock = clock,
       .serve =
-          [&](char session, std::shared_ptr<Wire> wire) {
+          [&](char session, std::shared_ptr<MemoryWire> wire) {
             const auth::HandOver what{.token = transcript.setting("token", "good"),
                                       .session = std::string("SESSION") + session,
                                       .service = transcript.setting("service", dialog.service),

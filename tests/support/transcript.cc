@@ -141,11 +141,11 @@ class Run {
     return {};
   }
 
-  Wire& wire() {
+  MemoryWire& wire() {
     auto& wire = wires_[session_];
     if (!wire) {
       if (wires_.size() == 1) idle_ = scope_.running();
-      wire = std::make_shared<Wire>(context_.get_executor());
+      wire = std::make_shared<MemoryWire>(context_.get_executor());
       wire->piece = piece_;
       wire->clock = &server_.clock;
       scope_.spawn(server_.serve(session_, wire));
@@ -155,7 +155,7 @@ class Run {
 
   // The server's next line, without CRLF; nullopt: none came.
   std::optional<std::string> next_line() {
-    Wire& from = wire();
+    MemoryWire& from = wire();
     run_until(
         [&] { return from.from_server.find("\r\n") != std::string::npos || from.server_closed; });
     const std::size_t end = from.from_server.find("\r\n");
@@ -195,7 +195,7 @@ class Run {
       return server_.check(
           name, space == std::string::npos ? std::string{} : line.text.substr(space + 1));
     }
-    Wire& to = wire();
+    MemoryWire& to = wire();
     if (line.kind == "C") to.send(line.text + "\r\n");
     if (line.kind == "R") to.send(line.text);
     if (line.kind == "CLOSE") to.close();
@@ -208,7 +208,7 @@ class Run {
   }
 
   std::string expect_end() {
-    Wire& from = wire();
+    MemoryWire& from = wire();
     if (!run_until([&] { return from.server_closed; })) return "the server has not closed";
     while (true) {
       const auto line = next_line();
@@ -245,7 +245,7 @@ class Run {
   const TranscriptServer& server_;
   std::size_t piece_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  std::map<char, std::shared_ptr<Wire>> wires_;
+  std::map<char, std::shared_ptr<MemoryWire>> wires_;
   char session_ = 'A';
   std::size_t idle_ = 0;  // what ran in the scope before any session
   std::vector<std::string> maybe_;

@@ -57,7 +57,7 @@ struct TranscriptServer {
   JumpingClock& clock;  // of the scope that the server runs in
   // Serves one connection; called when session 'A' or 'B' first speaks or listens. It may put bytes
   // onto the wire before anything else (a hand-over's first line).
-  std::function<net::Awaitable<void>(char session, std::shared_ptr<Wire> wire)> serve;
+  std::function<net::Awaitable<void>(char session, std::shared_ptr<MemoryWire> wire)> serve;
   // Checks a "= name value" line; the text of what is wrong, or nothing. Without it there are no
   // such lines.
   std::function<std::string(const std::string& name, const std::string& value)> check = {};

@@ -11,7 +11,7 @@ namespace posthorn::tap {
 namespace {
 
 net::StreamPtr make_stream(test::TestLoop& loop) {
-  return std::make_unique<test::MemoryStream>(std::make_shared<test::Wire>(loop.executor()));
+  return std::make_unique<test::MemoryStream>(std::make_shared<test::MemoryWire>(loop.executor()));
 }
 
 TEST(Hub, AnUnwatchedConnectionHoldsNoDialog) {

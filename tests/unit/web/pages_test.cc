@@ -50,7 +50,7 @@ class PagesTest : public ::testing::Test {
 
   // A whole connection: what the client sends, in pieces, and all that comes back.
   std::string talk(const std::string& bytes, std::size_t piece, ServerSettings settings = {}) {
-    auto wire = std::make_shared<test::Wire>(loop_.executor());
+    auto wire = std::make_shared<test::MemoryWire>(loop_.executor());
     wire->piece = piece;
     wire->send(bytes);
     if (client_leaves_) wire->close();

@@ -38,7 +38,7 @@ std::string talk(const Path& mail, std::string_view said, std::size_t piece) {
   auth::Admission admission(redeemer, "imap", 20);
   const imap::ServerServices services{
       .scope = scope, .pool = pool, .accounts = accounts, .admission = admission, .config = config};
-  const auto wire = std::make_shared<test::Wire>(context.get_executor());
+  const auto wire = std::make_shared<test::MemoryWire>(context.get_executor());
   wire->piece = piece;
   wire->to_server = auth::format_hand_over({.token = "good",
                                             .session = "SESSIONA",

@@ -134,7 +134,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::FixedLogins logins({"smtp", "submission"}, "secret");
   const smtp::ServerServices services{
       .scope = scope, .sinks = sinks, .directory = &directory, .authenticator = &logins};
-  const auto wire = std::make_shared<test::Wire>(context.get_executor());
+  const auto wire = std::make_shared<test::MemoryWire>(context.get_executor());
   // An address of this machine: strangers who guess wait a second for each.
   scope.spawn(smtp::serve(std::make_unique<test::MemoryStream>(wire), settings, services));
   context.run_for(std::chrono::milliseconds(2));  // it listens for who talks first

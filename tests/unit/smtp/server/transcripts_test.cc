@@ -223,7 +223,7 @@ TEST_P(Transcripts, InPieces) {
     const test::TranscriptServer server{
         .clock = clock,
         .serve =
-            [&](char, std::shared_ptr<test::Wire> wire) {
+            [&](char, std::shared_ptr<test::MemoryWire> wire) {
               if (transcript.has("tls")) wire->tls = test::MemoryStream::kTls;
               return serve(std::make_unique<test::MemoryStream>(std::move(wire)), settings,
                            services);
