@@ -1,8 +1,6 @@
 // Proves the table of the server's sockets (each has one name, one role that listens and at most
 // one that may connect) and that sockets which a service manager hands over are taken by their
 // names, all of them or none.
-#include "process/sockets.h"
-
 #include <array>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "process/sockets.h"
 
 namespace posthorn::process {
 namespace {
