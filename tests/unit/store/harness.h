@@ -30,7 +30,7 @@ class Process {
   explicit Process(const Path& mail, Disk& disk = Disk::real(),
                    const Clock& clock = Clock::system(), std::string boot_id = "boot-1",
                    const std::function<void(Accounts::Options&)>& adapt = {})
-      : scope_(io_.get_executor()), pool_(4) {
+      : scope_(io_.get_executor(), clock), pool_(4) {
     Accounts::Options options;
     options.mail = mail;
     options.hostname = "mx.example.org";
