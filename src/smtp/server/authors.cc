@@ -1,8 +1,8 @@
 // Who a submitted message says it is from (RFC 5322 section 3.6.2): what stands in From is what
 // people read, so a user who may not send as an address may not write as it either. With
-// submission.check_from = config::CheckFrom::sender such a message gets a Sender field that names
-// its user, in place of one it brought; with "reject" it is refused. Could not ask means try again,
-// as everywhere.
+// submission.check_from = "sender" such a message gets a Sender field that names its user, in
+// place of one it brought; with "reject" it is refused. Could not ask means try again, as
+// everywhere.
 #include "message/address.h"
 #include "message/idna.h"
 #include "smtp/server/session_impl.h"
