@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "auth/user_file.h"
+#include "base/assert.h"
 #include "maps/table_set.h"
 #include "maps/text_lines.h"
 
@@ -48,6 +49,7 @@ Result<const std::string*> EditedText::text() {
 }
 
 void EditedText::set(std::string text, std::size_t turn) {
+  ASSERT(is_read_);
   if (turn_ == 0) turn_ = turn;
   text_ = std::move(text);
 }

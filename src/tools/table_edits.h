@@ -20,6 +20,7 @@ class EditedText {
   const Path& path() const { return path_; }
   // As it would be. Empty where there is no file.
   Result<const std::string*> text();
+  // Of a text that was read: what is to be checked against a change of somebody else's.
   void set(std::string text, std::size_t turn);
   bool is_changed() const { return turn_ != 0; }
   std::size_t turn() const { return turn_; }
