@@ -1,6 +1,5 @@
 #include "process/generation.h"
 
-#include <asio/io_context.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -9,6 +8,7 @@
 #include "base/events.h"
 #include "base/ids.h"
 #include "net/line_channel.h"
+#include "net/own_loop.h"
 #include "process/instance.h"
 #include "process/report.h"
 
@@ -100,14 +100,14 @@ net::Awaitable<void> ask_one(net::LineChannel* channel, net::Message request,
 // All at once.
 void ask_all(const config::Config& config, std::vector<Asked>& all, const net::Message& request,
              std::chrono::milliseconds limit) {
-  asio::io_context context(1);
-  net::Scope scope(context.get_executor(), Clock::system());
+  net::OwnLoop loop;
   std::vector<std::unique_ptr<net::LineChannel>> channels;
   for (Asked& asked : all) {
-    channels.push_back(std::make_unique<net::LineChannel>(scope, run_socket(config, asked.socket)));
-    scope.spawn(ask_one(channels.back().get(), request, limit, &asked));
+    channels.push_back(
+        std::make_unique<net::LineChannel>(loop.scope(), run_socket(config, asked.socket)));
+    loop.scope().spawn(ask_one(channels.back().get(), request, limit, &asked));
   }
-  context.run();
+  loop.run();
 }
 
 void take_findings(const net::Message& answer, config::Findings& findings) {

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 
 namespace posthorn::tools {
@@ -12,11 +13,6 @@ namespace {
 
 constexpr std::string_view kSocket = "lookup-control.sock";
 constexpr std::int64_t kTimeMax = 10LL * 365 * 86'400'000;
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 // "90s", "10m", "2h", "7d" in milliseconds.
 std::optional<std::int64_t> parse_time(std::string_view text) {

@@ -1,17 +1,17 @@
 #include "tools/control.h"
 
-#include <asio/io_context.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <thread>
 #include <unistd.h>
 
-#include "net/scope.h"
+#include "net/own_loop.h"
 #include "process/generation.h"
 #include "process/instance.h"
 #include "process/running.h"
 #include "process/sockets.h"
+#include "tools/complain.h"
 #include "tools/settings.h"
 
 namespace posthorn::tools {
@@ -19,15 +19,10 @@ namespace {
 
 constexpr auto kAnswerTimeout = 30s;
 
-net::Awaitable<void> ask_once(net::LineChannel* channel, net::Message request,
-                              Result<net::Message>* answer) {
-  *answer = co_await channel->ask(std::move(request), kAnswerTimeout);
+net::Task<net::Message> ask_once(net::LineChannel* channel, net::Message request) {
+  auto answer = co_await channel->ask(std::move(request), kAnswerTimeout);
   channel->close();
-}
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
+  co_return answer;
 }
 
 // True: there is a fault among them.
@@ -51,15 +46,9 @@ Result<net::Message> ask_server(const config::Config& config, std::string_view s
   if (!pid)
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
                                                config.paths.run.native()));
-  Result<net::Message> answer = fail(ErrorKind::closed, "no answer");
-  asio::io_context context(1);
-  {
-    net::Scope scope(context.get_executor(), Clock::system());
-    net::LineChannel channel(scope, process::run_socket(config, socket));
-    scope.spawn(ask_once(&channel, std::move(request), &answer));
-    context.run();
-  }
-  return answer;
+  net::OwnLoop loop;
+  net::LineChannel channel(loop.scope(), process::run_socket(config, socket));
+  return loop.run(ask_once(&channel, std::move(request)));
 }
 
 int stop_server(const config::Config& config) {

@@ -1,7 +1,6 @@
 #include "tools/dkim.h"
 
 #include <algorithm>
-#include <asio/io_context.hpp>
 #include <cerrno>
 #include <fmt/format.h>
 #include <grp.h>
@@ -10,21 +9,17 @@
 
 #include "deliver/dkim_key.h"
 #include "message/dkim.h"
+#include "net/own_loop.h"
 #include "net/resolver.h"
-#include "net/scope.h"
 #include "process/folders.h"
 #include "process/sandbox.h"
+#include "tools/complain.h"
 
 namespace posthorn::tools {
 namespace {
 
 using deliver::DkimKey;
 using deliver::DkimKeyFile;
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 std::string name_of(std::string_view selector, std::string_view domain) {
   return fmt::format("{}._domainkey.{}", selector, domain);
@@ -56,22 +51,11 @@ std::string find_record_fault(const std::vector<std::string>& records, const Dki
   return fault;
 }
 
-net::Awaitable<void> ask(net::Resolver* resolver, std::string name,
-                         Result<std::vector<std::string>>* answer) {
-  *answer = co_await resolver->txt(std::move(name), Clock::system().steady_now() + 30s);
-}
-
 Result<std::vector<std::string>> ask_txt(const config::Config& config, const std::string& name) {
-  Result<std::vector<std::string>> answer = fail(ErrorKind::temporary, "no answer");
-  asio::io_context context(1);
-  {
-    net::Scope scope(context.get_executor(), Clock::system());
-    TRY(const auto resolver,
-        net::Resolver::make(context.get_executor(), {.servers = config.relay.resolver}));
-    scope.spawn(ask(resolver.get(), name, &answer));
-    context.run();
-  }
-  return answer;
+  net::OwnLoop loop;
+  TRY(const auto resolver,
+      net::Resolver::make(loop.scope().executor(), {.servers = config.relay.resolver}));
+  return loop.run(resolver->txt(name, Clock::system().steady_now() + 30s));
 }
 
 Result<std::vector<DkimKeyFile>> keys_of(const config::Config& config, const std::string& domain) {

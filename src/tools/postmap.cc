@@ -7,16 +7,12 @@
 #include "maps/regexp_table.h"
 #include "message/mailbox_address.h"
 #include "process/instance.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 #include "tools/table_store.h"
 
 namespace posthorn::tools {
 namespace {
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 // The answer to each key asked for, or with "-" to each line of the input, as postmap -q prints it:
 // 1 when there was none. find: Result<std::optional<std::string>>(key in lower case).

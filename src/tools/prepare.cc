@@ -1,6 +1,5 @@
 #include "tools/prepare.h"
 
-#include <asio/io_context.hpp>
 #include <cerrno>
 #include <fmt/format.h>
 #include <set>
@@ -22,6 +21,7 @@
 #include "maps/table_set.h"
 #include "message/idna.h"
 #include "message/mailbox_address.h"
+#include "net/own_loop.h"
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "process/eyes.h"
@@ -185,9 +185,9 @@ config::Findings look_as_queue(const config::Config& config) {
   if (const Path& file = config.relay.trust_file; !file.empty())
     if (const auto anchor = net::read_trust_anchor(file); !anchor)
       fault("trust_file", anchor.error(), "name a PEM file of authorities, or empty the key");
-  asio::io_context context(1);
+  net::OwnLoop loop;
   if (const auto made =
-          net::Resolver::make(context.get_executor(), {.servers = config.relay.resolver});
+          net::Resolver::make(loop.scope().executor(), {.servers = config.relay.resolver});
       !made)
     fault("resolver", made.error(), "write addresses, as \"9.9.9.9:53, 127.0.0.1:53\"");
   for (const std::string& hop : config.relay.fallback)
@@ -234,25 +234,17 @@ void look_at_user_scripts(config::Findings& findings, const config::Config& conf
   }
 }
 
-net::Awaitable<void> try_connect(asio::io_context* context, net::Address address, Result<>* done) {
-  auto stream = co_await net::connect(context->get_executor(), std::move(address),
-                                      Clock::system().steady_now() + 3s);
-  *done = stream ? Result<>{} : std::unexpected(stream.error());
-}
-
 void look_at_spamd(config::Findings& findings, const config::Config& config) {
   if (config.filter.spamd.empty()) return;
   const auto address = net::parse_address(config.filter.spamd);
   if (!address) return;  // a fault of the settings
-  asio::io_context context(1);
-  net::Scope scope(context.get_executor(), Clock::system());
-  Result<> done = fail(ErrorKind::timeout, "no answer");
-  scope.spawn(try_connect(&context, *address, &done));
-  context.run();
-  if (done) return;
+  net::OwnLoop loop;
+  const auto stream =
+      loop.run(net::connect(loop.scope().executor(), *address, Clock::system().steady_now() + 3s));
+  if (stream) return;
   warn(findings, config::place_of(config, "filter", "spamd"),
        fmt::format(
-           "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, done.error().what,
+           "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, stream.error().what,
            config.filter.when_down == config::WhenDown::wait ? "mail waits"
                                                              : "mail is delivered unscanned"),
        "start spamd, or empty the key");

@@ -8,17 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/ascii.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 
 namespace posthorn::tools {
 namespace {
 
 constexpr std::string_view kSocket = "queue-control.sock";
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 bool is_number(std::string_view key) {
   return key == "size" || key == "tries" || key == "next";

@@ -1,7 +1,6 @@
 #include "tools/quota.h"
 
 #include <algorithm>
-#include <asio/io_context.hpp>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
@@ -9,35 +8,19 @@
 #include "base/ascii.h"
 #include "config/account_path.h"
 #include "config/quota.h"
-#include "message/mailbox_address.h"
-#include "net/account_channels.h"
-#include "process/folders.h"
-#include "process/instance.h"
-#include "process/sandbox.h"
-#include "process/sockets.h"
-#include "store/room.h"
+#include "tools/account_name.h"
+#include "tools/complain.h"
 #include "tools/control.h"
+#include "tools/store_desk.h"
 #include "tools/table_store.h"
 
 namespace posthorn::tools {
 namespace {
 
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
-
-std::string complete(const config::Config& config, std::string_view name) {
-  std::string address = message::to_lower(name);
-  if (address.find('@') == std::string::npos && !config.server.default_domain.empty())
-    address += "@" + config.server.default_domain;
-  return address;
-}
-
 // The name under which the account stands among the users.
 Result<std::string> find_user(const config::Config& config, TableStore& users,
                               const std::string& given) {
-  const std::string address = complete(config, given);
+  const std::string address = complete_account_name(config, given);
   std::vector<std::string> names = {address};
   const std::size_t at = address.rfind('@');
   if (at != std::string::npos && address.substr(at + 1) == config.server.default_domain)
@@ -83,20 +66,18 @@ struct Row {
   quota::Usage used;
 };
 
-using Ask = std::function<net::Task<net::Message>(const Row& row)>;
-
-net::Message question(const Row& row) {
-  return net::Message("room").add("account", row.account).add("rules", row.rules);
-}
-
-net::Task<> fill(const config::Config* config, std::vector<Row>* rows, const Ask* ask) {
+// What each account holds, as the store says.
+net::Task<> fill(const config::Config* config, std::vector<Row>* rows, StoreDesk* desk) {
   for (Row& row : *rows) {
     // To ask makes the account's folder; nobody's is made by looking.
     CO_TRY(const Path path,
            config::account_path(config->paths.mail, config->store.location, row.account));
     std::error_code error;
     if (!std::filesystem::exists(path, error) && !error) continue;
-    CO_TRY(const auto answer, co_await (*ask)(row));
+    CO_TRY(const auto answer,
+           co_await desk->ask(
+               row.account,
+               net::Message("room").add("account", row.account).add("rules", row.rules), 60s));
     if (answer.verb != "ok" && answer.verb != "full")
       co_return fail(ErrorKind::temporary, fmt::format("{}: {}", row.account, answer.get("error")));
     const auto number = [&](std::string_view key) {
@@ -105,51 +86,6 @@ net::Task<> fill(const config::Config* config, std::vector<Row>* rows, const Ask
     row.used = {.bytes = number("bytes"), .messages = number("messages")};
   }
   co_return Result<>{};
-}
-
-net::Awaitable<void> fill_there(const config::Config* config, std::vector<Row>* rows,
-                                net::AccountChannels* stores, Result<>* done) {
-  const Ask ask = [stores](const Row& row) { return stores->ask(row.account, question(row), 60s); };
-  *done = co_await fill(config, rows, &ask);
-  stores->close();
-}
-
-net::Awaitable<void> fill_here(const config::Config* config, std::vector<Row>* rows,
-                               store::Accounts* accounts, Result<>* done) {
-  const Ask ask = [accounts](const Row& row) {
-    return store::answer_room(*accounts, question(row));
-  };
-  *done = co_await fill(config, rows, &ask);
-  co_await accounts->close();
-}
-
-Result<> look_there(const config::Config& config, std::vector<Row>& rows) {
-  asio::io_context context(1);
-  net::Scope scope(context.get_executor(), Clock::system());
-  const process::LocalPlacement placement(config);
-  net::AccountChannels stores(scope, placement, net::AccountService::control);
-  Result<> done;
-  scope.spawn(fill_there(&config, &rows, &stores, &done));
-  context.run();
-  return done;
-}
-
-// No server: this process is the store.
-Result<> look_here(const config::Config& config, std::vector<Row>& rows) {
-  TRY_OK(process::become(config.users.store));
-  asio::io_context context(1);
-  net::BlockingPool pool(1);
-  Result<> done;
-  {
-    net::Scope scope(context.get_executor(), Clock::system());
-    store::Accounts accounts(
-        scope, pool,
-        {.store = config.store, .mail = config.paths.mail, .hostname = config.server.hostname});
-    scope.spawn(fill_here(&config, &rows, &accounts, &done));
-    context.run();
-  }
-  pool.join();
-  return done;
 }
 
 std::string shown(std::uint64_t bytes) {
@@ -197,7 +133,7 @@ Result<std::vector<Row>> read_rows(const config::Config& config, const QuotaOpti
   const std::map<std::string, std::string> rules(listed.begin(), listed.end());
   std::vector<Row> rows;
   for (const std::string& name : names) {
-    Row row{.account = complete(config, name), .rules = {}, .quota = {}, .used = {}};
+    Row row{.account = complete_account_name(config, name), .rules = {}, .quota = {}, .used = {}};
     if (const auto found = rules.find(name); found != rules.end()) row.rules = found->second;
     row.quota = quota::Quota(config.store);
     row.quota.add_all(row.rules);
@@ -223,7 +159,8 @@ int set_quota(const config::Config& config, const QuotaOptions& options) {
       TRY_OK(quotas->set(name, rules));
     }
     TRY_OK(stores.commit());
-    fmt::print("{}: {}\n", complete(config, name), rules.empty() ? "the default" : rules);
+    fmt::print("{}: {}\n", complete_account_name(config, name),
+               rules.empty() ? "the default" : rules);
     if (!config.store.quotas) fmt::print("store.quotas is false: no limit counts\n");
     return {};
   };
@@ -235,11 +172,9 @@ int set_quota(const config::Config& config, const QuotaOptions& options) {
 int list_quotas(const config::Config& config, const QuotaOptions& options) {
   auto rows = read_rows(config, options);
   if (!rows) return complain(rows.error().what);
-  if (const auto made = process::prepare_folders(config); !made) return complain(made.error().what);
-  const auto lock = process::take_instance_lock(config);
-  log::start({.level = log::Level::error, .role = "tool", .file = "/dev/stderr"});
-  const auto looked = lock ? look_here(config, *rows) : look_there(config, *rows);
-  if (!looked) return complain(looked.error().what);
+  const auto filled =
+      work_at_store(config, [&](StoreDesk& desk) { return fill(&config, &*rows, &desk); });
+  if (!filled) return complain(filled.error().what);
   print(*rows);
   return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/io_context.hpp>
 #include <cstring>
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,7 +13,7 @@
 
 #include "message/local_mail.h"
 #include "message/mailbox_address.h"
-#include "net/scope.h"
+#include "net/own_loop.h"
 #include "net/timer.h"
 #include "process/sockets.h"
 #include "smtp/client/client.h"
@@ -235,21 +234,13 @@ class Submitter {
   explicit Submitter(Submission submission) : submission_(std::move(submission)) {}
 
   int run() {
-    asio::io_context context(1);
-    {
-      net::Scope scope(context.get_executor(), Clock::system());
-      scope.spawn(work(this, context.get_executor()));
-      context.run();
-    }
+    net::OwnLoop loop;
+    const auto done = loop.run(submit(loop.scope().executor()));
+    if (!done) status_ = complain(EX_TEMPFAIL, done.error().what + "; try again later");
     return status_;
   }
 
  private:
-  static net::Awaitable<void> work(Submitter* self, net::Executor executor) {
-    const auto done = co_await self->submit(std::move(executor));
-    if (!done) self->status_ = complain(EX_TEMPFAIL, done.error().what + "; try again later");
-  }
-
   void note(std::string_view what, const smtp::Reply& reply) {
     if (!reply.is_positive()) {
       status_ = std::max(status_, status_of(reply));

@@ -10,6 +10,7 @@
 #include "process/generation.h"
 #include "process/instance.h"
 #include "process/running.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 
 namespace posthorn::tools {
@@ -18,11 +19,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kEndsAt = "it ends at ";  // as edge says of a certificate
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 // "2026-11-21T04:26:46.123Z"
 std::int64_t seconds_until(const std::string& time) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "maps/migrations.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 #include "tools/table_store.h"
 
@@ -11,11 +12,6 @@ namespace posthorn::tools {
 namespace {
 
 using maps::Question;
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 Backend backend_named(const std::string& name) {
   return name == "pgsql" ? Backend::pgsql : Backend::text;

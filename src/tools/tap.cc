@@ -10,19 +10,15 @@
 #include <unistd.h>
 #include <vector>
 
-#include "message/mailbox_address.h"
 #include "net/line_channel.h"
 #include "process/instance.h"
 #include "process/sockets.h"
+#include "tools/account_name.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 
 namespace posthorn::tools {
 namespace {
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 Result<File> connect_to(const Path& path) {
   File socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -87,12 +83,7 @@ int run_tap(const config::Config& config, const TapOptions& options) {
   const auto running = process::find_instance(config);
   if (!running || !*running) return complain("the server is not running");
   net::Message watch("watch");
-  if (!options.user.empty()) {
-    std::string user = message::to_lower(options.user);
-    if (user.find('@') == std::string::npos && !config.server.default_domain.empty())
-      user += "@" + config.server.default_domain;
-    watch.add("user", user);
-  }
+  if (!options.user.empty()) watch.add("user", complete_account_name(config, options.user));
   if (!options.session.empty()) watch.add("session", options.session);
   if (options.with_bodies) watch.add("bodies", "1");
   std::vector<Path> places = {config.paths.run / "tap-queue.sock"};

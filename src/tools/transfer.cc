@@ -1,6 +1,5 @@
 #include "tools/transfer.h"
 
-#include <asio/io_context.hpp>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
@@ -13,101 +12,23 @@
 #include "base/ids.h"
 #include "config/account_path.h"
 #include "maps/table.h"
-#include "message/mailbox_address.h"
-#include "net/account_channels.h"
-#include "process/folders.h"
-#include "process/instance.h"
 #include "process/sandbox.h"
-#include "process/sockets.h"
 #include "store/mailbox_name.h"
 #include "store/maildir.h"
+#include "tools/account_name.h"
+#include "tools/complain.h"
 #include "tools/progress.h"
+#include "tools/store_desk.h"
 #include "tools/transfer_work.h"
 
 namespace posthorn::tools {
 namespace {
 
-int complain(int status, std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return status;
-}
-
 // What the work needs of the world: the account's desk, and where its files lie.
 using Work = std::function<net::Task<std::size_t>(Desk desk)>;
 
-struct Run {
-  const config::Config& config;
-  std::string user;
-  Work work;
-  Result<std::size_t> result = fail(ErrorKind::temporary, "nothing was done");
-};
-
-net::Task<net::Message> ask_here(store::TransferDesk* desk, net::Message request) {
-  co_return co_await desk->answer(std::move(request));
-}
-
-net::Task<net::Message> ask_there(net::AccountChannels* stores, const std::string* account,
-                                  net::Message request) {
-  // A commit of very many messages takes its time.
-  return stores->ask(*account, std::move(request), 30min);
-}
-
-// No server: this process is the store.
-net::Awaitable<void> work_here(store::Accounts* accounts, Run* run) {
-  {
-    store::TransferDesk desk(*accounts);
-    const Desk ask([&desk](net::Message request) { return ask_here(&desk, std::move(request)); });
-    const auto opened = co_await ask(net::Message("open").add("user", run->user));
-    run->result = opened ? co_await run->work(ask) : std::unexpected(opened.error());
-    co_await desk.clear();
-  }
-  co_await accounts->close();
-}
-
-// The connection is made as the account that called us, the work is done as the store's.
-net::Awaitable<void> work_there(net::AccountChannels* stores, Run* run) {
-  const Desk ask([stores, run](net::Message request) {
-    return ask_there(stores, &run->user, std::move(request));
-  });
-  const auto opened = co_await ask(net::Message("open").add("user", run->user));
-  if (!opened) {
-    run->result = std::unexpected(opened.error());
-  } else if (const auto changed = process::become(run->config.users.store); !changed) {
-    run->result = std::unexpected(changed.error());
-  } else {
-    run->result = co_await run->work(ask);
-  }
-  stores->close();
-}
-
-void run_here(Run& run) {
-  asio::io_context context(1);
-  net::BlockingPool pool(1);
-  {
-    net::Scope scope(context.get_executor(), Clock::system());
-    store::Accounts accounts(scope, pool,
-                             {.store = run.config.store,
-                              .mail = run.config.paths.mail,
-                              .hostname = run.config.server.hostname});
-    scope.spawn(work_here(&accounts, &run));
-    context.run();
-  }
-  pool.join();
-}
-
-void run_there(Run& run) {
-  asio::io_context context(1);
-  net::Scope scope(context.get_executor(), Clock::system());
-  const process::LocalPlacement placement(run.config);
-  net::AccountChannels stores(scope, placement, net::AccountService::control);
-  scope.spawn(work_there(&stores, &run));
-  context.run();
-}
-
 Result<std::string> find_account_name(const config::Config& config, std::string_view given) {
-  std::string user = message::to_lower(given);
-  if (user.find('@') == std::string::npos && !config.server.default_domain.empty())
-    user += "@" + config.server.default_domain;
+  std::string user = complete_account_name(config, given);
   if (config.maps.mailboxes != std::vector<std::string>{"text:mailboxes"}) return user;
   const Path path = config.paths.maps / "mailboxes";
   TRY(const auto text, read_file(path));
@@ -115,6 +36,19 @@ Result<std::string> find_account_name(const config::Config& config, std::string_
   if (std::ranges::find(file.entries, user, &maps::Entry::key) == file.entries.end())
     return fail(ErrorKind::permanent, fmt::format("{} has no mailbox ({})", user, path.native()));
   return user;
+}
+
+// The account is asked for as whoever called us, its files are touched as the store.
+net::Task<> work_at(StoreDesk* desk, const std::string* user, const Work* work,
+                    std::size_t* count) {
+  const Desk ask([desk, user](net::Message request) {
+    // A commit of very many messages takes its time.
+    return desk->ask(*user, std::move(request), 30min);
+  });
+  CO_TRY_OK(co_await ask(net::Message("open").add("user", *user)));
+  CO_TRY_OK(desk->become_store());
+  CO_TRY(*count, co_await (*work)(ask));
+  co_return Result<>{};
 }
 
 // One command: the account, the input or output, then the work as the store's account.
@@ -125,34 +59,24 @@ class Transfer {
 
   int check() {
     const auto user = find_account_name(config_, options_.user);
-    if (!user) return complain(1, user.error().what);
+    if (!user) return complain(user.error().what);
     user_ = *user;
     const std::string folder = options_.folder.empty() ? "INBOX" : options_.folder;
     const auto checked = store::check_mailbox_name(folder);
-    if (!checked) return complain(EX_USAGE, fmt::format("\"{}\" is no folder's name", folder));
+    if (!checked) return complain(fmt::format("\"{}\" is no folder's name", folder), EX_USAGE);
     folder_ = *checked;
     return 0;
   }
 
   int run(const Work& work) {
-    if (const auto made = process::prepare_folders(config_); !made)
-      return complain(1, made.error().what);
-    auto lock = process::take_instance_lock(config_);
-    // Standard output may be the mail's.
-    log::start({.level = log::Level::error, .role = "tool", .file = "/dev/stderr"});
-    Run run{.config = config_, .user = user_, .work = work};
-    if (!lock) {
-      run_there(run);
-    } else if (const auto changed = process::become(config_.users.store); !changed) {
-      run.result = std::unexpected(changed.error());
-    } else {
-      run_here(run);
-    }
+    std::size_t count = 0;
+    const auto done = work_at_store(
+        config_, [&](StoreDesk& desk) { return work_at(&desk, &user_, &work, &count); });
     progress().end();
-    if (!run.result)
-      return complain(run.result.error().kind == ErrorKind::temporary ? EX_TEMPFAIL : 1,
-                      run.result.error().what);
-    fmt::print(stderr, "{} message{}\n", *run.result, *run.result == 1 ? "" : "s");
+    if (!done)
+      return complain(done.error().what,
+                      done.error().kind == ErrorKind::temporary ? EX_TEMPFAIL : 1);
+    fmt::print(stderr, "{} message{}\n", count, count == 1 ? "" : "s");
     return 0;
   }
   const std::string& folder() const { return folder_; }
@@ -187,7 +111,7 @@ class Output {
 
   int run(const std::function<int()>& work) {
     child_ = ::fork();
-    if (child_ < 0) return complain(EX_OSERR, "no process can be made");
+    if (child_ < 0) return complain("no process can be made", EX_OSERR);
     if (child_ == 0) {
       const int status = work();
       std::fflush(nullptr);
@@ -201,7 +125,7 @@ class Output {
     const auto done = code == 0 ? put_in_place() : Result<>{};
     std::error_code ignored;
     std::filesystem::remove_all(partial_, ignored);
-    return done ? code : complain(1, done.error().what);
+    return done ? code : complain(done.error().what);
   }
 
  private:
@@ -250,12 +174,12 @@ int import_mail(const config::Config& config, const TransferOptions& options) {
   if (options.format == MailFormat::maildir) {
     const auto info = find_file_info(options.place / "cur");
     if (!info || !*info || !(*info)->is_folder())
-      return complain(1, options.place.native() + " is no maildir");
+      return complain(options.place.native() + " is no maildir");
     return transfer.run(
         [&](const Desk& desk) { return import_maildir(desk, options.place, transfer.folder()); });
   }
   const auto input = open_outside(options.place, O_RDONLY, STDIN_FILENO);
-  if (!input) return complain(1, input.error().what);
+  if (!input) return complain(input.error().what);
   return transfer.run(
       [&](const Desk& desk) { return import_mbox(desk, *input, transfer.folder()); });
 }
@@ -275,12 +199,12 @@ int export_mail(const config::Config& config, const TransferOptions& options) {
   std::error_code error;
   const bool is_maildir = options.format == MailFormat::maildir;
   if (is_maildir && !options.folder.empty())
-    return complain(EX_USAGE, "a maildir is exported whole; --folder is for mbox");
+    return complain("a maildir is exported whole; --folder is for mbox", EX_USAGE);
   if (is_maildir || (options.folder.empty() && std::filesystem::is_directory(place, error))) {
     if (const auto made = make_partial(config, place, output.partial()); !made)
-      return complain(1, made.error().what);
+      return complain(made.error().what);
     const auto account = transfer.account_path();
-    if (!account) return complain(1, account.error().what);
+    if (!account) return complain(account.error().what);
     return output.run([&] {
       return transfer.run([&](const Desk& desk) {
         return is_maildir ? export_maildir(desk, *account, output.partial())
@@ -288,9 +212,9 @@ int export_mail(const config::Config& config, const TransferOptions& options) {
       });
     });
   }
-  if (std::filesystem::exists(place, error)) return complain(1, place.native() + " is there");
+  if (std::filesystem::exists(place, error)) return complain(place.native() + " is there");
   const auto file = open_outside(output.partial(), O_WRONLY | O_CREAT | O_EXCL, STDOUT_FILENO);
-  if (!file) return complain(1, file.error().what);
+  if (!file) return complain(file.error().what);
   return output.run([&] {
     return transfer.run([&](const Desk& desk) {
       return options.folder.empty() ? export_one_mbox(desk, *file, transfer.folder())

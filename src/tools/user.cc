@@ -10,17 +10,13 @@
 #include "config/account_path.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
+#include "tools/complain.h"
 #include "tools/control.h"
 #include "tools/references.h"
 #include "tools/table_store.h"
 
 namespace posthorn::tools {
 namespace {
-
-int complain(std::string_view what) {
-  fmt::print(stderr, "posthorn: {}\n", what);
-  return 1;
-}
 
 // The line ends at LF or CR LF, whichever program wrote it: a CR is nobody's password's end.
 std::string read_line() {

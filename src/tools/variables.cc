@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
+#include "tools/account_name.h"
 #include "tools/table_store.h"
 
 namespace posthorn::tools {
@@ -92,20 +93,13 @@ Result<> set_user(const Path& path, const std::string& user, const std::string& 
   return file.save();
 }
 
-std::string at_home(const config::Config& config, const std::string& name) {
-  const std::string user = message::to_lower(name);
-  return user.find('@') != std::string::npos || config.server.default_domain.empty()
-             ? user
-             : user + "@" + config.server.default_domain;
-}
-
 Result<> apply_test_accounts(const config::Config& config, const config::Variables& variables) {
   const std::string smtp_user = value_of(variables, "SMTP_USER");
   const std::string smtp_password = value_of(variables, "SMTP_PASSWD");
   const std::string scheme(to_string(config.auth.default_scheme));
   if (!smtp_user.empty() && !smtp_password.empty())
     TRY_OK(set_user(config.paths.smtp_users.empty() ? config.paths.users : config.paths.smtp_users,
-                    at_home(config, smtp_user), smtp_password, scheme));
+                    complete_account_name(config, smtp_user), smtp_password, scheme));
   const std::string password = value_of(variables, "IMAP_PASSWD");
   if (password.empty()) return {};
   if (config.auth.any_user == config::AnyUser::one_password)
@@ -113,7 +107,7 @@ Result<> apply_test_accounts(const config::Config& config, const config::Variabl
   for (const std::string_view name : {"IMAP_USER1", "IMAP_USER2"}) {
     const std::string user = value_of(variables, name);
     if (user.empty()) continue;
-    const std::string address = at_home(config, user);
+    const std::string address = complete_account_name(config, user);
     const auto parsed = message::parse_mailbox_address(address);
     if (!parsed || parsed->domain.empty())
       return fail(ErrorKind::config, fmt::format("{}: \"{}\" is no user name", name, user));
