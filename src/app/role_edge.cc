@@ -38,16 +38,7 @@ class Edge final : public process::Role {
         names_(scope_, process::run_socket(setup_.config, "queue-edge.names.sock")),
         hub_(scope_),
         sinks_(scope_, setup_.config, "queue-edge.lmtp.sock", &hub_),
-        limits_(
-            {.connections_max = setup_.config.limits.connections_max,
-             .per_service_max = setup_.config.limits.connections_per_service_max,
-             .per_address_max = setup_.config.limits.connections_per_address_max,
-             .per_minute_max = setup_.config.limits.connections_per_minute_max,
-             .per_ipv4_24_max = setup_.config.limits.connections_per_ipv4_24_max,
-             .per_ipv6_56_max = setup_.config.limits.connections_per_ipv6_56_max,
-             .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
-             .loopback_exempt = false,  // it stands in the list, or does not
-             .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {}
+        limits_(limits()) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
@@ -119,6 +110,14 @@ class Edge final : public process::Role {
   auth::PlaintextLogin plaintext_login() const {
     return setup_.config.auth.allow_plaintext ? auth::PlaintextLogin::allowed
                                               : auth::PlaintextLogin::refused;
+  }
+  net::ConnectionLimits::Options limits() const {
+    const config::Limits& limits = setup_.config.limits;
+    auto options = process::connection_limits(
+        limits, [this](const std::string& address) { return exempt_.contains(address); });
+    options.connections_max = limits.connections_max;
+    options.per_service_max = limits.connections_per_service_max;
+    return options;
   }
   void listen(const std::string& name, const std::string& refusal,
               const net::Listener::Session& session) {

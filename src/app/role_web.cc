@@ -54,15 +54,7 @@ class WebRole final : public process::Role, private web::Backend {
         stopped_(setup_.executor),
         polled_(setup_.executor),
         pages_(*this),
-        limits_(
-            {.connections_max = 1000,
-             .per_address_max = setup_.config.limits.connections_per_address_max,
-             .per_minute_max = setup_.config.limits.connections_per_minute_max,
-             .per_ipv4_24_max = setup_.config.limits.connections_per_ipv4_24_max,
-             .per_ipv6_56_max = setup_.config.limits.connections_per_ipv6_56_max,
-             .per_ipv6_48_max = setup_.config.limits.connections_per_ipv6_48_max,
-             .loopback_exempt = false,
-             .exempt = [this](const std::string& address) { return exempt_.contains(address); }}) {
+        limits_(limits()) {
     // The first one is lookup, which knows the domains.
     for (const auto& [role, number] : process::list_workers(setup_.config))
       if (role != process::RoleKind::web) add_source(role, number);
@@ -112,6 +104,14 @@ class WebRole final : public process::Role, private web::Backend {
   }
 
  private:
+  net::ConnectionLimits::Options limits() const {
+    auto options = process::connection_limits(
+        setup_.config.limits,
+        [this](const std::string& address) { return exempt_.contains(address); });
+    options.connections_max = 1000;
+    return options;
+  }
+
   // A process that is asked.
   struct Source {
     Source(net::Scope& scope, const config::Config& config, process::RoleKind r, std::size_t w)
@@ -284,13 +284,7 @@ class WebRole final : public process::Role, private web::Backend {
     }
     for (const auto& source : sources_) {
       if (!source->told) continue;
-      for (const web::Check& check : source->told->checks) {
-        const auto same = std::ranges::find(checks, check.name, &web::Check::name);
-        if (same == checks.end())
-          checks.push_back(check);
-        else if (same->state == "ok" || check.state == "red")  // of several workers the worst
-          *same = check;
-      }
+      for (const web::Check& check : source->told->checks) process::add_check(checks, check);
     }
     tell_changes(checks);
     co_return checks;

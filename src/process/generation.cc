@@ -55,13 +55,7 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
     add_findings(told, findings);
     co_return told;
   }
-  if (request.verb == "checks") {
-    net::Message told("ok");
-    if (const Report* report = role->report())
-      for (const web::Check& check : co_await report->checks())
-        told.add("check", check.name).add("state", check.state).add("detail", check.detail);
-    co_return told;
-  }
+  if (request.verb == "checks") co_return co_await tell_checks(role->report());
   if (request.verb == "commit") {
     if (files != nullptr && !co_await files->commit(number)) co_return net::Message("refused");
     role->reloaded();
@@ -143,18 +137,8 @@ Result<File> lock_reload(const config::Config& config) {
 }  // namespace
 
 void serve_generation(net::Scope& scope, Listeners& listeners, Role& role) {
-  const std::string prefix = std::string(to_string(role.kind())) + "-";
-  for (const std::string& name : listeners.names())
-    if (name.starts_with(prefix) && name.ends_with(".reload.sock"))
-      listeners.answer(scope, name,
-                       [&role](net::Message request) { return answer(&role, std::move(request)); });
-}
-
-web::Check check_files(const net::WatchedFiles& files, std::string name) {
-  for (const config::Finding& finding : files.findings())
-    if (finding.weight == config::Weight::fault)
-      return {std::move(name), "red", finding.text().substr(0, 500)};
-  return {std::move(name), "ok", ""};
+  listeners.answer(scope, role.kind(), "reload",
+                   [&role](net::Message request) { return answer(&role, std::move(request)); });
 }
 
 config::Findings ask_findings(const config::Config& config) {
@@ -170,24 +154,15 @@ std::vector<web::Check> ask_checks(const config::Config& config) {
   std::vector<Asked> all = list_asked(config);
   ask_all(config, all, net::Message("checks"), 5s);
   std::vector<web::Check> checks;
-  const auto take = [&](web::Check check) {
-    const auto same = std::ranges::find(checks, check.name, &web::Check::name);
-    if (same == checks.end())
-      checks.push_back(std::move(check));
-    else if (same->state == "ok" || check.state == "red")
-      *same = std::move(check);
-  };
   for (const Asked& asked : all) {
-    if (!asked.answer) {
+    const auto told =
+        asked.answer ? read_checks(*asked.answer) : std::unexpected(asked.answer.error());
+    if (!told) {
       const std::string process = asked.socket.substr(0, asked.socket.find('.'));
-      take({"role." + process, "red", asked.answer.error().what});
+      add_check(checks, {"role." + process, "red", told.error().what});
       continue;
     }
-    const auto names = asked.answer->all("check");
-    const auto states = asked.answer->all("state");
-    const auto details = asked.answer->all("detail");
-    for (std::size_t i = 0; i < names.size() && i < states.size() && i < details.size(); ++i)
-      take({std::string(names[i]), std::string(states[i]), std::string(details[i])});
+    for (const web::Check& check : *told) add_check(checks, check);
   }
   return checks;
 }

@@ -23,9 +23,6 @@ namespace posthorn::process {
 // Answers on all sockets of that kind which the role was given. The role outlives the scope.
 void serve_generation(net::Scope& scope, Listeners& listeners, Role& role);
 
-// For /health: red with a fault in the files, for what was in use before serves.
-web::Check check_files(const net::WatchedFiles& files, std::string name);
-
 struct Reloaded {
   config::Findings findings;
   bool is_committed = false;

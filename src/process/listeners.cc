@@ -1,5 +1,7 @@
 #include "process/listeners.h"
 
+#include <fmt/format.h>
+
 namespace posthorn::process {
 
 void Listeners::serve(net::Scope& scope, const net::Listener::Options& options,
@@ -20,6 +22,14 @@ void Listeners::answer(net::Scope& scope, const std::string& name,
   });
 }
 
+void Listeners::answer(net::Scope& scope, RoleKind role, std::string_view kind,
+                       const net::LineHandler& handler) {
+  const std::string prefix = fmt::format("{}-", to_string(role));
+  const std::string suffix = fmt::format(".{}.sock", kind);
+  for (const std::string& name : names())
+    if (name.starts_with(prefix) && name.ends_with(suffix)) answer(scope, name, handler);
+}
+
 void Listeners::stop() {
   for (const auto& listener : listeners_) listener->stop();
 }
@@ -28,6 +38,17 @@ std::vector<std::string> Listeners::names() const {
   std::vector<std::string> names;
   for (const auto& [name, files] : sockets_) names.push_back(name);
   return names;
+}
+
+net::ConnectionLimits::Options connection_limits(
+    const config::Limits& limits, std::function<bool(const std::string& address)> is_exempt) {
+  return {.per_address_max = limits.connections_per_address_max,
+          .per_minute_max = limits.connections_per_minute_max,
+          .per_ipv4_24_max = limits.connections_per_ipv4_24_max,
+          .per_ipv6_56_max = limits.connections_per_ipv6_56_max,
+          .per_ipv6_48_max = limits.connections_per_ipv6_48_max,
+          .loopback_exempt = false,  // it stands in the list, or does not
+          .exempt = std::move(is_exempt)};
 }
 
 }  // namespace posthorn::process

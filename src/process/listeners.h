@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
+#include "net/connection_limits.h"
 #include "net/line_channel.h"
 #include "net/listener.h"
 #include "process/sockets.h"
@@ -21,6 +23,10 @@ class Listeners {
              const net::Listener::Session& session);
   // The same for the line protocol between our processes.
   void answer(net::Scope& scope, const std::string& name, const net::LineHandler& handler);
+  // On the role's sockets of that kind ("web": "store-0.web.sock", …), of all workers that are in
+  // this process.
+  void answer(net::Scope& scope, RoleKind role, std::string_view kind,
+              const net::LineHandler& handler);
   void stop();
 
   // Of the sockets that nobody has taken yet.
@@ -30,5 +36,9 @@ class Listeners {
   SocketMap& sockets_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };
+
+// The bounds for strangers, as [limits] has them; how many at all is the role's to say.
+net::ConnectionLimits::Options connection_limits(
+    const config::Limits& limits, std::function<bool(const std::string& address)> is_exempt);
 
 }  // namespace posthorn::process

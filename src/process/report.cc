@@ -1,5 +1,6 @@
 #include "process/report.h"
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace posthorn::process {
@@ -13,12 +14,7 @@ net::Awaitable<net::Message> answer_report(const Report* report, net::Message re
         .add("pid", std::to_string(getpid()))
         .add("cells", metrics::to_line(metrics::read()));
   }
-  if (request.verb == "health") {
-    net::Message answer("ok");
-    for (const web::Check& check : co_await report->checks())
-      answer.add("check", check.name).add("state", check.state).add("detail", check.detail);
-    co_return answer;
-  }
+  if (request.verb == "health") co_return co_await tell_checks(report);
   if (report->answer)
     if (auto answer = co_await report->answer(std::move(request))) co_return *std::move(answer);
   co_return net::Message("temporary").add("error", "not a question for this socket");
@@ -27,24 +23,50 @@ net::Awaitable<net::Message> answer_report(const Report* report, net::Message re
 }  // namespace
 
 void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const Report& report) {
-  const std::string prefix = std::string(to_string(role)) + "-";
-  for (const std::string& name : listeners.names())
-    if (name.starts_with(prefix) && name.ends_with(".web.sock"))
-      listeners.answer(scope, name, [&report](net::Message request) {
-        return answer_report(&report, std::move(request));
-      });
+  listeners.answer(scope, role, "web", [&report](net::Message request) {
+    return answer_report(&report, std::move(request));
+  });
+}
+
+net::Awaitable<net::Message> tell_checks(const Report* report) {
+  net::Message answer("ok");
+  if (report != nullptr)
+    for (const web::Check& check : co_await report->checks())
+      answer.add("check", check.name).add("state", check.state).add("detail", check.detail);
+  co_return answer;
+}
+
+Result<std::vector<web::Check>> read_checks(const net::Message& answer) {
+  const auto names = answer.all("check");
+  const auto states = answer.all("state");
+  const auto details = answer.all("detail");
+  if (answer.verb != "ok" || names.size() != states.size() || names.size() != details.size())
+    return fail(ErrorKind::protocol, "a strange answer");
+  std::vector<web::Check> checks;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    checks.push_back({std::string(names[i]), std::string(states[i]), std::string(details[i])});
+  return checks;
+}
+
+void add_check(std::vector<web::Check>& checks, web::Check check) {
+  const auto same = std::ranges::find(checks, check.name, &web::Check::name);
+  if (same == checks.end())
+    checks.push_back(std::move(check));
+  else if (same->state == "ok" || check.state == "red")
+    *same = std::move(check);
+}
+
+web::Check check_files(const net::WatchedFiles& files, std::string name) {
+  for (const config::Finding& finding : files.findings())
+    if (finding.weight == config::Weight::fault)
+      return {std::move(name), "red", finding.text().substr(0, 500)};
+  return {std::move(name), "ok", ""};
 }
 
 net::Task<Told> ask_report(net::LineChannel& channel, SteadyTime deadline) {
   Told told;
   CO_TRY(const auto health, co_await channel.ask(net::Message("health"), deadline));
-  const auto names = health.all("check");
-  const auto states = health.all("state");
-  const auto details = health.all("detail");
-  if (health.verb != "ok" || names.size() != states.size() || names.size() != details.size())
-    co_return fail(ErrorKind::protocol, "a strange answer");
-  for (std::size_t i = 0; i < names.size(); ++i)
-    told.checks.push_back({std::string(names[i]), std::string(states[i]), std::string(details[i])});
+  CO_TRY(told.checks, read_checks(health));
   CO_TRY(const auto cells, co_await channel.ask(net::Message("metrics"), deadline));
   told.pid = cells.get("pid");
   CO_TRY(told.metrics, metrics::parse_line(cells.get("cells")));

@@ -1,10 +1,12 @@
-// What a role tells the web role over its socket: "metrics" gives the cells of its process,
-// "health" its checks. Both hold no secret and no text of a stranger.
+// What a role tells of itself: to the web role over its socket, where "metrics" gives the cells of
+// its process and "health" its checks, and the checks to whoever asks on the command line. Neither
+// holds a secret or a stranger's text.
 #pragma once
 
 #include <functional>
 
 #include "base/metrics.h"
+#include "net/watched_files.h"
 #include "process/listeners.h"
 #include "web/pages.h"
 
@@ -21,6 +23,15 @@ struct Report {
 // Answers on the role's sockets for the web role, of all workers that are in this process; none if
 // there is no web role. The report outlives the scope.
 void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const Report& report);
+
+// The answer with all its checks, and back: check= state= detail= for each. A report that is not
+// there has none.
+net::Awaitable<net::Message> tell_checks(const Report* report);
+Result<std::vector<web::Check>> read_checks(const net::Message& answer);
+// Puts it among those of other processes: of several that have the same one, the worst counts.
+void add_check(std::vector<web::Check>& checks, web::Check check);
+// Red with a fault in the files, for what was in use before serves.
+web::Check check_files(const net::WatchedFiles& files, std::string name);
 
 struct Told {  // by one process
   std::string pid;
