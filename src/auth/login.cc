@@ -22,10 +22,10 @@ LoginConnection::LoginConnection(net::StreamPtr stream, const LoginSettings& set
       words_(words),
       session_id_(make_session_id()),
       log_(log::Logger{}.with_session(session_id_)),
-      registration_(services.scope, *stream_, [this] {
-        stopping_ = true;
-        stream_->interrupt();
-      }) {}
+      in_(services.scope, *stream_,
+          {.line_max = settings.line_max,
+           .piece_max = kPiece,
+           .say = [this](net::LineInput::LastWord word) { return say_last(word); }}) {}
 
 net::Awaitable<void> LoginConnection::run(std::function<net::Task<>()> talk) {
   metrics::count(metric::sessions, words_.service);
@@ -64,40 +64,20 @@ net::Task<> LoginConnection::say(std::string text) {
   co_return co_await stream_->write(text, services_.scope.after(30s));
 }
 
+net::Awaitable<void> LoginConnection::say_last(net::LineInput::LastWord word) {
+  (void)co_await say(std::string(
+      word == net::LineInput::LastWord::stopping ? words_.stopping : words_.line_too_long));
+}
+
 net::Task<std::string> LoginConnection::read_line() {
-  while (true) {
-    const auto line = in_.take_line();
-    if (line && line->size() <= settings_.line_max) {
-      has_spoken_ = true;
-      deadline_ = login_deadline_;
-      co_return std::string(*line);
-    }
-    if (line || in_.data().size() > settings_.line_max) {
-      (void)co_await say(std::string(words_.line_too_long));
-      co_return fail(ErrorKind::protocol, "a line too long");
-    }
-    in_.release();
-    if (in_.empty()) CO_TRY_OK(co_await wait_for_input());
-    CO_TRY_OK(co_await in_.fill(*stream_, deadline_, kPiece));
-  }
+  CO_TRY(std::string line, co_await in_.read_line(deadline_));
+  has_spoken_ = true;
+  deadline_ = login_deadline_;
+  co_return line;
 }
 
 net::Task<std::string> LoginConnection::read_bytes(std::size_t count) {
-  while (in_.data().size() < count) CO_TRY_OK(co_await in_.fill(*stream_, deadline_, kPiece));
-  std::string bytes(in_.data().substr(0, count));
-  in_.consume(count);
-  co_return bytes;
-}
-
-net::Task<> LoginConnection::wait_for_input() {
-  while (true) {
-    const auto ready = co_await stream_->wait_readable(deadline_);
-    if (stopping_) {
-      (void)co_await say(std::string(words_.stopping));
-      co_return fail(ErrorKind::closed, "the server is stopping");
-    }
-    if (ready || ready.error().kind != ErrorKind::temporary) co_return ready;  // or interrupted
-  }
+  return in_.read_bytes(count, deadline_);
 }
 
 net::Task<> LoginConnection::handshake() {
@@ -111,7 +91,7 @@ net::Task<> LoginConnection::handshake() {
 }
 
 net::Task<> LoginConnection::start_tls(std::string go_ahead) {
-  if (!in_.empty()) {
+  if (!in_.buffer().empty()) {
     // Bytes behind the command in the clear (CVE-2021-33515): whoever put them there must not be
     // answered inside TLS.
     log_.warn(words_.injection, {{"address", stream_->peer().address}});
@@ -155,7 +135,7 @@ net::Awaitable<LoginOutcome> LoginConnection::log_in(Credentials credentials, st
   // From here on the store speaks; this role only carries bytes.
   stream_->identify(session_id_, verdict->account);
   const auto place = co_await services_.placement.find_address(verdict->account, words_.home);
-  auto store = place ? co_await hand_over(services_.scope, in_, *place,
+  auto store = place ? co_await hand_over(services_.scope, in_.buffer(), *place,
                                           {.token = verdict->token,
                                            .session = session_id_,
                                            .service = std::string(words_.service),

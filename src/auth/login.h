@@ -12,7 +12,7 @@
 #include "auth/authenticator.h"
 #include "auth/sasl_exchange.h"
 #include "base/log.h"
-#include "net/buffer.h"
+#include "net/line_input.h"
 #include "net/placement.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -91,7 +91,7 @@ class LoginConnection {
  private:
   net::Awaitable<net::Side> carry();
   net::Task<> handshake();
-  net::Task<> wait_for_input();
+  net::Awaitable<void> say_last(net::LineInput::LastWord word);
   net::Task<std::optional<std::string>> ask(std::string challenge);
 
   net::StreamPtr stream_;
@@ -100,13 +100,12 @@ class LoginConnection {
   const LoginWords& words_;
   std::string session_id_;
   log::Logger log_;
-  net::Scope::Registration registration_;
-  net::InBuffer in_;
+  net::LineInput in_;
   net::StreamPtr store_;  // once it was handed over
   SteadyTime login_deadline_{};
   SteadyTime deadline_{};  // of the first command, then of the login
   bool has_spoken_ = false;
-  bool over_ = false, stopping_ = false;
+  bool over_ = false;
   int bad_ = 0, failed_ = 0;
 };
 

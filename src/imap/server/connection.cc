@@ -15,52 +15,29 @@ Connection::Connection(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       settings_(services.config),
       clock_(services.scope.clock()),
-      registration_(services.scope, *stream_,
-                    [this] {
-                      stopping_ = true;
-                      stream_->interrupt();
-                    }),
-      responses_(*stream_, clock_) {}
+      responses_(*stream_, clock_),
+      in_(services.scope, *stream_,
+          {.line_max = services.config.imap.line_max,
+           .say = [this](net::LineInput::LastWord word) { return say_last(word); }}) {}
 
-net::Task<std::string> Connection::read_line(SteadyTime deadline) {
-  while (true) {
-    if (const auto line = in_.take_line()) co_return std::string(*line);
-    if (in_.data().size() > settings_.imap.line_max) {
-      co_await say_bye("Line too long");
-      co_return fail(ErrorKind::protocol, "a line too long");
-    }
-    in_.release();
-    if (in_.empty()) {
-      const auto ready = co_await stream_->wait_readable(deadline);
-      if (stopping_) {
-        co_await say_bye("The server is stopping");
-        co_return fail(ErrorKind::closed, "the server is stopping");
-      }
-      if (!ready && ready.error().kind == ErrorKind::temporary) continue;  // interrupted
-      if (!ready) co_return std::unexpected(ready.error());
-    }
-    CO_TRY_OK(co_await in_.fill(*stream_, deadline));
-  }
-}
-
-net::Task<std::string> Connection::read_literal(std::size_t size) {
-  while (in_.data().size() < size) CO_TRY_OK(co_await in_.fill(*stream_, literal_deadline()));
-  std::string literal(in_.data().substr(0, size));
-  in_.consume(size);
-  co_return literal;
+net::Awaitable<void> Connection::say_last(net::LineInput::LastWord word) {
+  return say_bye(word == net::LineInput::LastWord::stopping ? "The server is stopping"
+                                                            : "Line too long");
 }
 
 net::Task<std::string_view> Connection::peek_literal(std::uint64_t left) {
-  if (in_.empty()) CO_TRY_OK(co_await in_.fill(*stream_, literal_deadline(), kLiteralChunk));
-  const std::size_t there = in_.data().size();
-  co_return in_.data().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, there)));
+  if (input().empty())
+    CO_TRY_OK(co_await input().fill(*stream_, literal_deadline(), kLiteralChunk));
+  const std::size_t there = input().data().size();
+  co_return input().data().substr(0,
+                                  static_cast<std::size_t>(std::min<std::uint64_t>(left, there)));
 }
 
 net::Task<> Connection::skip_literal(std::uint64_t size) {
   while (size > 0) {
     CO_TRY(const std::string_view piece, co_await peek_literal(size));
     size -= piece.size();
-    in_.consume(piece.size());
+    input().consume(piece.size());
   }
   co_return Result<>{};
 }

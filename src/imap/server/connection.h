@@ -12,7 +12,7 @@
 
 #include "base/print.h"
 #include "imap/server/session.h"
-#include "net/buffer.h"
+#include "net/line_input.h"
 #include "net/out_buffer.h"
 
 namespace posthorn::imap {
@@ -36,15 +36,17 @@ class Connection {
   Connection(net::StreamPtr stream, const ServerServices& services);
 
   net::Stream& stream() { return *stream_; }
-  net::InBuffer& input() { return in_; }
+  net::InBuffer& input() { return in_.buffer(); }
   Responses& responses() { return responses_; }
 
   SteadyTime now() const { return clock_.steady_now(); }
 
-  net::Task<std::string> read_line(SteadyTime deadline);
+  net::Task<std::string> read_line(SteadyTime deadline) { return in_.read_line(deadline); }
   net::Task<std::string> read_line() { return read_line(literal_deadline()); }
   // A literal that is small enough to be held.
-  net::Task<std::string> read_literal(std::size_t size);
+  net::Task<std::string> read_literal(std::size_t size) {
+    return in_.read_bytes(size, literal_deadline());
+  }
   // What is there of a literal of which left bytes are to come, one at least; good until it is
   // consumed.
   net::Task<std::string_view> peek_literal(std::uint64_t left);
@@ -60,20 +62,20 @@ class Connection {
   void end(std::string_view why);
   bool is_over() const { return over_; }
   const std::string& ended_by() const { return ended_by_; }  // for the log
-  bool is_stopping() const { return stopping_; }
+  bool is_stopping() const { return in_.is_stopping(); }
 
  private:
   SteadyTime literal_deadline() const { return now() + settings_.imap.literal_timeout; }
   net::Task<> skip_literal(std::uint64_t size);
+  net::Awaitable<void> say_last(net::LineInput::LastWord word);
 
   net::StreamPtr stream_;
   const config::Config& settings_;
   const Clock& clock_;
-  net::Scope::Registration registration_;
-  net::InBuffer in_;
   Responses responses_;
+  net::LineInput in_;
   std::string ended_by_;
-  bool stopping_ = false, over_ = false;
+  bool over_ = false;
 };
 
 }  // namespace posthorn::imap

@@ -4,7 +4,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
-#include "net/buffer.h"
+#include "net/line_input.h"
 #include "net/out_buffer.h"
 #include "pop3/server/commands.h"
 
@@ -25,30 +25,29 @@ class Session {
   net::Task<> talk();
   net::Task<std::string> read_line();
   net::Task<> refuse(std::string text);
+  net::Awaitable<void> say_last(net::LineInput::LastWord word);
   Context context();
 
   net::StreamPtr stream_;
   const ServerServices& services_;
   log::Logger log_;
-  net::Scope::Registration registration_;
-  net::InBuffer in_;
   net::OutBuffer out_;
+  net::LineInput in_;
   std::optional<auth::UserConnections::Slot> slot_;
   store::AccountPtr account_;
   std::optional<Maildrop> maildrop_;  // from the login on
-  bool stopping_ = false;
   int bad_ = 0;
 };
 
 Session::Session(net::StreamPtr stream, const ServerServices& services)
     : stream_(std::move(stream)),
       services_(services),
-      registration_(services.scope, *stream_,
-                    [this] {
-                      stopping_ = true;
-                      stream_->interrupt();
-                    }),
-      out_(*stream_, services_.scope.clock()) {}
+      out_(*stream_, services_.scope.clock()),
+      in_(services.scope, *stream_,
+          {.line_max = services.config.line_max,
+           .say = [this](net::LineInput::LastWord word) { return say_last(word); },
+           // RFC 2449 section 6.6: answers to commands that came together go out together.
+           .before_wait = [this] { return out_.flush(); }}) {}
 
 net::Awaitable<void> Session::run() {
   const metrics::Open open(metric::store_sessions);
@@ -140,31 +139,15 @@ net::Task<> Session::refuse(std::string text) {
   co_return fail(ErrorKind::closed, std::move(text));
 }
 
+net::Awaitable<void> Session::say_last(net::LineInput::LastWord word) {
+  (void)co_await refuse(word == net::LineInput::LastWord::stopping
+                            ? "[SYS/TEMP] The server is stopping"
+                            : "Line too long");
+}
+
+// RFC 1939 section 3: the time counts from command to command, and at its end nothing is said.
 net::Task<std::string> Session::read_line() {
-  const config::Pop3& config = services_.config;
-  // RFC 1939 section 3: the time counts from command to command, and at its end nothing is said.
-  const SteadyTime deadline = services_.scope.after(config.idle_timeout);
-  while (true) {
-    const auto line = in_.take_line();
-    if (line && line->size() <= config.line_max) co_return std::string(*line);
-    if (line || in_.data().size() > config.line_max) {
-      (void)co_await refuse("Line too long");
-      co_return fail(ErrorKind::protocol, "a line too long");
-    }
-    // RFC 2449 section 6.6: answers to commands that came together go out together.
-    CO_TRY_OK(co_await out_.flush());
-    in_.release();
-    if (in_.empty()) {
-      const auto ready = co_await stream_->wait_readable(deadline);
-      if (stopping_) {
-        (void)co_await refuse("[SYS/TEMP] The server is stopping");
-        co_return fail(ErrorKind::closed, "the server is stopping");
-      }
-      if (!ready && ready.error().kind == ErrorKind::temporary) continue;  // interrupted
-      if (!ready) co_return std::unexpected(ready.error());
-    }
-    CO_TRY_OK(co_await in_.fill(*stream_, deadline));
-  }
+  return in_.read_line(services_.scope.after(services_.config.idle_timeout));
 }
 
 }  // namespace
