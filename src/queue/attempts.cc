@@ -233,6 +233,8 @@ LogRecord Queue::record_of(const Stored& stored, const Group& group, std::size_t
   LogRecord line = make_record(kind, i, outcome.reason);
   line.at = parts_.clock.now();
   line.remote = outcome.remote.empty() ? group.key : outcome.remote;
+  // RFC 3461 section 4.1: SUCCESS asks for a notice, NEVER forbids all. Section 5.2.2: "relayed" is
+  // told where the next server sends none itself.
   const message::Notify& wish = stored.envelope.recipients[i].notify;
   if (kind == LogRecord::Kind::delivered && wish.success && !wish.never &&
       !stored.envelope.sender.empty())
@@ -314,7 +316,8 @@ void Queue::note_relay(const std::string& key, const deliver::Attempted& attempt
       .seen = parts_.clock.steady_now()};
 }
 
-// What an attempt says about its destination, for others that go there.
+// What an attempt says about its destination, for others that go there: hosts that cannot be
+// reached are remembered (RFC 5321 section 4.5.4.1).
 void Queue::note_destination(const std::string& key, const deliver::Attempted& attempted,
                              const log::Logger& log) {
   Destination& destination = destinations_[crowd_of(key)];

@@ -23,6 +23,7 @@ bool is_good(message::Dsn::Kind kind) {
 message::DsnRecipient describe(const Stored& stored, std::size_t i, message::Dsn::Kind kind) {
   const bool failed = kind == message::Dsn::Kind::failed, good = is_good(kind);
   const std::string& reason = stored.recipients[i].reason;
+  // RFC 3464 section 2.3.4: each has a status; RFC 3463 section 3.5: X.4.7, delivery time expired.
   message::DsnRecipient one{.recipient = stored.envelope.recipients[i],
                             .status = failed ? "5.4.7"
                                       : good ? "2.0.0"
@@ -102,6 +103,7 @@ net::Task<std::vector<std::string>> Queue::who_is_told(const Stored& stored,
     co_return std::move(answer->recipients);
   }
   // A sender's own server tells, or ours drops it.
+  // RFC 5321 section 6.1: nobody is told that a notice could not be delivered.
   if (envelope.sender.empty()) co_return std::vector<std::string>{};
   co_return std::vector<std::string>{envelope.sender};
 }
@@ -164,6 +166,7 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
   dsn.arrived = stored.arrived;
   dsn.now = parts_.clock.now();
   dsn.retry_until = dsn.now + (parts_.config.queue.expire_after - age(*item));
+  // RFC 3461 section 4.3: RET says how much goes back; where it says nothing, the setting does.
   dsn.is_whole =
       failed &&
       (stored.envelope.ret == message::Ret::full ||

@@ -363,6 +363,7 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
   Stored& stored = item->stored;
   const config::Queue& config = parts_.config.queue;
   const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
+  // RFC 5321 section 4.5.4.1: what tells of a failure may be given up sooner than other mail.
   const auto life =
       stored.envelope.sender.empty() ? config.bounce_expire_after : config.expire_after;
   const bool expired = age(*item) > life && !stored.is_held;
@@ -375,6 +376,7 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
       waiting.push_back(i);
   }
   ++stored.tries;
+  // RFC 5321 section 4.5.4.1: not at once again; the longer it takes, the more seldom.
   auto wait = config.retry_first;
   for (std::size_t i = 1; i < stored.tries && wait < config.retry_max; ++i) wait *= 2;
   wait = jitter(std::min<config::Duration>(wait, config.retry_max));
