@@ -125,6 +125,7 @@ std::optional<std::string> edit_lines(
     std::string_view text, std::string_view user,
     const std::function<std::optional<std::string>(std::string_view fields)>& change) {
   std::string out;
+  const bool is_utf16 = maps::find_encoding_fault(text).has_value();
   if (text.starts_with(kMark)) {
     out = kMark;
     text.remove_prefix(kMark.size());
@@ -154,6 +155,7 @@ std::optional<std::string> edit_lines(
                                                           : "");
   }
   if (!found) return std::nullopt;
+  if (!is_utf16) maps::keep_encoding(out);
   return out;
 }
 
@@ -237,7 +239,9 @@ std::optional<std::string> edit_users(std::string_view text, std::string_view us
   if (edited || hash == nullptr) return edited;
   std::string out(text);
   if (!out.empty() && out != kMark && !out.ends_with('\n')) out += '\n';
-  return out + fmt::format("{}:{}\n", user, *hash);
+  out += fmt::format("{}:{}\n", user, *hash);
+  if (!maps::find_encoding_fault(text)) maps::keep_encoding(out);
+  return out;
 }
 
 std::optional<std::string> edit_quota_rules(std::string_view text, std::string_view user,

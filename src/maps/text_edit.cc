@@ -87,8 +87,7 @@ Result<std::string> edit_text(std::string_view text, std::span<const TextChange>
   }
   // A key that begins like a mark would lose that at the file's beginning.
   if (is_marked || out.starts_with(kMark)) out.insert(0, kMark);
-  // One that begins like UTF-16's would make the file that.
-  if (find_encoding_fault(out)) out.insert(0, "\n");
+  keep_encoding(out);
   return out;
 }
 

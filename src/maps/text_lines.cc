@@ -24,6 +24,10 @@ std::optional<std::string> find_encoding_fault(std::string_view text) {
   return "the file is in UTF-16; save it as UTF-8";
 }
 
+void keep_encoding(std::string& edited) {
+  while (find_encoding_fault(edited)) edited.insert(0, "\n");  // two at most
+}
+
 std::string as_line(std::string_view text) {
   std::string line(text);
   std::ranges::replace_if(

@@ -15,6 +15,9 @@ bool has_control(std::string_view text);
 
 // Why nothing of it can be read: an editor wrote two bytes a letter.
 std::optional<std::string> find_encoding_fault(std::string_view text);
+// For an edited text, which must not be taken for one of those when what it began as was none: NULs
+// that stand there may come to where such a letter would have them. Empty lines go in front of it.
+void keep_encoding(std::string& edited);
 // What is said of a line that is not in UTF-8.
 inline constexpr std::string_view kNotUtf8 =
     "not in UTF-8, so what stands there is met by nothing that comes; save the file as UTF-8";

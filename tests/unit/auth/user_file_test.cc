@@ -245,6 +245,17 @@ TEST(UserFile, OtherEncodings) {
     EXPECT_EQ(file.faults,
               std::vector<std::string>{"users:1: the file is in UTF-16; save it as UTF-8"});
   }
+  // An edit makes none of a file that is not.
+  const std::string hash = "{PLAIN}pw";
+  for (const std::string& text : {"\0b\0"s, "a\0c"s, "\0b"s, "x:!\n\0b\0c"s, "x:!\na\0b\0"s}) {
+    const auto set = edit_users(text, "bo@x", &hash);
+    ASSERT_TRUE(set);
+    EXPECT_TRUE(parse_users(*set, "users").is_text);
+    EXPECT_EQ(parse_users(*set, "users").hashes.at("bo@x"), hash);
+    EXPECT_EQ(edit_users(*set, "bo@x", &hash), set);
+    if (const auto left = edit_users(*set, "x", nullptr))
+      EXPECT_TRUE(parse_users(*left, "users").is_text);
+  }
   const UserFile file = parse_users("# f\xFCr\na@x:!\nm\xFCller@x:!\nj\xF6rg@x:!\n", "users");
   EXPECT_TRUE(file.faults.empty());
   ASSERT_EQ(file.warnings.size(), 1U);
