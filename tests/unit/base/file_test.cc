@@ -136,7 +136,7 @@ TEST(Disk, NamesMoveAndGo) {
 
 TEST(Disk, AFullOneSaysSo) {
   const int fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) GTEST_SKIP();
+  if (fd < 0) GTEST_SKIP() << "no /dev/full here";
   const File file(fd);
   const auto written = Disk::real().write(file, "x");
   ASSERT_FALSE(written);
