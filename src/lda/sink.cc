@@ -140,8 +140,8 @@ class StoreSink final : public smtp::Sink {
     return names;
   }
 
-  net::Awaitable<std::vector<store::Target>> targets_of(One& one,
-                                                        const std::vector<sieve::Action>& actions) {
+  net::Awaitable<std::vector<store::Target>> targets_of(
+      One& one, const std::vector<sieve::libsieve::Action>& actions) {
     std::vector<store::Target> targets;
     const auto add = [&](std::string mailbox, const std::vector<std::string>& flags) {
       store::Target target;
@@ -159,8 +159,8 @@ class StoreSink final : public smtp::Sink {
       target.keywords = std::move(names.keywords);
       targets.push_back(std::move(target));
     };
-    for (const sieve::Action& action : actions) {
-      if (const auto* into = std::get_if<sieve::FileInto>(&action)) {
+    for (const sieve::libsieve::Action& action : actions) {
+      if (const auto* into = std::get_if<sieve::libsieve::FileInto>(&action)) {
         const config::Filter& filter = parts_.config.filter;
         const bool is_junk = into->mailbox == parts_.config.store.junk;
         if (is_junk && !filter.spam_to_junk) {
@@ -170,7 +170,7 @@ class StoreSink final : public smtp::Sink {
         add(co_await mailbox_of(one, into->mailbox), into->flags);
         if (is_junk && filter.spam_is_read) targets.back().flags |= store::flag::seen;
       }
-      if (const auto* keep = std::get_if<sieve::Keep>(&action))
+      if (const auto* keep = std::get_if<sieve::libsieve::Keep>(&action))
         add(co_await inbox_of(one), keep->flags);
     }
     co_return targets;
@@ -216,8 +216,8 @@ class StoreSink final : public smtp::Sink {
     const message::Headers headers(header_.block());
     const auto actions = parts_.scripts.decide(
         {headers, size_, envelope_.sender, recipient.address}, one.account->name());
-    for (const sieve::Action& action : actions) {
-      if (const auto* reject = std::get_if<sieve::Reject>(&action)) {
+    for (const sieve::libsieve::Action& action : actions) {
+      if (const auto* reject = std::get_if<sieve::libsieve::Reject>(&action)) {
         // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.
         one.delivery->abort();
         log_.info(event::sieve_rejected, {{"to", recipient.address}});
@@ -226,8 +226,8 @@ class StoreSink final : public smtp::Sink {
       }
     }
     auto targets = co_await targets_of(one, actions);
-    for (const sieve::Action& action : actions) {
-      const auto* redirect = std::get_if<sieve::Redirect>(&action);
+    for (const sieve::libsieve::Action& action : actions) {
+      const auto* redirect = std::get_if<sieve::libsieve::Redirect>(&action);
       if (redirect == nullptr) continue;
       const auto done = co_await send_on(one, recipient, redirect->address);
       if (!done) co_return later;

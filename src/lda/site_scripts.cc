@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/events.h"
 #include "message/mailbox_address.h"
-#include "sieve/literals.h"
+#include "sieve/libsieve/literals.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::lda {
@@ -29,7 +29,8 @@ std::vector<Path> listed(const config::Config& config) {
 config::Findings doubts_of(const std::string& text, const Path& path) {
   constexpr std::size_t kDoubtsMax = 20;
   config::Findings doubts;
-  const auto warn = [&](const sieve::Literal& literal, std::string reason, std::string remedy) {
+  const auto warn = [&](const sieve::libsieve::Literal& literal, std::string reason,
+                        std::string remedy) {
     doubts.push_back({fmt::format("{}:{}", path.native(), literal.line), std::move(reason),
                       std::move(remedy), config::Weight::warning});
   };
@@ -37,10 +38,10 @@ config::Findings doubts_of(const std::string& text, const Path& path) {
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
     doubts.push_back({path.native(), "every account of this machine can change it",
                       fmt::format("chmod o-w {}", path.native()), config::Weight::warning});
-  for (const sieve::Literal& literal : sieve::find_literals(text)) {
+  for (const sieve::libsieve::Literal& literal : sieve::libsieve::find_literals(text)) {
     if (doubts.size() == kDoubtsMax) break;
     const std::string shown = literal.text.substr(0, 80);
-    if (literal.kind == sieve::Literal::Kind::folder) {
+    if (literal.kind == sieve::libsieve::Literal::Kind::folder) {
       if (store::mailbox_name_from(literal.text)) continue;
       warn(literal, fmt::format("no folder can be called \"{}\": its mail stays in INBOX", shown),
            "write a name as Work.2026, in UTF-8, without empty parts and of 255 letters at most");
@@ -92,8 +93,8 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
     std::ranges::copy(one.doubts, std::back_inserter(next.outcome.findings));
     return;
   }
-  Result<sieve::Script> script = fail(ErrorKind::config, "");
-  auto text = read_file(path, sieve::kScriptMax);
+  Result<sieve::libsieve::Script> script = fail(ErrorKind::config, "");
+  auto text = read_file(path, sieve::libsieve::kScriptMax);
   if (!text || !*text) {
     script = fail(
         ErrorKind::config,
@@ -102,10 +103,10 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
                          : text.error().what));
     next.outcome.may_pass = true;
   } else {
-    script = sieve::Script::parse(**text, path.native());
+    script = sieve::libsieve::Script::parse(**text, path.native());
   }
   if (script) {
-    one = {std::make_shared<const sieve::Script>(*std::move(script)), stamp,
+    one = {std::make_shared<const sieve::libsieve::Script>(*std::move(script)), stamp,
            std::make_shared<const std::string>(**std::move(text))};
     one.doubts = doubts_of(*one.good, path);
     std::ranges::copy(one.doubts, std::back_inserter(next.outcome.findings));
@@ -119,8 +120,8 @@ void SiteScripts::read_one(const Path& path, const std::string& stamp, const Set
   }
   const auto copy = kept.read(path);
   if (!copy) return;
-  if (auto last = sieve::Script::parse(*copy, path.native())) {
-    one.script = std::make_shared<const sieve::Script>(*std::move(last));
+  if (auto last = sieve::libsieve::Script::parse(*copy, path.native())) {
+    one.script = std::make_shared<const sieve::libsieve::Script>(*std::move(last));
     next.stale.push_back(path);
   }
 }
@@ -200,7 +201,7 @@ void SiteScripts::tell(const config::Finding& finding) const {
     log_.warn(event::files_warning, {{"error", finding.text()}});
 }
 
-const sieve::Script* SiteScripts::find(const Path& path) const {
+const sieve::libsieve::Script* SiteScripts::find(const Path& path) const {
   const auto found = set_->scripts.find(path);
   return found == set_->scripts.end() ? nullptr : found->second.script.get();
 }
@@ -211,12 +212,12 @@ Path SiteScripts::place_of_user(const std::string& account) const {
   return found == set_->users.end() ? Path() : found->second;
 }
 
-std::vector<sieve::Action> SiteScripts::decide(const sieve::Input& input,
-                                               const std::string& account) const {
-  std::vector<const sieve::Script*> scripts;
+std::vector<sieve::libsieve::Action> SiteScripts::decide(const sieve::libsieve::Input& input,
+                                                         const std::string& account) const {
+  std::vector<const sieve::libsieve::Script*> scripts;
   std::vector<Path> paths;
   const auto add = [&](const Path& path) {
-    const sieve::Script* script = find(path);
+    const sieve::libsieve::Script* script = find(path);
     if (script == nullptr) return false;
     scripts.push_back(script);
     paths.push_back(path);
@@ -225,7 +226,7 @@ std::vector<sieve::Action> SiteScripts::decide(const sieve::Input& input,
   for (const std::string& name : config_.sieve.before) add(place(name));
   if (!add(place_of_user(account))) add(place("default.sieve"));
   for (const std::string& name : config_.sieve.after) add(place(name));
-  sieve::Outcome outcome = sieve::run_in_order(scripts, input);
+  sieve::libsieve::Outcome outcome = sieve::libsieve::run_in_order(scripts, input);
   if (outcome.fault)
     log_.error(event::sieve_failed, {{"to", input.recipient},
                                      {"file", paths[outcome.faulty].native()},

@@ -13,7 +13,7 @@
 #include "config/config.h"
 #include "net/keeper.h"
 #include "net/watched_files.h"
-#include "sieve/sequence.h"
+#include "sieve/libsieve/sequence.h"
 
 namespace posthorn::lda {
 
@@ -31,15 +31,16 @@ class SiteScripts final : public net::FilePart {
   void tell(const config::Finding& finding) const override;
 
   // What becomes of a message to this account; a fault is logged.
-  std::vector<sieve::Action> decide(const sieve::Input& input, const std::string& account) const;
+  std::vector<sieve::libsieve::Action> decide(const sieve::libsieve::Input& input,
+                                              const std::string& account) const;
 
  private:
   // One file, as it was read.
   struct One {
-    std::shared_ptr<const sieve::Script> script;  // nullptr: it is left out
-    std::string stamp;                            // of what was read; empty: with a fault
-    std::shared_ptr<const std::string> good;      // read now, to be kept
-    config::Findings doubts = {};                 // told as long as the file is this one
+    std::shared_ptr<const sieve::libsieve::Script> script;  // nullptr: it is left out
+    std::string stamp;                                      // of what was read; empty: with a fault
+    std::shared_ptr<const std::string> good;                // read now, to be kept
+    config::Findings doubts = {};                           // told as long as the file is this one
   };
   struct Set {
     std::map<Path, One> scripts;
@@ -58,7 +59,7 @@ class SiteScripts final : public net::FilePart {
   static void read_one(const Path& path, const std::string& stamp, const Set* before,
                        const LastGood& kept, Next& next);
   Path place(const std::string& name) const { return config_.paths.sieve / name; }
-  const sieve::Script* find(const Path& path) const;
+  const sieve::libsieve::Script* find(const Path& path) const;
   Path place_of_user(const std::string& account) const;
 
   net::BlockingPool& pool_;

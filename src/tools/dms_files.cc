@@ -14,7 +14,7 @@
 #include "maps/text_lines.h"
 #include "message/dkim.h"
 #include "message/mailbox_address.h"
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 
 namespace posthorn::tools {
 namespace {
@@ -158,7 +158,7 @@ class Reader {
       }
       TRY(auto text, take(name));
       if (!text || text->find_first_not_of(" \t\r\n") == text->npos) continue;
-      const auto script = sieve::Script::parse(*text, at(name));
+      const auto script = sieve::libsieve::Script::parse(*text, at(name));
       if (script)
         files_.scripts[fmt::format("{}{}.sieve", is_site ? "" : "users/", whose)] =
             *std::move(text);

@@ -49,14 +49,14 @@ struct SiteScriptsTest : testing::Test {
   std::string decide(const std::string& account = "alice@example.org") const {
     const message::Headers headers("Subject: hello\r\n\r\n");
     std::vector<std::string> words;
-    for (const sieve::Action& action :
+    for (const sieve::libsieve::Action& action :
          scripts->decide({headers, 100, "friend@elsewhere.test", account}, account)) {
-      if (const auto* filed = std::get_if<sieve::FileInto>(&action))
+      if (const auto* filed = std::get_if<sieve::libsieve::FileInto>(&action))
         words.push_back(filed->mailbox);
       else
-        words.emplace_back(std::holds_alternative<sieve::Keep>(action)      ? "keep"
-                           : std::holds_alternative<sieve::Discard>(action) ? "discard"
-                                                                            : "?");
+        words.emplace_back(std::holds_alternative<sieve::libsieve::Keep>(action)      ? "keep"
+                           : std::holds_alternative<sieve::libsieve::Discard>(action) ? "discard"
+                                                                                      : "?");
     }
     return fmt::format("{}", fmt::join(words, " "));
   }

@@ -7,9 +7,9 @@
 #include <optional>
 #include <span>
 
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 
 struct Outcome {
   std::vector<Action> actions;  // at least one; nothing wanted at all: Discard
@@ -22,4 +22,4 @@ struct Outcome {
 // bounds of one script (kRedirectsMax, kActionsMax) hold for all together. No script: Keep.
 Outcome run_in_order(std::span<const Script* const> scripts, const Input& input);
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "message/headers.h"
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 
 struct Keep {
   std::vector<std::string> flags;
@@ -54,4 +54,4 @@ class Script {
   std::string text_;
 };
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

@@ -1,4 +1,4 @@
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@ extern "C" {
 #include <map>
 #include <mutex>
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 constexpr int kNestingMax = 15;
@@ -363,4 +363,4 @@ Result<std::vector<Action>> Script::run(const Input& input) const {
   return std::move(run.actions);
 }
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

@@ -1,11 +1,11 @@
 // Proves when the next of several scripts runs and what comes of them together, as Pigeonhole has
 // it.
-#include "sieve/sequence.h"
+#include "sieve/libsieve/sequence.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 std::string describe(const Action& action) {
@@ -82,4 +82,4 @@ TEST(Sequence, TheBoundsHoldForAllTogether) {
 }
 
 }  // namespace
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

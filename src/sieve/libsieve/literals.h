@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 
 struct Literal {
   enum class Kind { folder, address };  // of fileinto, of redirect
@@ -18,4 +18,4 @@ struct Literal {
 };
 std::vector<Literal> find_literals(std::string_view script);
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

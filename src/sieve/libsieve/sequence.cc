@@ -1,8 +1,8 @@
-#include "sieve/sequence.h"
+#include "sieve/libsieve/sequence.h"
 
 #include <algorithm>
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 void add_flags(std::vector<std::string>& to, const std::vector<std::string>& more) {
@@ -85,4 +85,4 @@ Outcome run_in_order(std::span<const Script* const> scripts, const Input& input)
   return {.actions = wishes.take(), .fault = {}, .faulty = 0};
 }
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

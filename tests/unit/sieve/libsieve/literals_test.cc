@@ -1,11 +1,11 @@
 // Proves that the folders and addresses of a script are found as it writes them, with their lines,
 // and that comments, other strings and tags are none.
-#include "sieve/literals.h"
+#include "sieve/libsieve/literals.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 std::vector<std::string> found(std::string_view script) {
@@ -34,4 +34,4 @@ TEST(Literals, AsTheyAreWritten) {
 }
 
 }  // namespace
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

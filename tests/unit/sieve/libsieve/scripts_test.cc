@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 #include "tests/support/tree.h"
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 std::map<std::string, std::string> sections_of(const std::filesystem::path& file) {
@@ -80,4 +80,4 @@ INSTANTIATE_TEST_SUITE_P(Sieve, Scripts, ::testing::ValuesIn(files()),
                          [](const auto& info) { return info.param.stem().string(); });
 
 }  // namespace
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

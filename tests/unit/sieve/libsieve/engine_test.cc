@@ -1,4 +1,4 @@
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include "tests/support/cpu_time.h"
 #include "tests/support/tree.h"
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 std::string describe(const Action& action) {
@@ -155,4 +155,4 @@ TEST(Sieve, RunsMayFollowOneAnother) {
 }
 
 }  // namespace
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

@@ -1,6 +1,6 @@
 // Any bytes as a Sieve script: either a fault that names file and line, or a script whose every run
 // ends with actions, the same for the same message, and never more redirects than are allowed.
-#include "sieve/engine.h"
+#include "sieve/libsieve/engine.h"
 #include "tests/support/fuzz.h"
 
 extern "C" const char* __lsan_default_suppressions();
@@ -11,17 +11,18 @@ extern "C" const char* __lsan_default_suppressions() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace posthorn;
   const std::string_view text = test::text_of(data, size);
-  const auto script = sieve::Script::parse(std::string(text), "s.sieve");
+  const auto script = sieve::libsieve::Script::parse(std::string(text), "s.sieve");
   if (!script) {
     const std::string& what = script.error().what;
     test::require(script.error().kind == ErrorKind::config && what.starts_with("s.sieve:"));
     test::require(std::atoi(what.c_str() + std::string_view("s.sieve:").size()) > 0);
     return 0;
   }
-  test::require(text.find('\0') == std::string_view::npos && text.size() <= sieve::kScriptMax);
+  test::require(text.find('\0') == std::string_view::npos &&
+                text.size() <= sieve::libsieve::kScriptMax);
   const message::Headers headers(
       "From: a@b.example\r\nTo: c+work@d.example\r\nSubject: hello\r\nX-Spam-Flag: YES\r\n");
-  const sieve::Input input{headers, 1000, "a@b.example", "c+work@d.example"};
+  const sieve::libsieve::Input input{headers, 1000, "a@b.example", "c+work@d.example"};
   const auto first = script->run(input);
   const auto second = script->run(input);
   test::require(first.has_value() == second.has_value());
@@ -30,8 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t redirects = 0;
   for (std::size_t i = 0; i < first->size(); ++i) {
     test::require((*first)[i].index() == (*second)[i].index());
-    redirects += std::holds_alternative<sieve::Redirect>((*first)[i]) ? 1 : 0;
+    redirects += std::holds_alternative<sieve::libsieve::Redirect>((*first)[i]) ? 1 : 0;
   }
-  test::require(redirects <= sieve::kRedirectsMax);
+  test::require(redirects <= sieve::libsieve::kRedirectsMax);
   return 0;
 }

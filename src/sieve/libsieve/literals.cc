@@ -1,10 +1,10 @@
-#include "sieve/literals.h"
+#include "sieve/libsieve/literals.h"
 
 #include <optional>
 
 #include "base/ascii.h"
 
-namespace posthorn::sieve {
+namespace posthorn::sieve::libsieve {
 namespace {
 
 constexpr std::size_t kLiteralsMax = 1000;
@@ -102,4 +102,4 @@ std::vector<Literal> find_literals(std::string_view script) {
   return Walk(script).run();
 }
 
-}  // namespace posthorn::sieve
+}  // namespace posthorn::sieve::libsieve

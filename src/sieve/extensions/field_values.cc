@@ -1,0 +1,34 @@
+#include "sieve/extensions/field_values.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "sieve/language/checker.h"
+
+namespace posthorn::sieve {
+
+std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
+                                      Words words) {
+  std::vector<std::string> values =
+      words == Words::decoded ? run.message().values(field) : run.message().raw_values(field);
+  const Arg* index = call.tag("index");
+  if (index == nullptr) return values;
+  if (index->number == 0 || index->number > values.size()) return {};
+  const std::size_t at = call.has("last") ? values.size() - index->number
+                                          : static_cast<std::size_t>(index->number - 1);
+  return {std::move(values[at])};
+}
+
+bool is_field_name(std::string_view name) {
+  return !name.empty() &&
+         std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7F && c != ':'; });
+}
+
+void check_field_names(Checker& checker, const Node& node, const syntax::Item& item,
+                       std::size_t which) {
+  for (const std::string_view name : checker.constants(checker.positional(node, which)))
+    if (!is_field_name(name))
+      checker.fault(item.at, fmt::format("\"{}\" is no name of a header field", name));
+}
+
+}  // namespace posthorn::sieve

@@ -1,0 +1,20 @@
+// All extensions, a function each, a file each: the table that compile() checks scripts by.
+#pragma once
+
+#include "sieve/language/rows.h"
+
+namespace posthorn::sieve {
+
+// The base language first, then as RFCs came.
+const Language& language();
+
+namespace extension {
+Extension base_commands();
+Extension base_tests();
+Extension comparators();
+Extension copy();
+Extension fileinto();
+Extension variables();
+}  // namespace extension
+
+}  // namespace posthorn::sieve

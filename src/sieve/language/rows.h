@@ -1,0 +1,157 @@
+// What a Sieve extension is made of, as rows: its commands, tests, tagged arguments, match types,
+// comparators and variable namespaces. A file of ../extensions/ is one row of the table; the
+// checker and the interpreter know none of them by name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace posthorn::sieve {
+
+class Call;
+class Checker;
+class Run;
+struct Action;
+struct Arg;
+struct Node;
+namespace syntax {
+struct Item;
+}
+
+// What an argument is. A single string stands where a list is wanted (RFC 5228 section 2.4.2.1).
+enum class Kind : std::uint8_t { number, string, list };
+
+// How a block of commands ended.
+enum class Flow : std::uint8_t {
+  next,      // at its end: go on
+  stopped,   // `stop`
+  returned,  // `return`: out of an included script
+  broken,    // `break`: out of a loop; Run::loop_to_leave says which
+  failed     // a fault, or an answer that is not here yet: Run says which
+};
+
+struct Positional {
+  std::string_view name;  // "the mailbox", for sentences
+  Kind kind = Kind::string;
+};
+
+// Looks at one call while a script is compiled: tells faults, may store into node.extra.
+using Check = void (*)(Checker& checker, Node& node, const syntax::Item& item);
+using RunCommand = Flow (*)(Run& run, const Call& call);
+using RunTest = bool (*)(Run& run, const Call& call);
+
+// A tagged argument of the commands and tests that `of` names (one or more, blanks between).
+struct TagRow {
+  std::string_view of;
+  std::string_view name;  // without its colon
+  std::optional<Kind> argument = std::nullopt;
+  std::string_view group = {};  // tags of one group exclude one another
+  Check check = nullptr;
+  // What it changes of the action that its command is about to take.
+  void (*apply)(Run& run, const Call& call, const Arg& arg, Action& action) = nullptr;
+  // The tag makes another test of it (`header :mime`).
+  RunTest test = nullptr;
+};
+
+enum class Tests : std::uint8_t { none, one, list };
+enum class Block : std::uint8_t { none, needed };
+enum class Branch : std::uint8_t { none, opens, follows, ends };  // if, elsif, else
+
+struct CommandRow {
+  std::string_view name;
+  std::vector<Positional> arguments = {};
+  RunCommand run = nullptr;
+  Check check = nullptr;
+  Tests tests = Tests::none;
+  Block block = Block::none;
+  Branch branch = Branch::none;
+  std::size_t optional = 0;  // so many of the arguments, the first ones, may be left out
+};
+
+struct TestRow {
+  std::string_view name;
+  std::vector<Positional> arguments = {};
+  RunTest run = nullptr;
+  Check check = nullptr;
+  Tests tests = Tests::none;
+  // It compares: takes a match type and a comparator, its last argument is the keys.
+  enum class Compares : std::uint8_t { no, yes, addresses };  // addresses: and an address part
+  Compares compares = Compares::no;
+  std::size_t optional = 0;
+};
+
+// RFC 4790. fold: two texts are the same if their folded forms are, octet by octet.
+struct ComparatorRow {
+  std::string_view name;
+  std::string (*fold)(std::string_view text);
+  // Less than, equal to or greater than zero.
+  int (*compare)(std::string_view folded_a, std::string_view folded_b);
+  enum class Substrings : std::uint8_t { no, yes } substrings = Substrings::yes;
+  // What `?` stands for: a letter of UTF-8 or an octet.
+  enum class Unit : std::uint8_t { octet, letter } unit = Unit::letter;
+};
+
+enum class Relation : std::uint8_t { none, gt, ge, lt, le, eq, ne };
+
+// How a test compares, as it is written.
+struct Matching {
+  const struct MatchRow* type = nullptr;
+  const ComparatorRow* comparator = nullptr;
+  Relation relation = Relation::none;
+};
+
+struct MatchRow {
+  std::string_view name;  // without its colon
+  // Whether the value is what the key says; both folded already, `value` as the message has it.
+  struct Question {
+    std::string_view folded;
+    std::string_view value;
+    std::string_view folded_key;
+    std::string_view key;
+  };
+  bool (*holds)(Run& run, const Matching& matching, const Question& question) = nullptr;
+  enum class Relations : std::uint8_t { no, yes } relations = Relations::no;  // "gt" follows
+  enum class Counts : std::uint8_t { no, yes } counts = Counts::no;  // asked once, of how many
+  enum class Parts : std::uint8_t { no, yes } parts = Parts::no;     // needs substrings
+  // A key that is known while the script is compiled; an empty answer: it is good.
+  std::string (*check_key)(std::string_view key) = nullptr;
+};
+
+// RFC 5233 and RFC 5228 section 2.7.4: what of an address is compared; nullopt: it has no such
+// part.
+struct AddressPartRow {
+  std::string_view name;
+  std::optional<std::string> (*part)(Run& run, std::string_view local_part,
+                                     std::string_view domain);
+};
+
+// Variables that are not the script's own: ${env.name}.
+struct NamespaceRow {
+  std::string_view name;
+  std::optional<std::string> (*find)(Run& run, std::string_view variable);
+};
+
+struct Extension {
+  std::string_view name;      // what `require` takes; empty: the base language
+  std::string_view standard;  // "RFC 5230"
+  std::vector<CommandRow> commands = {};
+  std::vector<TestRow> tests = {};
+  std::vector<TagRow> tags = {};
+  std::vector<MatchRow> match_types = {};
+  std::vector<ComparatorRow> comparators = {};
+  std::vector<AddressPartRow> address_parts = {};
+  std::vector<NamespaceRow> namespaces = {};
+  std::string_view limits = {};             // a sentence for the list of extensions
+  std::vector<std::string_view> with = {};  // extensions that it brings along
+  // Why it is not offered; empty: it is.
+  std::string_view refused = {};
+};
+
+// All there is: the base language first.
+using Language = std::vector<const Extension*>;
+
+}  // namespace posthorn::sieve

@@ -1,0 +1,234 @@
+#include "sieve/language/run.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/ascii.h"
+#include "base/utf8.h"
+
+namespace posthorn::sieve {
+
+const Arg* Call::tag(std::string_view name) const {
+  for (std::size_t i = 0; i < node_.args_count; ++i) {
+    const Arg& one = arg(i);
+    if (one.tag != nullptr && one.tag->name == name) return &one;
+  }
+  return nullptr;
+}
+
+std::string_view Call::text(Run& run, const Arg& arg) const {
+  if (arg.count == 0) return {};
+  const Text& text = program_.strings[arg.first];
+  const std::string_view written = program_.text(text);
+  return text.has_variables == 0 ? written : run.expand(written);
+}
+
+std::optional<std::string_view> Call::text(Run& run, std::string_view tag_name) const {
+  const Arg* found = tag(tag_name);
+  return found == nullptr ? std::nullopt : std::optional(text(run, *found));
+}
+
+std::vector<std::string_view> Call::list(Run& run, const Arg& arg) const {
+  std::vector<std::string_view> texts;
+  texts.reserve(arg.count);
+  for (std::uint32_t i = 0; i < arg.count; ++i) {
+    const Text& text = program_.strings[arg.first + i];
+    const std::string_view written = program_.text(text);
+    texts.push_back(text.has_variables == 0 ? written : run.expand(written));
+  }
+  return texts;
+}
+
+Run::Run(const RunInput& input) : input_(input), message_(input.mail, input.world) {}
+
+void Run::begin(const Program& program) {
+  program_ = &program;
+  implicit_keep_ = true;
+  variables_.clear();  // RFC 5229 section 3: a script's own
+  match_values_.clear();
+}
+
+bool Run::spend(std::uint64_t steps) {
+  outcome_.steps += steps;
+  if (outcome_.steps <= settings().steps_max) return !ended_;
+  fail("the script takes too long");
+  return false;
+}
+
+Flow Run::fail(std::string why) {
+  if (ended_) return Flow::failed;
+  ended_ = true;
+  outcome_.fault = fmt::format("{}:{}: {}", program_ == nullptr ? "" : program_->name, line_, why);
+  outcome_.fault_text = std::move(why);
+  return Flow::failed;
+}
+
+Flow fail_with_reason(Run& run, const Call& call) {
+  return run.fail(std::string(call.text(run, 0)));
+}
+
+void Run::trace(std::string text) {
+  if (input_.trace) input_.trace(program_->name, line_, std::move(text));
+}
+
+bool Run::holds(const Program& program, const Node& test) {
+  if (!spend(1)) return false;
+  line_ = test.line;
+  const bool holds = test.run_test(*this, Call(program, test)) && !ended_;
+  if (is_traced()) trace(fmt::format("{}: {}", test.test->name, holds ? "true" : "false"));
+  return holds;
+}
+
+Flow Run::block(const Call& call) {
+  return commands(call.program(), call.node().block, call.node().block_count);
+}
+
+Flow Run::branch(const Program& program, const Node& node, bool& is_taken) {
+  if (node.command->branch == Branch::opens) is_taken = false;
+  if (is_taken) return Flow::next;
+  if (node.tests_count > 0) {
+    const bool holds_now = holds(program, program.nodes[node.tests]);
+    if (ended_) return Flow::failed;
+    if (!holds_now) return Flow::next;
+  }
+  is_taken = true;
+  return commands(program, node.block, node.block_count);
+}
+
+Flow Run::command(const Program& program, const Node& node) {
+  line_ = node.line;
+  if (is_traced()) trace(std::string(node.command->name));
+  const Flow flow = node.command->run(*this, Call(program, node));
+  return ended_ ? Flow::failed : flow;
+}
+
+Flow Run::commands(const Program& program, std::uint32_t first, std::uint32_t count) {
+  const Program* const before = std::exchange(program_, &program);
+  bool is_taken = false;
+  Flow flow = Flow::next;
+  for (std::uint32_t i = 0; i < count && flow == Flow::next; ++i) {
+    const Node& node = program.nodes[first + i];
+    if (!spend(1)) {
+      flow = Flow::failed;
+      break;
+    }
+    const std::size_t kept = kept_.size();
+    flow = node.command->branch != Branch::none ? branch(program, node, is_taken)
+                                                : command(program, node);
+    kept_.resize(kept);
+  }
+  program_ = before;
+  return flow;
+}
+
+Flow Run::script(const Program& program) {
+  auto variables = std::exchange(variables_, {});
+  auto match_values = std::exchange(match_values_, {});
+  const Flow flow = commands(program, program.commands, program.commands_count);
+  variables_ = std::move(variables);
+  match_values_ = std::move(match_values);
+  return flow == Flow::returned ? Flow::next : flow;
+}
+
+namespace {
+
+Flags* flags_of(Action& action) {
+  if (auto* keep = std::get_if<Keep>(&action.what)) return &keep->flags;
+  if (auto* into = std::get_if<FileInto>(&action.what)) return &into->place.flags;
+  return nullptr;
+}
+
+}  // namespace
+
+// RFC 5228 section 2.10.3: the same twice is one; flags come together.
+bool Run::merge(Action& action) {
+  for (Action& other : outcome_.actions) {
+    if (other.what.index() != action.what.index() || other.version != action.version) continue;
+    bool is_same =
+        std::holds_alternative<Keep>(action.what) || std::holds_alternative<Discard>(action.what);
+    if (const auto* into = std::get_if<FileInto>(&action.what)) {
+      const Place& a = into->place;
+      const Place& b = std::get<FileInto>(other.what).place;
+      is_same =
+          a.mailbox == b.mailbox && a.special_use == b.special_use && a.mailbox_id == b.mailbox_id;
+      if (is_same && a.create == Create::yes)
+        std::get<FileInto>(other.what).place.create = Create::yes;
+    }
+    if (const auto* redirect = std::get_if<Redirect>(&action.what))
+      is_same = equals_ignoring_case(redirect->address, std::get<Redirect>(other.what).address);
+    if (!is_same) continue;
+    if (Flags* mine = flags_of(action)) {
+      Flags* theirs = flags_of(other);
+      for (std::string& flag : *mine)
+        if (std::ranges::none_of(
+                *theirs, [&](const std::string& one) { return equals_ignoring_case(one, flag); }))
+          theirs->push_back(std::move(flag));
+    }
+    other.line = action.line;
+    other.script = action.script;
+    return true;
+  }
+  return false;
+}
+
+Flow Run::act(const Call& call, Action action) {
+  action.script = call.program().name;
+  action.line = call.node().line;
+  action.version = message_.version();
+  if (Flags* theirs = flags_of(action)) *theirs = flags;
+  for (std::size_t i = 0; i < call.node().args_count; ++i) {
+    const Arg& arg = call.arg(i);
+    if (arg.tag != nullptr && arg.tag->apply != nullptr) arg.tag->apply(*this, call, arg, action);
+  }
+  if (ended_) return Flow::failed;
+  if (!action.keeps) implicit_keep_ = false;
+  if (merge(action)) return Flow::next;
+  if (std::holds_alternative<Discard>(action.what)) return Flow::next;
+  if (outcome_.actions.size() >= settings().actions_max)
+    return fail(fmt::format("a script may take {} actions", settings().actions_max));
+  if (std::holds_alternative<Redirect>(action.what) && ++redirects_ > settings().redirects_max)
+    return fail(fmt::format("a script may redirect a message {} times", settings().redirects_max));
+  outcome_.actions.push_back(std::move(action));
+  return Flow::next;
+}
+
+std::string_view Run::keep(std::string text) {
+  return kept_.emplace_back(std::move(text));
+}
+
+Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input) {
+  Run run(input);
+  Outcome& outcome = run.outcome_;
+  bool keeps = true;
+  Action kept;  // the implicit keep
+  for (std::size_t i = 0; i < programs.size() && keeps && !run.ended_; ++i) {
+    // An explicit keep of the one before is not stored yet: this one may cancel it.
+    std::erase_if(outcome.actions,
+                  [](const Action& one) { return std::holds_alternative<Keep>(one.what); });
+    const Program& program = *programs[i];
+    run.begin(program);
+    (void)run.commands(program, program.commands, program.commands_count);
+    kept = Action{Keep{run.flags}, run.message_.version(), program.name, 0, true};
+    keeps = run.implicit_keep_ || std::ranges::any_of(outcome.actions, [](const Action& one) {
+              return std::holds_alternative<Keep>(one.what);
+            });
+  }
+  if (run.ended_) {
+    outcome.end = run.is_waiting_ ? Outcome::End::waiting : Outcome::End::fault;
+    outcome.actions.clear();
+    outcome.seen.clear();
+    outcome.keeps = true;
+    kept.what = Keep{};
+    kept.version = nullptr;
+    outcome.actions.push_back(std::move(kept));
+    return std::move(outcome);
+  }
+  if (programs.empty()) kept.what = Keep{};
+  const bool has_keep = std::ranges::any_of(
+      outcome.actions, [](const Action& one) { return std::holds_alternative<Keep>(one.what); });
+  if (keeps && !has_keep) outcome.actions.push_back(std::move(kept));
+  outcome.keeps = keeps;
+  return std::move(outcome);
+}
+
+}  // namespace posthorn::sieve
