@@ -139,9 +139,9 @@ net::Task<std::vector<MailboxInfo>> Account::list() {
   co_return co_await locked<std::vector<MailboxInfo>>([this](Changes&) { return engine_->list(); });
 }
 
-net::Task<NameResult> Account::create(std::string mailbox) {
+net::Task<NameResult> Account::create(std::string mailbox, SpecialUse use) {
   co_return co_await locked<NameResult>(
-      [&, this](Changes& changes) { return engine_->create(mailbox, changes); });
+      [&, this](Changes& changes) { return engine_->create(mailbox, use, changes); });
 }
 
 net::Task<NameResult> Account::remove(std::string mailbox) {
@@ -224,6 +224,7 @@ net::Task<ViewPtr> Account::open_view(std::string mailbox, Access access) {
     }
     if (!open) {
       open = MailboxPtr(new Mailbox(*this, *name, opened->id));
+      open->mailbox_id_ = std::move(opened->mailbox_id);
       open->uidvalidity_ = opened->uidvalidity;
       open->uidnext_ = opened->uidnext;
       open->first_recent_ = opened->first_recent;

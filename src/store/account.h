@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
+#include "store/annotations.h"
 #include "store/delivery.h"
 #include "store/lock.h"
 #include "store/mailbox.h"
@@ -43,7 +44,8 @@ class Account : public std::enable_shared_from_this<Account> {
   // INBOX first, then by name; levels that exist only as part of a longer name and subscriptions to
   // what does not exist are in it with is_selectable = false.
   net::Task<std::vector<MailboxInfo>> list();
-  net::Task<NameResult> create(std::string mailbox);  // levels above it are made as well
+  // Levels above it are made as well. The use is as durable as the mailbox (RFC 6154 section 5.3).
+  net::Task<NameResult> create(std::string mailbox, SpecialUse use = SpecialUse::none);
   net::Task<NameResult> remove(
       std::string mailbox);  // names below it stay (RFC 3501 section 6.3.4)
   net::Task<NameResult> rename(std::string from, std::string to);
@@ -53,6 +55,23 @@ class Account : public std::enable_shared_from_this<Account> {
   net::Task<std::optional<MailboxStatus>> status(std::string mailbox);
   // The exact name of a mailbox, compared without case (a +tag's folder).
   net::Task<std::optional<std::string>> find_mailbox_nocase(std::string mailbox);
+
+  // account_annotations.cc: ids, special uses and annotations, as IMAP (RFC 8474, 6154, 5464) and
+  // Sieve (RFC 9042, 8579, 5490) ask for them.
+  //
+  // Is there this mailbox? Whatever is may be filed into: an account has no mailboxes of others.
+  net::Task<bool> has_mailbox(std::string mailbox);
+  // The id of a mailbox; nullopt: there is no such mailbox; empty: its id could not be made to last
+  // yet.
+  net::Task<std::optional<std::string>> mailbox_id(std::string mailbox);
+  // The mailbox of an id, the mailbox of a special use; nullopt: none is it.
+  net::Task<std::optional<std::string>> find_by_id(std::string id);
+  net::Task<std::optional<std::string>> find_by_use(SpecialUse use);
+  // Those of a mailbox, or with an empty name of the account; nullopt: there is no such mailbox.
+  net::Task<std::optional<Annotations>> annotations(std::string mailbox);
+  // All of the changes are on disk, or none. Their names are checked (check_annotation_name).
+  net::Task<AnnotationResult> annotate(std::string mailbox, std::vector<AnnotationChange> changes);
+
   // Creates and subscribes Drafts, Sent, Trash, Junk, Archive and also_create, once an account:
   // what the user removes later stays removed. Called at each login, cheap.
   net::Task<> ensure_defaults();

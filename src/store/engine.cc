@@ -344,6 +344,7 @@ Result<Engine::State*> Engine::adopt(std::string_view name, const Path& path, Ch
     forget(key, nothing);
     return std::unexpected(std::move(synced).error());
   }
+  if (list) ensure_guid(stored, *list);
   if (text)
     log_.info(event::store_adopted, {{"path", path.native()},
                                      {"uidvalidity", stored.row.uidvalidity},
@@ -379,6 +380,7 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
     state.leased = list->leased;
     state.modseq_leased = list->modseq;
     state.listed_end = list->lines.empty() ? 1 : list->lines.back().uid + 1;
+    if (!list->guid.empty()) state.row.guid = list->guid;
     // Mod-sequences up to M may have been told for what the index lost: begin above them, and let
     // every client that knows one of them ask for all flags anew. Without M (an older program's
     // file) nothing is known but that they grew slower than the clock.
@@ -397,6 +399,7 @@ Result<Engine::State*> Engine::check(State& state, Changes& changes) {
   TRY_OK(read_high_names(state));
   if (!is_same_boot_) TRY_OK(restore_high_marks(state));  // the new rows get theirs at the look
   state.is_checked = true;
+  if (!is_lost) ensure_guid(state, *list);
   TRY_OK(save(state));
   return &state;
 }

@@ -20,6 +20,7 @@
 //   keyword  posthorn-keywords synced (beyond z),      between: it is there at the next start
 //            index row, told
 //   odd name posthorn-folders synced, the name told    between: the same name, or one not told yet
+//   annotate posthorn-annotations replaced, told       between: the old ones or the new ones
 //   remove   folder renamed aside, synced, rows,       between: the rest is removed at the next
 //            its files                                 opening
 #pragma once
@@ -36,6 +37,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "store/annotations.h"
 #include "store/dovecot_files.h"
 #include "store/file_name.h"
 #include "store/index.h"
@@ -67,6 +69,7 @@ using Changes = std::vector<MailboxChanges>;
 struct OpenedMailbox {
   std::int64_t id = 0;
   std::string name;
+  std::string mailbox_id;
   std::uint32_t uidvalidity = 0;
   Uid uidnext = 1;
   Uid first_recent = 1;
@@ -116,12 +119,25 @@ class Engine {
   }
 
   Result<std::vector<MailboxInfo>> list();
-  Result<NameResult> create(std::string_view name, Changes& changes);
+  Result<NameResult> create(std::string_view name, SpecialUse use, Changes& changes);
   Result<NameResult> remove(std::string_view name, Changes& changes);
   Result<NameResult> rename(std::string_view from, std::string_view to, Changes& changes);
   Result<> subscribe(std::string_view name, Subscription wanted);
   Result<std::optional<std::string>> find_nocase(std::string_view name);
   Result<> ensure_defaults(Changes& changes);
+  bool has_mailbox(std::string_view checked_name) const;  // touches no index
+
+  // engine_annotations.cc. Names are checked; "": those of the account. nullopt: there is no such
+  // mailbox. The special use that the configuration gives is among them.
+  Result<std::optional<Annotations>> annotations(std::string_view name, Changes& changes);
+  // All of them or none.
+  Result<AnnotationResult> annotate(std::string_view name,
+                                    const std::vector<AnnotationChange>& wanted, Changes& changes);
+  Result<std::optional<std::string>> find_by_use(SpecialUse use);
+
+  // engine_ids.cc. RFC 8474; empty: it could not be made to last yet.
+  Result<std::optional<std::string>> mailbox_id(std::string_view name, Changes& changes);
+  Result<std::optional<std::string>> find_by_id(std::string_view id, Changes& changes);
 
   // All of these look first whether the folders changed. first_recent: what a session of an open
   // mailbox has claimed.
@@ -255,6 +271,7 @@ class Engine {
   // these and those of the index is there, so other lines of the uidlist may go.
   Result<> assign_uids(State& state, std::vector<MessageRow>& rows, Extent extent);
   Result<> give_uids(State& state, std::vector<MessageRow>& rows, Extent extent);
+  Result<> write_new_guid(State& state, const UidList& list);
   Result<> append_uids(State& state, const std::vector<MessageRow>& rows, const ListedUids& listed);
   Result<std::optional<std::string>> read_uidlist(const State& state);
 
@@ -361,10 +378,27 @@ class Engine {
   void adopt_odd_folders(const std::vector<std::string>& folders);
   Result<> drop_odd_folder(std::string_view name);
   Result<std::vector<std::string>> mailbox_names();
-  Result<NameResult> make_mailbox(std::string_view name, Changes& changes);
+  Result<NameResult> make_mailbox(std::string_view name, SpecialUse use, Changes& changes);
   Result<NameResult> rename_inbox(std::string_view to, Changes& changes);
   Result<Subscriptions> read_subscriptions();
+  SpecialUse configured_use(std::string_view name) const;
+  std::string_view configured_name(SpecialUse use) const;
+
+  // engine_annotations.cc
+  Path annotations_path(std::string_view name) const;
+  Result<std::optional<Annotations>> read_annotations(std::string_view name, Changes& changes);
+  Result<> write_annotations(const Path& path, const std::string& text);
+  Result<> note_annotations(const std::vector<std::string>& names);
+  void note(std::string_view name, std::optional<SpecialUse> use);
+  // As of the last note_annotations(), and what was done here since.
   SpecialUse use_of(std::string_view name) const;
+  const std::string* holder_of(SpecialUse use) const;
+  Result<bool> is_use_given(SpecialUse use, std::string_view but);
+
+  // engine_ids.cc
+  static std::string id_from(std::string_view guid);
+  bool is_guid_taken(const State& state) const;
+  void ensure_guid(State& state, const UidList& list);
 
   Options options_;
   log::Logger log_;
@@ -376,6 +410,16 @@ class Engine {
   std::map<std::string, State, std::less<>> states_;
   std::map<std::int64_t, std::string> names_;  // id -> key of states_
   OddFolders odd_folders_;
+  // What the annotations of a mailbox say of its special use. Files that others have put there are
+  // seen when the mailboxes are listed.
+  struct Noted {
+    Stamp file;
+    std::optional<SpecialUse> use;
+  };
+  std::map<std::string, Noted, std::less<>> noted_;  // those that have a file
+  bool is_noted_ = false;
+  std::set<std::string, std::less<>> ids_missed_;  // that no mailbox had a while ago
+  SteadyTime ids_missed_since_{};
   UniqueNames unique_;
   SteadyTime room_looked_{};
   std::uint64_t room_ = 0;

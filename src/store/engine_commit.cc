@@ -38,7 +38,7 @@ Result<Engine::TargetPlace> Engine::find_place(const Target& target, Changes& ch
   if (!name) return refused(NameResult::bad_name);
   TRY(place.state, find(*name, changes));
   if (place.state == nullptr && target.create) {
-    TRY(const NameResult made, create(*name, changes));
+    TRY(const NameResult made, create(*name, SpecialUse::none, changes));
     if (made != NameResult::done && made != NameResult::exists) return refused(made);
     TRY_OK(subscribe(*name, Subscription::on));
     TRY(place.state, find(*name, changes));

@@ -88,24 +88,19 @@ Result<std::vector<std::string>> Engine::mailbox_names() {
     auto name = at != odd.end() ? std::string(at->second) : name_of_folder(folder);
     if (!name || (at == odd.end() && odd_folders_.contains(*name))) continue;
     TRY(const auto cur, find_file_info(options_.path / folder / "cur"));
-    TRY(const auto marker, find_file_info(options_.path / folder / "maildirfolder"));
-    if ((cur && cur->is_folder()) || (!cur && marker)) names.push_back(*std::move(name));
+    if (!cur) {
+      TRY(const auto marker, find_file_info(options_.path / folder / "maildirfolder"));
+      if (!marker) continue;
+    }
+    if (!cur || cur->is_folder()) names.push_back(*std::move(name));
   }
   std::ranges::sort(names);
   names.insert(names.begin(), "INBOX");
   return names;
 }
 
-SpecialUse Engine::use_of(std::string_view name) const {
-  const config::Store& store = options_.store;
-  const std::pair<const std::string&, SpecialUse> uses[] = {{store.drafts, SpecialUse::drafts},
-                                                            {store.sent, SpecialUse::sent},
-                                                            {store.trash, SpecialUse::trash},
-                                                            {store.junk, SpecialUse::junk},
-                                                            {store.archive, SpecialUse::archive}};
-  for (const auto& [configured, use] : uses)
-    if (!configured.empty() && configured == name) return use;
-  return SpecialUse::none;
+bool Engine::has_mailbox(std::string_view checked_name) const {
+  return stamp_of(folder_path(checked_name) / "cur") != Stamp{};
 }
 
 Result<Subscriptions> Engine::read_subscriptions() {
@@ -117,6 +112,7 @@ Result<std::vector<MailboxInfo>> Engine::list() {
   TRY_OK(ensure_open());
   TRY(const auto names, mailbox_names());
   TRY(const Subscriptions subscriptions, read_subscriptions());
+  TRY_OK(note_annotations(names));
   std::map<std::string, MailboxInfo> all;
   for (const std::string& name : names) {
     MailboxInfo& info = all[name];
@@ -142,12 +138,18 @@ Result<std::vector<MailboxInfo>> Engine::list() {
   return out;
 }
 
-Result<NameResult> Engine::make_mailbox(std::string_view name, Changes& changes) {
+Result<NameResult> Engine::make_mailbox(std::string_view name, SpecialUse use, Changes& changes) {
   TRY_OK(drop_odd_folder(name));
   const Path path = folder_path(name);
   TRY(const auto in_the_way, find_file_info(path));
   if (in_the_way && !in_the_way->is_folder()) return NameResult::cannot;
   TRY_OK(disk().make_folder(path));
+  // What an earlier attempt left there is none of this mailbox's.
+  const Annotations annotations =
+      use == SpecialUse::none
+          ? Annotations{}
+          : Annotations{{std::string(kSpecialUseEntry), std::string(to_string(use))}};
+  TRY_OK(write_annotations(annotations_path(name), format_annotations(annotations)));
   // cur/ comes last: without it the folder is no mailbox yet.
   for (const char* part : {"tmp", "new", "cur"}) TRY_OK(disk().make_folder(path / part));
   share(path);
@@ -158,26 +160,29 @@ Result<NameResult> Engine::make_mailbox(std::string_view name, Changes& changes)
   TRY(const State* state, find(name, changes));
   if (state == nullptr)
     return fail(ErrorKind::temporary, path.native() + ": vanished while it was made");
+  note(name, special_use_in(annotations));
   log_.info(event::store_mailbox_created, {{"path", path.native()}});
   return NameResult::done;
 }
 
-Result<NameResult> Engine::create(std::string_view name, Changes& changes) {
+Result<NameResult> Engine::create(std::string_view name, SpecialUse use, Changes& changes) {
   // RFC 3501 section 6.3.3: a separator at the end only announces names below.
   if (name.size() > 1 && name.back() == kSeparator) name.remove_suffix(1);
   const auto checked = check_mailbox_name(name);
   if (!checked) return NameResult::bad_name;
   TRY(const State* there, find(*checked, changes));
   if (there != nullptr) return NameResult::exists;
+  TRY(const bool is_given, is_use_given(use, *checked));
+  if (is_given) return NameResult::use_taken;
   for (std::size_t dot = checked->find(kSeparator); dot != std::string::npos;
        dot = checked->find(kSeparator, dot + 1)) {
     const std::string above = checked->substr(0, dot);
     TRY(const State* level, find(above, changes));
     if (level != nullptr) continue;
-    TRY(const NameResult made, make_mailbox(above, changes));
+    TRY(const NameResult made, make_mailbox(above, SpecialUse::none, changes));
     if (made != NameResult::done) return made;
   }
-  return make_mailbox(*checked, changes);
+  return make_mailbox(*checked, use, changes);
 }
 
 Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
@@ -193,6 +198,7 @@ Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
   TRY(auto transaction, index_.begin());
   forget(*checked, changes);
   TRY_OK(transaction.commit());
+  noted_.erase(*checked);
   if (const auto dropped = drop_odd_folder(*checked); !dropped)
     log_.warn(event::store_failed, {{"error", dropped.error().what}});
   log_.info(event::store_mailbox_removed, {{"path", path.native()}});
@@ -201,9 +207,15 @@ Result<NameResult> Engine::remove(std::string_view name, Changes& changes) {
 }
 
 // RFC 3501 section 6.3.5: renaming INBOX moves its messages; INBOX and what is below it stay.
+// RFC 5464 section 4.1: INBOX's annotations are copied.
 Result<NameResult> Engine::rename_inbox(std::string_view to, Changes& changes) {
-  TRY(const NameResult made, create(to, changes));
+  TRY(const NameResult made, create(to, SpecialUse::none, changes));
   if (made != NameResult::done) return made;
+  TRY(const auto annotations, read_annotations("INBOX", changes));
+  std::vector<AnnotationChange> copied;
+  for (const auto& [entry, value] : annotations.value_or(Annotations{}))
+    if (entry != kSpecialUseEntry) copied.push_back({entry, value});
+  if (!copied.empty()) TRY_OK(annotate(to, copied, changes));
   TRY(State * inbox, find("INBOX", changes));
   TRY_OK(sync(*inbox, RefreshMode::quick, changes));
   TRY(const auto entries, index_.entries(inbox->row.id));
@@ -236,7 +248,7 @@ Result<NameResult> Engine::rename(std::string_view from, std::string_view to, Ch
   if (const std::string above(parent_of(*new_name)); !above.empty()) {
     TRY(const State* level, find(above, changes));
     if (level == nullptr) {
-      TRY(const NameResult made, create(above, changes));
+      TRY(const NameResult made, create(above, SpecialUse::none, changes));
       if (made != NameResult::done) return made;
     }
   }
@@ -245,6 +257,10 @@ Result<NameResult> Engine::rename(std::string_view from, std::string_view to, Ch
     TRY_OK(drop_odd_folder(targets[i]));
     TRY_OK(disk().rename(folder_path(moved[i]), folder_path(targets[i])));
     TRY_OK(drop_odd_folder(moved[i]));
+    if (auto noted = noted_.extract(moved[i])) {
+      noted.key() = targets[i];
+      noted_.insert(std::move(noted));
+    }
     auto node = states_.extract(moved[i]);
     if (node.empty()) continue;  // never opened: its uidlist goes with it
     State& state = node.mapped();
@@ -297,7 +313,7 @@ Result<> Engine::ensure_defaults(Changes& changes) {
   bool is_new = false;
   for (const std::string& name : wanted) {
     if (name.empty() || std::ranges::find(made, name) != made.end()) continue;
-    TRY(const NameResult result, create(name, changes));
+    TRY(const NameResult result, create(name, SpecialUse::none, changes));
     if (result == NameResult::done) TRY_OK(subscribe(*check_mailbox_name(name), Subscription::on));
     made.push_back(name);
     is_new = true;
@@ -319,7 +335,8 @@ Result<std::optional<MailboxStatus>> Engine::status(std::string_view name, Uid f
   if (state->counted) return *state->counted;
   TRY(const auto unsized, index_.uids_without_size(state->row.id, kSizesToCountMax));
   if (!unsized.empty()) TRY_OK(load_sizes(state->row.id, unsized, changes));
-  TRY(const MailboxStatus counted, index_.count(state->row));
+  TRY(MailboxStatus counted, index_.count(state->row));
+  counted.mailbox_id = id_from(state->row.guid);
   state->counted = counted;
   return counted;
 }
@@ -331,6 +348,7 @@ Result<std::optional<OpenedMailbox>> Engine::open_mailbox(std::string_view name,
   TRY_OK(sync(*state, RefreshMode::quick, changes));
   OpenedMailbox opened{.id = state->row.id,
                        .name = state->row.name,
+                       .mailbox_id = id_from(state->row.guid),
                        .uidvalidity = state->row.uidvalidity,
                        .uidnext = state->row.uidnext,
                        .first_recent = state->row.first_recent,

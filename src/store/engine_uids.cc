@@ -180,7 +180,8 @@ Result<> Engine::lease(State& state, Uid end, ModSeq modseq_end) {
     TRY(const auto text, read_uidlist(state));
     const auto list = text ? parse_uidlist(*text) : std::nullopt;
     const bool is_same = list && list->uidvalidity == state.row.uidvalidity;
-    if (!is_same || !list->is_ours || list->is_torn || state.is_list_doubtful) {
+    if (!is_same || !list->is_ours || list->is_torn || list->guid.empty() ||
+        state.is_list_doubtful) {
       UidNames more;
       if (is_same)
         for (const UidList::Line& line : list->lines) more.emplace_back(line.uid, line.base);
@@ -205,6 +206,18 @@ Result<> Engine::lease(State& state, Uid end, ModSeq modseq_end) {
   return {};
 }
 
+// Another id of the mailbox (engine_ids.cc). What another program has put into the file stays.
+Result<> Engine::write_new_guid(State& state, const UidList& list) {
+  UidListLock lock(disk(), state);
+  TRY_OK(lock.take(options_.hostname));
+  UidNames more;
+  for (const UidList::Line& line : list.lines) more.emplace_back(line.uid, line.base);
+  state.row.guid.clear();
+  TRY_OK(write_uidlist(state, more));
+  state.row.uidlist = {};  // not read yet
+  return save(state);
+}
+
 // Before a mod-sequence is used: the next few are leased, or it is an Error.
 Result<> Engine::lease_modseq(State& state) {
   if (state.row.modseq + kModSeqMargin <= state.modseq_leased) return {};
@@ -220,7 +233,7 @@ Result<std::vector<bool>> Engine::take_uidvalidity(
   std::vector<bool> taken;
   std::uint32_t lowest = 0xFFFF'FFFFU;
   for (const auto& [name, value] : wanted) {
-    TRY_OK(create(name, changes));
+    TRY_OK(create(name, SpecialUse::none, changes));
   }
   TRY(const auto names, mailbox_names());
   for (const std::string& name : names) {
@@ -235,8 +248,8 @@ Result<std::vector<bool>> Engine::take_uidvalidity(
     taken.push_back(may_take);
     if (!may_take) continue;
     const Path path = state->path;
-    TRY_OK(
-        replace_file(disk(), path / kUidListName, format_uidlist_header(value, 1, random_hex(16))));
+    TRY_OK(replace_file(disk(), path / kUidListName,
+                        format_uidlist_header(value, 1, state->row.guid)));
     TRY(auto transaction, index_.begin());
     forget(name, changes);
     TRY_OK(transaction.commit());

@@ -292,7 +292,8 @@ Result<MailboxStatus> Index::count(const MailboxRow& row) {
                           "WHERE mailbox = ?"));
   s.bind(row.first_recent, row.id);
   TRY_OK(s.step());
-  return MailboxStatus{.messages = s.number<std::uint32_t>(0),
+  return MailboxStatus{.mailbox_id = {},
+                       .messages = s.number<std::uint32_t>(0),
                        .recent = s.number<std::uint32_t>(3),
                        .unseen = s.number<std::uint32_t>(1),
                        .deleted = s.number<std::uint32_t>(2),

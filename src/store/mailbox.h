@@ -83,6 +83,8 @@ class Mailbox {
 
   const std::string& name() const { return name_; }
   Account& account() const { return account_; }
+  // RFC 8474; empty: it could not be made to last yet.
+  const std::string& mailbox_id() const { return mailbox_id_; }
   std::uint32_t uidvalidity() const { return uidvalidity_; }
   Uid uidnext() const { return uidnext_; }
   ModSeq highest_modseq() const { return highest_modseq_; }
@@ -160,6 +162,7 @@ class Mailbox {
 
   Account& account_;
   std::string name_;
+  std::string mailbox_id_;
   std::int64_t id_;  // in the index
   std::uint32_t uidvalidity_ = 0;
   Uid uidnext_ = 1;

@@ -51,7 +51,8 @@ enum class Subscription { off, on };
 enum class Transfer { copy, move };
 enum class Extent { some, all };  // of what there is
 
-// RFC 6154. A mailbox has at most one of these.
+// RFC 6154. A mailbox has at most one of these, and one mailbox at most has each: the one that a
+// user has given it, else the one of the configuration.
 enum class SpecialUse : std::uint8_t { none, drafts, sent, trash, junk, archive };
 std::string_view to_string(SpecialUse use);  // "\\Drafts" …, "" for none
 
@@ -63,7 +64,8 @@ enum class NameResult : std::uint8_t {
   bad_name,       // [CANNOT]: a name that no mailbox may have
   cannot,         // [CANNOT]: INBOX may not be removed; a mailbox may not be moved below itself
   keyword_limit,  // [LIMIT]: more than kKeywordsMax keywords in use, or one that may not be one
-  over_quota      // [OVERQUOTA]: the account's limit
+  over_quota,     // [OVERQUOTA]: the account's limit
+  use_taken       // [USEATTR]: a user has given another mailbox this special use
 };
 
 struct MailboxInfo {
@@ -76,6 +78,7 @@ struct MailboxInfo {
 };
 
 struct MailboxStatus {
+  std::string mailbox_id;  // RFC 8474; empty: it could not be made to last yet
   std::uint32_t messages = 0;
   std::uint32_t recent = 0;
   std::uint32_t unseen = 0;

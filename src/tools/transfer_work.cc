@@ -11,6 +11,7 @@
 
 #include "message/headers.h"
 #include "message/mbox.h"
+#include "store/annotations.h"
 #include "store/dovecot_files.h"
 #include "store/file_name.h"
 #include "store/line_ends.h"
@@ -257,6 +258,7 @@ Result<std::size_t> copy_folder(const Path& from, const Path& to, std::string_vi
   TRY(const auto names, store::list_names(from));
   for (const std::string& name : names)
     if (name == "subscriptions" || name == "maildirfolder" || name == "posthorn-keywords" ||
+        name == store::kAnnotationsFile || name == store::kAccountAnnotationsFile ||
         (name.starts_with("dovecot-") && (name == "dovecot-uidlist" || name == "dovecot-keywords" ||
                                           name.starts_with("dovecot-uidvalidity"))))
       TRY_OK(copy_dated(from / name, to / name));

@@ -1,0 +1,44 @@
+// What is asked of an account's mailboxes beside their messages: ids, special uses, annotations.
+#include "store/account_work.h"
+#include "store/mailbox_name.h"
+
+namespace posthorn::store {
+
+net::Task<bool> Account::has_mailbox(std::string mailbox) {
+  const auto name = check_mailbox_name(mailbox);
+  if (!name) co_return false;
+  co_return co_await locked<bool>(
+      [&, this](Changes&) -> Result<bool> { return engine_->has_mailbox(*name); });
+}
+
+net::Task<std::optional<std::string>> Account::mailbox_id(std::string mailbox) {
+  co_return co_await locked<std::optional<std::string>>(
+      [&, this](Changes& changes) { return engine_->mailbox_id(mailbox, changes); });
+}
+
+net::Task<std::optional<std::string>> Account::find_by_id(std::string id) {
+  co_return co_await locked<std::optional<std::string>>(
+      [&, this](Changes& changes) { return engine_->find_by_id(id, changes); });
+}
+
+net::Task<std::optional<std::string>> Account::find_by_use(SpecialUse use) {
+  co_return co_await locked<std::optional<std::string>>(
+      [&, this](Changes&) { return engine_->find_by_use(use); });
+}
+
+net::Task<std::optional<Annotations>> Account::annotations(std::string mailbox) {
+  const auto name = mailbox.empty() ? std::optional(std::string()) : check_mailbox_name(mailbox);
+  if (!name) co_return std::nullopt;
+  co_return co_await locked<std::optional<Annotations>>(
+      [&, this](Changes& changes) { return engine_->annotations(*name, changes); });
+}
+
+net::Task<AnnotationResult> Account::annotate(std::string mailbox,
+                                              std::vector<AnnotationChange> wanted) {
+  const auto name = mailbox.empty() ? std::optional(std::string()) : check_mailbox_name(mailbox);
+  if (!name) co_return AnnotationResult::not_found;
+  co_return co_await locked<AnnotationResult>(
+      [&, this](Changes& changes) { return engine_->annotate(*name, wanted, changes); });
+}
+
+}  // namespace posthorn::store
