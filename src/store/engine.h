@@ -306,15 +306,16 @@ class Engine {
 
   // engine_mail.cc
   Result<std::optional<MessageRow>> locate(State& state, Uid uid, Changes& changes);
+  struct Marks {
+    Flags flags = 0;
+    Keywords keywords;
+  };
   struct StoredFlags {
     std::optional<Entry> entry;          // nullopt: it is gone, or is_modified
     std::optional<std::string> high_of;  // its base name: keywords beyond z changed
     bool is_changed = false;
     bool is_modified = false;  // unchanged_since did not hold
-  };
-  struct Marks {
-    Flags flags = 0;
-    Keywords keywords;
+    Marks before;
   };
   // How often a message is looked for anew when another program renames its file at the same time.
   static constexpr int kAttemptsMax = 20;

@@ -56,6 +56,7 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
     out.is_modified = unchanged_since && entry.modseq > *unchanged_since;
     if (out.is_modified) return out;
     Marks marks = wanted(entry);
+    out.before = {entry.flags, entry.keywords};
     if (marks.flags == entry.flags && marks.keywords == entry.keywords) {
       out.entry = entry;
       return out;
@@ -129,7 +130,13 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
     if (stored->is_modified) result.modified.push_back(uid);
     if (!stored->entry) continue;
     const Entry& entry = *stored->entry;
-    result.messages.push_back({uid, entry.flags, entry.keywords, entry.modseq, stored->is_changed});
+    result.messages.push_back({.uid = uid,
+                               .flags = entry.flags,
+                               .keywords = entry.keywords,
+                               .modseq = entry.modseq,
+                               .is_changed = stored->is_changed,
+                               .flags_before = stored->before.flags,
+                               .keywords_before = stored->before.keywords});
     if (stored->is_changed) change.changed.push_back(entry);
     if (stored->high_of) append_high_mark(entry.keywords, *stored->high_of, high);
   }

@@ -45,6 +45,8 @@ struct FlagChange {
   Keywords keywords;
   ModSeq modseq = 0;
   bool is_changed = false;  // false: it was so already, modseq is the old one
+  Flags flags_before = 0;
+  Keywords keywords_before;
 };
 
 struct FlagResult {

@@ -5,6 +5,15 @@
 #include "message/headers.h"
 
 namespace posthorn::store {
+namespace {
+
+constexpr std::pair<std::string_view, Flags> kSystem[] = {{"\\Seen", flag::seen},
+                                                          {"\\Answered", flag::answered},
+                                                          {"\\Flagged", flag::flagged},
+                                                          {"\\Deleted", flag::deleted},
+                                                          {"\\Draft", flag::draft}};
+
+}  // namespace
 
 std::string_view to_string(SpecialUse use) {
   switch (use) {
@@ -25,11 +34,6 @@ std::string_view to_string(SpecialUse use) {
 }
 
 FlagNames split_flags(const std::vector<std::string>& names) {
-  static constexpr std::pair<std::string_view, Flags> kSystem[] = {{"\\Seen", flag::seen},
-                                                                   {"\\Answered", flag::answered},
-                                                                   {"\\Flagged", flag::flagged},
-                                                                   {"\\Deleted", flag::deleted},
-                                                                   {"\\Draft", flag::draft}};
   FlagNames split;
   for (const std::string& name : names) {
     if (!name.starts_with('\\')) {
@@ -41,6 +45,13 @@ FlagNames split_flags(const std::vector<std::string>& names) {
         split.flags = static_cast<Flags>(split.flags | flag);
   }
   return split;
+}
+
+std::vector<std::string> flag_names(Flags flags) {
+  std::vector<std::string> names;
+  for (const auto& [text, flag] : kSystem)
+    if ((flags & flag) != 0) names.emplace_back(text);
+  return names;
 }
 
 }  // namespace posthorn::store

@@ -40,6 +40,8 @@ struct FlagNames {
   std::vector<std::string> keywords;
 };
 FlagNames split_flags(const std::vector<std::string>& names);
+// The system flags, as clients say them.
+std::vector<std::string> flag_names(Flags flags);
 
 // The record of a message (search/record.h), in the index beside its row.
 struct MessageRecord {

@@ -94,6 +94,9 @@ net::Task<Outcome> append(Parser& parser, Connection& connection, const User& us
   CO_TRY(const auto placed, co_await delivery->commit(std::move(targets)));
   const store::Placed& place = placed.front();
   if (place.result != store::NameResult::done) co_return name_outcome(place.result, "TRYCREATE");
+  if (place.uid != 0)
+    co_await user.tell_observers(
+        {.cause = Cause::append, .mailbox = place.mailbox, .uids = {place.uid}});
   // RFC 4315 section 3: the code names a UID that is. Where the message is safe and its UID is not
   // yet, the client asks for it.
   co_return ok("Append completed",

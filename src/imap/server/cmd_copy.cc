@@ -2,6 +2,7 @@
 // section 6.4.7, RFC 4315 (UIDPLUS), RFC 6851.
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::imap {
 namespace {
@@ -29,6 +30,16 @@ std::string copied(const store::CopyResult& result) {
   return fmt::format("COPYUID {} {} {}", result.uidvalidity, compact(from), compact(to));
 }
 
+// The name of where they come from is asked for anew: another session may have renamed it.
+net::Awaitable<void> tell_copied(const store::View& view, const std::string& target,
+                                 const store::CopyResult& result, const User& user) {
+  Happening happening{.cause = Cause::copy,
+                      .mailbox = store::check_mailbox_name(target).value_or(target),
+                      .from = view.mailbox().name()};
+  for (const auto& [source, copy] : result.uids) happening.uids.push_back(copy);
+  co_await user.tell_observers(std::move(happening));
+}
+
 struct Transfer {
   SequenceSet set;
   std::string target;
@@ -51,6 +62,7 @@ net::Task<Outcome> copy_some(Parser& parser, store::View& view, const User& user
   CO_TRY(const auto result, co_await view.mailbox().copy(*std::move(uids), what->target));
   if (result.result != store::NameResult::done) co_return name_outcome(result.result, "TRYCREATE");
   if (result.uids.empty()) co_return ok("Completed; no message");
+  co_await tell_copied(view, what->target, result, user);
   co_return ok("Copy completed", copied(result));
 }
 
@@ -64,6 +76,7 @@ net::Task<Outcome> move_some(Parser& parser, store::View& view, Responses& respo
   CO_TRY(const auto result, co_await view.mailbox().move(*std::move(uids), what->target));
   if (result.result != store::NameResult::done) co_return name_outcome(result.result, "TRYCREATE");
   if (result.uids.empty()) co_return ok("Completed; no message");
+  co_await tell_copied(view, what->target, result, user);
   // RFC 6851 section 4.3: in an untagged OK, before the EXPUNGEs.
   responses.say("OK [{}] Moved", copied(result));
   co_return ok("Move completed");

@@ -5,8 +5,21 @@
 namespace posthorn::imap {
 namespace {
 
+net::Awaitable<void> tell_stored(const store::View& view, const store::FlagResult& result,
+                                 const User& user) {
+  Happening happening{.cause = Cause::flag,
+                      .mailbox = view.mailbox().name(),
+                      .keywords = view.mailbox().keywords()};
+  for (const store::FlagChange& change : result.messages) {
+    if (!change.is_changed) continue;
+    happening.uids.push_back(change.uid);
+    happening.changes.push_back(change);
+  }
+  if (!happening.changes.empty()) co_await user.tell_observers(std::move(happening));
+}
+
 net::Task<Outcome> store_flags_of(Parser& parser, store::View& view, Responses& responses,
-                                  Numbers numbers) {
+                                  const User& user, Numbers numbers) {
   std::optional<SequenceSet> set;
   if (parser.take_space()) set = parser.sequence_set();
   if (!set || !parser.take_space()) co_return bad("STORE needs messages and flags");
@@ -31,6 +44,7 @@ net::Task<Outcome> store_flags_of(Parser& parser, store::View& view, Responses& 
   CO_TRY(const auto result, co_await view.mailbox().store_flags(std::move(request)));
   if (result.result != store::NameResult::done) co_return name_outcome(result.result);
   view.mark_told(result.messages);
+  co_await tell_stored(view, result, user);
   if (silent) co_return ok("Store completed");
   for (const store::FlagChange& change : result.messages) {
     tell_flags(view, change.uid, numbers, responses);
@@ -41,12 +55,14 @@ net::Task<Outcome> store_flags_of(Parser& parser, store::View& view, Responses& 
 
 }  // namespace
 
-net::Task<Outcome> store_flags(Parser& parser, store::View& view, Responses& responses) {
-  return store_flags_of(parser, view, responses, Numbers::sequence);
+net::Task<Outcome> store_flags(Parser& parser, store::View& view, Responses& responses,
+                               const User& user) {
+  return store_flags_of(parser, view, responses, user, Numbers::sequence);
 }
 
-net::Task<Outcome> uid_store_flags(Parser& parser, store::View& view, Responses& responses) {
-  return store_flags_of(parser, view, responses, Numbers::uid);
+net::Task<Outcome> uid_store_flags(Parser& parser, store::View& view, Responses& responses,
+                                   const User& user) {
+  return store_flags_of(parser, view, responses, user, Numbers::uid);
 }
 
 }  // namespace posthorn::imap

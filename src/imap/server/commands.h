@@ -60,8 +60,8 @@ enum CommandFlag : unsigned {
           store::View&, Responses&, const User&, FetchResumePtr&)                                  \
   COMMAND("UID FETCH", uid_fetch, kSelected | kKeepsResume,                                        \
           store::View&, Responses&, const User&, FetchResumePtr&)                                  \
-  COMMAND("STORE", store_flags, kSelected | kHoldsExpunges, store::View&, Responses&)              \
-  COMMAND("UID STORE", uid_store_flags, kSelected, store::View&, Responses&)                       \
+  COMMAND("STORE", store_flags, kSelected | kHoldsExpunges, store::View&, Responses&, const User&) \
+  COMMAND("UID STORE", uid_store_flags, kSelected, store::View&, Responses&, const User&)          \
   COMMAND("COPY", copy, kSelected, store::View&, const User&)                                      \
   COMMAND("UID COPY", uid_copy, kSelected, store::View&, const User&)                              \
   COMMAND("MOVE", move, kSelected, store::View&, Responses&, const User&)                          \

@@ -14,12 +14,15 @@
 
 namespace posthorn::imap {
 
+class Observer;
+
 struct ServerServices {
   net::Scope& scope;
   net::BlockingPool& pool;
   store::Accounts& accounts;
   auth::Admission& admission;
   const config::Config& config;
+  std::vector<Observer*> observers = {};  // told in this order
 };
 
 net::Awaitable<void> serve(net::StreamPtr stream, const ServerServices& services);

@@ -40,6 +40,11 @@ void User::log_fault(const Error& error) const {
   log.error(event::imap_failed, {{"account", account->name()}, {"error", error.what}});
 }
 
+net::Awaitable<void> User::tell_observers(Happening happening) const {
+  happening.account = account;
+  for (Observer* const observer : services.observers) co_await observer->see(happening);
+}
+
 Outcome User::failed(const Error& error) const {
   log_fault(error);
   return no("It could not be done now; try again later", "UNAVAILABLE");

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "imap/proto/parser.h"
+#include "imap/server/observer.h"
 #include "imap/server/outcome.h"
 #include "imap/server/session.h"
 #include "store/account.h"
@@ -44,6 +45,8 @@ struct User {
   // What the client hears of an Error; what it was stands in the log.
   Outcome failed(const Error& error) const;
   void log_fault(const Error& error) const;
+  // What this user has done; account is filled in.
+  net::Awaitable<void> tell_observers(Happening happening) const;
 };
 
 // What became of an operation with a mailbox's name. missing: the response code when there is no
