@@ -1,5 +1,5 @@
 // What opens a mailbox and closes it: SELECT, EXAMINE, CLOSE, UNSELECT. RFC 3501 sections 6.3.1,
-// 6.3.2 and 6.4.2, RFC 3691.
+// 6.3.2 and 6.4.2, RFC 3691, RFC 8474 (MAILBOXID).
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
 
@@ -24,6 +24,8 @@ net::Task<Outcome> open_mailbox(Parser& parser, store::ViewPtr& view, Responses&
     responses.say("OK [UNSEEN {}] First unseen.", *unseen);
   responses.say("OK [UIDVALIDITY {}] UIDs valid", mailbox.uidvalidity());
   responses.say("OK [UIDNEXT {}] Predicted next UID", mailbox.uidnext());
+  if (!mailbox.mailbox_id().empty())
+    responses.say("OK [MAILBOXID ({})] The mailbox's for good", mailbox.mailbox_id());
   co_return access == store::Access::read_write ? ok("Select completed", "READ-WRITE")
                                                 : ok("Examine completed", "READ-ONLY");
 }

@@ -1,5 +1,5 @@
 // STATUS: what a mailbox holds that need not be open. RFC 3501 section 6.3.10, RFC 8438 (SIZE),
-// RFC 9208 (DELETED, DELETED-STORAGE).
+// RFC 9208 (DELETED, DELETED-STORAGE), RFC 8474 (MAILBOXID).
 #include "base/ascii.h"
 #include "imap/server/commands.h"
 
@@ -37,6 +37,11 @@ net::Task<Outcome> status(Parser& parser, Responses& responses, const User& user
   if (!found) co_return no("There is no such mailbox", "NONEXISTENT");
   std::string values;
   for (const std::string& item : items) {
+    if (item == "MAILBOXID") {
+      if (found->mailbox_id.empty()) co_return no("It has no id that lasts yet", "UNAVAILABLE");
+      values += fmt::format("{}{} ({})", values.empty() ? "" : " ", item, found->mailbox_id);
+      continue;
+    }
     const auto value = value_of(*found, item);
     if (!value) co_return bad("Unknown status item");
     values += fmt::format("{}{} {}", values.empty() ? "" : " ", item, *value);

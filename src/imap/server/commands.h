@@ -23,6 +23,8 @@ enum CommandFlag : unsigned {
   kKeepsResume = 4,
   // The literal behind its mailbox's name is a message: the command reads it itself.
   kReadsMessage = 8,
+  // RFC 5464 section 4.3: a literal of it that is too long is a value that is, and no fault.
+  kHasValues = 16,
 };
 
 // clang-format off
@@ -49,6 +51,8 @@ enum CommandFlag : unsigned {
   COMMAND("GETQUOTA", get_quota, 0, Responses&, const User&)                                       \
   COMMAND("GETQUOTAROOT", get_quota_root, 0, Responses&, const User&)                              \
   COMMAND("SETQUOTA", set_quota, 0)                                                                \
+  COMMAND("GETMETADATA", get_metadata, 0, Responses&, const User&)                                 \
+  COMMAND("SETMETADATA", set_metadata, kHasValues, const User&)                                    \
   COMMAND("CHECK", noop, kSelected, store::ViewPtr&)                                               \
   COMMAND("CLOSE", close, kSelected, store::ViewPtr&)                                              \
   COMMAND("UNSELECT", unselect, kSelected, store::ViewPtr&)                                        \

@@ -8,6 +8,7 @@
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
 #include "net/timer.h"
+#include "store/annotations.h"
 
 namespace posthorn::imap {
 namespace {
@@ -30,6 +31,7 @@ class Session {
   net::Task<> begin();
   net::Task<> talk();
   net::Task<std::string> read_command();
+  Outcome refuse_literal(const Command* command, std::uint64_t size) const;
   net::Task<> finish(std::string_view tag, const Outcome& outcome);
   State state() const { return context_.view ? State::selected : State::authenticated; }
 
@@ -94,6 +96,15 @@ net::Task<> Session::begin() {
       fmt::format("{} OK [CAPABILITY {}] Logged in\r\n", what.tag, kCapabilities));
 }
 
+// The answer to a literal that is too long.
+Outcome Session::refuse_literal(const Command* command, std::uint64_t size) const {
+  const std::uint64_t max =
+      std::min(context_.user.services.config.imap.line_max, store::kAnnotationValueMax);
+  if (command != nullptr && command->has(kHasValues) && size > max)
+    return no("The value is too long", fmt::format("METADATA MAXSIZE {}", max));
+  return {"BAD", "TOOBIG", "The literal is too long"};
+}
+
 // A whole command, its literals in it. The message of a command that reads it itself (APPEND) is
 // not gathered: the text ends with its mark then.
 net::Task<std::string> Session::read_command() {
@@ -117,7 +128,7 @@ net::Task<std::string> Session::read_command() {
     if (mark->size > settings.line_max || text.size() > settings.line_max) {
       text.clear();
       CO_TRY_OK(co_await connection.skip_rest(line));
-      CO_TRY_OK(co_await finish(tag.value_or("*"), {"BAD", "TOOBIG", "The literal is too long"}));
+      CO_TRY_OK(co_await finish(tag.value_or("*"), refuse_literal(command, mark->size)));
       if (connection.is_over()) co_return fail(ErrorKind::protocol, "too many errors");
       continue;
     }

@@ -67,6 +67,9 @@ Outcome name_outcome(store::NameResult result, std::string_view missing) {
     case store::NameResult::over_quota:
       // RFC 9208 section 4.3.
       return no("The account's limit is reached", "OVERQUOTA");
+    case store::NameResult::use_taken:
+      // RFC 6154 section 3.
+      return no("Another mailbox has this special use", "USEATTR");
   }
   return bad("?");
 }

@@ -49,6 +49,10 @@ TEST(Table, FetchAloneGoesOnWhereTheLastOneEnded) {
   EXPECT_THAT(names_with(kKeepsResume), ElementsAre("FETCH", "UID FETCH"));
 }
 
+TEST(Table, SetmetadataAloneHasValuesThatMayBeTooLong) {
+  EXPECT_THAT(names_with(kHasValues), ElementsAre("SETMETADATA"));
+}
+
 // What is refused before it runs must not leave a message in the connection that nobody reads away.
 TEST(Table, WhatReadsAMessageItselfIsLegalEverywhere) {
   EXPECT_THAT(names_with(kReadsMessage), ElementsAre("APPEND"));

@@ -59,6 +59,8 @@ TEST(EveryCommand, ChecksItsEnd) {
       {"GETQUOTA", " \"User quota\""},
       {"GETQUOTAROOT", " INBOX"},
       {"SETQUOTA", " \"User quota\" (STORAGE 1)"},
+      {"GETMETADATA", " INBOX (/shared/comment)"},
+      {"SETMETADATA", " Old (/shared/comment \"x\")"},
       {"CHECK", ""},
       {"CLOSE", ""},
       {"UNSELECT", ""},
@@ -105,6 +107,8 @@ TEST(EveryCommand, ChecksItsEnd) {
               "S: * LIST %% Sent\nS: * LIST %% Trash\nS: c2 OK %%\n"
               "C: c3 LSUB \"\" Old\nS: c3 OK %%\n"
               "C: c4 LSUB \"\" Kept\nS: * LSUB %% Kept\nS: c4 OK %%\n"
+              "C: c6 GETMETADATA Old /shared/comment\n"
+              "S: * METADATA Old (/shared/comment NIL)\nS: c6 OK %%\n"
               "C: c5 STATUS Old (MESSAGES)\nS: * STATUS Old (MESSAGES 0)\nS: c5 OK %%\n";
     dialog.close();
     config::Config config;
