@@ -1,0 +1,2 @@
+keep;
+# no line end behind this

@@ -1,0 +1,5 @@
+require "fileinto";
+# comment
+if header :is "subject" "Lines" {
+  fileinto "INBOX.crlf";
+}

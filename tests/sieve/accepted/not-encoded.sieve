@@ -1,0 +1,3 @@
+require ["fileinto", "variables"];
+set "x" "@";
+if string :contains "@" "${hex:40}" { fileinto "INBOX"; }

@@ -1,0 +1,3 @@
+require "variables";
+set "to" "this is no address";
+redirect "${to}";

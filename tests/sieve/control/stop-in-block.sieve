@@ -1,0 +1,3 @@
+require "fileinto";
+if true { if true { fileinto "INBOX.a"; stop; } fileinto "INBOX.b"; }
+keep;

@@ -1,0 +1,4 @@
+require "fileinto";
+fileinto "INBOX.a";
+stop;
+fileinto "INBOX.b";

@@ -1,0 +1,3 @@
+require ["copy", "fileinto", "mailbox"];
+redirect :copy "dora@example.org";
+fileinto :create "Other";

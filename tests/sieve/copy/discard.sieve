@@ -1,0 +1,3 @@
+require ["copy", "fileinto", "mailbox"];
+fileinto :copy :create "Third";
+discard;

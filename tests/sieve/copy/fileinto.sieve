@@ -1,0 +1,2 @@
+require ["copy", "fileinto", "mailbox"];
+fileinto :copy :create "Copies";

@@ -1,0 +1,2 @@
+require ["editheader", "fileinto", "mailbox"];
+addheader "X-New" "value";

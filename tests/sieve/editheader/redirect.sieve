@@ -1,0 +1,3 @@
+require ["editheader", "fileinto", "mailbox"];
+addheader "X-New" "value";
+redirect "carl@example.com";

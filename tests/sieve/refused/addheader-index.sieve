@@ -1,0 +1,2 @@
+require "editheader";
+addheader :index 1 "X" "v";

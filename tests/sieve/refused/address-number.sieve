@@ -1,0 +1,1 @@
+if address 1 "a" { keep; }

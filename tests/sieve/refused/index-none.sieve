@@ -1,0 +1,2 @@
+require "index";
+if header :index "subject" "x" { keep; }

@@ -1,0 +1,2 @@
+require "ereject";
+reject "x";

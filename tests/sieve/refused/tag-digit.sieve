@@ -1,0 +1,1 @@
+if header :1s "subject" "a" { keep; }

@@ -1,0 +1,2 @@
+require ["encoded-character", "reject"];
+reject "${unicode:d800}";

@@ -1,0 +1,1 @@
+if header :nonsense "subject" "a" { keep; }

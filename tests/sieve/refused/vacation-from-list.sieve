@@ -1,0 +1,2 @@
+require "vacation";
+vacation :from ["a@example.org", "b@example.org"] "Away.";

@@ -1,0 +1,2 @@
+require "vacation";
+vacation :seconds 100 "Away.";

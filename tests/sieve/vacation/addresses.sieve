@@ -1,0 +1,2 @@
+require "vacation";
+vacation :addresses ["robert@example.net", "bobby@example.com"] "Away.";

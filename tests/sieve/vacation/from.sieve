@@ -1,0 +1,2 @@
+require "vacation";
+vacation :from "Bob Example <bob+away@example.net>" "Away.";

@@ -1,0 +1,2 @@
+require ["variables", "fileinto", "mailbox"];
+if header :matches "subject" "[*] *" { fileinto :create "lists.${1}"; }
