@@ -27,8 +27,9 @@ bool is_field_name(std::string_view name) {
 void check_field_names(Checker& checker, const Node& node, const syntax::Item& item,
                        std::size_t which) {
   for (const std::string_view name : checker.constants(checker.positional(node, which)))
+    // RFC 5228 section 2.4.2.2: it matches nothing, and is no error.
     if (!is_field_name(name))
-      checker.fault(item.at, fmt::format("\"{}\" is no name of a header field", name));
+      checker.warn(item.at, fmt::format("\"{}\" is no name of a header field", name));
 }
 
 }  // namespace posthorn::sieve

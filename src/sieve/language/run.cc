@@ -192,6 +192,27 @@ Flow Run::act(const Call& call, Action action) {
   return Flow::next;
 }
 
+Outcome Run::outcome_so_far() {
+  Outcome outcome = outcome_;
+  outcome.keeps = implicit_keep_ || std::ranges::any_of(outcome.actions, [](const Action& one) {
+                    return std::holds_alternative<Keep>(one.what);
+                  });
+  if (implicit_keep_)
+    outcome.actions.push_back({Keep{flags}, message_.version(), {}, 0, /*keeps=*/true});
+  return outcome;
+}
+
+void Run::begin_anew() {
+  outcome_.actions.clear();
+  outcome_.seen.clear();
+  outcome_.log.clear();
+  outcome_.doubts.clear();
+  outcome_.steps = 0;
+  implicit_keep_ = true;
+  redirects_ = 0;
+  flags.clear();
+}
+
 std::string_view Run::keep(std::string text) {
   return kept_.emplace_back(std::move(text));
 }

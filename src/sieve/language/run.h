@@ -124,6 +124,11 @@ class Run {
   void cancel_keep() { implicit_keep_ = false; }
   void note(Seen seen) { outcome_.seen.push_back(std::move(seen)); }
 
+  // What came of it so far, with the implicit keep; and as if nothing had been done yet. Tests that
+  // are written in Sieve take their own actions apart so.
+  Outcome outcome_so_far();
+  void begin_anew();
+
   // RFC 5229. Names in any case.
   std::string_view variable(std::string_view name) const;
   bool has_variable(std::string_view name) const;

@@ -1,0 +1,2 @@
+require "enotify";
+notify :message "Mail has come" "mailto:pager@example.com";

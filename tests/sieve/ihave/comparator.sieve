@@ -1,0 +1,2 @@
+require "ihave";
+if ihave "comparator-i;octet" { keep; } else { discard; }

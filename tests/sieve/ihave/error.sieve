@@ -1,0 +1,2 @@
+require "ihave";
+error "this script cannot go on";

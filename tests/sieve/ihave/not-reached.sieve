@@ -1,0 +1,3 @@
+require ["ihave", "fileinto"];
+if false { error "never"; }
+fileinto "INBOX";

@@ -1,0 +1,3 @@
+require "ihave";
+if ihave "vnd.example.nothing" { keep; }
+nothing_such "x";

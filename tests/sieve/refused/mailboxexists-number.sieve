@@ -1,0 +1,2 @@
+require ["mailbox", "fileinto", "variables"];
+if mailboxexists 1 { keep; }

@@ -1,0 +1,2 @@
+require ["mboxmetadata", "servermetadata"];
+if metadata 1 "/private/comment" "x" { keep; }

@@ -1,0 +1,2 @@
+require ["mboxmetadata", "servermetadata"];
+if metadata "INBOX" "/private/comment" { keep; }

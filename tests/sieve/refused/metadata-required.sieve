@@ -1,0 +1,2 @@
+require "servermetadata";
+if metadata "INBOX" "/private/comment" "x" { keep; }

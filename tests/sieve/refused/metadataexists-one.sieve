@@ -1,0 +1,2 @@
+require ["mboxmetadata", "servermetadata"];
+if metadataexists "INBOX" { keep; }

@@ -1,0 +1,2 @@
+require "enotify";
+notify :loud "mailto:p@example.com";

@@ -1,0 +1,2 @@
+require ["mboxmetadata", "servermetadata"];
+if servermetadata "/private/x" { keep; }
