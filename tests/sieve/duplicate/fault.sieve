@@ -1,0 +1,3 @@
+require ["duplicate", "ihave"];
+if duplicate { keep; }
+error "a fault";

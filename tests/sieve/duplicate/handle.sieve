@@ -1,0 +1,2 @@
+require ["duplicate", "fileinto"];
+if duplicate :handle "other" { fileinto "INBOX"; } else { keep; }

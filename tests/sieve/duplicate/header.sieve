@@ -1,0 +1,2 @@
+require ["duplicate", "fileinto"];
+if duplicate :header "X-Event" { fileinto "INBOX"; } else { keep; }

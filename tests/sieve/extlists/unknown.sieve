@@ -1,0 +1,2 @@
+require ["extlists", "fileinto"];
+if address :list "from" "no-such-list" { fileinto "INBOX"; }

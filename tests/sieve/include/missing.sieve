@@ -1,0 +1,3 @@
+require ["include", "fileinto"];
+include "no_such_script";
+fileinto "INBOX";

@@ -1,0 +1,3 @@
+require ["include", "fileinto"];
+include :once "sends";
+include :once "sends";

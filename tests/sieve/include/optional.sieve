@@ -1,0 +1,3 @@
+require ["include", "fileinto"];
+include :optional "no_such_script";
+fileinto "INBOX";

@@ -1,0 +1,4 @@
+require ["include", "variables"];
+global "shared";
+global "back";
+set "back" "got ${shared}";

@@ -1,0 +1,3 @@
+require "include";
+if true { return; }
+redirect "never@example.org";

@@ -1,0 +1,2 @@
+require ["foreverypart", "mime", "extracttext", "variables"];
+if header :anychild "content-type" "a" { keep; }

@@ -1,0 +1,2 @@
+require ["foreverypart", "mime", "extracttext", "variables"];
+foreverypart :name "a" { break :name "b"; }

@@ -1,0 +1,2 @@
+require ["fcc", "vacation", "mailbox", "imap4flags", "enotify", "fileinto"];
+vacation :flags "\\Seen" "Away.";

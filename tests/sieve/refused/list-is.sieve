@@ -1,0 +1,2 @@
+require ["extlists", "fileinto"];
+if address :list :is "from" "friends" { keep; }

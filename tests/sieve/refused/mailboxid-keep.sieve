@@ -1,0 +1,2 @@
+require ["mailboxid", "fileinto"];
+keep :mailboxid "a";

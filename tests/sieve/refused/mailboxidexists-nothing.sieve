@@ -1,0 +1,2 @@
+require ["mailboxid", "fileinto"];
+if mailboxidexists { keep; }

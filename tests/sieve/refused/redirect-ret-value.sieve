@@ -1,0 +1,2 @@
+require "redirect-dsn";
+redirect :ret "SOME" "a@example.org";

@@ -1,0 +1,2 @@
+require ["replace", "mime", "foreverypart", "fileinto", "mailbox"];
+replace;

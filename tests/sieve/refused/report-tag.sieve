@@ -1,0 +1,2 @@
+require "vnd.dovecot.report";
+report :loud "abuse" "text" "a@example.org";

@@ -1,0 +1,3 @@
+require ["vnd.dovecot.debug", "fileinto"];
+debug_log "a line";
+fileinto "INBOX";

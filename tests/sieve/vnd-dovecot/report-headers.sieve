@@ -1,0 +1,2 @@
+require "vnd.dovecot.report";
+report :headers_only "abuse" "This is spam." "abuse@example.org";
