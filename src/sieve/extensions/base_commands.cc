@@ -1,6 +1,7 @@
 // The commands of the base language (RFC 5228 sections 3 and 4).
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "message/mailbox_address.h"
 #include "sieve/extensions/addresses.h"
 #include "sieve/extensions/table.h"
@@ -15,8 +16,11 @@ void check_require(Checker& checker, Node& node, const syntax::Item& item) {
   const Arg& names = checker.positional(node, 0);
   for (std::uint32_t i = 0; i < names.count; ++i) {
     const std::string name(checker.program().text(checker.program().strings[names.first + i]));
-    if (!checker.require(name))
-      checker.fault(item.arguments.front().texts[i].at, checker.why_not(name));
+    const Position at = item.arguments.front().texts[i].at;
+    if (!checker.require(name)) checker.fault(at, checker.why_not(name));
+    for (const Extension* one : checker.language())
+      if (!one->doubt.empty() && one->refused.empty() && equals_ignoring_case(one->name, name))
+        checker.warn(at, std::string(one->doubt));
   }
 }
 

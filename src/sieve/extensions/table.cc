@@ -10,7 +10,13 @@ const Language& language() {
     all.push_back(base_tests());
     all.push_back(comparators());
     all.push_back(copy());
+    all.push_back(ereject());
     all.push_back(fileinto());
+    all.push_back(imap4flags());
+    all.push_back(imapflags());
+    all.push_back(reject());
+    all.push_back(vacation());
+    all.push_back(vacation_seconds());
     all.push_back(variables());
     return all;
   }();

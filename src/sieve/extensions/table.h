@@ -13,7 +13,13 @@ Extension base_commands();
 Extension base_tests();
 Extension comparators();
 Extension copy();
+Extension ereject();
 Extension fileinto();
+Extension imap4flags();
+Extension imapflags();
+Extension reject();
+Extension vacation();
+Extension vacation_seconds();
 Extension variables();
 }  // namespace extension
 

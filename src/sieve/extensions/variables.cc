@@ -6,19 +6,13 @@
 #include "base/ascii.h"
 #include "base/utf8.h"
 #include "sieve/extensions/table.h"
+#include "sieve/extensions/variable_names.h"
 #include "sieve/language/checker.h"
 #include "sieve/language/matcher.h"
 #include "sieve/language/run.h"
 
 namespace posthorn::sieve::extension {
 namespace {
-
-// Section 4.1, in the order of their precedence.
-struct Modifier {
-  std::string_view name;
-  std::string_view group;
-  std::string (*change)(std::string_view text);
-};
 
 std::string upper_first(std::string_view text) {
   std::string out(text);
@@ -52,36 +46,23 @@ std::string length_of(std::string_view text) {
   return std::to_string(letters);
 }
 
-constexpr Modifier kModifiers[] = {
-    {"lower", "case", [](std::string_view text) { return to_lower(text); }},
-    {"upper", "case", [](std::string_view text) { return to_upper(text); }},
-    {"lowerfirst", "first letter", lower_first},
-    {"upperfirst", "first letter", upper_first},
-    {"quotewildcard", "quoting", quote_wildcards},
-    {"length", "length", length_of}};
-
-bool is_variable_name(std::string_view name) {
-  const auto is_letter = [](char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; };
-  return !name.empty() && (is_letter(name.front()) || name.front() == '_') &&
-         std::ranges::all_of(
-             name, [&](char c) { return is_letter(c) || c == '_' || (c >= '0' && c <= '9'); });
-}
-
 // Section 4: the name is a constant.
 void check_set(Checker& checker, Node& node, const syntax::Item& item) {
-  const Arg& arg = checker.positional(node, 0);
-  const std::string_view name = checker.program().text(checker.program().strings[arg.first]);
-  const bool is_global = name.size() > 7 && equals_ignoring_case(name.substr(0, 7), "global.") &&
-                         checker.has("include") && is_variable_name(name.substr(7));
-  if (!is_global && !is_variable_name(name))
-    checker.fault(item.at, fmt::format("\"{}\" is no name of a variable", name));
-  if (name.size() > 64) checker.fault(item.at, "the name of a variable has at most 64 letters");
+  const Text& name = checker.program().strings[checker.positional(node, 0).first];
+  if (!checker.constant(name)) {
+    checker.fault(item.at,
+                  fmt::format("\"{}\" is no name of a variable", checker.program().text(name)));
+  }
+  check_variable_names(checker, node, item, 0);
 }
 
 Flow set(Run& run, const Call& call) {
   std::string value(call.text(run, 1));
-  for (const Modifier& modifier : kModifiers)
-    if (call.has(modifier.name)) value = modifier.change(value);
+  std::vector<const TagRow*> modifiers;
+  for (std::size_t i = 0; i < call.node().args_count; ++i)
+    if (call.arg(i).tag != nullptr) modifiers.push_back(call.arg(i).tag);
+  std::ranges::sort(modifiers, std::greater{}, &TagRow::precedence);
+  for (const TagRow* modifier : modifiers) value = modifier->modify(value);
   const Text& name = call.program().strings[call.arg(0).first];
   return run.set_variable(call.program().text(name), std::move(value));
 }
@@ -95,10 +76,16 @@ bool holds_string(Run& run, const Call& call) {
   return matcher.finish();
 }
 
+// Section 4.1: two of one precedence exclude each other.
+TagRow modifier(std::string_view name, int precedence, std::string_view group,
+                std::string (*modify)(std::string_view text)) {
+  return {.of = "set", .name = name, .group = group, .modify = modify, .precedence = precedence};
+}
+
 }  // namespace
 
 Extension variables() {
-  Extension row{
+  return {
       .name = "variables",
       .standard = "RFC 5229",
       .commands = {{.name = "set",
@@ -109,10 +96,13 @@ Extension variables() {
                  .arguments = {{"texts", Kind::list}, {"keys", Kind::list}},
                  .run = holds_string,
                  .compares = TestRow::Compares::yes}},
+      .tags = {modifier("lower", 40, "case", [](std::string_view text) { return to_lower(text); }),
+               modifier("upper", 40, "case", [](std::string_view text) { return to_upper(text); }),
+               modifier("lowerfirst", 30, "first letter", lower_first),
+               modifier("upperfirst", 30, "first letter", upper_first),
+               modifier("quotewildcard", 20, "quoting", quote_wildcards),
+               modifier("length", 10, "length", length_of)},
       .limits = "255 variables, 4000 bytes a value"};
-  for (const Modifier& modifier : kModifiers)
-    row.tags.push_back({.of = "set", .name = modifier.name, .group = modifier.group});
-  return row;
 }
 
 }  // namespace posthorn::sieve::extension

@@ -388,6 +388,7 @@ void Checker::check_matching(const syntax::Item& item, const Signature& wanted, 
       matching.comparator->substrings == ComparatorRow::Substrings::no)
     fault(item.at, fmt::format("`:{}` looks for a part of a text, which {} cannot",
                                matching.type->name, matching.comparator->name));
+  if (matching.type->check != nullptr) matching.type->check(*this, node, item);
   if (matching.type->check_key == nullptr) return;
   for (const std::string_view key : constants(positional(node, wanted.arguments.size() - 1))) {
     const std::string why = matching.type->check_key(key);

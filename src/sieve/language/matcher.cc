@@ -16,7 +16,10 @@ std::size_t find_text(std::string_view text, std::string_view part) {
 }
 
 Matcher::Matcher(Run& run, const Call& call, std::size_t keys)
-    : run_(run), matching_(call.node().matching), keys_(call.list(run, keys)) {
+    : Matcher(run, call.node().matching, call.list(run, keys)) {}
+
+Matcher::Matcher(Run& run, const Matching& matching, std::vector<std::string_view> keys)
+    : run_(run), matching_(matching), keys_(std::move(keys)) {
   folded_keys_.reserve(keys_.size());
   for (const std::string_view key : keys_) folded_keys_.push_back(matching_.comparator->fold(key));
 }

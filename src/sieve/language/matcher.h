@@ -14,6 +14,7 @@ class Matcher {
  public:
   // keys: which positional argument they are.
   Matcher(Run& run, const Call& call, std::size_t keys);
+  Matcher(Run& run, const Matching& matching, std::vector<std::string_view> keys);
   // True: the test holds, nothing more need be asked.
   bool value(std::string_view value);
   // When all values were given: what a match type that counts says of their number.

@@ -55,6 +55,10 @@ struct TagRow {
   void (*apply)(Run& run, const Call& call, const Arg& arg, Action& action) = nullptr;
   // The tag makes another test of it (`header :mime`).
   RunTest test = nullptr;
+  // A modifier of `set` (RFC 5229 section 4.1): what it makes of the value, the highest precedence
+  // first.
+  std::string (*modify)(std::string_view text) = nullptr;
+  int precedence = 0;
 };
 
 enum class Tests : std::uint8_t { none, one, list };
@@ -119,6 +123,7 @@ struct MatchRow {
   enum class Parts : std::uint8_t { no, yes } parts = Parts::no;     // needs substrings
   // A key that is known while the script is compiled; an empty answer: it is good.
   std::string (*check_key)(std::string_view key) = nullptr;
+  Check check = nullptr;  // of the test that matches so
 };
 
 // RFC 5233 and RFC 5228 section 2.7.4: what of an address is compared; nullopt: it has no such
@@ -149,6 +154,8 @@ struct Extension {
   std::vector<std::string_view> with = {};  // extensions that it brings along
   // Why it is not offered; empty: it is.
   std::string_view refused = {};
+  // A warning for who requires it; empty: none.
+  std::string_view doubt = {};
 };
 
 // All there is: the base language first.

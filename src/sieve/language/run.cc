@@ -5,6 +5,8 @@
 
 #include "base/ascii.h"
 #include "base/utf8.h"
+#include "sieve/language/conflicts.h"
+#include "sieve/language/places.h"
 
 namespace posthorn::sieve {
 
@@ -43,6 +45,8 @@ Run::Run(const RunInput& input) : input_(input), message_(input.mail, input.worl
 
 void Run::begin(const Program& program) {
   program_ = &program;
+  script_begin_ = outcome_.actions.size();
+  states_.clear();
   implicit_keep_ = true;
   variables_.clear();  // RFC 5229 section 3: a script's own
   match_values_.clear();
@@ -130,16 +134,6 @@ Flow Run::script(const Program& program) {
   return flow == Flow::returned ? Flow::next : flow;
 }
 
-namespace {
-
-Flags* flags_of(Action& action) {
-  if (auto* keep = std::get_if<Keep>(&action.what)) return &keep->flags;
-  if (auto* into = std::get_if<FileInto>(&action.what)) return &into->place.flags;
-  return nullptr;
-}
-
-}  // namespace
-
 // RFC 5228 section 2.10.3: the same twice is one; flags come together.
 bool Run::merge(Action& action) {
   for (Action& other : outcome_.actions) {
@@ -175,13 +169,22 @@ Flow Run::act(const Call& call, Action action) {
   action.script = call.program().name;
   action.line = call.node().line;
   action.version = message_.version();
-  if (Flags* theirs = flags_of(action)) *theirs = flags;
+  const bool files_message =
+      std::holds_alternative<Keep>(action.what) || std::holds_alternative<FileInto>(action.what);
+  if (files_message) *flags_of(action) = flags;  // RFC 5232 section 5: unless `:flags` says others
   for (std::size_t i = 0; i < call.node().args_count; ++i) {
     const Arg& arg = call.arg(i);
     if (arg.tag != nullptr && arg.tag->apply != nullptr) arg.tag->apply(*this, call, arg, action);
   }
   if (ended_) return Flow::failed;
+  const auto others = std::span(outcome_.actions);
+  if (auto conflict = conflict_of(others.subspan(script_begin_), action))
+    return fail(*std::move(conflict));
   if (!action.keeps) implicit_keep_ = false;
+  // A script before has answered already.
+  if (answers_the_sender(action) &&
+      std::ranges::any_of(others.first(script_begin_), answers_the_sender))
+    return Flow::next;
   if (merge(action)) return Flow::next;
   if (std::holds_alternative<Discard>(action.what)) return Flow::next;
   if (outcome_.actions.size() >= settings().actions_max)

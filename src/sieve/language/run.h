@@ -140,7 +140,7 @@ class Run {
   // A text that must live as long as the command.
   std::string_view keep(std::string text);
 
-  // A row's own state for this run, made when it is first asked for.
+  // A row's own state for this script, made when it is first asked for.
   template <class T>
   T& state() {
     std::shared_ptr<void>& place = states_[std::type_index(typeid(T))];
@@ -174,6 +174,7 @@ class Run {
   const Program* program_ = nullptr;
   std::uint32_t line_ = 0;
   std::size_t redirects_ = 0;
+  std::size_t script_begin_ = 0;  // the first of its actions
 };
 
 // `error`: the run fails with the reason in the first argument.
