@@ -4,12 +4,12 @@
 #pragma once
 
 #include <deque>
-#include <memory>
 #include <string>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "filter/spamd.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -48,7 +48,6 @@ class Filter final : public Scanner {
  public:
   Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config,
          net::Address spamd);
-  ~Filter() override;
 
   net::Task<Verdict> scan(Scan scan) override;
   static Verdict unscanned(std::string_view why);
@@ -57,15 +56,14 @@ class Filter final : public Scanner {
   void stop();
 
  private:
-  struct Multi;
-  struct Exchange;
+  class FilePart;
   net::Task<Verdict> ask(const Scan& scan);
 
   net::Scope& scope_;
   net::BlockingPool& pool_;
   const config::Filter& config_;
-  net::Address spamd_;
-  std::unique_ptr<Multi> multi_;
+  net::Address address_;
+  Spamd spamd_;
   std::size_t running_ = 0;
   net::Event freed_;
   std::size_t failures_ = 0;
