@@ -6,4 +6,5 @@ EXPOSE 783
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["spamc", "-K"]
 # Networks of Docker only: compose publishes no port of it.
 ENTRYPOINT ["spamd", "--listen=0.0.0.0:783", "--allowed-ips=127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16", \
-  "--max-children=5", "--username=debian-spamd", "--helper-home-dir=/var/lib/spamassassin", "--syslog=stderr", "--nouser-config"]
+  "--max-children=5", "--username=debian-spamd", "--helper-home-dir=/var/lib/spamassassin", "--syslog=stderr", "--nouser-config", \
+  "--allow-tell"]

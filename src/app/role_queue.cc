@@ -63,6 +63,8 @@ class QueueRole final : public process::Role {
                      [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
     if (!config.filter.spamd.empty()) {
       CO_TRY(auto spamd, net::parse_address(config.filter.spamd));
+      if (process::has_lessons(config))
+        teacher_ = std::make_unique<filter::Teacher>(scope_, config.filter, spamd);
       filter_ =
           std::make_unique<filter::Filter>(scope_, setup_.pool, config.filter, std::move(spamd));
     }
@@ -87,8 +89,11 @@ class QueueRole final : public process::Role {
                  .submission = config.submission};
     settings_.smtp.recipients_max = config.smtp.recipients_max * config.maps.expansion_max;
     settings_.smtp.message_max += 1U << 20U;  // what edge adds on top
+    lesson_settings_ = settings_;
+    lesson_settings_.smtp.message_max = config.filter.message_max;
     serve_role("queue-edge.lmtp.sock", Door::edge);
     serve_role("queue-store.lmtp.sock", Door::store);
+    if (teacher_) serve_lessons();
     if (config.submission.programs != config::Programs::off) serve_programs();
     if (config.smtp.client_names) {
       CO_TRY(name_resolver_, net::Resolver::make(setup_.executor, {.servers = config.relay.resolver,
@@ -113,6 +118,7 @@ class QueueRole final : public process::Role {
     files_.stop();
     if (queue_) queue_->stop();
     if (filter_) filter_->stop();
+    if (teacher_) teacher_->stop();
     co_await scope_.shut_down(setup_.config.limits.drain);
     lookup_.close();
     co_await scope_.join();
@@ -143,6 +149,14 @@ class QueueRole final : public process::Role {
     const smtp::ServerServices& services = add_entrance(door).services;
     listeners_.serve(scope_, {.name = name}, [this, &services](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), settings_, services);
+    });
+  }
+  void serve_lessons() {
+    lessons_ = std::make_unique<LessonSinkFactory>(*teacher_, setup_.config.filter);
+    lesson_services_ = std::make_unique<smtp::ServerServices>(
+        smtp::ServerServices{.scope = scope_, .sinks = *lessons_});
+    listeners_.serve(scope_, {.name = "queue-learn.lmtp.sock"}, [this](net::StreamPtr stream) {
+      return smtp::serve(std::move(stream), lesson_settings_, *lesson_services_);
     });
   }
   // Programs of this machine are served here and not at the edge: the kernel tells whose process
@@ -271,9 +285,12 @@ class QueueRole final : public process::Role {
   std::optional<net::ClientNames> client_names_;
   std::unique_ptr<deliver::Transports> transports_;
   std::unique_ptr<filter::Filter> filter_;
+  std::unique_ptr<filter::Teacher> teacher_;
+  std::unique_ptr<LessonSinkFactory> lessons_;
+  std::unique_ptr<smtp::ServerServices> lesson_services_;
   std::unique_ptr<queue::Queue> queue_;
   std::vector<std::unique_ptr<Entrance>> entrances_;
-  smtp::ServerSettings settings_, programs_;
+  smtp::ServerSettings settings_, programs_, lesson_settings_;
   const process::Report report_{.checks = [this] { return check(this); },
                                 .measure = [this] { return measure(this); }};
   DkimKeys dkim_keys_{setup_.pool, setup_.config};

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "imap/server/session.h"
 #include "lda/sink.h"
+#include "learn/learner.h"
 #include "pop3/server/session.h"
 #include "process/generation.h"
 #include "process/report.h"
@@ -68,12 +69,14 @@ class StoreRole final : public process::Role {
     lmtp_.smtp.message_max += 2U << 20U;
     lmtp_services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = sinks_});
+    if (process::has_lessons(config)) co_await start_learning();
     imap_services_ =
         std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = sessions_,
                                                                     .pool = setup_.pool,
                                                                     .accounts = accounts_,
                                                                     .admission = imap_,
                                                                     .config = config});
+    if (learner_) imap_services_->observers.push_back(&*learner_);
     pop3_services_ =
         std::make_unique<pop3::ServerServices>(pop3::ServerServices{.scope = sessions_,
                                                                     .pool = setup_.pool,
@@ -110,6 +113,7 @@ class StoreRole final : public process::Role {
     listeners_.stop();
     files_.stop();
     accounts_.stop();
+    if (learner_) learner_->stop();
     co_await sessions_.shut_down(setup_.config.limits.drain);
     co_await scope_.shut_down(setup_.config.limits.drain);
     co_await accounts_.close();
@@ -119,6 +123,23 @@ class StoreRole final : public process::Role {
   }
 
  private:
+  // Where nothing can be kept nothing is taught; mail goes its way.
+  net::Awaitable<void> start_learning() {
+    const config::Config& config = setup_.config;
+    const Path state = config.paths.state / "store";
+    learner_.emplace(learn::Learner::Parts{.scope = scope_,
+                                           .pool = setup_.pool,
+                                           .config = config,
+                                           .courier = courier_,
+                                           .folder = learn::notebook_folder(state, setup_.worker)});
+    Result<> ready;
+    if (setup_.worker == 0)
+      ready = co_await setup_.pool.run(
+          [&] { return learn::adopt_pages(Disk::real(), state, config.store.workers); });
+    if (ready) ready = co_await learner_->start();
+    if (!ready) log_.error(event::lesson_failed, {{"error", ready.error().what}});
+  }
+
   static net::Awaitable<void> end_sessions(StoreRole* self) {
     co_await self->sessions_.shut_down(self->setup_.config.limits.drain);
   }
@@ -152,6 +173,8 @@ class StoreRole final : public process::Role {
     co_return checks;
   }
   static net::Awaitable<void> measure(StoreRole* self) {
+    if (self->learner_)
+      metrics::set(metric::lessons_waiting, static_cast<std::int64_t>(self->learner_->waiting()));
     metrics::set(metric::store_accounts, static_cast<std::int64_t>(self->accounts_.size()));
     metrics::set(metric::store_mailboxes,
                  static_cast<std::int64_t>(self->accounts_.mailboxes_open()));
@@ -172,6 +195,9 @@ class StoreRole final : public process::Role {
   QueueSinkFactory queue_;
   lda::Redirector redirector_;
   lda::StoreSinkFactory sinks_;
+  learn::LmtpCourier courier_{scope_, setup_.config,
+                              process::run_socket(setup_.config, "queue-learn.lmtp.sock")};
+  std::optional<learn::Learner> learner_;
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "filter/teacher.h"
 #include "net/line_channel.h"
 #include "net/networks.h"
 #include "net/scope.h"
@@ -50,6 +51,19 @@ class SpoolSinkFactory final : public smtp::SinkFactory {
  private:
   Parts parts_;
   Door door_;
+};
+
+// Lessons of the store's: spamd has learned them when they are acknowledged, and nothing is kept
+// here (learn/courier.h).
+class LessonSinkFactory final : public smtp::SinkFactory {
+ public:
+  LessonSinkFactory(filter::Teacher& teacher, const config::Filter& config)
+      : teacher_(teacher), config_(config) {}
+  std::unique_ptr<smtp::Sink> make() override;
+
+ private:
+  filter::Teacher& teacher_;
+  const config::Filter& config_;
 };
 
 }  // namespace posthorn::app

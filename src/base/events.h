@@ -70,6 +70,11 @@
   EVENT(queue_claim_refused, "queue.claim.refused", "A role handed over a message as a user's and could not prove it; it was not taken.") \
   EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
   EVENT(queue_discarded, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
+  EVENT(lesson_learned, "lesson.learned", "spamd has learned a mail that a user called spam or ham; class= says which.") \
+  EVENT(lesson_waits, "lesson.waits", "spamd cannot be taught now; what users called spam or ham is kept and tried again. error= says why.") \
+  EVENT(lesson_refused, "lesson.refused", "spamd will not learn a mail, or failed at it too often; it is taught no more.") \
+  EVENT(lesson_dropped, "lesson.dropped", "Too much waits to be learned, or it waited too long: the oldest was thrown away. The mails themselves stay.") \
+  EVENT(lesson_failed, "lesson.failed", "What a user called spam or ham could not be kept, or read again; it is not taught.") \
   EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
   EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \
   EVENT(queue_deferred, "queue.deferred", "A recipient could not be reached now; it is tried again.") \

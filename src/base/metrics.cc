@@ -121,6 +121,11 @@ Snapshot read() {
   return snapshot;
 }
 
+std::int64_t find(const Snapshot& snapshot, Id id, std::string_view first,
+                  std::string_view second) {
+  return snapshot[cell_of(id, first, second)];
+}
+
 void merge(Snapshot& into, const Snapshot& from) {
   std::size_t at = 0;
   for (const Metric& metric : kMetrics)

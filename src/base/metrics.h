@@ -38,6 +38,9 @@ inline constexpr std::string_view kTransportValues[] = {"local", "relay", "mx", 
 inline constexpr std::string_view kOutcomeValues[] = {"delivered", "deferred", "failed", "other"};
 inline constexpr std::string_view kVerdictValues[] = {"ham",    "spam",      "unscanned",
                                                       "failed", "discarded", "other"};
+inline constexpr std::string_view kLessonValues[] = {"kept",    "learned", "known",   "too_large",
+                                                     "refused", "failed",  "dropped", "other"};
+inline constexpr std::string_view kMailClassValues[] = {"spam", "ham", "other"};
 inline constexpr std::string_view kLimitValues[] = {"connections",
                                                     "connections_service",
                                                     "connections_address",
@@ -70,6 +73,8 @@ inline constexpr Label kQueueState{"state", kQueueStateValues};
 inline constexpr Label kTransport{"transport", kTransportValues};
 inline constexpr Label kOutcome{"result", kOutcomeValues};
 inline constexpr Label kVerdict{"verdict", kVerdictValues};
+inline constexpr Label kLesson{"result", kLessonValues};
+inline constexpr Label kMailClass{"class", kMailClassValues};
 inline constexpr Label kLimit{"limit", kLimitValues};
 inline constexpr Label kAnswer{"source", kAnswerValues};
 inline constexpr Label kStored{"result", kStoreValues};
@@ -101,6 +106,8 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(dkim_messages, "posthorn_dkim_messages", counter, kSigning, kNone, "Copies of messages that were signed before they were sent, or should have been.") \
   METRIC(filter_verdicts, "posthorn_filter_verdicts", counter, kVerdict, kNone, "What the spam filter said.") \
   METRIC(filter_seconds, "posthorn_filter_seconds", histogram, kNone, kNone, "How long the spam filter took for a message.") \
+  METRIC(lessons, "posthorn_lessons", counter, kLesson, kMailClass, "Mails that users called spam or ham: kept to be taught, and what became of it.") \
+  METRIC(lessons_waiting, "posthorn_lessons_waiting", gauge, kNone, kNone, "Mails that spamd is still to learn.") \
   METRIC(tables_generation, "posthorn_tables_generation", gauge_max, kNone, kNone, "Counts the sets of tables that were put to use.") \
   METRIC(tables_faults, "posthorn_tables_faults", gauge, kNone, kNone, "Faults in the tables, users and secrets as they are now; with one the last good form is in use.") \
   METRIC(database_down, "posthorn_database_down", gauge, kNone, kNone, "1 while PostgreSQL's tables cannot be asked.") \
@@ -169,6 +176,9 @@ class Open {
 using Snapshot = std::array<std::int64_t, kCells>;
 Snapshot read();  // of this process
 void merge(Snapshot& into, const Snapshot& from);
+// One counter or gauge of it.
+std::int64_t find(const Snapshot& snapshot, Id id, std::string_view first = "",
+                  std::string_view second = "");
 // Of a process that has ended, what goes on to count: everything but gauges.
 void keep_counters(Snapshot& snapshot);
 // "name{label,label}  type  sentence", for the list that is printed.

@@ -57,6 +57,12 @@ enum class WhenDown {
   deliver,  // unscanned
   wait
 };
+// filter.learn: whom spamd learns for from what users move into and out of the folder for spam.
+enum class Learn {
+  off,
+  site,  // everybody
+  user   // each for himself
+};
 // relay.tls, relay.mx_tls: TLS towards another server.
 enum class TlsPolicy {
   verify,   // required, and the name must match
@@ -103,6 +109,8 @@ template <>
 inline constexpr std::array<std::string_view, 3> kWords<AnyDomain> = {"none", "users", "anyone"};
 template <>
 inline constexpr std::array<std::string_view, 2> kWords<WhenDown> = {"deliver", "wait"};
+template <>
+inline constexpr std::array<std::string_view, 3> kWords<Learn> = {"off", "site", "user"};
 template <>
 inline constexpr std::array<std::string_view, 4> kWords<TlsPolicy> = {"verify", "encrypt", "may",
                                                                       "none"};

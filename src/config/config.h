@@ -196,6 +196,7 @@ struct Filter {
   Duration retry = 10s;
   WhenDown when_down = WhenDown::deliver;
   bool scan_submissions = false;
+  Learn learn = Learn::off;
   bool spam_to_junk = true;
   bool spam_is_read = false;
   std::string spam_subject;  // put in front of the Subject of spam

@@ -270,6 +270,9 @@ void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
   v.duration("retry", f.retry, 100ms, hours(1), "The wait between them.");
   v.choice("when_down", f.when_down, "deliver: unscanned, with a header that says so; or wait.");
   v.flag("scan_submissions", f.scan_submissions, "Scan what logged-in users send, too.");
+  v.choice("learn", f.learn,
+           "spamd, started with --allow-tell, learns from what users move into and out of the "
+           "folder for spam: for all, or for each user apart where spamd keeps users apart.");
   v.flag("spam_to_junk", f.spam_to_junk,
          "Off: mail that the site's script files into the folder for spam stays in the inbox.");
   v.flag("spam_is_read", f.spam_is_read, "Mail that is filed as spam is marked as read.");

@@ -72,6 +72,10 @@ bool has_web(const config::Config& config) {
   return !config.listen.http.empty() || !config.listen.https.empty();
 }
 
+bool has_lessons(const config::Config& config) {
+  return config.filter.learn != config::Learn::off && !config.filter.spamd.empty();
+}
+
 std::vector<Worker> list_workers(const config::Config& config) {
   std::vector<Worker> workers;
   const auto add = [&](RoleKind role, std::size_t count) {
@@ -102,6 +106,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   inside("queue-edge.lmtp.sock", RoleKind::queue, RoleKind::edge);
   inside("queue-edge.names.sock", RoleKind::queue, RoleKind::edge);
   inside("queue-store.lmtp.sock", RoleKind::queue, RoleKind::store);
+  if (has_lessons(config)) inside("queue-learn.lmtp.sock", RoleKind::queue, RoleKind::store);
   inside("queue-control.sock", RoleKind::queue, std::nullopt);
   if (config.submission.programs != config::Programs::off) {
     inside("submit.sock", RoleKind::queue, std::nullopt, kAllWorkers);

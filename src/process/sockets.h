@@ -49,6 +49,9 @@ Result<> check_inherited(const std::vector<SocketSpec>& specs, const SocketMap& 
 // Takes one of the name, if there is any left.
 std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
 
+// Users teach the spam filter: there is one, and filter.learn is on.
+bool has_lessons(const config::Config& config);
+
 net::Address run_socket(const config::Config& config, std::string_view name);
 
 // One process of the server, where each role is one or several.

@@ -249,6 +249,18 @@ net::Task<ViewPtr> Account::open_view(std::string mailbox, Access access) {
   co_return view;
 }
 
+net::Task<std::vector<std::optional<OpenMessage>>> Account::open_messages(std::string mailbox,
+                                                                          std::vector<Uid> uids) {
+  using Opened = std::vector<std::optional<OpenMessage>>;
+  const auto name = check_mailbox_name(mailbox);
+  if (!name) co_return Opened(uids.size());
+  co_return co_await locked<Opened>([&, this](Changes& changes) -> Result<Opened> {
+    TRY(const auto found, engine_->open_mailbox(*name, Engine::Load::row, changes));
+    if (!found) return Opened(uids.size());
+    return engine_->open_messages(found->id, uids, changes);
+  });
+}
+
 net::Task<DeliveryPtr> Account::begin_delivery() {
   std::string base = names_->make(accounts_.options().clock->now());
   const Path staged = path_ / "tmp" / base;

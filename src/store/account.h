@@ -79,6 +79,11 @@ class Account : public std::enable_shared_from_this<Account> {
   // SELECT or EXAMINE. nullptr: there is no such mailbox. read_write takes \Recent.
   net::Task<ViewPtr> open_view(std::string mailbox, Access access);
 
+  // Messages by the name of their mailbox, which need not be open: as Mailbox::open_messages()
+  // gives them; none where there is no such mailbox.
+  net::Task<std::vector<std::optional<OpenMessage>>> open_messages(std::string mailbox,
+                                                                   std::vector<Uid> uids);
+
   // LMTP and APPEND.
   net::Task<DeliveryPtr> begin_delivery();
   // Several staged messages, each into its target, all or none (MULTIAPPEND, RFC 3502).

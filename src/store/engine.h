@@ -157,6 +157,10 @@ class Engine {
   Result<CopyResult> transfer(std::int64_t id, const std::vector<Uid>& uids,
                               std::string_view target, Transfer how, Changes& changes);
   Result<std::optional<OpenMessage>> open_message(std::int64_t id, Uid uid, Changes& changes);
+  // Each that cannot be read is told of once, and comes with a file that is not open.
+  std::vector<std::optional<OpenMessage>> open_messages(std::int64_t id,
+                                                        const std::vector<Uid>& uids,
+                                                        Changes& changes);
   void log_unreadable(const Error& error);  // each once
   Result<> load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes);
   Result<std::vector<MessageRecord>> load_records(std::int64_t id, const std::vector<Uid>& uids);
@@ -316,6 +320,15 @@ class Engine {
     bool is_changed = false;
     bool is_modified = false;  // unchanged_since did not hold
     Marks before;
+    FlagChange change() const {  // of one that is there
+      return {.uid = entry->uid,
+              .flags = entry->flags,
+              .keywords = entry->keywords,
+              .modseq = entry->modseq,
+              .is_changed = is_changed,
+              .flags_before = before.flags,
+              .keywords_before = before.keywords};
+    }
   };
   // How often a message is looked for anew when another program renames its file at the same time.
   static constexpr int kAttemptsMax = 20;

@@ -130,13 +130,7 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
     if (stored->is_modified) result.modified.push_back(uid);
     if (!stored->entry) continue;
     const Entry& entry = *stored->entry;
-    result.messages.push_back({.uid = uid,
-                               .flags = entry.flags,
-                               .keywords = entry.keywords,
-                               .modseq = entry.modseq,
-                               .is_changed = stored->is_changed,
-                               .flags_before = stored->before.flags,
-                               .keywords_before = stored->before.keywords});
+    result.messages.push_back(stored->change());
     if (stored->is_changed) change.changed.push_back(entry);
     if (stored->high_of) append_high_mark(entry.keywords, *stored->high_of, high);
   }
@@ -282,6 +276,23 @@ Result<std::optional<OpenMessage>> Engine::open_message(std::int64_t id, Uid uid
     return message;
   }
   return std::unexpected(std::move(last));
+}
+
+std::vector<std::optional<OpenMessage>> Engine::open_messages(std::int64_t id,
+                                                              const std::vector<Uid>& uids,
+                                                              Changes& changes) {
+  std::vector<std::optional<OpenMessage>> opened;
+  opened.reserve(uids.size());
+  for (const Uid uid : uids) {
+    auto one = open_message(id, uid, changes);
+    if (one) {
+      opened.push_back(*std::move(one));
+    } else {
+      log_unreadable(one.error());
+      opened.emplace_back(OpenMessage{}).value().uid = uid;
+    }
+  }
+  return opened;
 }
 
 Result<> Engine::load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes) {

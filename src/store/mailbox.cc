@@ -173,18 +173,7 @@ net::Task<std::vector<std::optional<OpenMessage>>> Mailbox::open_messages(std::v
   using Opened = std::vector<std::optional<OpenMessage>>;
   if (is_gone_) co_return gone();
   co_return co_await account_.locked<Opened>([this, &uids](Changes& changes) -> Result<Opened> {
-    Opened opened;
-    opened.reserve(uids.size());
-    for (const Uid uid : uids) {
-      auto one = account_.engine_->open_message(id_, uid, changes);
-      if (one) {
-        opened.push_back(*std::move(one));
-      } else {
-        account_.engine_->log_unreadable(one.error());
-        opened.emplace_back(OpenMessage{}).value().uid = uid;
-      }
-    }
-    return opened;
+    return account_.engine_->open_messages(id_, uids, changes);
   });
 }
 

@@ -3,8 +3,8 @@
 // it. IMAP knows none of them.
 //
 // It is told when the thing has been done and before the client hears so: what an observer writes
-// down by then is not lost when the client has its OK. It may wait for the disk, never for a network
-// or another role, and it cannot refuse: what goes wrong there is its own to log.
+// down by then is not lost when the client has its OK. It may wait for the disk, never for a
+// network or another role, and it cannot refuse: what goes wrong there is its own to log.
 //
 // Told of: APPEND, COPY, MOVE, STORE. Not of what a delivery, POP3, another program or the \Seen of
 // a FETCH does, and not of an append whose UID is not known yet (store::Placed).
