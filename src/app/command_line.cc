@@ -3,10 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <tuple>
-#include <unistd.h>
 
 #include "app/command_tree.h"
 #include "app/command_words.h"
+#include "app/instance_config.h"
 #include "app/serve.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -27,6 +27,7 @@
 #include "tools/quota.h"
 #include "tools/sendmail.h"
 #include "tools/settings.h"
+#include "tools/spam.h"
 #include "tools/status.h"
 #include "tools/tables.h"
 #include "tools/tap.h"
@@ -35,28 +36,6 @@
 
 namespace posthorn::app {
 namespace {
-
-// Runs a command that needs the configuration; says what is wrong with it otherwise.
-template <class F>
-int with_config(const std::string& given, F command) {
-  const auto config = tools::find_config(given);
-  if (config) return command(*config);
-  fmt::print(stderr, "posthorn: {}\n", config.error().what);
-  return process::kExitConfig;
-}
-
-// An instance of root's, and we are not root: one sentence, in place of a fault for each file and
-// socket that is closed to us.
-bool is_closed_to_us(const config::Config& config) {
-  if (::geteuid() == 0 || ::access(config.paths.users.c_str(), R_OK) == 0 || errno != EACCES)
-    return false;
-  fmt::print(
-      stderr,
-      "posthorn: this is for root: {} and the server's sockets are closed to other accounts; "
-      "say it with sudo, or as root\n",
-      config.paths.users.native());
-  return true;
-}
 
 class CommandLine {
  public:
@@ -77,6 +56,7 @@ class CommandLine {
     add_tables();
     add_postmap();
     add_queue();
+    add_spam();
     add_tap();
     add_transfer();
     add_print();
@@ -371,6 +351,22 @@ class CommandLine {
         ->required();
   }
 
+  void add_spam() {
+    CLI::App* spam =
+        app_.add_subcommand("spam", "What the spam filter says, and what it was taught");
+    spam->require_subcommand(1);
+    CLI::App* sub = command(
+        *spam, "explain",
+        "Why a mail is spam or not: its score, and each rule that hit; exit status 1: it is spam",
+        [this](const config::Config& config) { return tools::explain_spam(config, spam_); });
+    sub->add_option("mail", spam_.mail, "A file; \"-\": standard input")->required();
+    sub->add_option("--user", spam_.user, "Whose preferences spamd uses (default: filter.user)");
+    sub->add_flag("--json", spam_.json, "As JSON");
+    command(*spam, "stats", "Verdicts and lessons since the server was started",
+            [this](const config::Config& config) { return tools::print_spam_stats(config, spam_); })
+        ->add_flag("--json", spam_.json, "As JSON");
+  }
+
   void add_transfer() {
     const auto add = [&](const std::string& name, const std::string& about,
                          int (*action)(const config::Config&, const tools::TransferOptions&)) {
@@ -459,6 +455,7 @@ class CommandLine {
   tools::TablesOptions tables_;
   tools::PostmapOptions postmap_;
   tools::QueueOptions queue_;
+  tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
   tools::TapOptions tap_;
   tools::TransferOptions transfer_;

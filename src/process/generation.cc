@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <set>
 #include <sys/file.h>
 #include <thread>
 
@@ -56,6 +57,7 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
     co_return told;
   }
   if (request.verb == "checks") co_return co_await tell_checks(role->report());
+  if (request.verb == "metrics") co_return co_await tell_metrics(role->report());
   if (request.verb == "commit") {
     if (files != nullptr && !co_await files->commit(number)) co_return net::Message("refused");
     role->reloaded();
@@ -165,6 +167,19 @@ std::vector<web::Check> ask_checks(const config::Config& config) {
     for (const web::Check& check : *told) add_check(checks, check);
   }
   return checks;
+}
+
+metrics::Snapshot ask_metrics(const config::Config& config) {
+  std::vector<Asked> all = list_asked(config);
+  ask_all(config, all, net::Message("metrics"), 5s);
+  metrics::Snapshot sum{};
+  std::set<std::string, std::less<>> counted;
+  for (const Asked& asked : all) {
+    const auto cells = asked.answer ? metrics::parse_line(asked.answer->get("cells"))
+                                    : std::unexpected(asked.answer.error());
+    if (cells && counted.emplace(asked.answer->get("pid")).second) metrics::merge(sum, *cells);
+  }
+  return sum;
 }
 
 bool are_all_answering(const config::Config& config) {

@@ -8,10 +8,12 @@
 //   drop     number=… error=…  ok
 //   status                     ok, with the findings of now
 //   checks                     ok, with check= state= detail= as for /health
+//   metrics                    ok, with pid= cells= as for /metrics
 #pragma once
 
 #include <functional>
 
+#include "base/metrics.h"
 #include "config/config.h"
 #include "net/watched_files.h"
 #include "process/listeners.h"
@@ -36,6 +38,8 @@ config::Findings ask_findings(const config::Config& config);
 // What its roles say of themselves, of several workers the worst; one that does not answer is red.
 // Blocks.
 std::vector<web::Check> ask_checks(const config::Config& config);
+// What its processes have counted since they were started, added up; of those that answer. Blocks.
+metrics::Snapshot ask_metrics(const config::Config& config);
 // Every process of the server takes questions. Blocks.
 bool are_all_answering(const config::Config& config);
 // The same within one process.

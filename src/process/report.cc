@@ -7,13 +7,7 @@ namespace posthorn::process {
 namespace {
 
 net::Awaitable<net::Message> answer_report(const Report* report, net::Message request) {
-  if (request.verb == "metrics") {
-    if (report->measure) co_await report->measure();
-    // Roles that share a process share its cells: by the pid they are counted once.
-    co_return net::Message("ok")
-        .add("pid", std::to_string(getpid()))
-        .add("cells", metrics::to_line(metrics::read()));
-  }
+  if (request.verb == "metrics") co_return co_await tell_metrics(report);
   if (request.verb == "health") co_return co_await tell_checks(report);
   if (report->answer)
     if (auto answer = co_await report->answer(std::move(request))) co_return *std::move(answer);
@@ -26,6 +20,14 @@ void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const 
   listeners.answer(scope, role, "web", [&report](net::Message request) {
     return answer_report(&report, std::move(request));
   });
+}
+
+net::Awaitable<net::Message> tell_metrics(const Report* report) {
+  if (report != nullptr && report->measure) co_await report->measure();
+  // By the pid, what is shared is counted once.
+  co_return net::Message("ok")
+      .add("pid", std::to_string(getpid()))
+      .add("cells", metrics::to_line(metrics::read()));
 }
 
 net::Awaitable<net::Message> tell_checks(const Report* report) {

@@ -27,6 +27,8 @@ void serve_report(net::Scope& scope, Listeners& listeners, RoleKind role, const 
 // The answer with all its checks, and back: check= state= detail= for each. A report that is not
 // there has none.
 net::Awaitable<net::Message> tell_checks(const Report* report);
+// What the role's process has counted: pid= cells=. Roles that share one share its cells.
+net::Awaitable<net::Message> tell_metrics(const Report* report);
 Result<std::vector<web::Check>> read_checks(const net::Message& answer);
 // Puts it among those of other processes: of several that have the same one, the worst counts.
 void add_check(std::vector<web::Check>& checks, web::Check check);

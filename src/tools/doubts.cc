@@ -172,6 +172,13 @@ class Doubts {
   }
 
   void look_at_filter() {
+    if (config_.filter.learn == config::Learn::user && !config_.filter.user.empty())
+      warn("filter", "learn",
+           fmt::format("users teach spamd each for himself, and it judges as {} (filter.user)",
+                       config_.filter.user),
+           "write \"site\", or empty filter.user");
+    if (config_.filter.learn != config::Learn::off && config_.filter.spamd.empty())
+      warn("filter", "learn", "there is no spamd to be taught", "name one in filter.spamd");
     const auto spam = config::parse_score(config_.filter.spam_score);
     const auto discard = config::parse_score(config_.filter.discard_score);
     if (spam && discard && *discard < *spam)

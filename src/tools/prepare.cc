@@ -1,5 +1,6 @@
 #include "tools/prepare.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 #include <set>
@@ -15,6 +16,8 @@
 #include "config/next_hop.h"
 #include "deliver/dkim_key.h"
 #include "filter/filter.h"
+#include "filter/report.h"
+#include "filter/teacher.h"
 #include "lda/site_scripts.h"
 #include "maps/migrations.h"
 #include "maps/pgsql_rows.h"
@@ -234,6 +237,49 @@ void look_at_user_scripts(config::Findings& findings, const config::Config& conf
   }
 }
 
+// A mail of words that any database has: with none of its words there spamd would not say that it
+// has one.
+constexpr std::string_view kCommonMail =
+    "From: postmaster@example.org\r\nTo: postmaster@example.org\r\nSubject: Your account\r\n"
+    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    "Hello, thank you for your message. Please click here to see your account, your order and the "
+    "invoice.\r\nThis offer is free, with our best regards. Meeting on Monday, see the "
+    "attachment.\r\n";
+
+// Does spamd let itself be taught, and has it been? Neither question teaches it anything.
+void look_at_lessons(config::Findings& findings, const config::Config& config,
+                     const net::Address& address) {
+  if (config.filter.learn == config::Learn::off) return;
+  constexpr auto kPatience = 5s;
+  config::Filter settings = config.filter;
+  settings.timeout = std::min<config::Duration>(settings.timeout, kPatience);
+  const std::string where = config::place_of(config, "filter", "learn");
+  net::OwnLoop loop;
+  filter::Teacher teacher(loop.scope(), settings, address);
+  const auto may = loop.run(teacher.may_teach());
+  filter::Spamd spamd(loop.scope(), settings.timeout, address);
+  const auto rules = loop.run(ask_symbols(spamd, settings.user, kCommonMail));
+  teacher.stop();
+  spamd.stop();
+  loop.run();
+  if (may && !*may)
+    warn(
+        findings, where,
+        fmt::format("filter.learn: spamd at {} was started without --allow-tell and learns nothing",
+                    settings.spamd),
+        "add it to spamd's options (Debian: /etc/default/spamd), and restart it");
+  if (rules && std::ranges::none_of(
+                   *rules, [](const std::string& rule) { return rule.starts_with("BAYES_"); }))
+    findings.push_back(
+        {where,
+         fmt::format("filter.learn: spamd at {} judges by no Bayes database: there is none yet, it "
+                     "has learned too little, or use_bayes is 0",
+                     settings.spamd),
+         "200 mails of spam and 200 of ham are what it begins with (bayes_min_spam_num, "
+         "bayes_min_ham_num)",
+         config::Weight::note});
+}
+
 void look_at_spamd(config::Findings& findings, const config::Config& config) {
   if (config.filter.spamd.empty()) return;
   const auto address = net::parse_address(config.filter.spamd);
@@ -241,7 +287,7 @@ void look_at_spamd(config::Findings& findings, const config::Config& config) {
   net::OwnLoop loop;
   const auto stream =
       loop.run(net::connect(loop.scope().executor(), *address, Clock::system().steady_now() + 3s));
-  if (stream) return;
+  if (stream) return look_at_lessons(findings, config, *address);
   warn(findings, config::place_of(config, "filter", "spamd"),
        fmt::format(
            "filter.spamd: nobody answers at {} ({}): {}", config.filter.spamd, stream.error().what,

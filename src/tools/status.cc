@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/ascii.h"
+#include "base/metrics.h"
 #include "process/generation.h"
 #include "process/instance.h"
 #include "process/running.h"
@@ -72,6 +73,19 @@ void add_checks(const config::Config& config, Json& status) {
   }
 }
 
+// What users taught and spamd is still to learn.
+void add_lessons(const config::Config& config, Json& status) {
+  if (!process::has_lessons(config)) return;
+  const metrics::Snapshot counted = process::ask_metrics(config);
+  status["lessons"]["waiting"] = metrics::find(counted, metric::lessons_waiting);
+  for (const std::string_view result : {"learned", "dropped"}) {
+    std::int64_t sum = 0;
+    for (const std::string_view what : metrics::kMailClassValues)
+      sum += metrics::find(counted, metric::lessons, result, what);
+    status["lessons"][std::string(result)] = sum;
+  }
+}
+
 void add_running(const config::Config& config, Json& status) {
   const auto running = process::find_running(config);
   if (!running) return;
@@ -116,6 +130,7 @@ void print_lines(const Json& status) {
   const Json& spamd = status["spamd"];
   fmt::print("spamd {}{}\n", text_of(spamd["state"]),
              spamd.contains("reason") ? ": " + text_of(spamd["reason"]) : "");
+  print_part(status, "lessons");
   for (const Json& one : status["certificates"])
     fmt::print("{} ends {} ({} days)\n", text_of(one["name"]), text_of(one["ends"]),
                text_of(one["days_left"]));
@@ -160,6 +175,7 @@ int print_status(const config::Config& config, const StatusOptions& options) {
       code = complain(fmt::format("{}: {}", socket, answer.error().what));
   }
   add_checks(config, status);
+  add_lessons(config, status);
   status["findings"] = Json::array();
   for (const config::Finding& finding : process::ask_findings(config))
     status["findings"].push_back({{"weight", to_string(finding.weight)}, {"text", finding.text()}});

@@ -506,9 +506,11 @@ def server_tls(folder, name="localhost"):
 
 
 class Spamd:
-    """A real spamd on a loopback port, local rules only."""
+    """A real spamd on a loopback port, local rules only. learns: with a Bayes database of its own, which judges after three mails of each."""
 
-    def __init__(self):
+    def __init__(self, learns=False, options=()):
+        self.learns = learns
+        self.options = list(options)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-spamd-"))
         self.folder.chmod(0o711)
         self.port = free_port()
@@ -524,7 +526,7 @@ class Spamd:
         self.process = subprocess.Popen(
             ["/usr/sbin/spamd", "--local", "--nouser-config", "--listen", "127.0.0.1", "--port", str(self.port),
              "--max-children", "2", "--syslog", str(self.folder / "log"), "--helper-home-dir", str(home),
-             "--pidfile", str(self.folder / "pid")] + user,
+             "--pidfile", str(self.folder / "pid")] + self.options + self.bayes(home) + user,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
         def listening():
@@ -534,6 +536,12 @@ class Spamd:
 
         wait_until(listening, 60)
         return self
+
+    def bayes(self, home):
+        if not self.learns:
+            return []
+        lines = ["use_bayes 1", "bayes_auto_learn 0", "bayes_min_spam_num 3", "bayes_min_ham_num 3", f"bayes_path {home}/bayes"]
+        return ["--allow-tell"] + [f"--cf={line}" for line in lines]
 
     def stop(self):
         if self.process is not None:

@@ -102,6 +102,7 @@ class Names(unittest.TestCase):
         known |= set(re.findall(r"--[a-z][\w-]*", "".join(
             (ROOT / name).read_text() for name in ("scripts/demo.py", "scripts/demo", "scripts/check", "scripts/setup", "deploy/roundcube/setup"))))
         known |= {"--deploy-hook", "--cacert", "--profile"}  # certbot, curl, docker compose
+        known |= {"--allow-tell", "--virtual-config-dir"}  # spamd
         self.check([f"{place}: nobody knows {code}" for place, code in readme.codes()
                     if code.startswith("--") and code.split()[0] not in known])
 

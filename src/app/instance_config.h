@@ -1,0 +1,25 @@
+// The configuration that a command works with, and what is said where there is none to work with.
+#pragma once
+
+#include <fmt/format.h>
+#include <string>
+
+#include "process/roles.h"
+#include "tools/settings.h"
+
+namespace posthorn::app {
+
+// Runs a command that needs the configuration; says what is wrong with it otherwise.
+template <class F>
+int with_config(const std::string& given, F command) {
+  const auto config = tools::find_config(given);
+  if (config) return command(*config);
+  fmt::print(stderr, "posthorn: {}\n", config.error().what);
+  return process::kExitConfig;
+}
+
+// An instance of root's, and we are not root: one sentence, in place of a fault for each file and
+// socket that is closed to us.
+bool is_closed_to_us(const config::Config& config);
+
+}  // namespace posthorn::app

@@ -1,0 +1,133 @@
+#include "tools/spam.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "filter/filter.h"
+#include "filter/marks.h"
+#include "filter/report.h"
+#include "message/headers.h"
+#include "net/own_loop.h"
+#include "process/generation.h"
+#include "process/instance.h"
+#include "store/line_ends.h"
+#include "tools/complain.h"
+
+namespace posthorn::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kMailMax = 64U << 20U;
+
+// CRLF lines, without the fields that the filter put on top of it when it came: it is asked about
+// the mail as it was then.
+Result<std::string> read_mail(const config::Config& config, const Path& path) {
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    TRY(auto read, read_file(path, kMailMax));
+    if (!read) return fail(ErrorKind::config, fmt::format("{}: no such file", path.native()));
+    text = *std::move(read);
+  }
+  if (text.size() < 2) return fail(ErrorKind::config, fmt::format("{} is empty", path.native()));
+  std::string wire;
+  store::CrlfConverter().append(text, wire);
+  const std::size_t end = std::min(wire.find("\r\n\r\n"), wire.size() - 2) + 2;
+  const std::string_view block = std::string_view(wire).substr(0, end);
+  return message::Headers(block).without([&](const message::Field& field) {
+    return filter::is_filter_field(config.filter, field.name);
+  }) + wire.substr(end);
+}
+
+Result<filter::Report> ask(const config::Config& config, const std::string& user,
+                           std::string_view mail) {
+  TRY(const auto address, net::parse_address(config.filter.spamd));
+  net::OwnLoop loop;
+  filter::Spamd spamd(loop.scope(), config.filter.timeout, address);
+  auto report = loop.run(ask_report(spamd, user, mail));
+  spamd.stop();
+  loop.run();
+  return report;
+}
+
+// What the site makes of it (filter.spam_score).
+void apply_own_score(const config::Filter& settings, filter::Report& report) {
+  const auto bound = config::parse_score(settings.spam_score);
+  const auto score = config::parse_score(report.score);
+  if (!bound || !score) return;
+  report.is_spam = *score >= *bound;
+  report.required = settings.spam_score;
+}
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void print_report(const filter::Report& report) {
+  fmt::print("{}: {} points of {}\n", report.is_spam ? "spam" : "no spam", report.score,
+             report.required);
+  std::size_t width = 0;
+  for (const filter::Rule& rule : report.rules) width = std::max(width, rule.name.size());
+  for (const filter::Rule& rule : report.rules)
+    fmt::print("{:>5} {:<{}} {}\n", rule.points.empty() ? "?" : rule.points, rule.name, width,
+               rule.description);
+}
+
+Json to_json(const filter::Report& report) {
+  Json json = {{"spam", report.is_spam},
+               {"score", report.score},
+               {"required", report.required},
+               {"rules", Json::array()}};
+  for (const filter::Rule& rule : report.rules)
+    json["rules"].push_back(
+        {{"name", rule.name}, {"points", rule.points}, {"description", rule.description}});
+  return json;
+}
+
+}  // namespace
+
+int explain_spam(const config::Config& config, const SpamOptions& options) {
+  if (config.filter.spamd.empty())
+    return complain("there is no spam filter: filter.spamd names none", 2);
+  const auto mail = read_mail(config, options.mail);
+  if (!mail) return complain(mail.error().what, 2);
+  const std::string& user = options.user.empty() ? config.filter.user : options.user;
+  auto report = ask(config, user, *mail);
+  if (!report) return complain(report.error().what, 2);
+  apply_own_score(config.filter, *report);
+  if (options.json)
+    print_json(to_json(*report));
+  else
+    print_report(*report);
+  return report->is_spam ? 1 : 0;
+}
+
+int print_spam_stats(const config::Config& config, const SpamOptions& options) {
+  const auto pid = process::find_instance(config);
+  if (!pid) return complain(pid.error().what);
+  if (!*pid) return complain("the server is not running");
+  const metrics::Snapshot counted = process::ask_metrics(config);
+  Json json;
+  const auto add = [&](const std::string& part, std::string_view name, std::int64_t value) {
+    json[part][std::string(name)] = value;
+    if (!options.json) fmt::print("{}.{} {}\n", part, name, value);
+  };
+  for (const std::string_view verdict : metrics::kVerdictValues)
+    if (verdict != "other")
+      add("verdicts", verdict, metrics::find(counted, metric::filter_verdicts, verdict));
+  for (const std::string_view what : metrics::kMailClassValues)
+    for (const std::string_view result : metrics::kLessonValues)
+      if (what != "other" && result != "other")
+        add("lessons", fmt::format("{}.{}", what, result),
+            metrics::find(counted, metric::lessons, result, what));
+  add("lessons", "waiting", metrics::find(counted, metric::lessons_waiting));
+  if (options.json) print_json(json);
+  return 0;
+}
+
+}  // namespace posthorn::tools

@@ -1,0 +1,19 @@
+// `posthorn spam …`: what the spam filter says of a mail and why, and what it was asked and taught.
+#pragma once
+
+#include "config/config.h"
+
+namespace posthorn::tools {
+
+struct SpamOptions {
+  Path mail;         // a file, "-": standard input
+  std::string user;  // whose preferences; empty: as filter.user says
+  bool json = false;
+};
+
+// Score, and each rule that hit with its points and description. Exit status 1: it is spam.
+int explain_spam(const config::Config& config, const SpamOptions& options);
+// What the running server has counted since it was started.
+int print_spam_stats(const config::Config& config, const SpamOptions& options);
+
+}  // namespace posthorn::tools
