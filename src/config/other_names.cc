@@ -66,6 +66,7 @@ constexpr Idle kIdle[] = {
     {"DOVECOT_MAILBOX_FORMAT", "mailboxes are maildirs; `posthorn import` takes others"},
     {"DOVECOT_TLS", "there is no LDAP"},
     {"POSTFIX_REJECT_UNKNOWN_CLIENT_HOSTNAME", "nobody is refused for their name"},
+    {"ENABLE_SPAMASSASSIN_KAM", "spamd's rules are its own matter"},
     {"SPAMASSASSIN_KAM", "spamd's rules are its own matter"},
     {"SA_SHORTCIRCUIT_BAYES_SPAM", "spamd's rules are its own matter"},
     {"SA_SHORTCIRCUIT_BAYES_HAM", "spamd's rules are its own matter"},
@@ -168,6 +169,8 @@ std::vector<Override> find_other_names(const Variables& variables) {
         get("SA_KILL").empty() ? "10.0" : get("SA_KILL"));
   for (const std::string_view name : {"ENABLE_SPAMASSASSIN", "ENABLE_AMAVIS"})
     if (get(name) == "0") set(name, "filter", "spamd", "");
+  // There it teaches rspamd what is moved into Junk and out of it.
+  if (get("RSPAMD_LEARN") == "1") set("RSPAMD_LEARN", "filter", "learn", "site");
   const auto turn_off = [&](std::string_view name, std::initializer_list<std::string_view> keys) {
     for (const std::string_view key : keys) set(name, "listen", key, "");
   };

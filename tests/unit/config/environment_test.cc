@@ -109,6 +109,13 @@ TEST(Environment, TheFiltersNamesOfOthers) {
             "SA_TAG2: filter.spam_score is \"much\", must be a number or empty");
 }
 
+// docker-mailserver's learning is rspamd's; here spamd learns from the same moves.
+TEST(Environment, LearningFromJunk) {
+  EXPECT_EQ(with({{"RSPAMD_LEARN", "1"}})->filter.learn, Learn::site);
+  EXPECT_EQ(with({{"RSPAMD_LEARN", "0"}})->filter.learn, Learn::off);
+  EXPECT_EQ(with({})->filter.learn, Learn::off);
+}
+
 TEST(Environment, ServicesAndFilesOfOthers) {
   const auto config = with({{"ENABLE_POP3", "0"},
                             {"SMTP_ONLY", "0"},
