@@ -5,12 +5,14 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
+#include <unicode/uchar.h>
 #include <unicode/ucnv.h>
 #include <unicode/unistr.h>
 #include <utility>
 #include <vector>
 
 #include "base/ascii.h"
+#include "base/utf8.h"
 #include "message/mailbox_address.h"
 
 namespace posthorn::message {
@@ -189,6 +191,29 @@ std::string fold_for_search(std::string_view utf8) {
     else
       fold_piece(piece, out);
     utf8.remove_prefix(piece.size());
+  }
+  return out;
+}
+
+std::string fold_unicode_casemap(std::string_view utf8) {
+  if (is_ascii(utf8)) return to_upper(utf8);
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* decompose = icu::Normalizer2::getNFKDInstance(status);
+  if (U_FAILURE(status)) return to_upper(utf8);  // without ICU's data: what ASCII needs
+  std::string out;
+  out.reserve(utf8.size());
+  icu::UnicodeString decomposed;
+  while (!utf8.empty()) {
+    if (utf8_length(utf8) < 2) {  // ASCII, or no UTF-8
+      out += to_upper(utf8.front());
+      utf8.remove_prefix(1);
+      continue;
+    }
+    const auto point = u_totitle(static_cast<UChar32>(*take_code_point(utf8)));
+    if (decompose->getDecomposition(point, decomposed))
+      decomposed.toUTF8String(out);
+    else
+      append_code_point(out, static_cast<char32_t>(point));
   }
   return out;
 }

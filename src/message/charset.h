@@ -25,4 +25,9 @@ bool is_charset(std::string_view name);
 // found in "café"), soft hyphens and joiners gone. Invalid UTF-8 becomes U+FFFD.
 std::string fold_for_search(std::string_view utf8);
 
+// RFC 5051 section 2: two texts are equal by i;unicode-casemap if this makes the same bytes of
+// them, and ordered as these are. Letter by letter: what stands behind one changes nothing. Bytes
+// that are no UTF-8 stay.
+std::string fold_unicode_casemap(std::string_view utf8);
+
 }  // namespace posthorn::message

@@ -19,6 +19,26 @@ std::vector<std::string> field_values(Run& run, const Call& call, std::string_vi
   return {std::move(values[at])};
 }
 
+namespace {
+
+void check_index(Checker& checker, Node& node, const syntax::Item& item) {
+  if (checker.find_tag(node, "index")->number == 0)
+    checker.fault(item.at, "`:index` counts from 1");
+}
+
+void check_last(Checker& checker, Node& node, const syntax::Item& item) {
+  if (checker.find_tag(node, "index") == nullptr)
+    checker.fault(item.at, "`:last` needs `:index` with a number");
+}
+
+}  // namespace
+
+void add_index_tags(Extension& extension, std::string_view of) {
+  extension.tags.push_back(
+      {.of = of, .name = "index", .argument = Kind::number, .check = check_index});
+  extension.tags.push_back({.of = of, .name = "last", .check = check_last});
+}
+
 bool is_field_name(std::string_view name) {
   return !name.empty() &&
          std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7F && c != ':'; });

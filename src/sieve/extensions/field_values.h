@@ -15,6 +15,9 @@ enum class Words { decoded, as_they_are };  // encoded words (RFC 2047)
 std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
                                       Words words);
 
+// `:index` and `:last` of the commands and tests that `of` names.
+void add_index_tags(Extension& extension, std::string_view of);
+
 // RFC 5322 section 2.2: the name of a field; for faults at compile time.
 bool is_field_name(std::string_view name);
 void check_field_names(Checker& checker, const Node& node, const syntax::Item& item,

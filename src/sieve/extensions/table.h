@@ -12,15 +12,31 @@ namespace extension {
 Extension base_commands();
 Extension base_tests();
 Extension comparators();
+Extension ascii_numeric();
+Extension body();
 Extension copy();
+Extension date();
+Extension dovecot_environment();
+Extension editheader();
+Extension encoded_character();
+Extension envelope();
+Extension environment();
 Extension ereject();
 Extension fileinto();
 Extension imap4flags();
 Extension imapflags();
+Extension index();
+Extension regex();
 Extension reject();
+Extension relational();
+Extension spamtest();
+Extension spamtestplus();
+Extension subaddress();
+Extension unicode_casemap();
 Extension vacation();
 Extension vacation_seconds();
 Extension variables();
+Extension virustest();
 }  // namespace extension
 
 }  // namespace posthorn::sieve

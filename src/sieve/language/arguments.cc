@@ -196,20 +196,21 @@ void Checker::positionals(const syntax::Item& item, const Signature& wanted, std
                               : fmt::format("`{}` takes no more than {} argument{}", wanted.name,
                                             list.size(), list.size() == 1 ? "" : "s"));
   }
-  if (missing > wanted.optional) {
+  if (missing > wanted.optional + wanted.optional_last) {
     const Positional& first = list[std::max(given, wanted.optional)];
     return fault(item.at, fmt::format("`{}` needs {}: {} is missing", wanted.name, first.name,
                                       name_of(first.kind)));
   }
+  const std::size_t left_out = wanted.optional_last > 0 ? 0 : missing;  // of the first ones
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i < missing) {  // the first ones were left out
+    if (i < left_out || i >= left_out + given) {
       Arg none;
       none.kind = list[i].kind;
       none.has_value = false;
       values.push_back(none);
       continue;
     }
-    const syntax::Argument& argument = item.arguments[from + i - missing];
+    const syntax::Argument& argument = item.arguments[from + i - left_out];
     if (!is_of(argument, list[i].kind))
       fault(argument.at, fmt::format("`{}` expects {} as {}, found {}", wanted.name,
                                      name_of(list[i].kind), list[i].name, name_of(argument.kind)));

@@ -319,7 +319,8 @@ bool Checker::command(const syntax::Item& item, Node& node) {
   node.command = row;
   node.line = item.at.line;
   const std::size_t told = faults_.size();
-  arguments(item, {row->name, row->arguments, row->optional}, node);
+  arguments(item, {row->name, row->arguments, row->optional, row->compares, row->optional_last},
+            node);
   tests(item, row->tests, node);
   const std::size_t open_loops = loops.size();
   // A loop's own check comes before its block, which may name it.

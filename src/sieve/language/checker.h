@@ -25,6 +25,8 @@ struct CompileSettings {
   std::size_t depth_max = 32;        // of blocks and tests in one another
   std::size_t includes_max = 255;    // scripts that one may bring along, all together
   std::size_t include_depth_max = 10;
+  std::size_t header_value_max = 2048;  // bytes of one that editheader adds
+  std::size_t loop_depth_max = 4;       // of `foreverypart` in one another
   // RFC 6609: the text of a script that is included; nullopt: there is none.
   std::function<std::optional<std::string>(Location, const std::string&)> find_script = {};
   // Names that exist but are not for this script.
@@ -87,7 +89,8 @@ class Checker {
     std::string_view name;
     const std::vector<Positional>& arguments;
     std::size_t optional = 0;
-    TestRow::Compares compares = TestRow::Compares::no;
+    Compares compares = Compares::no;
+    std::size_t optional_last = 0;
   };
   void arguments(const syntax::Item& item, const Signature& wanted, Node& node);
   // The last argument that belongs to the tag at `at`.

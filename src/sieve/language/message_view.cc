@@ -114,6 +114,7 @@ const message::Part* MessageView::parts() {
 }
 
 void MessageView::forget() {
+  ++edition_;
   values_.clear();
   text_.reset();
   parts_.reset();

@@ -40,6 +40,8 @@ class MessageView {
   void add(std::string_view name, std::string_view value, At at);  // value in UTF-8
   // The whole message anew, in wire form (RFC 5703 sections 5 and 6).
   void replace(std::string wire);
+  // Another number after each change: what was made of texts and parts before is no more.
+  std::uint64_t edition() const { return edition_; }
   // As an action takes it now; nullptr: it is as it came.
   VersionPtr version();
 
@@ -56,6 +58,7 @@ class MessageView {
   std::optional<std::string> text_;  // edited
   std::unique_ptr<message::Part> parts_;
   VersionPtr version_;
+  std::uint64_t edition_ = 1;
 };
 
 }  // namespace posthorn::sieve

@@ -62,6 +62,8 @@ struct TagRow {
 };
 
 enum class Tests : std::uint8_t { none, one, list };
+// It compares: takes a match type and a comparator, its last argument is the keys.
+enum class Compares : std::uint8_t { no, yes, addresses };  // addresses: and an address part
 enum class Block : std::uint8_t { none, needed };
 enum class Branch : std::uint8_t { none, opens, follows, ends };  // if, elsif, else
 
@@ -74,6 +76,8 @@ struct CommandRow {
   Block block = Block::none;
   Branch branch = Branch::none;
   std::size_t optional = 0;  // so many of the arguments, the first ones, may be left out
+  Compares compares = Compares::no;
+  std::size_t optional_last = 0;  // so many of the arguments, the last ones, may be left out
 };
 
 struct TestRow {
@@ -82,10 +86,11 @@ struct TestRow {
   RunTest run = nullptr;
   Check check = nullptr;
   Tests tests = Tests::none;
-  // It compares: takes a match type and a comparator, its last argument is the keys.
-  enum class Compares : std::uint8_t { no, yes, addresses };  // addresses: and an address part
+  using Compares = sieve::Compares;
   Compares compares = Compares::no;
   std::size_t optional = 0;
+  // RFC 5173 section 6: it leaves ${1} and the others as they are.
+  enum class Captures : std::uint8_t { yes, no } captures = Captures::yes;
 };
 
 // RFC 4790. fold: two texts are the same if their folded forms are, octet by octet.
@@ -134,6 +139,15 @@ struct AddressPartRow {
                                      std::string_view domain);
 };
 
+// RFC 5228 section 5.4: what of the envelope `envelope` looks at.
+struct EnvelopePartRow {
+  std::string_view name;
+  // address: a path of SMTP, of which the test compares the part it asks for; text: compared as a
+  // whole.
+  enum class Of : std::uint8_t { address, text } of = Of::address;
+  std::vector<std::string> (*values)(Run& run) = nullptr;
+};
+
 // Variables that are not the script's own: ${env.name}.
 struct NamespaceRow {
   std::string_view name;
@@ -149,6 +163,7 @@ struct Extension {
   std::vector<MatchRow> match_types = {};
   std::vector<ComparatorRow> comparators = {};
   std::vector<AddressPartRow> address_parts = {};
+  std::vector<EnvelopePartRow> envelope_parts = {};
   std::vector<NamespaceRow> namespaces = {};
   std::string_view limits = {};             // a sentence for the list of extensions
   std::vector<std::string_view> with = {};  // extensions that it brings along

@@ -78,6 +78,7 @@ void Run::trace(std::string text) {
 bool Run::holds(const Program& program, const Node& test) {
   if (!spend(1)) return false;
   line_ = test.line;
+  test_ = test.test;
   const bool holds = test.run_test(*this, Call(program, test)) && !ended_;
   if (is_traced()) trace(fmt::format("{}: {}", test.test->name, holds ? "true" : "false"));
   return holds;
@@ -101,6 +102,7 @@ Flow Run::branch(const Program& program, const Node& node, bool& is_taken) {
 
 Flow Run::command(const Program& program, const Node& node) {
   line_ = node.line;
+  test_ = nullptr;
   if (is_traced()) trace(std::string(node.command->name));
   const Flow flow = node.command->run(*this, Call(program, node));
   return ended_ ? Flow::failed : flow;

@@ -172,6 +172,7 @@ class Run {
   std::deque<std::string> kept_;  // texts of the command at work
   std::map<std::type_index, std::shared_ptr<void>> states_;
   const Program* program_ = nullptr;
+  const TestRow* test_ = nullptr;  // at work
   std::uint32_t line_ = 0;
   std::size_t redirects_ = 0;
   std::size_t script_begin_ = 0;  // the first of its actions

@@ -42,7 +42,9 @@ struct Settings {
   std::vector<std::string> headers_kept = {};       // that it may not delete
   std::size_t notify_max = 4;                       // notifications of one run
   SpamSettings spam = {};
-  SpamSettings virus = {"X-Virus-Status", SpamSettings::Type::text, "5", {}, {}};
+  SpamSettings virus = {
+      "X-Virus-Status", SpamSettings::Type::text, "5", {}, {{1, "clean"}, {5, "infected"}}};
+  std::size_t loop_depth_max = 4;  // of RFC 5703's loops in one another, over includes
 };
 
 }  // namespace posthorn::sieve

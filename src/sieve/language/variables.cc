@@ -56,7 +56,8 @@ Flow Run::set_variable(std::string_view name, std::string value) {
 }
 
 bool Run::wants_match_values() const {
-  return program_ != nullptr && program_->requires_extension("variables");
+  return program_ != nullptr && program_->requires_extension("variables") &&
+         (test_ == nullptr || test_->captures == TestRow::Captures::yes);
 }
 
 void Run::set_match_values(std::vector<std::string> values) {

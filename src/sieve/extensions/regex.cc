@@ -1,0 +1,102 @@
+// regex (draft-ietf-sieve-regex): `:regex`, extended regular expressions. RE2 does them: in time
+// linear in the text, whatever the pattern is; it has no back references.
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <memory>
+#include <re2/re2.h>
+#include <vector>
+
+#include "sieve/extensions/table.h"
+#include "sieve/language/run.h"
+
+namespace posthorn::sieve::extension {
+namespace {
+
+constexpr std::size_t kPatternMax = 4096;              // bytes
+constexpr std::int64_t kProgramMemoryMax = 1U << 20U;  // bytes of one that is compiled
+constexpr std::size_t kPatternsMax = 64;               // kept compiled in one run
+
+re2::StringPiece piece(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+using Pattern = std::unique_ptr<RE2>;
+
+Pattern compile(std::string_view pattern, std::string_view comparator) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_longest_match(true);  // POSIX 1003.2 section 2.8.2
+  options.set_dot_nl(true);
+  options.set_case_sensitive(comparator == "i;octet");
+  options.set_max_mem(kProgramMemoryMax);
+  return std::make_unique<RE2>(piece(pattern), options);
+}
+
+std::string why_bad(std::string_view pattern) {
+  if (pattern.size() > kPatternMax)
+    return fmt::format("a pattern may have {} bytes, this one has {}", kPatternMax, pattern.size());
+  const Pattern compiled = compile(pattern, "i;octet");
+  if (compiled->ok()) return {};
+  if (compiled->error_code() == RE2::ErrorPatternTooLarge)
+    return fmt::format("the pattern \"{}\" is too large: a repetition is repeated too often",
+                       pattern);
+  return fmt::format("\"{}\" is no regular expression: {}", pattern, compiled->error());
+}
+
+// Of one run: what it compares with one after another is compiled once.
+struct Patterns {
+  std::map<std::pair<std::string_view, std::string>, Pattern, std::less<>> by_text;
+
+  // nullptr: it is none.
+  const RE2* find(Run& run, std::string_view text, std::string_view comparator) {
+    const auto found = by_text.find(std::pair(comparator, std::string(text)));
+    if (found != by_text.end()) return found->second.get();
+    if (by_text.size() >= kPatternsMax) by_text.clear();
+    Pattern pattern;
+    if (const std::string why = why_bad(text); !why.empty())
+      run.doubt(why);
+    else
+      pattern = compile(text, comparator);
+    return by_text.emplace(std::pair(comparator, std::string(text)), std::move(pattern))
+        .first->second.get();
+  }
+};
+
+bool holds(Run& run, const Matching& matching, const MatchRow::Question& asked) {
+  const RE2* const pattern = run.state<Patterns>().find(run, asked.key, matching.comparator->name);
+  if (pattern == nullptr) return false;
+  // A program of many instructions takes as much longer.
+  const auto size = static_cast<std::uint64_t>(std::max(pattern->ProgramSize(), 1));
+  if (!run.spend(1 + asked.value.size() * size / 256)) return false;
+  const std::size_t wanted =
+      run.wants_match_values()
+          ? std::min<std::size_t>(static_cast<std::size_t>(pattern->NumberOfCapturingGroups()),
+                                  run.settings().match_values_max) +
+                1
+          : 0;
+  std::vector<re2::StringPiece> groups(wanted);
+  if (!pattern->Match(piece(asked.value), 0, asked.value.size(), RE2::UNANCHORED, groups.data(),
+                      static_cast<int>(wanted)))
+    return false;
+  if (wanted > 0) {
+    std::vector<std::string> values;
+    for (const re2::StringPiece& group : groups) values.emplace_back(group.data(), group.size());
+    run.set_match_values(std::move(values));
+  }
+  return true;
+}
+
+}  // namespace
+
+Extension regex() {
+  return {.name = "regex",
+          .standard = "draft-ietf-sieve-regex",
+          .match_types = {{.name = "regex",
+                           .holds = holds,
+                           .parts = MatchRow::Parts::yes,
+                           .check_key = why_bad}},
+          .limits = "patterns of 4096 bytes; no back references"};
+}
+
+}  // namespace posthorn::sieve::extension
