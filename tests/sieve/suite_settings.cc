@@ -145,11 +145,10 @@ bool Host::set(const std::string& name, const std::string& value) {
 
 bool Host::unset(const std::string& name) {
   const Host fresh(language_);
-  if (name.starts_with("sieve_spamtest_max") || name.starts_with("sieve_spamtest_score_max")) {
-    settings_.spam.maximum = fresh.settings_.spam.maximum;
-    settings_.spam.maximum_header.clear();
-    return true;
-  }
+  if (name == "sieve_spamtest_max_header" || name == "sieve_spamtest_score_max_header")
+    return set(name, "");
+  if (name == "sieve_spamtest_max_value" || name == "sieve_spamtest_score_max_value")
+    return set(name, fresh.settings_.spam.maximum);
   if (name == "sieve_user_email") return (settings_.user_email.clear(), true);
   if (name == "recipient_delimiter") return set(name, fresh.settings_.recipient_delimiter);
   if (name == "sieve_redirect_envelope_from") return set(name, "sender");

@@ -25,6 +25,16 @@ std::vector<AddressText> addresses_of(std::string_view value) {
   return found;
 }
 
+namespace {
+
+std::string without_blanks(std::string_view text) {
+  std::string out(text);
+  std::erase_if(out, [](char c) { return c == ' ' || c == '\t'; });
+  return out;
+}
+
+}  // namespace
+
 std::optional<std::string> bare_address(std::string_view text) {
   text = trim(text, " \t\r\n");
   if (const auto alone = message::parse_mailbox_address(text); alone && !alone->domain.empty())
@@ -35,8 +45,10 @@ std::optional<std::string> bare_address(std::string_view text) {
   const std::string found = message::format_mailbox_address({*list[0].mailbox, *list[0].host});
   const auto address = message::parse_mailbox_address(found);
   if (!address || address->domain.empty()) return std::nullopt;
-  // What is not read as a whole is none: "a@b c".
-  if (!list[0].name && text.front() != '<' && !equals_ignoring_case(text, found))
+  // What is not read as a whole is none: "a@b c". Blanks may stand around the `@` (RFC 5228
+  // section 2.4.2.3, RFC 5322 section 4.4).
+  if (!list[0].name && text.front() != '<' &&
+      !equals_ignoring_case(without_blanks(text), without_blanks(found)))
     return std::nullopt;
   return found;
 }

@@ -1,6 +1,7 @@
 // The tests, match types and address parts of the base language (RFC 5228 sections 2.7 and 5).
 #include <fmt/format.h>
 
+#include "message/mailbox_address.h"
 #include "sieve/extensions/addresses.h"
 #include "sieve/extensions/field_values.h"
 #include "sieve/extensions/table.h"
@@ -105,7 +106,8 @@ bool matches(Run& run, const Matching& matching, const MatchRow::Question& asked
 
 std::optional<std::string> all_of(Run& /*run*/, std::string_view local, std::string_view domain) {
   if (domain.empty()) return std::string(local);
-  return fmt::format("{}@{}", local, domain);
+  // With quotes where it needs them, as an address is written.
+  return message::format_mailbox_address({std::string(local), std::string(domain)});
 }
 
 std::optional<std::string> local_of(Run& /*run*/, std::string_view local,

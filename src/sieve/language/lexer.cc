@@ -202,7 +202,8 @@ Token Lexer::multi_line() {
     std::string_view line = take_line();
     while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
     if (line == ".") return token;
-    if (line.starts_with('.')) line.remove_prefix(1);  // dot-stuffed
+    // RFC 5228 section 2.4.2: a doubled dot is one; a single one with text behind it stays.
+    if (line.starts_with("..")) line.remove_prefix(1);
     token.text += line;
     token.text += "\r\n";
   }

@@ -136,13 +136,21 @@ Flow Run::script(const Program& program) {
   return flow == Flow::returned ? Flow::next : flow;
 }
 
-// RFC 5228 section 2.10.3: the same twice is one; flags come together.
+// RFC 5228 section 2.10.3: the same twice is one; flags come together. `fileinto "INBOX"` is `keep`
+// (section 4.3).
 bool Run::merge(Action& action) {
+  const auto keeps = [](const Action& one) {
+    const auto* into = std::get_if<FileInto>(&one.what);
+    return std::holds_alternative<Keep>(one.what) ||
+           (into != nullptr && equals_ignoring_case(into->place.mailbox, "INBOX") &&
+            into->place.special_use.empty() && into->place.mailbox_id.empty());
+  };
   for (Action& other : outcome_.actions) {
-    if (other.what.index() != action.what.index() || other.version != action.version) continue;
-    bool is_same =
-        std::holds_alternative<Keep>(action.what) || std::holds_alternative<Discard>(action.what);
-    if (const auto* into = std::get_if<FileInto>(&action.what)) {
+    if (other.version != action.version) continue;
+    bool is_same = keeps(other) && keeps(action);
+    if (!is_same && other.what.index() != action.what.index()) continue;
+    is_same = is_same || std::holds_alternative<Discard>(action.what);
+    if (const auto* into = std::get_if<FileInto>(&action.what); into != nullptr && !is_same) {
       const Place& a = into->place;
       const Place& b = std::get<FileInto>(other.what).place;
       is_same =
@@ -153,6 +161,10 @@ bool Run::merge(Action& action) {
     if (const auto* redirect = std::get_if<Redirect>(&action.what))
       is_same = equals_ignoring_case(redirect->address, std::get<Redirect>(other.what).address);
     if (!is_same) continue;
+    if (const auto* into = std::get_if<FileInto>(&other.what);
+        into != nullptr && std::holds_alternative<Keep>(action.what)) {
+      other.what = Keep{Flags(into->place.flags)};
+    }
     if (Flags* mine = flags_of(action)) {
       Flags* theirs = flags_of(other);
       for (std::string& flag : *mine)

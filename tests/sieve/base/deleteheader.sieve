@@ -1,0 +1,3 @@
+require ["editheader", "fileinto"];
+deleteheader "subject";
+if exists "subject" { fileinto "still"; } else { fileinto "gone"; }

@@ -1,0 +1,4 @@
+require "imap4flags";
+setflag ["\\Flagged", "$Label1"];
+removeflag "\\flagged";
+keep;

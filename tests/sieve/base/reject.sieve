@@ -1,0 +1,2 @@
+require "reject";
+if header :contains "subject" "e" { reject "no"; }

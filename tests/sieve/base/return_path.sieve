@@ -1,0 +1,2 @@
+require ["fileinto", "envelope"];
+if envelope :is "from" "" { fileinto "null"; } elsif envelope :domain "from" "example.org" { fileinto "domain"; }

@@ -1,0 +1,3 @@
+require "fileinto";
+if exists "subject" { fileinto "a"; stop; }
+fileinto "b";

@@ -1,0 +1,2 @@
+require "fileinto";
+if header :contains ["subject", "from", "to"] ["ü", "ß", "é", "中"] { fileinto "beyond-ascii"; }

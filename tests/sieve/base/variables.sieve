@@ -1,0 +1,2 @@
+require ["variables", "fileinto"];
+if header :matches "subject" "* *" { set :lower "w" "${1}"; fileinto "s-${w}"; }
