@@ -1,2 +1,0 @@
-require "FILEINTO";
-fileinto "x";
