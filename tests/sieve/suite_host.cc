@@ -224,6 +224,7 @@ bool Host::execute(const Outcome& outcome, std::size_t done) {
       is_good = store(into->place, wire_of(action));
     if (const auto* target = std::get_if<Redirect>(&action.what))
       is_good = redirect(*target, wire_of(action));
+    if (const auto* reject = std::get_if<Reject>(&action.what)) refuse(*reject);
   }
   for (const Seen& seen : outcome.seen) seen_.insert(seen.handle + '\0' + seen.id);
   // RFC 5228 section 2.10.6: what could not be done keeps the message.

@@ -89,6 +89,7 @@ class Host final : public World {
   void begin_message(std::string wire);
   bool store(const Place& place, std::string wire);
   bool redirect(const Redirect& redirect, std::string wire);
+  void refuse(const Reject& reject);
   std::string wire_of(const Action& action) const;
 
   const Language& language_;
