@@ -66,7 +66,6 @@ std::optional<std::string> read_script(const std::string& path) {
 
 Host::Host(const Language& language) : language_(language) {
   mailboxes_["INBOX"];
-  settings_.user_email = "testsuite-mail-user@example.org";
   compile_settings_.find_script = [this](Location location, const std::string& name) {
     const char* beneath = location == Location::personal ? "/included/" : "/included-global/";
     return read_script(folder + beneath + name + ".sieve");
@@ -163,6 +162,7 @@ Outcome Host::run(const std::vector<ProgramPtr>& programs) {
                                             .world = *this,
                                             .settings = settings_,
                                             .now = std::chrono::system_clock::now()});
+  errors_.insert(errors_.end(), outcome.doubts.begin(), outcome.doubts.end());
   if (outcome.end == Outcome::End::fault) errors_.push_back(outcome.fault_text);
   return outcome;
 }
@@ -185,7 +185,7 @@ bool Host::store(const Place& place, std::string wire) {
   }
   if (!mailboxes_.contains(mailbox)) {
     if (place.create == Create::no) {
-      errors_.push_back(fmt::format("mailbox {} does not exist", mailbox));
+      errors_.push_back(fmt::format("failed to store into mailbox {}: it does not exist", mailbox));
       return false;
     }
     if (!place.special_use.empty()) special_uses_[to_lower(place.special_use)] = mailbox;
@@ -198,17 +198,17 @@ bool Host::redirect(const Redirect& redirect, std::string wire) {
   const message::Headers headers(std::string_view(wire).substr(0, header_size(wire)));
   for (const std::string& loop : headers.find_all("X-Sieve-Redirected-From"))
     if (equals_ignoring_case(loop, mail_.recipient) ||
-        equals_ignoring_case(loop, settings_.user_email)) {
+        (!settings_.user_email.empty() && equals_ignoring_case(loop, settings_.user_email))) {
       return true;  // it came back; the message is lost nowhere, it was here before
     }
   const std::string_view policy = trim(host_settings_.redirect_from);
   std::string from = mail_.sender;
   if (policy == "recipient") from = mail_.recipient;
   if (policy == "orig_recipient") from = mail_.first_recipient;
-  if (policy == "user_email") from = settings_.user_email;
+  const std::string& owner = settings_.user_email.empty() ? mail_.recipient : settings_.user_email;
+  if (policy == "user_email") from = owner;
   if (policy.starts_with('<')) from = without_brackets(policy);
   if (mail_.sender.empty()) from.clear();
-  const std::string owner = mail_.recipient.empty() ? settings_.user_email : mail_.recipient;
   sent_.push_back({std::move(from), redirect.address,
                    fmt::format("X-Sieve-Redirected-From: {}\r\n{}", owner, wire)});
   return true;
@@ -281,7 +281,7 @@ std::optional<std::string> Host::environment(std::string_view item) {
   if (item == "host") return "host.example.org";
   if (item == "location") return "MDA";
   if (item == "phase") return "during";
-  if (item == "vnd.dovecot.username") return settings_.user_email;
+  if (item == "vnd.dovecot.username") return "testsuite-mail-user@example.org";
   if (item == "vnd.dovecot.default-mailbox") return "INBOX";
   return std::nullopt;
 }
