@@ -68,8 +68,8 @@ int run_files(std::span<char*> files, const Language& language) {
     TestRun run(host);
     (void)run_file(path, run, language);
     for (const Failure& failure : run.failures) {
-      fmt::print("FAIL {}: {}{}{}\n", path, failure.test, failure.test.empty() ? "" : ": ",
-                 failure.reason);
+      const std::string name = failure.test.empty() ? "" : fmt::format("\"{}\": ", failure.test);
+      fmt::print("FAIL {}: {}{}\n", path, name, failure.reason);
     }
     if (run.failures.empty()) fmt::print("ok   {}: {} tests\n", path, run.tests);
     tests += run.tests;

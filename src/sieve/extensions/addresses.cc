@@ -18,10 +18,14 @@ std::vector<AddressText> addresses_of(std::string_view value) {
       continue;
     }
     if (address.mailbox->empty() && address.host->empty()) continue;
+    if (address.mailbox->empty()) {
+      found.push_back({"@" + *address.host, {}});
+      continue;
+    }
     found.push_back({*address.mailbox, address.host->empty() ? std::nullopt : address.host});
   }
   const std::string_view text = trim(value, " \t\r\n");
-  if (found.empty() && !has_group && !text.empty()) found.push_back({std::string(text), {}});
+  if (found.empty() && !has_group) found.push_back({std::string(text), {}});
   return found;
 }
 

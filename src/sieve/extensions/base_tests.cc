@@ -55,6 +55,8 @@ bool holds_address(Run& run, const Call& call) {
   for (const std::string_view name : call.list(run, 0)) {
     for (const std::string& value : field_values(run, call, name, Words::as_they_are)) {
       for (const AddressText& address : addresses_of(value)) {
+        // Section 2.7.4: what is no address has no parts.
+        if (!address.domain && call.node().address_part->name != "all") continue;
         const auto part =
             call.node().address_part->part(run, address.local_part, address.domain.value_or(""));
         if (part && matcher.value(*part)) return true;

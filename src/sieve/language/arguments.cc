@@ -77,7 +77,31 @@ std::uint32_t Checker::add_text(std::string_view text, Position at) {
                                static_cast<std::uint32_t>(text.size()) & 0x7FFFFFFFU,
                                has_variables ? 1U : 0U});
   program_->texts += text;
+  if (has_variables) check_namespaces(text, at);
   return place;
+}
+
+// RFC 5229 section 3: a reference to a namespace whose extension is not required is an error.
+void Checker::check_namespaces(std::string_view text, Position at) {
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+  for (std::size_t begin = text.find("${"); begin != std::string_view::npos;
+       begin = text.find("${", begin + 2)) {
+    const std::string_view rest = text.substr(begin + 2);
+    const std::size_t dot = rest.find_first_not_of(kLetters);
+    if (dot == 0 || dot == std::string_view::npos || rest[dot] != '.' || rest[0] <= '9') continue;
+    const std::size_t end = rest.find_first_not_of(kLetters, dot + 1);
+    if (end == dot + 1 || end == std::string_view::npos || (rest[end] != '.' && rest[end] != '}'))
+      continue;
+    const std::string_view name = rest.substr(0, dot);
+    const bool is_known = std::ranges::any_of(required_, [&](const Extension* extension) {
+      return std::ranges::any_of(extension->namespaces, [&](const NamespaceRow& row) {
+        return equals_ignoring_case(row.name, name);
+      });
+    });
+    if (!is_known)
+      fault(at, fmt::format("no extension that is required has variables `{}.…`", name));
+  }
 }
 
 // RFC 5228 section 2.4.2.4: ${hex: 40} and ${unicode: 20AC}; what is not written so stays.

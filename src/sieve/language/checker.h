@@ -105,6 +105,7 @@ class Checker {
   void check_order(const std::vector<syntax::Item>& items, std::size_t which);
   void block(const syntax::Item& item, Block wanted, Node& node);
   Arg value(const syntax::Argument& argument);
+  void check_namespaces(std::string_view text, Position at);
   std::string decode_characters(std::string_view text, Position at);
   std::uint32_t place(const std::vector<Node>& nodes);
   bool is_lenient(const syntax::Item& item) const;
