@@ -58,7 +58,7 @@ std::optional<std::string> bare_address(std::string_view text) {
 }
 
 bool holds_addresses(std::string_view field) {
-  static constexpr std::array<std::string_view, 24> kFields = {"from",
+  static constexpr std::array<std::string_view, 25> kFields = {"from",
                                                                "to",
                                                                "cc",
                                                                "bcc",
@@ -81,7 +81,8 @@ bool holds_addresses(std::string_view field) {
                                                                "disposition-notification-to",
                                                                "return-receipt-to",
                                                                "x-envelope-to",
-                                                               "apparently-to"};
+                                                               "apparently-to",
+                                                               "original-from"};
   return std::ranges::any_of(
       kFields, [&](std::string_view one) { return equals_ignoring_case(one, field); });
 }

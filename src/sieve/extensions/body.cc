@@ -13,15 +13,9 @@
 namespace posthorn::sieve::extension {
 namespace {
 
-// Of the message as it is now, decoded by part.
+// Of the message as it is now, by part.
 struct Decoded {
-  std::uint64_t edition = 0;
   std::map<const message::Part*, std::optional<std::string>> contents, texts;
-
-  void follow(const MessageView& message) {
-    if (edition == message.edition()) return;
-    *this = {.edition = message.edition(), .contents = {}, .texts = {}};
-  }
 };
 
 // Section 5.2: what a content type names.
@@ -39,9 +33,7 @@ bool is_named(const message::Part& part, std::string_view name) {
 class BodyTest {
  public:
   BodyTest(Run& run, const Call& call, std::string_view wire)
-      : run_(run), matcher_(run, call, 0), wire_(wire), decoded_(run.state<Decoded>()) {
-    decoded_.follow(run.message());
-  }
+      : run_(run), matcher_(run, call, 0), wire_(wire), decoded_(run.message().memo<Decoded>()) {}
 
   bool raw(std::string_view body) {
     if (!run_.spend(1 + body.size() / 256)) return false;

@@ -15,7 +15,7 @@ namespace {
 void check_part(Checker& checker, const Node& node, const syntax::Item& item, std::size_t which) {
   for (const std::string_view name : checker.constants(checker.positional(node, which)))
     if (find_date_part(name) == nullptr)
-      checker.fault(item.at, fmt::format("a date has no part \"{}\"", name));
+      checker.warn(item.at, fmt::format("a date has no part \"{}\"", name));
 }
 
 void check_date(Checker& checker, Node& node, const syntax::Item& item) {

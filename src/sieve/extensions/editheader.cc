@@ -37,7 +37,8 @@ bool may_delete(const Settings& settings, std::string_view name) {
 
 std::string why_no_value(std::string_view value, std::size_t size_max) {
   if (value.find('\0') != std::string_view::npos)
-    return "the value of a header field holds no NUL byte";
+    return fmt::format("the value \"{}\" of a header field is invalid: it holds a NUL byte",
+                       value.substr(0, std::min<std::size_t>(value.find('\0'), 40)));
   if (value.size() > size_max)
     return fmt::format("the value of a header field may have {} bytes, this one has {}", size_max,
                        value.size());

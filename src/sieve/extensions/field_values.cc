@@ -7,10 +7,7 @@
 
 namespace posthorn::sieve {
 
-std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
-                                      Words words) {
-  std::vector<std::string> values =
-      words == Words::decoded ? run.message().values(field) : run.message().raw_values(field);
+std::vector<std::string> picked(const Call& call, std::vector<std::string> values) {
   const Arg* index = call.tag("index");
   if (index == nullptr) return values;
   if (index->number == 0 || index->number > values.size()) return {};
@@ -19,10 +16,17 @@ std::vector<std::string> field_values(Run& run, const Call& call, std::string_vi
   return {std::move(values[at])};
 }
 
+std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
+                                      Words words) {
+  return picked(call, words == Words::decoded ? run.message().values(field)
+                                              : run.message().raw_values(field));
+}
+
 namespace {
 
 void check_index(Checker& checker, Node& node, const syntax::Item& item) {
-  if (checker.find_tag(node, "index")->number == 0)
+  const Arg* const index = checker.find_tag(node, "index");
+  if (index->has_value && index->number == 0)
     checker.fault(item.at, "`:index` counts from 1");
 }
 

@@ -15,6 +15,9 @@ enum class Words { decoded, as_they_are };  // encoded words (RFC 2047)
 std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
                                       Words words);
 
+// Of these values the one that `:index` and `:last` of the call pick; all, where they are not there.
+std::vector<std::string> picked(const Call& call, std::vector<std::string> values);
+
 // `:index` and `:last` of the commands and tests that `of` names.
 void add_index_tags(Extension& extension, std::string_view of);
 

@@ -87,11 +87,26 @@ bool holds(Run& run, const Matching& matching, const MatchRow::Question& asked) 
   return true;
 }
 
+// The draft's section 6: what a stranger wrote stands for itself in a pattern.
+std::string quote(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\^$.[]|()?*+{}").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 Extension regex() {
   return {.name = "regex",
           .standard = "draft-ietf-sieve-regex",
+          .tags = {{.of = "set extracttext",
+                    .name = "quoteregex",
+                    .group = "quoting",
+                    .modify = quote,
+                    .precedence = 20}},
           .match_types = {{.name = "regex",
                            .holds = holds,
                            .parts = MatchRow::Parts::yes,

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/utf8.h"
+#include "sieve/extensions/modifiers.h"
 #include "sieve/extensions/table.h"
 #include "sieve/extensions/variable_names.h"
 #include "sieve/language/checker.h"
@@ -57,12 +58,7 @@ void check_set(Checker& checker, Node& node, const syntax::Item& item) {
 }
 
 Flow set(Run& run, const Call& call) {
-  std::string value(call.text(run, 1));
-  std::vector<const TagRow*> modifiers;
-  for (std::size_t i = 0; i < call.node().args_count; ++i)
-    if (call.arg(i).tag != nullptr) modifiers.push_back(call.arg(i).tag);
-  std::ranges::sort(modifiers, std::greater{}, &TagRow::precedence);
-  for (const TagRow* modifier : modifiers) value = modifier->modify(value);
+  std::string value = modified(call, std::string(call.text(run, 1)));
   const Text& name = call.program().strings[call.arg(0).first];
   return run.set_variable(call.program().text(name), std::move(value));
 }
@@ -79,7 +75,11 @@ bool holds_string(Run& run, const Call& call) {
 // Section 4.1: two of one precedence exclude each other.
 TagRow modifier(std::string_view name, int precedence, std::string_view group,
                 std::string (*modify)(std::string_view text)) {
-  return {.of = "set", .name = name, .group = group, .modify = modify, .precedence = precedence};
+  return {.of = "set extracttext",
+          .name = name,
+          .group = group,
+          .modify = modify,
+          .precedence = precedence};
 }
 
 }  // namespace

@@ -122,6 +122,10 @@ CompileResult Checker::compile(std::string_view script) {
   const auto nodes = commands(tree.commands);
   program_->commands = place(nodes);
   program_->commands_count = static_cast<std::uint32_t>(nodes.size());
+  for (const Extension* one : required_)
+    for (const std::string_view other : one->needs)
+      if (!has(other))
+        fault({}, fmt::format("`{}` needs `require [\"{}\"]` as well", one->name, other));
   std::ranges::move(includes_.faults, std::back_inserter(faults_));
   includes_.faults.clear();
   std::ranges::sort(faults_, {}, [](const Fault& one) { return std::pair(one.line, one.column); });

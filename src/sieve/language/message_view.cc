@@ -113,8 +113,27 @@ const message::Part* MessageView::parts() {
   return parts_.get();
 }
 
+namespace {
+
+// At most 100 levels (message/part.h).
+void list_parts(const message::Part& part, std::vector<MessageView::Place>& list) {
+  const std::size_t at = list.size();
+  list.push_back({&part, 0});
+  for (const message::Part& child : part.children) list_parts(child, list);
+  list[at].end = list.size();
+}
+
+}  // namespace
+
+const std::vector<MessageView::Place>& MessageView::all_parts() {
+  if (all_parts_.empty())
+    if (const message::Part* root = parts()) list_parts(*root, all_parts_);
+  return all_parts_;
+}
+
 void MessageView::forget() {
-  ++edition_;
+  memos_.clear();
+  all_parts_.clear();
   values_.clear();
   text_.reset();
   parts_.reset();

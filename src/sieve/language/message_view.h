@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <typeindex>
 #include <vector>
 
 #include "message/headers.h"
@@ -33,6 +34,12 @@ class MessageView {
   std::optional<std::string_view> text();
   std::optional<std::string_view> body();
   const message::Part* parts();  // its places are in text(); nullptr: not at hand yet
+  // All of them as they stand in the message, the whole first; empty: not at hand yet.
+  struct Place {
+    const message::Part* part = nullptr;
+    std::size_t end = 0;  // where in the list the parts within it end
+  };
+  const std::vector<Place>& all_parts();
 
   // Which fields: places in fields(), ascending.
   void remove(const std::vector<std::size_t>& which);
@@ -40,8 +47,13 @@ class MessageView {
   void add(std::string_view name, std::string_view value, At at);  // value in UTF-8
   // The whole message anew, in wire form (RFC 5703 sections 5 and 6).
   void replace(std::string wire);
-  // Another number after each change: what was made of texts and parts before is no more.
-  std::uint64_t edition() const { return edition_; }
+  // What a row made of the message as it is now, for the next time; gone when it is edited.
+  template <class T>
+  T& memo() {
+    std::shared_ptr<void>& place = memos_[std::type_index(typeid(T))];
+    if (!place) place = std::make_shared<T>();
+    return *static_cast<T*>(place.get());
+  }
   // As an action takes it now; nullptr: it is as it came.
   VersionPtr version();
 
@@ -57,8 +69,9 @@ class MessageView {
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
   std::optional<std::string> text_;  // edited
   std::unique_ptr<message::Part> parts_;
+  std::vector<Place> all_parts_;
   VersionPtr version_;
-  std::uint64_t edition_ = 1;
+  std::map<std::type_index, std::shared_ptr<void>> memos_;
 };
 
 }  // namespace posthorn::sieve

@@ -165,8 +165,9 @@ struct Extension {
   std::vector<AddressPartRow> address_parts = {};
   std::vector<EnvelopePartRow> envelope_parts = {};
   std::vector<NamespaceRow> namespaces = {};
-  std::string_view limits = {};             // a sentence for the list of extensions
-  std::vector<std::string_view> with = {};  // extensions that it brings along
+  std::string_view limits = {};              // a sentence for the list of extensions
+  std::vector<std::string_view> with = {};   // extensions that it brings along
+  std::vector<std::string_view> needs = {};  // extensions that must be required besides
   // Why it is not offered; empty: it is.
   std::string_view refused = {};
   // A warning for who requires it; empty: none.

@@ -151,6 +151,10 @@ class Run {
   // RFC 5232: the internal variable.
   Flags flags;
   std::string loop_to_leave;  // of Flow::broken; empty: the innermost
+  // RFC 5703 section 3: of each open loop the part that it is at, by its place in the message's
+  // all_parts(), the innermost last. Outside of loops the part is the message.
+  std::vector<std::size_t> loops;
+  std::size_t part() const { return loops.empty() ? 0 : loops.back(); }
   const Program* program() const { return program_; }
   std::uint32_t line() const { return line_; }
   const Language* language = nullptr;

@@ -76,6 +76,15 @@ TEST(RegexTest, MatchesAndTheirValues) {
   EXPECT_EQ(question.ask("header :regex \"subject\" [\"x\", \"[[:alpha:]]+ t{1}wo$\"]"), "yes");
 }
 
+TEST(RegexTest, WhatIsQuotedStandsForItself) {
+  Tried tried;
+  EXPECT_EQ(told(tried.run("require [\"regex\", \"variables\"];"
+                           "set :quoteregex \"a\" \"a+(b)\";"
+                           "if header :regex \"subject\" \"^${a}$\" { discard; }",
+                           "Subject: a+(b)\r\n\r\n")),
+            "discard");
+}
+
 TEST(RegexTest, PatternsHaveBounds) {
   const auto fault = [](const std::string& pattern) {
     return first_fault("require \"regex\"; if header :regex \"a\" \"" + pattern + "\" {}");

@@ -60,7 +60,7 @@ TEST(DateTest, WhatIsNoDateIsLeftOut) {
   EXPECT_EQ(question.ask("date :count \"eq\" \"resent-date\" \"year\" \"0\""), "yes");
   EXPECT_EQ(question.ask("currentdate :value \"ge\" \"year\" \"2026\""), "yes");
   EXPECT_EQ(question.ask("currentdate :zone \"+0530\" \"zone\" \"+0530\""), "yes");
-  EXPECT_EQ(question.ask("date \"date\" \"century\" \"x\"").substr(0, 7), "fault: ");
+  EXPECT_EQ(question.ask("date :contains \"x-date\" \"century\" \"\""), "no");
   EXPECT_EQ(first_fault("require \"date\"; if date :zone \"UTC\" \"date\" \"year\" \"x\" {}"),
             "\"UTC\" is no time zone: it is written as \"+0100\"");
   EXPECT_EQ(first_fault("require \"date\"; if date :zone \"+0000\" :originalzone \"date\" "

@@ -82,8 +82,8 @@ TEST(EditheaderTest, FaultsOfScriptsAndOfRuns) {
   };
   EXPECT_EQ(fault("addheader \"X A\" \"x\";"), "the field name \"X A\" is invalid");
   EXPECT_EQ(fault("deleteheader \"X:\";"), "the field name \"X:\" is invalid");
-  EXPECT_EQ(fault("addheader \"X\" \"${hex:00}\";"),
-            "the value of a header field holds no NUL byte");
+  EXPECT_EQ(fault("addheader \"X\" \"a${hex:00}\";"),
+            "the value \"a\" of a header field is invalid: it holds a NUL byte");
   EXPECT_EQ(fault("addheader \"X\" \"" + std::string(3000, 'x') + "\";"),
             "the value of a header field may have 2048 bytes, this one has 3000");
   EXPECT_EQ(fault("deleteheader :last \"X\";"), "`:last` needs `:index` with a number");
