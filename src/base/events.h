@@ -101,6 +101,11 @@
   EVENT(sieve_redirected, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
   EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
   EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
+  EVENT(sieve_answered, "sieve.answered", "Vacation has answered a message; rcpt= is whom.")            \
+  EVENT(sieve_unanswered, "sieve.unanswered", "Vacation has not answered a message; reason= is why.")   \
+  EVENT(sieve_notified, "sieve.notified", "A script's notification or report was sent; rcpt= is to whom.") \
+  EVENT(sieve_unnotified, "sieve.unnotified", "A script's notification or report was not sent; reason= is why.") \
+  EVENT(sieve_told, "sieve.told", "The owner of a script that went wrong was told by a mail.")          \
   EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
   EVENT(sieve_refused, "sieve.refused", "A script of the site has a fault; the one of before stays in use.") \
   EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \

@@ -86,6 +86,12 @@ enum class WhenBroken {
 // imap.separator: what stands between the levels of a mailbox's name, as clients see it.
 enum class Separator { dot, slash };
 
+// sieve.vacation_sender: the envelope sender of what vacation answers.
+enum class VacationSender {
+  null,  // nobody: no bounce and no other program answers it (RFC 5230 section 5.1)
+  user   // the address in its From, for relays that take nothing from nobody
+};
+
 // The words of each as they stand in the file, in the order of its values.
 template <class E>
 inline constexpr std::nullptr_t kWords = nullptr;
@@ -123,6 +129,8 @@ template <>
 inline constexpr std::array<std::string_view, 2> kWords<WhenBroken> = {"send", "wait"};
 template <>
 inline constexpr std::array<std::string_view, 2> kWords<Separator> = {".", "/"};
+template <>
+inline constexpr std::array<std::string_view, 2> kWords<VacationSender> = {"null", "user"};
 template <>
 inline constexpr std::array<std::string_view, 4> kWords<log::Level> = {"debug", "info", "warning",
                                                                        "error"};

@@ -216,6 +216,8 @@ struct Srs {           // the envelope sender of mail that aliases and Sieve sen
 struct Sieve {  // the administrator's scripts around default.sieve, in paths.sieve, in this order
   std::vector<std::string> before = {};
   std::vector<std::string> after = {};
+  VacationSender vacation_sender = VacationSender::null;
+  bool tell_faults = true;
 };
 
 struct Relay {

@@ -341,6 +341,12 @@ void visit_sieve(Sieve& c, KeyVisitor& v) {
             "One runs only while the one before it keeps the message.");
   v.list("before", c.before, "Files, in this order.");
   v.list("after", c.after, "Files, in this order.");
+  v.choice("vacation_sender", c.vacation_sender,
+           "The envelope sender of what vacation answers: null, the null sender, to which nothing "
+           "comes back; or user, the address in its From, for a relayhost that refuses the null "
+           "sender.");
+  v.flag("tell_faults", c.tell_faults,
+         "Whose script fails gets a mail that says so, once a day; the message itself is kept.");
 }
 
 void visit_dkim(Dkim& c, KeyVisitor& v) {
