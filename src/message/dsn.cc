@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/ids.h"
+#include "base/utf8.h"
 #include "message/headers.h"
 #include "message/received.h"
 
@@ -16,6 +18,24 @@ std::string clean(std::string_view text, std::size_t max = 600) {
   for (const char c : text.substr(0, max)) {
     const auto u = static_cast<unsigned char>(c);
     out += u < 0x20 || u == 0x7F ? ' ' : u >= 0x80 ? '?' : c;
+  }
+  return out;
+}
+
+// The same, where UTF-8 may stand: what a server said in it, or a script of the recipient's.
+std::string clean_utf8(std::string_view text) {
+  constexpr std::size_t kMax = 960;  // with the blanks before it a line (RFC 5322 section 2.1.1)
+  std::string out;
+  while (!text.empty() && out.size() < kMax) {
+    const std::size_t length = utf8_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    if (length == 0)
+      out += '?';
+    else if (first < 0x20 || first == 0x7F || is_c1_control(text))
+      out += ' ';
+    else
+      out += text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return out;
 }
@@ -81,25 +101,26 @@ std::string make_dsn(const Dsn& dsn) {
   line("Auto-Submitted: auto-replied");
   line("MIME-Version: 1.0");
   const Returned returned = cut(dsn.returned, dsn.is_whole);
-  const bool is_8bit = std::ranges::any_of(
-      returned.text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  const bool is_8bit = !is_ascii(returned.text);
+  std::string told;
+  for (const DsnRecipient& recipient : dsn.recipients)
+    told += fmt::format("\r\n<{}>\r\n    {}\r\n", clean(recipient.recipient.address),
+                        clean_utf8(recipient.reason));
   // RFC 2045 section 6.4: a multipart says 8bit when a part of it does.
-  if (is_8bit) line("Content-Transfer-Encoding: 8bit");
+  if (is_8bit || !is_ascii(told)) line("Content-Transfer-Encoding: 8bit");
   line(fmt::format(
       "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"",
       boundary));
   line("");
   line("--" + boundary);
-  line("Content-Type: text/plain; charset=us-ascii");
+  line(is_ascii(told) ? "Content-Type: text/plain; charset=us-ascii"
+                      : "Content-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: 8bit");
   line("");
   line(fmt::format("This is the mail system at {}.", dsn.hostname));
   line("");
   line(words.text);
-  for (const DsnRecipient& recipient : dsn.recipients) {
-    line("");
-    line(fmt::format("<{}>", clean(recipient.recipient.address)));
-    line(fmt::format("    {}", clean(recipient.reason)));
-  }
+  out += told;
   line("");
   line("--" + boundary);
   line("Content-Type: message/delivery-status");

@@ -1,6 +1,9 @@
 #include "smtp/proto/reply.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+
+#include "base/utf8.h"
 
 namespace posthorn::smtp {
 namespace {
@@ -24,6 +27,22 @@ std::string_view enhanced_of(std::string_view text, char first) {
     if (i == begin || i - begin > 3) return {};
   }
   return i < text.size() && text[i] != ' ' ? std::string_view() : text.substr(0, i);
+}
+
+// It goes into the queue's records, the log and a bounce: nothing in it may act on any of them.
+// UTF-8 stays (RFC 6531 section 3.7.4), whole characters of it: a script's reason is in its owner's
+// language.
+void append_clean(std::string_view text, std::string& out) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (out.size() + std::max<std::size_t>(length, 1) > kTextMax) return;
+    const auto first = static_cast<unsigned char>(text.front());
+    if (length == 0 || first < 0x20 || first == 0x7F || is_c1_control(text))
+      out += '?';
+    else
+      out += text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
 }
 
 }  // namespace
@@ -69,9 +88,7 @@ Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   }
   reply_.code = code;  // RFC 5321 section 4.2.1: the last line's code counts where they differ
   if (lines_ > 1 && reply_.text.size() < kTextMax) reply_.text += '\n';
-  // It goes into the queue's records, the log and a bounce: nothing in it may act on any of them.
-  for (const char c : text.substr(0, kTextMax - std::min(kTextMax, reply_.text.size())))
-    reply_.text += c >= 0x20 && c < 0x7F ? c : '?';
+  append_clean(text, reply_.text);
   if (!last) return std::nullopt;
   // Lines of several codes: "250-2.1.0 …" does not say what the 550 behind it means.
   if (!reply_.enhanced.empty() && reply_.enhanced.front() != line[0]) reply_.enhanced.clear();

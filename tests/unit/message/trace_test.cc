@@ -195,6 +195,23 @@ TEST(DsnForm, Delayed) {
   EXPECT_TRUE(has_clean_lines(text));
 }
 
+TEST(DsnForm, AReasonInUtf8IsRead) {
+  Dsn d = dsn();
+  d.recipients[0].reason = d.recipients[0].diagnostic = "550 5.7.1 Keine Gr\u00FC\u00DFe";
+  const std::string text = make_dsn(d);
+  const Part root = parse_parts(text);
+  ASSERT_EQ(root.children.size(), 3U);
+  EXPECT_EQ(root.encoding, "8bit");
+  EXPECT_EQ(root.children[0].encoding, "8bit");
+  EXPECT_EQ(root.children[0].parameters.front(),
+            (std::pair<std::string, std::string>{"charset", "utf-8"}));
+  EXPECT_NE(body_of(text, root.children[0]).find("    550 5.7.1 Keine Gr\u00FC\u00DFe\r\n"),
+            std::string::npos);
+  // RFC 3464 section 2.1.1: the fields of a delivery status are ASCII.
+  EXPECT_NE(body_of(text, root.children[1]).find("Diagnostic-Code: smtp; 550 5.7.1 Keine Gr????e"),
+            std::string::npos);
+}
+
 TEST(DsnForm, RemoteTextIsCleanedAndBounded) {
   const std::string evil =
       "550 x\r\n\r\n--boundary\r\nContent-Type: text/html\r\n\r\n<script>\x1b[2J\0\xff"s +

@@ -46,6 +46,16 @@ TEST(ReplyParser, NoControlCharacterComesThrough) {
   EXPECT_EQ(format_reply({250, "", "a\x1B"}), "250 a?\r\n");
 }
 
+// RFC 6531 section 3.7.4.
+TEST(ReplyParser, TextInUtf8StaysAndIsCutBetweenCharacters) {
+  EXPECT_EQ(read({"550-5.7.1 Grüße", "550 5.7.1 \xFF\xC2\x85 €"}).text, "Grüße\n?? €");
+  std::string many = "550 x";
+  for (int i = 0; i < 1000; ++i) many += "€";
+  EXPECT_EQ(read({many}).text.size(), 1024U);
+  EXPECT_EQ(read({many + "y"}).text.size(), 1024U);
+  EXPECT_EQ(read({"550 " + many.substr(5)}).text.size(), 1023U);
+}
+
 TEST(ReplyParser, IsBounded) {
   ReplyParser parser;
   const std::string line = "250-" + std::string(500, 'x');

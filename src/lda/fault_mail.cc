@@ -1,0 +1,59 @@
+#include "lda/fault_mail.h"
+
+#include <fmt/format.h>
+
+#include "message/compose.h"
+#include "message/received.h"
+
+namespace posthorn::lda {
+namespace {
+
+constexpr std::chrono::hours kOnceIn{24};
+
+net::Task<> store_mail(store::Account& account, std::string_view text) {
+  CO_TRY(const auto delivery, co_await account.begin_delivery());
+  CO_TRY_OK(co_await delivery->write(text));
+  std::vector<store::Target> targets(1);
+  targets.front().mailbox = "INBOX";
+  CO_TRY(const auto placed, co_await delivery->commit(std::move(targets)));
+  if (placed.front().result != store::NameResult::done)
+    co_return fail(ErrorKind::temporary, "the inbox takes no mail");
+  co_return Result<>{};
+}
+
+}  // namespace
+
+std::string make_fault_mail(const FaultText& text) {
+  std::string out = fmt::format(
+      "Return-Path: <>\r\nDelivered-To: {}\r\n"
+      "From: \"Mail Delivery System\" <postmaster@{}>\r\nTo: <{}>\r\n",
+      text.account, text.hostname, text.account);
+  out += message::text_field("Subject", "Your mail filter went wrong");
+  out += fmt::format("Date: {}\r\nMessage-ID: {}\r\n", format_rfc5322(text.now),
+                     message::make_message_id(text.hostname, text.now));
+  out += "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n";
+  const std::string about = text.subject.empty()
+                                ? "without a subject"
+                                : fmt::format("with the subject \"{}\"", text.subject);
+  return out + message::text_part(fmt::format(
+                   "A message {} came for {}, and your filter could not be run to its end:\n\n"
+                   "    {}\n\n"
+                   "The message was kept: it is in your inbox. Please look at the filter; until "
+                   "then\nmail that it cannot decide about comes there.\n\n"
+                   "You are told of this once a day at most.\n",
+                   about, text.account, text.fault));
+}
+
+net::Awaitable<Told> tell_fault(store::Account& account, FaultText text,
+                                const Memories::Held& memory) {
+  const Note note{.kind = Remembered::told, .handle = "script", .id = text.account};
+  if (memory.has(note)) co_return Told::before;
+  const auto noted = co_await memory.note(note, kOnceIn);
+  if (!noted || *noted == Memory::Noted::full) co_return Told::failed;
+  const auto stored = co_await store_mail(account, make_fault_mail(text));
+  if (stored) co_return Told::now;
+  (void)co_await memory.forget(note);
+  co_return Told::failed;
+}
+
+}  // namespace posthorn::lda
