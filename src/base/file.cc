@@ -103,6 +103,12 @@ class RealDisk final : public Disk {
     return {};
   }
 
+  Result<> make_link(const Path& target, const Path& path) override {
+    if (::symlink(target.c_str(), path.c_str()) != 0)
+      return fail_errno("symlink", path.native(), errno);
+    return {};
+  }
+
   Result<> remove(const Path& path) override {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
       return fail_errno("unlink", path.native(), errno);
@@ -192,6 +198,15 @@ Result<FileInfo> read_file_info(const File& file) {
   struct stat st{};
   if (::fstat(file.fd(), &st) != 0) return fail_errno("fstat", "file", errno);
   return info_from(st);
+}
+
+Result<std::optional<std::string>> find_link_target(const Path& path) {
+  std::string target(4096, '\0');
+  const ssize_t n = ::readlink(path.c_str(), target.data(), target.size());
+  if (n < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EINVAL)) return std::nullopt;
+  if (n < 0) return fail_errno("readlink", path.native(), errno);
+  target.resize(static_cast<std::size_t>(n));
+  return target;
 }
 
 Result<std::size_t> read_at(const File& file, std::span<char> buffer, std::uint64_t offset) {

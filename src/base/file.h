@@ -65,10 +65,11 @@ class Disk {
   virtual Result<> write(const File& file, std::string_view bytes) = 0;
   virtual Result<> write_at(const File& file, std::string_view bytes, std::uint64_t offset) = 0;
   virtual Result<> truncate(const File& file, std::uint64_t size) = 0;
-  virtual Result<> sync(const File& file) = 0;                    // fdatasync
-  virtual Result<> sync_folder(const Path& folder) = 0;           // fsync of the directory
-  virtual Result<> rename(const Path& from, const Path& to) = 0;  // replaces to
-  virtual Result<> link(const Path& from, const Path& to) = 0;    // fails if to exists
+  virtual Result<> sync(const File& file) = 0;                           // fdatasync
+  virtual Result<> sync_folder(const Path& folder) = 0;                  // fsync of the directory
+  virtual Result<> rename(const Path& from, const Path& to) = 0;         // replaces to
+  virtual Result<> link(const Path& from, const Path& to) = 0;           // fails if to exists
+  virtual Result<> make_link(const Path& target, const Path& path) = 0;  // a symbolic one, as link
   virtual Result<> remove(const Path& path) = 0;  // a file; one that is not there is no error
   virtual Result<> make_folder(const Path& path,
                                mode_t mode = 0700) = 0;  // one that is there is no error
@@ -82,6 +83,8 @@ class Disk {
 Result<std::optional<std::string>> read_file(const Path& path, std::uint64_t size_max = 64U << 20U);
 Result<std::optional<FileInfo>> find_file_info(const Path& path);
 Result<FileInfo> read_file_info(const File& file);
+// What a symbolic link says, which is followed nowhere. nullopt: there is none of this name.
+Result<std::optional<std::string>> find_link_target(const Path& path);
 // Up to buffer.size() bytes from offset; fewer only at the end of the file.
 Result<std::size_t> read_at(const File& file, std::span<char> buffer, std::uint64_t offset);
 

@@ -1,7 +1,5 @@
 #include "tests/support/fault_disk.h"
 
-#include "tests/support/temp_folder.h"
-
 namespace posthorn::test {
 namespace {
 
@@ -57,6 +55,14 @@ void FaultDisk::cut_power() {
   for (const auto& [path, text] : synced_)
     if (fs::is_regular_file(path) && read_text(path) != text) write_text(path, text);
   for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) undo->run();
+}
+
+// The file itself, for another name may lead to it.
+Path FaultDisk::keep(const Path& path) {
+  Path kept = kept_.path() / std::to_string(++kept_count_);
+  std::error_code ignored;
+  fs::create_hard_link(path, kept, ignored);
+  return kept;
 }
 
 Result<File> FaultDisk::open(const Path& path, OpenMode mode) {
@@ -138,18 +144,22 @@ Result<> FaultDisk::sync_folder(const Path& folder) {
 Result<> FaultDisk::rename(const Path& from, const Path& to) {
   const std::scoped_lock lock(mutex_);
   if (fails(Op::rename)) return failure("rename", from);
-  const bool replaces = fs::is_regular_file(to);
+  const bool replaces = fs::is_regular_file(fs::symlink_status(to));
   const std::string old = replaces ? synced_text(to) : "";
+  const auto old_link = find_link_target(to);
+  const Path kept = replaces ? keep(to) : Path();
   auto done = real_.rename(from, to);
   if (!done) return done;
   if (const auto at = synced_.find(from); at != synced_.end()) {
     synced_[to] = at->second;
     synced_.erase(at);
   }
-  undo_.push_back({to.parent_path(), [from, to, replaces, old] {
+  undo_.push_back({to.parent_path(), [from, to, replaces, old, old_link, kept] {
                      std::error_code ignored;
                      fs::rename(to, from, ignored);
+                     if (replaces) fs::rename(kept, to, ignored);
                      if (replaces) write_text(to, old);
+                     if (old_link && *old_link) fs::create_symlink(**old_link, to, ignored);
                    }});
   return done;
 }
@@ -164,13 +174,30 @@ Result<> FaultDisk::link(const Path& from, const Path& to) {
   return done;
 }
 
+Result<> FaultDisk::make_link(const Path& target, const Path& path) {
+  const std::scoped_lock lock(mutex_);
+  if (fails(Op::make_link)) return failure("symlink", path);
+  auto done = real_.make_link(target, path);
+  if (!done) return done;
+  undo_.push_back({path.parent_path(), [path] { fs::remove(path); }});
+  return done;
+}
+
 Result<> FaultDisk::remove(const Path& path) {
   const std::scoped_lock lock(mutex_);
   if (fails(Op::remove)) return failure("unlink", path);
+  if (const auto link = find_link_target(path); link && *link)
+    undo_.push_back({path.parent_path(), [path, link] {
+                       std::error_code ignored;
+                       fs::create_symlink(**link, path, ignored);
+                     }});
   if (fs::is_regular_file(fs::symlink_status(path))) {
     const std::string old = synced_text(path);
     synced_.erase(path);
-    undo_.push_back({path.parent_path(), [path, old] {
+    const Path kept = keep(path);
+    undo_.push_back({path.parent_path(), [path, old, kept] {
+                       std::error_code ignored;
+                       fs::rename(kept, path, ignored);
                        if (fs::exists(path.parent_path())) write_text(path, old);
                      }});
   }

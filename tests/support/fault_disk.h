@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "tests/support/temp_folder.h"
 
 namespace posthorn::test {
 
@@ -31,6 +32,7 @@ class FaultDisk final : public Disk {
     sync_folder,
     rename,
     link,
+    make_link,
     remove,
     make_folder,
     remove_folder,
@@ -72,6 +74,7 @@ class FaultDisk final : public Disk {
   Result<> sync_folder(const Path& folder) override;
   Result<> rename(const Path& from, const Path& to) override;
   Result<> link(const Path& from, const Path& to) override;
+  Result<> make_link(const Path& target, const Path& path) override;
   Result<> remove(const Path& path) override;
   Result<> make_folder(const Path& path, mode_t mode) override;
   Result<> remove_folder(const Path& path) override;
@@ -85,6 +88,7 @@ class FaultDisk final : public Disk {
   bool fails(Op op);
   std::unexpected<Error> failure(std::string_view call, const Path& path) const;
   std::string synced_text(const Path& path) const;
+  Path keep(const Path& path);
 
   Disk& real_ = Disk::real();
   mutable std::mutex mutex_;  // pool threads work beside each other
@@ -95,6 +99,8 @@ class FaultDisk final : public Disk {
   std::set<std::uint64_t> worthless_;   // inodes whose sync failed
   int syncs_after_failed_ = 0;
   std::list<Undo> undo_;
+  const TempFolder kept_;  // files that were removed or replaced
+  int kept_count_ = 0;
 };
 
 }  // namespace posthorn::test
