@@ -72,8 +72,8 @@ target_precompile_headers(posthorn_pch_std PRIVATE <cmake/pch_std.h>)
 add_library(posthorn_pch_asio OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_asio PRIVATE posthorn_flags fmt::fmt)
 target_precompile_headers(posthorn_pch_asio PRIVATE <cmake/pch_asio.h>)
-set(SANS_IO_FOLDERS base config message search smtp/proto imap/proto pop3/proto auth/proto web/proto
-    sieve sieve/language sieve/extensions sieve/libsieve)
+set(SANS_IO_FOLDERS base config message search smtp/proto imap/proto pop3/proto managesieve/proto auth/proto
+    web/proto scripts sieve sieve/language sieve/extensions sieve/libsieve)
 
 function(posthorn_pch target)
   set(kind asio)

@@ -35,8 +35,8 @@ constexpr bool kSanitized = false;
 // Landlock as the kernel of today knows it; the header installed here may be older (landlock(7)).
 constexpr std::uint64_t kExecute = 1U << 0U, kWriteFile = 1U << 1U, kReadFile = 1U << 2U,
                         kReadFolder = 1U << 3U, kRemoveFolder = 1U << 4U, kRemoveFile = 1U << 5U,
-                        kMakeFolder = 1U << 7U, kMakeFile = 1U << 8U, kRefer = 1U << 13U,
-                        kTruncate = 1U << 14U;
+                        kMakeFolder = 1U << 7U, kMakeFile = 1U << 8U, kMakeLink = 1U << 12U,
+                        kRefer = 1U << 13U, kTruncate = 1U << 14U;
 constexpr std::uint64_t kAllOfVersion2 = (1U << 14U) - 1;  // version 1 has 13 rights, 2 adds refer
 constexpr std::uint64_t kAllOfNet = 3;                     // bind and connect of TCP
 constexpr std::uint64_t kAllScopes = 3;                    // abstract sockets, signals
@@ -125,6 +125,7 @@ class Landlock {
     if (kSanitized) TRY_OK(allow("/usr/lib", kRead | kExecute));
     for (const Path& path : fence.read) TRY_OK(allow(path, kRead));
     for (const Path& path : fence.write) TRY_OK(allow(path, kWrite));
+    for (const Path& path : fence.links) TRY_OK(allow(path, kWrite | kMakeLink));
     if (::syscall(SYS_landlock_restrict_self, ruleset.fd(), 0) != 0)
       return fail_errno("landlock_restrict_self", "", errno);
     return {};
@@ -364,7 +365,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       fence.outward = Outward::internet;
       break;
     case RoleKind::store:
-      fence.write.push_back(config.paths.mail);
+      fence.links.push_back(config.paths.mail);  // .dovecot.sieve is one
       fence.write.push_back(config.paths.state / "store");
       if (config.store.unix_users)
         fence.read.insert(fence.read.end(), std::begin(kAccountNames), std::end(kAccountNames));

@@ -21,6 +21,7 @@ enum class Outward { nowhere, local_only, internet };
 struct Fence {
   std::vector<Path> read;
   std::vector<Path> write;  // includes read
+  std::vector<Path> links;  // includes write; symbolic links may be made
   Outward outward = Outward::local_only;
 };
 

@@ -40,6 +40,7 @@ class Account : public std::enable_shared_from_this<Account> {
   Account& operator=(const Account&) = delete;
 
   const std::string& name() const { return name_; }  // "alice@example.org"
+  const Path& path() const { return path_; }         // its maildir
 
   // INBOX first, then by name; levels that exist only as part of a longer name and subscriptions to
   // what does not exist are in it with is_selectable = false.

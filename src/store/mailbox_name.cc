@@ -42,6 +42,7 @@ std::optional<std::string> check_mailbox_name(std::string_view utf8) {
   const std::size_t first = std::min(name.find(kSeparator), name.size());
   if (is_inbox(std::string_view(name).substr(0, first))) name.replace(0, first, "INBOX");
   if (folder_of(name).size() > kFolderNameMax) return std::nullopt;
+  if (name == kNoMailbox || is_below(name, kNoMailbox)) return std::nullopt;
   return name;
 }
 
@@ -104,6 +105,7 @@ std::optional<std::string> readable_name(std::string_view folder,
       folder.starts_with("..posthorn-"))
     return std::nullopt;
   const std::string text = made_fit(as_utf8(folder.substr(1)));
+  if (text == kNoMailbox || is_below(text, kNoMailbox)) return std::nullopt;
   for (int number = 1; number < 10'000; ++number) {
     auto name = check_mailbox_name(number == 1 ? text : text + "-" + std::to_string(number));
     if (name && *name != "INBOX" && !is_taken(*name)) return name;

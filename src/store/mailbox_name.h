@@ -18,6 +18,9 @@ namespace posthorn::store {
 inline constexpr char kSeparator = '.';
 inline constexpr std::size_t kFolderNameMax = 255;  // bytes on disk, the leading '.' included
 inline constexpr std::size_t kDepthMax = 20;
+// Its folder would be .dovecot.sieve, which is the link to the active Sieve script
+// (scripts/script_folder.h): neither it nor one below it can be made, and none is shown.
+inline constexpr std::string_view kNoMailbox = "dovecot.sieve";
 
 // The canonical name (INBOX in capitals, also as the first level's whole name), nullopt: no mailbox
 // may be named so.

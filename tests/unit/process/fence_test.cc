@@ -37,6 +37,7 @@ struct FenceTest : testing::Test {
   // "rw" "r" "-"
   std::string right(RoleKind role, const char* name) const {
     const Fence fence = fence_of(config, role);
+    if (covers(fence.links, root / name)) return "rwl";  // and makes links
     if (covers(fence.write, root / name)) return "rw";
     return covers(fence.read, root / name) ? "r" : "-";
   }
@@ -63,7 +64,7 @@ TEST_F(FenceTest, EachRoleOpensItsOwnFilesAndNoOthers) {
       {"state/lookup/copy", {"-", "rw", "-", "-", "-"}},
       {"spool/active/Q1", {"-", "-", "rw", "-", "-"}},
       {"dkim/example.org/s.pem", {"-", "-", "r", "-", "-"}},
-      {"mail/example.org/alice", {"-", "-", "-", "rw", "-"}},
+      {"mail/example.org/alice", {"-", "-", "-", "rwl", "-"}},
       {"state/store/copy", {"-", "-", "-", "rw", "-"}},
       {"sieve/users/alice.sieve", {"-", "-", "-", "r", "-"}},
       {"webroot/token", {"-", "-", "-", "-", "r"}},

@@ -24,6 +24,11 @@ TEST(MailboxName, WhatMayBeOneAndWhatNot) {
       {"%*", "%*"},
       {"back\\slash", "back\\slash"},
       {"a%2fb", "a%2fb"},
+      {"dovecot", "dovecot"},
+      {"dovecot.sieves", "dovecot.sieves"},
+      {"Dovecot.sieve", "Dovecot.sieve"},
+      {"dovecot.sieve", nullptr},  // the link to the active script
+      {"dovecot.sieve.x", nullptr},
       {"", nullptr},
       {".", nullptr},
       {"..", nullptr},
@@ -67,8 +72,9 @@ TEST(MailboxName, WhatMayBeOneAndWhatNot) {
 }
 
 TEST(MailboxName, FoldersThatAreNoMailboxes) {
-  for (const char* folder : {".", "..", "", "cur", "..x", ".a..b", ".INBOX", ".inbox", ".&",
-                             "..posthorn-removed-00", ".Entw\xc3\xbcrfe"})
+  for (const char* folder :
+       {".", "..", "", "cur", "..x", ".a..b", ".INBOX", ".inbox", ".&", "..posthorn-removed-00",
+        ".dovecot.sieve", "sieve", ".Entw\xc3\xbcrfe"})
     EXPECT_FALSE(name_of_folder(folder)) << folder;
   EXPECT_EQ(name_of_folder(".Work.2026"), "Work.2026");
   EXPECT_TRUE(is_below("Work.2026", "Work"));
