@@ -1,6 +1,6 @@
-// edge: SMTP, submission, and the logins of IMAP and POP3, for everybody. It reads no mail folder,
-// no table and no password, opens no connection (its dialer does), and hands a session over to the
-// store once lookup has said who it is.
+// edge: SMTP, submission, and the logins of IMAP, POP3 and ManageSieve, for everybody. It reads no
+// mail folder, no table and no password, opens no connection (its dialer does), and hands a session
+// over to the store once lookup has said who it is.
 #include <fmt/format.h>
 
 #include "app/make_role.h"
@@ -9,6 +9,7 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "imap/login/session.h"
+#include "managesieve/login/session.h"
 #include "net/client_name.h"
 #include "net/timer.h"
 #include "net/tls.h"
@@ -89,6 +90,12 @@ class Edge final : public process::Role {
     serve_logins({"imap", "imaps"}, imap_, imap::serve_login, "* BYE Too many connections\r\n");
     serve_logins({"pop3", "pop3s"}, pop3_, pop3::serve_login,
                  "-ERR [SYS/TEMP] Too many connections\r\n");
+    managesieve_ = login_settings(config.managesieve.line_max);
+    listen("managesieve", "BYE (TRYLATER) \"Too many connections\"\r\n",
+           [this](net::StreamPtr stream) {
+             return managesieve::serve_login(std::move(stream), managesieve_.plain,
+                                             *login_services_);
+           });
     process::serve_report(scope_, listeners_, process::RoleKind::edge, report_);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
@@ -212,7 +219,7 @@ class Edge final : public process::Role {
       scope_, setup_.pool, setup_.config.tls.reload_interval, {&certificates_}};
   smtp::ServerSettings smtp_, submission_, submissions_, lmtp_;
   std::unique_ptr<smtp::ServerServices> services_;
-  LoginPorts imap_, pop3_;
+  LoginPorts imap_, pop3_, managesieve_;
   std::unique_ptr<auth::LoginServices> login_services_;
   const process::Report report_{.checks = [this] { return check(this); },
                                 .measure = [this] { return measure(this); }};

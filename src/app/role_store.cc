@@ -1,5 +1,5 @@
-// store: the maildirs of its share of the accounts. LMTP with Sieve in, IMAP and POP3 sessions that
-// edge has handed over out. Nobody else opens a mail folder.
+// store: the maildirs of its share of the accounts. LMTP with Sieve in; IMAP, POP3 and ManageSieve
+// sessions, which edge has handed over, out. Nobody else opens a mail folder.
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,6 +13,7 @@
 #include "imap/server/session.h"
 #include "lda/sink.h"
 #include "learn/learner.h"
+#include "managesieve/server/session.h"
 #include "pop3/server/session.h"
 #include "process/generation.h"
 #include "process/report.h"
@@ -44,6 +45,7 @@ class StoreRole final : public process::Role {
                    .quota = &quota_}),
         imap_(redeemer_, "imap", setup_.config.imap.connections_per_user_max),
         pop3_(redeemer_, "pop3", setup_.config.pop3.connections_per_user_max),
+        managesieve_(redeemer_, "managesieve", setup_.config.managesieve.connections_per_user_max),
         directory_(lookup_),
         queue_(scope_, setup_.config, "queue-store.lmtp.sock"),
         redirector_({.directory = directory_, .queue = queue_, .pool = setup_.pool}),
@@ -83,6 +85,12 @@ class StoreRole final : public process::Role {
                                                                     .accounts = accounts_,
                                                                     .admission = pop3_,
                                                                     .config = config.pop3});
+    managesieve_services_ = std::make_unique<managesieve::ServerServices>(
+        managesieve::ServerServices{.scope = sessions_,
+                                    .pool = setup_.pool,
+                                    .accounts = accounts_,
+                                    .admission = managesieve_,
+                                    .config = config});
     const std::string own = fmt::format("store-{}", setup_.worker);
     listeners_.serve(scope_, {.name = own + ".lmtp.sock"}, [this](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), lmtp_, *lmtp_services_);
@@ -92,6 +100,9 @@ class StoreRole final : public process::Role {
     });
     listeners_.serve(sessions_, {.name = own + ".pop3.sock"}, [this](net::StreamPtr stream) {
       return pop3::serve(std::move(stream), *pop3_services_);
+    });
+    listeners_.serve(sessions_, {.name = own + ".managesieve.sock"}, [this](net::StreamPtr stream) {
+      return managesieve::serve(std::move(stream), *managesieve_services_);
     });
     listeners_.answer(scope_, own + ".quota.sock",
                       [this](net::Message request) { return tell_room(this, std::move(request)); });
@@ -190,7 +201,7 @@ class StoreRole final : public process::Role {
   store::Accounts accounts_;
   lda::SiteScripts scripts_{scope_, setup_.pool, setup_.config};
   net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&scripts_}};
-  auth::Admission imap_, pop3_;
+  auth::Admission imap_, pop3_, managesieve_;
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   lda::Redirector redirector_;
@@ -202,6 +213,7 @@ class StoreRole final : public process::Role {
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;
   std::unique_ptr<pop3::ServerServices> pop3_services_;
+  std::unique_ptr<managesieve::ServerServices> managesieve_services_;
   const process::Report report_{.checks = [this] { return check(this); },
                                 .measure = [this] { return measure(this); }};
   process::Listeners listeners_{setup_.sockets};

@@ -127,6 +127,16 @@
   EVENT(pop3_opened, "pop3.opened", "A user's POP3 session has begun.")                                 \
   EVENT(pop3_failed, "pop3.failed", "A POP3 command failed because of the server; error= says why.")    \
   EVENT(pop3_ended, "pop3.ended", "A user's POP3 session has ended; retrieved= and removed= count messages.") \
+  /* ManageSieve and users' scripts */                                                              \
+  EVENT(managesieve_connected, "managesieve.connected", "A client connected by ManageSieve.")      \
+  EVENT(managesieve_closed, "managesieve.closed", "A ManageSieve client went; reason= says how.")  \
+  EVENT(managesieve_injection, "managesieve.injection", "A ManageSieve client sent something behind STARTTLS in the clear; the session was ended.") \
+  EVENT(managesieve_unavailable, "managesieve.unavailable", "A login by ManageSieve could not be checked or handed over; the client was told to try later.") \
+  EVENT(managesieve_limited, "managesieve.limited", "A user has as many sessions open as managesieve.connections_per_user_max allows.") \
+  EVENT(managesieve_opened, "managesieve.opened", "A user's ManageSieve session has begun.")       \
+  EVENT(managesieve_failed, "managesieve.failed", "A ManageSieve command failed because of the server; error= says why.") \
+  EVENT(managesieve_ended, "managesieve.ended", "A user's ManageSieve session has ended.")         \
+  EVENT(sieve_script_changed, "sieve.script.changed", "A user's Sieve script was put, removed, renamed, or made the active one or not; action= says which.") \
   EVENT(store_adopted, "store.adopted", "A maildir without an index was taken over; messages= counts what it holds.") \
   EVENT(store_index_rebuilt, "store.index.rebuilt", "An index was missing or broken and is built anew from the maildirs; UIDs stay.") \
   EVENT(store_index_failed, "store.index.failed", "The index could not be written; the maildir is read again later.") \

@@ -27,7 +27,8 @@ struct Label {
 inline constexpr std::string_view kNoValues[] = {""};
 inline constexpr std::string_view kProtocolValues[] = {"smtp", "submission",  "lmtp", "imap",
                                                        "pop3", "managesieve", "http", "other"};
-inline constexpr std::string_view kServiceValues[] = {"smtp", "imap", "pop3", "sieve", "other"};
+inline constexpr std::string_view kServiceValues[] = {"smtp", "imap", "pop3", "managesieve",
+                                                      "other"};
 inline constexpr std::string_view kLoginValues[] = {"ok", "refused", "banned", "unavailable",
                                                     "other"};
 inline constexpr std::string_view kRefusalValues[] = {

@@ -50,7 +50,7 @@ struct Listen {  // addresses "host:port" or "unix:path"; empty list: the servic
   std::vector<std::string> imaps = {"0.0.0.0:993", "[::]:993"};
   std::vector<std::string> pop3 = {"0.0.0.0:110", "[::]:110"};
   std::vector<std::string> pop3s = {"0.0.0.0:995", "[::]:995"};
-  std::vector<std::string> managesieve = {};
+  std::vector<std::string> managesieve = {"0.0.0.0:4190", "[::]:4190"};
   std::vector<std::string> http = {"0.0.0.0:80", "[::]:80"};
   std::vector<std::string> https = {"0.0.0.0:443", "[::]:443"};
   std::vector<std::string> lmtp = {};  // a TCP entrance for LMTP besides the role's own socket
@@ -66,7 +66,7 @@ struct Tls {
 
 struct Limits {
   std::size_t connections_max = 10'000;
-  std::size_t connections_per_service_max = 8'000;  // smtp, submission, imap, pop3, each
+  std::size_t connections_per_service_max = 8'000;  // smtp, submission, imap, pop3, managesieve
   std::size_t connections_per_address_max = 50;
   std::size_t connections_per_minute_max = 60;  // new ones, an address
   // Without a login, from what one customer of a provider holds.
@@ -218,6 +218,9 @@ struct Sieve {  // the administrator's scripts around default.sieve, in paths.si
   std::vector<std::string> after = {};
   VacationSender vacation_sender = VacationSender::null;
   bool tell_faults = true;
+  // Users' own, in their homes.
+  std::size_t scripts_max = 100;
+  Bytes script_size_max = 1U << 20U;
 };
 
 struct Relay {
@@ -287,6 +290,12 @@ struct Pop3 {
   bool mark_seen = true;  // what was fetched is read, at QUIT
 };
 
+struct ManageSieve {
+  std::size_t line_max = 16'384;
+  Duration idle_timeout = 30min;
+  std::size_t connections_per_user_max = 10;
+};
+
 struct Web {
   std::vector<std::string> metrics_from = {"127.0.0.0/8", "::1/128"};
   Path authority;  // PEM; empty: what the server's certificate ends in, if it is of our own making
@@ -333,6 +342,7 @@ struct Config {
   Sieve sieve;
   Imap imap;
   Pop3 pop3;
+  ManageSieve managesieve;
   Web web;
   Log log;
   Edge edge;

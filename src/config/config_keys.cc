@@ -50,7 +50,8 @@ void visit_listen(Listen& c, KeyVisitor& v) {
   v.list("imaps", c.imaps, "IMAP, TLS from the start.");
   v.list("pop3", c.pop3, "POP3, login after STLS.");
   v.list("pop3s", c.pop3s, "POP3, TLS from the start.");
-  v.list("managesieve", c.managesieve, "ManageSieve. Not served by this version.");
+  v.list("managesieve", c.managesieve,
+         "ManageSieve, for users' Sieve scripts; login after STARTTLS.");
   v.list("http", c.http, "Web pages: about this server, health, metrics, autoconfig.");
   v.list("https", c.https, "The same over TLS.");
   v.list("lmtp", c.lmtp, "An entrance for LMTP that needs no login: keep it on loopback.");
@@ -72,7 +73,7 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
   v.section("limits", "Bounds on connections.");
   v.count("connections_max", c.connections_max, 1, 1'000'000, "Connections in all.");
   v.count("connections_per_service_max", c.connections_per_service_max, 1, 1'000'000,
-          "Connections of one protocol: SMTP, submission, IMAP, POP3.");
+          "Connections of one protocol: SMTP, submission, IMAP, POP3, ManageSieve.");
   v.count("connections_per_address_max", c.connections_per_address_max, 1, 1'000'000,
           "Connections from one address (IPv4) or /64 (IPv6).");
   v.count("connections_per_minute_max", c.connections_per_minute_max, 1, 1'000'000,
@@ -85,9 +86,9 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
           "The same, from one /48. At each of these bounds who is silent longest gives way.");
   v.list("exempt", c.exempt, "Networks that per-address bounds and login delays do not hold for.");
   v.duration("first_command_timeout", c.first_command_timeout, 1s, hours(1),
-             "From a greeting of SMTP, IMAP or POP3 to the first command.");
+             "From a greeting of SMTP, IMAP, POP3 or ManageSieve to the first command.");
   v.duration("login_timeout", c.login_timeout, 1s, hours(1),
-             "From a greeting of IMAP or POP3 to the login.");
+             "From a greeting of IMAP, POP3 or ManageSieve to the login.");
   v.duration("drain", c.drain, 0ms, hours(1),
              "How long sessions may finish when the server stops.");
 }
@@ -347,6 +348,9 @@ void visit_sieve(Sieve& c, KeyVisitor& v) {
            "sender.");
   v.flag("tell_faults", c.tell_faults,
          "Whose script fails gets a mail that says so, once a day; the message itself is kept.");
+  v.count("scripts_max", c.scripts_max, 0, 10'000,
+          "Scripts of its own that an account may have (ManageSieve).");
+  v.bytes("script_size_max", c.script_size_max, kKiB, kMiB, "The largest of them.");
 }
 
 void visit_dkim(Dkim& c, KeyVisitor& v) {
@@ -426,6 +430,15 @@ void visit_pop3(Pop3& c, KeyVisitor& v) {
   v.flag("mark_seen", c.mark_seen, "Messages that were fetched are marked as read, at QUIT.");
 }
 
+void visit_managesieve(ManageSieve& c, KeyVisitor& v) {
+  v.section("managesieve", "ManageSieve: users' scripts, as their mail programs put them.");
+  v.bytes("line_max", c.line_max, 2048, kMiB, "The longest command, without literals.");
+  v.duration("idle_timeout", c.idle_timeout, 1s, kDay,
+             "A silent session is ended (RFC 5804: at least 30m).");
+  v.count("connections_per_user_max", c.connections_per_user_max, 1, 100'000,
+          "Sessions of one user.");
+}
+
 }  // namespace
 
 void visit_keys(Config& c, KeyVisitor& v) {
@@ -444,6 +457,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_dkim(c.dkim, v);
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
+  visit_managesieve(c.managesieve, v);
   v.section("web", "The pages about this server.");
   v.list("metrics_from", c.web.metrics_from,
          "Networks that may read /metrics, and the reasons in /health.");

@@ -40,7 +40,6 @@ struct Idle {
   std::string_view name, reason;
 };
 constexpr Idle kIdle[] = {
-    {"ENABLE_MANAGESIEVE", "scripts are files in paths.sieve"},
     {"ENABLE_FAIL2BAN",
      "auth.failures_max and auth.ban do it, without another program; `posthorn ban` shows it"},
     {"FAIL2BAN_BLOCKTYPE", "who is banned is refused by the server itself"},
@@ -176,7 +175,9 @@ std::vector<Override> find_other_names(const Variables& variables) {
   };
   if (get("ENABLE_POP3") == "0") turn_off("ENABLE_POP3", {"pop3", "pop3s"});
   if (get("ENABLE_IMAP") == "0") turn_off("ENABLE_IMAP", {"imap", "imaps"});
-  if (get("SMTP_ONLY") == "1") turn_off("SMTP_ONLY", {"imap", "imaps", "pop3", "pop3s"});
+  if (get("ENABLE_MANAGESIEVE") == "0") turn_off("ENABLE_MANAGESIEVE", {"managesieve"});
+  if (get("SMTP_ONLY") == "1")
+    turn_off("SMTP_ONLY", {"imap", "imaps", "pop3", "pop3s", "managesieve"});
   if (std::string limit = get("POSTFIX_MESSAGE_SIZE_LIMIT"); !limit.empty())
     set("POSTFIX_MESSAGE_SIZE_LIMIT", "smtp", "message_max", limit == "0" ? "2GB" : limit);
   if (const std::string_view level = level_for(get("LOG_LEVEL")); !level.empty())
@@ -228,6 +229,7 @@ std::vector<std::string> find_idle_names(const Variables& variables) {
   for (const std::string_view name : {"ENABLE_SPAMASSASSIN", "ENABLE_AMAVIS"})
     if (get(name) == "1") tell(name, "filter.spamd names the spamd that is asked");
   if (get("ENABLE_POP3") == "1") tell("ENABLE_POP3", "listen.pop3 and listen.pop3s say it");
+  if (get("ENABLE_MANAGESIEVE") == "1") tell("ENABLE_MANAGESIEVE", "listen.managesieve says it");
   if (get("ENABLE_SRS") == "1" && srs_domain(variables).empty())
     tell("ENABLE_SRS", "name the domain of rewritten senders: SRS_DOMAINNAME, or srs.domain");
   if (get("SRS_SENDER_CLASSES").find("header_sender") != std::string::npos)

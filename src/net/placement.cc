@@ -10,6 +10,8 @@ std::string_view to_string(AccountService service) {
       return "imap";
     case AccountService::pop3:
       return "pop3";
+    case AccountService::managesieve:
+      return "managesieve";
     case AccountService::quota:
       return "quota";
     case AccountService::control:

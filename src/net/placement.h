@@ -12,7 +12,7 @@
 namespace posthorn::net {
 
 // What the process that owns an account is there for.
-enum class AccountService { lmtp, imap, pop3, quota, control };
+enum class AccountService { lmtp, imap, pop3, managesieve, quota, control };
 std::string_view to_string(AccountService service);
 
 class Placement {

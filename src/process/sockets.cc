@@ -125,14 +125,10 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     own("lmtp", RoleKind::queue);
     own("imap", RoleKind::edge);
     own("pop3", RoleKind::edge);
+    own("managesieve", RoleKind::edge);
     own("quota", RoleKind::lookup);
     own("control", std::nullopt);
   }
-  for (const auto& [name, addresses] : {std::pair{"managesieve", &config.listen.managesieve}})
-    if (!addresses->empty())
-      return fail(ErrorKind::config,
-                  fmt::format("{}: listen.{}: this version does not serve it; leave the list empty",
-                              config::place_of(config, "listen", name), name));
   const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
       {"smtp", &config.listen.smtp},
       {"submission", &config.listen.submission},
@@ -141,6 +137,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
       {"imaps", &config.listen.imaps},
       {"pop3", &config.listen.pop3},
       {"pop3s", &config.listen.pop3s},
+      {"managesieve", &config.listen.managesieve},
       {"lmtp", &config.listen.lmtp},
       {"http", &config.listen.http},
       {"https", &config.listen.https},

@@ -193,6 +193,7 @@ void Dialog::client_line(std::string_view line, std::vector<Line>& out) {
   }
   if (protocol_ == Protocol::smtp) return smtp_command(line, out);
   if (protocol_ == Protocol::imap) return imap_line(line, out);
+  if (protocol_ == Protocol::managesieve) return managesieve_line(line, out);
   pop3_command(line, out);
 }
 
@@ -303,6 +304,38 @@ void Dialog::pop3_command(std::string_view line, std::vector<Line>& out) {
   hide(fmt::format("{} bytes that are no command", line.size()), out);
 }
 
+// RFC 5804 section 4: a literal follows without being asked for, whatever its mark says.
+void Dialog::managesieve_line(std::string_view line, std::vector<Line>& out) {
+  const auto mark = literal_mark(line);
+  if (!in_command_) {
+    const std::string verb = to_upper(first_word(line));
+    is_secret_ = false;
+    if (verb == "AUTHENTICATE") {
+      const std::string_view quoted = line.substr(std::min(line.find('"'), line.size() - 1) + 1);
+      const std::string mechanism = mechanism_of(quoted.substr(0, quoted.find('"')));
+      show(From::client, fmt::format("AUTHENTICATE {} [hidden]", mechanism), out);
+      state_ = State::sasl;
+      return;
+    }
+    if (is_one_of(verb, {"CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "LISTSCRIPTS"})) {
+      show(From::client, verb, out);
+      is_secret_ = true;  // what NOOP is given
+    } else if (is_one_of(verb, {"HAVESPACE", "PUTSCRIPT", "CHECKSCRIPT", "SETACTIVE", "GETSCRIPT",
+                                "DELETESCRIPT", "RENAMESCRIPT"})) {
+      show(From::client, line, out);
+    } else {
+      hide(fmt::format("{} bytes that are no command", line.size()), out);
+      is_secret_ = true;
+    }
+  } else if (!is_secret_ && !line.empty()) {
+    show(From::client, line, out);
+  }
+  in_command_ = mark.has_value();
+  if (!mark) return;
+  body_ = {.left = mark->size, .all = 0, .is_hidden = is_secret_, .line = {}};
+  if (mark->size > 0) state_ = State::counted;
+}
+
 void Dialog::take_server(std::string_view bytes, std::vector<Line>& out) {
   while (!bytes.empty()) {
     if (literal_.left > 0) {
@@ -332,6 +365,7 @@ void Dialog::take_server(std::string_view bytes, std::vector<Line>& out) {
 void Dialog::server_line(std::string_view line, std::vector<Line>& out) {
   if (protocol_ == Protocol::smtp) return smtp_reply(line, out);
   if (protocol_ == Protocol::imap) return imap_response(line, out);
+  if (protocol_ == Protocol::managesieve) return managesieve_response(line, out);
   pop3_response(line, out);
 }
 
@@ -406,6 +440,21 @@ void Dialog::pop3_response(std::string_view line, std::vector<Line>& out) {
   in_server_body_ = verb == "RETR" || verb == "TOP";
   in_server_list_ = is_one_of(verb, {"LIST", "UIDL", "CAPA", "AUTH"});
   if (in_server_body_) literal_ = {};
+}
+
+void Dialog::managesieve_response(std::string_view line, std::vector<Line>& out) {
+  // What NOOP was given comes back; the rest of a line whose beginning was not seen may be that.
+  const bool is_verdict = is_one_of(first_word(line), {"OK", "NO", "BYE"});
+  if (state_ == State::out_of_step && !is_verdict)
+    return out.push_back({From::server, Line::Kind::text,
+                          fmt::format("[{} bytes, not in step yet]", line.size() + 2)});
+  const bool is_tagged = line.starts_with("OK (TAG ");
+  show(From::server, is_tagged ? "OK (TAG [hidden])" : line, out);
+  if (const auto mark = literal_mark(line); mark && mark->size > 0)
+    literal_ = {.left = mark->size, .all = 0, .is_hidden = is_tagged, .line = {}};
+  if (!is_verdict) return;
+  if (state_ == State::sasl) state_ = State::command;
+  if (state_ == State::out_of_step && logged_in_) state_ = State::command;
 }
 
 // The server has said "go on": the message or the literal follows.

@@ -6,7 +6,8 @@
 //
 // Fed in the order the bytes pass, in pieces of any size. Begun in the middle of a connection, it
 // shows of the client's side nothing until it is in step: SMTP from the next final reply, IMAP and
-// POP3 from the login. Sans-I/O. RFC 5321, 4954, 3030; RFC 3501, 7888; RFC 1939, 5034.
+// POP3 and ManageSieve from the login. Sans-I/O. RFC 5321, 4954, 3030; RFC 3501, 7888; RFC 1939,
+// 5034; RFC 5804.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@
 
 namespace posthorn::tap {
 
-enum class Protocol { smtp, imap, pop3 };  // smtp: also submission and LMTP
+enum class Protocol { smtp, imap, pop3, managesieve };  // smtp: also submission and LMTP
 enum class From { client, server };
 enum class Begin { at_start, in_the_middle };
 
@@ -64,10 +65,12 @@ class Dialog {
   void smtp_command(std::string_view line, std::vector<Line>& out);
   void imap_line(std::string_view line, std::vector<Line>& out);
   void pop3_command(std::string_view line, std::vector<Line>& out);
+  void managesieve_line(std::string_view line, std::vector<Line>& out);
   void server_line(std::string_view line, std::vector<Line>& out);
   void smtp_reply(std::string_view line, std::vector<Line>& out);
   void imap_response(std::string_view line, std::vector<Line>& out);
   void pop3_response(std::string_view line, std::vector<Line>& out);
+  void managesieve_response(std::string_view line, std::vector<Line>& out);
   void go(std::vector<Line>& out);
   void count_body(From from, std::string_view bytes, Count& count, std::vector<Line>& out);
   void end_body(From from, Count& count, std::vector<Line>& out);
@@ -85,7 +88,7 @@ class Dialog {
   Count body_;                                        // of the client
   Count literal_;                                     // of the server
   bool in_server_body_ = false, in_server_list_ = false, server_in_step_ = true;
-  bool in_command_ = false;  // IMAP: behind a literal the command goes on
+  bool in_command_ = false;  // IMAP, ManageSieve: behind a literal the command goes on
   bool is_secret_ = false;   // … and is one that is not shown
   std::string sasl_tag_;
   std::deque<std::string> tags_;      // IMAP: of commands that were shown

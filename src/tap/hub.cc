@@ -254,6 +254,7 @@ net::Awaitable<void> Hub::serve(net::StreamPtr stream) {
 Protocol protocol_of(std::string_view service) {
   return service.starts_with("imap")   ? Protocol::imap
          : service.starts_with("pop3") ? Protocol::pop3
+         : service == "managesieve"    ? Protocol::managesieve
                                        : Protocol::smtp;
 }
 

@@ -91,6 +91,7 @@ class Doubts {
       warn("listen", "lmtp", "others than this machine reach it, and it asks for no login",
            "keep it on 127.0.0.1, or unix:/path");
     const bool has_plain = is_public(config_.listen.imap) || is_public(config_.listen.pop3) ||
+                           is_public(config_.listen.managesieve) ||
                            is_public(config_.listen.submission);
     if (config_.auth.allow_plaintext && has_plain)
       warn("auth", "allow_plaintext", "passwords cross the network where everybody can read them",

@@ -32,7 +32,7 @@ constexpr Port kPorts[] = {
     {587, &config::Listen::submission}, {143, &config::Listen::imap},
     {993, &config::Listen::imaps},      {110, &config::Listen::pop3},
     {995, &config::Listen::pop3s},      {80, &config::Listen::http},
-    {443, &config::Listen::https},
+    {443, &config::Listen::https},      {4190, &config::Listen::managesieve},
 };
 
 // What a developer's server sends back.

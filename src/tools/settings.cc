@@ -161,7 +161,7 @@ void expect_listeners(Settings& settings, const config::Config& config,
   const bool is_silent = std::ranges::all_of(
       std::initializer_list<const std::vector<std::string>*>{
           &lists.smtp, &lists.submission, &lists.submissions, &lists.imap, &lists.imaps,
-          &lists.pop3, &lists.pop3s, &lists.lmtp, &lists.http, &lists.https},
+          &lists.pop3, &lists.pop3s, &lists.managesieve, &lists.lmtp, &lists.http, &lists.https},
       [](const auto* list) { return list->empty(); });
   if (is_silent && config.submission.programs == config::Programs::off)
     settings.expect("listen", "smtp",

@@ -32,7 +32,7 @@ SHOTS = os.environ.pop("POSTHORN_SHOTS", "")
 KEEP = os.environ.pop("POSTHORN_KEEP", "") != ""
 ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "vmail")
 PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
-         "http": 80, "https": 443}
+         "http": 80, "https": 443, "managesieve": 4190}
 
 
 def wait_until(what, seconds=20.0, step=0.05):

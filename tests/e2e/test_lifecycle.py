@@ -730,7 +730,6 @@ class Refusals(unittest.TestCase):
         ("no TOML", "conf", ("smtp.hops_max", "= ="), r"posthorn\.toml:\d+: "),
         ("no address", "conf", ("listen.smtp", '["nonsense"]'), r"posthorn\.toml:\d+: listen\.smtp: \"nonsense\" is no address"),
         ("a port too high", "conf", ("listen.imaps", '["127.0.0.1:99999"]'), r"posthorn\.toml:\d+: listen\.imaps: "),
-        ("a service that is not there", "conf", ("listen.managesieve", '["127.0.0.1:1110"]'), r"posthorn\.toml:\d+: listen\.managesieve: "),
         ("no network", "conf", ("limits.exempt", '["10.0.0.0/99"]'), r"posthorn\.toml:\d+: limits\.exempt: "),
         ("no spamd address", "conf", ("filter.spamd", '"spamd"'), r"posthorn\.toml:\d+: filter\.spamd: "),
         ("a placeholder misspelt", "conf", ("store.location", '"{domain}/{usr}"'), r"posthorn\.toml:\d+: store\.location: "),

@@ -249,7 +249,7 @@ def signing_key(domain="example.test", bits="2048", account="posthorn-queue", mo
 
 
 def silent(box):
-    for name in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https", "lmtp"):
+    for name in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve", "http", "https", "lmtp"):
         box.set(f"listen.{name}", "[]")
     box.set("submission.programs", '"off"')
 
@@ -316,7 +316,6 @@ SETTINGS = [
     ("two services on one port", lambda box: box.set("listen.imap", re.search(r"(?m)^smtp = (\[.*)$", box.conf.read_text())[1]), "check", 1, L + r"listen\.\w+: 127.0.0.1:\d+ is the one of listen\.\w+, too; give each its own port"),
     ("nothing to serve", silent, "check", 1, L + r"listen.smtp: every list in \[listen\] is empty.*; write"),
     ("nothing to serve, started", silent, "serve", 78, L + r"listen.smtp: every list in \[listen\] is empty.*; write"),
-    ("ManageSieve", key("listen.managesieve", '["127.0.0.1:4190"]'), "check", 1, L + "listen.managesieve: this version does not serve it; leave the list empty"),
     ("an open relay", key("smtp.relay_from", '["0.0.0.0/0"]'), "check", 1, L + "smtp.relay_from: .*everybody could send to anybody.*; name the networks that are yours"),
     ("an open relay, started", key("smtp.relay_from", '["0.0.0.0/0"]'), "serve", 78, L + "smtp.relay_from: .*; name the networks that are yours"),
     ("a network that is none", key("smtp.relay_from", '["10.0.0.0/33"]'), "check", 1, L + r"smtp.relay_from: \"10.0.0.0/33\" is no network, as 127.0.0.0/8"),

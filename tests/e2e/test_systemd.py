@@ -153,7 +153,7 @@ class UnderTheUnit(unittest.TestCase):
         self.assertTrue(names)
         self.assertLessEqual(set(names), set(services))
         # One that is on by default and has no socket would have to be bound without the right to.
-        for name in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"):
+        for name in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve"):
             self.assertIn(name, names)
         required = Unit("posthorn-activated.service").get("Sockets").split()
         self.assertEqual(sorted(required), sorted(f"posthorn-{name}.socket" for name in names))

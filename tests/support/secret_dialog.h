@@ -21,15 +21,17 @@ class SecretDialog {
 
   // All that was shown, a line a line.
   std::string run() {
-    protocol_ = static_cast<tap::Protocol>(choose_(3));
+    protocol_ = static_cast<tap::Protocol>(choose_(4));
     const std::size_t steps = 1 + choose_(12);
     for (std::size_t i = 0; i < steps; ++i) {
       if (protocol_ == tap::Protocol::smtp)
         smtp();
       else if (protocol_ == tap::Protocol::imap)
         imap();
-      else
+      else if (protocol_ == tap::Protocol::pop3)
         pop3();
+      else
+        managesieve();
     }
     return watch();
   }
@@ -236,6 +238,54 @@ class SecretDialog {
       default:
         client("PASSWORD " + blob() + "\r\n");
         server("-ERR what\r\n");
+        return;
+    }
+    if (is_good) login();
+    server(end);
+  }
+
+  void managesieve() {
+    const bool is_good = choose_(2) == 0;
+    const std::string end = is_good ? "OK \"in\"\r\n" : "NO {3}\r\nno!\r\n";
+    const std::string secret = blob();
+    const std::string literal = "{" + std::to_string(secret.size()) + "+}\r\n" + secret;
+    switch (choose_(8)) {
+      case 0:
+        client("authenticate \"PLAIN\" \"" + secret + "\"\r\n");
+        break;
+      case 1:
+        client("AUTHENTICATE \"PLAIN\" " + literal + "\r\n");
+        break;
+      case 2:
+        client("AUTHENTICATE {5+}\r\nPLAIN " + literal + "\r\n");
+        break;
+      case 3:
+        client((choose_(2) == 0 ? "NOOP\r\n" : "") + std::string("AUTHENTICATE \"LOGIN\"\r\n"));
+        if (choose_(2) == 0) server("OK \"noop\"\r\n");
+        server("\"VXNlcm5hbWU6\"\r\n");
+        client("\"dXNlcg==\"\r\n");
+        server("\"UGFzc3dvcmQ6\"\r\n");
+        client(choose_(2) == 0 ? literal + "\r\n" : "\"" + secret + "\"\r\n");
+        break;
+      case 4: {
+        static constexpr std::string_view kWrong[] = {"LOGIN me ",   "a AUTHENTICATE ", "NOOP ",
+                                                      "AUTH PLAIN ", "\"PLAIN\" ",      ""};
+        client(std::string(kWrong[choose_(std::size(kWrong))]) +
+               (choose_(2) == 0 ? literal : secret) + "\r\n");
+        server(choose_(2) == 0 ? "NO \"what\"\r\n" : "OK (TAG \"" + secret + "\") \"Done\"\r\n");
+        return;
+      }
+      case 5:
+        client("PUTSCRIPT \"a\" {9+}\r\nOK\r\nkeep;\r\n");
+        server("OK\r\n");
+        return;
+      case 6:
+        client("GETSCRIPT \"a\"\r\n");
+        server("{9}\r\nOK\r\nkeep;\r\nOK\r\n");
+        return;
+      default:
+        client(noise());
+        server("NO \"what\"\r\n");
         return;
     }
     if (is_good) login();

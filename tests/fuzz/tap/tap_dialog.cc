@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::require(test::SecretDialog(choose).run().find('~') == std::string::npos);
 
   const std::string_view text = test::text_of(data, size);
-  for (const tap::Protocol protocol :
-       {tap::Protocol::smtp, tap::Protocol::imap, tap::Protocol::pop3}) {
+  for (const tap::Protocol protocol : {tap::Protocol::smtp, tap::Protocol::imap,
+                                       tap::Protocol::pop3, tap::Protocol::managesieve}) {
     tap::Dialog dialog(protocol, tap::Begin::at_start);
     std::vector<tap::Line> lines;
     std::size_t i = 0;

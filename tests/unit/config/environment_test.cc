@@ -118,6 +118,7 @@ TEST(Environment, LearningFromJunk) {
 
 TEST(Environment, ServicesAndFilesOfOthers) {
   const auto config = with({{"ENABLE_POP3", "0"},
+                            {"ENABLE_MANAGESIEVE", "0"},
                             {"SMTP_ONLY", "0"},
                             {"ENABLE_SPAMASSASSIN", "0"},
                             {"POSTFIX_MESSAGE_SIZE_LIMIT", "10240000"},
@@ -129,7 +130,9 @@ TEST(Environment, ServicesAndFilesOfOthers) {
                             {"PERMIT_DOCKER", "network"}});
   ASSERT_TRUE(config) << config.error().what;
   EXPECT_TRUE(config->listen.pop3.empty() && config->listen.pop3s.empty());
+  EXPECT_TRUE(config->listen.managesieve.empty());
   EXPECT_FALSE(config->listen.imap.empty());
+  EXPECT_FALSE(with({{"ENABLE_MANAGESIEVE", "1"}})->listen.managesieve.empty());
   EXPECT_EQ(config->filter.spamd, "");
   EXPECT_EQ(config->smtp.message_max, 10'240'000U);
   EXPECT_EQ(config->store.quota, 102'400'000U);
@@ -147,7 +150,7 @@ TEST(Environment, ServicesAndFilesOfOthers) {
                           {"SSL_KEY_PATH", "/k.pem"}});
   ASSERT_TRUE(only) << only.error().what;
   EXPECT_TRUE(only->listen.imap.empty() && only->listen.imaps.empty() &&
-              only->listen.pop3s.empty());
+              only->listen.pop3s.empty() && only->listen.managesieve.empty());
   EXPECT_EQ(only->log.level, log::Level::info);
   EXPECT_EQ(only->paths.key, "/k.pem");
   EXPECT_TRUE(with({{"PERMIT_DOCKER", "none"}})->smtp.relay_from.empty());

@@ -55,9 +55,9 @@ TEST_F(SocketsTest, AnAccountLivesInOneWorkerForEveryService) {
   for (int i = 0; i < 100; ++i) {
     const std::string account = fmt::format("user{}@example.test", i);
     std::set<std::size_t> workers;
-    for (const auto service :
-         {net::AccountService::lmtp, net::AccountService::imap, net::AccountService::pop3,
-          net::AccountService::quota, net::AccountService::control}) {
+    for (const auto service : {net::AccountService::lmtp, net::AccountService::imap,
+                               net::AccountService::pop3, net::AccountService::managesieve,
+                               net::AccountService::quota, net::AccountService::control}) {
       const auto place = loop.run(placement.find_address(account, service));
       ASSERT_TRUE(place);
       const auto there = std::ranges::find_if(*specs, [&](const SocketSpec& spec) {
@@ -70,7 +70,7 @@ TEST_F(SocketsTest, AnAccountLivesInOneWorkerForEveryService) {
     }
     EXPECT_EQ(workers.size(), 1U) << account;
   }
-  EXPECT_EQ(used.size(), 15U);  // five services of three workers
+  EXPECT_EQ(used.size(), 18U);  // six services of three workers
 }
 
 }  // namespace

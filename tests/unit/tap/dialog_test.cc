@@ -83,6 +83,20 @@ TEST(Tap, Pop3Dialog) {
             "-ERR\n=S: [6 bytes]\nC: LIST\nS: +OK\nS: 1 5\n");
 }
 
+TEST(Tap, ManageSieveDialog) {
+  Watch w(Protocol::managesieve);
+  w.s("OK\r\n").c("AUTHENTICATE \"PLAIN\" {6+}\r\nsecret\r\n").s("NO {2}\r\nno\r\n");
+  w.c("Authenticate \"PLAIN\" \"secret\"\r\n").s("OK\r\n").c("NOOP \"x\"\r\n");
+  w.s("OK (TAG \"x\") \"Done\"\r\n").c("PUTSCRIPT \"a\" {9+}\r\nOK\r\nke").c("ep;\r\n");
+  w.s("OK\r\n").c("GETSCRIPT {1+}\r\na\r\n").s("{5}\r\nkeep;\r\nOK\r\n").c("LOGOUT\r\n");
+  EXPECT_EQ(w.text,
+            "S: OK\nC: AUTHENTICATE PLAIN [hidden]\nC: [hidden]\nS: NO {2}\nbS: no\n=S: [2 bytes]\n"
+            "S: \nC: AUTHENTICATE PLAIN [hidden]\nS: OK\nC: NOOP\nS: OK (TAG [hidden])\n"
+            "C: PUTSCRIPT \"a\" {9+}\nbC: OK\nbC: keep;\n=C: [9 bytes]\nS: OK\n"
+            "C: GETSCRIPT {1+}\nbC: a\n=C: [1 bytes]\nS: {5}\nbS: keep;\n=S: [5 bytes]\nS: \n"
+            "S: OK\nC: LOGOUT\n");
+}
+
 TEST(Tap, BegunInTheMiddle) {
   Watch smtp(Protocol::smtp, Begin::in_the_middle);
   smtp.c("c2VjcmV0\r\n").s("235 ok\r\n").c("MAIL FROM:<>\r\n");

@@ -50,7 +50,7 @@ TEST(SettingDoubts, AreWarningsThatNameTheKey) {
 TEST(SettingDoubts, WhatOnlyThisMachineReachesIsNoDoubt) {
   for (const char* text : {"[listen]\nlmtp = [\"127.0.0.1:24\", \"unix:/run/lmtp\"]\n",
                            "[auth]\nallow_plaintext = true\n[listen]\nimap = [\"127.0.0.1:143\"]\n"
-                           "pop3 = []\nsubmission = [\"[::1]:587\"]\n"})
+                           "pop3 = []\nmanagesieve = []\nsubmission = [\"[::1]:587\"]\n"})
     for (const config::Finding& doubt : find_setting_doubts(parsed(text)))
       ADD_FAILURE() << doubt.text();
 }

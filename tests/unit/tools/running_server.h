@@ -21,9 +21,10 @@ class RunningServer {
     config.paths.run = folder_.path();
     config.file = folder_.path() / "posthorn.toml";
     config.listen = {};
-    for (auto* list : {&config.listen.smtp, &config.listen.submission, &config.listen.submissions,
-                       &config.listen.imap, &config.listen.imaps, &config.listen.pop3,
-                       &config.listen.pop3s, &config.listen.http, &config.listen.https})
+    for (auto* list :
+         {&config.listen.smtp, &config.listen.submission, &config.listen.submissions,
+          &config.listen.imap, &config.listen.imaps, &config.listen.pop3, &config.listen.pop3s,
+          &config.listen.managesieve, &config.listen.http, &config.listen.https})
       list->clear();
   }
   ~RunningServer() {
