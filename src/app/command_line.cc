@@ -8,6 +8,7 @@
 #include "app/command_words.h"
 #include "app/instance_config.h"
 #include "app/serve.h"
+#include "app/sieve_commands.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "config/config_keys.h"
@@ -50,6 +51,8 @@ class CommandLine {
     add_user();
     add_bans();
     add_quota();
+    add_sieve_commands(app_, sieve_, status_,
+                       [this](auto&&... words) { return command(words...); });
     add_addresses();
     add_dkim();
     add_certificate();
@@ -450,6 +453,7 @@ class CommandLine {
   tools::UserOptions user_;
   tools::BanOptions ban_;
   tools::QuotaOptions quota_;
+  tools::SieveOptions sieve_;
   tools::AddressOptions address_;
   tools::DkimOptions dkim_;
   tools::TablesOptions tables_;

@@ -59,6 +59,7 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
   if (!account_) co_return fail(ErrorKind::permanent, "no account is open");
   std::string name(request.get("name"));
   std::string mailbox(request.get("mailbox"));
+  if (verb.starts_with("script")) co_return co_await scripts_.answer(*account_, request);
   if (verb == "folders") co_return co_await folders(std::string(request.get("after")));
   if (verb == "create") {
     CO_TRY(const auto made, co_await account_->create(name));

@@ -16,10 +16,12 @@
 //   list mailbox= after=                up to 200 messages: "uid flags date size" in message=
 //   words mailbox= uid= from=           keyword=…, from that one on as many as fit a line
 //   read mailbox= uid= offset=          bytes= (LF lines); empty at the end, "gone" when expunged
+//   scripts, script-…                   store/script_desk.h
 #pragma once
 
 #include "net/line_channel.h"
 #include "store/account.h"
+#include "store/script_desk.h"
 
 namespace posthorn::store {
 
@@ -56,6 +58,7 @@ class TransferDesk {
   DeliveryPtr incoming_;
   std::vector<std::string> incoming_keywords_;
   std::vector<Staged> staged_;
+  ScriptDesk scripts_;
   std::vector<Account::Origin> origins_;
   ViewPtr view_;
   std::optional<OpenMessage> reading_;

@@ -17,6 +17,7 @@
 #include "process/sandbox.h"
 #include "tools/certificate.h"
 #include "tools/dkim.h"
+#include "tools/script_work.h"
 #include "tools/srs_secret.h"
 #include "tools/templates.h"
 
@@ -181,6 +182,7 @@ class Instance {
     fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
     TRY_OK(process::prepare_folders(loaded));
     TRY_OK(write_dkim_keys(loaded));
+    TRY_OK(tell_scripts_found(loaded, from.mailboxes));
     if (is_config_kept_) tell_unchanged(config, loaded);
     return {};
   }

@@ -11,7 +11,6 @@
 
 #include "base/ids.h"
 #include "config/account_path.h"
-#include "maps/table.h"
 #include "process/sandbox.h"
 #include "store/mailbox_name.h"
 #include "store/maildir.h"
@@ -26,17 +25,6 @@ namespace {
 
 // What the work needs of the world: the account's desk, and where its files lie.
 using Work = std::function<net::Task<std::size_t>(Desk desk)>;
-
-Result<std::string> find_account_name(const config::Config& config, std::string_view given) {
-  std::string user = complete_account_name(config, given);
-  if (config.maps.mailboxes != std::vector<std::string>{"text:mailboxes"}) return user;
-  const Path path = config.paths.maps / "mailboxes";
-  TRY(const auto text, read_file(path));
-  const maps::TextFile file = maps::parse_text(text.value_or(""), path.native());
-  if (std::ranges::find(file.entries, user, &maps::Entry::key) == file.entries.end())
-    return fail(ErrorKind::permanent, fmt::format("{} has no mailbox ({})", user, path.native()));
-  return user;
-}
 
 // The account is asked for as whoever called us, its files are touched as the store.
 net::Task<> work_at(StoreDesk* desk, const std::string* user, const Work* work,

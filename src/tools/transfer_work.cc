@@ -19,6 +19,7 @@
 #include "store/maildir.h"
 #include "store/uidlist.h"
 #include "tools/progress.h"
+#include "tools/script_work.h"
 
 namespace posthorn::tools {
 namespace {
@@ -335,6 +336,7 @@ net::Task<std::size_t> import_maildir(Desk desk, Path maildir, std::string folde
     CO_TRY(const std::size_t more, co_await stage_folder(desk, source.path, source.folder));
     count += more;
   }
+  if (folder == "INBOX") CO_TRY_OK(co_await import_scripts(desk, maildir));
   CO_TRY(const auto text, read_file(maildir / "subscriptions"));
   for (const Source& source : sources | std::views::drop(1))
     CO_TRY_OK(co_await desk(net::Message("create").add("name", source.folder)));
@@ -408,6 +410,7 @@ net::Task<std::size_t> export_maildir(Desk desk, Path account, Path place) {
            copy_folder(account / folder, place / store::folder_of(*name), *name));
     count += more;
   }
+  CO_TRY_OK(export_scripts(account, place));
   co_return count;
 }
 

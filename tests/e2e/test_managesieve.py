@@ -268,6 +268,121 @@ class Limits(Base):
             self.server.imap("bob")
 
 
+class Tools(Base):
+    users = ("alice", "bob")
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-sieve-"))
+        self.folder.chmod(0o755)
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def sieve(self, *args, check=True, server=None, input=None):
+        return (server or self.server).run("sieve", *map(str, args), check=check, input=input)
+
+    def work_on_scripts(self, server):
+        """Each command, whether the server runs or not."""
+        ask = lambda *args, **more: self.sieve(*args, "--user", "alice@example.org", server=server, **more)
+        script, broken = self.folder / "mine.sieve", self.folder / "broken.sieve"
+        script.write_text(KEEP.replace("\r", "") + "# " + "x" * 50_000 + "\n")
+        broken.write_text("keep;\nfileinot \"x\";\nif true { keep }\n")
+        self.assertEqual(ask("list").stdout, "")
+        self.assertEqual(ask("show", check=False).returncode, 1)
+        ask("put", script)
+        self.assertEqual(ask("list").stdout, "  mine\n")
+        told = ask("put", broken, check=False)
+        self.assertEqual(told.returncode, 1)
+        self.assertRegex(told.stderr, rf"(?m)^{re.escape(str(broken))}:2:1: .*fileinto")
+        self.assertRegex(told.stderr, rf"(?m)^{re.escape(str(broken))}:3:\d+: ")
+        ask("put", "-", "--name", "für später", "--activate", input="discard;\n")
+        self.assertEqual(ask("list").stdout, "* für später\n  mine\n")
+        self.assertEqual(ask("show").stdout, "discard;\n")
+        self.assertEqual(ask("show", "mine").stdout.encode(), script.read_bytes())
+        self.assertIn("active", ask("remove", "für später", check=False).stderr)
+        ask("activate", "mine")
+        ask("remove", "für später")
+        self.assertEqual(ask("list").stdout, "* mine\n")
+        self.assertIn("no script of this name", ask("activate", "none", check=False).stderr)
+        ask("deactivate")
+        self.assertEqual(ask("list").stdout, "  mine\n")
+        ask("remove", "mine")
+
+    def test_of_a_server_that_runs_and_of_one_that_does_not(self):
+        self.work_on_scripts(self.server)
+        server = Server(users=("alice",))
+        self.addCleanup(server.close)
+        self.work_on_scripts(server)
+
+    def test_who_has_no_mailbox_has_no_scripts(self):
+        told = self.sieve("list", "--user", "nobody@example.org", check=False)
+        self.assertEqual(told.returncode, 1)
+        self.assertIn("nobody@example.org has no mailbox", told.stderr)
+
+    def test_check_needs_no_server(self):
+        good, broken = self.folder / "good.sieve", self.folder / "broken.sieve"
+        good.write_text(KEEP)
+        broken.write_text("keep\n")
+        done = run([self.server.command()[0], "sieve", "check", good], check=None)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        done = run([self.server.command()[0], "sieve", "check", good, broken], check=None)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rf"^{re.escape(str(broken))}:\d+:\d+: .")
+
+    def lay_dovecots_scripts(self, home):
+        (home / "sieve").mkdir(parents=True)
+        (home / "sieve" / "filters.sieve").write_text(KEEP)
+        (home / "sieve" / "old.sieve").write_text("discard;")
+        (home / "sieve" / "tmp").mkdir()
+        os.symlink("sieve/filters.sieve", home / ".dovecot.sieve")
+
+    def test_an_import_brings_the_scripts_of_a_maildir(self):
+        for number, where in enumerate((".", "home", "..")):
+            with self.subTest(where):
+                server = Server(users=("alice",))
+                self.addCleanup(server.close)
+                if number != 1:
+                    server.start()
+                maildir = self.folder / str(number) / "Maildir"
+                for name in ("cur", "new", "tmp"):
+                    (maildir / name).mkdir(parents=True)
+                (maildir / "cur" / "1.a.h:2,S").write_bytes(b"Subject: one\n\none\n")
+                self.lay_dovecots_scripts(maildir / where)
+                done = server.run("import", "maildir", str(maildir), "--user", "alice@example.org")
+                self.assertIn("filters (active)", done.stderr)
+                self.assertEqual(self.sieve("list", "--user", "alice@example.org", server=server).stdout, "* filters\n  old\n")
+                if number == 0:
+                    server.run("export", "maildir", str(self.folder / "out"), "--user", "alice@example.org")
+                    self.assertEqual(os.readlink(self.folder / "out" / ".dovecot.sieve"), "sieve/filters.sieve")
+                    self.assertEqual((self.folder / "out" / "sieve" / "old.sieve").read_text(), "discard;")
+                # A second import changes no script.
+                self.sieve("put", "-", "--name", "filters", "--user", "alice@example.org", input="stop;\n", server=server)
+                self.assertIn("stays as it is", server.run("import", "maildir", str(maildir), "--user", "alice@example.org").stderr)
+                self.assertEqual(self.sieve("show", "--user", "alice@example.org", server=server).stdout, "stop;\n")
+
+    def test_init_from_dms_takes_the_scripts_of_the_mail_volume(self):
+        config, mail = self.folder / "config", self.folder / "mail"
+        config.mkdir()
+        (config / "postfix-accounts.cf").write_text(
+            "".join(f"{user}@example.org|{{PLAIN}}pw-{user}\n" for user in ("alice", "bob", "carl")))
+        self.lay_dovecots_scripts(mail / "example.org" / "alice" / "home")
+        (mail / "example.org" / "bob" / "home").mkdir(parents=True)
+        (mail / "example.org" / "bob" / "home" / ".dovecot.sieve").write_text("keep;\nfileinot;\n")
+        if os.geteuid() == 0:
+            run(["chown", "-R", "vmail:vmail", mail])
+        server = Server(users=(), init=("--from-dms", str(config), "--mail", str(mail)))
+        self.addCleanup(server.close)
+        for line in ("found    filters: Sieve script of alice@example.org, active", "found    old: Sieve script of alice@example.org\n",
+                     "found    dovecot.orig: Sieve script of bob@example.org, active", "dovecot.orig:2:1: "):
+            self.assertIn(line, server.init_output)
+        server.start()
+        client = Raw(server, "alice")
+        self.addCleanup(client.close)
+        self.assertEqual(client.ask("LISTSCRIPTS")[:2], ['"filters" ACTIVE', '"old"'])
+        self.assertEqual(client.put("new", KEEP), 'OK "Done."')
+        self.assertEqual((mail / "example.org" / "alice" / "home" / "sieve" / "new.sieve").read_bytes().decode(), KEEP)
+        self.assertEqual(self.sieve("list", "--user", "bob@example.org", server=server).stdout, "* dovecot.orig\n")
+        self.assertEqual(self.sieve("list", "--user", "carl@example.org", server=server).stdout, "")
+
+
 class Crash(Base):
     users = ("alice",)
     settings = {}
