@@ -14,5 +14,5 @@ for _ in $(seq 1 120); do
   sleep 0.5
 done
 /usr/local/share/roundcube/setup /var/lib/webmail --cert "$cert" --key "$key" ${trust:+--trust "$trust"} --listen 0.0.0.0:443 \
-  --imap "$host:993" --smtp "$host:465" ${WEBMAIL_DOMAIN:+--domain "$WEBMAIL_DOMAIN"}
+  --imap "$host:993" --smtp "$host:465" --sieve "$host:4190" ${WEBMAIL_DOMAIN:+--domain "$WEBMAIL_DOMAIN"}
 exec /usr/local/share/roundcube/serve /var/lib/webmail

@@ -53,6 +53,22 @@ class RoundcubeTest(unittest.TestCase):
         browser.driver.get(browser.webmail.url("/?_task=mail&_mbox=Sent"))
         browser.until(lambda _: any("From the webmail" in row for row in browser.rows()), "Sent holds it")
 
+    def test_a_rule_and_a_vacation_are_made_by_clicking(self):
+        browser = self.browser()
+        browser.login("alice@example.org", "pw-alice")
+        browser.until(lambda driver: "Inbox" in browser.find("#mailboxlist").text, "the folders")
+        browser.make_rule("Invoices", "invoice", "Archive")
+        home = self.server.maildir("alice")
+        script = home / "sieve" / "roundcube.sieve"
+        wait_until(lambda: (home / ".dovecot.sieve").is_symlink())
+        self.assertEqual(os.readlink(home / ".dovecot.sieve"), "sieve/roundcube.sieve")
+        self.assertRegex(script.read_text(), r'(?s)header :contains "subject" "invoice".*fileinto "Archive"')
+        browser.make_vacation("Away", "I am away until Monday – Grüße.")
+        wait_until(lambda: "vacation" in script.read_text())
+        self.assertIn("I am away until Monday – Grüße.", script.read_text())
+        self.assertIn('fileinto "Archive"', script.read_text())
+        self.assertEqual(self.server.run("sieve", "check", str(script), config=False).stderr, "")
+
     def test_a_wrong_password_is_told(self):
         browser = self.browser()
         browser.login("bob@example.org", "wrong")

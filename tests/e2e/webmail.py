@@ -29,7 +29,7 @@ try:
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support import expected_conditions
-    from selenium.webdriver.support.ui import WebDriverWait
+    from selenium.webdriver.support.ui import Select, WebDriverWait
 except ImportError as error:
     MISSING.append(str(error))
 
@@ -57,7 +57,8 @@ class Webmail:
         self.become = launcher or self.become
         self.setup = [*self.become, str(scripts / "setup"), str(self.state), "--cert", str(self.folder / "cert.pem"),
                       "--key", str(self.folder / "key.pem"), "--listen", f"127.0.0.1:{self.port}",
-                      "--imap", f"localhost:{server.port('imaps')}", "--smtp", f"localhost:{server.port('submissions')}"]
+                      "--imap", f"localhost:{server.port('imaps')}", "--smtp", f"localhost:{server.port('submissions')}",
+                      "--sieve", f"localhost:{server.port('managesieve')}"]
         for key, value in options.items():
             self.setup += [f"--{key}", value]
         self.run_setup()
@@ -188,3 +189,28 @@ class Browser:
         self.shot("compose")
         self.find("button.send, a.send").click()
         self.until(lambda driver: "_action=compose" not in driver.current_url, "the way back to the list")
+
+    def save(self):
+        self.find("button.submit, .formbuttons .submit").click()
+
+    def make_rule(self, name, word, folder):
+        """In the settings: mail whose subject has the word goes to the folder."""
+        self.driver.get(self.webmail.url("/?_task=settings&_action=plugin.managesieve"))
+        self.find("#layout-content a.create:not(.disabled)").click()
+        self.until(expected_conditions.frame_to_be_available_and_switch_to_it((By.ID, "filter-box")), "the form")
+        self.find("input[name=_name]").send_keys(name)
+        self.find("input[name^='_rule_target[0]']").send_keys(word)
+        Select(self.find("select[name='_action_mailbox[0]']")).select_by_value(folder)
+        self.shot("rule")
+        self.save()
+        self.driver.switch_to.default_content()
+        self.until(lambda driver: name in driver.find_element(By.ID, "filterslist").text, "the rule in the list")
+
+    def make_vacation(self, subject, text):
+        self.driver.get(self.webmail.url("/?_task=settings&_action=plugin.managesieve-vacation"))
+        self.find("#vacation_subject").send_keys(subject)
+        self.find("#vacation_reason").send_keys(text)
+        Select(self.find("#vacation_status")).select_by_value("on")
+        self.shot("vacation")
+        self.save()
+        self.until(lambda driver: "saved successfully" in driver.page_source.lower(), "that the vacation is saved")
