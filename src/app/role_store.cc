@@ -71,7 +71,10 @@ class StoreRole final : public process::Role {
     lmtp_.smtp.message_max += 2U << 20U;
     lmtp_services_ = std::make_unique<smtp::ServerServices>(
         smtp::ServerServices{.scope = scope_, .sinks = sinks_});
-    if (process::has_lessons(config)) co_await start_learning();
+    if (process::has_lessons(config))
+      co_await start_learning();
+    else if (setup_.worker == 0)
+      co_await forget_lessons();
     imap_services_ =
         std::make_unique<imap::ServerServices>(imap::ServerServices{.scope = sessions_,
                                                                     .pool = setup_.pool,
@@ -149,6 +152,13 @@ class StoreRole final : public process::Role {
           [&] { return learn::adopt_pages(Disk::real(), state, config.store.workers); });
     if (ready) ready = co_await learner_->start();
     if (!ready) log_.error(event::lesson_failed, {{"error", ready.error().what}});
+  }
+
+  // What was kept while filter.learn was on.
+  net::Awaitable<void> forget_lessons() {
+    const auto forgotten = co_await setup_.pool.run(
+        [this] { return learn::forget_pages(Disk::real(), setup_.config.paths.state / "store"); });
+    if (!forgotten) log_.error(event::lesson_failed, {{"error", forgotten.error().what}});
   }
 
   static net::Awaitable<void> end_sessions(StoreRole* self) {

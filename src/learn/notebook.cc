@@ -34,6 +34,27 @@ Result<std::optional<std::string>> read_line(const File& file, std::uint64_t off
   return line;
 }
 
+// Pages, and what is half of one, of the workers from this one on; none where nothing was noted.
+Result<std::vector<Path>> find_pages(const Path& store_state, std::size_t from) {
+  const Path root = notebook_folder(store_state, 0).parent_path();
+  std::vector<Path> pages;
+  std::error_code error;
+  std::filesystem::directory_iterator at(root, error);
+  if (error == std::errc::no_such_file_or_directory) return pages;
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const auto worker = to_number<std::size_t>(at->path().filename().native());
+    if (!worker || *worker < from) continue;
+    for (std::filesystem::directory_iterator page(at->path(), error);
+         !error && page != std::filesystem::directory_iterator(); page.increment(error)) {
+      const std::string name = page->path().filename().native();
+      if (find_number(name) || name.starts_with(kUnfinished)) pages.push_back(page->path());
+    }
+  }
+  if (error)
+    return fail(ErrorKind::temporary, fmt::format("{}: {}", root.native(), error.message()));
+  return pages;
+}
+
 }  // namespace
 
 Result<std::optional<Page>> read_page(const Path& path, std::uint64_t number) {
@@ -71,25 +92,20 @@ Path notebook_folder(const Path& store_state, std::size_t worker) {
 Result<> adopt_pages(Disk& disk, const Path& store_state, std::size_t workers) {
   const Path mine = notebook_folder(store_state, 0);
   TRY_OK(make_folders(disk, mine));
-  std::vector<Path> theirs;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(mine.parent_path(), error), end; !error && at != end;
-       at.increment(error)) {
-    const auto worker = to_number<std::size_t>(at->path().filename().native());
-    if (!worker || *worker < workers) continue;
-    for (std::filesystem::directory_iterator page(at->path(), error); !error && page != end;
-         page.increment(error))
-      if (find_number(page->path().filename().native())) theirs.push_back(page->path());
-  }
-  if (error)
-    return fail(ErrorKind::temporary,
-                fmt::format("{}: {}", mine.parent_path().native(), error.message()));
+  TRY(const auto theirs, find_pages(store_state, workers));
   for (const Path& page : theirs) {
     // Linked first: one of the same microsecond is not lost under the other's name.
-    if (!disk.link(page, mine / page.filename())) continue;
+    if (!find_number(page.filename().native()) || !disk.link(page, mine / page.filename()))
+      continue;
     TRY_OK(disk.sync_folder(mine));
     TRY_OK(disk.remove(page));
   }
+  return {};
+}
+
+Result<> forget_pages(Disk& disk, const Path& store_state) {
+  TRY(const auto pages, find_pages(store_state, 0));
+  for (const Path& page : pages) TRY_OK(disk.remove(page));
   return {};
 }
 

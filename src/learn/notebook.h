@@ -122,6 +122,9 @@ Path notebook_folder(const Path& store_state, std::size_t worker);
 // at work yet. Blocks.
 Result<> adopt_pages(Disk& disk, const Path& store_state, std::size_t workers);
 
+// Nobody is taught any more: no copy of a mail stays of any worker's. Blocks.
+Result<> forget_pages(Disk& disk, const Path& store_state);
+
 // A page's file, as it is on disk; nullopt: it makes no sense. Blocks.
 Result<std::optional<Page>> read_page(const Path& path, std::uint64_t number);
 

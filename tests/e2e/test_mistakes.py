@@ -387,6 +387,8 @@ DOUBTS = [
     ("a first wait beyond the longest", both(key("queue.retry_first", '"2h"'), key("queue.retry_max", '"1h"')), "check", 0, WARNING + ".*" + L + "queue.retry_first: longer than queue.retry_max"),
     ("an end before the second attempt", both(key("queue.retry_first", '"5m"'), key("queue.expire_after", '"1m"')), "check", 0, WARNING + ".*" + L + "queue.expire_after: mail goes back before its second attempt"),
     ("spam thrown away below its score", both(key("filter.spam_score", '"6"'), key("filter.discard_score", '"3"')), "check", 0, WARNING + ".*" + L + "filter.discard_score: lower than filter.spam_score"),
+    ("lessons for nobody", key("filter.learn", '"site"'), "check", 0, WARNING + ".*" + L + "filter.learn: there is no spamd to be taught; name one in filter.spamd"),
+    ("taught as one, judged as another", both(key("filter.learn", '"user"'), key("filter.user", '"site"')), "check", 0, WARNING + ".*" + L + r"filter.learn: users teach spamd each for himself, and it judges as site \(filter.user\); write \"site\""),
     ("metrics for all", key("web.metrics_from", '["0.0.0.0/0"]'), "check", 0, WARNING + ".*" + L + "web.metrics_from: .*every address there is"),
     ("no bound for anybody", key("limits.exempt", '["0.0.0.0/0"]'), "check", 0, WARNING + ".*" + L + "limits.exempt: .*every address there is"),
     ("LMTP for the network", key("listen.lmtp", '["0.0.0.0:24024"]'), "check", 0, WARNING + ".*" + L + "listen.lmtp: others than this machine reach it, and it asks for no login"),

@@ -72,6 +72,18 @@ TEST(Metrics, TheWayBetweenRolesKeepsEveryNumber) {
   EXPECT_EQ(*back, snapshot);
 }
 
+TEST(Metrics, OneOfThemIsFoundByItsLabels) {
+  const Snapshot before = read();
+  count(Id::lessons, "learned", "spam", 3);
+  count(Id::lessons, "learned", "ham");
+  count(Id::lessons, "no such result", "spam", 5);
+  const Snapshot counted = since(before);
+  EXPECT_EQ(find(counted, Id::lessons, "learned", "spam"), 3);
+  EXPECT_EQ(find(counted, Id::lessons, "learned", "ham"), 1);
+  EXPECT_EQ(find(counted, Id::lessons, "other", "spam"), 5);
+  EXPECT_EQ(find(counted, Id::lessons, "dropped", "spam"), 0);
+}
+
 TEST(Metrics, AnotherVersionsLineIsRefused) {
   const std::string line = to_line(Snapshot{});
   for (const std::string& bad :

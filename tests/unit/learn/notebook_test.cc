@@ -205,6 +205,19 @@ TEST_F(NotebookTest, PagesOfWorkersThatAreNoMoreAreAdopted) {
   EXPECT_THAT(test::names_in(root / "lessons/7"), IsEmpty());
 }
 
+TEST_F(NotebookTest, WhereNobodyIsTaughtAnyMoreNoCopyStays) {
+  const Path root = folder_.path();
+  EXPECT_TRUE(forget_pages(Disk::real(), root));  // nothing was ever noted
+  for (const char* worker : {"0", "3"}) {
+    std::filesystem::create_directories(root / "lessons" / worker);
+    for (const char* name : {"00000000000000aa", "new.00000000000000bb", "taught"})
+      std::ofstream(root / "lessons" / worker / name) << "x";
+  }
+  ASSERT_TRUE(forget_pages(Disk::real(), root));
+  EXPECT_THAT(test::names_in(root / "lessons/0"), ElementsAre("taught"));
+  EXPECT_THAT(test::names_in(root / "lessons/3"), ElementsAre("taught"));
+}
+
 class MemoryTest : public NotebookTest {
  protected:
   Memory memory(std::size_t max = 3) { return Memory(path(), Disk::real(), loop_.pool(), max); }

@@ -189,6 +189,17 @@ TEST_F(GenerationTest, OfSeveralChecksTheWorstIsTold) {
   EXPECT_FALSE(ask([this] { return are_all_answering(config_); }));
 }
 
+TEST_F(GenerationTest, WhatSeveralRolesOfAProcessCountIsCountedOnce) {
+  serve({RoleKind::edge});
+  const auto learned = [this] {
+    return metrics::find(ask([this] { return ask_metrics(config_); }), metric::lessons, "learned",
+                         "ham");
+  };
+  const std::int64_t before = learned();
+  metrics::count(metric::lessons, "learned", "ham", 3);
+  EXPECT_EQ(learned(), before + 3);
+}
+
 TEST_F(GenerationTest, WithinOneProcessItIsTheSame) {
   std::vector<Role*> roles;
   for (const auto& one : roles_) roles.push_back(one.get());

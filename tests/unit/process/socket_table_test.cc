@@ -102,6 +102,20 @@ TEST(Sockets, OfWhatIsOffThereAreNone) {
   }
 }
 
+TEST(Sockets, LessonsHaveOneWhereUsersTeachAFilter) {
+  const std::string name = "queue-learn.lmtp.sock";
+  for (const char* text :
+       {"", "[filter]\nlearn = \"site\"\n", "[filter]\nspamd = \"127.0.0.1:783\"\n"})
+    EXPECT_EQ(find(*list_sockets(parsed(text)), name), nullptr) << text;
+  for (const char* learn : {"site", "user"}) {
+    const auto specs = list_sockets(
+        parsed(std::string("[filter]\nspamd = \"127.0.0.1:783\"\nlearn = \"") + learn + "\"\n"));
+    ASSERT_NE(find(*specs, name), nullptr);
+    EXPECT_EQ(find(*specs, name)->role, RoleKind::queue);
+    EXPECT_EQ(find(*specs, name)->client, RoleKind::store);
+  }
+}
+
 TEST(Sockets, APortIsEdgesOrTheWebsAndSharedByItsWorkers) {
   const auto specs = list_sockets(
       parsed("[listen]\nsmtp = [\"127.0.0.1:2525\", \"[::1]:2525\"]\nhttp = [\"127.0.0.1:80\"]\n"));
