@@ -56,9 +56,9 @@ bool holds_address(Run& run, const Call& call) {
     for (const std::string& value : field_values(run, call, name, Words::as_they_are)) {
       for (const AddressText& address : addresses_of(value)) {
         // Section 2.7.4: what is no address has no parts.
-        if (!address.domain && call.node().address_part->name != "all") continue;
+        if (!address.domain && call.address_part().name != "all") continue;
         const auto part =
-            call.node().address_part->part(run, address.local_part, address.domain.value_or(""));
+            call.address_part().part(run, address.local_part, address.domain.value_or(""));
         if (part && matcher.value(*part)) return true;
       }
     }
@@ -99,7 +99,7 @@ bool matches(Run& run, const Matching& matching, const MatchRow::Question& asked
   if (!run.spend(any * asked.folded.size() / 64)) return false;
   std::vector<std::string> captures;
   const bool is_wanted = run.wants_match_values();
-  if (!matches_glob(asked.folded_key, asked.folded, asked.value, matching.comparator->unit,
+  if (!matches_glob(asked.folded_key, asked.folded, asked.value, *matching.comparator,
                     is_wanted ? &captures : nullptr))
     return false;
   if (is_wanted) run.set_match_values(std::move(captures));

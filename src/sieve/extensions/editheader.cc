@@ -62,7 +62,7 @@ void check_add(Checker& checker, Node& node, const syntax::Item& item) {
 void check_delete(Checker& checker, Node& node, const syntax::Item& item) {
   for (const std::string_view name : checker.constants(checker.positional(node, 0)))
     if (const std::string why = why_no_name(name); !why.empty()) checker.fault(item.at, why);
-  if (node.matching.type->counts == MatchRow::Counts::yes)
+  if (checker.matching(node).type->counts == MatchRow::Counts::yes)
     checker.fault(item.at,
                   "`deleteheader` looks at one field after another: `:count` has no "
                   "meaning here");
@@ -87,7 +87,8 @@ Flow add(Run& run, const Call& call) {
   if (why.empty()) why = why_no_value(value, run.settings().header_value_max);
   if (!why.empty()) return run.fail(std::move(why));
   if (!may_add(run.settings(), name)) return Flow::next;
-  if (!run.spend(1 + run.message().fields().size())) return Flow::failed;
+  // The header is written and read anew.
+  if (!run.spend(1 + run.message().header_size() / 64)) return Flow::failed;
   run.message().add(name, one_line(value),
                     call.has("last") ? MessageView::At::back : MessageView::At::front);
   return Flow::next;
@@ -99,7 +100,7 @@ Flow remove(Run& run, const Call& call) {
   if (std::string why = why_no_name(name); !why.empty()) return run.fail(std::move(why));
   if (!may_delete(run.settings(), name)) return Flow::next;
   MessageView& message = run.message();
-  if (!run.spend(1 + message.fields().size())) return Flow::failed;
+  if (!run.spend(1 + message.header_size() / 64)) return Flow::failed;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < message.fields().size(); ++i)
     if (equals_ignoring_case(message.fields()[i].name, name)) places.push_back(i);

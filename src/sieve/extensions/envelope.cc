@@ -78,7 +78,7 @@ bool holds_address(Run& run, const Call& call, Matcher& matcher, std::string_vie
   if (!path) return false;
   // RFC 5228 section 5.4: the null path is the empty string, whatever part is asked for.
   if (path->local.empty() && path->domain.empty()) return matcher.value("");
-  const auto part = call.node().address_part->part(run, path->local, path->domain);
+  const auto part = call.address_part().part(run, path->local, path->domain);
   return part && matcher.value(*part);
 }
 
@@ -88,7 +88,7 @@ bool holds(Run& run, const Call& call) {
     const EnvelopePartRow* const row = find_part(call.program().required, name);
     if (row == nullptr) continue;  // a variable that names none
     const bool is_address = row->of == EnvelopePartRow::Of::address;
-    if (!is_address && call.node().address_part->name != "all") continue;
+    if (!is_address && call.address_part().name != "all") continue;
     for (const std::string& value : row->values(run))
       if (is_address ? holds_address(run, call, matcher, value) : matcher.value(value)) return true;
   }

@@ -40,7 +40,7 @@ bool holds(Run& run, const Call& call) {
   const auto value = item(run, call.text(run, 0));
   if (!value) return false;
   Matcher matcher(run, call, 1);
-  const bool is_count = call.node().matching.type->counts == MatchRow::Counts::yes;
+  const bool is_count = call.matching().type->counts == MatchRow::Counts::yes;
   return ((!is_count || !value->empty()) && matcher.value(*value)) || matcher.finish();
 }
 

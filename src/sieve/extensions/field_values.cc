@@ -18,16 +18,20 @@ std::vector<std::string> picked(const Call& call, std::vector<std::string> value
 
 std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
                                       Words words) {
-  return picked(call, words == Words::decoded ? run.message().values(field)
-                                              : run.message().raw_values(field));
+  if (words == Words::decoded) return picked(call, run.message().values(field));
+  std::vector<std::string> values = run.message().raw_values(field);
+  // Whoever takes them as they are reads them: addresses, dates.
+  std::size_t bytes = 0;
+  for (const std::string& value : values) bytes += value.size();
+  if (!run.spend(1 + bytes / 64)) return {};
+  return picked(call, std::move(values));
 }
 
 namespace {
 
 void check_index(Checker& checker, Node& node, const syntax::Item& item) {
   const Arg* const index = checker.find_tag(node, "index");
-  if (index->has_value && index->number == 0)
-    checker.fault(item.at, "`:index` counts from 1");
+  if (index->has_value && index->number == 0) checker.fault(item.at, "`:index` counts from 1");
 }
 
 void check_last(Checker& checker, Node& node, const syntax::Item& item) {

@@ -31,7 +31,7 @@ Flow run_command(Run& run, const Call& call) {
 
 // Section 4: each flag of the variables against each of the keys; several in a text are a list.
 bool holds_hasflag(Run& run, const Call& call) {
-  Matcher matcher(run, call.node().matching, words_of(call.list(run, 1)));
+  Matcher matcher(run, call.matching(), words_of(call.list(run, 1)));
   std::vector<Flags> values;
   if (call.arg(0).has_value) {
     for (const std::string_view variable : call.list(run, 0))

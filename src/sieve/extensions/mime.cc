@@ -85,8 +85,9 @@ bool holds_address(Run& run, const Call& call) {
       for (const std::string& value :
            part_field_values(run, call, place, name, Words::as_they_are)) {
         for (const AddressText& address : addresses_of(value)) {
+          if (!address.domain && call.address_part().name != "all") continue;
           const auto part =
-              call.node().address_part->part(run, address.local_part, address.domain.value_or(""));
+              call.address_part().part(run, address.local_part, address.domain.value_or(""));
           if (part && matcher.value(*part)) return true;
         }
       }

@@ -9,7 +9,9 @@ namespace {
 message::Headers headers_of(Run& run, std::size_t part) {
   const auto& parts = run.message().all_parts();
   if (part >= parts.size()) return {};
-  return message::Headers(header_of(*parts[part].part, *run.message().text()));
+  const std::string_view header = header_of(*parts[part].part, *run.message().text());
+  if (!run.spend(1 + header.size() / 64)) return {};
+  return message::Headers(header);
 }
 
 }  // namespace

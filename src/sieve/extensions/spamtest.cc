@@ -14,7 +14,7 @@ constexpr double kRounding = 0.001;  // of decimal fractions: 0.29 is 29 percent
 // "0" says that nobody looked; `:count` counts it as none.
 bool holds(Run& run, const Call& call, std::optional<double> value) {
   Matcher matcher(run, call, 0);
-  const bool is_count = call.node().matching.type->counts == MatchRow::Counts::yes;
+  const bool is_count = call.matching().type->counts == MatchRow::Counts::yes;
   const std::string text = value ? std::to_string(static_cast<int>(*value + kRounding)) : "0";
   return ((!is_count || value) && matcher.value(text)) || matcher.finish();
 }

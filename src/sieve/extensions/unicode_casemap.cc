@@ -11,7 +11,8 @@ Extension unicode_casemap() {
           .comparators = {
               {.name = "i;unicode-casemap",
                .fold = message::fold_unicode_casemap,
-               .compare = [](std::string_view a, std::string_view b) { return a.compare(b); }}}};
+               .compare = [](std::string_view a, std::string_view b) { return a.compare(b); },
+               .cost = 16}}};
 }
 
 }  // namespace posthorn::sieve::extension

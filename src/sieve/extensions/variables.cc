@@ -66,7 +66,7 @@ Flow set(Run& run, const Call& call) {
 // Section 5. Of `:count` only those that are not empty count.
 bool holds_string(Run& run, const Call& call) {
   Matcher matcher(run, call, 1);
-  const bool is_count = call.node().matching.type->counts == MatchRow::Counts::yes;
+  const bool is_count = call.matching().type->counts == MatchRow::Counts::yes;
   for (const std::string_view text : call.list(run, 0))
     if ((!is_count || !text.empty()) && matcher.value(text)) return true;
   return matcher.finish();

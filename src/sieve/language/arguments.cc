@@ -73,10 +73,11 @@ std::uint32_t Checker::add_text(std::string_view text, Position at) {
   }
   const auto place = static_cast<std::uint32_t>(program_->strings.size());
   const bool has_variables = has("variables") && text.find("${") != std::string_view::npos;
-  program_->strings.push_back({static_cast<std::uint32_t>(program_->texts.size()),
-                               static_cast<std::uint32_t>(text.size()) & 0x7FFFFFFFU,
+  const auto [known, is_new] =
+      texts_.try_emplace(std::string(text), static_cast<std::uint32_t>(program_->texts.size()));
+  if (is_new) program_->texts += text;
+  program_->strings.push_back({known->second, static_cast<std::uint32_t>(text.size()) & 0x7FFFFFFFU,
                                has_variables ? 1U : 0U});
-  program_->texts += text;
   if (has_variables) check_namespaces(text, at);
   return place;
 }
@@ -185,10 +186,11 @@ Arg Checker::value(const syntax::Argument& argument) {
 }
 
 void Checker::arguments(const syntax::Item& item, const Signature& wanted, Node& node) {
+  comparison_ = {};
   std::vector<Arg> tags, values;
   std::size_t at = 0;
   while (at < item.arguments.size() && item.arguments[at].kind == syntax::Argument::Kind::tag)
-    at = tag(item, at, wanted, node, tags) + 1;
+    at = tag(item, at, wanted, tags) + 1;
   positionals(item, wanted, at, values);
   node.args = static_cast<std::uint32_t>(program_->arguments.size());
   node.args_count = static_cast<std::uint16_t>(values.size() + tags.size());
@@ -197,9 +199,18 @@ void Checker::arguments(const syntax::Item& item, const Signature& wanted, Node&
   if (values.size() == wanted.arguments.size()) check_matching(item, wanted, node);
   for (std::size_t i = values.size(); i < node.args_count; ++i) {
     const TagRow* row = program_->arguments[node.args + i].tag;
-    if (row->test != nullptr) node.run_test = row->test;
+    if (row->test != nullptr) comparison_.test = row->test;
     if (row->check != nullptr) row->check(*this, node, item);
   }
+  node.comparison = place_comparison();
+}
+
+std::uint32_t Checker::place_comparison() {
+  auto& all = program_->comparisons;
+  const auto found = std::ranges::find(all, comparison_);
+  const auto at = static_cast<std::uint32_t>(found - all.begin());
+  if (found == all.end()) all.push_back(comparison_);
+  return at;
 }
 
 void Checker::positionals(const syntax::Item& item, const Signature& wanted, std::size_t from,
@@ -288,21 +299,21 @@ const TagRow* Checker::find_tag_row(const syntax::Argument& argument, const Sign
   return nullptr;
 }
 
-bool Checker::is_match_type(const syntax::Item& item, std::size_t& at, Node& node) {
+bool Checker::is_match_type(const syntax::Item& item, std::size_t& at) {
   const syntax::Argument& argument = item.arguments[at];
   for (const Extension* extension : required_) {
     for (const MatchRow& row : extension->match_types) {
       if (!equals_ignoring_case(row.name, argument.tag)) continue;
-      if (node.matching.type != nullptr)
+      if (comparison_.matching.type != nullptr)
         fault(argument.at, "a test has one match type, this is its second");
-      node.matching.type = &row;
+      comparison_.matching.type = &row;
       if (row.relations == MatchRow::Relations::no) return true;
       const bool has_text = at + 1 < item.arguments.size() &&
                             item.arguments[at + 1].kind == syntax::Argument::Kind::string;
       const auto relation =
           has_text ? relation_of(item.arguments[at + 1].texts.front().text) : std::nullopt;
       if (relation) {
-        node.matching.relation = *relation;
+        comparison_.matching.relation = *relation;
       } else {
         fault(argument.at, fmt::format("`:{}` must be followed by \"gt\", \"ge\", \"lt\", \"le\", "
                                        "\"eq\" or \"ne\"",
@@ -315,14 +326,14 @@ bool Checker::is_match_type(const syntax::Item& item, std::size_t& at, Node& nod
   return false;
 }
 
-std::size_t Checker::comparator(const syntax::Item& item, std::size_t at, Node& node) {
+std::size_t Checker::comparator(const syntax::Item& item, std::size_t at) {
   const syntax::Argument& argument = item.arguments[at];
   if (at + 1 >= item.arguments.size() ||
       item.arguments[at + 1].kind != syntax::Argument::Kind::string) {
     fault(argument.at, "`:comparator` must be followed by the comparator's name");
     return at;
   }
-  if (node.matching.comparator != nullptr)
+  if (comparison_.matching.comparator != nullptr)
     fault(argument.at, "a test has one comparator, this is its second");
   const std::string& name = item.arguments[at + 1].texts.front().text;
   std::vector<std::string_view> near;
@@ -330,7 +341,7 @@ std::size_t Checker::comparator(const syntax::Item& item, std::size_t at, Node& 
     for (const ComparatorRow& row : extension->comparators) {
       near.push_back(row.name);
       if (row.name != name) continue;
-      node.matching.comparator = &row;
+      comparison_.matching.comparator = &row;
       if (!required_.contains(extension))
         fault(item.arguments[at + 1].at,
               fmt::format("the comparator `{}` needs `require [\"{}\"]`", name, extension->name));
@@ -343,18 +354,18 @@ std::size_t Checker::comparator(const syntax::Item& item, std::size_t at, Node& 
 }
 
 std::size_t Checker::tag(const syntax::Item& item, std::size_t at, const Signature& wanted,
-                         Node& node, std::vector<Arg>& tags) {
+                         std::vector<Arg>& tags) {
   const syntax::Argument& argument = item.arguments[at];
   if (wanted.compares != TestRow::Compares::no) {
-    if (is_match_type(item, at, node)) return at;
-    if (equals_ignoring_case(argument.tag, "comparator")) return comparator(item, at, node);
+    if (is_match_type(item, at)) return at;
+    if (equals_ignoring_case(argument.tag, "comparator")) return comparator(item, at);
     for (const Extension* extension : required_) {
       for (const AddressPartRow& row : extension->address_parts) {
         if (wanted.compares != TestRow::Compares::addresses) break;
         if (!equals_ignoring_case(row.name, argument.tag)) continue;
-        if (node.address_part != nullptr)
+        if (comparison_.address_part != nullptr)
           fault(argument.at, "a test compares one part of an address, this is its second");
-        node.address_part = &row;
+        comparison_.address_part = &row;
         return at;
       }
     }
@@ -395,7 +406,7 @@ std::size_t Checker::tag(const syntax::Item& item, std::size_t at, const Signatu
 // RFC 5228 section 2.7: `:is` and i;ascii-casemap, unless others are named.
 void Checker::check_matching(const syntax::Item& item, const Signature& wanted, Node& node) {
   if (wanted.compares == TestRow::Compares::no) return;
-  Matching& matching = node.matching;
+  Matching& matching = comparison_.matching;
   for (const Extension* extension : language_) {
     if (!extension->name.empty()) continue;
     for (const MatchRow& row : extension->match_types)
@@ -404,9 +415,9 @@ void Checker::check_matching(const syntax::Item& item, const Signature& wanted, 
       if (matching.comparator == nullptr && row.name == "i;ascii-casemap")
         matching.comparator = &row;
     for (const AddressPartRow& row : extension->address_parts)
-      if (wanted.compares == TestRow::Compares::addresses && node.address_part == nullptr &&
+      if (wanted.compares == TestRow::Compares::addresses && comparison_.address_part == nullptr &&
           row.name == "all")
-        node.address_part = &row;
+        comparison_.address_part = &row;
   }
   ASSERT(matching.type != nullptr && matching.comparator != nullptr);
   if (matching.type->parts == MatchRow::Parts::yes &&

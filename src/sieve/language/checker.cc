@@ -61,7 +61,7 @@ bool Program::requires_extension(std::string_view extension) const {
 std::size_t Program::memory() const {
   return sizeof *this + texts.capacity() + strings.capacity() * sizeof(Text) +
          arguments.capacity() * sizeof(Arg) + nodes.capacity() * sizeof(Node) +
-         required.capacity() * sizeof(void*);
+         comparisons.capacity() * sizeof(Comparison) + required.capacity() * sizeof(void*);
 }
 
 Checker::Checker(const Language& language, const CompileSettings& settings, Includes& includes)
@@ -134,6 +134,7 @@ CompileResult Checker::compile(std::string_view script) {
   program_->strings.shrink_to_fit();
   program_->arguments.shrink_to_fit();
   program_->nodes.shrink_to_fit();
+  program_->comparisons.shrink_to_fit();
   return {std::move(program_), {}, std::move(warnings_)};
 }
 
@@ -338,7 +339,6 @@ bool Checker::test(const syntax::Item& item, Node& node) {
   const TestRow* row = find_test(item.name, item.at);
   if (row == nullptr) return false;
   node.test = row;
-  node.run_test = row->run;
   node.line = item.at.line;
   const std::size_t told = faults_.size();
   arguments(item, {row->name, row->arguments, row->optional, row->compares}, node);

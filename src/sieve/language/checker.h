@@ -68,6 +68,9 @@ class Checker {
   std::vector<std::string_view> constants(const Arg& arg) const;
   const Arg* find_tag(const Node& node, std::string_view name) const;
   const Arg& positional(const Node& node, std::size_t which) const;
+  const Matching& matching(const Node& node) const {
+    return program_->comparisons[node.comparison].matching;
+  }
   // Requires an extension from here on (require, ihave); false: there is none, or it is refused.
   bool require(std::string_view extension);
   // What require says of a name that it does not take.
@@ -94,10 +97,11 @@ class Checker {
   };
   void arguments(const syntax::Item& item, const Signature& wanted, Node& node);
   // The last argument that belongs to the tag at `at`.
-  std::size_t tag(const syntax::Item& item, std::size_t at, const Signature& wanted, Node& node,
+  std::size_t tag(const syntax::Item& item, std::size_t at, const Signature& wanted,
                   std::vector<Arg>& tags);
-  bool is_match_type(const syntax::Item& item, std::size_t& at, Node& node);
-  std::size_t comparator(const syntax::Item& item, std::size_t at, Node& node);
+  bool is_match_type(const syntax::Item& item, std::size_t& at);
+  std::size_t comparator(const syntax::Item& item, std::size_t at);
+  std::uint32_t place_comparison();
   const TagRow* find_tag_row(const syntax::Argument& argument, const Signature& wanted);
   void positionals(const syntax::Item& item, const Signature& wanted, std::size_t from,
                    std::vector<Arg>& values);
@@ -118,6 +122,8 @@ class Checker {
   const CompileSettings& settings_;
   Includes& includes_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
+  Comparison comparison_;  // of the call whose arguments are looked at
+  std::map<std::string, std::uint32_t, std::less<>> texts_;  // by text, in Program::texts
   std::vector<Fault> faults_, warnings_;
   std::set<const Extension*> required_;
   std::size_t depth_ = 0;

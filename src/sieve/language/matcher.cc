@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 namespace posthorn::sieve {
@@ -16,7 +17,7 @@ std::size_t find_text(std::string_view text, std::string_view part) {
 }
 
 Matcher::Matcher(Run& run, const Call& call, std::size_t keys)
-    : Matcher(run, call.node().matching, call.list(run, keys)) {}
+    : Matcher(run, call.matching(), call.list(run, keys)) {}
 
 Matcher::Matcher(Run& run, const Matching& matching, std::vector<std::string_view> keys)
     : run_(run), matching_(matching), keys_(std::move(keys)) {
@@ -36,6 +37,7 @@ bool Matcher::finish() {
 }
 
 bool Matcher::matches(std::string_view value) {
+  if (!run_.spend(value.size() * matching_.comparator->cost / 256)) return false;
   const std::string folded = matching_.comparator->fold(value);
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     if (!run_.spend(1 + value.size() / 256)) return false;
@@ -134,17 +136,36 @@ bool glob(const std::vector<Piece>& pieces, std::string_view text, ComparatorRow
   return end_of(last, text, begin, unit, &marks) == text.size();
 }
 
+// For each place of the folded text where in the text its letter begins.
+std::vector<std::size_t> places_of(std::string_view text, const ComparatorRow& comparator) {
+  std::vector<std::size_t> places;
+  places.reserve(2 * text.size() + 1);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = letter_size(text, at, comparator.unit);
+    places.resize(places.size() + comparator.fold(text.substr(at, size)).size(), at);
+    at += size;
+  }
+  places.push_back(text.size());
+  return places;
+}
+
 }  // namespace
 
 bool matches_glob(std::string_view folded_pattern, std::string_view folded, std::string_view text,
-                  ComparatorRow::Unit unit, std::vector<std::string>* captures) {
+                  const ComparatorRow& comparator, std::vector<std::string>* captures) {
   Marks marks;
-  if (!glob(pieces_of(folded_pattern), folded, unit, marks)) return false;
+  if (!glob(pieces_of(folded_pattern), folded, comparator.unit, marks)) return false;
   if (captures == nullptr) return true;
-  // Folding keeps the length of ASCII; where it does not, the folded text is what there is.
-  const std::string_view from = text.size() == folded.size() ? text : folded;
   captures->emplace_back(text);
-  for (const auto& [begin, end] : marks) captures->emplace_back(from.substr(begin, end - begin));
+  // Folding keeps the length of ASCII, and the letters stand where they stood.
+  const bool is_moved = text.size() != folded.size() || !is_ascii(text);
+  const auto places = is_moved ? places_of(text, comparator) : std::vector<std::size_t>();
+  const bool is_known = places.size() == folded.size() + 1;
+  for (const auto& [begin, end] : marks) {
+    const std::size_t first = is_known ? places[begin] : begin;
+    const std::size_t last = is_known ? places[end] : end;
+    captures->emplace_back((is_known || !is_moved ? text : folded).substr(first, last - first));
+  }
   return true;
 }
 

@@ -34,7 +34,7 @@ class Matcher {
 // between two `*`. captures: what each wildcard stood for, the whole first; the places are those of
 // `text`, whose folded form is `folded`. nullptr: not wanted.
 bool matches_glob(std::string_view folded_pattern, std::string_view folded, std::string_view text,
-                  ComparatorRow::Unit unit, std::vector<std::string>* captures);
+                  const ComparatorRow& comparator, std::vector<std::string>* captures);
 
 // The two-way search of the C library: linear, whatever a stranger's text is.
 std::size_t find_text(std::string_view text, std::string_view part);

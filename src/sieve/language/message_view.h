@@ -29,6 +29,7 @@ class MessageView {
   std::vector<std::string> raw_values(std::string_view name) const;
   bool has(std::string_view name) const { return headers_.has(name); }
   std::uint64_t size() const;
+  std::size_t header_size() const { return block_ ? block_->size() : mail_.header.size(); }
 
   // Wire form, with what was edited; nullopt: the text is not at hand yet.
   std::optional<std::string_view> text();

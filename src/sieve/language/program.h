@@ -27,16 +27,22 @@ struct Arg {
   std::uint64_t number = 0;
 };
 
+// How one call compares; many calls of a script do it the same way, and share it.
+struct Comparison {
+  Matching matching = {};
+  const AddressPartRow* address_part = nullptr;
+  RunTest test = nullptr;  // of a tag that makes another test of it; nullptr: the row's own
+  bool operator==(const Comparison&) const = default;
+};
+
 // A command or a test as it is called.
 struct Node {
   const CommandRow* command = nullptr;
   const TestRow* test = nullptr;
-  RunTest run_test = nullptr;
-  Matching matching;
-  const AddressPartRow* address_part = nullptr;
-  std::uint32_t args = 0;   // the first in Program::arguments; positional ones first, in order
-  std::uint32_t tests = 0;  // the first in Program::nodes
-  std::uint32_t block = 0;  // the first in Program::nodes
+  std::uint32_t comparison = 0;  // in Program::comparisons; 0: it compares nothing
+  std::uint32_t args = 0;        // the first in Program::arguments; positional ones first, in order
+  std::uint32_t tests = 0;       // the first in Program::nodes
+  std::uint32_t block = 0;       // the first in Program::nodes
   std::uint32_t block_count = 0;
   std::uint32_t tests_count = 0;
   std::uint32_t extra = 0;  // the row's own
@@ -51,6 +57,7 @@ class Program {
   std::vector<Text> strings;
   std::vector<Arg> arguments;
   std::vector<Node> nodes;
+  std::vector<Comparison> comparisons = {{}};
   std::uint32_t commands = 0;  // the first of the script's own commands in nodes
   std::uint32_t commands_count = 0;
   std::vector<std::shared_ptr<const Program>> included;

@@ -102,6 +102,7 @@ struct ComparatorRow {
   enum class Substrings : std::uint8_t { no, yes } substrings = Substrings::yes;
   // What `?` stands for: a letter of UTF-8 or an octet.
   enum class Unit : std::uint8_t { octet, letter } unit = Unit::letter;
+  std::uint32_t cost = 1;  // of folding, where copying costs 1
 };
 
 enum class Relation : std::uint8_t { none, gt, ge, lt, le, eq, ne };
@@ -111,6 +112,7 @@ struct Matching {
   const struct MatchRow* type = nullptr;
   const ComparatorRow* comparator = nullptr;
   Relation relation = Relation::none;
+  bool operator==(const Matching&) const = default;
 };
 
 struct MatchRow {

@@ -79,7 +79,9 @@ bool Run::holds(const Program& program, const Node& test) {
   if (!spend(1)) return false;
   line_ = test.line;
   test_ = test.test;
-  const bool holds = test.run_test(*this, Call(program, test)) && !ended_;
+  const RunTest other = program.comparisons[test.comparison].test;
+  const RunTest run = other != nullptr ? other : test.test->run;
+  const bool holds = run(*this, Call(program, test)) && !ended_;
   if (is_traced()) trace(fmt::format("{}: {}", test.test->name, holds ? "true" : "false"));
   return holds;
 }

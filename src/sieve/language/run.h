@@ -31,6 +31,8 @@ class Call {
 
   const Program& program() const { return program_; }
   const Node& node() const { return node_; }
+  const Matching& matching() const { return comparison().matching; }
+  const AddressPartRow& address_part() const { return *comparison().address_part; }
   const Arg& arg(std::size_t which) const { return program_.arguments[node_.args + which]; }
   const Arg* tag(std::string_view name) const;
   bool has(std::string_view name) const { return tag(name) != nullptr; }
@@ -48,6 +50,8 @@ class Call {
   }
 
  private:
+  const Comparison& comparison() const { return program_.comparisons[node_.comparison]; }
+
   const Program& program_;
   const Node& node_;
 };

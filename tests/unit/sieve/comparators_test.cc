@@ -51,6 +51,17 @@ TEST(UnicodeCasemapTest, LettersOfAnyScriptWithoutCase) {
   EXPECT_EQ(question.ask("header :contains \"subject\" \"GR\xC3\x9C\""), "no");
 }
 
+// What a wildcard stood for is the text as it was written.
+TEST(UnicodeCasemapTest, MatchValuesAreNotFolded) {
+  Tried tried;
+  EXPECT_EQ(
+      told(tried.run("require [\"comparator-i;unicode-casemap\", \"variables\", \"fileinto\"];"
+                     "if header :comparator \"i;unicode-casemap\" :matches \"subject\" "
+                     "\"gr*e \xC3\x84*\" { fileinto \"${1}|${2}\"; }",
+                     "Subject: Gr\xC3\xBC\xC3\x9F\x65 \xC3\xA4h\xC3\xB6rt\r\n\r\n")),
+      "fileinto \xC3\xBC\xC3\x9F|h\xC3\xB6rt");
+}
+
 TEST(EncodedCharacterTest, OnlyWhatIsWrittenSoIsDecoded) {
   Question question{"\"encoded-character\"", "Subject: a@b $ {hex:40}\r\n\r\n"};
   EXPECT_EQ(question.ask("header :contains \"subject\" \"a${hex:40}b\""), "yes");
