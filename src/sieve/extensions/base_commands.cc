@@ -18,9 +18,13 @@ void check_require(Checker& checker, Node& node, const syntax::Item& item) {
     const std::string name(checker.program().text(checker.program().strings[names.first + i]));
     const Position at = item.arguments.front().texts[i].at;
     if (!checker.require(name)) checker.fault(at, checker.why_not(name));
-    for (const Extension* one : checker.language())
-      if (!one->doubt.empty() && one->refused.empty() && equals_ignoring_case(one->name, name))
-        checker.warn(at, std::string(one->doubt));
+    for (const Extension* one : checker.language()) {
+      if (!equals_ignoring_case(one->name, name) || !checker.has(name)) continue;
+      if (!one->doubt.empty()) checker.warn(at, std::string(one->doubt));
+      if (!one->excludes.empty() && checker.has(one->excludes))
+        checker.fault(at,
+                      fmt::format("`{}` and `{}` exclude each other", one->name, one->excludes));
+    }
   }
 }
 
@@ -38,6 +42,7 @@ Flow discard(Run& run, const Call& call) {
 
 // Section 4.2.
 void check_redirect(Checker& checker, Node& node, const syntax::Item& item) {
+  if (checker.find_tag(node, "list") != nullptr) return;  // RFC 6134: it names a list
   for (const std::string_view address : checker.constants(checker.positional(node, 0)))
     if (!bare_address(address))
       checker.fault(item.at, fmt::format("`redirect` needs an address, found \"{}\"", address));

@@ -5,7 +5,9 @@
 namespace posthorn::sieve::extension {
 
 Extension encoded_character() {
-  return {.name = "encoded-character", .standard = "RFC 5228 section 2.4.2.4"};
+  return {.name = "encoded-character",
+          .standard = "RFC 5228 section 2.4.2.4",
+          .changes = Extension::Changes::strings};
 }
 
 }  // namespace posthorn::sieve::extension

@@ -41,7 +41,7 @@ Flow extract(Run& run, const Call& call) {
     if (!part.is_multipart() && !part.is_message()) value = readable_text(part, wire).value_or("");
   }
   if (const Arg* first = call.tag("first")) value = first_letters(value, first->number);
-  return run.set_variable(call.text(run, 0), modified(call, std::move(value)));
+  return run.set_variable(call.text(run, 0), modified(run, call, std::move(value)));
 }
 
 }  // namespace

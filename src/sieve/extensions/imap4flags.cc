@@ -88,7 +88,8 @@ Extension imap4flags() {
                     .argument = Kind::list,
                     .check = check_tag,
                     .apply = apply_tag}},
-          .limits = "4000 bytes of flags"};
+          .limits = "4000 bytes of flags",
+          .excludes = "imapflags"};
 }
 
 }  // namespace posthorn::sieve::extension

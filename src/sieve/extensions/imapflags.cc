@@ -41,7 +41,8 @@ Extension imapflags() {
                        {.name = "mark", .run = run_mark<FlagChange::add>},
                        {.name = "unmark", .run = run_mark<FlagChange::remove>}},
           .limits = "4000 bytes of flags",
-          .doubt = "`imapflags` is an old draft: `imap4flags` took its place (RFC 5232)"};
+          .doubt = "`imapflags` is an old draft: `imap4flags` took its place (RFC 5232)",
+          .excludes = "imap4flags"};
 }
 
 }  // namespace posthorn::sieve::extension

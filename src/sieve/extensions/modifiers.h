@@ -8,6 +8,6 @@
 namespace posthorn::sieve {
 
 // The highest precedence first.
-std::string modified(const Call& call, std::string value);
+std::string modified(Run& run, const Call& call, std::string value);
 
 }  // namespace posthorn::sieve

@@ -88,10 +88,12 @@ bool holds(Run& run, const Matching& matching, const MatchRow::Question& asked) 
 }
 
 // The draft's section 6: what a stranger wrote stands for itself in a pattern.
-std::string quote(std::string_view text) {
+std::string quote(std::string_view text, std::size_t size_max) {
   std::string out;
   for (const char c : text) {
-    if (std::string_view("\\^$.[]|()?*+{}").find(c) != std::string_view::npos) out += '\\';
+    const bool is_special = std::string_view("\\^$.[]|()?*+{}").find(c) != std::string_view::npos;
+    if (out.size() + (is_special ? 2 : 1) > size_max) break;  // no half of a quotation
+    if (is_special) out += '\\';
     out += c;
   }
   return out;

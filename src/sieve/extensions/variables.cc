@@ -15,30 +15,40 @@
 namespace posthorn::sieve::extension {
 namespace {
 
-std::string upper_first(std::string_view text) {
+std::string lower(std::string_view text, std::size_t /*size_max*/) {
+  return to_lower(text);
+}
+
+std::string upper(std::string_view text, std::size_t /*size_max*/) {
+  return to_upper(text);
+}
+
+std::string upper_first(std::string_view text, std::size_t /*size_max*/) {
   std::string out(text);
   if (!out.empty()) out.front() = to_upper(out.front());
   return out;
 }
 
-std::string lower_first(std::string_view text) {
+std::string lower_first(std::string_view text, std::size_t /*size_max*/) {
   std::string out(text);
   if (!out.empty()) out.front() = to_lower(out.front());
   return out;
 }
 
 // Section 4.1.3.
-std::string quote_wildcards(std::string_view text) {
+std::string quote_wildcards(std::string_view text, std::size_t size_max) {
   std::string out;
   for (const char c : text) {
-    if (c == '*' || c == '?' || c == '\\') out += '\\';
+    const bool is_quoted = c == '*' || c == '?' || c == '\\';
+    if (out.size() + (is_quoted ? 2 : 1) > size_max) break;  // no half of a quotation
+    if (is_quoted) out += '\\';
     out += c;
   }
   return out;
 }
 
 // Section 4.1.4: characters, not octets.
-std::string length_of(std::string_view text) {
+std::string length_of(std::string_view text, std::size_t /*size_max*/) {
   std::size_t letters = 0;
   while (!text.empty()) {
     text.remove_prefix(std::max<std::size_t>(1, utf8_length(text)));
@@ -55,10 +65,14 @@ void check_set(Checker& checker, Node& node, const syntax::Item& item) {
                   fmt::format("\"{}\" is no name of a variable", checker.program().text(name)));
   }
   check_variable_names(checker, node, item, 0);
+  // For `global`, which must stand before (RFC 6609 section 3.4.1).
+  std::string key = to_lower(checker.program().text(name));
+  if (!checker.notes["global variables"].contains(key))
+    checker.notes["own variables"].insert(std::move(key));
 }
 
 Flow set(Run& run, const Call& call) {
-  std::string value = modified(call, std::string(call.text(run, 1)));
+  std::string value = modified(run, call, std::string(call.text(run, 1)));
   const Text& name = call.program().strings[call.arg(0).first];
   return run.set_variable(call.program().text(name), std::move(value));
 }
@@ -74,7 +88,7 @@ bool holds_string(Run& run, const Call& call) {
 
 // Section 4.1: two of one precedence exclude each other.
 TagRow modifier(std::string_view name, int precedence, std::string_view group,
-                std::string (*modify)(std::string_view text)) {
+                std::string (*modify)(std::string_view text, std::size_t size_max)) {
   return {.of = "set extracttext",
           .name = name,
           .group = group,
@@ -96,13 +110,13 @@ Extension variables() {
                  .arguments = {{"texts", Kind::list}, {"keys", Kind::list}},
                  .run = holds_string,
                  .compares = TestRow::Compares::yes}},
-      .tags = {modifier("lower", 40, "case", [](std::string_view text) { return to_lower(text); }),
-               modifier("upper", 40, "case", [](std::string_view text) { return to_upper(text); }),
+      .tags = {modifier("lower", 40, "case", lower), modifier("upper", 40, "case", upper),
                modifier("lowerfirst", 30, "first letter", lower_first),
                modifier("upperfirst", 30, "first letter", upper_first),
                modifier("quotewildcard", 20, "quoting", quote_wildcards),
                modifier("length", 10, "length", length_of)},
-      .limits = "255 variables, 4000 bytes a value"};
+      .limits = "255 variables, 4000 bytes a value",
+      .changes = Extension::Changes::strings};
 }
 
 }  // namespace posthorn::sieve::extension

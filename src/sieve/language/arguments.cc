@@ -189,17 +189,21 @@ void Checker::arguments(const syntax::Item& item, const Signature& wanted, Node&
   comparison_ = {};
   std::vector<Arg> tags, values;
   std::size_t at = 0;
+  const std::size_t told = told_;
   while (at < item.arguments.size() && item.arguments[at].kind == syntax::Argument::Kind::tag)
     at = tag(item, at, wanted, tags) + 1;
+  if (told_ != told) return;  // what follows a wrong tag would be guessed
   positionals(item, wanted, at, values);
+  if (told_ != told) return;
   node.args = static_cast<std::uint32_t>(program_->arguments.size());
   node.args_count = static_cast<std::uint16_t>(values.size() + tags.size());
   program_->arguments.insert(program_->arguments.end(), values.begin(), values.end());
   program_->arguments.insert(program_->arguments.end(), tags.begin(), tags.end());
-  if (values.size() == wanted.arguments.size()) check_matching(item, wanted, node);
+  check_matching(item, wanted, node);
   for (std::size_t i = values.size(); i < node.args_count; ++i) {
     const TagRow* row = program_->arguments[node.args + i].tag;
     if (row->test != nullptr) comparison_.test = row->test;
+    if (row->command != nullptr) comparison_.command = row->command;
     if (row->check != nullptr) row->check(*this, node, item);
   }
   node.comparison = place_comparison();
@@ -391,10 +395,7 @@ std::size_t Checker::tag(const syntax::Item& item, std::size_t at, const Signatu
   } else if (!has_next || !is_of(item.arguments[at + 1], *row->argument)) {
     fault(argument.at,
           fmt::format("`:{}` must be followed by {}", row->name, name_of(*row->argument)));
-    arg.has_value = false;
-    if (has_next && item.arguments[at + 1].kind != syntax::Argument::Kind::tag &&
-        item.arguments.size() - at - 1 > wanted.arguments.size())
-      ++at;
+    return item.arguments.size();  // which argument is whose nobody knows
   } else {
     arg = value(item.arguments[++at]);
   }

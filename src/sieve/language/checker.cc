@@ -31,11 +31,21 @@ Found<Row> find_row(const Language& language, const std::set<const Extension*>& 
   return found;
 }
 
-// Stands where a faulty command of a block behind `ihave` stood: reached, it is a fault at run time
+// Stand where a faulty command or test behind `ihave` stood: reached, they are a fault at run time
 // (RFC 5463 section 4).
-const CommandRow& trap_row() {
+const CommandRow& trap_command() {
   static const CommandRow row{
       .name = "error", .arguments = {{"a reason", Kind::string}}, .run = fail_with_reason};
+  return row;
+}
+
+const TestRow& trap_test() {
+  static const TestRow row{.name = "error",
+                           .arguments = {{"a reason", Kind::string}},
+                           .run = [](Run& run, const Call& call) {
+                             (void)fail_with_reason(run, call);
+                             return false;
+                           }};
   return row;
 }
 
@@ -71,6 +81,7 @@ Checker::Checker(const Language& language, const CompileSettings& settings, Incl
 }
 
 void Checker::fault(Position at, std::string text) {
+  ++told_;
   if (faults_.size() < kFaultsMax) faults_.push_back({at.line, at.column, std::move(text)});
 }
 
@@ -126,8 +137,6 @@ CompileResult Checker::compile(std::string_view script) {
     for (const std::string_view other : one->needs)
       if (!has(other))
         fault({}, fmt::format("`{}` needs `require [\"{}\"]` as well", one->name, other));
-  std::ranges::move(includes_.faults, std::back_inserter(faults_));
-  includes_.faults.clear();
   std::ranges::sort(faults_, {}, [](const Fault& one) { return std::pair(one.line, one.column); });
   if (!faults_.empty()) return {nullptr, std::move(faults_), std::move(warnings_)};
   program_->texts.shrink_to_fit();
@@ -144,20 +153,43 @@ std::uint32_t Checker::place(const std::vector<Node>& nodes) {
   return at;
 }
 
+bool Checker::may_enable(std::string_view name) const {
+  const std::string wanted = to_lower(name);
+  if (wanted == "comparator-i;octet" || wanted == "comparator-i;ascii-casemap" || has(wanted))
+    return true;
+  const auto found = std::ranges::find_if(
+      language_, [&](const Extension* one) { return !one->name.empty() && one->name == wanted; });
+  return found != language_.end() && (*found)->refused.empty() &&
+         (*found)->changes == Extension::Changes::rows &&
+         ((*found)->excludes.empty() || !has((*found)->excludes)) &&
+         !settings_.forbidden_extensions.contains(wanted);
+}
+
 bool Checker::is_lenient(const syntax::Item& item) const {
-  const auto is_there = [&](const std::string& name) {
-    const auto found = std::ranges::find_if(
-        language_, [&](const Extension* one) { return equals_ignoring_case(one->name, name); });
-    return found != language_.end() && (*found)->refused.empty() &&
-           !settings_.forbidden_extensions.contains(to_lower(name));
-  };
+  const auto is_there = [&](const std::string& name) { return may_enable(name); };
   return std::ranges::any_of(item.tests,
                              [&](const syntax::Item& test) { return asks(test, is_there); });
 }
 
+std::optional<std::string> Checker::leniently(const std::function<void()>& check) {
+  if (strictness_ == Strictness::all) {
+    check();
+    return std::nullopt;
+  }
+  auto before = std::exchange(faults_, {});
+  const std::size_t told = told_;
+  check();
+  const auto mine = std::exchange(faults_, std::move(before));
+  told_ = told;
+  if (mine.empty()) return std::nullopt;
+  warn({mine.front().line, mine.front().column}, mine.front().text);
+  return mine.front().text;
+}
+
 Node Checker::trap(const std::string& text, Position at) {
   Node node;
-  node.command = &trap_row();
+  node.command = &trap_command();
+  node.test = &trap_test();
   node.line = at.line;
   node.args = static_cast<std::uint32_t>(program_->arguments.size());
   node.args_count = 1;
@@ -174,19 +206,16 @@ Node Checker::trap(const std::string& text, Position at) {
 
 std::vector<Node> Checker::commands(const std::vector<syntax::Item>& items) {
   std::vector<Node> nodes;
+  const Strictness outside = strictness_;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const syntax::Item& item = items[i];
     check_order(items, i);
     const Strictness before = strictness_;
     if (is_lenient(item)) strictness_ = Strictness::at_run_time;
-    const std::size_t told = faults_.size();
     Node node;
-    const bool is_good = command(item, node);
-    if (strictness_ == Strictness::at_run_time && faults_.size() > told) {
-      const Fault first = faults_[told];
-      faults_.resize(told);
-      warn({first.line, first.column}, first.text);
-      nodes.push_back(trap(first.text, item.at));
+    bool is_good = false;
+    if (const auto why = leniently([&] { is_good = command(item, node); })) {
+      nodes.push_back(trap(*why, item.at));
     } else if (is_good) {
       nodes.push_back(node);
     }
@@ -195,6 +224,7 @@ std::vector<Node> Checker::commands(const std::vector<syntax::Item>& items) {
         !item.tests.empty() && equals_ignoring_case(item.tests.front().name, "not");
     if (!is_negated) strictness_ = before;
   }
+  strictness_ = outside;
   return nodes;
 }
 
@@ -242,9 +272,9 @@ const CommandRow* Checker::find_command(const std::string& name, Position at) {
   if (!required_.contains(found.extension)) {
     if (!found.extension->refused.empty()) {
       fault(at, why_not(found.extension->name));
-    } else {
-      fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
+      return nullptr;
     }
+    fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
   }
   return found.row;
 }
@@ -258,9 +288,9 @@ const TestRow* Checker::find_test(const std::string& name, Position at) {
   if (!required_.contains(found.extension)) {
     if (!found.extension->refused.empty()) {
       fault(at, why_not(found.extension->name));
-    } else {
-      fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
+      return nullptr;
     }
+    fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
   }
   return found.row;
 }
@@ -291,7 +321,12 @@ void Checker::tests(const syntax::Item& item, Tests wanted, Node& node) {
   std::vector<Node> nodes;
   for (const syntax::Item& inner : item.tests) {
     Node one;
-    if (test(inner, one)) nodes.push_back(one);
+    bool is_good = false;
+    if (const auto why = leniently([&] { is_good = test(inner, one); })) {
+      nodes.push_back(trap(*why, inner.at));
+    } else if (is_good) {
+      nodes.push_back(one);
+    }
   }
   node.tests = place(nodes);
   node.tests_count = static_cast<std::uint32_t>(nodes.size());
@@ -323,13 +358,13 @@ bool Checker::command(const syntax::Item& item, Node& node) {
   }
   node.command = row;
   node.line = item.at.line;
-  const std::size_t told = faults_.size();
+  const std::size_t told = told_;
   arguments(item, {row->name, row->arguments, row->optional, row->compares, row->optional_last},
             node);
   tests(item, row->tests, node);
   const std::size_t open_loops = loops.size();
   // A loop's own check comes before its block, which may name it.
-  if (row->check != nullptr && faults_.size() == told) row->check(*this, node, item);
+  if (row->check != nullptr && told_ == told) row->check(*this, node, item);
   block(item, row->block, node);
   loops.resize(std::min(loops.size(), open_loops));
   return row->run != nullptr || row->branch != Branch::none;
@@ -340,10 +375,10 @@ bool Checker::test(const syntax::Item& item, Node& node) {
   if (row == nullptr) return false;
   node.test = row;
   node.line = item.at.line;
-  const std::size_t told = faults_.size();
+  const std::size_t told = told_;
   arguments(item, {row->name, row->arguments, row->optional, row->compares}, node);
   tests(item, row->tests, node);
-  if (row->check != nullptr && faults_.size() == told) row->check(*this, node, item);
+  if (row->check != nullptr && told_ == told) row->check(*this, node, item);
   return true;
 }
 

@@ -44,8 +44,7 @@ struct CompileResult {
 // The scripts that are being compiled: the one asked for and what includes what.
 struct Includes {
   std::vector<std::string> open;           // keys, the innermost last
-  std::map<std::string, ProgramPtr> done;  // by key
-  std::vector<Fault> faults;               // in included scripts
+  std::map<std::string, ProgramPtr> done;  // by key; nullptr: it has faults
 };
 
 class Checker {
@@ -73,6 +72,8 @@ class Checker {
   }
   // Requires an extension from here on (require, ihave); false: there is none, or it is refused.
   bool require(std::string_view extension);
+  // Whether `ihave` says yes: it is there, and may be required here.
+  bool may_enable(std::string_view extension) const;
   // What require says of a name that it does not take.
   std::string why_not(std::string_view extension) const;
   bool is_top_level() const { return depth_ == 0; }
@@ -113,6 +114,8 @@ class Checker {
   std::string decode_characters(std::string_view text, Position at);
   std::uint32_t place(const std::vector<Node>& nodes);
   bool is_lenient(const syntax::Item& item) const;
+  // Runs a check; where faults wait for the run they become a doubt, the first of them the answer.
+  std::optional<std::string> leniently(const std::function<void()>& check);
   Node trap(const std::string& text, Position at);
   const CommandRow* find_command(const std::string& name, Position at);
   const TestRow* find_test(const std::string& name, Position at);
@@ -125,6 +128,7 @@ class Checker {
   Comparison comparison_;  // of the call whose arguments are looked at
   std::map<std::string, std::uint32_t, std::less<>> texts_;  // by text, in Program::texts
   std::vector<Fault> faults_, warnings_;
+  std::size_t told_ = 0;  // faults, also those beyond kFaultsMax
   std::set<const Extension*> required_;
   std::size_t depth_ = 0;
   bool requires_may_follow_ = true;

@@ -27,11 +27,14 @@ struct Arg {
   std::uint64_t number = 0;
 };
 
-// How one call compares; many calls of a script do it the same way, and share it.
+// How one call compares, and what its tags made of it; many calls of a script do it the same way,
+// and share it.
 struct Comparison {
   Matching matching = {};
   const AddressPartRow* address_part = nullptr;
-  RunTest test = nullptr;  // of a tag that makes another test of it; nullptr: the row's own
+  // Of a tag that makes another test or command of it; nullptr: the row's own.
+  RunTest test = nullptr;
+  RunCommand command = nullptr;
   bool operator==(const Comparison&) const = default;
 };
 

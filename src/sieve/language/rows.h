@@ -55,9 +55,11 @@ struct TagRow {
   void (*apply)(Run& run, const Call& call, const Arg& arg, Action& action) = nullptr;
   // The tag makes another test of it (`header :mime`).
   RunTest test = nullptr;
+  // The tag makes another command of it (`redirect :list`).
+  RunCommand command = nullptr;
   // A modifier of `set` (RFC 5229 section 4.1): what it makes of the value, the highest precedence
-  // first.
-  std::string (*modify)(std::string_view text) = nullptr;
+  // first. size_max: bytes that the variable holds.
+  std::string (*modify)(std::string_view text, std::size_t size_max) = nullptr;
   int precedence = 0;
 };
 
@@ -174,6 +176,11 @@ struct Extension {
   std::string_view refused = {};
   // A warning for who requires it; empty: none.
   std::string_view doubt = {};
+  // Another that may not be required beside it; empty: none.
+  std::string_view excludes = {};
+  // strings: it changes how each string is read, so that `ihave` cannot switch it on (RFC 5463
+  // section 4).
+  enum class Changes : std::uint8_t { rows, strings } changes = Changes::rows;
 };
 
 // All there is: the base language first.

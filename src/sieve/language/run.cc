@@ -49,6 +49,8 @@ void Run::begin(const Program& program) {
   states_.clear();
   implicit_keep_ = true;
   variables_.clear();  // RFC 5229 section 3: a script's own
+  shared_variables_.clear();
+  shared_names_.clear();
   match_values_.clear();
 }
 
@@ -106,7 +108,9 @@ Flow Run::command(const Program& program, const Node& node) {
   line_ = node.line;
   test_ = nullptr;
   if (is_traced()) trace(std::string(node.command->name));
-  const Flow flow = node.command->run(*this, Call(program, node));
+  const RunCommand other = program.comparisons[node.comparison].command;
+  const RunCommand run = other != nullptr ? other : node.command->run;
+  const Flow flow = run(*this, Call(program, node));
   return ended_ ? Flow::failed : flow;
 }
 
@@ -132,9 +136,11 @@ Flow Run::commands(const Program& program, std::uint32_t first, std::uint32_t co
 Flow Run::script(const Program& program) {
   auto variables = std::exchange(variables_, {});
   auto match_values = std::exchange(match_values_, {});
+  auto shared_names = std::exchange(shared_names_, {});
   const Flow flow = commands(program, program.commands, program.commands_count);
   variables_ = std::move(variables);
   match_values_ = std::move(match_values);
+  shared_names_ = std::move(shared_names);
   return flow == Flow::returned ? Flow::next : flow;
 }
 
@@ -193,6 +199,9 @@ Flow Run::act(const Call& call, Action action) {
     if (arg.tag != nullptr && arg.tag->apply != nullptr) arg.tag->apply(*this, call, arg, action);
   }
   if (ended_) return Flow::failed;
+  // RFC 6785 section 3.7: nobody is answered because a client moved an old message.
+  if (input_.event == RunInput::Event::mailbox && answers_the_sender(action))
+    return fail(fmt::format("`{}` is not for events of a mailbox", name_of(action)));
   const auto others = std::span(outcome_.actions);
   if (auto conflict = conflict_of(others.subspan(script_begin_), action))
     return fail(*std::move(conflict));
@@ -205,8 +214,12 @@ Flow Run::act(const Call& call, Action action) {
   if (std::holds_alternative<Discard>(action.what)) return Flow::next;
   if (outcome_.actions.size() >= settings().actions_max)
     return fail(fmt::format("a script may take {} actions", settings().actions_max));
-  if (std::holds_alternative<Redirect>(action.what) && ++redirects_ > settings().redirects_max)
+  const bool is_sent =
+      std::holds_alternative<Redirect>(action.what) || std::holds_alternative<Report>(action.what);
+  if (is_sent && ++redirects_ > settings().redirects_max)
     return fail(fmt::format("a script may redirect a message {} times", settings().redirects_max));
+  if (std::holds_alternative<Notify>(action.what) && ++notifications_ > settings().notify_max)
+    return fail(fmt::format("a script may notify {} times", settings().notify_max));
   outcome_.actions.push_back(std::move(action));
   return Flow::next;
 }
@@ -229,7 +242,20 @@ void Run::begin_anew() {
   outcome_.steps = 0;
   implicit_keep_ = true;
   redirects_ = 0;
+  notifications_ = 0;
+  script_begin_ = 0;
   flags.clear();
+}
+
+Flow Run::note(Seen seen) {
+  const auto is_same = [&](const Seen& one) {
+    return one.handle == seen.handle && one.id == seen.id;
+  };
+  std::erase_if(outcome_.seen, is_same);
+  if (outcome_.seen.size() >= settings().seen_max)
+    return fail(fmt::format("a script may look for {} duplicates", settings().seen_max));
+  outcome_.seen.push_back(std::move(seen));
+  return Flow::next;
 }
 
 std::string_view Run::keep(std::string text) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,8 +65,9 @@ struct RunInput {
   World& world;
   const Settings& settings;
   std::chrono::system_clock::time_point now;
-  std::chrono::minutes zone{};  // of local time, east of UTC
-  Trace trace = nullptr;        // nullptr: none
+  std::chrono::minutes zone{};                                     // of local time, east of UTC
+  Trace trace = nullptr;                                           // nullptr: none
+  enum class Event { delivery, mailbox } event = Event::delivery;  // mailbox: RFC 6785
 };
 
 struct Outcome {
@@ -126,7 +128,7 @@ class Run {
   Flow act(const Call& call, Action action);
   const std::vector<Action>& actions() const { return outcome_.actions; }
   void cancel_keep() { implicit_keep_ = false; }
-  void note(Seen seen) { outcome_.seen.push_back(std::move(seen)); }
+  Flow note(Seen seen);
 
   // What came of it so far, with the implicit keep; and as if nothing had been done yet. Tests that
   // are written in Sieve take their own actions apart so.
@@ -137,6 +139,10 @@ class Run {
   std::string_view variable(std::string_view name) const;
   bool has_variable(std::string_view name) const;
   Flow set_variable(std::string_view name, std::string value);
+  // RFC 6609 section 3.4: from here on the script at work has the variable in common with those
+  // that include it and that it includes.
+  void share_variable(std::string_view name);
+  std::string_view shared_variable(std::string_view name) const;
   // ${0}, ${1} …: what the last :matches or :regex that held had in the place of its wildcards.
   void set_match_values(std::vector<std::string> values);
   bool wants_match_values() const;
@@ -175,14 +181,17 @@ class Run {
   MessageView message_;
   Outcome outcome_;
   bool ended_ = false, is_waiting_ = false, implicit_keep_ = true;
-  std::map<std::string, std::string, std::less<>> variables_;
+  using Variables = std::map<std::string, std::string, std::less<>>;
+  Variables variables_, shared_variables_;
+  std::set<std::string, std::less<>> shared_names_;
   std::vector<std::string> match_values_;
   std::deque<std::string> kept_;  // texts of the command at work
   std::map<std::type_index, std::shared_ptr<void>> states_;
   const Program* program_ = nullptr;
   const TestRow* test_ = nullptr;  // at work
   std::uint32_t line_ = 0;
-  std::size_t redirects_ = 0;
+  std::size_t redirects_ = 0;  // and reports
+  std::size_t notifications_ = 0;
   std::size_t script_begin_ = 0;  // the first of its actions
 };
 

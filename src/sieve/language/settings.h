@@ -40,6 +40,7 @@ struct Settings {
   std::size_t header_value_max = 2048;              // bytes of one that editheader adds
   std::vector<std::string> headers_protected = {};  // that editheader may neither add nor delete
   std::vector<std::string> headers_kept = {};       // that it may not delete
+  std::size_t seen_max = 32;                        // ids that `duplicate` notes in one run
   std::size_t notify_max = 4;                       // notifications of one run
   SpamSettings spam = {};
   SpamSettings virus = {

@@ -38,20 +38,39 @@ std::string_view cut(std::string_view text, std::size_t size) {
 }  // namespace
 
 std::string_view Run::variable(std::string_view name) const {
-  const auto found = variables_.find(to_lower(name));
+  const std::string key = to_lower(name);
+  if (shared_names_.contains(key)) return shared_variable(key);
+  const auto found = variables_.find(key);
   return found == variables_.end() ? std::string_view() : std::string_view(found->second);
 }
 
 bool Run::has_variable(std::string_view name) const {
-  return variables_.contains(to_lower(name));
+  const std::string key = to_lower(name);
+  return shared_names_.contains(key) || variables_.contains(key);
+}
+
+std::string_view Run::shared_variable(std::string_view name) const {
+  const auto found = shared_variables_.find(to_lower(name));
+  return found == shared_variables_.end() ? std::string_view() : std::string_view(found->second);
+}
+
+void Run::share_variable(std::string_view name) {
+  shared_names_.insert(to_lower(name));
 }
 
 Flow Run::set_variable(std::string_view name, std::string value) {
-  const std::string key = to_lower(name);
-  if (!variables_.contains(key) && variables_.size() >= settings().variables_max)
+  constexpr std::string_view kGlobal = "global.";
+  std::string key = to_lower(name);
+  bool is_shared = shared_names_.contains(key);
+  if (key.starts_with(kGlobal)) {
+    key.erase(0, kGlobal.size());
+    is_shared = true;
+  }
+  Variables& variables = is_shared ? shared_variables_ : variables_;
+  if (!variables.contains(key) && variables.size() >= settings().variables_max)
     return fail(fmt::format("a script may have {} variables", settings().variables_max));
   value.resize(cut(value, settings().variable_size_max).size());
-  variables_[key] = std::move(value);
+  variables[key] = std::move(value);
   return Flow::next;
 }
 

@@ -41,6 +41,11 @@ class World {
   // RFC 6134: a list that a setting names; has_list() is asked first.
   virtual bool has_list(const std::string& list) = 0;
   virtual Answer<bool> is_listed(const std::string& list, const std::string& value) = 0;
+  // All of a list's values, for `redirect :list`. The inner nullopt: it cannot be read as a whole.
+  virtual Answer<std::optional<std::vector<std::string>>> list_members(
+      const std::string& /*list*/) {
+    return std::optional<std::vector<std::string>>();
+  }
   // RFC 5183 section 4.1, and vnd.dovecot.environment's; nullopt: no such item.
   virtual std::optional<std::string> environment(std::string_view item) = 0;
 };

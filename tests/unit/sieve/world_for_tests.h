@@ -10,7 +10,7 @@
 
 namespace posthorn::sieve {
 
-class WorldForTests final : public World {
+class WorldForTests : public World {
  public:
   std::string wire;
   bool has_text = true;
