@@ -41,7 +41,8 @@ std::vector<std::string_view> Call::list(Run& run, const Arg& arg) const {
   return texts;
 }
 
-Run::Run(const RunInput& input) : input_(input), message_(input.mail, input.world) {}
+Run::Run(const RunInput& input)
+    : flags(input.mail.flags), input_(input), message_(input.mail, input.world) {}
 
 void Run::begin(const Program& program) {
   program_ = &program;
@@ -267,11 +268,20 @@ Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input
   Outcome& outcome = run.outcome_;
   bool keeps = true;
   Action kept;  // the implicit keep
+  // What the programs before the one at work came to: if that one fails, it counts for nothing.
+  std::vector<Action> good_actions;
+  std::vector<Seen> good_seen;
+  Action good_keep{Keep{}};
   for (std::size_t i = 0; i < programs.size() && keeps && !run.ended_; ++i) {
     // An explicit keep of the one before is not stored yet: this one may cancel it.
     std::erase_if(outcome.actions,
                   [](const Action& one) { return std::holds_alternative<Keep>(one.what); });
     const Program& program = *programs[i];
+    if (i > 0) {
+      good_actions = outcome.actions;
+      good_seen = outcome.seen;
+      good_keep = kept;
+    }
     run.begin(program);
     (void)run.commands(program, program.commands, program.commands_count);
     kept = Action{Keep{run.flags}, run.message_.version(), program.name, 0, true};
@@ -281,12 +291,10 @@ Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input
   }
   if (run.ended_) {
     outcome.end = run.is_waiting_ ? Outcome::End::waiting : Outcome::End::fault;
-    outcome.actions.clear();
-    outcome.seen.clear();
+    outcome.actions = std::move(good_actions);
+    outcome.seen = std::move(good_seen);
     outcome.keeps = true;
-    kept.what = Keep{};
-    kept.version = nullptr;
-    outcome.actions.push_back(std::move(kept));
+    outcome.actions.push_back(std::move(good_keep));
     return std::move(outcome);
   }
   if (programs.empty()) kept.what = Keep{};

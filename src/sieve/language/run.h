@@ -73,7 +73,8 @@ struct RunInput {
 struct Outcome {
   enum class End {
     done,
-    fault,   // keep the message: actions are a Keep alone (RFC 5228 section 2.10.6)
+    fault,   // keep the message: actions are a Keep, and what the programs before the one that
+             // failed wanted (RFC 5228 section 2.10.6)
     waiting  // the World had no answer yet: get it and run again
   };
   End end = End::done;

@@ -60,6 +60,7 @@ struct Mail {
   std::string authenticated = {};    // the login it was sent by; empty: none
   // RFC 6009 section 3: what the envelope says of delivery reports, as SMTP writes it.
   std::string notify = {}, ret = {}, envelope_id = {}, orcpt = {}, by_time = {}, by_mode = {};
+  Flags flags = {};  // of a message that lies in a mailbox already (RFC 6785 section 4.4)
 };
 
 }  // namespace posthorn::sieve
