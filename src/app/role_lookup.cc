@@ -7,6 +7,7 @@
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "maps/lists.h"
 #include "maps/migrations.h"
 #include "maps/table_set.h"
 #include "net/line_channel.h"
@@ -141,6 +142,13 @@ class Lookup final : public process::Role {
     if (request.verb == "recipient") {  // where a Sieve redirect goes
       auto answer = co_await route::answer_directory(self->directory_, request);
       co_return answer ? *std::move(answer) : not_for_you();
+    }
+    if (request.verb == "listed") {  // what a Sieve script asks
+      auto answer = co_await maps::answer_listed(self->tables_.current(),
+                                                 self->setup_.config.maps.recipient_delimiter,
+                                                 std::move(request));
+      if (!answer) co_return net::Message("temporary").add("error", answer.error().what);
+      co_return *std::move(answer);
     }
     if (request.verb == "quota") {
       const auto rules =

@@ -11,9 +11,12 @@
 #include "base/events.h"
 #include "base/metrics.h"
 #include "imap/server/session.h"
+#include "lda/home_scripts.h"
+#include "lda/imap_events.h"
 #include "lda/sink.h"
 #include "learn/learner.h"
 #include "managesieve/server/session.h"
+#include "maps/lists.h"
 #include "pop3/server/session.h"
 #include "process/generation.h"
 #include "process/report.h"
@@ -52,7 +55,11 @@ class StoreRole final : public process::Role {
         sinks_({.config = setup_.config,
                 .accounts = accounts_,
                 .scripts = scripts_,
-                .redirector = redirector_}) {}
+                .own = own_scripts_,
+                .redirector = redirector_,
+                .ask_list = [this](std::string list, std::string value) {
+                  return maps::ask_listed(lookup_, std::move(list), std::move(value));
+                }}) {}
 
   net::Task<> start() override {
     const config::Config& config = setup_.config;
@@ -82,6 +89,7 @@ class StoreRole final : public process::Role {
                                                                     .admission = imap_,
                                                                     .config = config});
     if (learner_) imap_services_->observers.push_back(&*learner_);
+    imap_services_->observers.push_back(&events_);
     pop3_services_ =
         std::make_unique<pop3::ServerServices>(pop3::ServerServices{.scope = sessions_,
                                                                     .pool = setup_.pool,
@@ -215,10 +223,14 @@ class StoreRole final : public process::Role {
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   lda::Redirector redirector_;
+  lda::HomeScripts homes_{setup_.config};
+  lda::UserScripts own_scripts_{{setup_.pool, setup_.config, homes_}};
   lda::StoreSinkFactory sinks_;
   learn::LmtpCourier courier_{scope_, setup_.config,
                               process::run_socket(setup_.config, "queue-learn.lmtp.sock")};
   std::optional<learn::Learner> learner_;
+  lda::ImapEvents events_{
+      {.config = setup_.config, .scripts = scripts_, .redirector = redirector_}};
   smtp::ServerSettings lmtp_;
   std::unique_ptr<smtp::ServerServices> lmtp_services_;
   std::unique_ptr<imap::ServerServices> imap_services_;

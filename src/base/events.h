@@ -97,7 +97,7 @@
   EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
   EVENT(store_imported, "store.imported", "posthorn import put messages= into an account.")        \
   EVENT(store_exported, "store.exported", "posthorn export read an account, or one mailbox of it.") \
-  EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away.")                \
+  EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away, or would have refused what the filter called spam.")                \
   EVENT(sieve_redirected, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
   EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
   EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
@@ -107,8 +107,9 @@
   EVENT(sieve_unnotified, "sieve.unnotified", "A script's notification or report was not sent; reason= is why.") \
   EVENT(sieve_told, "sieve.told", "The owner of a script that went wrong was told by a mail.")          \
   EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
-  EVENT(sieve_refused, "sieve.refused", "A script of the site has a fault; the one of before stays in use.") \
-  EVENT(sieve_loaded, "sieve.loaded", "The site's Sieve script is in use.")                        \
+  EVENT(sieve_said, "sieve.said", "What a Sieve script has written to the log, or a doubt about what it asked for.") \
+  EVENT(sieve_refused, "sieve.refused", "A script of the site or of a user has a fault; the one of before stays in use.") \
+  EVENT(sieve_loaded, "sieve.loaded", "A Sieve script of the site is in use.")                        \
   /* IMAP */                                                                                        \
   EVENT(imap_connected, "imap.connected", "A client connected by IMAP.")                           \
   EVENT(imap_closed, "imap.closed", "An IMAP client went; reason= says how.") \

@@ -83,6 +83,8 @@ enum class WhenBroken {
   send,  // unsigned
   wait
 };
+// sieve.engine: what runs the administrator's scripts.
+enum class SieveEngine { posthorn, libsieve };
 // imap.separator: what stands between the levels of a mailbox's name, as clients see it.
 enum class Separator { dot, slash };
 
@@ -127,6 +129,8 @@ inline constexpr std::array<std::string_view, 4> kWords<Canonicalization> = {
     "relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"};
 template <>
 inline constexpr std::array<std::string_view, 2> kWords<WhenBroken> = {"send", "wait"};
+template <>
+inline constexpr std::array<std::string_view, 2> kWords<SieveEngine> = {"posthorn", "libsieve"};
 template <>
 inline constexpr std::array<std::string_view, 2> kWords<Separator> = {".", "/"};
 template <>

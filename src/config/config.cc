@@ -132,6 +132,21 @@ class Reader final : public KeyVisitor {
     }
     value = std::move(items);
   }
+  void names(std::string_view key, std::map<std::string, std::string>& value,
+             std::string_view) override {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const toml::table* given = node->as_table();
+    if (given == nullptr)
+      return refuse_key(*node, fmt::format("{0} must be a table: [{1}.{0}]", key, section_));
+    std::map<std::string, std::string> items;
+    for (const auto& [name, item] : *given) {
+      if (!item.is_string())
+        return refuse_key(item, fmt::format("{}.{} must be a text in quotes", key, name.str()));
+      items[std::string(name.str())] = item.as_string()->get();
+    }
+    value = std::move(items);
+  }
   void flag(std::string_view key, bool& value, std::string_view) override {
     const toml::node* node = find(key);
     if (node == nullptr) return;
@@ -251,14 +266,17 @@ class Typer final : public KeyVisitor {
   void list(std::string_view key, std::vector<std::string>&, std::string_view) override {
     if (!is_it(key)) return;
     toml::array items;
-    std::string_view rest = given_.value;
-    while (!rest.empty()) {
-      const std::size_t comma = std::min(rest.find(','), rest.size());
-      std::string_view item = rest.substr(0, comma);
-      while (item.starts_with(' ')) item.remove_prefix(1);
-      while (item.ends_with(' ')) item.remove_suffix(1);
-      if (!item.empty()) items.push_back(item);
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    for (const std::string_view item : split()) items.push_back(item);
+    table_.insert_or_assign(given_.key, std::move(items));
+  }
+  // "name=table, other=table"
+  void names(std::string_view key, std::map<std::string, std::string>&, std::string_view) override {
+    if (!is_it(key)) return;
+    toml::table items;
+    for (const std::string_view item : split()) {
+      const std::size_t equals = item.find('=');
+      if (equals == std::string_view::npos) return put_text(key);
+      items.insert_or_assign(item.substr(0, equals), item.substr(equals + 1));
     }
     table_.insert_or_assign(given_.key, std::move(items));
   }
@@ -290,6 +308,20 @@ class Typer final : public KeyVisitor {
 
  private:
   bool is_it(std::string_view key) const { return here_ && key == given_.key; }
+  // At commas, without the blanks around.
+  std::vector<std::string_view> split() const {
+    std::vector<std::string_view> items;
+    std::string_view rest = given_.value;
+    while (!rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      std::string_view item = rest.substr(0, comma);
+      while (item.starts_with(' ')) item.remove_prefix(1);
+      while (item.ends_with(' ')) item.remove_suffix(1);
+      if (!item.empty()) items.push_back(item);
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return items;
+  }
   void put_text(std::string_view key) {
     if (is_it(key)) table_.insert_or_assign(given_.key, given_.value);
   }
@@ -347,6 +379,13 @@ class Printer final : public KeyVisitor {
     std::string items;
     for (const std::string& item : value) items += (items.empty() ? "" : ", ") + quoted(item);
     line(key, "[" + items + "]", about);
+  }
+  void names(std::string_view key, std::map<std::string, std::string>& value,
+             std::string_view about) override {
+    std::string items;
+    for (const auto& [name, item] : value)
+      items += fmt::format("{} {} = {}", items.empty() ? "" : ",", quoted(name), quoted(item));
+    line(key, items.empty() ? "{}" : "{" + items + " }", about);
   }
   void flag(std::string_view key, bool& value, std::string_view about) override {
     line(key, value ? "true" : "false", about);

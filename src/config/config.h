@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -221,6 +222,10 @@ struct Sieve {  // the administrator's scripts around default.sieve, in paths.si
   // Users' own, in their homes.
   std::size_t scripts_max = 100;
   Bytes script_size_max = 1U << 20U;
+  SieveEngine engine = SieveEngine::posthorn;  // for these, not for users' own
+  // What RFC 6134's :list reaches: the script's name of a list, the table that it is.
+  std::map<std::string, std::string> lists = {};
+  std::vector<std::string> imap = {};  // rules: lda/imap_rules.h
 };
 
 struct Relay {

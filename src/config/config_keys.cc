@@ -338,7 +338,8 @@ void visit_srs(Srs& c, KeyVisitor& v) {
 void visit_sieve(Sieve& c, KeyVisitor& v) {
   v.section("sieve",
             "The administrator's scripts in paths.sieve. For each message: those of before; then "
-            "users/<address>.sieve, or default.sieve for whoever has none; then those of after. "
+            "domains/<domain>.sieve; then users/<address>.sieve; then the user's own active "
+            "script; default.sieve for whoever has neither of these two; then those of after. "
             "One runs only while the one before it keeps the message.");
   v.list("before", c.before, "Files, in this order.");
   v.list("after", c.after, "Files, in this order.");
@@ -351,6 +352,16 @@ void visit_sieve(Sieve& c, KeyVisitor& v) {
   v.count("scripts_max", c.scripts_max, 0, 10'000,
           "Scripts of its own that an account may have (ManageSieve).");
   v.bytes("script_size_max", c.script_size_max, kKiB, kMiB, "The largest of them.");
+  v.choice("engine", c.engine,
+           "What runs these scripts. libsieve is the library of earlier versions: it knows RFC "
+           "3028 and little more; users' own scripts never run on it.");
+  v.list("imap", c.imap,
+         "Scripts that run when an IMAP client puts a message into a mailbox or changes its flags "
+         "(RFC 6785): \"COPY,APPEND -> Junk: FILE.sieve\", \"COPY Junk -> *: FILE.sieve\", "
+         "\"FLAG -> *: FILE.sieve\". MOVE counts as COPY.");
+  v.names("lists", c.lists,
+          "The lists that scripts may ask for (RFC 6134): the name in the script and the table, "
+          "as in [maps]: { \":addrbook:friends\" = \"friends\" }. Scripts reach no others.");
 }
 
 void visit_dkim(Dkim& c, KeyVisitor& v) {

@@ -3,6 +3,7 @@
 // sentence.
 #pragma once
 
+#include <map>
 #include <set>
 
 #include "config/config.h"
@@ -22,6 +23,9 @@ class KeyVisitor {
   virtual void path(std::string_view key, Path& value, std::string_view about) = 0;
   virtual void list(std::string_view key, std::vector<std::string>& value,
                     std::string_view about) = 0;
+  // A table of texts, whose keys are the administrator's own.
+  virtual void names(std::string_view key, std::map<std::string, std::string>& value,
+                     std::string_view about) = 0;
   virtual void flag(std::string_view key, bool& value, std::string_view about) = 0;
   virtual void count(std::string_view key, std::size_t& value, std::size_t min, std::size_t max,
                      std::string_view about) = 0;

@@ -48,6 +48,9 @@ class Names final : public KeyVisitor {
   void list(std::string_view key, std::vector<std::string>&, std::string_view) override {
     add(key);
   }
+  void names(std::string_view key, std::map<std::string, std::string>&, std::string_view) override {
+    add(key);
+  }
   void flag(std::string_view key, bool&, std::string_view) override { add(key); }
   void count(std::string_view key, std::size_t&, std::size_t, std::size_t,
              std::string_view) override {

@@ -3,20 +3,31 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
 #include "message/received.h"
-#include "store/line_ends.h"
 
 namespace posthorn::lda {
 namespace {
 
 constexpr std::size_t kRememberedMax = 10'000;
-constexpr std::size_t kPiece = 64 * 1024;
 
 std::expected<void, std::string> kept(std::string why) {
   return std::unexpected(std::move(why));
+}
+
+// RFC 6009 section 5: what the script says of delivery reports, in the place of the default.
+message::Notify notify_of(const sieve::Redirect& redirect) {
+  if (redirect.notify.empty()) return {};
+  const auto has = [&](std::string_view word) {
+    return to_upper(redirect.notify).find(word) != std::string::npos;
+  };
+  return {.never = has("NEVER"),
+          .success = has("SUCCESS"),
+          .failure = has("FAILURE"),
+          .delay = has("DELAY")};
 }
 
 }  // namespace
@@ -29,31 +40,25 @@ void Redirector::remember(const std::string& key) {
   order_.pop_front();
 }
 
-net::Task<> Redirector::copy(const Request& request, store::Delivery& delivery, smtp::Sink& sink) {
-  CO_TRY(const auto staged, co_await delivery.reread());
-  store::CrlfReader reader(staged.file, 0, staged.size, store::CrlfReader::Nul::kept);
-  CO_TRY_OK(co_await parts_.pool.run([&] { return reader.skip(request.prefix); }));
+net::Task<> Redirector::copy(const Request& request, smtp::Sink& sink) {
   CO_TRY_OK(
       co_await sink.write(fmt::format("{}: {}\r\n", message::kRedirectTrace, request.account)));
-  std::string piece;
-  while (true) {
-    piece.resize(kPiece);
-    CO_TRY(const std::size_t n, co_await parts_.pool.run([&] { return reader.read(piece); }));
-    if (n == 0) co_return Result<>{};
-    CO_TRY_OK(co_await sink.write(std::string_view(piece).substr(0, n)));
-  }
+  co_return co_await copy_message(parts_.pool, request.message, request.version,
+                                  OwnFields::left_out,
+                                  [&sink](std::string_view bytes) { return sink.write(bytes); });
 }
 
-net::Task<std::expected<void, std::string>> Redirector::send(Request request,
-                                                             store::Delivery& delivery) {
-  const message::Headers headers(request.header);
+net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
+  const std::string& address = request.what.address;
+  const message::Headers headers(request.message.header);
   for (const std::string& from : headers.find_all(message::kRedirectTrace))
     if (message::equals_ignoring_case(from, request.account))
       co_return kept("it comes from here: a loop");
-  if (!message::parse_mailbox_address(request.address, message::AddressCharset::utf8))
+  if (!message::parse_mailbox_address(address, message::AddressCharset::utf8))
     co_return kept("not an address");
   // The header holds our own Received with the session's id, so it names the message.
-  const std::string key = request.header + '\0' + request.recipient + '\0' + request.address;
+  const std::string key =
+      fmt::format("{}{}{}{}{}", request.message.header, '\0', request.recipient, '\0', address);
   std::string digest(EVP_MAX_MD_SIZE, '\0');
   std::size_t size = digest.size();
   if (EVP_Q_digest(nullptr, "SHA256", nullptr, key.data(), key.size(),
@@ -63,19 +68,22 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request,
   if (done_.contains(digest)) co_return std::expected<void, std::string>{};
 
   CO_TRY(const auto expansion,
-         co_await parts_.directory.recipient({.address = request.address, .may_relay = true}));
+         co_await parts_.directory.recipient({.address = address, .may_relay = true}));
   if (!expansion) co_return kept(expansion.error().text);
   message::Envelope envelope = request.envelope;
   envelope.recipients.clear();
   for (const std::string& to : expansion->recipients) {
     if (message::equals_ignoring_case(to, request.account)) continue;
-    envelope.recipients.push_back({to, "rfc822;" + request.recipient, {}});
+    envelope.recipients.push_back({to, "rfc822;" + request.recipient, notify_of(request.what)});
   }
   if (envelope.recipients.empty()) co_return kept("it leads back here");
+  if (!request.what.ret.empty())
+    envelope.ret =
+        equals_ignoring_case(request.what.ret, "FULL") ? message::Ret::full : message::Ret::headers;
 
   const auto sink = parts_.queue.make();
   Result<> done = co_await sink->begin(envelope);
-  if (done) done = co_await copy(request, delivery, *sink);
+  if (done) done = co_await copy(request, *sink);
   if (!done) {
     co_await sink->abort();
     co_return std::unexpected(done.error());
@@ -85,7 +93,7 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request,
   log::Logger{}
       .with_session(envelope.origin.session)
       .with_queue(committed.queue_id)
-      .info(event::sieve_redirected, {{"account", request.account}, {"rcpt", request.address}});
+      .info(event::sieve_redirected, {{"account", request.account}, {"rcpt", address}});
   co_return std::expected<void, std::string>{};
 }
 

@@ -10,12 +10,12 @@
 #include <string>
 #include <unordered_set>
 
+#include "lda/message_copy.h"
 #include "message/envelope.h"
 #include "net/blocking_pool.h"
 #include "net/task.h"
 #include "route/directory.h"
 #include "smtp/server/sink.h"
-#include "store/delivery.h"
 
 namespace posthorn::lda {
 
@@ -30,17 +30,17 @@ class Redirector {
 
   struct Request {
     const message::Envelope& envelope;
-    const std::string& header;  // of the message
-    std::string account;        // whose script it is
-    std::string recipient;      // as the message came, with its tag
-    std::string address;        // where to
-    std::size_t prefix = 0;     // wire bytes of our own fields in front of the staged message
+    StagedMessage message;
+    std::string account;    // whose script it is
+    std::string recipient;  // as the message came, with its tag
+    const sieve::Redirect& what;
+    sieve::VersionPtr version;  // as a script left the message; nullptr: as it came
   };
   // The inner error: it may not or need not be sent on, keep it. An Error: try again later.
-  net::Task<std::expected<void, std::string>> send(Request request, store::Delivery& delivery);
+  net::Task<std::expected<void, std::string>> send(Request request);
 
  private:
-  net::Task<> copy(const Request& request, store::Delivery& delivery, smtp::Sink& sink);
+  net::Task<> copy(const Request& request, smtp::Sink& sink);
   void remember(const std::string& key);
 
   Parts parts_;

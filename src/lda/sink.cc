@@ -1,14 +1,14 @@
 #include "lda/sink.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "lda/decision.h"
+#include "lda/filing.h"
 #include "maps/table_set.h"
 #include "message/headers.h"
-#include "store/dovecot_files.h"
-#include "store/mailbox_name.h"
 
 namespace posthorn::lda {
 namespace {
@@ -69,10 +69,9 @@ class StoreSink final : public smtp::Sink {
       one.delivery = *std::move(delivery);
       // RFC 5321 section 4.4: the final delivery adds Return-Path; Delivered-To finds loops and
       // aliases.
-      const std::string fields = fmt::format("Return-Path: <{}>\r\nDelivered-To: {}\r\n",
-                                             envelope.sender, recipient.address);
-      one.prefix = fields.size();
-      const auto added = co_await one.delivery->write(fields);
+      one.own_fields = fmt::format("Return-Path: <{}>\r\nDelivered-To: {}\r\n", envelope.sender,
+                                   recipient.address);
+      const auto added = co_await one.delivery->write(one.own_fields);
       if (!added) one.fault = added.error();
     }
     co_return Result<>{};
@@ -117,155 +116,136 @@ class StoreSink final : public smtp::Sink {
     store::AccountPtr account;
     store::DeliveryPtr delivery;
     std::optional<Error> fault;
-    std::size_t prefix = 0;  // of our own fields above the message
+    std::string own_fields;  // ours, above the message
+    std::string header;      // of the message with them, once it is whole
   };
 
-  // RFC 5228 section 2.10.6: what cannot be done ends in the INBOX, never in a mail that waits for
-  // a folder which cannot be. Courier's and Cyrus' names (INBOX.Work, INBOX/Work) reach Work,
-  // unless there is a folder of just that name.
-  net::Awaitable<std::string> mailbox_of(const One& one, const std::string& wanted) {
-    const auto exact = co_await one.account->find_mailbox_nocase(wanted);
-    if (exact && *exact == wanted) co_return wanted;
-    if (auto name = store::mailbox_name_from(wanted)) co_return *std::move(name);
-    log_.warn(event::sieve_failed, {{"to", one.account->name()},
-                                    {"mailbox", wanted},
-                                    {"reason", "no folder can have this name: kept in INBOX"}});
-    co_return "INBOX";
+  // What the scripts say. An Error: try again later.
+  net::Task<sieve::Outcome> decide_for(const One& one, const message::Recipient& recipient) {
+    CO_TRY(const auto own, co_await parts_.own.find(one.account->name(), parts_.scripts.globals()));
+    const Scripts scripts = parts_.scripts.order(one.account->name(), own.script);
+    const sieve::Mail mail =
+        mail_of(envelope_, recipient, one.header, one.own_fields.size() + size_);
+    const sieve::Settings settings = settings_for(parts_.config, one.account->name());
+    store::Delivery& delivery = *one.delivery;
+    net::BlockingPool& pool = one.account->pool();
+    AccountWorld world({.config = parts_.config,
+                        .account = *one.account,
+                        .read_text = [&] { return read_staged(pool, delivery); },
+                        .items = {{"remote-host", envelope_.origin.client_name},
+                                  {"remote-ip", envelope_.origin.client_address}},
+                        .ask_list = parts_.ask_list ? &parts_.ask_list : nullptr});
+    CO_TRY(sieve::Outcome outcome,
+           co_await decide({scripts, mail, settings, world}, pool, parts_.clock));
+    if (outcome.end == sieve::Outcome::End::fault)
+      log_.error(event::sieve_failed, {{"to", recipient.address}, {"reason", outcome.fault}});
+    for (const auto* lines : {&outcome.log, &outcome.doubts})
+      for (const std::string& line : *lines)
+        log_.info(event::sieve_said, {{"to", recipient.address}, {"text", line}});
+    co_return outcome;
   }
 
-  // Flags that are no keywords are left out.
-  static store::FlagNames marks_of(const std::vector<std::string>& flags) {
-    auto names = store::split_flags(flags);
-    std::erase_if(names.keywords, [](const std::string& name) { return !store::is_keyword(name); });
-    return names;
-  }
-
-  net::Awaitable<std::vector<store::Target>> targets_of(
-      One& one, const std::vector<sieve::libsieve::Action>& actions) {
-    std::vector<store::Target> targets;
-    const auto add = [&](std::string mailbox, const std::vector<std::string>& flags) {
-      store::Target target;
-      target.mailbox = std::move(mailbox);
-      target.create = true;
-      target.else_inbox = true;
-      auto names = marks_of(flags);
-      const auto same = std::ranges::find(targets, target.mailbox, &store::Target::mailbox);
-      if (same != targets.end()) {  // by two names: one copy
-        same->flags |= names.flags;
-        std::ranges::move(names.keywords, std::back_inserter(same->keywords));
-        return;
-      }
-      target.flags = names.flags;
-      target.keywords = std::move(names.keywords);
-      targets.push_back(std::move(target));
-    };
-    for (const sieve::libsieve::Action& action : actions) {
-      if (const auto* into = std::get_if<sieve::libsieve::FileInto>(&action)) {
-        const config::Filter& filter = parts_.config.filter;
-        const bool is_junk = into->mailbox == parts_.config.store.junk;
-        if (is_junk && !filter.spam_to_junk) {
-          add(co_await inbox_of(one), into->flags);
-          continue;
-        }
-        add(co_await mailbox_of(one, into->mailbox), into->flags);
-        if (is_junk && filter.spam_is_read) targets.back().flags |= store::flag::seen;
-      }
-      if (const auto* keep = std::get_if<sieve::libsieve::Keep>(&action))
-        add(co_await inbox_of(one), keep->flags);
+  // An Error: try again later. False: nothing was wanted, or nothing could be sent.
+  net::Task<> send_all_on(const One& one, const message::Recipient& recipient,
+                          const sieve::Outcome& outcome, Filing& filing) {
+    for (const sieve::Action& action : outcome.actions) {
+      const auto* redirect = std::get_if<sieve::Redirect>(&action.what);
+      if (redirect == nullptr) continue;
+      CO_TRY(const auto sent, co_await parts_.redirector.send({.envelope = envelope_,
+                                                               .message = staged_of(one),
+                                                               .account = one.account->name(),
+                                                               .recipient = recipient.address,
+                                                               .what = *redirect,
+                                                               .version = action.version}));
+      if (sent) continue;
+      // RFC 5228 section 2.10.6: what cannot be sent on is kept.
+      log_.warn(event::sieve_failed, {{"to", recipient.address},
+                                      {"rcpt", redirect->address},
+                                      {"reason", "redirect: " + sent.error()}});
+      if (filing.is_empty()) filing.keep();
     }
-    co_return targets;
+    co_return Result<>{};
   }
 
-  // user+Work: the folder Work, in any case, if there is one.
-  net::Awaitable<std::string> inbox_of(const One& one) {
-    if (!parts_.config.store.tag_to_folder || one.keys.tag.empty()) co_return "INBOX";
-    const auto found = co_await one.account->find_mailbox_nocase(one.keys.tag);
-    co_return found && *found ? **found : "INBOX";
+  static StagedMessage staged_of(const One& one) {
+    return {*one.delivery, one.own_fields, one.header};
   }
 
-  enum class Redirected { sent, kept };
-  // An Error is logged here.
-  net::Task<Redirected> send_on(One& one, const message::Recipient& recipient,
-                                const std::string& address) {
-    const auto sent = co_await parts_.redirector.send(
-        {envelope_, header_.block(), one.account->name(), recipient.address, address, one.prefix},
-        *one.delivery);
-    if (!sent) {
-      log_.error(event::store_failed, {{"to", recipient.address}, {"reason", sent.error().what}});
-      co_return std::unexpected(sent.error());
+  // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender. Of
+  // what the filter called spam nobody is told: its sender is somebody else.
+  smtp::RecipientResult reject(One& one, const message::Recipient& recipient,
+                               const std::string& reason) {
+    one.delivery->abort();
+    const message::Headers headers(header_.block());
+    const auto verdict = headers.find("X-Spam-Flag");
+    if (verdict && equals_ignoring_case(verdict->substr(0, 3), "YES")) {
+      log_.info(event::store_discarded,
+                {{"to", recipient.address}, {"reason", "a script refuses it, and it is spam"}});
+      return {Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
     }
-    if (*sent) co_return Redirected::sent;
-    // RFC 5228 section 2.10.6: what cannot be sent on is kept.
-    log_.warn(
-        event::sieve_failed,
-        {{"to", recipient.address}, {"rcpt", address}, {"reason", "redirect: " + sent->error()}});
-    co_return Redirected::kept;
+    log_.info(event::sieve_rejected, {{"to", recipient.address}});
+    return {Reason::rejected, {550, "5.7.1", rejection_text(reason)}};
+  }
+
+  // An Error: try again later.
+  net::Task<smtp::RecipientResult> carry_out(One& one, const message::Recipient& recipient,
+                                             const sieve::Outcome& outcome) {
+    for (const sieve::Action& action : outcome.actions)
+      if (const auto* refusal = std::get_if<sieve::Reject>(&action.what))
+        co_return reject(one, recipient, refusal->reason);
+    Filing filing({parts_.config, *one.account, one.keys, staged_of(one), log_});
+    for (const sieve::Action& action : outcome.actions) CO_TRY_OK(co_await filing.add(action));
+    CO_TRY_OK(co_await send_all_on(one, recipient, outcome, filing));
+    if (filing.is_empty()) {
+      one.delivery->abort();
+      log_.info(event::store_discarded, {{"to", recipient.address}});
+      co_return smtp::RecipientResult{Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
+    }
+    const std::uint64_t size = one.delivery->wire_size();
+    CO_TRY(const auto filed, co_await filing.commit());
+    if (filed.front().placed.result == store::NameResult::over_quota)
+      co_return mailbox_full(recipient);
+    for (const Filing::Filed& copy : filed) {
+      if (copy.placed.result != store::NameResult::done)
+        co_return fail(ErrorKind::temporary, "no such mailbox: " + copy.placed.mailbox);
+      tell(recipient, copy, size);
+    }
+    co_return smtp::RecipientResult{Reason::stored,
+                                    {250, "2.0.0", "Ok: saved in " + filed.front().placed.mailbox}};
+  }
+
+  void tell(const message::Recipient& recipient, const Filing::Filed& copy,
+            std::uint64_t size) const {
+    if (copy.placed.mailbox != copy.wanted)
+      log_.warn(event::sieve_failed, {{"to", recipient.address},
+                                      {"mailbox", copy.wanted},
+                                      {"reason", "it could not be filed there: kept in INBOX"}});
+    log_.info(event::store_delivered, {{"to", recipient.address},
+                                       {"mailbox", copy.placed.mailbox},
+                                       {"uid", copy.placed.uid},
+                                       {"size", size},
+                                       {"script", copy.script.empty() ? "-" : copy.script}});
   }
 
   net::Awaitable<smtp::RecipientResult> deliver(One& one, const message::Recipient& recipient) {
-    const smtp::RecipientResult later{
-        Reason::failed, {451, "4.2.0", "The mailbox could not be written; try again later"}};
     if (one.fault || !one.delivery) {
       log_.error(event::store_failed, {{"to", recipient.address},
                                        {"reason", one.fault ? one.fault->what : "no delivery"}});
       co_return one.fault&& one.fault->kind == ErrorKind::permanent
           ? smtp::RecipientResult{Reason::rejected, {550, "5.1.1", "There can be no such mailbox"}}
-          : later;
+          : later();
     }
-    // A fault in a script keeps the message (RFC 5228 section 2.10.6).
-    const message::Headers headers(header_.block());
-    const auto actions = parts_.scripts.decide(
-        {headers, size_, envelope_.sender, recipient.address}, one.account->name());
-    for (const sieve::libsieve::Action& action : actions) {
-      if (const auto* reject = std::get_if<sieve::libsieve::Reject>(&action)) {
-        // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender.
-        one.delivery->abort();
-        log_.info(event::sieve_rejected, {{"to", recipient.address}});
-        co_return smtp::RecipientResult{Reason::rejected,
-                                        {550, "5.7.1", rejection_text(reject->reason)}};
-      }
-    }
-    auto targets = co_await targets_of(one, actions);
-    for (const sieve::libsieve::Action& action : actions) {
-      const auto* redirect = std::get_if<sieve::libsieve::Redirect>(&action);
-      if (redirect == nullptr) continue;
-      const auto done = co_await send_on(one, recipient, redirect->address);
-      if (!done) co_return later;
-      if (*done == Redirected::kept && targets.empty()) {
-        store::Target inbox;
-        inbox.mailbox = "INBOX";
-        targets.push_back(std::move(inbox));
-      }
-    }
-    if (targets.empty()) {
-      one.delivery->abort();
-      log_.info(event::store_discarded, {{"to", recipient.address}});
-      co_return smtp::RecipientResult{Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
-    }
-    auto placed = co_await one.delivery->commit(targets, quota::Check::last_mail);
-    if (!placed) {
-      log_.error(event::store_failed, {{"to", recipient.address}, {"reason", placed.error().what}});
-      co_return later;
-    }
-    if (placed->front().result == store::NameResult::over_quota) co_return mailbox_full(recipient);
-    for (const store::Placed& place : *placed) {
-      if (place.result != store::NameResult::done) {
-        log_.error(event::store_failed,
-                   {{"to", recipient.address}, {"reason", "no such mailbox: " + place.mailbox}});
-        co_return later;
-      }
-      const auto& wanted = targets[static_cast<std::size_t>(&place - placed->data())].mailbox;
-      if (place.mailbox != wanted)
-        log_.warn(event::sieve_failed, {{"to", recipient.address},
-                                        {"mailbox", wanted},
-                                        {"reason", "it could not be filed there: kept in INBOX"}});
-      log_.info(event::store_delivered, {{"to", recipient.address},
-                                         {"mailbox", place.mailbox},
-                                         {"uid", place.uid},
-                                         {"size", one.delivery->wire_size()}});
-    }
-    co_return smtp::RecipientResult{Reason::stored,
-                                    {250, "2.0.0", "Ok: saved in " + placed->front().mailbox}};
+    one.header = one.own_fields + header_.block();
+    const auto outcome = co_await decide_for(one, recipient);
+    auto result = outcome ? co_await carry_out(one, recipient, *outcome)
+                          : Result<smtp::RecipientResult>(std::unexpected(outcome.error()));
+    if (result) co_return *std::move(result);
+    log_.error(event::store_failed, {{"to", recipient.address}, {"reason", result.error().what}});
+    co_return later();
+  }
+
+  static smtp::RecipientResult later() {
+    return {Reason::failed, {451, "4.2.0", "The mailbox could not be written; try again later"}};
   }
 
   // RFC 3463 section 3.3: X.2.2, mailbox full.

@@ -5,18 +5,23 @@
 #include "config/config.h"
 #include "lda/redirect.h"
 #include "lda/site_scripts.h"
+#include "lda/user_scripts.h"
+#include "lda/world.h"
 #include "smtp/server/sink.h"
 #include "store/account.h"
 
 namespace posthorn::lda {
 
-// What the store's sink needs: the accounts, the site's scripts of now, and a way out for what
-// Sieve sends on.
+// What the store's sink needs: the accounts, the scripts of now, and a way out for what Sieve sends
+// on.
 struct StoreSinkParts {
   const config::Config& config;
   store::Accounts& accounts;
   const SiteScripts& scripts;
+  UserScripts& own;
   Redirector& redirector;
+  AskList ask_list = nullptr;  // nullptr: there are no lists
+  const Clock& clock = Clock::system();
 };
 
 class StoreSinkFactory final : public smtp::SinkFactory {

@@ -1,21 +1,28 @@
-// SiteScripts: the administrator's Sieve scripts of paths.sieve as they are in use: those of
-// sieve.before, users/<address>.sieve or default.sieve, those of sieve.after. They are a part of
-// the store's generation. A script with a fault keeps its last good form, at a start its copy in
-// paths.state; without one it is left out, and the message is kept as if it said nothing.
+// SiteScripts: the administrator's Sieve scripts of paths.sieve as they are in use, in the order in
+// which they run (order() says it). They are a part of the store's generation. A script with a
+// fault keeps its last good form, at a start its copy in paths.state; without one it is left out,
+// and the message is kept as if it said nothing.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/log.h"
 #include "config/config.h"
+#include "lda/site_reader.h"
 #include "net/keeper.h"
 #include "net/watched_files.h"
-#include "sieve/libsieve/sequence.h"
 
 namespace posthorn::lda {
+
+// What decides about a message to this account: those of sieve.before; domains/DOMAIN.sieve; the
+// administrator's users/ADDRESS.sieve; the user's own active script; default.sieve for whoever has
+// neither of these two; those of sieve.after.
+Scripts order_of(const SiteSet& set, const config::Config& config, const std::string& account,
+                 const std::optional<Script>& own);
 
 class SiteScripts final : public net::FilePart {
  public:
@@ -30,43 +37,17 @@ class SiteScripts final : public net::FilePart {
   std::shared_ptr<const void> commit() override;
   void tell(const config::Finding& finding) const override;
 
-  // What becomes of a message to this account; a fault is logged.
-  std::vector<sieve::libsieve::Action> decide(const sieve::libsieve::Input& input,
-                                              const std::string& account) const;
+  Scripts order(const std::string& account, const std::optional<Script>& own = {}) const;
+  // Those of sieve.imap that are meant, in their order.
+  Scripts at_event(imap::Cause cause, const std::string& from, const std::string& mailbox) const;
+  GlobalsPtr globals() const { return set_->globals; }
 
  private:
-  // One file, as it was read.
-  struct One {
-    std::shared_ptr<const sieve::libsieve::Script> script;  // nullptr: it is left out
-    std::string stamp;                                      // of what was read; empty: with a fault
-    std::shared_ptr<const std::string> good;                // read now, to be kept
-    config::Findings doubts = {};                           // told as long as the file is this one
-  };
-  struct Set {
-    std::map<Path, One> scripts;
-    std::map<std::string, Path> users;  // of scripts, by the file's name in lower case
-  };
-  using SetPtr = std::shared_ptr<const Set>;
-  struct Next {
-    std::shared_ptr<Set> set;
-    net::Prepared outcome;
-    std::vector<std::string> news;  // files that were read and are good
-    std::vector<Path> stale;        // those whose copies serve
-  };
-  using Seen = std::map<Path, std::string>;  // with what tells that a file was changed
-  static Seen look_at(const config::Config& config);
-  static Next read(const config::Config& config, const Set* before, const LastGood& kept);
-  static void read_one(const Path& path, const std::string& stamp, const Set* before,
-                       const LastGood& kept, Next& next);
-  Path place(const std::string& name) const { return config_.paths.sieve / name; }
-  const sieve::libsieve::Script* find(const Path& path) const;
-  Path place_of_user(const std::string& account) const;
-
   net::BlockingPool& pool_;
   const config::Config& config_;
   net::Keeper keeper_;
-  SetPtr set_ = std::make_shared<const Set>();
-  Next next_;
+  std::shared_ptr<const SiteSet> set_ = std::make_shared<const SiteSet>();
+  SiteRead next_;
   log::Logger log_;
 };
 

@@ -47,6 +47,7 @@ class Loader {
     load_list({config_.maps.relay_sasl}, set_->relay_sasl, relay_sasl_, Question::relay_sasl);
     if (config_.route.by_local_part)
       load_list(config_.maps.vusers, set_->vusers, vusers_, Question::vusers);
+    for (const auto& [name, table] : config_.sieve.lists) load_sieve_list(name, table);
     const std::size_t alone = findings_.faults.size();
     if (set_->is_whole) cross_check(config_, lists_, findings_);
     Loaded loaded{.set = nullptr,
@@ -93,6 +94,18 @@ class Loader {
       }
       load_file({*parsed, question}, list, listing);
     }
+  }
+
+  // PostgreSQL has no table of them. What stands in one is free, as it is in the domains'.
+  void load_sieve_list(const std::string& name, const std::string& table) {
+    TableList& list = set_->lists[name];
+    if (!table.starts_with("pgsql:"))
+      return load_list({table}, list, sieve_lists_, Question::domains);
+    findings_.faults.push_back(
+        {config::place_of(config_, "sieve", "lists"),
+         fmt::format("sieve.lists: {} cannot be a table of PostgreSQL", name),
+         "write it as a text file in paths.maps"});
+    list.tables.push_back(std::make_shared<UnreadTable>("PostgreSQL has no lists"));
   }
 
   // A row is not believed more than a line: what a text file could not say is a fault.
@@ -274,7 +287,7 @@ class Loader {
   From from_;
   std::shared_ptr<TableSet> set_;
   Listings lists_;
-  Listing sender_relays_, relay_sasl_, vusers_;
+  Listing sender_relays_, relay_sasl_, vusers_, sieve_lists_;
   TableFindings findings_;
   decltype(Loaded::good) good_;
   bool unread_ = false;

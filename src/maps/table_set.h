@@ -34,7 +34,8 @@ struct TableList {
 
 struct TableSet {
   TableList domains, mailboxes, aliases, senders, transport, sender_relays, relay_sasl, vusers;
-  std::vector<std::string> domain_names;  // of text tables
+  std::map<std::string, TableList> lists;  // of [sieve.lists], by their names in scripts
+  std::vector<std::string> domain_names;   // of text tables
   const Pgsql* database = nullptr;
   // The local domains as far as they can be listed; of PostgreSQL's the first two.
   std::vector<std::string> local_domains() const;

@@ -14,7 +14,7 @@
 #include "maps/text_lines.h"
 #include "message/dkim.h"
 #include "message/mailbox_address.h"
-#include "sieve/libsieve/engine.h"
+#include "sieve/compile.h"
 
 namespace posthorn::tools {
 namespace {
@@ -158,12 +158,12 @@ class Reader {
       }
       TRY(auto text, take(name));
       if (!text || text->find_first_not_of(" \t\r\n") == text->npos) continue;
-      const auto script = sieve::libsieve::Script::parse(*text, at(name));
-      if (script)
+      const auto script = sieve::compile(*text, {.name = at(name)});
+      if (script.program)
         files_.scripts[fmt::format("{}{}.sieve", is_site ? "" : "users/", whose)] =
             *std::move(text);
-      else
-        files_.left_out.push_back(script.error().what);
+      for (const sieve::Fault& fault : script.faults)
+        leave_out(name, fault.line, fmt::format("column {}: {}", fault.column, fault.text));
     }
     return {};
   }

@@ -95,6 +95,34 @@ class Crash(unittest.TestCase):
         finally:
             server.close()
 
+    def test_every_copy_that_a_script_wants_is_there(self):
+        """Two folders, one of them with an edited header: all of an acknowledged message's copies or, until it is handed over again, none."""
+        server = Server(settings={"queue.retry_first": '"1s"', "log.level": '"warning"'})
+        (server.root / "sieve/default.sieve").write_text(
+            'require ["fileinto", "copy", "editheader", "mailbox"];\nfileinto :copy :create "Plain";\naddheader "X-Edited" "yes";\nkeep;\n')
+        acknowledged = set()
+        try:
+            for number in range(ROUNDS // 2):
+                server.start()
+                load = Load(server, number, clients=2)
+                time.sleep(random.uniform(0.3, 1.2))
+                server.kill()
+                load.join()
+                acknowledged |= load.acknowledged
+            self.assertGreater(len(acknowledged), ROUNDS // 2)
+            server.start()
+            wait_until(lambda: not server.run("queue", "list", "--json").stdout.strip(), 120, 0.5)
+            for folder, is_edited in (("INBOX", True), ("Plain", False)):
+                found = set()
+                for raw in server.fetch_all("bob", folder):
+                    name = raw.split(b"\r\nSubject: ", 1)[1].split(b"\r\n", 1)[0].decode()
+                    self.assertTrue(raw.endswith(f"end {name}\r\n".encode()), f"{name} is cut")
+                    self.assertEqual(b"X-Edited: yes\r\n" in raw, is_edited, name)
+                    found.add(name)
+                self.assertEqual(acknowledged - found, set(), folder)
+        finally:
+            server.close()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -135,6 +136,14 @@ class Around(unittest.TestCase):
         (self.folder / "users/Alice@example.org.sieve").unlink()
         wait_until(lambda: self.folders_of("two hers", "alice") == ["Two"])
 
+    def test_a_domains_behind_those_of_before(self):
+        (self.folder / "domains").mkdir()
+        self.write("domains/Example.org.sieve", self.filing("hers", "Hers", "keep;"))
+        self.server.start()
+        self.assertEqual(self.folders_of("one hers three"), ["One", "Three", "Hers"])
+        self.write("domains/Example.org.sieve", self.filing("hers", "Hers"))
+        wait_until(lambda: self.folders_of("one hers three") == ["One", "Hers"])
+
     def test_edits_are_live_and_faults_keep_what_was(self):
         self.write("users/bob@example.org.sieve", self.filing("hers", "Hers"))
         self.server.start()
@@ -158,12 +167,167 @@ class Around(unittest.TestCase):
         wait_until(lambda: self.folders_of("three") == ["INBOX"])
         self.assertEqual(self.server.run("check").returncode, 0)
 
+    def test_all_faults_of_a_script_at_once(self):
+        self.write("before.sieve", 'fileinot "a";\n  nonsense;\nkeep;\n')
+        checked = self.server.run("check", check=False)
+        self.assertRegex(checked.stderr, r"before\.sieve:1: column 1: .*did you mean `fileinto`")
+        self.assertRegex(checked.stderr, r"before\.sieve:2: column 3: .*`nonsense`")
+
+    def test_what_is_included_is_watched_with_it(self):
+        self.write("folder.sieve", self.filing("one", "Two"))
+        self.write("before.sieve", 'require "include";\ninclude :global "folder";\n')
+        self.server.start()
+        self.assertEqual(self.folders_of("one"), ["Two"])
+        self.write("folder.sieve", self.filing("one", "Hers"))
+        wait_until(lambda: self.folders_of("one") == ["Hers"])
+        self.write("folder.sieve", "nonsense;\n")
+        wait_until(lambda: "event=sieve.refused" in self.server.log())
+        self.assertEqual(self.folders_of("one"), ["Hers"])
+
+    def test_libsieve_runs_them_where_the_setting_says_so(self):
+        self.server.set("sieve.engine", '"libsieve"')
+        self.assertRegex(self.server.run("check").stdout, r"sieve\.engine: libsieve knows RFC 3028 and little more")
+        self.server.start()
+        for subject, folders in (("plain", ["INBOX"]), ("one", ["INBOX", "One"]), ("one two three", ["One", "Two"]), ("void three", [])):
+            self.assertEqual(self.folders_of(subject), folders, subject)
+
     def test_a_fault_at_the_start(self):
         self.write("users/bob@example.org.sieve", "if header {\n")
         self.server.start()
         self.assertRegex(self.server.log(), r"event=sieve\.refused .*bob@example\.org\.sieve:1: ")
         self.server.send(message("Without", to="bob@example.org"))
         self.server.wait_for("Without")
+
+
+class AsTheyStand(unittest.TestCase):
+    """Scripts as docker-mailserver's documentation and its users have them, unchanged."""
+
+    SCRIPTS = {
+        "before.sieve": """
+require ["fileinto", "special-use"];
+
+if anyof (header :contains "X-Spam-Flag" "YES",
+          header :contains "X-Spam" "Yes") {
+    fileinto :specialuse "\\\\Junk" "Junk";
+}
+""",
+        "default.sieve": """
+require ["fileinto", "reject", "envelope", "subaddress", "variables", "mailbox", "date", "imap4flags", "regex", "editheader", "body", "relational",
+         "comparator-i;ascii-numeric", "copy"];
+
+# lists, by what stands in brackets
+if header :matches "List-Id" "*<*.*" {
+    set :lower :upperfirst "list" "${2}";
+    fileinto :create "Lists.${list}";
+    stop;
+}
+
+# bob+shopping@ goes to Shopping
+if envelope :matches :detail "to" "*" {
+    set :lower :upperfirst "folder" "${1}";
+    fileinto :create "${folder}";
+    stop;
+}
+
+# invoices of this year
+if allof (header :contains "subject" ["invoice", "Rechnung"], currentdate :matches "year" "*") {
+    fileinto :create :flags "\\\\Flagged" "Invoices.${1}";
+}
+
+if header :regex "subject" "ticket #([0-9]+)" {
+    addheader "X-Ticket" "${1}";
+    fileinto :create "Tickets";
+}
+if body :text :contains "unsubscribe" { addflag "$Newsletter"; keep; }
+if header :value "gt" :comparator "i;ascii-numeric" "X-Priority" "3" { addflag "\\\\Seen"; keep; }
+""",
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(users=("bob",), settings={"sieve.before": '["before.sieve"]'})
+        for name, text in cls.SCRIPTS.items():
+            (cls.server.root / "sieve" / name).write_text(text)
+        cls.server.run("check")
+        cls.server.start()
+        cls.addClassCleanup(cls.server.close)
+
+    def filed(self, folder, subject, body="x", to="bob@example.org", **headers):
+        marker = f"marker {self.id()} {subject}"
+        self.server.send(message(subject, f"{marker}\r\n{body}\r\n", **headers), to=[to])
+        return self.server.wait_for(marker, folder=folder)
+
+    def flags(self, folder):
+        client = self.server.imap("bob")
+        client.select(f'"{folder}"', readonly=True)
+        flags = client.fetch("1:*", "(FLAGS)")[1]
+        client.logout()
+        return b" ".join(one for one in flags if one).decode()
+
+    def test_spam_goes_to_junk(self):
+        self.filed("Junk", "cheap pills", X_Spam="Yes")
+
+    def test_a_list_has_its_folder(self):
+        self.filed("Lists.Devel", "news", List_Id="Developers <devel.lists.example.test>")
+
+    def test_a_tag_has_its_folder(self):
+        self.filed("Shopping", "order", to="bob+shopping@example.org")
+
+    def test_by_year_with_a_flag(self):
+        self.filed(f"Invoices.{time.gmtime().tm_year}", "Your invoice")
+        self.assertIn("\\Flagged", self.flags(f"Invoices.{time.gmtime().tm_year}"))
+
+    def test_a_header_that_the_script_adds_is_stored(self):
+        raw = self.filed("Tickets", "Re: ticket #4711 is open")
+        self.assertIn(b"X-Ticket: 4711\r\n", raw)
+        self.assertEqual(raw.count(b"Subject:"), 1)
+
+    def test_text_and_numbers(self):
+        self.filed("INBOX", "weekly", body="click to unsubscribe")
+        self.assertIn("$Newsletter", self.flags("INBOX"))
+        self.filed("INBOX", "slow", X_Priority="5")
+        self.assertIn("\\Seen", self.flags("INBOX"))
+
+
+class Events(unittest.TestCase):
+    """The administrator's scripts at what IMAP clients do (RFC 6785)."""
+
+    def setUp(self):
+        rules = ["COPY,APPEND -> Junk: into.sieve", "COPY Junk -> *: out.sieve", "FLAG -> INBOX: flags.sieve"]
+        self.server = Server(users=("bob",), settings={"sieve.imap": str(rules).replace("'", '"')})
+        self.addCleanup(self.server.close)
+        for name, text in (("into", 'require "imap4flags"; addflag "\\\\Seen";'),
+                           ("out", 'require ["fileinto", "copy"]; fileinto :copy "Rescued";'),
+                           ("flags", 'require ["imap4flags", "fileinto", "copy"];\nif hasflag "\\\\Flagged" { fileinto :copy "Starred"; }')):
+            (self.server.root / f"sieve/{name}.sieve").write_text(text + "\n")
+        self.server.start()
+        self.server.send(message("one", "marker event\r\n"))
+        self.server.wait_for("marker event")
+        self.client = self.server.imap("bob")
+        self.addCleanup(self.client.logout)
+
+    def flags_in(self, folder):
+        self.client.select(folder)
+        return self.client.fetch("1", "(FLAGS)")[1][0].decode()
+
+    def test_a_move_into_junk_and_out_again(self):
+        self.client.create("Junk")
+        self.client.select("INBOX")
+        self.assertEqual(self.client.uid("MOVE", "1", "Junk")[0], "OK")
+        self.assertIn("\\Seen", self.flags_in("Junk"))
+        self.assertEqual(self.client.uid("MOVE", "1", "INBOX")[0], "OK")
+        for folder in ("INBOX", "Rescued"):
+            self.assertTrue(any(b"marker event" in raw for raw in self.server.fetch_all("bob", folder)), folder)
+
+    def test_an_append_and_a_flag(self):
+        self.client.create("Junk")
+        self.client.append("Junk", None, None, b"Subject: spam\r\n\r\nx\r\n")
+        self.assertIn("\\Seen", self.flags_in("Junk"))
+        self.client.select("INBOX")
+        self.client.store("1", "+FLAGS", "\\Seen")
+        self.assertEqual(self.server.fetch_all("bob", "Starred"), [])
+        self.client.store("1", "+FLAGS", "\\Flagged")
+        self.assertEqual(len(self.server.fetch_all("bob", "Starred")), 1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 
+#include "lda/home_scripts.h"
 #include "lda/sink.h"
 #include "tests/support/fake_directory.h"
 #include "tests/support/fault_disk.h"
@@ -96,7 +97,8 @@ struct DeliveryTest : testing::Test {
                                                                           .disk = &disk,
                                                                           .boot_id = "boot-1"});
     redirector.emplace(Redirector::Parts{directory, queue, loop.pool()});
-    factory.emplace(StoreSinkParts{config, *accounts, *scripts, *redirector});
+    own.emplace(UserScripts::Parts{loop.pool(), config, homes});
+    factory.emplace(StoreSinkParts{config, *accounts, *scripts, *own, *redirector});
   }
   void make_mailbox(const std::string& account, const std::string& mailbox) {
     const auto opened = loop.run(accounts->open(account));
@@ -157,6 +159,8 @@ struct DeliveryTest : testing::Test {
   Outgoing queue;
   std::unique_ptr<SiteScripts> scripts;
   std::unique_ptr<store::Accounts> accounts;
+  HomeScripts homes{config};
+  std::optional<UserScripts> own;
   std::optional<Redirector> redirector;
   std::optional<StoreSinkFactory> factory;
   std::string last_text;  // of the last recipient's reply

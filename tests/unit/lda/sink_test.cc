@@ -107,6 +107,70 @@ TEST_F(SinkTest, OneRecipientsRefusalLeavesTheOthers) {
   EXPECT_EQ(count("dora"), 0U);
 }
 
+TEST_F(SinkTest, AUsersOwnScriptRunsInThePlaceOfTheDefault) {
+  script("default.sieve", "discard;\n");
+  start();
+  std::filesystem::create_directories(place("alice") / "sieve");
+  const auto put = [&](std::string_view text) {
+    test::write_text(place("alice") / "sieve/mine.sieve", text);
+  };
+  std::filesystem::create_symlink("sieve/mine.sieve", place("alice") / ".dovecot.sieve");
+  put("require \"fileinto\"; fileinto \"Mine\";\n");
+  EXPECT_EQ(deliver({"alice@example.org", "bob@example.org"}), Replies(2, "250 2.0.0"));
+  EXPECT_EQ(count("alice", "Mine"), 1U);
+  EXPECT_EQ(count("bob"), 0U);
+  // A fault leaves the one before in use.
+  put("nonsense;\n");
+  deliver({"alice@example.org"});
+  EXPECT_EQ(count("alice", "Mine"), 2U);
+  put("require \"fileinto\"; fileinto \"Others\";\n");
+  deliver({"alice@example.org"});
+  EXPECT_EQ(count("alice", "Others"), 1U);
+}
+
+TEST_F(SinkTest, WhatTheFilterCalledSpamIsRefusedToNobody) {
+  script("default.sieve", "require \"reject\"; reject \"no\";\n");
+  start();
+  EXPECT_EQ(deliver({"alice@example.org"}), Replies{"550 5.7.1"});
+  EXPECT_EQ(deliver({"alice@example.org"}, "X-Spam-Flag: YES\r\n" + std::string(kMail)),
+            Replies{"250 2.0.0"});
+  EXPECT_EQ(count("alice"), 0U);
+}
+
+TEST_F(SinkTest, TheTextIsReadWhenAScriptAsksForIt) {
+  script("default.sieve",
+         "require [\"body\", \"fileinto\"];\n"
+         "if body :raw :contains \"the end of it\" { fileinto \"Found\"; }\n");
+  start();
+  const std::string mail = std::string(kMail) + std::string(300'000, 'x') + "\r\nthe end of it\r\n";
+  EXPECT_EQ(deliver({"alice@example.org"}, mail), Replies{"250 2.0.0"});
+  EXPECT_EQ(count("alice", "Found"), 1U);
+  EXPECT_EQ(deliver({"alice@example.org"}), Replies{"250 2.0.0"});
+  EXPECT_EQ(count("alice"), 1U);
+}
+
+TEST_F(SinkTest, WhatAScriptChangesIsStoredAndSentOn) {
+  directory.recipients["bob@elsewhere.test"] =
+      route::Expansion{.recipients = {"bob@elsewhere.test"}};
+  script("default.sieve",
+         "require [\"editheader\", \"fileinto\", \"copy\"];\n"
+         "fileinto :copy \"Plain\"; deleteheader \"Subject\"; addheader \"Subject\" \"new\";\n"
+         "redirect :copy \"bob@elsewhere.test\";\n");
+  start();
+  EXPECT_EQ(deliver({"alice@example.org"}), Replies{"250 2.0.0"});
+  ASSERT_EQ(count("alice"), 1U);
+  const std::string kept = messages("alice").front();
+  EXPECT_NE(kept.find("Subject: new\n"), std::string::npos) << kept;
+  EXPECT_EQ(kept.find("Subject: hello"), std::string::npos) << kept;
+  EXPECT_NE(kept.find("Delivered-To: alice@example.org\n"), std::string::npos) << kept;
+  EXPECT_NE(messages("alice", "Plain").front().find("Subject: hello\n"), std::string::npos);
+  ASSERT_EQ(queue.committed().size(), 1U);
+  const std::string sent = queue.committed().front().text;
+  EXPECT_NE(sent.find("Subject: new\r\n"), std::string::npos) << sent;
+  EXPECT_EQ(sent.find("Delivered-To:"), std::string::npos) << sent;
+  EXPECT_TRUE(sent.ends_with("\r\n\r\nbody\r\n")) << sent;
+}
+
 TEST_F(SinkTest, AFaultOfTheStoreIsTemporaryForWhomItMeets) {
   start();
   // Where bob's maildir should be there is a file.

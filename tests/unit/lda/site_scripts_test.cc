@@ -10,6 +10,7 @@
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
 #include "tests/support/watched.h"
+#include "tests/unit/sieve/world_for_tests.h"
 
 namespace posthorn::lda {
 namespace {
@@ -47,18 +48,25 @@ struct SiteScriptsTest : testing::Test {
     loop.until([this] { return loop.scope().running() == 0; });
   }
   std::string decide(const std::string& account = "alice@example.org") const {
-    const message::Headers headers("Subject: hello\r\n\r\n");
+    return run(scripts->order(account), account);
+  }
+  static std::string run(const Scripts& order, const std::string& account) {
+    sieve::WorldForTests world;
+    const sieve::Settings settings;
+    const sieve::Mail mail{.header = "Subject: hello\r\n",
+                           .size = 100,
+                           .sender = "friend@elsewhere.test",
+                           .recipient = account};
+    const sieve::Outcome outcome =
+        run_scripts(order, {mail, world, settings, std::chrono::system_clock::now()});
     std::vector<std::string> words;
-    for (const sieve::libsieve::Action& action :
-         scripts->decide({headers, 100, "friend@elsewhere.test", account}, account)) {
-      if (const auto* filed = std::get_if<sieve::libsieve::FileInto>(&action))
-        words.push_back(filed->mailbox);
+    for (const sieve::Action& action : outcome.actions) {
+      if (const auto* filed = std::get_if<sieve::FileInto>(&action.what))
+        words.push_back(filed->place.mailbox);
       else
-        words.emplace_back(std::holds_alternative<sieve::libsieve::Keep>(action)      ? "keep"
-                           : std::holds_alternative<sieve::libsieve::Discard>(action) ? "discard"
-                                                                                      : "?");
+        words.emplace_back(std::holds_alternative<sieve::Keep>(action.what) ? "keep" : "?");
     }
-    return fmt::format("{}", fmt::join(words, " "));
+    return outcome.actions.empty() ? "discard" : fmt::format("{}", fmt::join(words, " "));
   }
 
   test::TestLoop loop;
@@ -84,6 +92,67 @@ TEST_F(SiteScriptsTest, RunBeforeThenTheUsersOrTheDefaultThenAfter) {
   write("second.sieve", into("Second"));
   reload();
   EXPECT_EQ(decide(), "First Second");
+}
+
+// domains/ stands behind those of before and in front of the users'; an administrator's script of a
+// user in front of the user's own, which takes the place of default.sieve alone.
+TEST_F(SiteScriptsTest, ADomainsThenAUsersOfTheAdministratorThenTheUsersOwn) {
+  config.sieve.before = {"first.sieve"};
+  config.sieve.after = {"last.sieve"};
+  std::filesystem::create_directories(config.paths.sieve / "domains");
+  for (const char* name : {"first", "last", "default", "users/bob@example.org",
+                           "domains/Example.ORG", "domains/other.test"})
+    write(fmt::format("{}.sieve", name), into(Path(name).filename().native()) + "keep;\n");
+  start();
+  const Script own{.name = "own", .program = sieve::compile(into("Own") + "keep;\n", {}).program};
+  EXPECT_EQ(run(scripts->order("alice@example.org"), ""), "first Example.ORG default last keep");
+  EXPECT_EQ(run(scripts->order("alice@example.org", own), ""), "first Example.ORG Own last keep");
+  EXPECT_EQ(run(scripts->order("bob@example.org"), ""),
+            "first Example.ORG bob@example.org last keep");
+  EXPECT_EQ(run(scripts->order("bob@example.org", own), ""),
+            "first Example.ORG bob@example.org Own last keep");
+  EXPECT_EQ(run(scripts->order("carol@third.test"), ""), "first default last keep");
+}
+
+TEST_F(SiteScriptsTest, AllFaultsAreToldWithLineAndColumn) {
+  write("default.sieve", "fileinot \"a\";\nkeep;\n  discard \"b\";\n");
+  start();
+  ASSERT_EQ(faults.size(), 2U);
+  const std::string place = (config.paths.sieve / "default.sieve").native();
+  EXPECT_EQ(faults[0].where, place + ":1");
+  EXPECT_TRUE(faults[0].reason.starts_with("column 1: ")) << faults[0].reason;
+  EXPECT_NE(faults[0].reason.find("did you mean `fileinto`"), std::string::npos);
+  EXPECT_EQ(faults[1].where, place + ":3");
+  EXPECT_TRUE(faults[1].reason.starts_with("column ")) << faults[1].reason;
+}
+
+// The library of before: the same order and the same last good form; it goes with ours.
+TEST_F(SiteScriptsTest, LibsieveRunsThemWhereTheSettingSaysSo) {
+  config.sieve.engine = config::SieveEngine::libsieve;
+  config.sieve.before = {"first.sieve"};
+  config.sieve.after = {"last.sieve"};
+  write("first.sieve", "require \"imap4flags\"; setflag \"\\\\Seen\"; keep;\n");
+  write("last.sieve", into("Last") + "keep;\n");
+  start();
+  EXPECT_TRUE(faults.empty());  // it is a warning
+  const config::Findings told = SiteScripts::check(config);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].weight, config::Weight::warning);
+  EXPECT_TRUE(told[0].reason.starts_with("sieve.engine: libsieve ")) << told[0].reason;
+  EXPECT_EQ(decide(), "Default");
+  const auto order = scripts->order("alice@example.org");
+  ASSERT_EQ(order.size(), 3U);
+  EXPECT_TRUE(order[0].foreign && order[1].foreign && order[2].foreign);
+  const Script own{.name = "own",
+                   .program = sieve::compile("require \"copy\"; require \"fileinto\";"
+                                             "fileinto :copy \"Own\";",
+                                             {})
+                                  .program};
+  EXPECT_EQ(run(scripts->order("alice@example.org", own), ""), "Own Last keep");
+  write("last.sieve", kFault);
+  reload();
+  EXPECT_EQ(faults.size(), 1U);
+  EXPECT_EQ(run(scripts->order("alice@example.org", own), ""), "Own Last keep");
 }
 
 TEST_F(SiteScriptsTest, AUsersOwnComesAndGoes) {

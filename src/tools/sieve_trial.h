@@ -1,0 +1,21 @@
+// `posthorn sieve test`: what a script would do with a mail. Nothing is done, and no account is
+// looked at.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+
+namespace posthorn::tools {
+
+struct SieveTrialOptions {
+  Path script, mail;  // mail "-": standard input
+  std::optional<std::string> from, to;
+  bool with_trace = false;
+};
+
+// Exit status: 0; 1: the script has faults, or one of the files cannot be read.
+int try_sieve(const config::Config& config, const SieveTrialOptions& options);
+
+}  // namespace posthorn::tools
