@@ -1,8 +1,4 @@
-// HomeScripts: the users' scripts as Pigeonhole lays them into a home, so that a maildir that comes
-// from there brings them: sieve/NAME.sieve, and .dovecot.sieve, a link to the active one. Of what
-// the link says only the last name counts, and it is looked for in sieve/ alone: one that came with
-// somebody's maildir leads nowhere else. A plain file .dovecot.sieve is the active script itself.
-// The home is the account's maildir, or the folder home/ in it. Reads only.
+// HomeScripts: the users' scripts where scripts/ keeps them, for delivery: reads only.
 #pragma once
 
 #include "config/config.h"
