@@ -40,7 +40,8 @@ struct Key {
     smaller,
     header,
     body,
-    text
+    text,
+    email_id  // of its content; who searches makes it a uid key first
   };
   Kind kind = Kind::all;
   std::vector<Key> keys;  // of none_of, any_of, all_of

@@ -125,6 +125,8 @@ std::optional<bool> leaf_from_marks(const Key& key, const Marks& marks) {
     case Kind::body:
     case Kind::text:
       return std::nullopt;
+    case Kind::email_id:
+      return false;
     default:
       return flag_holds(key, marks);
   }

@@ -68,8 +68,12 @@ class Account : public std::enable_shared_from_this<Account> {
   // The mailbox of an id, the mailbox of a special use; nullopt: none is it.
   net::Task<std::optional<std::string>> find_by_id(std::string id);
   net::Task<std::optional<std::string>> find_by_use(SpecialUse use);
+  // What a mailbox is used for; nullopt: there is no such mailbox.
+  net::Task<std::optional<SpecialUse>> special_use(std::string mailbox);
   // Those of a mailbox, or with an empty name of the account; nullopt: there is no such mailbox.
   net::Task<std::optional<Annotations>> annotations(std::string mailbox);
+  // The value of one, its name in any case; nullopt: it has none, or there is no such mailbox.
+  net::Task<std::optional<std::string>> annotation(std::string mailbox, std::string entry);
   // All of the changes are on disk, or none. Their names are checked (check_annotation_name).
   net::Task<AnnotationResult> annotate(std::string mailbox, std::vector<AnnotationChange> changes);
 

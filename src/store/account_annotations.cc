@@ -26,6 +26,21 @@ net::Task<std::optional<std::string>> Account::find_by_use(SpecialUse use) {
       [&, this](Changes&) { return engine_->find_by_use(use); });
 }
 
+net::Task<std::optional<SpecialUse>> Account::special_use(std::string mailbox) {
+  const auto name = check_mailbox_name(mailbox);
+  if (!name) co_return std::nullopt;
+  co_return co_await locked<std::optional<SpecialUse>>(
+      [&, this](Changes&) { return engine_->special_use(*name); });
+}
+
+net::Task<std::optional<std::string>> Account::annotation(std::string mailbox, std::string entry) {
+  const auto name = check_annotation_name(entry);
+  if (!name) co_return std::nullopt;
+  CO_TRY(const auto all, co_await annotations(std::move(mailbox)));
+  if (!all || !all->contains(*name)) co_return std::nullopt;
+  co_return all->at(*name);
+}
+
 net::Task<std::optional<Annotations>> Account::annotations(std::string mailbox) {
   const auto name = mailbox.empty() ? std::optional(std::string()) : check_mailbox_name(mailbox);
   if (!name) co_return std::nullopt;

@@ -134,6 +134,7 @@ class Engine {
   Result<AnnotationResult> annotate(std::string_view name,
                                     const std::vector<AnnotationChange>& wanted, Changes& changes);
   Result<std::optional<std::string>> find_by_use(SpecialUse use);
+  Result<std::optional<SpecialUse>> special_use(std::string_view name);
 
   // engine_ids.cc. RFC 8474; empty: it could not be made to last yet.
   Result<std::optional<std::string>> mailbox_id(std::string_view name, Changes& changes);
@@ -165,6 +166,8 @@ class Engine {
   Result<> load_sizes(std::int64_t id, const std::vector<Uid>& uids, Changes& changes);
   Result<std::vector<MessageRecord>> load_records(std::int64_t id, const std::vector<Uid>& uids);
   Result<> keep_records(std::int64_t id, const std::vector<MessageRecord>& records);
+  Result<std::vector<MessageRecord>> load_digests(std::int64_t id, const std::vector<Uid>& uids);
+  Result<> keep_digests(std::int64_t id, const std::vector<MessageRecord>& digests);
   Result<Mailbox::Vanished> vanished_since(std::int64_t id, ModSeq modseq);
 
   // See Account. The names are made if they are missing.

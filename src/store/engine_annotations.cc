@@ -156,6 +156,20 @@ Result<bool> Engine::is_use_given(SpecialUse use, std::string_view but) {
   return holder != nullptr && *holder != but;
 }
 
+Result<std::optional<SpecialUse>> Engine::special_use(std::string_view name) {
+  if (!has_mailbox(name)) return std::nullopt;
+  const auto is_as_noted = [this](std::string_view mailbox) {
+    const auto at = noted_.find(mailbox);
+    return stamp_of(annotations_path(mailbox)) == (at == noted_.end() ? Stamp{} : at->second.file);
+  };
+  const std::string* const holder = holder_of(configured_use(name));
+  if (!is_noted_ || !is_as_noted(name) || (holder != nullptr && !is_as_noted(*holder))) {
+    TRY(const auto names, mailbox_names());
+    TRY_OK(note_annotations(names));
+  }
+  return use_of(name);
+}
+
 // Once the annotations have been noted, no more than one mailbox is looked at, however many there
 // are: a script may ask for each message.
 Result<std::optional<std::string>> Engine::find_by_use(SpecialUse use) {

@@ -221,6 +221,7 @@ Result<> Engine::record(const Passage& passage, CopyResult& result, Changes& cha
     rows[i].entry.modseq = modseq;
     TRY_OK(index_.add_message(to.row.id, rows[i]));
     TRY_OK(index_.copy_record(from.row.id, copies[i].first, to.row.id, rows[i].entry.uid));
+    TRY_OK(index_.copy_digest(from.row.id, copies[i].first, to.row.id, rows[i].entry.uid));
     added.added.push_back(rows[i].entry);
     result.uids.emplace_back(copies[i].first, rows[i].entry.uid);
     if (how == Transfer::move) TRY_OK(remove_row(from, copies[i].first, removed));

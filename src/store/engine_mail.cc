@@ -320,6 +320,19 @@ Result<> Engine::keep_records(std::int64_t id, const std::vector<MessageRecord>&
   return transaction.commit();
 }
 
+Result<std::vector<MessageRecord>> Engine::load_digests(std::int64_t id,
+                                                        const std::vector<Uid>& uids) {
+  TRY_OK(find(id));
+  return index_.digests(id, uids);
+}
+
+Result<> Engine::keep_digests(std::int64_t id, const std::vector<MessageRecord>& digests) {
+  TRY_OK(find(id));
+  TRY(auto transaction, index_.begin());
+  for (const MessageRecord& digest : digests) TRY_OK(index_.keep_digest(id, digest));
+  return transaction.commit();
+}
+
 Result<Mailbox::Vanished> Engine::vanished_since(std::int64_t id, ModSeq modseq) {
   TRY(State * state, find(id));
   Mailbox::Vanished out;

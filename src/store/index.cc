@@ -390,4 +390,28 @@ Result<> Index::copy_record(std::int64_t from, Uid from_uid, std::int64_t to, Ui
   return s.bind(to, to_uid, from, from_uid).run();
 }
 
+Result<std::vector<MessageRecord>> Index::digests(std::int64_t mailbox,
+                                                  const std::vector<Uid>& uids) {
+  std::vector<MessageRecord> out;
+  for (const Uid uid : uids) {
+    TRY(auto s, db_.prepare("SELECT bytes FROM digests WHERE mailbox = ? AND uid = ?"));
+    s.bind(mailbox, uid);
+    TRY(const bool has_row, s.step());
+    if (has_row) out.push_back({uid, std::string(s.bytes(0))});
+  }
+  return out;
+}
+
+Result<> Index::keep_digest(std::int64_t mailbox, const MessageRecord& digest) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO digests SELECT mailbox, uid, ? FROM messages "
+                          "WHERE mailbox = ? AND uid = ?"));
+  return s.bind(std::string_view(digest.bytes), mailbox, digest.uid).run();
+}
+
+Result<> Index::copy_digest(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid) {
+  TRY(auto s, db_.prepare("INSERT OR REPLACE INTO digests SELECT ?, ?, bytes FROM digests "
+                          "WHERE mailbox = ? AND uid = ?"));
+  return s.bind(to, to_uid, from, from_uid).run();
+}
+
 }  // namespace posthorn::store

@@ -136,9 +136,14 @@ class Index {
   Result<> keep_record(std::int64_t mailbox, const MessageRecord& record);
   Result<> copy_record(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid);
 
+  // Digests of contents (email_id.h), likewise. They go with their message.
+  Result<std::vector<MessageRecord>> digests(std::int64_t mailbox, const std::vector<Uid>& uids);
+  Result<> keep_digest(std::int64_t mailbox, const MessageRecord& digest);
+  Result<> copy_digest(std::int64_t from, Uid from_uid, std::int64_t to, Uid to_uid);
+
  private:
   Result<> prepare_schema();
-  Result<> prepare_usage();
+  Result<> prepare_additions();
   Result<> upgrade_keywords();
   Result<> upgrade_records();
   Result<KeywordNamesPtr> keyword_names(std::int64_t mailbox);

@@ -1,6 +1,7 @@
 // The index's schema: made, brought up from older versions, moved between disk and memory.
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "store/index.h"
 
@@ -70,6 +71,18 @@ CREATE TRIGGER usage_resized AFTER UPDATE OF size ON messages WHEN new.size <> o
   UPDATE usage SET bytes = bytes + new.size - old.size WHERE mailbox = new.mailbox;
 END;
 )";
+
+// Digests of messages' contents, where somebody asked for them. Additional as well.
+constexpr const char* kDigestsSchema = R"(
+CREATE TABLE digests(
+  mailbox INTEGER, uid INTEGER, bytes BLOB, PRIMARY KEY(mailbox, uid)) WITHOUT ROWID;
+CREATE TRIGGER digests_removed AFTER DELETE ON messages BEGIN
+  DELETE FROM digests WHERE mailbox = old.mailbox AND uid = old.uid;
+END;
+)";
+
+constexpr std::pair<const char*, const char*> kAdditions[] = {{"usage", kUsageSchema},
+                                                              {"digests", kDigestsSchema}};
 
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> out;
@@ -196,13 +209,13 @@ Result<> Index::prepare_schema() {
   }
   if (version == 1) TRY_OK(upgrade_keywords());
   if (version == 1 || version == 2) TRY_OK(upgrade_records());
-  if (version >= 1 && version <= kSchemaVersion) return prepare_usage();
+  if (version >= 1 && version <= kSchemaVersion) return prepare_additions();
   if (version != 0)
     return fail(ErrorKind::permanent, fmt::format("index: version {} is not known", version));
   is_new_ = true;
   TRY(auto transaction, db_.begin());
   TRY_OK(db_.execute(kSchema));
-  TRY_OK(db_.execute(kUsageSchema));
+  for (const auto& [table, schema] : kAdditions) TRY_OK(db_.execute(schema));
   return transaction.commit();
 }
 
@@ -233,15 +246,20 @@ Result<> Index::upgrade_records() {
   return transaction.commit();
 }
 
-Result<> Index::prepare_usage() {
-  {
-    TRY(auto s, db_.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'usage'"));
-    TRY(const bool is_there, s.step());
-    if (is_there) return {};
+Result<> Index::prepare_additions() {
+  for (const auto& [table, schema] : kAdditions) {
+    {
+      TRY(auto s, db_.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = "
+                              "CAST(? AS TEXT)"));
+      s.bind(std::string_view(table));
+      TRY(const bool is_there, s.step());
+      if (is_there) continue;
+    }
+    TRY(auto transaction, db_.begin());
+    TRY_OK(db_.execute(schema));
+    TRY_OK(transaction.commit());
   }
-  TRY(auto transaction, db_.begin());
-  TRY_OK(db_.execute(kUsageSchema));
-  return transaction.commit();
+  return {};
 }
 
 }  // namespace posthorn::store

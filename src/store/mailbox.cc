@@ -1,10 +1,13 @@
 #include "store/mailbox.h"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "base/assert.h"
 #include "store/account.h"
 #include "store/account_work.h"
+#include "store/email_id.h"
 #include "store/engine.h"
 #include "store/mailbox_name.h"
 #include "store/view.h"
@@ -13,6 +16,7 @@ namespace posthorn::store {
 namespace {
 
 constexpr std::size_t kJournalMax = 65'536;
+constexpr std::size_t kReadTogether = 32;  // messages that are opened and read in one go
 
 std::unexpected<Error> gone() {
   return fail(ErrorKind::permanent, "the mailbox is gone");
@@ -198,6 +202,39 @@ net::Task<> Mailbox::keep_records(std::vector<MessageRecord> records) {
   if (is_gone_) co_return gone();
   co_return co_await account_.locked<void>(
       [this, &records](Changes&) { return account_.engine_->keep_records(id_, records); });
+}
+
+net::Task<std::vector<EmailId>> Mailbox::load_email_ids(std::vector<Uid> uids) {
+  using Digests = std::vector<MessageRecord>;
+  if (is_gone_) co_return gone();
+  CO_TRY(Digests digests, co_await account_.locked<Digests>([this, &uids](Changes&) {
+    return account_.engine_->load_digests(id_, uids);
+  }));
+  std::erase_if(uids, [&](Uid uid) {
+    return std::ranges::binary_search(digests, uid, {}, &MessageRecord::uid);
+  });
+  for (std::size_t at = 0; at < uids.size(); at += kReadTogether) {
+    const auto some = std::span(uids).subspan(at, std::min(kReadTogether, uids.size() - at));
+    CO_TRY(const auto opened, co_await open_messages({some.begin(), some.end()}));
+    Digests made;
+    CO_TRY_OK(co_await account_.pool().run([&]() -> Result<> {
+      for (const auto& one : opened) {
+        auto digest = one && one->file.is_open() ? digest_of(*one) : std::string();
+        if (digest && !digest->empty()) made.push_back({one->uid, *std::move(digest)});
+      }
+      return {};
+    }));
+    // Without room for them (a full disk) the messages are read once more.
+    if (!is_gone_)
+      (void)co_await account_.locked<void>(
+          [this, &made](Changes&) { return account_.engine_->keep_digests(id_, made); });
+    std::ranges::move(made, std::back_inserter(digests));
+  }
+  std::ranges::sort(digests, {}, &MessageRecord::uid);
+  std::vector<EmailId> ids;
+  ids.reserve(digests.size());
+  for (const MessageRecord& one : digests) ids.push_back({one.uid, email_id_from(one.bytes)});
+  co_return ids;
 }
 
 net::Task<Mailbox::Vanished> Mailbox::vanished_since(ModSeq modseq) {

@@ -132,6 +132,10 @@ class Mailbox {
   // In place of those that are there; what is kept goes with the message, by COPY and MOVE too.
   net::Task<> keep_records(std::vector<MessageRecord> records);
 
+  // The ids of the contents of those of uids (ascending) that are there and can be read. A message
+  // is read once for it in its life.
+  net::Task<std::vector<EmailId>> load_email_ids(std::vector<Uid> uids);
+
   // UIDs that were expunged after modseq, ascending (QRESYNC, RFC 7162 section 3.2.5.2). complete =
   // false: the memory does not reach back that far; the caller must treat every UID it does not
   // find as vanished.

@@ -49,6 +49,12 @@ struct MessageRecord {
   std::string bytes;
 };
 
+// RFC 8474 section 5.1.
+struct EmailId {
+  Uid uid = 0;
+  std::string id;
+};
+
 enum class Subscription { off, on };
 enum class Transfer { copy, move };
 enum class Extent { some, all };  // of what there is

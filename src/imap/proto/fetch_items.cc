@@ -104,6 +104,10 @@ bool parse_item(Parser& parser, Items& items) {
     items.body = true;
   else if (name == "BODYSTRUCTURE")
     items.structure = true;
+  else if (name == "EMAILID")
+    items.email_id = true;
+  else if (name == "THREADID")
+    items.thread_id = true;
   else if (name == "RFC822")
     add(Section::Kind::all, false, "RFC822");
   else if (name == "RFC822.HEADER")

@@ -1,4 +1,4 @@
-// What a FETCH asks for (RFC 3501 section 6.4.5), as values.
+// What a FETCH asks for (RFC 3501 section 6.4.5, RFC 8474 section 5), as values.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Section {
 
 struct Items {
   bool uid = false, flags = false, date = false, size = false, envelope = false, body = false,
-       structure = false;
+       structure = false, email_id = false, thread_id = false;
   std::vector<Section> sections;
 };
 

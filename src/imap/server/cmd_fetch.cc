@@ -54,6 +54,7 @@ class FetchRun {
   Numbers numbers_;
   bool needs_header_ = false, needs_places_ = false, needs_text_ = false;
   FetchFacts facts_;
+  std::vector<store::EmailId> email_ids_;  // ascending by UID
   SectionWriter sections_;
   bool has_unreadable_ = false;
 };
@@ -94,6 +95,9 @@ net::Task<Outcome> FetchRun::all(const std::vector<store::Uid>& uids) {
   while (!left.empty()) {
     const std::vector<store::Uid> batch = take_some(left, kBatch);
     CO_TRY_OK(co_await facts_.load(batch));
+    if (items_.email_id) {
+      CO_TRY(email_ids_, co_await view_.mailbox().load_email_ids(batch));
+    }
     std::span<const store::Uid> of_batch = batch;
     while (!of_batch.empty()) CO_TRY_OK(co_await some(take_some(of_batch, kTogether)));
   }
@@ -234,6 +238,15 @@ void FetchRun::add_known(store::Uid uid, const store::Entry& entry) {
   if (items_.size && (entry.wire_size != 0 || entry.size == 0))
     add("RFC822.SIZE", fmt::to_string(entry.wire_size));
   if (items_.size && entry.wire_size == 0 && entry.size != 0) has_unreadable_ = true;
+  if (items_.email_id) {
+    const auto at = std::ranges::lower_bound(email_ids_, uid, {}, &store::EmailId::uid);
+    if (at != email_ids_.end() && at->uid == uid)
+      add("EMAILID", "(" + at->id + ")");
+    else
+      has_unreadable_ = true;
+  }
+  // RFC 8474 section 5.2: a server that has no threads says so.
+  if (items_.thread_id) add("THREADID", "NIL");
   const search::Facts& facts = facts_.of(uid);
   if (items_.envelope && facts.header) {
     add("ENVELOPE");

@@ -7,6 +7,7 @@
 #include "base/print.h"
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
+#include "imap/server/search_ids.h"
 #include "imap/server/search_keys.h"
 #include "message/charset.h"
 #include "search/match.h"
@@ -139,6 +140,7 @@ net::Task<Outcome> search_for(Parser& parser, store::View& view, Responses& resp
   const std::uint32_t count = view.size();
   auto key = parse_search_keys(parser, {count, count == 0 ? 0 : view.uid_of(count)});
   if (!key) co_return bad("SEARCH: the keys have a fault");
+  CO_TRY_OK(co_await settle_email_ids(*key, view));
   if (!search::fold_texts(*key, charset)) co_return no("The text is not of its charset");
   if (search::asks_for_size(*key)) {
     std::vector<store::Uid> unknown;

@@ -63,6 +63,10 @@ class KeyParser {
       return key;
     }
     if (name == "UID") return sequence(Kind::uid);
+    // RFC 8474 section 5.4. No message has a THREADID here, so that no UID is what it asks for.
+    if (name == "EMAILID") return with_text(Kind::email_id, parser_.astring());
+    if (name == "THREADID")
+      return parser_.astring() ? std::optional(make(Kind::uid)) : std::nullopt;
     if (name == "KEYWORD" || name == "UNKEYWORD")
       return with_text(name == "KEYWORD" ? Kind::keyword : Kind::no_keyword, parser_.astring());
     static constexpr std::pair<std::string_view, Kind> kDates[] = {

@@ -1,6 +1,9 @@
 // What lies beside the messages and is no cache: ids of mailboxes (RFC 8474), special uses (RFC
 // 6154), annotations (RFC 5464). Over a restart, a deleted index, a kill and a power cut.
+#include <sqlite3.h>
+
 #include "harness.h"
+#include "store/email_id.h"
 #include "store/uidlist.h"
 #include "tests/support/fault_disk.h"
 
@@ -297,6 +300,32 @@ TEST_F(Beside, AUseThatAUserGaveComesBeforeTheConfigurations) {
   }
 }
 
+// As a script asks (RFC 5490, 8579, 9042).
+TEST_F(Beside, WhatAScriptAsks) {
+  Process process(folder_.path());
+  Account& account = process.account();
+  process.get(account.ensure_defaults());
+  process.get(account.create("Bin", SpecialUse::trash));
+  EXPECT_TRUE(process.get(account.has_mailbox("inbox")));
+  EXPECT_TRUE(process.get(account.has_mailbox("Bin")));
+  for (const char* name : {"None", "a..b", "", "~x"})
+    EXPECT_FALSE(process.get(account.has_mailbox(name))) << name;
+  EXPECT_EQ(process.get(account.special_use("Bin")), SpecialUse::trash);
+  EXPECT_EQ(process.get(account.special_use("Trash")), SpecialUse::none);
+  EXPECT_EQ(process.get(account.special_use("Junk")), SpecialUse::junk);
+  EXPECT_EQ(process.get(account.special_use("None")), std::nullopt);
+  EXPECT_EQ(set(process, "Bin", "/shared/imapsieve/script", "x"), AnnotationResult::done);
+  EXPECT_EQ(process.get(account.annotation("Bin", "/Shared/IMAPsieve/script")), "x");
+  EXPECT_EQ(process.get(account.annotation("Bin", "/shared/comment")), std::nullopt);
+  EXPECT_EQ(process.get(account.annotation("None", "/shared/comment")), std::nullopt);
+  EXPECT_EQ(process.get(account.annotation("Bin", "comment")), std::nullopt);
+  EXPECT_EQ(process.get(account.annotation("", "/shared/comment")), std::nullopt);
+  EXPECT_EQ(set(process, "", "/shared/comment", "y"), AnnotationResult::done);
+  EXPECT_EQ(process.get(account.annotation("", "/shared/comment")), "y");
+  write_text(maildir(".Bin") / kAnnotationsFile, "");
+  EXPECT_EQ(process.get(account.special_use("Trash")), SpecialUse::trash);
+}
+
 // What another program has put there, or taken away.
 TEST_F(Beside, FilesOfOthersAreSeen) {
   Process process(folder_.path());
@@ -309,6 +338,63 @@ TEST_F(Beside, FilesOfOthersAreSeen) {
   EXPECT_EQ(uses(process), "Moved=\\Trash Work=\\Junk ");
   fs::remove(maildir(".Work") / kAnnotationsFile);
   EXPECT_EQ(uses(process), "Moved=\\Trash ");
+}
+
+// RFC 8474 section 5.1: the id is that of the content, whatever becomes of the message.
+TEST_F(Beside, AnEmailIdIsThatOfTheContent) {
+  const auto ids_in = [](Process& process, const char* mailbox) {
+    const ViewPtr view = process.view(mailbox);
+    std::vector<std::string> ids;
+    for (const EmailId& one :
+         process.get(view->mailbox().load_email_ids(std::vector<Uid>(view->uids()))))
+      ids.push_back(one.id);
+    return ids;
+  };
+  std::vector<std::string> ids;
+  {
+    Process process(folder_.path());
+    process.get(process.account().create("Work"));
+    process.deliver("INBOX", kMail);
+    process.deliver("INBOX", "Subject: other\r\n\r\n");
+    process.deliver("INBOX", kMail);
+    ids = ids_in(process, "INBOX");
+    ASSERT_EQ(ids.size(), 3U);
+    EXPECT_EQ(ids[0].size(), 41U);
+    EXPECT_EQ(ids[0].front(), 'M');
+    EXPECT_EQ(ids[2], ids[0]);
+    EXPECT_NE(ids[1], ids[0]);
+    const ViewPtr view = process.view();
+    process.get(view->mailbox().copy({1}, "Work"));
+    process.get(view->mailbox().move({2}, "Work"));
+    EXPECT_EQ(ids_in(process, "Work"), (std::vector{ids[0], ids[1]}));
+    EXPECT_EQ(ids_in(process, "INBOX"), (std::vector{ids[0], ids[2]}));
+    // What is kept is asked of no file.
+    for (const auto& file : fs::directory_iterator(maildir("cur"))) fs::remove(file.path());
+    EXPECT_EQ(process.get(view->mailbox().load_email_ids({1, 2, 3, 4})).size(), 2U);
+    process.close();
+  }
+  remove_index();
+  Process process(folder_.path());
+  EXPECT_EQ(ids_in(process, "Work"), (std::vector{ids[0], ids[1]}));
+}
+
+// An index of before gets the table that it lacks.
+TEST_F(Beside, AnIndexWithoutDigestsIsTakenOn) {
+  {
+    Process process(folder_.path());
+    process.deliver("INBOX", kMail);
+    process.close();
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((maildir() / "posthorn.index").c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "DROP TRIGGER digests_removed; DROP TABLE digests", nullptr, nullptr,
+                         nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  Process process(folder_.path());
+  const ViewPtr view = process.view();
+  EXPECT_EQ(view->uids(), std::vector<Uid>{1});
+  EXPECT_EQ(process.get(view->mailbox().load_email_ids({1})).size(), 1U);
 }
 
 // Each operation on the disk fails in turn, as a kill and as a power cut: what was told holds.
