@@ -31,6 +31,7 @@ class Engine;
 class UniqueNames;
 class Accounts;
 class Account;
+class AnnotationWatch;
 using AccountPtr = std::shared_ptr<Account>;
 
 class Account : public std::enable_shared_from_this<Account> {
@@ -75,7 +76,9 @@ class Account : public std::enable_shared_from_this<Account> {
   // The value of one, its name in any case; nullopt: it has none, or there is no such mailbox.
   net::Task<std::optional<std::string>> annotation(std::string mailbox, std::string entry);
   // All of the changes are on disk, or none. Their names are checked (check_annotation_name).
-  net::Task<AnnotationResult> annotate(std::string mailbox, std::vector<AnnotationChange> changes);
+  // by: who need not be told of it.
+  net::Task<AnnotationResult> annotate(std::string mailbox, std::vector<AnnotationChange> changes,
+                                       const AnnotationWatch* by = nullptr);
 
   // Creates and subscribes Drafts, Sent, Trash, Junk, Archive and also_create, once an account:
   // what the user removes later stays removed. Called at each login, cheap.
@@ -133,6 +136,7 @@ class Account : public std::enable_shared_from_this<Account> {
   friend class Mailbox;
   friend class View;
   friend class Delivery;
+  friend class AnnotationWatch;
   struct Pending;  // a commit that waits for the lock; whoever gets it does all of them with one
                    // sync a folder
 
@@ -172,6 +176,7 @@ class Account : public std::enable_shared_from_this<Account> {
   std::unique_ptr<UniqueNames> names_;
   std::map<std::string, std::weak_ptr<Mailbox>, std::less<>> mailboxes_;
   std::vector<Pending*> pending_;
+  std::vector<AnnotationWatch*> annotation_watches_;
   std::optional<std::vector<MailboxUsage>> usage_;  // nullopt: not all mailboxes are counted
   SteadyTime usage_looked_{};
   std::optional<quota::Quota> quota_;  // as it was last asked for

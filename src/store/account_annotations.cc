@@ -1,5 +1,6 @@
 // What is asked of an account's mailboxes beside their messages: ids, special uses, annotations.
 #include "store/account_work.h"
+#include "store/annotation_watch.h"
 #include "store/mailbox_name.h"
 
 namespace posthorn::store {
@@ -49,11 +50,17 @@ net::Task<std::optional<Annotations>> Account::annotations(std::string mailbox) 
 }
 
 net::Task<AnnotationResult> Account::annotate(std::string mailbox,
-                                              std::vector<AnnotationChange> wanted) {
+                                              std::vector<AnnotationChange> wanted,
+                                              const AnnotationWatch* by) {
   const auto name = mailbox.empty() ? std::optional(std::string()) : check_mailbox_name(mailbox);
   if (!name) co_return AnnotationResult::not_found;
-  co_return co_await locked<AnnotationResult>(
-      [&, this](Changes& changes) { return engine_->annotate(*name, wanted, changes); });
+  CO_TRY(const auto result, co_await locked<AnnotationResult>([&, this](Changes& changes) {
+           return engine_->annotate(*name, wanted, changes);
+         }));
+  if (result == AnnotationResult::done)
+    for (AnnotationWatch* const watch : annotation_watches_)
+      if (watch != by) watch->add(*name, wanted);
+  co_return result;
 }
 
 }  // namespace posthorn::store

@@ -133,7 +133,8 @@ net::Task<Outcome> get_metadata(Parser& parser, Responses& responses, const User
                longest == 0 ? "" : fmt::format("METADATA LONGENTRIES {}", longest));
 }
 
-net::Task<Outcome> set_metadata(Parser& parser, const User& user) {
+net::Task<Outcome> set_metadata(Parser& parser, const User& user,
+                                store::AnnotationWatchPtr& watch) {
   std::optional<std::string> mailbox;
   if (parser.take_space()) mailbox = take_mailbox(parser, user);
   if (!mailbox || !parser.take_space()) co_return bad("SETMETADATA needs a mailbox and entries");
@@ -147,7 +148,8 @@ net::Task<Outcome> set_metadata(Parser& parser, const User& user) {
       co_return no("This entry is the administrator's", "NOPERM");
     changes.push_back({*std::move(name), std::move(one.value)});
   }
-  CO_TRY(const auto result, co_await user.account->annotate(*mailbox, std::move(changes)));
+  CO_TRY(const auto result,
+         co_await user.account->annotate(*mailbox, std::move(changes), watch.get()));
   co_return outcome_of(result);
 }
 

@@ -1,5 +1,6 @@
 // The commands about the session itself: CAPABILITY, NOOP (and CHECK), LOGOUT, ID, ENABLE,
 // NAMESPACE. RFC 3501 sections 6.1 and 6.4.1, RFC 2342, RFC 2971, RFC 5161.
+#include "base/ascii.h"
 #include "imap/server/capabilities.h"
 #include "imap/server/commands.h"
 
@@ -31,13 +32,19 @@ net::Task<Outcome> id(Parser& parser, Responses& responses) {
   co_return ok("ID completed");
 }
 
-net::Task<Outcome> enable(Parser& parser, Responses& responses) {
+net::Task<Outcome> enable(Parser& parser, Responses& responses, const User& user,
+                          store::AnnotationWatchPtr& watch) {
   if (!parser.take_space()) co_return bad("ENABLE needs a capability");
+  bool wants_metadata = false;
   do {
-    if (!parser.atom()) co_return bad("ENABLE needs a capability");
+    const auto name = parser.atom();
+    if (!name) co_return bad("ENABLE needs a capability");
+    wants_metadata |= equals_ignoring_case(*name, "METADATA");
   } while (parser.take_next());
   if (!parser.at_end()) co_return bad("ENABLE needs capabilities");
-  responses.say("ENABLED");  // RFC 5161 section 3.1: what is not known is passed over
+  if (wants_metadata && !watch) watch = std::make_unique<store::AnnotationWatch>(user.account);
+  // RFC 5161 section 3: what is not known is passed over.
+  responses.say("ENABLED{}", wants_metadata ? " METADATA" : "");
   co_return ok("ENABLE completed");
 }
 

@@ -34,7 +34,7 @@ enum CommandFlag : unsigned {
   COMMAND("NOOP", noop, 0, store::ViewPtr&)                                                        \
   COMMAND("LOGOUT", logout, 0, store::ViewPtr&, Connection&)                                       \
   COMMAND("ID", id, 0, Responses&)                                                                 \
-  COMMAND("ENABLE", enable, 0, Responses&)                                                         \
+  COMMAND("ENABLE", enable, 0, Responses&, const User&, store::AnnotationWatchPtr&)                \
   COMMAND("IDLE", idle, 0, store::ViewPtr&, Connection&, const User&)                              \
   COMMAND("NAMESPACE", name_space, 0, Responses&, const User&)                                     \
   COMMAND("SELECT", select, 0, store::ViewPtr&, Responses&, const User&)                           \
@@ -52,7 +52,7 @@ enum CommandFlag : unsigned {
   COMMAND("GETQUOTAROOT", get_quota_root, 0, Responses&, const User&)                              \
   COMMAND("SETQUOTA", set_quota, 0)                                                                \
   COMMAND("GETMETADATA", get_metadata, 0, Responses&, const User&)                                 \
-  COMMAND("SETMETADATA", set_metadata, kHasValues, const User&)                                    \
+  COMMAND("SETMETADATA", set_metadata, kHasValues, const User&, store::AnnotationWatchPtr&)        \
   COMMAND("CHECK", noop, kSelected, store::ViewPtr&)                                               \
   COMMAND("CLOSE", close, kSelected, store::ViewPtr&)                                              \
   COMMAND("UNSELECT", unselect, kSelected, store::ViewPtr&)                                        \

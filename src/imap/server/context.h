@@ -7,6 +7,8 @@
 //   store::ViewPtr&    whether one is open: for what opens and closes mailboxes, and works without
 //   Connection&        reads from the client itself, or ends the session
 //   FetchResumePtr&    where the last FETCH of a range ended
+//   store::AnnotationWatchPtr&
+//                      whether changes of annotations are told: by ENABLE METADATA
 #pragma once
 
 #include <concepts>
@@ -14,6 +16,7 @@
 #include "imap/server/connection.h"
 #include "imap/server/fetch_resume.h"
 #include "imap/server/user.h"
+#include "store/annotation_watch.h"
 #include "store/view.h"
 
 namespace posthorn::imap {
@@ -23,6 +26,7 @@ struct Context {
   User user;
   store::ViewPtr view;
   FetchResumePtr resume;
+  store::AnnotationWatchPtr watch = nullptr;
 
   template <class Part>
   Part& part() {
@@ -38,6 +42,8 @@ struct Context {
       return connection;
     else if constexpr (std::same_as<Part, FetchResumePtr>)
       return resume;
+    else if constexpr (std::same_as<Part, store::AnnotationWatchPtr>)
+      return watch;
   }
 };
 

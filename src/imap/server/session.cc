@@ -4,6 +4,7 @@
 
 #include "base/events.h"
 #include "base/metrics.h"
+#include "imap/proto/response.h"
 #include "imap/server/capabilities.h"
 #include "imap/server/commands.h"
 #include "imap/server/open_mailbox.h"
@@ -32,6 +33,7 @@ class Session {
   net::Task<> talk();
   net::Task<std::string> read_command();
   Outcome refuse_literal(const Command* command, std::uint64_t size) const;
+  void tell_annotations();
   net::Task<> finish(std::string_view tag, const Outcome& outcome);
   State state() const { return context_.view ? State::selected : State::authenticated; }
 
@@ -44,7 +46,8 @@ Session::Session(net::StreamPtr stream, const ServerServices& services)
     : context_{.connection{std::move(stream), services},
                .user{.services = services, .log = {}, .account = {}},
                .view = {},
-               .resume = {}} {}
+               .resume = {},
+               .watch = {}} {}
 
 net::Awaitable<void> Session::run() {
   const metrics::Open open(metric::store_sessions);
@@ -160,10 +163,24 @@ net::Task<> Session::talk() {
                                         command->has(kHoldsExpunges) ? store::ExpungeMode::held_back
                                                                      : store::ExpungeMode::allowed,
                                         context_.connection));
+      if (context_.watch) tell_annotations();
     }
     CO_TRY_OK(co_await finish(*tag, *outcome));
   }
   co_return Result<>{};
+}
+
+// RFC 5464 section 4.4.2: the names, without values.
+void Session::tell_annotations() {
+  for (const auto& [mailbox, entries] : context_.watch->take()) {
+    std::string names;
+    for (const std::string& entry : entries) {
+      names += ' ';
+      append_astring(names, entry);
+    }
+    context_.connection.responses().say(
+        "METADATA {}{}", mailbox.empty() ? "\"\"" : context_.user.names().format(mailbox), names);
+  }
 }
 
 net::Task<> Session::finish(std::string_view tag, const Outcome& outcome) {
