@@ -12,7 +12,11 @@ namespace {
 constexpr imap::Cause kCauses[] = {imap::Cause::append, imap::Cause::copy, imap::Cause::flag};
 
 bool is_like(const std::string& pattern, const std::string& name) {
-  return sieve::matches_glob(pattern, name, name, sieve::ComparatorRow::Unit::octet, nullptr);
+  static constexpr sieve::ComparatorRow kOctets{.name = "i;octet",
+                                                .fold = nullptr,
+                                                .compare = nullptr,
+                                                .unit = sieve::ComparatorRow::Unit::octet};
+  return sieve::matches_glob(pattern, name, name, kOctets, nullptr);
 }
 
 }  // namespace
