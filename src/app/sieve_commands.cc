@@ -31,6 +31,14 @@ void add_sieve_commands(CLI::App& program, tools::SieveOptions& options, int& st
   sub = sieve->add_subcommand("check", "What is wrong in scripts, as file:line:column: fault");
   sub->add_option("file", options.files, "Scripts; - is standard input")->required();
   sub->callback([&options, &status] { status = tools::check_scripts(options); });
+  sub = add_command(
+      *sieve, "test", "What a script would do with a mail; nothing is done",
+      [&options](const config::Config& config) { return tools::try_sieve(config, options.trial); });
+  sub->add_option("script", options.trial.script, "The script")->required();
+  sub->add_option("mail", options.trial.mail, "The mail; - is standard input")->required();
+  sub->add_option("--from", options.trial.from, "Its sender; <> is none; else what its fields say");
+  sub->add_option("--to", options.trial.to, "Its recipient; else what its fields say");
+  sub->add_flag("--trace", options.trial.with_trace, "Each test too, with the values it saw");
 }
 
 }  // namespace posthorn::app

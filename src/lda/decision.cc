@@ -40,7 +40,8 @@ net::Task<sieve::Outcome> decide(Case one, net::BlockingPool& pool, const Clock&
                               .world = one.world,
                               .settings = one.settings,
                               .now = now,
-                              .zone = zone_at(now)};
+                              .zone = zone_at(now),
+                              .event = one.event};
   for (int round = 0; round < kRoundsMax; ++round) {
     CO_TRY(sieve::Outcome outcome, co_await pool.run([&]() -> Result<sieve::Outcome> {
       return run_scripts(one.scripts, input);

@@ -14,6 +14,7 @@ struct Case {
   const sieve::Mail& mail;
   const sieve::Settings& settings;
   AccountWorld& world;
+  sieve::RunInput::Event event = sieve::RunInput::Event::delivery;
 };
 // An Error: what a script asked for cannot be had now, try again later.
 net::Task<sieve::Outcome> decide(Case one, net::BlockingPool& pool, const Clock& clock);

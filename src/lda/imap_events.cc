@@ -128,7 +128,8 @@ net::Task<> ImapEvents::look_at(const imap::Happening& happening, std::size_t wh
                       .read_text = [&] { return read_wire(account.pool(), *opened); },
                       .items = items_of(happening, which)});
   CO_TRY(const sieve::Outcome outcome,
-         co_await decide({scripts, mail, settings, world}, account.pool(), parts_.clock));
+         co_await decide({scripts, mail, settings, world, sieve::RunInput::Event::mailbox},
+                         account.pool(), parts_.clock));
   for (const auto* lines : {&outcome.log, &outcome.doubts})
     for (const std::string& line : *lines)
       log_.info(event::sieve_said, {{"to", account.name()}, {"text", line}});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "tools/sieve_trial.h"
 
 namespace posthorn::tools {
 
@@ -15,6 +16,7 @@ struct SieveOptions {
   Path file;         // put; "-": standard input
   bool and_activate = false;
   std::vector<Path> files;  // check
+  SieveTrialOptions trial;  // test
 };
 
 // Exit status: 0; 75: try again later; 1.

@@ -33,6 +33,11 @@ Result<std::string> read_mail(const Path& path) {
   return wire;
 }
 
+std::optional<std::string> given(const std::string& address) {
+  if (address.empty()) return std::nullopt;
+  return address == "<>" ? "" : address;
+}
+
 // What it includes lies beside it (:personal) or in paths.sieve (:global).
 sieve::CompileResult compile(const config::Config& config, const Path& path,
                              const std::string& text) {
@@ -60,10 +65,10 @@ int try_sieve(const config::Config& config, const SieveTrialOptions& options) {
   if (!compiled.program) return 1;
   auto mail = read_mail(options.mail);
   if (!mail) return complain(mail.error().what);
-  const lda::Trial trial =
-      lda::try_scripts({{.name = options.script.native(), .program = compiled.program}},
-                       {.wire = *std::move(mail), .from = options.from, .to = options.to}, config,
-                       options.with_trace ? lda::Tracing::on : lda::Tracing::off);
+  const lda::Trial trial = lda::try_scripts(
+      {{.name = options.script.native(), .program = compiled.program}},
+      {.wire = *std::move(mail), .from = given(options.from), .to = given(options.to)}, config,
+      options.with_trace ? lda::Tracing::on : lda::Tracing::off);
   for (const std::string& line : trial.trace) fmt::print("{}\n", line);
   for (const std::string& line : lda::describe(trial.outcome)) fmt::print("{}\n", line);
   return 0;

@@ -2,7 +2,6 @@
 // looked at.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "config/config.h"
@@ -10,8 +9,8 @@
 namespace posthorn::tools {
 
 struct SieveTrialOptions {
-  Path script, mail;  // mail "-": standard input
-  std::optional<std::string> from, to;
+  Path script, mail;     // mail "-": standard input
+  std::string from, to;  // empty: what its fields say; "<>": nobody
   bool with_trace = false;
 };
 

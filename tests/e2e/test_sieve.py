@@ -186,7 +186,8 @@ class Around(unittest.TestCase):
 
     def test_libsieve_runs_them_where_the_setting_says_so(self):
         self.server.set("sieve.engine", '"libsieve"')
-        self.assertRegex(self.server.run("check").stdout, r"sieve\.engine: libsieve knows RFC 3028 and little more")
+        checked = self.server.run("check")
+        self.assertRegex(checked.stdout + checked.stderr, r"sieve\.engine: libsieve knows RFC 3028 and little more")
         self.server.start()
         for subject, folders in (("plain", ["INBOX"]), ("one", ["INBOX", "One"]), ("one two three", ["One", "Two"]), ("void three", [])):
             self.assertEqual(self.folders_of(subject), folders, subject)
@@ -287,6 +288,53 @@ if header :value "gt" :comparator "i;ascii-numeric" "X-Priority" "3" { addflag "
         self.assertIn("$Newsletter", self.flags("INBOX"))
         self.filed("INBOX", "slow", X_Priority="5")
         self.assertIn("\\Seen", self.flags("INBOX"))
+
+
+class Own(unittest.TestCase):
+    """Users' own scripts, and what `posthorn sieve test` says of them."""
+
+    def setUp(self):
+        self.server = Server(users=("alice", "bob"), settings={"sieve.after": '["after.sieve"]'})
+        self.addCleanup(self.server.close)
+        (self.server.root / "sieve/after.sieve").write_text('require "fileinto";\nif header :contains "Subject" "after" { fileinto "After"; }\n')
+        self.server.start()
+
+    def put(self, text, user="bob"):
+        path = self.server.root / "rules.sieve"
+        path.write_text(text)
+        self.server.run("sieve", "put", "--user", f"{user}@example.org", "--activate", str(path))
+
+    def test_the_active_one_runs_in_the_place_of_the_default(self):
+        for word in ("one", "two"):
+            self.put(f'require "fileinto";\nif header :contains "Subject" "{word}" {{ fileinto "{word}"; }}\n')
+            self.server.send(message(f"{word} and after", f"marker {word}\r\n"))
+            self.server.wait_for(f"marker {word}", folder=word)
+        self.server.send(message("one after", "marker last\r\n"))
+        self.server.wait_for("marker last", folder="After")
+        self.server.send(message("one", "marker alice\r\n"), to=["alice@example.org"])
+        self.server.wait_for("marker alice", "alice")
+
+    def test_a_faulty_one_leaves_the_one_before(self):
+        self.put('require "fileinto";\nfileinto "Good";\n')
+        self.server.send(message("first", "marker first\r\n"))
+        self.server.wait_for("marker first", folder="Good")
+        (self.server.maildir("bob") / "sieve/rules.sieve").write_text("nonsense;\nmore nonsense;\n")
+        self.server.send(message("second", "marker second\r\n"))
+        self.server.wait_for("marker second", folder="Good")
+        self.assertRegex(self.server.log(), r"event=sieve\.refused .*line 1, column 1: .*line 2, column 1: ")
+
+    def test_a_trial(self):
+        script, mail = self.server.root / "a.sieve", self.server.root / "a.eml"
+        script.write_text('require ["fileinto", "copy", "envelope"];\nif header :contains "subject" "hello" { fileinto :copy "A"; }\n'
+                          'if envelope "from" "x@y.test" { redirect "z@y.test"; }\n')
+        mail.write_text("From: a@b.test\nSubject: hello you\n\nx\n")
+        done = self.server.run("sieve", "test", str(script), str(mail), "--from", "x@y.test")
+        self.assertEqual(done.stdout, f'fileinto "A" ({script}:2)\nredirect "z@y.test" ({script}:3)\n')
+        traced = self.server.run("sieve", "test", str(script), str(mail), "--trace").stdout
+        self.assertIn(f'{script}:2:   "hello you" :contains "hello"\n{script}:2: header: true\n', traced)
+        self.assertIn(f"{script}:3: envelope: false\n", traced)
+        script.write_text("nonsense;\n")
+        self.assertEqual(self.server.run("sieve", "test", str(script), str(mail), check=False).returncode, 1)
 
 
 class Events(unittest.TestCase):
