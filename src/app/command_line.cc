@@ -9,6 +9,7 @@
 #include "app/instance_config.h"
 #include "app/serve.h"
 #include "app/sieve_commands.h"
+#include "app/vacation_commands.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "config/config_keys.h"
@@ -53,6 +54,7 @@ class CommandLine {
     add_quota();
     add_sieve_commands(app_, sieve_, status_,
                        [this](auto&&... words) { return command(words...); });
+    add_vacation_commands(app_, vacation_, [this](auto&&... words) { return command(words...); });
     add_addresses();
     add_dkim();
     add_certificate();
@@ -454,6 +456,7 @@ class CommandLine {
   tools::BanOptions ban_;
   tools::QuotaOptions quota_;
   tools::SieveOptions sieve_;
+  tools::VacationOptions vacation_;
   tools::AddressOptions address_;
   tools::DkimOptions dkim_;
   tools::TablesOptions tables_;

@@ -17,6 +17,7 @@
 //   words mailbox= uid= from=           keyword=…, from that one on as many as fit a line
 //   read mailbox= uid= offset=          bytes= (LF lines); empty at the end, "gone" when expunged
 //   scripts, script-…                   store/script_desk.h
+//   away, away-…                        store/away_desk.h
 #pragma once
 
 #include "net/line_channel.h"
