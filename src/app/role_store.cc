@@ -57,6 +57,7 @@ class StoreRole final : public process::Role {
                 .scripts = scripts_,
                 .own = own_scripts_,
                 .redirector = redirector_,
+                .replies = replies_,
                 .ask_list = [this](std::string list, std::string value) {
                   return maps::ask_listed(lookup_, std::move(list), std::move(value));
                 }}) {}
@@ -223,6 +224,9 @@ class StoreRole final : public process::Role {
   route::RemoteDirectory directory_;
   QueueSinkFactory queue_;
   lda::Redirector redirector_;
+  lda::Memories memories_{{scope_, setup_.pool, setup_.config}};
+  lda::Outbox outbox_{{directory_, queue_}};
+  lda::Replies replies_{{setup_.config, memories_, outbox_}};
   lda::HomeScripts homes_{setup_.config};
   lda::UserScripts own_scripts_{{setup_.pool, setup_.config, homes_}};
   lda::StoreSinkFactory sinks_;

@@ -3,8 +3,8 @@
 // at once are not both the first.
 //
 // The order, which a crash between any two steps must bear:
-//   an answer   remembered, then sent, then the mail stored. A crash may lose the answer, which the
-//               next mail brings; never repeats it. If sending fails it is forgotten again.
+//   an answer   remembered, then sent, then the mail stored. A crash may lose the answer of this
+//               period, and never repeats it. If sending fails it is forgotten again.
 //   duplicate   the mail stored, then its id noted. Noted first, a crash would make the mail its
 //               own duplicate when the queue hands it over again, and discard it.
 #pragma once

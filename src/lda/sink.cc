@@ -7,22 +7,12 @@
 #include "base/metrics.h"
 #include "lda/decision.h"
 #include "lda/filing.h"
+#include "lda/refusal.h"
 #include "maps/table_set.h"
 #include "message/headers.h"
 
 namespace posthorn::lda {
 namespace {
-
-// What the sender reads: the script's words, on a few printable lines.
-std::string rejection_text(std::string_view reason) {
-  std::string text;
-  for (const char c : reason.substr(0, 512)) {
-    if (c == '\n') text += '\n';
-    if (static_cast<unsigned char>(c) >= 0x20 && c < 0x7F) text += c;
-  }
-  while (text.ends_with('\n')) text.pop_back();
-  return text.empty() ? "Refused by the recipient" : text;
-}
 
 using Reason = smtp::RecipientResult::Reason;
 
@@ -116,8 +106,9 @@ class StoreSink final : public smtp::Sink {
     store::AccountPtr account;
     store::DeliveryPtr delivery;
     std::optional<Error> fault;
-    std::string own_fields;  // ours, above the message
-    std::string header;      // of the message with them, once it is whole
+    std::string own_fields;            // ours, above the message
+    std::string header;                // of the message with them, once it is whole
+    DeliveryMemory* memory = nullptr;  // while it is delivered
   };
 
   // What the scripts say. An Error: try again later.
@@ -134,11 +125,18 @@ class StoreSink final : public smtp::Sink {
                         .read_text = [&] { return read_staged(pool, delivery); },
                         .items = {{"remote-host", envelope_.origin.client_name},
                                   {"remote-ip", envelope_.origin.client_address}},
-                        .ask_list = parts_.ask_list ? &parts_.ask_list : nullptr});
+                        .ask_list = parts_.ask_list ? &parts_.ask_list : nullptr,
+                        .memory = one.memory});
     CO_TRY(sieve::Outcome outcome,
            co_await decide({scripts, mail, settings, world}, pool, parts_.clock));
     if (outcome.end == sieve::Outcome::End::fault)
       log_.error(event::sieve_failed, {{"to", recipient.address}, {"reason", outcome.fault}});
+    // The site's scripts are not the user's to mend.
+    const bool is_owners = outcome.end == sieve::Outcome::End::fault && own.script &&
+                           outcome.fault.starts_with(own.script->name + ":");
+    if (is_owners || !own.faults.empty())
+      co_await parts_.replies.tell_owner(case_of(one, recipient),
+                                         is_owners ? outcome.fault : own.faults);
     for (const auto* lines : {&outcome.log, &outcome.doubts})
       for (const std::string& line : *lines)
         log_.info(event::sieve_said, {{"to", recipient.address}, {"text", line}});
@@ -171,20 +169,28 @@ class StoreSink final : public smtp::Sink {
     return {*one.delivery, one.own_fields, one.header};
   }
 
-  // RFC 5429 section 2.1: refused while the client still has it; the queue tells the sender. Of
-  // what the filter called spam nobody is told: its sender is somebody else.
   smtp::RecipientResult reject(One& one, const message::Recipient& recipient,
                                const std::string& reason) {
     one.delivery->abort();
-    const message::Headers headers(header_.block());
-    const auto verdict = headers.find("X-Spam-Flag");
-    if (verdict && equals_ignoring_case(verdict->substr(0, 3), "YES")) {
+    auto result = refuse(message::Headers(header_.block()), reason);
+    if (result.reason == Reason::discarded)
       log_.info(event::store_discarded,
                 {{"to", recipient.address}, {"reason", "a script refuses it, and it is spam"}});
-      return {Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
-    }
-    log_.info(event::sieve_rejected, {{"to", recipient.address}});
-    return {Reason::rejected, {550, "5.7.1", rejection_text(reason)}};
+    else
+      log_.info(event::sieve_rejected, {{"to", recipient.address}});
+    return result;
+  }
+
+  Replies::Case case_of(const One& one, const message::Recipient& recipient) const {
+    store::Delivery& delivery = *one.delivery;
+    net::BlockingPool& pool = one.account->pool();
+    return {.envelope = envelope_,
+            .recipient = recipient,
+            .header = header_.block(),
+            .account = *one.account,
+            .read_text = [&pool, &delivery] { return read_staged(pool, delivery); },
+            .memory = *one.memory,
+            .log = log_};
   }
 
   // An Error: try again later.
@@ -196,7 +202,10 @@ class StoreSink final : public smtp::Sink {
     Filing filing({parts_.config, *one.account, one.keys, staged_of(one), log_});
     for (const sieve::Action& action : outcome.actions) CO_TRY_OK(co_await filing.add(action));
     CO_TRY_OK(co_await send_all_on(one, recipient, outcome, filing));
+    CO_TRY(const auto copies, co_await parts_.replies.send(case_of(one, recipient), outcome));
+    for (const sieve::Action& copy : copies) CO_TRY_OK(co_await filing.add(copy));
     if (filing.is_empty()) {
+      co_await one.memory->note(outcome.seen);
       one.delivery->abort();
       log_.info(event::store_discarded, {{"to", recipient.address}});
       co_return smtp::RecipientResult{Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
@@ -210,6 +219,7 @@ class StoreSink final : public smtp::Sink {
         co_return fail(ErrorKind::temporary, "no such mailbox: " + copy.placed.mailbox);
       tell(recipient, copy, size);
     }
+    co_await one.memory->note(outcome.seen);
     co_return smtp::RecipientResult{Reason::stored,
                                     {250, "2.0.0", "Ok: saved in " + filed.front().placed.mailbox}};
   }
@@ -236,6 +246,8 @@ class StoreSink final : public smtp::Sink {
           : later();
     }
     one.header = one.own_fields + header_.block();
+    DeliveryMemory memory(parts_.replies.memories(), one.account->name(), log_);
+    one.memory = &memory;
     const auto outcome = co_await decide_for(one, recipient);
     auto result = outcome ? co_await carry_out(one, recipient, *outcome)
                           : Result<smtp::RecipientResult>(std::unexpected(outcome.error()));

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "lda/redirect.h"
+#include "lda/replies.h"
 #include "lda/site_scripts.h"
 #include "lda/user_scripts.h"
 #include "lda/world.h"
@@ -20,6 +21,7 @@ struct StoreSinkParts {
   const SiteScripts& scripts;
   UserScripts& own;
   Redirector& redirector;
+  const Replies& replies;
   AskList ask_list = nullptr;  // nullptr: there are no lists
   const Clock& clock = Clock::system();
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "lda/replies.h"
 #include "store/annotations.h"
 #include "store/mailbox_name.h"
 
@@ -25,6 +26,7 @@ net::Task<> AccountWorld::fetch(Asked<Key, Value>& asked, Ask ask) {
 }
 
 net::Task<> AccountWorld::answer() {
+  if (std::exchange(wants_memory_, false)) (void)co_await parts_.memory->get();
   if (std::exchange(wants_text_, false)) {
     CO_TRY(text_, co_await parts_.read_text());
   }
@@ -111,8 +113,11 @@ sieve::Answer<std::optional<std::string>> AccountWorld::find_annotation(const st
   return value == (*all)->end() ? std::optional<std::string>() : std::optional(value->second);
 }
 
-sieve::Answer<bool> AccountWorld::was_seen(const sieve::Seen& /*message*/) {
-  return false;
+sieve::Answer<bool> AccountWorld::was_seen(const sieve::Seen& message) {
+  if (parts_.memory == nullptr) return false;
+  if (parts_.memory->was_got()) return parts_.memory->has(message);
+  wants_memory_ = true;
+  return std::nullopt;
 }
 
 bool AccountWorld::has_list(const std::string& list) {

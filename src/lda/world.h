@@ -20,6 +20,8 @@
 
 namespace posthorn::lda {
 
+class DeliveryMemory;  // lda/replies.h
+
 // Is the value in the list? (a table of [sieve.lists]) An Error: it could not be asked.
 using AskList = std::function<net::Task<bool>(std::string list, std::string value)>;
 
@@ -32,6 +34,7 @@ class AccountWorld final : public sieve::World {
     std::map<std::string, std::string, std::less<>> items =
         {};                             // RFC 5183: what only here is known
     const AskList* ask_list = nullptr;  // nullptr: there are no lists
+    DeliveryMemory* memory = nullptr;   // RFC 7352; nullptr: nothing was seen before
   };
   explicit AccountWorld(Parts parts) : parts_(parts) {}
 
@@ -69,7 +72,7 @@ class AccountWorld final : public sieve::World {
   // nullptr: there is none of this name.
   const store::MailboxInfo* find_mailbox(const std::string& name) const;
   Parts parts_;
-  bool wants_text_ = false, wants_mailboxes_ = false;
+  bool wants_memory_ = false, wants_text_ = false, wants_mailboxes_ = false;
   std::optional<std::string> text_;
   std::optional<std::vector<store::MailboxInfo>> mailboxes_;
   Asked<std::string, std::optional<std::string>> ids_;

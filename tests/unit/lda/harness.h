@@ -96,9 +96,11 @@ struct DeliveryTest : testing::Test {
                                                                           .hostname = "mx.test",
                                                                           .disk = &disk,
                                                                           .boot_id = "boot-1"});
+    memories.emplace(Memories::Parts{loop.scope(), loop.pool(), config, disk});
+    answering.emplace(Replies::Parts{config, *memories, outbox});
     redirector.emplace(Redirector::Parts{directory, queue, loop.pool()});
     own.emplace(UserScripts::Parts{loop.pool(), config, homes});
-    factory.emplace(StoreSinkParts{config, *accounts, *scripts, *own, *redirector});
+    factory.emplace(StoreSinkParts{config, *accounts, *scripts, *own, *redirector, *answering});
   }
   void make_mailbox(const std::string& account, const std::string& mailbox) {
     const auto opened = loop.run(accounts->open(account));
@@ -162,6 +164,9 @@ struct DeliveryTest : testing::Test {
   HomeScripts homes{config};
   std::optional<UserScripts> own;
   std::optional<Redirector> redirector;
+  Outbox outbox{{directory, queue}};
+  std::optional<Memories> memories;
+  std::optional<Replies> answering;
   std::optional<StoreSinkFactory> factory;
   std::string last_text;  // of the last recipient's reply
 };
