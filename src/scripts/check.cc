@@ -4,8 +4,13 @@
 
 namespace posthorn::scripts {
 
-Checked check_script(std::string_view text) {
-  sieve::CompileResult result = sieve::compile(text, {});
+Checked check_script(std::string_view text, const std::set<std::string, std::less<>>& lists) {
+  sieve::CompileSettings settings;
+  settings.lists = lists;
+  settings.find_script = [](sieve::Location, const std::string&) {
+    return std::optional<std::string>("");
+  };
+  sieve::CompileResult result = sieve::compile(text, settings);
   return {.faults = std::move(result.faults), .warnings = std::move(result.warnings)};
 }
 

@@ -2,6 +2,7 @@
 // ManageSieve and the tools ask here, so that both say the same of it. Sans-I/O.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,10 @@ struct Checked {
   std::vector<Fault> faults;    // with one it is not to be stored
   std::vector<Fault> warnings;  // told, and stored all the same
 };
-Checked check_script(std::string_view text);
+// lists: the names of [sieve.lists], which a script may ask (RFC 6134).
+// RFC 6609 section 3.2: what a script includes need not be there yet when it is stored, and is
+// looked at by itself when it is; it counts as an empty script here.
+Checked check_script(std::string_view text, const std::set<std::string, std::less<>>& lists = {});
 
 // "line 3, column 5: …", a line a fault.
 std::string format_faults(const std::vector<Fault>& faults);

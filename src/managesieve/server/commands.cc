@@ -81,8 +81,11 @@ std::string changed(const Context& context, const Result<Outcome>& outcome, std:
 }
 
 net::Task<scripts::Checked> check(const Context& context, const std::string& text) {
-  return context.pool.run(
-      [&]() -> Result<scripts::Checked> { return scripts::check_script(text); });
+  return context.pool.run([&]() -> Result<scripts::Checked> {
+    std::set<std::string, std::less<>> lists;
+    for (const auto& [name, table] : context.config.sieve.lists) lists.insert(name);
+    return scripts::check_script(text, lists);
+  });
 }
 
 // Section 2.12 and 2.6: faults are NO, warnings stand beside OK.

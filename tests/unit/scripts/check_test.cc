@@ -23,6 +23,13 @@ TEST(CheckScript, TellsAllFaultsAtOnce) {
   EXPECT_EQ(checked.faults[1].column, 3U);
 }
 
+// RFC 6609 section 3.2.
+TEST(CheckScript, WhatIsIncludedNeedNotBeThereYet) {
+  EXPECT_TRUE(check_script("require \"include\";\r\ninclude :personal \"other\";\r\n"
+                           "include :global \"site\";\r\n")
+                  .faults.empty());
+}
+
 TEST(CheckScript, EachExtensionThatIsNamedIsTaken) {
   for (const std::string_view name : sieve::extension_names())
     EXPECT_TRUE(check_script("require \"" + std::string(name) + "\";\r\nkeep;\r\n").faults.empty())
