@@ -194,6 +194,17 @@ bool Host::store(const Place& place, std::string wire) {
   return true;
 }
 
+std::string Host::address_by(std::string_view policy) const {
+  policy = trim(policy);
+  if (policy == "sender") return mail_.sender;
+  if (policy == "recipient") return mail_.recipient;
+  if (policy == "orig_recipient") return mail_.first_recipient;
+  if (policy == "user_email")
+    return settings_.user_email.empty() ? mail_.recipient : settings_.user_email;
+  if (policy.starts_with('<')) return without_brackets(policy);
+  return "postmaster@example.com";
+}
+
 bool Host::redirect(const Redirect& redirect, std::string wire) {
   const message::Headers headers(std::string_view(wire).substr(0, header_size(wire)));
   for (const std::string& loop : headers.find_all("X-Sieve-Redirected-From"))
@@ -201,13 +212,8 @@ bool Host::redirect(const Redirect& redirect, std::string wire) {
         (!settings_.user_email.empty() && equals_ignoring_case(loop, settings_.user_email))) {
       return true;  // it came back; the message is lost nowhere, it was here before
     }
-  const std::string_view policy = trim(host_settings_.redirect_from);
-  std::string from = mail_.sender;
-  if (policy == "recipient") from = mail_.recipient;
-  if (policy == "orig_recipient") from = mail_.first_recipient;
   const std::string& owner = settings_.user_email.empty() ? mail_.recipient : settings_.user_email;
-  if (policy == "user_email") from = owner;
-  if (policy.starts_with('<')) from = without_brackets(policy);
+  std::string from = address_by(host_settings_.redirect_from);
   if (mail_.sender.empty()) from.clear();
   sent_.push_back({std::move(from), redirect.address,
                    fmt::format("X-Sieve-Redirected-From: {}\r\n{}", owner, wire)});
@@ -225,6 +231,9 @@ bool Host::execute(const Outcome& outcome, std::size_t done) {
     if (const auto* target = std::get_if<Redirect>(&action.what))
       is_good = redirect(*target, wire_of(action));
     if (const auto* reject = std::get_if<Reject>(&action.what)) refuse(*reject);
+    if (const auto* vacation = std::get_if<Vacation>(&action.what)) answer(*vacation);
+    if (const auto* notification = std::get_if<Notify>(&action.what)) notify(*notification);
+    if (const auto* complaint = std::get_if<Report>(&action.what)) report(*complaint);
   }
   for (const Seen& seen : outcome.seen) seen_.insert(seen.handle + '\0' + seen.id);
   // RFC 5228 section 2.10.6: what could not be done keeps the message.

@@ -28,11 +28,15 @@ struct Sent {
 
 // Settings that are the host's, not the run's.
 struct HostSettings {
-  std::string redirect_from = "sender";  // or recipient, orig_recipient, user_email, <address>
+  // Envelope senders: sender, recipient, orig_recipient, user_email, postmaster or <address>.
+  std::string redirect_from = "sender";
+  std::string notify_from;  // empty: what the script names, else the null sender
   std::string report_from = "postmaster";
-  std::string notify_from;
-  std::string vacation_subject;
-  std::string vacation_subject_template;
+  // Of vacation: is mail answered only if it was written to the owner, is what the recipient was
+  // before aliases one of the owner's addresses, and is the answer sent from the null sender.
+  bool checks_recipient = true;
+  bool uses_first_recipient = false;
+  bool answers_from_recipient = false;
   std::map<std::string, std::string> items;            // of environment
   std::map<std::string, std::set<std::string>> lists;  // RFC 6134
 };
@@ -89,6 +93,10 @@ class Host final : public World {
   void begin_message(std::string wire);
   bool store(const Place& place, std::string wire);
   bool redirect(const Redirect& redirect, std::string wire);
+  std::string address_by(std::string_view policy) const;
+  void answer(const Vacation& vacation);
+  void notify(const Notify& notify);
+  void report(const Report& report);
   void refuse(const Reject& reject);
   std::string wire_of(const Action& action) const;
 

@@ -93,10 +93,8 @@ bool set_limit(Settings& run, CompileSettings& compile, std::string_view name,
     run.steps_max = static_cast<std::uint64_t>(time->count()) * 10'000'000;
     return true;
   }
-  if (name == "sieve_editheader_max_header_size") {
-    const auto size = value.empty() ? std::optional(Settings().header_value_max) : size_of(value);
-    return assign(run.header_value_max, size) && assign(compile.header_value_max, size);
-  }
+  if (name == "sieve_editheader_max_header_size")
+    return value.empty() || assign(run.header_value_max, size_of(value));
   return false;
 }
 
@@ -129,10 +127,14 @@ bool Host::set(const std::string& name, const std::string& value) {
   if (name == "sieve_report_from") return (host_settings_.report_from = value, true);
   if (name == "sieve_notify_mailto_envelope_from")
     return (host_settings_.notify_from = value, true);
-  if (name == "sieve_vacation_default_subject")
-    return (host_settings_.vacation_subject = value, true);
-  if (name == "sieve_vacation_default_subject_template")
-    return (host_settings_.vacation_subject_template = value, true);
+  if (name == "sieve_vacation_dont_check_recipient")
+    return (host_settings_.checks_recipient = value != "yes", true);
+  if (name == "sieve_vacation_check_recipient")
+    return (host_settings_.checks_recipient = value == "yes", true);
+  if (name == "sieve_vacation_use_original_recipient")
+    return (host_settings_.uses_first_recipient = value == "yes", true);
+  if (name == "sieve_vacation_send_from_recipient")
+    return (host_settings_.answers_from_recipient = value == "yes", true);
   if (name.starts_with("sieve_environment/"))
     return (host_settings_.items["vnd.dovecot.config." + to_lower(name.substr(18))] = value, true);
   if (name.starts_with("sieve_env_"))
