@@ -103,8 +103,8 @@ bool holds_capability(Run& run, const Call& call) {
   return matcher.value("maybe") || matcher.finish();
 }
 
-// Section 6: percent-encoded but for RFC 3986's unreserved ones; what does not fit is left out, with
-// its whole character.
+// Section 6: percent-encoded but for RFC 3986's unreserved ones; what does not fit is left out,
+// with its whole character.
 std::string encode_url(std::string_view text, std::size_t size_max) {
   std::string out;
   while (!text.empty()) {

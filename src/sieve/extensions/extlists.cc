@@ -1,5 +1,5 @@
-// extlists (RFC 6134): values against lists that lie outside the script. Only what a setting names is
-// a list; nothing that a script says is opened.
+// extlists (RFC 6134): values against lists that lie outside the script. Only what a setting names
+// is a list; nothing that a script says is opened.
 #include <fmt/format.h>
 
 #include "sieve/extensions/addresses.h"

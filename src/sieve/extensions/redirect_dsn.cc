@@ -1,5 +1,5 @@
-// redirect-dsn and redirect-deliverby (RFC 6009 sections 5 and 6): what the envelope of a redirected
-// message asks for: reports (RFC 3461), and a time to be delivered by (RFC 2852).
+// redirect-dsn and redirect-deliverby (RFC 6009 sections 5 and 6): what the envelope of a
+// redirected message asks for: reports (RFC 3461), and a time to be delivered by (RFC 2852).
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -36,7 +36,7 @@ std::string mode_value(std::string_view text) {
   return equals_ignoring_case(text, "notify") ? "N" : "";
 }
 
-// A tag whose value is one of a few: told at once if it is a constant, left out with a doubt if not.
+// A tag whose value is one of a few: told at once if it is a constant, left out with a doubt else.
 template <std::string (*value)(std::string_view), const char* name>
 void check_value(Checker& checker, Node& node, const syntax::Item& item) {
   for (const std::string_view text : checker.constants(*checker.find_tag(node, name)))

@@ -1,5 +1,5 @@
-// special-use (RFC 8579): mailboxes by what they are for. Which one it is when the message is filed,
-// the host finds out: the name behind it serves where none has the use.
+// special-use (RFC 8579): mailboxes by what they are for. Which one it is when the message is
+// filed, the host finds out: the name behind it serves where none has the use.
 #include <algorithm>
 #include <fmt/format.h>
 
