@@ -82,7 +82,8 @@ Checker::Checker(const Language& language, const CompileSettings& settings, Incl
 
 void Checker::fault(Position at, std::string text) {
   ++told_;
-  if (faults_.size() < kFaultsMax) faults_.push_back({at.line, at.column, std::move(text)});
+  // All of them until the end: whether a call had a fault is seen by their number.
+  faults_.push_back({at.line, at.column, std::move(text)});
 }
 
 void Checker::warn(Position at, std::string text) {
@@ -138,6 +139,7 @@ CompileResult Checker::compile(std::string_view script) {
       if (!has(other))
         fault({}, fmt::format("`{}` needs `require [\"{}\"]` as well", one->name, other));
   std::ranges::sort(faults_, {}, [](const Fault& one) { return std::pair(one.line, one.column); });
+  faults_.resize(std::min(faults_.size(), kFaultsMax));
   if (!faults_.empty()) return {nullptr, std::move(faults_), std::move(warnings_)};
   program_->texts.shrink_to_fit();
   program_->strings.shrink_to_fit();

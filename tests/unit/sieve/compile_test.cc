@@ -28,6 +28,13 @@ TEST(CompileTest, GoodScriptsHaveNoFaults) {
     EXPECT_EQ(faults_of(script), "") << script;
 }
 
+// Rows look only at calls that have what they need, however many faults there were before.
+TEST(CompileTest, FaultsBeyondThoseThatAreToldAreFaultsToo) {
+  std::string many = "require [\"editheader\", \"index\"];";
+  for (int i = 0; i < 120; ++i) many += "deleteheader; addheader; if header :index {}";
+  EXPECT_EQ(compile(many, {}).faults.size(), kFaultsMax);
+}
+
 TEST(CompileTest, EachFaultIsToldWithItsPlaceAndWhatWasMeant) {
   const std::pair<std::string_view, std::string_view> kRows[] = {
       {"fileinot \"x\";", "1:1 unknown command `fileinot`, did you mean `fileinto`?"},
