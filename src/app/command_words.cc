@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/command_tree.h"
+#include "base/edit_distance.h"
 #include "config/config.h"
 #include "config/config_keys.h"
 #include "tools/templates.h"
@@ -48,7 +49,7 @@ std::set<std::string> options_of(CLI::App& app) {
 }
 
 std::string did_you_mean(const std::string& word, const std::set<std::string>& known) {
-  const std::string near = config::nearest(word, known);
+  const std::string near = nearest(word, known);
   return near.empty() ? "" : fmt::format("; did you mean {}?", near);
 }
 

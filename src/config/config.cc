@@ -10,6 +10,7 @@
 #include <set>
 #include <toml++/toml.h>
 
+#include "base/edit_distance.h"
 #include "config/config_keys.h"
 #include "config/environment.h"
 #include "config/toml_precheck.h"
@@ -45,39 +46,6 @@ std::string with_unit(std::uint64_t value, std::span<const Unit> units) {
       return fmt::format("{}{}", value / units[i].factor, units[i].name);
   return fmt::format("0{}", units[units.size() > 4 ? 1 : 0].name);
 }
-
-// The Levenshtein distance, for the suggestion only.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
-std::string nearest(std::string_view key, const std::set<std::string>& known) {
-  std::string best;
-  std::size_t best_distance = 1 + key.size() / 2;
-  for (const std::string& candidate : known) {
-    const std::size_t d = distance(key, candidate);
-    if (d < best_distance) {
-      best_distance = d;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-namespace {
 
 // Takes values out of the parsed file; remembers the first fault and every key it was asked for.
 class Reader final : public KeyVisitor {

@@ -35,9 +35,6 @@ class KeyVisitor {
                         std::string_view about) = 0;
 };
 
-// The known name that is most like it; empty: none is.
-std::string nearest(std::string_view key, const std::set<std::string>& known);
-
 void visit_keys(Config& config, KeyVisitor& visitor);
 
 }  // namespace posthorn::config

@@ -1,8 +1,8 @@
-// ImapEvents: the administrator's scripts at what IMAP clients do (RFC 6785): each message that came
-// into a mailbox, or whose flags have changed, is decided about anew where it lies. A keep leaves it
-// there, with the flags that the script gives it; fileinto and redirect are carried out, and without
-// a keep the message is marked \Deleted. What cannot be done is logged: the client's command has
-// been done already, and nothing here makes it fail.
+// ImapEvents: the administrator's scripts at what IMAP clients do (RFC 6785): each message that
+// came into a mailbox, or whose flags have changed, is decided about anew where it lies. A keep
+// leaves it there, with the flags that the script gives it; fileinto and redirect are carried out,
+// and without a keep the message is marked \Deleted. What cannot be done is logged: the client's
+// command has been done already, and nothing here makes it fail.
 #pragma once
 
 #include "config/config.h"

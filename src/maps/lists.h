@@ -9,8 +9,8 @@
 
 namespace posthorn::maps {
 
-// lookup's side: listed list= value=, answered by yes, no, or what could not be asked. An address is
-// looked for as in the other tables: whole, without its +tag, by its @domain.
+// lookup's side: listed list= value=, answered by yes, no, or what could not be asked. An address
+// is looked for as in the other tables: whole, without its +tag, by its @domain.
 net::Task<net::Message> answer_listed(std::shared_ptr<const TableSet> set, std::string delimiter,
                                       net::Message request);
 

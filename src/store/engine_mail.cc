@@ -80,6 +80,26 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
   return std::unexpected(std::move(last));
 }
 
+namespace {
+
+// What STORE makes of a message's marks; nameless: letters that REPLACE leaves.
+Marks marks_after(const Entry& entry, const FlagRequest& request, const Keywords& keywords,
+                  std::uint32_t nameless) {
+  const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
+  switch (request.mode) {
+    case FlagMode::add:
+      return {static_cast<Flags>(entry.flags | flags), entry.keywords | keywords};
+    case FlagMode::remove:
+      return {static_cast<Flags>(entry.flags & ~flags), entry.keywords - keywords};
+    case FlagMode::replace:
+      break;
+  }
+  return {static_cast<Flags>(flags | (entry.flags & flag::passed)),
+          keywords | Keywords::of_mask(entry.keywords.letters() & nameless)};
+}
+
+}  // namespace
+
 Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& request,
                                        Changes& changes) {
   TRY(State * state, find(id));
@@ -108,18 +128,8 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   change.id = id;
   Result<> failure;
   std::string high;  // lines for posthorn-keywords
-  const auto wanted = [&](const Entry& entry) -> Marks {
-    const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
-    switch (request.mode) {
-      case FlagMode::add:
-        return {static_cast<Flags>(entry.flags | flags), entry.keywords | *keywords};
-      case FlagMode::remove:
-        return {static_cast<Flags>(entry.flags & ~flags), entry.keywords - *keywords};
-      case FlagMode::replace:
-        break;
-    }
-    return {static_cast<Flags>(flags | (entry.flags & flag::passed)),
-            *keywords | Keywords::of_mask(entry.keywords.letters() & nameless)};
+  const auto wanted = [&](const Entry& entry) {
+    return marks_after(entry, request, *keywords, nameless);
   };
   for (const Uid uid : request.uids) {
     auto stored = store_one(*state, uid, request.unchanged_since, wanted, changes);

@@ -15,7 +15,7 @@ enum class Words { decoded, as_they_are };  // encoded words (RFC 2047)
 std::vector<std::string> field_values(Run& run, const Call& call, std::string_view field,
                                       Words words);
 
-// Of these values the one that `:index` and `:last` of the call pick; all, where they are not there.
+// Of these values the one that `:index` and `:last` of the call pick; all, where neither is there.
 std::vector<std::string> picked(const Call& call, std::vector<std::string> values);
 
 // `:index` and `:last` of the commands and tests that `of` names.

@@ -1,4 +1,4 @@
-// The header fields of the parts of a message, for the tests that have `:mime` (RFC 5703 section 4).
+// The header fields of a message's parts, for the tests that have `:mime` (RFC 5703 section 4).
 #pragma once
 
 #include <string>

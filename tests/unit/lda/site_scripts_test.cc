@@ -15,7 +15,7 @@
 namespace posthorn::lda {
 namespace {
 
-constexpr const char* kFault = "fileinto \"Broken\"";  // without its require, without an end
+constexpr const char* kFault = "fileinto \"Broken\";";  // without its require
 
 std::string into(std::string_view folder) {
   return fmt::format("require \"fileinto\"; fileinto \"{}\";\n", folder);

@@ -41,8 +41,8 @@ class Stored final : public ScriptStorage {
 };
 
 struct UserScriptsTest : testing::Test {
-  UserScripts::Found find(UserScripts& scripts, const std::string& account = "a@example.org") {
-    auto found = loop.run(scripts.find(account, globals));
+  UserScripts::Found find(UserScripts& users, const std::string& account = "a@example.org") {
+    auto found = loop.run(users.find(account, globals));
     EXPECT_TRUE(found);
     return found ? *std::move(found) : UserScripts::Found{};
   }

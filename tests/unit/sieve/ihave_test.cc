@@ -43,8 +43,9 @@ TEST(IhaveTest, WhatIsThereIsRequiredFromThereOn) {
 TEST(IhaveTest, OutsideOfItFaultsAreTold) {
   for (const std::string_view script :
        {"if ihave \"nonsense\" { keep; } else { nonsense; }",
-        "if ihave \"nonsense\" { keep; } nonsense;", "if true { if not ihave \"nonsense\" { stop; } } nonsense;", "if ihave \"fileinto\" { nonsense; }",
-        "ihave \"fileinto\";", "if ihave { keep; }"}) {
+        "if ihave \"nonsense\" { keep; } nonsense;",
+        "if true { if not ihave \"nonsense\" { stop; } } nonsense;",
+        "if ihave \"fileinto\" { nonsense; }", "ihave \"fileinto\";", "if ihave { keep; }"}) {
     EXPECT_FALSE(compile("require \"ihave\";" + std::string(script), {}).faults.empty()) << script;
   }
   const CompileResult forbidden =

@@ -35,7 +35,7 @@ TEST(DmsFiles, BecomeTables) {
                      "# limits\nanna@one.test:5M\r\nnobody@one.test:1G\nben@two.test\n"
                      "anna@one.test:much\n");
   (void)folder.write("before.dovecot.sieve", "keep;\n");
-  (void)folder.write("after.dovecot.sieve", "keep;\nif {\n");
+  (void)folder.write("after.dovecot.sieve", "keep;\nkep;\n");
   (void)folder.write("Anna@One.test.dovecot.sieve", "discard;\n");
   (void)folder.write("nobody.dovecot.sieve.bak", "what\n");
   const auto files = read_dms_files(folder.path());
