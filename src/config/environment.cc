@@ -6,6 +6,7 @@
 #include <set>
 #include <unistd.h>
 
+#include "base/edit_distance.h"
 #include "config/config.h"
 #include "config/config_keys.h"
 #include "config/other_names.h"

@@ -83,8 +83,8 @@ Result<Engine::StoredFlags> Engine::store_one(State& state, Uid uid,
 namespace {
 
 // What STORE makes of a message's marks; nameless: letters that REPLACE leaves.
-Marks marks_after(const Entry& entry, const FlagRequest& request, const Keywords& keywords,
-                  std::uint32_t nameless) {
+std::pair<Flags, Keywords> marks_after(const Entry& entry, const FlagRequest& request,
+                                       const Keywords& keywords, std::uint32_t nameless) {
   const auto flags = static_cast<Flags>(request.flags & flag::all_imap);
   switch (request.mode) {
     case FlagMode::add:
@@ -128,8 +128,9 @@ Result<FlagResult> Engine::store_flags(std::int64_t id, const FlagRequest& reque
   change.id = id;
   Result<> failure;
   std::string high;  // lines for posthorn-keywords
-  const auto wanted = [&](const Entry& entry) {
-    return marks_after(entry, request, *keywords, nameless);
+  const auto wanted = [&](const Entry& entry) -> Marks {
+    auto [flags, words] = marks_after(entry, request, *keywords, nameless);
+    return {flags, std::move(words)};
   };
   for (const Uid uid : request.uids) {
     auto stored = store_one(*state, uid, request.unchanged_since, wanted, changes);
