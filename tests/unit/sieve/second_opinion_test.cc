@@ -1,5 +1,5 @@
 // libsieve as a second opinion: where both engines take a script, both give the same actions, or the
-// difference stands here with the section that we follow. Scripts: those of tests/sieve/*.txt and
+// difference stands here with the section that we follow. Scripts: those of tests/sieve/libsieve and
 // what stands below.
 #include <algorithm>
 #include <fmt/format.h>
@@ -138,10 +138,10 @@ std::string sorted(std::vector<std::string> actions) {
   return fmt::format("{}", fmt::join(actions, ", "));
 }
 
-// The scripts of tests/sieve/*.txt.
+// The scripts of tests/sieve/libsieve.
 std::vector<std::string> scripts_of_files() {
   std::vector<std::string> scripts;
-  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve")) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve")) {
     if (entry.path().extension() != ".txt" || entry.path().stem() == "pigeonhole") continue;
     std::ifstream in(entry.path());
     const std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -1,4 +1,4 @@
-// Script, mail, expected actions: each file of tests/sieve is one test.
+// Script, mail, expected actions: each file of tests/sieve/libsieve is one test.
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
@@ -70,7 +70,7 @@ TEST_P(Scripts, Actions) {
 
 std::vector<std::filesystem::path> files() {
   std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve"))
+  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve"))
     if (entry.path().extension() == ".txt") found.push_back(entry.path());
   std::ranges::sort(found);
   return found;
