@@ -1,72 +1,20 @@
 #include "lda/notification.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/ascii.h"
 #include "base/ids.h"
-#include "base/utf8.h"
 #include "message/compose.h"
-#include "message/mailbox_address.h"
 #include "message/part.h"
 #include "message/received.h"
 
 namespace posthorn::lda {
 namespace {
 
-constexpr std::size_t kRecipientsMax = 20;
 constexpr std::size_t kFieldsOfReportMax = 512;
 // Longer than the queue keeps a message that it hands over again.
 constexpr std::chrono::hours kRemembered{14 * 24};
-
-// RFC 3986 section 2.1; what is no UTF-8 then is none of a mailto (RFC 6068 section 5).
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const std::string_view digits = text.substr(i + 1, 2);
-    const auto byte = to_number<unsigned>(digits, 16);
-    if (!byte || digits.size() != 2) return std::nullopt;
-    out += static_cast<char>(*byte);
-    i += 2;
-  }
-  if (!is_utf8(out)) return std::nullopt;
-  return out;
-}
-
-// "a@b,c@d": each of them percent-encoded.
-bool take_addresses(std::string_view text, std::vector<std::string>& into) {
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    const auto address = percent_decoded(text.substr(0, comma));
-    if (!address) return false;
-    const auto parsed = message::parse_mailbox_address(trim(*address));
-    if (!parsed || parsed->domain.empty()) return false;
-    into.push_back(message::format_mailbox_address(*parsed));
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
-  return true;
-}
-
-// A field of the URI. RFC 5436 section 2.7: what says who sent it, when, and how is ours.
-bool take_field(std::string_view field, Mailto& into) {
-  const std::size_t equals = field.find('=');
-  if (equals == std::string_view::npos) return false;
-  const std::string name = to_lower(field.substr(0, equals));
-  const std::string_view value = field.substr(equals + 1);
-  if (name == "to") return take_addresses(value, into.to);
-  if (name == "cc") return take_addresses(value, into.cc);
-  if (name == "bcc") return take_addresses(value, into.bcc);
-  const auto text = percent_decoded(value);
-  if (!text) return false;
-  if (name == "subject") into.subject = *text;
-  if (name == "body") into.body = *text;
-  return true;
-}
 
 std::string address_list(const std::vector<std::string>& addresses) {
   return fmt::format("<{}>", fmt::join(addresses, ">,\r\n <"));
@@ -132,25 +80,6 @@ std::string report_value(std::string_view text) {
 
 }  // namespace
 
-std::optional<Mailto> parse_mailto(std::string_view uri) {
-  constexpr std::string_view kScheme = "mailto:";
-  if (!equals_ignoring_case(uri.substr(0, kScheme.size()), kScheme)) return std::nullopt;
-  uri.remove_prefix(kScheme.size());
-  Mailto mailto;
-  const std::size_t question = std::min(uri.find('?'), uri.size());
-  if (!take_addresses(uri.substr(0, question), mailto.to)) return std::nullopt;
-  std::string_view fields = uri.substr(std::min(question + 1, uri.size()));
-  fields = fields.substr(0, fields.find('#'));
-  while (!fields.empty()) {
-    const std::size_t end = std::min(fields.find('&'), fields.size());
-    if (!take_field(fields.substr(0, end), mailto)) return std::nullopt;
-    fields.remove_prefix(std::min(end + 1, fields.size()));
-  }
-  const std::size_t all = mailto.to.size() + mailto.cc.size() + mailto.bcc.size();
-  if (all == 0 || all > kRecipientsMax) return std::nullopt;
-  return mailto;
-}
-
 std::string make_notification(const NotificationText& text) {
   std::string out = fmt::format("From: {}\r\n", message::format_address(text.from));
   out += text.mailto.to.empty() ? "To: undisclosed-recipients:;\r\n"
@@ -211,8 +140,8 @@ std::string message_key(std::string_view header, std::string_view recipient) {
 
 net::Task<Answered> send_notification(AnswerParts parts, const Incoming& mail, std::string key,
                                       const sieve::Notify& notify, const Memories::Held& memory) {
-  const auto mailto = parse_mailto(notify.method);
-  if (!mailto) co_return Answered{.why = "no mailto URI that can be used"};
+  const auto mailto = message::parse_mailto(notify.method);
+  if (!mailto) co_return Answered{.why = mailto.error()};
   for (const std::string& value : mail.headers.find_all("Auto-Submitted"))
     if (to_lower(trim(value)).starts_with("auto-notified"))
       co_return Answered{.why = "it is a notification itself"};

@@ -6,28 +6,19 @@
 // brings about no notification.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lda/vacation.h"
+#include "message/mailto.h"
 #include "sieve/language/actions.h"
 
 namespace posthorn::lda {
 
-// RFC 6068: what of a mailto URI is taken (RFC 5436 section 2.7: no other fields).
-struct Mailto {
-  std::vector<std::string> to, cc, bcc;  // addresses
-  std::optional<std::string> subject, body;
-};
-// nullopt: it is no mailto URI, names nobody, or more than 20 recipients, or something that is no
-// address.
-std::optional<Mailto> parse_mailto(std::string_view uri);
-
 struct NotificationText {
   const sieve::Notify& notify;
-  const Mailto& mailto;
+  const message::Mailto& mailto;    // RFC 5436 section 2.7: its other fields are not taken
   const message::Headers& headers;  // of the message it is about
   std::string from;
   std::string owner;  // the account

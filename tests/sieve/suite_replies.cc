@@ -60,7 +60,7 @@ void Host::answer(const Vacation& vacation) {
 
 void Host::notify(const Notify& notify) {
   const message::Headers headers(mail_.header);
-  const auto mailto = lda::parse_mailto(notify.method);
+  const auto mailto = message::parse_mailto(notify.method);
   if (!mailto || lda::is_auto_submitted(headers)) return;
   const std::string from = notify.from.empty() ? address_by("user_email") : notify.from;
   const std::string text = lda::make_notification({.notify = notify,
