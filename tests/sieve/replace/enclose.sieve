@@ -1,3 +1,3 @@
 require ["enclose", "fileinto", "mailbox"];
-enclose :subject "[warning] look" :headers ["X-Warned: yes"] "careful with this";
+enclose :subject "[warning] look" :headers ["To"] "careful with this";
 fileinto :create "Enclosed";
