@@ -1,5 +1,6 @@
 """Debian's Roundcube, set up by deploy/roundcube, in a real browser: log in, read a mail, send one, and it arrives."""
 
+import email.header
 import os
 import pathlib
 import signal
@@ -68,6 +69,14 @@ class RoundcubeTest(unittest.TestCase):
         self.assertIn("I am away until Monday – Grüße.", script.read_text())
         self.assertIn('fileinto "Archive"', script.read_text())
         self.assertEqual(self.server.run("sieve", "check", str(script), config=False).stderr, "")
+        # What was clicked is what happens: filed where the rule says, and who wrote is answered.
+        self.server.submit("bob", message("Your invoice", "marker of the invoice\r\n", sender="bob@example.org",
+                                          to="alice@example.org"), ["alice@example.org"])
+        self.server.wait_for("marker of the invoice", "alice", "Archive")
+        answer = email.message_from_bytes(self.server.wait_for("Auto-Submitted: auto-replied", "bob"))
+        self.assertEqual(str(email.header.make_header(email.header.decode_header(answer["Subject"]))), "Away")
+        self.assertIn("I am away until Monday – Grüße.", answer.get_payload(decode=True).decode())
+        self.assertFalse([raw for raw in self.server.fetch_all("alice") if b"marker of the invoice" in raw])
 
     def test_a_wrong_password_is_told(self):
         browser = self.browser()
