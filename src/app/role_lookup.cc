@@ -139,7 +139,8 @@ class Lookup final : public process::Role {
   static net::Awaitable<net::Message> answer_store(Lookup* self, net::Message request) {
     if (auto answer = co_await auth::answer_redeem(*self->auth_, request))
       co_return *std::move(answer);
-    if (request.verb == "recipient") {  // where a Sieve redirect goes
+    // Where a Sieve redirect goes, and as whom the user may answer.
+    if (request.verb == "recipient" || request.verb == "sender") {
       auto answer = co_await route::answer_directory(self->directory_, request);
       co_return answer ? *std::move(answer) : not_for_you();
     }
