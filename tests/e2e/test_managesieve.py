@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -174,13 +173,13 @@ class Dialogs(Base):
         self.addCleanup(tap.stdout.close)
         self.addCleanup(tap.wait)
         self.addCleanup(tap.kill)
-        time.sleep(1)
-        client = self.raw("finn")
-        client.put("a", KEEP)
-        client.ask("LOGOUT")
         seen = []
         reader = threading.Thread(target=lambda: [seen.append(line) for line in tap.stdout], daemon=True)
         reader.start()
+        wait_until(lambda: "-- watching\n" in seen)
+        client = self.raw("finn")
+        client.put("a", KEEP)
+        client.ask("LOGOUT")
         wait_until(lambda: any("LOGOUT" in line for line in seen))
         text = "".join(seen)
         self.assertNotIn(plain("finn"), text)
