@@ -209,7 +209,8 @@ class Files(unittest.TestCase):
         server = Server(domains=("example.org",), users=("alice", "bob"))
         self.addCleanup(server.close)
         (server.root / "maps/patterns").write_text("/^x@example.org$/ alice@example.org\n")
-        for name in ("before", "after"):
+        (server.root / "maps/friends").write_text("friend@elsewhere.test friend\n")
+        for name in ("before", "after", "into-junk", "out-of-junk", "flags"):
             (server.root / f"sieve/{name}.sieve").write_text("keep;\n")
         (server.root / "conf/pgsql-password").write_text("secret\n")
         (server.root / "conf/pgsql-password").chmod(0o640)
@@ -320,6 +321,7 @@ class Running(unittest.TestCase):
         cls.server.append_map("transport", "elsewhere.test smtp:[127.0.0.1]:1\n")
         (cls.server.root / "maps/patterns").write_text("/^team@example.org$/ alice@example.org\n")
         cls.server.start()
+        cls.server.run("sieve", "put", "-", "--name", "holiday", "--user", "alice@example.org", input="keep;\n")
         cls.server.submit("alice", message(to="carol@elsewhere.test"), ["carol@elsewhere.test"])
         cls.queue_id = wait_until(cls.server.queued)[0]["id"]
 
@@ -329,6 +331,8 @@ class Running(unittest.TestCase):
         folder.chmod(0o711)
         for name in ("bin", "scripts", "deploy/debian", "build/release", "maildir/cur", "maildir/new", "maildir/tmp"):
             (folder / name).mkdir(parents=True)
+        (folder / "filters.sieve").write_text("keep;\n")
+        (folder / "away.txt").write_text("Back in January.\n")
         (folder / "mbox").write_bytes(b"From x@example.org Thu Jan  1 00:00:00 2026\nSubject: old\n\nold\n\n")
         wrapper = WRAPPER
         for name, value in {"PROGRAM": POSTHORN, "SERVER_CONF": self.server.conf, "PORT_BASE": free_port_base(), "QUEUE_ID": self.queue_id}.items():
@@ -364,7 +368,7 @@ class Running(unittest.TestCase):
                 with self.subTest(str(block)):
                     ran += self.run_block(block)
         for command in ("init", "serve", "user add", "postmap", "quota set", "dkim key", "ban add", "import maildir", "export mbox", "queue show",
-                        "domain add", "events", "status"):
+                        "domain add", "events", "status", "sieve put", "sieve activate", "sieve remove", "vacation on", "vacation show"):
             self.assertRegex(ran, rf"(?m)^{command}\b.* -> 0$")
 
     def test_a_server_of_your_own(self):
