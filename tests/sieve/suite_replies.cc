@@ -28,12 +28,15 @@ bool is_one_of(const std::vector<std::string>& addresses, std::string_view addre
       addresses, [&](const std::string& one) { return equals_ignoring_case(one, address); });
 }
 
-bool is_written_to(const message::Headers& headers, const std::vector<std::string>& own) {
+// Empty: to none of them.
+std::string find_written_to(const message::Headers& headers, const std::vector<std::string>& own) {
   for (const std::string_view field : kRecipientFields)
     for (const std::string& value : headers.find_all(field))
-      for (const AddressText& address : addresses_of(value))
-        if (is_one_of(own, address.local_part + "@" + address.domain.value_or(""))) return true;
-  return false;
+      for (const AddressText& parts : addresses_of(value)) {
+        std::string address = parts.local_part + "@" + parts.domain.value_or("");
+        if (is_one_of(own, address)) return address;
+      }
+  return {};
 }
 
 }  // namespace
@@ -45,14 +48,17 @@ void Host::answer(const Vacation& vacation) {
   own.push_back(mail_.recipient);
   if (host_settings_.uses_first_recipient) own.push_back(mail_.first_recipient);
   if (lda::find_reason_for_silence(headers, mail_.sender) || is_one_of(own, mail_.sender)) return;
-  if (host_settings_.checks_recipient && !is_written_to(headers, own)) return;
-  const std::string text =
-      lda::make_vacation({.vacation = vacation,
-                          .headers = headers,
-                          .from = vacation.from.empty() ? mail_.recipient : vacation.from,
-                          .to = mail_.sender,
-                          .hostname = std::string(kHostname),
-                          .now = now()});
+  const std::string written_to = find_written_to(headers, own);
+  if (host_settings_.checks_recipient && written_to.empty()) return;
+  // As lda/vacation.h chooses: what the script says, the address that was written to, the account.
+  std::string from = vacation.from.empty() ? written_to : vacation.from;
+  if (from.empty()) from = address_by("user_email");
+  const std::string text = lda::make_vacation({.vacation = vacation,
+                                               .headers = headers,
+                                               .from = from,
+                                               .to = mail_.sender,
+                                               .hostname = std::string(kHostname),
+                                               .now = now()});
   sent_.push_back({host_settings_.answers_from_recipient ? mail_.recipient : std::string(),
                    mail_.sender, text});
   if (vacation.fcc) (void)store(*vacation.fcc, text);

@@ -93,8 +93,10 @@ bool set_limit(Settings& run, CompileSettings& compile, std::string_view name,
     run.steps_max = static_cast<std::uint64_t>(time->count()) * 10'000'000;
     return true;
   }
-  if (name == "sieve_editheader_max_header_size")
-    return value.empty() || assign(run.header_value_max, size_of(value));
+  if (name == "sieve_editheader_max_header_size") {
+    const auto size = value.empty() ? Settings().header_value_max : size_of(value);
+    return assign(run.header_value_max, size) && assign(compile.header_value_max, size);
+  }
   return false;
 }
 
