@@ -18,7 +18,8 @@ constexpr std::size_t kAddressesMax = 50;  // that are looked at; each may be a 
 
 // RFC 5230 section 4.6: "Auto: " and the subject of the message, if the script gives none.
 std::string subject_of(const sieve::Vacation& vacation, const message::Headers& headers) {
-  if (!vacation.subject.empty()) return vacation.subject;
+  // Encoded words that the script brings along are its characters, not its letters.
+  if (!vacation.subject.empty()) return message::decode_words(vacation.subject);
   const std::string subject = message::decode_words(headers.find("Subject").value_or(""));
   return subject.empty() ? "Automated reply" : "Auto: " + subject;
 }

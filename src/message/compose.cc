@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "message/address.h"
 #include "message/mailbox_address.h"
+#include "message/part.h"
 #include "message/refit.h"
 
 namespace posthorn::message {
@@ -111,7 +112,8 @@ std::string address_of(std::string_view text) {
 std::string format_address(std::string_view text) {
   const auto one = one_address(text);
   if (!one) return {};
-  const std::string name = clean_line(one->name);
+  // RFC 2047 section 5: no encoded word stands between quotes.
+  const std::string name = clean_line(decode_words(one->name));
   if (name.empty()) return fmt::format("<{}>", one->address);
   if (!is_ascii(name)) return fmt::format("{}\r\n <{}>", encoded_words(name), one->address);
   std::string quoted;

@@ -48,6 +48,9 @@ TEST(FormatAddress, ANameIsQuotedOrEncoded) {
   EXPECT_EQ(format_address("Alice <alice@example.org>"), "\"Alice\" <alice@example.org>");
   EXPECT_EQ(format_address("\"A \\\"x\\\" B\" <a@b>"), "\"A \\\"x\\\" B\" <a@b>");
   EXPECT_EQ(decode_words(unfold(format_address("Jürgen <j@b>"))), "Jürgen <j@b>");
+  const std::string encoded = format_address("=?utf-8?q?J=C3=BCrgen?= B. <j@b>");
+  EXPECT_EQ(encoded.find('"'), std::string::npos) << encoded;
+  EXPECT_EQ(decode_words(unfold(encoded)), "Jürgen B. <j@b>");
   for (const char* none : {"", "alice", "a@b, c@d", "all: a@b;", "<@c>"}) {
     EXPECT_EQ(format_address(none), "") << none;
     EXPECT_EQ(address_of(none), "") << none;
