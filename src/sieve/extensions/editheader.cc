@@ -68,14 +68,20 @@ void check_delete(Checker& checker, Node& node, const syntax::Item& item) {
                   "meaning here");
 }
 
-// One line: a stranger's text in a variable must not begin a field of its own.
+// One line: a stranger's text in a variable must not begin a field of its own. What is folded is
+// unfolded (RFC 5322 section 2.2.3); other line ends become a blank.
 std::string one_line(std::string_view value) {
-  std::string line(trim(value, " \t\r\n"));
-  const auto is_line_end = [](char c) { return c == '\r' || c == '\n'; };
-  const auto doubled =
-      std::ranges::unique(line, [&](char a, char b) { return is_line_end(a) && is_line_end(b); });
-  line.erase(doubled.begin(), doubled.end());
-  std::ranges::replace_if(line, is_line_end, ' ');
+  std::string line;
+  bool is_behind_line_end = false;
+  for (const char c : trim(value, " \t\r\n")) {
+    if (c == '\r' || c == '\n') {
+      is_behind_line_end = true;
+      continue;
+    }
+    if (is_behind_line_end && c != ' ' && c != '\t') line += ' ';
+    is_behind_line_end = false;
+    line += c;
+  }
   return line;
 }
 
