@@ -141,7 +141,8 @@ std::string sorted(std::vector<std::string> actions) {
 // The scripts of tests/sieve/libsieve.
 std::vector<std::string> scripts_of_files() {
   std::vector<std::string> scripts;
-  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve")) {
     if (entry.path().extension() != ".txt" || entry.path().stem() == "pigeonhole") continue;
     std::ifstream in(entry.path());
     const std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -70,7 +70,8 @@ TEST_P(Scripts, Actions) {
 
 std::vector<std::filesystem::path> files() {
   std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve"))
+  for (const auto& entry :
+       std::filesystem::directory_iterator(test::tests_folder() / "sieve/libsieve"))
     if (entry.path().extension() == ".txt") found.push_back(entry.path());
   std::ranges::sort(found);
   return found;
