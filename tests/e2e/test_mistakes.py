@@ -502,7 +502,7 @@ SCRIPTS = [
     ("a string left open", write(SCRIPT, 'keep "\n'), "check", 1, rf"{SCRIPT}:1: column 6: this string never ends"),
     ("a script in UTF-16", encode(SCRIPT, "utf-16"), "check", 1, rf"{SCRIPT}:1: column 1: a NUL byte; save the script as UTF-8"),
     ("no default.sieve", remove(SCRIPT), "check", 0, rf"warning: .*{SCRIPT}:1: there is no such file: mail that was marked as spam stays in INBOX; put .*touch "),
-    ("one user's script", write("sieve/users/alice@example.test.sieve", 'require "fileinto"\nkeep;'), "check", 1, r"sieve/users/alice@example.test.sieve:2: column 1: expected `;`"),
+    ("one user's script", write("sieve/users/alice@example.test.sieve", 'require "fileinto"\nkeep;'), "check", 1, r"sieve/users/alice@example.test.sieve:2: column 1: a `;` is missing in front of `keep`"),
     ("a redirect to no address", write(SCRIPT, 'keep;\nredirect "not an address";\n'), "check", 1, rf"{SCRIPT}:2: column 1: `redirect` needs an address, found .not an address"),
     ("a redirect to two", write(SCRIPT, 'redirect "a@b.test, c@d.test";\n'), "check", 1, rf"{SCRIPT}:1: column 1: `redirect` needs an address, found .a@b.test, c@d.test"),
     ("a redirect to one", write(SCRIPT, 'redirect "a@b.test";\n'), "check", 0, QUIET),
