@@ -34,6 +34,14 @@ std::string encode_words(std::string_view value) {
   return out;
 }
 
+// Behind lines that continue nothing: a field in front of them would take them for its own.
+std::size_t first_field(std::string_view block) {
+  std::size_t at = 0;
+  while (at < block.size() && (block[at] == ' ' || block[at] == '\t'))
+    at = std::min(block.find('\n', at), block.size() - 1) + 1;
+  return at;
+}
+
 // RFC 5322 section 2.1.1: lines of up to 78, folded at blanks.
 std::string fold(std::string_view name, std::string_view value) {
   std::string out(name);
@@ -158,7 +166,8 @@ void MessageView::add(std::string_view name, std::string_view value, At at) {
   const std::string field = fold(name, encode_words(value));
   std::string block = block_ ? *block_ : std::string(without_empty_line(mail_.header));
   if (!block.empty() && !block.ends_with('\n')) block += "\r\n";
-  set_header(at == At::front ? field + block : block + field);
+  block.insert(at == At::front ? first_field(block) : block.size(), field);
+  set_header(std::move(block));
 }
 
 void MessageView::replace(std::string wire) {
