@@ -36,8 +36,9 @@ namespace {
 constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
-// Beside the sockets and their copies: the lock, signals, the log, a channel to each role.
-constexpr std::size_t kDescriptorsSpare = 16;
+// Beside the sockets and their copies: standard input to error, the lock, signals, a channel to
+// each role, and the other end of the one that is being made. That is eleven of one worker each.
+constexpr std::size_t kDescriptorsSpare = 15;
 
 struct Child {
   RoleKind role;
