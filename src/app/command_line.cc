@@ -362,7 +362,7 @@ class CommandLine {
     spam->require_subcommand(1);
     CLI::App* sub = command(
         *spam, "explain",
-        "Why a mail is spam or not: its score, and each rule that hit; exit status 1: it is spam",
+        "Why a mail is spam or not, and what scripts make of it; exit status 1: it is spam",
         [this](const config::Config& config) { return tools::explain_spam(config, spam_); });
     sub->add_option("mail", spam_.mail, "A file; \"-\": standard input")->required();
     sub->add_option("--user", spam_.user, "Whose preferences spamd uses (default: filter.user)");

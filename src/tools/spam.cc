@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,8 @@
 #include "filter/filter.h"
 #include "filter/marks.h"
 #include "filter/report.h"
+#include "lda/site_scripts.h"
+#include "lda/trial.h"
 #include "message/headers.h"
 #include "net/own_loop.h"
 #include "process/generation.h"
@@ -78,6 +81,31 @@ void print_report(const filter::Report& report) {
                rule.description);
 }
 
+// The fields that the filter would put on top of it.
+std::string fields_of(const config::Filter& settings, const filter::Report& report) {
+  std::vector<std::string_view> names;
+  for (const filter::Rule& rule : report.rules) names.emplace_back(rule.name);
+  filter::Verdict verdict{.spam = report.is_spam, .score = report.score};
+  verdict.headers = fmt::format(
+      "{}X-Spam-Status: {}, score={} required={} tests={}\r\n",
+      report.is_spam ? "X-Spam-Flag: YES\r\n" : "", report.is_spam ? "Yes" : "No", report.score,
+      report.required, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ",\r\n\t")));
+  filter::apply_scores(settings, verdict);
+  return verdict.headers;
+}
+
+// What becomes of it then by the administrator's scripts; a user's own are not asked.
+std::vector<std::string> follow_scripts(const config::Config& config, const std::string& user,
+                                        const filter::Report& report, const std::string& mail) {
+  const filter::Verdict verdict{.spam = report.is_spam, .score = report.score};
+  if (filter::is_discarded(config.filter, verdict)) return {"discard (filter.discard_score)"};
+  const lda::SiteRead site = lda::read_site(config, nullptr, LastGood());
+  return lda::describe(lda::try_scripts(lda::order_of(*site.set, config, user, std::nullopt),
+                                        {.wire = fields_of(config.filter, report) + mail}, config,
+                                        lda::Tracing::off)
+                           .outcome);
+}
+
 Json to_json(const filter::Report& report) {
   Json json = {{"spam", report.is_spam},
                {"score", report.score},
@@ -100,10 +128,15 @@ int explain_spam(const config::Config& config, const SpamOptions& options) {
   auto report = ask(config, user, *mail);
   if (!report) return complain(report.error().what, 2);
   apply_own_score(config.filter, *report);
-  if (options.json)
-    print_json(to_json(*report));
-  else
+  const auto actions = follow_scripts(config, user, *report, *mail);
+  if (options.json) {
+    Json json = to_json(*report);
+    json["scripts"] = actions;
+    print_json(json);
+  } else {
     print_report(*report);
+    for (const std::string& action : actions) fmt::print("scripts: {}\n", action);
+  }
   return report->is_spam ? 1 : 0;
 }
 

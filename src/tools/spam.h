@@ -11,7 +11,8 @@ struct SpamOptions {
   bool json = false;
 };
 
-// Score, and each rule that hit with its points and description. Exit status 1: it is spam.
+// Score, each rule that hit with its points and description, and what the administrator's scripts
+// do with such a mail. Exit status 1: it is spam.
 int explain_spam(const config::Config& config, const SpamOptions& options);
 // What the running server has counted since it was started.
 int print_spam_stats(const config::Config& config, const SpamOptions& options);
