@@ -30,6 +30,7 @@ void add_sieve_commands(CLI::App& program, tools::SieveOptions& options, int& st
   name(add("remove", "Remove a script that is not active", tools::remove_script))->required();
   sub = sieve->add_subcommand("check", "What is wrong in scripts, as file:line:column: fault");
   sub->add_option("file", options.files, "Scripts; - is standard input")->required();
+  sub->add_option("-c,--config", options.config, "posthorn.toml: scripts may ask its sieve.lists");
   sub->callback([&options, &status] { status = tools::check_scripts(options); });
   sub = add_command(
       *sieve, "test", "What a script would do with a mail; nothing is done",

@@ -4,11 +4,14 @@
 #include <functional>
 #include <iostream>
 #include <iterator>
+#include <set>
 #include <sysexits.h>
 
+#include "process/roles.h"
 #include "tools/account_name.h"
 #include "tools/complain.h"
 #include "tools/script_work.h"
+#include "tools/settings.h"
 #include "tools/store_desk.h"
 
 namespace posthorn::tools {
@@ -44,9 +47,18 @@ Result<std::string> read_input(const Path& file) {
   return text;
 }
 
+using Names = std::set<std::string, std::less<>>;
+
+// Of the lists that a script may ask (RFC 6134).
+Names list_names(const config::Config& config) {
+  Names names;
+  for (const auto& [name, table] : config.sieve.lists) names.insert(name);
+  return names;
+}
+
 // false: it has a fault, which was told.
-bool has_passed(std::string_view file, std::string_view text) {
-  const scripts::Checked checked = scripts::check_script(text);
+bool has_passed(std::string_view file, std::string_view text, const Names& lists) {
+  const scripts::Checked checked = scripts::check_script(text, lists);
   fmt::print(stderr, "{}{}", format_faults_in(file, checked.faults),
              format_faults_in(file, checked.warnings));
   return checked.faults.empty();
@@ -89,7 +101,7 @@ int put_script(const config::Config& config, const SieveOptions& options) {
   const std::string name =
       !options.name.empty() ? options.name : options.file.filename().stem().native();
   if (name == "-") return complain("name the script with --name", EX_USAGE);
-  if (!has_passed(options.file.native(), *text)) return 1;
+  if (!has_passed(options.file.native(), *text, list_names(config))) return 1;
   return run(config, options, [&](Desk desk) -> net::Task<> {
     CO_TRY_OK(co_await put_script(desk, name, *text));
     if (options.and_activate) CO_TRY_OK(co_await activate(desk, name));
@@ -98,9 +110,9 @@ int put_script(const config::Config& config, const SieveOptions& options) {
 }
 
 int activate_script(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [&options](Desk desk) -> net::Task<> {
+  return run(config, options, [&](Desk desk) -> net::Task<> {
     CO_TRY(const std::string text, co_await read_script(desk, options.name));
-    if (!has_passed(options.name + ".sieve", text))
+    if (!has_passed(options.name + ".sieve", text, list_names(config)))
       co_return fail(ErrorKind::permanent, "a script with a fault is not made active");
     co_return co_await activate(desk, options.name);
   });
@@ -118,12 +130,18 @@ int remove_script(const config::Config& config, const SieveOptions& options) {
 }
 
 int check_scripts(const SieveOptions& options) {
+  Names lists;
+  if (!options.config.empty()) {
+    const auto config = find_config(options.config);
+    if (!config) return complain(config.error().what, process::kExitConfig);
+    lists = list_names(*config);
+  }
   int status = 0;
   for (const Path& file : options.files) {
     const auto text = read_input(file);
     if (!text)
       status = complain(text.error().what);
-    else if (!has_passed(file.native(), *text))
+    else if (!has_passed(file.native(), *text, lists))
       status = 1;
   }
   return status;

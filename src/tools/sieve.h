@@ -16,6 +16,7 @@ struct SieveOptions {
   Path file;         // put; "-": standard input
   bool and_activate = false;
   std::vector<Path> files;  // check
+  std::string config;       // check: whose lists scripts may ask; empty: none
   SieveTrialOptions trial;  // test
 };
 

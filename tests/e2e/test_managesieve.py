@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.append("/usr/lib/python3/dist-packages")  # python3-sievelib, for whichever Python 3 runs this
 from sievelib.managesieve import Client
-from support import Server, Wire, run, wait_until
+from support import Server, Wire, message, run, wait_until
 
 KEEP = "# all of it\r\nkeep;\r\n"
 
@@ -325,6 +325,25 @@ class Tools(Base):
         done = run([self.server.command()[0], "sieve", "check", good, broken], check=None)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, rf"^{re.escape(str(broken))}:\d+:\d+: .")
+
+    def test_lists_are_those_of_the_instance(self):
+        server = Server(users=("alice",), settings={"sieve.lists": '{ ":addrbook:friends" = "friends" }'})
+        self.addCleanup(server.close)
+        server.write_map("friends", "friend@elsewhere.test friend\n")
+        script = self.folder / "lists.sieve"
+        script.write_text('require "extlists";\nif not address :list "From" ":addrbook:friends" { discard; }\n')
+        self.assertEqual(self.sieve("put", script, "--user", "alice@example.org", "--activate", server=server).stderr, "")
+        self.assertEqual(self.sieve("check", script, server=server).stderr, "")
+        done = run([self.server.command()[0], "sieve", "check", script], check=None)
+        self.assertRegex(done.stderr, rf'^{re.escape(str(script))}:2:\d+: there is no list ":addrbook:friends"')
+        done = run([self.server.command()[0], "sieve", "check", script, "-c", self.folder / "none.toml"], check=None)
+        self.assertEqual(done.returncode, 78)
+        server.start()
+        server.send(message(body="from a stranger\r\n"), sender="a@b.test", to=["alice@example.org"])
+        server.send(message(body="from a friend\r\n", sender="friend@elsewhere.test"), to=["alice@example.org"])
+        server.wait_for("from a friend", "alice")
+        wait_until(lambda: server.queued() == [])
+        self.assertEqual(len(server.fetch_all("alice")), 1)
 
     def lay_dovecots_scripts(self, home):
         (home / "sieve").mkdir(parents=True)
