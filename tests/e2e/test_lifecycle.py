@@ -209,7 +209,7 @@ class Instances(unittest.TestCase):
                 self.assertTrue(all(int(may) == limit < int(needs) for _, needs, may in found), found)
                 told += found
                 limit = max(int(needs) for _, needs, _ in found)
-            self.assertLess(limit, 72 if not one_process else 250)  # a socket for each of ten services among them
+            self.assertLess(limit, 65 if not one_process else 250)  # a socket for each of ten services among them
             if not SANITIZED:  # a sanitizer needs descriptors of its own
                 server.send(message("Few", "marker few\r\n"))
                 server.wait_for("marker few")
