@@ -196,10 +196,15 @@ class Storm(unittest.TestCase):
             if self.server.process is not None:
                 time.sleep(0.05)
 
-    def check(self, acknowledged, copies_max):
+    def check(self, acknowledged, copies_max, kills=0):
         wait_until(lambda: not self.server.run("queue", "list", "--json").stdout.strip(), 240, 0.5)
-        answered = [one[1][0] for one in self.smarthost.received if b"Auto-Submitted: auto-replied" in one[2]]
-        self.assertEqual(len(answered), len(set(answered)), "somebody was answered twice")
+        answered = {}
+        for one in self.smarthost.received:
+            if b"Auto-Submitted: auto-replied" in one[2]:
+                answered.setdefault(one[1][0], []).append(email.message_from_bytes(one[2])["Message-ID"])
+        self.assertEqual({to: ids for to, ids in answered.items() if len(set(ids)) > 1}, {}, "somebody was answered twice")
+        # A kill between the relay's 250 and the queue's note of it sends the same mail again, as any mail (RFC 1047).
+        self.assertLessEqual(sum(len(ids) - 1 for ids in answered.values()), kills)
         found = {}
         for raw in self.server.fetch_all("bob"):
             sender = raw.split(b"\r\n\r\nfrom ", 1)[1].strip().decode()
@@ -221,8 +226,9 @@ class Storm(unittest.TestCase):
         print(f"\n{len(senders)} senders answered in {time.monotonic() - began:.1f} s", file=sys.stderr)
 
     def test_killed_among_them(self):
-        acknowledged, answered = set(), set()
-        for number in range(20 if FULL else 3):
+        acknowledged = set()
+        kills = 20 if FULL else 3
+        for number in range(kills):
             self.server.start()
             end = time.monotonic() + random.uniform(0.5, 1.5)
             at = 0
@@ -232,7 +238,7 @@ class Storm(unittest.TestCase):
             self.server.kill()
         self.server.start()
         # A kill between storing and noting leaves a second copy at most, as for any mail.
-        answered = self.check(acknowledged, 2)
+        answered = self.check(acknowledged, 2, kills)
         self.assertGreater(len(answered), 0)
         print(f"\n{len(acknowledged)} acknowledged, {len(answered)} answered", file=sys.stderr)
 
