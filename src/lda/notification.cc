@@ -67,7 +67,7 @@ net::Task<Answered> send_once(AnswerParts parts, Outbox::Mail mail, Note note,
   std::string text = mail.text;
   const auto sent = co_await parts.outbox.send(std::move(mail));
   if (sent && *sent) co_return Answered{.text = std::move(text), .queue_id = **sent};
-  (void)co_await memory.forget(note);
+  if (sent || !may_be_queued(sent.error())) (void)co_await memory.forget(note);
   co_return Answered{.why = sent ? sent->error() : sent.error().what};
 }
 

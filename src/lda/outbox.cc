@@ -11,14 +11,24 @@ namespace {
 net::Task<std::string> put(smtp::Sink& sink, const message::Envelope& envelope,
                            std::string_view text) {
   constexpr std::size_t kPiece = 64 * 1024;
-  CO_TRY_OK(co_await sink.begin(envelope));
+  // Before the commit nothing can have been queued, whatever broke.
+  const auto not_sent = [](Error error) {
+    return fail(ErrorKind::temporary, std::move(error.what));
+  };
+  if (auto begun = co_await sink.begin(envelope); !begun)
+    co_return not_sent(std::move(begun).error());
   for (; !text.empty(); text.remove_prefix(std::min(kPiece, text.size())))
-    CO_TRY_OK(co_await sink.write(text.substr(0, kPiece)));
+    if (auto written = co_await sink.write(text.substr(0, kPiece)); !written)
+      co_return not_sent(std::move(written).error());
   CO_TRY(auto committed, co_await sink.commit());
   co_return std::move(committed.queue_id);
 }
 
 }  // namespace
+
+bool may_be_queued(const Error& error) {
+  return error.kind == ErrorKind::closed || error.kind == ErrorKind::timeout;
+}
 
 net::Task<std::expected<std::string, std::string>> Outbox::send(Mail mail) {
   message::Envelope envelope;

@@ -12,6 +12,10 @@
 
 namespace posthorn::lda {
 
+// Of an Error of send(): the connection broke when all was said, the queue may have it or not. Who
+// remembers what was sent goes on as if it had.
+bool may_be_queued(const Error& error);
+
 class Outbox {
  public:
   struct Parts {

@@ -131,7 +131,7 @@ net::Task<Answered> answer_vacation(AnswerParts parts, const Incoming& mail,
                                                 .session = mail.envelope.origin.session});
   if (sent && *sent) co_return Answered{.text = std::move(text), .queue_id = **sent};
   // The next mail may be answered; this one does not wait for it.
-  (void)co_await memory.forget(note);
+  if (sent || !may_be_queued(sent.error())) (void)co_await memory.forget(note);
   co_return Answered{.why = sent ? sent->error() : sent.error().what};
 }
 
