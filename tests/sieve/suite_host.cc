@@ -11,6 +11,7 @@
 #include "message/address.h"
 #include "message/headers.h"
 #include "sieve/extensions/addresses.h"
+#include "store/mailbox_name.h"
 
 namespace posthorn::sieve::suite {
 namespace {
@@ -74,7 +75,8 @@ Host::Host(const Language& language) : language_(language) {
 }
 
 std::string Host::canonical(const std::string& mailbox) {
-  return equals_ignoring_case(mailbox, "INBOX") ? "INBOX" : mailbox;
+  // As the server takes a script's names; what no mailbox can be called stays as it is.
+  return store::mailbox_name_from(mailbox).value_or(mailbox);
 }
 
 void Host::begin_message(std::string wire) {
@@ -184,6 +186,11 @@ bool Host::store(const Place& place, std::string wire) {
     mailbox = used->second;
   }
   if (!mailboxes_.contains(mailbox)) {
+    if (!store::mailbox_name_from(mailbox)) {
+      errors_.push_back(
+          fmt::format("failed to store into mailbox {}: no such name", place.mailbox));
+      return false;
+    }
     if (place.create == Create::no) {
       errors_.push_back(fmt::format("failed to store into mailbox {}: it does not exist", mailbox));
       return false;

@@ -145,8 +145,8 @@ Flow Run::script(const Program& program) {
   return flow == Flow::returned ? Flow::next : flow;
 }
 
-// RFC 5228 section 2.10.3: the same twice is one; flags come together. `fileinto "INBOX"` is `keep`
-// (section 4.3).
+// RFC 5228 section 2.10.3: the same twice is one, with the flags of the last (RFC 5232 section 5).
+// `fileinto "INBOX"` is `keep` (section 4.3).
 bool Run::merge(Action& action) {
   const auto keeps = [](const Action& one) {
     const auto* into = std::get_if<FileInto>(&one.what);
@@ -174,13 +174,7 @@ bool Run::merge(Action& action) {
         into != nullptr && std::holds_alternative<Keep>(action.what)) {
       other.what = Keep{Flags(into->place.flags)};
     }
-    if (Flags* mine = flags_of(action)) {
-      Flags* theirs = flags_of(other);
-      for (std::string& flag : *mine)
-        if (std::ranges::none_of(
-                *theirs, [&](const std::string& one) { return equals_ignoring_case(one, flag); }))
-          theirs->push_back(std::move(flag));
-    }
+    if (Flags* mine = flags_of(action)) *flags_of(other) = std::move(*mine);
     other.line = action.line;
     other.script = action.script;
     return true;
