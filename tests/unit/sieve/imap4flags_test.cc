@@ -39,7 +39,8 @@ TEST(Imap4flagsTest, WhatIsKeptTakesTheFlags) {
       {"setflag \"a\"; fileinto :copy :flags \"\" \"x\";", "x (), keep (a)"},
       {"fileinto :copy \"x\"; setflag \"a\";", "x (), keep (a)"},
       {"setflag \"a\"; keep; setflag \"b\";", "keep (a)"},
-      {"keep :flags \"a\"; keep :flags \"b\";", "keep (a b)"},
+      // Section 5: of two that are one the last flags win.
+      {"keep :flags \"a\"; keep :flags \"b\";", "keep (b)"},
       {"set \"v\" \"a b\"; keep :flags \"${v} c\";", "keep (a b c)"},
       {"setflag \"v\" \"a\"; addflag \"v\" [\"b\", \"A\"]; keep :flags \"${v}\";", "keep (a b)"},
       {"setflag \"v\" \"$f \\\\Seen $f\"; if string :is \"${v}\" \"$f \\\\Seen\" { setflag "
