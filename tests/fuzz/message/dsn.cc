@@ -2,6 +2,8 @@
 // each line whole and clean, with one group of fields a recipient; no text ends a line or a part.
 #include "message/dsn.h"
 
+#include "base/ascii.h"
+#include "base/utf8.h"
 #include "message/headers.h"
 #include "message/part.h"
 #include "tests/support/fuzz.h"
@@ -40,13 +42,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     test::require(line.ends_with('\r') && line.size() < 1300);
     line.remove_suffix(1);
     if (line.starts_with('\t')) line.remove_prefix(1);
-    test::require(std::ranges::all_of(line, [](char c) { return c >= 0x20 && c < 0x7F; }));
+    // What was said may be UTF-8, whole characters of it.
+    test::require(is_utf8(line));
+    test::require(std::ranges::none_of(
+        line, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }));
   }
   const message::Part root = message::parse_parts(text);
   test::require(root.is_multipart() && root.subtype == "report" && root.children.size() == 3);
   test::require(root.children[1].subtype == "delivery-status");
   const message::Headers header(std::string_view(text).substr(0, root.body_begin));
-  test::require(header.fields().size() == 8 && header.count("To") == 1);
+  // RFC 2045 section 6.4: 8bit is said where it is, and nowhere else.
+  const std::size_t encodings = header.count("Content-Transfer-Encoding");
+  test::require(encodings == (is_ascii(text) ? 0U : 1U));
+  test::require(header.fields().size() == 8 + encodings && header.count("To") == 1);
+  const message::Part& status = root.children[1];
+  test::require(is_ascii(std::string_view(text).substr(0, root.body_begin)));
+  test::require(is_ascii(
+      std::string_view(text).substr(status.body_begin, status.body_end - status.body_begin)));
 
   // RFC 3464 section 2.1: groups of fields with an empty line between them.
   std::string_view groups = std::string_view(text).substr(
