@@ -75,6 +75,7 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
   for (const std::string& to : expansion->recipients) {
     if (message::equals_ignoring_case(to, request.account)) continue;
     envelope.recipients.push_back({to, "rfc822;" + request.recipient, notify_of(request.what)});
+    envelope.smtputf8 |= !is_ascii(to);  // RFC 6531 section 3.4
   }
   if (envelope.recipients.empty()) co_return kept("it leads back here");
   if (!request.what.ret.empty())
@@ -86,13 +87,18 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
   if (done) done = co_await copy(request, *sink);
   if (!done) {
     co_await sink->abort();
+    // RFC 5228 section 2.10.6: what will never be taken is kept here.
+    if (done.error().kind == ErrorKind::permanent) co_return kept(done.error().what);
     co_return std::unexpected(done.error());
   }
-  CO_TRY(const auto committed, co_await sink->commit());
+  const auto committed = co_await sink->commit();
+  if (!committed && committed.error().kind == ErrorKind::permanent)
+    co_return kept(committed.error().what);
+  if (!committed) co_return std::unexpected(committed.error());
   remember(digest);
   log::Logger{}
       .with_session(envelope.origin.session)
-      .with_queue(committed.queue_id)
+      .with_queue(committed->queue_id)
       .info(event::sieve_redirected, {{"account", request.account}, {"rcpt", address}});
   co_return std::expected<void, std::string>{};
 }

@@ -54,6 +54,8 @@ Result<std::optional<std::chrono::year_month_day>> day_of(const std::string& tex
 
 Result<store::Away> away_of(const VacationOptions& options) {
   store::Away away{.subject = options.subject, .every = std::chrono::days(options.days)};
+  if (options.subject.find_first_of("\r\n") != std::string::npos)
+    return fail(ErrorKind::permanent, "a subject is one line");
   TRY(away.text, read_input(options.text));
   TRY(away.from, day_of(options.from));
   TRY(away.to, day_of(options.to));

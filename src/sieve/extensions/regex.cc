@@ -14,7 +14,8 @@ namespace posthorn::sieve::extension {
 namespace {
 
 constexpr std::size_t kPatternMax = 4096;              // bytes
-constexpr std::int64_t kProgramMemoryMax = 1U << 20U;  // bytes of one that is compiled
+constexpr std::int64_t kProgramMemoryMax = 1U << 18U;  // bytes of one that is compiled
+constexpr std::uint64_t kRefusedCost = 10'000;         // instructions: what such a bound allows
 constexpr std::size_t kPatternsMax = 64;               // kept compiled in one run
 
 re2::StringPiece piece(std::string_view text) {
@@ -33,15 +34,29 @@ Pattern compile(std::string_view pattern, std::string_view comparator) {
   return std::make_unique<RE2>(piece(pattern), options);
 }
 
-std::string why_bad(std::string_view pattern) {
-  if (pattern.size() > kPatternMax)
-    return fmt::format("a pattern may have {} bytes, this one has {}", kPatternMax, pattern.size());
-  const Pattern compiled = compile(pattern, "i;octet");
-  if (compiled->ok()) return {};
-  if (compiled->error_code() == RE2::ErrorPatternTooLarge)
+// What compiling took, in instructions of the program: a hostile pattern is short and takes long.
+std::uint64_t cost_of(const RE2& compiled) {
+  return compiled.ok() ? static_cast<std::uint64_t>(std::max(compiled.ProgramSize(), 1))
+                       : kRefusedCost;
+}
+
+std::string why_bad(std::string_view pattern, const RE2& compiled) {
+  if (compiled.ok()) return {};
+  if (compiled.error_code() == RE2::ErrorPatternTooLarge)
     return fmt::format("the pattern \"{}\" is too large: a repetition is repeated too often",
                        pattern);
-  return fmt::format("\"{}\" is no regular expression: {}", pattern, compiled->error());
+  return fmt::format("\"{}\" is no regular expression: {}", pattern, compiled.error());
+}
+
+std::string why_too_long(std::string_view pattern) {
+  if (pattern.size() <= kPatternMax) return {};
+  return fmt::format("a pattern may have {} bytes, this one has {}", kPatternMax, pattern.size());
+}
+
+MatchRow::KeyCheck check_key(std::string_view pattern) {
+  if (std::string why = why_too_long(pattern); !why.empty()) return {std::move(why), 1};
+  const Pattern compiled = compile(pattern, "i;octet");
+  return {why_bad(pattern, *compiled), cost_of(*compiled)};
 }
 
 // Of one run: what it compares with one after another is compiled once.
@@ -54,10 +69,16 @@ struct Patterns {
     if (found != by_text.end()) return found->second.get();
     if (by_text.size() >= kPatternsMax) by_text.clear();
     Pattern pattern;
-    if (const std::string why = why_bad(text); !why.empty())
-      run.doubt(why);
-    else
+    std::string why = why_too_long(text);
+    if (why.empty()) {
       pattern = compile(text, comparator);
+      if (!run.spend(cost_of(*pattern))) return nullptr;
+      why = why_bad(text, *pattern);
+    }
+    if (!why.empty()) {
+      run.doubt(std::move(why));
+      pattern.reset();
+    }
     return by_text.emplace(std::pair(comparator, std::string(text)), std::move(pattern))
         .first->second.get();
   }
@@ -112,8 +133,8 @@ Extension regex() {
           .match_types = {{.name = "regex",
                            .holds = holds,
                            .parts = MatchRow::Parts::yes,
-                           .check_key = why_bad}},
-          .limits = "patterns of 4096 bytes; no back references"};
+                           .check_key = check_key}},
+          .limits = "patterns of 4096 bytes, of a script 200 000 instructions; no back references"};
 }
 
 }  // namespace posthorn::sieve::extension

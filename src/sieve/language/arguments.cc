@@ -428,8 +428,14 @@ void Checker::check_matching(const syntax::Item& item, const Signature& wanted, 
   if (matching.type->check != nullptr) matching.type->check(*this, node, item);
   if (matching.type->check_key == nullptr) return;
   for (const std::string_view key : constants(positional(node, wanted.arguments.size() - 1))) {
-    const std::string why = matching.type->check_key(key);
-    if (!why.empty()) fault(item.at, why);
+    // What is left of a bound that was passed is not looked at: the fault is told once.
+    if (includes_.key_cost > MatchRow::kKeyCostMax) return;
+    const MatchRow::KeyCheck checked = matching.type->check_key(key);
+    if (!checked.why_bad.empty()) fault(item.at, checked.why_bad);
+    includes_.key_cost += checked.cost;
+    if (includes_.key_cost > MatchRow::kKeyCostMax)
+      fault(item.at, fmt::format("the `:{}` patterns of this script are too large together",
+                                 matching.type->name));
   }
 }
 

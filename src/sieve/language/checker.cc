@@ -61,6 +61,16 @@ bool asks(const syntax::Item& test, const auto& is_there) {
                              [&](const syntax::Item& inner) { return asks(inner, is_there); });
 }
 
+// A sentence repeats what was written, and that may be a megabyte.
+std::string shortened(std::string text) {
+  constexpr std::size_t kMax = 400;
+  if (text.size() <= kMax) return text;
+  std::size_t size = kMax;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
+  text.resize(size);
+  return text + " …";
+}
+
 }  // namespace
 
 bool Program::requires_extension(std::string_view extension) const {
@@ -83,11 +93,12 @@ Checker::Checker(const Language& language, const CompileSettings& settings, Incl
 void Checker::fault(Position at, std::string text) {
   ++told_;
   // All of them until the end: whether a call had a fault is seen by their number.
-  faults_.push_back({at.line, at.column, std::move(text)});
+  faults_.push_back({at.line, at.column, shortened(std::move(text))});
 }
 
 void Checker::warn(Position at, std::string text) {
-  if (warnings_.size() < kFaultsMax) warnings_.push_back({at.line, at.column, std::move(text)});
+  if (warnings_.size() < kFaultsMax)
+    warnings_.push_back({at.line, at.column, shortened(std::move(text))});
 }
 
 bool Checker::has(std::string_view extension) const {

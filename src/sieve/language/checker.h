@@ -43,6 +43,7 @@ struct CompileResult {
 
 // The scripts that are being compiled: the one asked for and what includes what.
 struct Includes {
+  std::uint64_t key_cost = 0;              // MatchRow::KeyCheck, of all of them
   std::vector<std::string> open;           // keys, the innermost last
   std::map<std::string, ProgramPtr> done;  // by key; nullptr: it has faults
 };

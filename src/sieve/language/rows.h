@@ -130,8 +130,14 @@ struct MatchRow {
   enum class Relations : std::uint8_t { no, yes } relations = Relations::no;  // "gt" follows
   enum class Counts : std::uint8_t { no, yes } counts = Counts::no;  // asked once, of how many
   enum class Parts : std::uint8_t { no, yes } parts = Parts::no;     // needs substrings
-  // A key that is known while the script is compiled; an empty answer: it is good.
-  std::string (*check_key)(std::string_view key) = nullptr;
+  // A key that is known while the script is compiled. cost: what looking at it took; of a whole
+  // script no more than kKeyCostMax is looked at.
+  struct KeyCheck {
+    std::string why_bad;  // empty: it is good
+    std::uint64_t cost = 1;
+  };
+  static constexpr std::uint64_t kKeyCostMax = 200'000;
+  KeyCheck (*check_key)(std::string_view key) = nullptr;
   Check check = nullptr;  // of the test that matches so
 };
 

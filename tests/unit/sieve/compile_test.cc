@@ -1,6 +1,7 @@
 // What scripts are told: each fault with its place, all of them, and the name that was meant.
 #include "sieve/compile.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace posthorn::sieve {
@@ -72,6 +73,25 @@ TEST(CompileTest, AllFaultsOfAScriptAreTold) {
             "2:10 unknown command `discrd`, did you mean `discard`?\n"
             "3:1 `fileinto` needs `require [\"fileinto\"]`\n"
             "4:10 `redirect` expects a string as an address, found a number");
+}
+
+TEST(CompileTest, PatternsOfAScriptHaveABoundTogether) {
+  std::string many = "require \"regex\"; if header :regex \"subject\" [\"x\"";
+  std::string refused = many;
+  for (int i = 0; i < 20'000; ++i) many += ",\"((a{30}){30}){1}b" + std::to_string(i) + "\"";
+  for (int i = 0; i < 1000; ++i)
+    refused += ",\"(\\\\w{200}|\\\\pL{200})" + std::to_string(i) + "\"";
+  EXPECT_EQ(faults_of(many + "] { keep; }"),
+            "1:21 the `:regex` patterns of this script are too large together");
+  const std::string told = faults_of(refused + "] { keep; }");
+  EXPECT_LT(std::ranges::count(told, '\n'), 30) << told.size();
+  EXPECT_NE(told.find("too large together"), std::string::npos);
+}
+
+TEST(CompileTest, AFaultRepeatsNoMegabyte) {
+  const std::string told = faults_of("redirect \"" + std::string(900'000, 'a') + "@x.test\";");
+  EXPECT_LT(told.size(), 500U);
+  EXPECT_NE(told, "");
 }
 
 TEST(CompileTest, HostileScriptsAreRefusedQuickly) {
