@@ -45,7 +45,10 @@ class QueueSink final : public smtp::Sink {
         !begun.mail.is_positive() ? begun.mail
         : whole                   ? begun.data
                 : *std::ranges::find_if_not(begun.recipients, &smtp::Reply::is_done);
-    co_return fail(ErrorKind::temporary, "queue: " + smtp::to_string(reply));
+    // Whoever waits for no peer's answer, as a redirect, need not try this again.
+    const bool is_final = reply.code >= 500;
+    co_return fail(is_final ? ErrorKind::permanent : ErrorKind::temporary,
+                   "queue: " + smtp::to_string(reply));
   }
 
   net::Task<> write(std::string_view bytes) override { co_return co_await client_->write(bytes); }

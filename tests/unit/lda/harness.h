@@ -37,6 +37,7 @@ class Outgoing final : public smtp::SinkFactory {
 
   std::vector<std::shared_ptr<Mail>> mails;
   bool is_down = false;
+  ErrorKind down_kind = ErrorKind::temporary;
   std::function<void()> after_commit = [] {};
 
  private:
@@ -45,7 +46,7 @@ class Outgoing final : public smtp::SinkFactory {
     explicit Transaction(Outgoing& queue) : queue_(queue) { queue.mails.push_back(mail_); }
     net::Task<> begin(const message::Envelope& envelope) override {
       mail_->envelope = envelope;
-      if (queue_.is_down) co_return fail(ErrorKind::temporary, "the queue is away");
+      if (queue_.is_down) co_return fail(queue_.down_kind, "the queue is away");
       co_return Result<>{};
     }
     net::Task<> write(std::string_view bytes) override {

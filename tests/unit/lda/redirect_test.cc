@@ -88,6 +88,19 @@ TEST_F(RedirectTest, WhatCannotBeAskedOrQueuedIsTriedAgain) {
   EXPECT_EQ(queue.committed().size(), 1U);
 }
 
+// RFC 5228 section 2.10.6, and RFC 6531: an address in UTF-8 says so in the envelope.
+TEST_F(RedirectTest, WhatTheQueueWillNeverTakeStaysHere) {
+  directory.recipients["j\xC3\xBCrgen@elsewhere.test"] =
+      route::Expansion{.recipients = {"j\xC3\xBCrgen@elsewhere.test"}};
+  rewrite("redirect \"j\xC3\xBCrgen@elsewhere.test\";\n");
+  queue.is_down = true;
+  queue.down_kind = ErrorKind::permanent;
+  EXPECT_EQ(deliver({"alice@example.org"}), Replies{"250 2.0.0"});
+  ASSERT_EQ(queue.mails.size(), 1U);
+  EXPECT_TRUE(queue.mails[0]->is_aborted && queue.mails[0]->envelope.smtputf8);
+  EXPECT_EQ(count("alice"), 1U);
+}
+
 TEST_F(RedirectTest, WhatMayNotBeSentOnStaysHere) {
   directory.recipients["back@example.org"] = route::Expansion{.recipients = {"Alice@example.org"}};
   for (const char* address : {"unknown@elsewhere.test", "back@example.org"}) {
