@@ -71,7 +71,7 @@ int try_sieve(const config::Config& config, const SieveTrialOptions& options) {
       options.with_trace ? lda::Tracing::on : lda::Tracing::off);
   for (const std::string& line : trial.trace) fmt::print("{}\n", line);
   for (const std::string& line : lda::describe(trial.outcome)) fmt::print("{}\n", line);
-  return 0;
+  return trial.outcome.end == sieve::Outcome::End::fault ? 1 : 0;
 }
 
 }  // namespace posthorn::tools

@@ -14,7 +14,7 @@ struct SieveTrialOptions {
   bool with_trace = false;
 };
 
-// Exit status: 0; 1: the script has faults, or one of the files cannot be read.
+// Exit status: 0; 1: the script has faults or fails on this mail, or a file cannot be read.
 int try_sieve(const config::Config& config, const SieveTrialOptions& options);
 
 }  // namespace posthorn::tools

@@ -333,6 +333,10 @@ class Own(unittest.TestCase):
         traced = self.server.run("sieve", "test", str(script), str(mail), "--trace").stdout
         self.assertIn(f'{script}:2:   "hello you" :contains "hello"\n{script}:2: header: true\n', traced)
         self.assertIn(f"{script}:3: envelope: false\n", traced)
+        script.write_text('redirect "a@x.test"; redirect "b@x.test"; redirect "c@x.test"; redirect "d@x.test"; redirect "e@x.test";\n')
+        failed = self.server.run("sieve", "test", str(script), str(mail), check=False)
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("may redirect a message 4 times", failed.stdout)
         script.write_text("nonsense;\n")
         self.assertEqual(self.server.run("sieve", "test", str(script), str(mail), check=False).returncode, 1)
 
