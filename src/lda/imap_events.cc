@@ -66,6 +66,7 @@ net::Task<store::DeliveryPtr> stage(store::Account& account, const store::OpenMe
 
 net::Task<> change_flags(store::Mailbox& mailbox, store::Uid uid, store::FlagMode mode,
                          const sieve::Flags& flags) {
+  if (flags.empty()) co_return Result<>{};
   auto names = store::split_flags(flags);
   CO_TRY(const auto changed, co_await mailbox.store_flags({.uids = {uid},
                                                            .mode = mode,
@@ -76,13 +77,13 @@ net::Task<> change_flags(store::Mailbox& mailbox, store::Uid uid, store::FlagMod
   co_return Result<>{};
 }
 
-bool are_same(const sieve::Flags& some, const sieve::Flags& others) {
-  const auto is_in = [](const sieve::Flags& flags, const std::string& name) {
+// Those of some that are not among the others.
+sieve::Flags without(sieve::Flags some, const sieve::Flags& others) {
+  std::erase_if(some, [&](const std::string& name) {
     return std::ranges::any_of(
-        flags, [&](const std::string& one) { return equals_ignoring_case(one, name); });
-  };
-  return std::ranges::all_of(some, [&](const auto& one) { return is_in(others, one); }) &&
-         std::ranges::all_of(others, [&](const auto& one) { return is_in(some, one); });
+        others, [&](const std::string& one) { return equals_ignoring_case(one, name); });
+  });
+  return some;
 }
 
 }  // namespace
@@ -154,9 +155,12 @@ net::Task<> ImapEvents::carry_out(const Message& message, const sieve::Outcome& 
   for (const sieve::Action& action : outcome.actions) {
     const auto* redirect = std::get_if<sieve::Redirect>(&action.what);
     if (const auto* keep = std::get_if<sieve::Keep>(&action.what)) {
-      if (!are_same(keep->flags, message.flags))
-        CO_TRY_OK(co_await change_flags(message.mailbox, message.opened.uid,
-                                        store::FlagMode::replace, keep->flags));
+      // By what the script changed: flags that a client sets meanwhile stay.
+      const store::Uid uid = message.opened.uid;
+      CO_TRY_OK(co_await change_flags(message.mailbox, uid, store::FlagMode::add,
+                                      without(keep->flags, message.flags)));
+      CO_TRY_OK(co_await change_flags(message.mailbox, uid, store::FlagMode::remove,
+                                      without(message.flags, keep->flags)));
     } else if (redirect != nullptr || std::holds_alternative<sieve::FileInto>(action.what)) {
       if (!delivery) {
         CO_TRY(delivery, co_await stage(message.account, message.opened));

@@ -1,5 +1,6 @@
 #include "lda/user_scripts.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/events.h"
@@ -20,12 +21,24 @@ bool is_same(ScriptStorage& storage, const std::string& account,
 
 }  // namespace
 
+// Its stamp is none that a script has, so that it is looked at again at each delivery.
+UserScripts::Known UserScripts::unreadable(Known known) {
+  known.stamp = "unreadable";
+  known.faults = "The active script cannot be read: its size, or the rights of its file\n";
+  known.bytes = std::max(known.bytes, sizeof(Known) + known.faults.size());
+  return known;
+}
+
 Result<UserScripts::Known> UserScripts::read(const std::string& account, const Globals& globals,
                                              const Known& known) const {
   ScriptStorage& storage = parts_.storage;
   const bool is_current = (known.globals.empty() || known.globals == globals.stamp) &&
                           is_same(storage, account, known.personal);
-  TRY(auto active, storage.find_active(account, is_current ? known.stamp : ""));
+  const auto found = storage.find_active(account, is_current ? known.stamp : "");
+  // What can never be read holds up no mail (RFC 5228 section 2.10.6): it is a script with a fault.
+  if (!found && found.error().kind == ErrorKind::permanent) return unreadable(known);
+  if (!found) return std::unexpected(found.error());
+  const auto& active = *found;
   if (!active) return Known{};
   Known next = known;
   if (is_current && !known.stamp.empty() && active->stamp == known.stamp) return next;

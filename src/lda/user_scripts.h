@@ -70,6 +70,7 @@ class UserScripts {
     std::size_t bytes = 0;
     std::list<std::string>::iterator place;  // in order_
   };
+  static Known unreadable(Known known);
   Result<Known> read(const std::string& account, const Globals& globals, const Known& known) const;
   void keep(const std::string& account, Known known);
   void drop_beyond_bound();

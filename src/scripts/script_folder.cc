@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "scripts/script_name.h"
 
@@ -65,7 +66,14 @@ Result<std::optional<FileInfo>> ScriptFolder::find_script_file(const Path& path)
 Result<std::optional<std::string>> ScriptFolder::read_text(const Path& path) const {
   TRY(const auto there, find_script_file(path));
   if (!there) return std::nullopt;
-  TRY(const File file, disk().open(path, OpenMode::read));  // not through a link
+  auto opened = disk().open(path, OpenMode::read);  // not through a link
+  if (!opened) {
+    // One that came with foreign rights is not readable later either.
+    if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES)
+      return fail(ErrorKind::permanent, opened.error().what);
+    return std::unexpected(opened.error());
+  }
+  const File file = *std::move(opened);
   TRY(const FileInfo info, read_file_info(file));
   if (info.size > kScriptSizeMax)
     return fail(ErrorKind::permanent, path.native() + ": a script of more than 1 MiB");

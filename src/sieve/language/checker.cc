@@ -276,35 +276,20 @@ void Checker::unknown(std::string_view what, const std::string& name, Position a
   fault(at, fmt::format("unknown {} `{}`{}", what, name, did_you_mean(name, names)));
 }
 
-const CommandRow* Checker::find_command(const std::string& name, Position at) {
-  const auto found = find_row(language_, required_, &Extension::commands, name);
+template <class Row>
+const Row* Checker::find_allowed(std::vector<Row> Extension::* rows, std::string_view what,
+                                 const std::string& name, Position at) {
+  const auto found = find_row(language_, required_, rows, name);
   if (found.row == nullptr) {
-    unknown("command", name, at);
+    unknown(what, name, at);
     return nullptr;
   }
-  if (!required_.contains(found.extension)) {
-    if (!found.extension->refused.empty()) {
-      fault(at, why_not(found.extension->name));
-      return nullptr;
-    }
-    fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
-  }
-  return found.row;
-}
-
-const TestRow* Checker::find_test(const std::string& name, Position at) {
-  const auto found = find_row(language_, required_, &Extension::tests, name);
-  if (found.row == nullptr) {
-    unknown("test", name, at);
+  if (required_.contains(found.extension)) return found.row;
+  if (!found.extension->refused.empty()) {
+    fault(at, why_not(found.extension->name));
     return nullptr;
   }
-  if (!required_.contains(found.extension)) {
-    if (!found.extension->refused.empty()) {
-      fault(at, why_not(found.extension->name));
-      return nullptr;
-    }
-    fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
-  }
+  fault(at, fmt::format("`{}` needs `require [\"{}\"]`", name, found.extension->name));
   return found.row;
 }
 
@@ -360,7 +345,7 @@ void Checker::block(const syntax::Item& item, Block wanted, Node& node) {
 }
 
 bool Checker::command(const syntax::Item& item, Node& node) {
-  const CommandRow* row = find_command(item.name, item.at);
+  const CommandRow* row = find_allowed(&Extension::commands, "command", item.name, item.at);
   if (row == nullptr) {
     if (item.has_block) {  // faults within are told too
       ++depth_;
@@ -384,7 +369,7 @@ bool Checker::command(const syntax::Item& item, Node& node) {
 }
 
 bool Checker::test(const syntax::Item& item, Node& node) {
-  const TestRow* row = find_test(item.name, item.at);
+  const TestRow* row = find_allowed(&Extension::tests, "test", item.name, item.at);
   if (row == nullptr) return false;
   node.test = row;
   node.line = item.at.line;

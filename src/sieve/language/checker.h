@@ -118,8 +118,10 @@ class Checker {
   // Runs a check; where faults wait for the run they become a doubt, the first of them the answer.
   std::optional<std::string> leniently(const std::function<void()>& check);
   Node trap(const std::string& text, Position at);
-  const CommandRow* find_command(const std::string& name, Position at);
-  const TestRow* find_test(const std::string& name, Position at);
+  // nullptr: there is none, or it is refused; one that is not required is a fault too.
+  template <class Row>
+  const Row* find_allowed(std::vector<Row> Extension::* rows, std::string_view what,
+                          const std::string& name, Position at);
   void unknown(std::string_view what, const std::string& name, Position at);
 
   const Language& language_;

@@ -15,7 +15,7 @@ class Stored final : public ScriptStorage {
  public:
   Result<std::optional<Active>> find_active(const std::string& account,
                                             const std::string& known_stamp) override {
-    if (is_broken) return fail(ErrorKind::temporary, "the disk");
+    if (broken) return fail(*broken, "the disk");
     const auto found = active.find(account);
     if (found == active.end()) return std::optional<Active>();
     Active one = found->second;
@@ -37,7 +37,7 @@ class Stored final : public ScriptStorage {
   std::map<std::string, Active> active;
   std::map<std::string, std::string> texts;
   int reads = 0, stamps = 0;
-  bool is_broken = false;
+  std::optional<ErrorKind> broken;
 };
 
 struct UserScriptsTest : testing::Test {
@@ -97,8 +97,24 @@ TEST_F(UserScriptsTest, OneThatWasNeverGoodIsNone) {
 }
 
 TEST_F(UserScriptsTest, WhatCannotBeReadIsTriedAgain) {
-  stored.is_broken = true;
+  stored.broken = ErrorKind::temporary;
   EXPECT_FALSE(loop.run(scripts.find("a@example.org", globals)));
+}
+
+// RFC 5228 section 2.10.6: a script that nobody can read must not hold up mail for ever.
+TEST_F(UserScriptsTest, WhatCanNeverBeReadIsAFaultAndTheLastGoodOneServes) {
+  stored.broken = ErrorKind::permanent;
+  const auto none = find(scripts);
+  EXPECT_FALSE(none.script);
+  EXPECT_NE(none.faults, "");
+  EXPECT_EQ(find(scripts).faults, "");  // told once a day
+  stored.broken.reset();
+  stored.put("a@example.org", "keep;");
+  EXPECT_TRUE(find(scripts).script);
+  stored.broken = ErrorKind::permanent;
+  const auto last = find(scripts);
+  EXPECT_TRUE(last.script);
+  EXPECT_NE(last.faults, "");
 }
 
 TEST_F(UserScriptsTest, MemoryIsBoundedAndThoseUsedLastStay) {
