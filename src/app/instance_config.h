@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 #include <string>
+#include <utility>
 
 #include "process/roles.h"
+#include "process/sockets.h"
 #include "tools/settings.h"
 
 namespace posthorn::app {
@@ -12,8 +14,11 @@ namespace posthorn::app {
 // Runs a command that needs the configuration; says what is wrong with it otherwise.
 template <class F>
 int with_config(const std::string& given, F command) {
-  const auto config = tools::find_config(given);
-  if (config) return command(*config);
+  auto config = tools::find_config(given);
+  if (config) {
+    process::look_for_trail_account(*config);
+    return command(std::as_const(*config));
+  }
   fmt::print(stderr, "posthorn: {}\n", config.error().what);
   return process::kExitConfig;
 }

@@ -14,6 +14,8 @@ std::unique_ptr<process::Role> make_role(process::RoleKind kind, process::RoleSe
       return make_store(std::move(setup));
     case process::RoleKind::web:
       return make_web(std::move(setup));
+    case process::RoleKind::trail:
+      return make_trail(std::move(setup));
   }
   return nullptr;
 }

@@ -1,5 +1,7 @@
 // Every event that the log can hold, in one list, each with a sentence for the operator.
 // `posthorn events` prints it. Code logs event::<name>; the dotted name is what stands in the line.
+// What tells of a mail's life is a TRAIL: it is kept (trail/), and named with it are the roles that
+// may say so; a mail's story has a sentence for each (trail/story.cc).
 #pragma once
 
 #include <span>
@@ -7,7 +9,7 @@
 #include "base/log.h"
 
 // clang-format off
-#define POSTHORN_EVENTS(EVENT)                                                                     \
+#define POSTHORN_EVENTS(EVENT, TRAIL)                                                                \
   /* the process */                                                                                \
   EVENT(role_started, "role.started", "A role is ready to work.")                                  \
   EVENT(role_stopping, "role.stopping", "A role was asked to stop and finishes what it has begun.")\
@@ -30,84 +32,88 @@
   /* connections and TLS */                                                                        \
   EVENT(listener_started, "listener.started", "A port or socket is open.")                         \
   EVENT(listener_paused, "listener.paused", "No descriptor is left; accepting pauses and resumes by itself.") \
-  EVENT(connection_refused, "connection.refused", "A limit on connections was reached; the peer was told to come back.") \
-  EVENT(tls_failed, "tls.failed", "A TLS handshake failed; error= says why.")                      \
+  TRAIL(connection_refused, kEdge, "connection.refused", "A limit on connections was reached; the peer was told to come back.") \
+  TRAIL(tls_failed, kEdge, "tls.failed", "A TLS handshake failed; error= says why.")                      \
   EVENT(tls_loaded, "tls.loaded", "A certificate and its key are in use.")                         \
   EVENT(tls_refused, "tls.refused", "A new certificate or key is bad; the old pair stays in use.") \
   EVENT(tls_expiring, "tls.expiring", "A certificate ends soon; remedy= says what renews it.")     \
   /* SMTP, submission, LMTP */                                                                       \
   EVENT(smtp_connected, "smtp.connected", "A client connected.")                                   \
   EVENT(smtp_closed, "smtp.closed", "A client went; reason= says how.")                            \
-  EVENT(smtp_mail_refused, "smtp.mail.refused", "A sender was refused: not the user's own address.") \
-  EVENT(smtp_rcpt_refused, "smtp.rcpt.refused", "A recipient was refused; status=5.1.1 is an unknown user, 5.7.1 relaying.") \
-  EVENT(smtp_accepted, "smtp.accepted", "A message is on disk in the queue; q= is its id from here on.") \
-  EVENT(smtp_refused, "smtp.refused", "A message was refused after its text; reason= says why.")   \
-  EVENT(smtp_rate_refused, "smtp.rate.refused", "An account reached its bound of messages or recipients; its password may be stolen.") \
-  EVENT(smtp_lookup_failed, "smtp.lookup.failed", "A table or login could not be asked; the client was told to try later.") \
-  EVENT(smtp_unauthorised_pipelining, "smtp.pipelining", "A client sent ahead where it must not: a bot, or an attempt to smuggle.") \
+  TRAIL(smtp_mail_refused, kEdge | kQueue, "smtp.mail.refused", "A sender was refused: not the user's own address.") \
+  TRAIL(smtp_rcpt_accepted, kEdge | kQueue, "smtp.rcpt.accepted", "A recipient was taken; to= are the addresses it leads to, by= the lines of tables that say so.") \
+  TRAIL(smtp_rcpt_refused, kEdge | kQueue, "smtp.rcpt.refused", "A recipient was refused; status=5.1.1 is an unknown user, 5.7.1 relaying.") \
+  TRAIL(smtp_accepted, kEdge | kQueue, "smtp.accepted", "A message is on disk in the queue; q= is its id from here on.") \
+  TRAIL(smtp_refused, kEdge | kQueue, "smtp.refused", "A message was refused after its text; reason= says why.")   \
+  TRAIL(smtp_rate_refused, kEdge | kQueue, "smtp.rate.refused", "An account reached its bound of messages or recipients; its password may be stolen.") \
+  TRAIL(smtp_lookup_failed, kEdge | kQueue, "smtp.lookup.failed", "A table or login could not be asked; the client was told to try later.") \
+  TRAIL(smtp_unauthorised_pipelining, kEdge | kQueue, "smtp.pipelining", "A client sent ahead where it must not: a bot, or an attempt to smuggle.") \
   /* tables */                                                                                      \
   EVENT(maps_loaded, "maps.loaded", "A set of tables is in use; generation= counts them.")         \
   EVENT(maps_refused, "maps.refused", "A table has a fault; the tables of before stay in use.")    \
   EVENT(maps_warning, "maps.warning", "A table has something odd that does not hinder its use.")   \
-  EVENT(route_target_gone, "route.target.gone", "An alias leads to an address that nobody has; its other targets got the mail, and without any it was refused.") \
+  TRAIL(route_target_gone, kLookup, "route.target.gone", "An alias leads to an address that nobody has; its other targets got the mail, and without any it was refused.") \
   EVENT(maps_database_up, "maps.database.up", "PostgreSQL answers.")                                \
   EVENT(maps_database_down, "maps.database.down", "PostgreSQL cannot be asked; last good answers count, anything else is put off.") \
   EVENT(maps_database_fault, "maps.database.fault", "PostgreSQL refused a question; error= says why. Told once.") \
   EVENT(maps_database_schema, "maps.database.schema", "The database's tables are not those of this version; error= says what to do.") \
   /* logins */                                                                                      \
-  EVENT(auth_succeeded, "auth.succeeded", "A user logged in.")                                     \
-  EVENT(auth_failed, "auth.failed", "A login was refused; reason= says why, never the password.")  \
-  EVENT(auth_banned, "auth.banned", "An address may not log in for a while: too many wrong passwords, or by command; seconds= says how long.") \
-  EVENT(auth_unbanned, "auth.unbanned", "A ban was ended by command.")                             \
+  TRAIL(auth_succeeded, kLookup, "auth.succeeded", "A user logged in.")                                     \
+  TRAIL(auth_failed, kLookup, "auth.failed", "A login was refused; reason= says why, never the password.")  \
+  TRAIL(auth_banned, kLookup, "auth.banned", "An address may not log in for a while: too many wrong passwords, or by command; seconds= says how long.") \
+  TRAIL(auth_unbanned, kLookup, "auth.unbanned", "A ban was ended by command.")                             \
   /* sender rewriting */                                                                           \
   EVENT(srs_loaded, "srs.loaded", "The secrets of srs.secret_file are in use.")                    \
   EVENT(srs_refused, "srs.refused", "srs.secret_file has a fault; the secrets of before stay in use.") \
-  EVENT(srs_rewritten, "srs.rewritten", "Mail that is sent on leaves with the sender as= instead of from=.") \
-  EVENT(srs_reversed, "srs.reversed", "Mail to a sender that was rewritten, rcpt=, goes to the sender it stands for, to=.") \
+  TRAIL(srs_rewritten, kQueue, "srs.rewritten", "Mail that is sent on leaves with the sender as= instead of from=.") \
+  TRAIL(srs_reversed, kEdge | kQueue, "srs.reversed", "Mail to a sender that was rewritten, rcpt=, goes to the sender it stands for, to=.") \
   /* the queue */                                                                                   \
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
-  EVENT(queue_accepted, "queue.accepted", "A message is in the spool, synced.")                    \
-  EVENT(queue_claim_refused, "queue.claim.refused", "A role handed over a message as a user's and could not prove it; it was not taken.") \
-  EVENT(queue_scanned, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
-  EVENT(queue_discarded, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
+  TRAIL(queue_found, kQueue, "queue.found", "A message lies in the spool since before the start; the trail goes on with it.") \
+  TRAIL(queue_held, kQueue, "queue.held", "A message is held by command; nothing is tried until it is released.") \
+  TRAIL(queue_released, kQueue, "queue.released", "A message that was held goes on, by command.")   \
+  TRAIL(queue_accepted, kQueue, "queue.accepted", "A message is in the spool, synced.")                    \
+  TRAIL(queue_claim_refused, kQueue, "queue.claim.refused", "A role handed over a message as a user's and could not prove it; it was not taken.") \
+  TRAIL(queue_scanned, kQueue, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
+  TRAIL(queue_discarded, kQueue, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
   EVENT(lesson_learned, "lesson.learned", "spamd has learned a mail that a user called spam or ham; class= says which.") \
   EVENT(lesson_waits, "lesson.waits", "spamd cannot be taught now; what users called spam or ham is kept and tried again. error= says why.") \
   EVENT(lesson_refused, "lesson.refused", "spamd will not learn a mail, or failed at it too often; it is taught no more.") \
   EVENT(lesson_dropped, "lesson.dropped", "Too much waits to be learned, or it waited too long: the oldest was thrown away. The mails themselves stay.") \
   EVENT(lesson_failed, "lesson.failed", "What a user called spam or ham could not be kept, or read again; it is not taught.") \
-  EVENT(queue_scan_failed, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
-  EVENT(queue_delivered, "queue.delivered", "A recipient has the message.")                        \
-  EVENT(queue_deferred, "queue.deferred", "A recipient could not be reached now; it is tried again.") \
-  EVENT(queue_passed_on, "queue.passed.on", "A host put a recipient off or could not be reached; the next one is asked in the same attempt.") \
-  EVENT(queue_failed, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
-  EVENT(queue_bounced, "queue.bounced", "The sender is told that a message was not delivered.")    \
-  EVENT(queue_bounce_redirected, "queue.bounce.redirected", "Nobody has the address a program or user sent from; to= is told in its place what became of the message.") \
-  EVENT(queue_warned, "queue.warned", "The sender is told that a message is delayed.")             \
-  EVENT(queue_confirmed, "queue.confirmed", "The sender asked to be told of a delivery, and is.") \
-  EVENT(queue_bounce_dropped, "queue.bounce.dropped", "A message without a sender could not be delivered; nobody is told.") \
-  EVENT(queue_removed, "queue.removed", "All recipients of a message are done.")                   \
-  EVENT(queue_deleted, "queue.deleted", "A message was deleted by command.")                       \
-  EVENT(queue_corrupt, "queue.corrupt", "A file in the spool could not be read; it lies in corrupt/.") \
-  EVENT(queue_log_damaged, "queue.log.damaged", "The end of a message's log was torn or damaged; some recipients may get it again.") \
-  EVENT(queue_disk_failed, "queue.disk.failed", "The spool could not be written; mail waits.")     \
-  EVENT(relay_login_refused, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
-  EVENT(dkim_signed, "dkim.signed", "A message was signed with its From domain's keys; selectors= names them.") \
-  EVENT(dkim_failed, "dkim.failed", "A key could not be used or a message not be signed; it leaves unsigned, or waits if dkim.when_broken says so.") \
+  TRAIL(queue_scan_failed, kQueue, "queue.scan.failed", "spamd could not be asked; it is tried again.")    \
+  TRAIL(queue_delivered, kQueue, "queue.delivered", "A recipient has the message.")                        \
+  TRAIL(queue_deferred, kQueue, "queue.deferred", "A recipient could not be reached now; it is tried again.") \
+  TRAIL(queue_passed_on, kQueue, "queue.passed.on", "A host put a recipient off or could not be reached; the next one is asked in the same attempt.") \
+  TRAIL(queue_failed, kQueue, "queue.failed", "A recipient was refused for good; the sender gets a bounce.") \
+  TRAIL(queue_bounced, kQueue, "queue.bounced", "The sender is told that a message was not delivered.")    \
+  TRAIL(queue_bounce_redirected, kQueue, "queue.bounce.redirected", "Nobody has the address a program or user sent from; to= is told in its place what became of the message.") \
+  TRAIL(queue_warned, kQueue, "queue.warned", "The sender is told that a message is delayed.")             \
+  TRAIL(queue_confirmed, kQueue, "queue.confirmed", "The sender asked to be told of a delivery, and is.") \
+  TRAIL(queue_bounce_dropped, kQueue, "queue.bounce.dropped", "A message without a sender could not be delivered; nobody is told.") \
+  TRAIL(queue_removed, kQueue, "queue.removed", "All recipients of a message are done.")                   \
+  TRAIL(queue_deleted, kQueue, "queue.deleted", "A message was deleted by command.")                       \
+  TRAIL(queue_corrupt, kQueue, "queue.corrupt", "A file in the spool could not be read; it lies in corrupt/.") \
+  TRAIL(queue_log_damaged, kQueue, "queue.log.damaged", "The end of a message's log was torn or damaged; some recipients may get it again.") \
+  TRAIL(queue_disk_failed, kQueue, "queue.disk.failed", "The spool could not be written; mail waits.")     \
+  TRAIL(relay_login_refused, kQueue, "relay.login.refused", "The smarthost refused our login; mail is kept, mend maps/relay-sasl.") \
+  TRAIL(dkim_signed, kQueue, "dkim.signed", "A message was signed with its From domain's keys; selectors= names them.") \
+  TRAIL(dkim_failed, kQueue, "dkim.failed", "A key could not be used or a message not be signed; it leaves unsigned, or waits if dkim.when_broken says so.") \
   /* the store */                                                                                   \
-  EVENT(store_delivered, "store.delivered", "A message lies in a mailbox.")                        \
+  TRAIL(store_delivered, kStore, "store.delivered", "A message lies in a mailbox.")                        \
   EVENT(store_imported, "store.imported", "posthorn import put messages= into an account.")        \
   EVENT(store_exported, "store.exported", "posthorn export read an account, or one mailbox of it.") \
-  EVENT(store_discarded, "store.discarded", "A Sieve script threw a message away, or would have refused what the filter called spam.")                \
-  EVENT(sieve_redirected, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
-  EVENT(sieve_rejected, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
-  EVENT(store_failed, "store.failed", "A mailbox could not be written or read.")                   \
-  EVENT(sieve_answered, "sieve.answered", "Vacation has answered a message; rcpt= is whom.")            \
-  EVENT(sieve_unanswered, "sieve.unanswered", "Vacation has not answered a message; reason= is why.")   \
-  EVENT(sieve_notified, "sieve.notified", "A script's notification or report was sent; rcpt= is to whom.") \
-  EVENT(sieve_unnotified, "sieve.unnotified", "A script's notification or report was not sent; reason= is why.") \
-  EVENT(sieve_told, "sieve.told", "The owner of a script that went wrong was told by a mail.")          \
-  EVENT(sieve_failed, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
-  EVENT(sieve_said, "sieve.said", "What a Sieve script has written to the log, or a doubt about what it asked for.") \
+  TRAIL(store_discarded, kStore, "store.discarded", "A Sieve script threw a message away, or would have refused what the filter called spam.")                \
+  TRAIL(sieve_redirected, kStore, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
+  TRAIL(sieve_rejected, kStore, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
+  TRAIL(store_failed, kStore, "store.failed", "A mailbox could not be written or read.")                   \
+  TRAIL(sieve_answered, kStore, "sieve.answered", "Vacation has answered a message; rcpt= is whom.")            \
+  TRAIL(sieve_unanswered, kStore, "sieve.unanswered", "Vacation has not answered a message; reason= is why.")   \
+  TRAIL(sieve_notified, kStore, "sieve.notified", "A script's notification or report was sent; rcpt= is to whom.") \
+  TRAIL(sieve_unnotified, kStore, "sieve.unnotified", "A script's notification or report was not sent; reason= is why.") \
+  TRAIL(sieve_told, kStore, "sieve.told", "The owner of a script that went wrong was told by a mail.")          \
+  TRAIL(sieve_failed, kStore, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \
+  TRAIL(sieve_said, kStore, "sieve.said", "What a Sieve script has written to the log, or a doubt about what it asked for.") \
   EVENT(sieve_refused, "sieve.refused", "A script of the site or of a user has a fault; the one of before stays in use.") \
   EVENT(sieve_loaded, "sieve.loaded", "A Sieve script of the site is in use.")                        \
   /* IMAP */                                                                                        \
@@ -153,9 +159,15 @@
   EVENT(quota_full, "quota.full", "An account has reached its limit; mail to it is refused until there is room again.") \
   EVENT(quota_freed, "quota.freed", "An account that was full has room again.")                    \
   EVENT(quota_warned, "quota.warned", "An account has reached store.quota_warning percent of its limit.") \
-  EVENT(quota_refused, "quota.refused", "A message did not fit into an account's limit; by= says who brought it.") \
+  TRAIL(quota_refused, kStore, "quota.refused", "A message did not fit into an account's limit; by= says who brought it.") \
   EVENT(quota_rule_refused, "quota.rule.refused", "A quota rule in a row of PostgreSQL has a fault and does not count; error= names it. What is wrong in a line of conf/users is maps.warning.") \
   EVENT(quota_unknown, "quota.unknown", "An account's limit or what it holds could not be asked; the mail was taken.") \
+  /* the trail */                                                                                   \
+  EVENT(trail_dropped, "trail.dropped", "The trail was away or slow: records= counts what it will not know of mails, which went their way.") \
+  EVENT(trail_paused, "trail.paused", "The trail keeps nothing for now: error= says why. Mail goes its way.") \
+  EVENT(trail_resumed, "trail.resumed", "The trail keeps what it is told again.")                  \
+  EVENT(trail_replaced, "trail.replaced", "The trail's database could not be read; it lies beside as file=, and a new one was begun.") \
+  EVENT(trail_forged, "trail.forged", "A role told the trail what it may not say; it was not kept. The role may have been taken over.") \
   /* the web pages */                                                                              \
   EVENT(http_challenge_unread, "http.challenge.unread", "A file of web.webroot cannot be read.")    \
   EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \
@@ -164,9 +176,13 @@
 // clang-format on
 
 namespace posthorn::event {
+using log::kEdge, log::kLookup, log::kQueue, log::kStore;
 #define POSTHORN_EVENT_DECLARE(id, name, meaning) inline constexpr log::Event id{name, meaning};
-POSTHORN_EVENTS(POSTHORN_EVENT_DECLARE)
+#define POSTHORN_TRAIL_DECLARE(id, senders, name, meaning) \
+  inline constexpr log::Event id{name, meaning, senders};
+POSTHORN_EVENTS(POSTHORN_EVENT_DECLARE, POSTHORN_TRAIL_DECLARE)
 #undef POSTHORN_EVENT_DECLARE
+#undef POSTHORN_TRAIL_DECLARE
 
 // All of them, in the order of the list.
 std::span<const log::Event> all();

@@ -27,6 +27,7 @@ constexpr std::size_t kValueMax = 512;
 
 std::atomic<Level> threshold{Level::info};
 std::atomic<void (*)(std::string_view)> captured{nullptr};
+std::atomic<Recorder*> recorder{nullptr};
 std::string role = "-";
 std::shared_ptr<spdlog::logger> backend;
 
@@ -203,6 +204,13 @@ void Field::append_to(std::string& line) const {
   }
 }
 
+void Field::append_value_to(std::string& text) const {
+  if (is_number_)
+    print_to(text, "{}", number_);
+  else
+    text += text_;
+}
+
 Logger Logger::with_session(std::string_view id) const {
   Logger copy = *this;
   copy.session_ = id.empty() ? "-" : escape(id);
@@ -216,6 +224,9 @@ Logger Logger::with_queue(std::string_view id) const {
 }
 
 void Logger::write(Level level, const Event& event, Fields fields) const {
+  if (event.senders != 0)
+    if (auto* kept_by = recorder.load(std::memory_order_acquire))
+      kept_by->take(event, session_, queue_, fields);
   if (level < threshold.load(std::memory_order_relaxed)) return;
   std::string line = begin_line(level, event.name, session_, queue_);
   for (const Field& field : fields) field.append_to(line);
@@ -257,6 +268,10 @@ void write_to(File file) {
 
 int descriptor() {
   return output ? output->file_descriptor() : -1;
+}
+
+void record_by(Recorder* one) {
+  recorder.store(one, std::memory_order_release);
 }
 
 void set_level(Level level) {

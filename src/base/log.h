@@ -1,4 +1,5 @@
-// The log: one line = one event, logfmt, e.g.
+// The log: one line = one event, logfmt; what tells of a mail's life is handed to the trail, too,
+// so that a decision is said once and stands in both. E.g.
 //   ts=2026-11-21T04:26:46.123Z level=info role=edge event=smtp.rcpt.refused s=7K2QD4MX q=-
 //   rcpt="x@y" reply=550
 // Values are escaped here and cut at 512 bytes, so no peer can forge a line; no secret is ever
@@ -19,9 +20,14 @@ namespace posthorn::log {
 
 enum class Level { debug, info, warning, error };
 
+// The roles that may have the trail keep an event; 0: it goes to the log alone.
+using Senders = std::uint8_t;
+inline constexpr Senders kEdge = 1, kLookup = 2, kQueue = 4, kStore = 8;
+
 struct Event {
   std::string_view name;     // dotted, e.g. "smtp.rcpt.refused"
   std::string_view meaning;  // one sentence for the operator, printed by `posthorn events`
+  Senders senders = 0;
 };
 
 // A key and a value; the value is copied as text only when the line is written.
@@ -39,7 +45,9 @@ class Field {
         number_(std::chrono::duration_cast<std::chrono::milliseconds>(value).count()),
         is_number_(true) {}
 
-  void append_to(std::string& line) const;
+  std::string_view key() const { return key_; }
+  void append_to(std::string& line) const;        // " key=value", escaped
+  void append_value_to(std::string& text) const;  // as it was given
 
  private:
   std::string_view key_;
@@ -49,6 +57,16 @@ class Field {
 };
 
 using Fields = std::initializer_list<Field>;
+
+// Has each event of trail/ as it is logged, at whatever level. Never waits and never fails: what
+// it cannot keep it drops. On any thread.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  // session and queue: "-" where there is none.
+  virtual void take(const Event& event, std::string_view session, std::string_view queue,
+                    Fields fields) noexcept = 0;
+};
 
 // Carries the session and queue ids into every line. Copy it freely.
 class Logger {
@@ -93,6 +111,8 @@ Result<bool> reopen();
 void write_to(File file);
 // Of the log's file, to be handed on; -1: lines go to standard output.
 int descriptor();
+// Of this process; nullptr: nobody keeps what is logged.
+void record_by(Recorder* recorder);
 // Tests take the lines instead of standard output; an empty function gives them back.
 void capture(void (*sink)(std::string_view line));
 

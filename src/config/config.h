@@ -317,12 +317,20 @@ struct Edge {
   std::size_t workers = 1;
 };
 
+struct Trail {  // what became of each mail
+  bool enabled = true;
+  Duration keep = std::chrono::hours(24) * 30;
+  std::uint64_t size_max = std::uint64_t{1} << 30U;
+  std::string hindrance;  // not a setting: why it cannot be kept on this machine; empty: it can
+};
+
 struct Users {  // the accounts roles run under when started as root
   std::string edge = "posthorn-edge";
   std::string lookup = "posthorn-lookup";
   std::string queue = "posthorn-queue";
   std::string store = "vmail";
   std::string web = "posthorn-web";
+  std::string trail = "posthorn-trail";
   std::string tls_group = "posthorn-tls";
 };
 
@@ -350,6 +358,7 @@ struct Config {
   ManageSieve managesieve;
   Web web;
   Log log;
+  Trail trail;
   Edge edge;
   Users users;
 

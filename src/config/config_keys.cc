@@ -482,6 +482,11 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.section("log", "One line, one event, in logfmt.");
   v.text("file", c.log.file, "\"-\": standard output.");
   v.choice("level", c.log.level, "The least that is written.");
+  v.section("trail", "What became of each mail, for `posthorn trace`.");
+  v.flag("enabled", c.trail.enabled, "It is kept, in paths.state.");
+  v.duration("keep", c.trail.keep, 1h, hours(24 * 366), "For how long.");
+  v.bytes("size_max", c.trail.size_max, kMiB, 1024 * kGiB,
+          "Of the database. Beyond it the oldest is removed.");
   v.section("edge", "The role that strangers talk to.");
   v.count("workers", c.edge.workers, 1, 256, "Processes, sharing the ports.");
   v.section("users", "The system accounts of the roles, when the server is started as root.");
@@ -490,6 +495,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.text("queue", c.users.queue, "Owns the spool.");
   v.text("store", c.users.store, "Owns the mail.");
   v.text("web", c.users.web, "Serves the web pages, and reads the TLS key if it does so by https.");
+  v.text("trail", c.users.trail, "Keeps what became of each mail.");
   v.text("tls_group", c.users.tls_group,
          "The group that may read the TLS key. Roles that use it are given it, others lose it; one "
          "that does not exist changes nothing.");

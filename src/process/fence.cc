@@ -385,6 +385,10 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
       fence.read.push_back(config.web.webroot);
       break;
+    case RoleKind::trail:
+      fence.outward = Outward::nowhere;
+      fence.write.push_back(trail_folder(config));
+      break;
   }
   return fence;
 }

@@ -61,7 +61,9 @@ Result<> prepare_folders(const config::Config& config) {
   const auto state = [&]() -> Result<> {
     TRY_OK(make_folders(Disk::real(), config.paths.state, 0711));
     TRY_OK(own(config.paths.state / "lookup", config, RoleKind::lookup, 0700));
-    return own(config.paths.state / "store", config, RoleKind::store, 0700);
+    TRY_OK(own(config.paths.state / "store", config, RoleKind::store, 0700));
+    if (!has_trail(config)) return {};
+    return own(trail_folder(config), config, RoleKind::trail, 0700);
   };
   if (const auto made = state(); !made)
     log::Logger{}.warn(event::files_unkept, {{"error", made.error().what}});

@@ -1,5 +1,6 @@
 #include "process/roles.h"
 
+#include <algorithm>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
@@ -32,6 +33,7 @@
 #include "process/running.h"
 #include "process/sandbox.h"
 #include "process/service_manager.h"
+#include "trail/teller.h"
 
 namespace posthorn::process {
 namespace {
@@ -74,6 +76,8 @@ Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKi
   if (fence_of(config, kind).outward != Outward::nowhere) return std::nullopt;
   Dialing dialing;
   TRY(const auto specs, list_sockets(config));
+  if (std::ranges::none_of(specs, [&](const SocketSpec& spec) { return spec.client == kind; }))
+    return std::nullopt;
   for (const SocketSpec& spec : specs)
     if (const auto* address = std::get_if<net::UnixAddress>(&spec.address))
       if (spec.client == kind) dialing.sockets.push_back(address->path);
@@ -141,10 +145,13 @@ class Process {
   int run(std::function<void()> on_ready) {
     {
       net::Scope scope(context_.get_executor(), Clock::system());
+      start_telling(scope);
       scope.spawn(live(this, std::move(on_ready)));
       scope.spawn(measure_lag(this));
       if (orders_) scope.spawn(follow_orders(this));
       context_.run();
+      log::record_by(nullptr);
+      tellers_.reset();
     }
     roles_.clear();
     pool_.join();
@@ -180,12 +187,31 @@ class Process {
       });
       for (const auto& role : self->roles_) role->end_sessions();
     }
-    while (started > 0) co_await self->roles_[--started]->stop();
+    while (started > 0) {
+      // Last of all the trail, once it has what the others said.
+      if (self->roles_[--started]->kind() == RoleKind::trail) co_await self->tellers_->stop();
+      co_await self->roles_[started]->stop();
+    }
+    co_await self->tellers_->stop();
     std::error_code ignored;
     self->signals_.cancel(ignored);
     self->ended_.close();
     if (self->orders_) self->orders_->release();
     self->log_.info(event::role_stopped, {});
+  }
+
+  // What this process logs of mails, the trail is told.
+  void start_telling(net::Scope& scope) {
+    tellers_.emplace();
+    if (!has_trail(config_)) return;
+    for (const TrailSource& source : trail_sources())
+      if (std::ranges::any_of(roles_,
+                              [&](const auto& role) { return role->kind() == source.role; }))
+        tellers_->add(std::make_unique<trail::Teller>(
+            scope, source.sender, run_socket(config_, trail_socket(source.role))));
+    if (tellers_->is_empty()) return;
+    tellers_->start();
+    log::record_by(&*tellers_);
   }
 
   // How late the event loop comes to a timer is how long somebody's greeting may have waited.
@@ -263,6 +289,7 @@ class Process {
   const bool is_whole_;
   bool is_restarting_ = false;
   net::Event ended_{context_.get_executor()};
+  std::optional<trail::Tellers> tellers_;
   std::vector<std::unique_ptr<Role>> roles_;
   log::Logger log_;
   int status_ = 0;
@@ -346,8 +373,8 @@ int run_one_process(const config::Config& config, MakeRole make) {
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
   Process process(config, make, net::own_addresses(), Process::Holds::all_roles);
-  for (const RoleKind kind :
-       {RoleKind::lookup, RoleKind::store, RoleKind::queue, RoleKind::edge, RoleKind::web})
+  for (const RoleKind kind : {RoleKind::trail, RoleKind::lookup, RoleKind::store, RoleKind::queue,
+                              RoleKind::edge, RoleKind::web})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
   const int status = process.run([&ports] {
     fmt::print("posthorn: listens on {}\nposthorn: ready\n", ports);

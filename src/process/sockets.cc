@@ -25,6 +25,8 @@ std::string_view to_string(RoleKind kind) {
       return "store";
     case RoleKind::web:
       return "web";
+    case RoleKind::trail:
+      return "trail";
   }
   return "edge";
 }
@@ -41,6 +43,8 @@ std::string user_of(const config::Config& config, RoleKind role) {
       return config.users.store;
     case RoleKind::web:
       return config.users.web;
+    case RoleKind::trail:
+      return config.users.trail;
   }
   return config.users.edge;
 }
@@ -52,10 +56,36 @@ KeyGroup key_group_of(const config::Config& config, RoleKind role) {
 }
 
 std::optional<RoleKind> find_role(std::string_view name) {
-  for (const RoleKind kind :
-       {RoleKind::edge, RoleKind::lookup, RoleKind::queue, RoleKind::store, RoleKind::web})
+  for (const RoleKind kind : kRoleKinds)
     if (name == to_string(kind)) return kind;
   return std::nullopt;
+}
+
+bool has_trail(const config::Config& config) {
+  return config.trail.enabled && config.trail.hindrance.empty();
+}
+
+void look_for_trail_account(config::Config& config) {
+  if (!config.trail.enabled || find_account(config.users.trail) || !find_account(config.users.edge))
+    return;
+  config.trail.hindrance =
+      fmt::format("there is no system account {} (users.trail)", config.users.trail);
+}
+
+Path trail_folder(const config::Config& config) {
+  return config.paths.state / "trail";
+}
+
+std::span<const TrailSource> trail_sources() {
+  static constexpr TrailSource kSources[] = {{RoleKind::edge, log::kEdge},
+                                             {RoleKind::lookup, log::kLookup},
+                                             {RoleKind::queue, log::kQueue},
+                                             {RoleKind::store, log::kStore}};
+  return kSources;
+}
+
+std::string trail_socket(RoleKind source) {
+  return fmt::format("trail-{}.sock", to_string(source));
 }
 
 net::Address run_socket(const config::Config& config, std::string_view name) {
@@ -81,6 +111,7 @@ std::vector<Worker> list_workers(const config::Config& config) {
   const auto add = [&](RoleKind role, std::size_t count) {
     for (std::size_t number = 0; number < count; ++number) workers.push_back({role, number});
   };
+  add(RoleKind::trail, has_trail(config) ? 1 : 0);
   add(RoleKind::lookup, 1);
   add(RoleKind::store, config.store.workers);
   add(RoleKind::queue, 1);
@@ -113,6 +144,11 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     specs.back().mode = 0666;
   }
   inside("tap-queue.sock", RoleKind::queue, std::nullopt);
+  if (has_trail(config)) {
+    for (const TrailSource& source : trail_sources())
+      inside(trail_socket(source.role), RoleKind::trail, source.role);
+    inside("trail-control.sock", RoleKind::trail, std::nullopt);
+  }
   for (const auto& [role, number] : list_workers(config)) {
     const auto own = [&](std::string_view name, std::optional<RoleKind> client) {
       inside(fmt::format("{}-{}.{}.sock", to_string(role), number, name), role, client, number);

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "config/config.h"
 #include "net/placement.h"
 #include "net/socket.h"
@@ -14,7 +16,9 @@
 
 namespace posthorn::process {
 
-enum class RoleKind { edge, lookup, queue, store, web };
+enum class RoleKind { edge, lookup, queue, store, web, trail };
+inline constexpr RoleKind kRoleKinds[] = {RoleKind::edge,  RoleKind::lookup, RoleKind::queue,
+                                          RoleKind::store, RoleKind::web,    RoleKind::trail};
 std::string_view to_string(RoleKind kind);
 std::optional<RoleKind> find_role(std::string_view name);
 // The system account of a role, when the server is started as root.
@@ -51,6 +55,21 @@ std::optional<File> take_socket(SocketMap& inherited, const std::string& name);
 
 // Users teach the spam filter: there is one, and filter.learn is on.
 bool has_lessons(const config::Config& config);
+
+// A machine that was set up for the other roles by an earlier version lacks the trail's account:
+// then the server goes without. To be asked once, before anything is made of the configuration and
+// before a fence is up.
+void look_for_trail_account(config::Config& config);
+// The trail of mails is kept.
+bool has_trail(const config::Config& config);
+Path trail_folder(const config::Config& config);
+// The roles that tell it of mails, and as whose word it counts.
+struct TrailSource {
+  RoleKind role;
+  log::Senders sender;
+};
+std::span<const TrailSource> trail_sources();
+std::string trail_socket(RoleKind source);  // "trail-edge.sock"
 
 net::Address run_socket(const config::Config& config, std::string_view name);
 

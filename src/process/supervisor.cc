@@ -388,11 +388,12 @@ class Supervisor {
   }
 
   // In the order of the mail's way, so that nothing arrives for one that has gone: edge, queue,
-  // store, lookup; the web pages, which ask them all, before them.
+  // store, lookup, and the trail, which they all tell; the web pages, which ask them all, before
+  // them.
   void stop_next() {
     const auto now = Clock::system().steady_now();
-    for (const RoleKind role :
-         {RoleKind::web, RoleKind::edge, RoleKind::queue, RoleKind::store, RoleKind::lookup}) {
+    for (const RoleKind role : {RoleKind::web, RoleKind::edge, RoleKind::queue, RoleKind::store,
+                                RoleKind::lookup, RoleKind::trail}) {
       bool any = false;
       for (Child& child : children_) {
         if (child.role != role || child.pid <= 0) continue;

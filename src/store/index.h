@@ -30,10 +30,12 @@
 #include <vector>
 
 #include "base/file.h"
-#include "store/sqlite.h"
+#include "sqlite/database.h"
 #include "store/types.h"
 
 namespace posthorn::store {
+
+using sqlite::Database, sqlite::Statement;
 
 // Where a message's file lies and how it is named.
 enum class Place : std::uint8_t { in_new = 0, in_cur = 1 };

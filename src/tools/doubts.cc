@@ -262,6 +262,10 @@ config::Findings find_place_doubts(const config::Config& config) {
     if (has_run && !std::filesystem::exists(path, error) && !error)
       warn(path, "there is no such folder any more, and a start makes an empty one",
            "is its disk mounted?");
+  if (!config.trail.hindrance.empty())
+    warn(config.file, "the trail of mails is off: " + config.trail.hindrance,
+         "`scripts/setup --accounts` makes the account, and so does the package; or name another "
+         "in [users], or switch trail.enabled off");
   const auto name = maps::parse_table_name(config.maps.relay_sasl);
   if (name && name->is_file()) {
     const Path path = config.paths.maps / name->rest;

@@ -15,7 +15,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace posthorn::store {
+namespace posthorn::sqlite {
 
 class Database;
 
@@ -115,4 +115,4 @@ class Database {
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };
 
-}  // namespace posthorn::store
+}  // namespace posthorn::sqlite

@@ -1,10 +1,10 @@
-#include "store/sqlite.h"
+#include "sqlite/database.h"
 
 #include <sqlite3.h>
 
 #include "base/assert.h"
 
-namespace posthorn::store {
+namespace posthorn::sqlite {
 
 Statement::Statement(Database& database, sqlite3_stmt* statement)
     : database_(&database), statement_(statement) {}
@@ -68,7 +68,7 @@ Database::~Database() {
 
 std::unexpected<Error> Database::error(int code, std::string_view what) {
   if ((code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB) corrupt_ = true;
-  std::string text = "index " + file_.native() + ": ";
+  std::string text = "database " + file_.native() + ": ";
   text += handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
   text += " (";
   text += what;
@@ -160,11 +160,11 @@ Result<> Database::Transaction::commit() {
   if (database->failed_) {
     (void)database->execute("ROLLBACK");
     return fail(ErrorKind::temporary,
-                "index " + database->file_.native() + ": a part was given up");
+                "database " + database->file_.native() + ": a part was given up");
   }
   auto committed = database->execute("COMMIT");
   if (!committed) (void)database->execute("ROLLBACK");
   return committed;
 }
 
-}  // namespace posthorn::store
+}  // namespace posthorn::sqlite
