@@ -70,6 +70,8 @@
   /* the queue */                                                                                   \
   EVENT(queue_recovered, "queue.recovered", "Messages were found in the spool at the start.")      \
   TRAIL(queue_found, kQueue, "queue.found", "A message lies in the spool since before the start; the trail goes on with it.") \
+  TRAIL(queue_waits, kQueue, "queue.waits", "After a round of attempts some recipients wait; next= is when they are tried again.") \
+  TRAIL(queue_expired, kQueue, "queue.expired", "A recipient could not be reached for queue.expire_after; the sender gets a bounce.") \
   TRAIL(queue_held, kQueue, "queue.held", "A message is held by command; nothing is tried until it is released.") \
   TRAIL(queue_released, kQueue, "queue.released", "A message that was held goes on, by command.")   \
   TRAIL(queue_accepted, kQueue, "queue.accepted", "A message is in the spool, synced.")                    \

@@ -41,6 +41,7 @@ struct Outcome {
   smtp::Reply reply;   // code 0: there was none, reason says why
   std::string reason;  // for the log and the queue list
   std::string remote;  // who said it: "smtp.example.org[192.0.2.1]:25"; empty: nobody was reached
+  std::string tls = {};  // "TLSv1.3", of the connection to it; empty: none
   // The next hop knows DSN and was told what the sender wants to be told: it answers for it now.
   bool takes_notices = false;
   bool is_last_word = false;  // deferred, and no other host is to be asked in this attempt

@@ -235,7 +235,10 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
   mine.recipients.clear();
   for (const std::size_t i : progress.open) mine.recipients.push_back(envelope.recipients[i]);
   auto outcomes = co_await send(client, mine, body, remote, Speech::smtp);
-  for (Outcome& outcome : outcomes) outcome.takes_notices = client.extensions().dsn;
+  for (Outcome& outcome : outcomes) {
+    outcome.takes_notices = client.extensions().dsn;
+    if (const auto* tls = client.stream().tls()) outcome.tls = tls->version;
+  }
   progress.was_answered = true;
   progress.take(outcomes);
   co_await client.quit();

@@ -285,6 +285,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
                                                                  : event::queue_deferred;
     const log::Fields fields = {{"to", stored.envelope.recipients[i].address},
                                 {"relay", records.back().remote},
+                                {"tls", outcome.tls},
                                 {"reply", outcome.reason},
                                 {"ms", parts_.clock.steady_now() - begun}};
     if (kind == LogRecord::Kind::deferred)

@@ -201,6 +201,7 @@ net::Awaitable<net::Message> Queue::change(std::string verb, std::string id) {
                        {make_record(hold ? LogRecord::Kind::hold : LogRecord::Kind::release)}))
     co_return net::Message("refused").add("error", "the disk refused it");
   item->stored.is_held = hold;
+  log_.with_queue(id).info(hold ? event::queue_held : event::queue_released, {});
   if (hold) {
     due_.erase({item->when, id});
     unpark(item);

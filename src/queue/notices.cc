@@ -203,7 +203,8 @@ net::Awaitable<bool> Queue::notify_some(const ItemPtr& item, message::Dsn::Kind 
   log.info(failed          ? event::queue_bounced
            : is_good(kind) ? event::queue_confirmed
                            : event::queue_warned,
-           {{"to", dsn.envelope.sender}, {"bounce", committed->id}});
+           {{"to", dsn.envelope.sender}, {"child", committed->id}});
+  tell_accepted(*committed);
   add(*committed, Text::checked);
   co_return true;
 }

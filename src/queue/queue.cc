@@ -40,6 +40,27 @@ bool is_to_be_scanned(const Stored& stored, const config::Filter& config) {
   return by == SentBy::stranger || by == SentBy::trusted_network || config.scan_submissions;
 }
 
+constexpr std::size_t kFoundToldMax = 2000;
+constexpr std::size_t kWhomMax = 900;  // bytes, of addresses in one line
+
+// Recipients, as they are and as their sender wrote them where that is another address.
+struct Whom {
+  std::string to, named;
+};
+Whom whom_of(const message::Envelope& envelope) {
+  Whom whom;
+  const auto add = [](std::string& list, const std::string& address) {
+    if (address.empty() || list.size() + address.size() > kWhomMax) return;
+    if (!list.empty()) list += ',';
+    list += address;
+  };
+  for (const message::Recipient& recipient : envelope.recipients) {
+    add(whom.to, recipient.address);
+    if (whom.named != recipient.named) add(whom.named, recipient.named);
+  }
+  return whom;
+}
+
 }  // namespace
 
 Queue::Queue(Parts parts)
@@ -59,6 +80,7 @@ net::Task<> Queue::start() {
   CO_TRY(found, co_await parts_.pool.run([this] { return spool_.recover(); }));
   for (Stored& stored : found) add(std::move(stored), Text::unread);
   if (!items_.empty()) log_.info(event::queue_recovered, {{"messages", items_.size()}});
+  tell_found();
   parts_.scope.spawn(pump(this));
   co_return Result<>{};
 }
@@ -83,13 +105,43 @@ std::unique_ptr<Spool::Writer> Queue::begin(message::Envelope envelope) {
 net::Task<std::string> Queue::commit(Spool::Writer& writer) {
   CO_TRY(auto stored, co_await writer.commit());
   const std::string id = stored.id;
-  log_.with_queue(id)
-      .with_session(stored.envelope.origin.session)
-      .info(event::queue_accepted, {{"from", stored.envelope.sender},
-                                    {"nrcpt", stored.recipients.size()},
-                                    {"size", stored.body_size}});
+  tell_accepted(stored);
   add(std::move(stored), Text::checked);
   co_return id;
+}
+
+void Queue::tell_accepted(const Stored& stored) const {
+  const message::Origin& origin = stored.envelope.origin;
+  const Whom whom = whom_of(stored.envelope);
+  log_.with_queue(stored.id)
+      .with_session(origin.session)
+      .info(event::queue_accepted, {{"from", stored.envelope.sender},
+                                    {"nrcpt", stored.recipients.size()},
+                                    {"size", stored.body_size},
+                                    {"to", whom.to},
+                                    {"named", whom.named},
+                                    {"message_id", stored.message_id},
+                                    {"sent_by", to_string(origin.sent_by)},
+                                    {"account", origin.account},
+                                    {"client", origin.client_address},
+                                    {"helo", origin.helo},
+                                    {"protocol", origin.protocol}});
+}
+
+// The trail may lack what came shortly before a kill.
+void Queue::tell_found() const {
+  std::size_t told = 0;
+  for (const auto& [id, item] : items_) {
+    if (++told > kFoundToldMax) return;
+    const message::Envelope& envelope = item->stored.envelope;
+    const Whom whom = whom_of(envelope);
+    log_.with_queue(id)
+        .with_session(envelope.origin.session)
+        .debug(event::queue_found, {{"from", envelope.sender},
+                                    {"to", whom.to},
+                                    {"named", whom.named},
+                                    {"arrived", format_log_time(item->stored.arrived)}});
+  }
 }
 
 void Queue::add(Stored stored, Text text) {
@@ -367,9 +419,15 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
   const auto life =
       stored.envelope.sender.empty() ? config.bounce_expire_after : config.expire_after;
   const bool expired = age(*item) > life && !stored.is_held;
+  const auto tell_expired = [&](std::size_t i) {
+    log.info(event::queue_expired, {{"to", stored.envelope.recipients[i].address},
+                                    {"age", age(*item)},
+                                    {"reply", stored.recipients[i].reason}});
+  };
   std::vector<std::size_t> failed, waiting;
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     const RecipientState state = stored.recipients[i].state;
+    if (expired && state == RecipientState::waiting) tell_expired(i);
     if (state == RecipientState::failed || (expired && state == RecipientState::waiting))
       failed.push_back(i);
     else if (state == RecipientState::waiting)
@@ -409,6 +467,9 @@ net::Awaitable<void> Queue::finish(const ItemPtr& item) {
   tried.age = age(*item);
   tried.at = parts_.clock.now();
   tried.next_try = stored.next_try = tried.at + wait;
+  log.debug(event::queue_waits, {{"tries", stored.tries},
+                                 {"next", format_log_time(tried.next_try)},
+                                 {"nrcpt", waiting.size()}});
   records.push_back(std::move(tried));
   (void)co_await record(item, std::move(records));
   later();

@@ -79,6 +79,8 @@ class Queue {
 
   enum class Text { unread, checked };  // checked: it is what was written
   void add(Stored stored, Text text);
+  void tell_accepted(const Stored& stored) const;
+  void tell_found() const;
   void schedule(const ItemPtr& item, SteadyTime when);
   void forget(const ItemPtr& item);
   void park(const ItemPtr& item);

@@ -13,6 +13,7 @@ namespace posthorn::queue {
 namespace {
 
 constexpr std::size_t kBufferMax = 65'536;
+constexpr std::size_t kMessageIdMax = 500;
 constexpr std::uint64_t kEnvelopeMax = 64U << 20U;
 
 Result<std::vector<std::string>> names_in(const Path& folder) {
@@ -287,6 +288,7 @@ Spool::Writer::~Writer() {
 
 // In the pool: makes the file when there is something to write.
 Result<> Spool::Writer::flush() {
+  look_for_message_id();
   for (int attempt = 0; !file_.is_open(); ++attempt) {
     stored_.id = make_queue_id(stored_.arrived);
     // A clash with a message that is there would replace it at the rename.
@@ -304,6 +306,16 @@ Result<> Spool::Writer::flush() {
   written_ += buffer_.size();
   buffer_.clear();
   return {};
+}
+
+// For who looks for the message by it. The beginning is still at hand here; a header that is longer
+// than the buffer may hide it.
+void Spool::Writer::look_for_message_id() {
+  if (file_.is_open()) return;
+  const auto text = std::string_view(buffer_).substr(stored_.body_offset);
+  const auto end = message::find_header_end(text, message::Input::whole);
+  const message::Headers headers(text.substr(0, end ? end->header_size : text.size()));
+  stored_.message_id = headers.find("Message-ID").value_or("").substr(0, kMessageIdMax);
 }
 
 // What is only known at the end: how long the text is, and its checksum.

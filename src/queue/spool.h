@@ -80,6 +80,7 @@ struct Stored {
   std::chrono::milliseconds age{0};  // as last written down, for a wall clock may jump
   WallTime age_at{};
   std::uint64_t body_checksum = 0;
+  std::string message_id;  // of a message that came in this run, as in its header; may be empty
 };
 
 struct LogRecord {
@@ -168,6 +169,7 @@ class Spool {
    private:
     Result<> flush();
     Result<> put_preamble();
+    void look_for_message_id();
     Spool& spool_;
     Stored stored_;
     std::string envelope_;  // its line

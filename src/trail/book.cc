@@ -46,6 +46,11 @@ Result<Record> read_row(const sqlite::Statement& row) {
 }
 
 // Of the same moment, in the order in which they came.
+// What the queue or the store made themselves bears the session of the mail that it came of.
+bool came_by_session(std::string_view sent_by) {
+  return sent_by != "notice" && sent_by != "sent-on";
+}
+
 void sort_by_time(std::vector<Record>& records) {
   std::vector<std::size_t> order(records.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -189,7 +194,7 @@ Result<std::vector<Match>> Book::find(const Search& search) {
                         static_cast<int>(first), static_cast<int>(last)});
   };
   want(search.message_id, NameRole::message_id, NameRole::message_id);
-  want(search.address, NameRole::sender, NameRole::account);
+  want(search.address, NameRole::sender, NameRole::client);
   want(search.sender, NameRole::sender, NameRole::sender);
   want(search.recipient, NameRole::recipient, NameRole::recipient);
   std::vector<Match> matches;
@@ -256,7 +261,8 @@ Result<Life> Book::life_of_mail(const std::string& queue_id) {
     auto record = read_row(rows);
     if (!record) continue;
     // Which session brought it, the queue says.
-    if (record->event == event::queue_accepted.name && record->source == "queue") {
+    if (record->event == event::queue_accepted.name && record->source == "queue" &&
+        came_by_session(record->get("sent_by"))) {
       session = record->session;
       accepted_at = to_ms(record->at);
     }

@@ -21,7 +21,7 @@ namespace posthorn::trail {
 // Which mails are looked for; what is not set does not count. Without a queue id.
 struct Search {
   std::string message_id;
-  std::string address;    // sender, recipient or account
+  std::string address;    // sender, recipient, account, or a client's IP address
   std::string sender;     // --from
   std::string recipient;  // --to
   std::optional<WallTime> since;

@@ -96,6 +96,8 @@ constexpr NamedKey kNamedKeys[] = {{"from", NameRole::sender},
                                    {"named", NameRole::recipient, true},
                                    {"account", NameRole::account},
                                    {"user", NameRole::account},
+                                   {"client", NameRole::client},
+                                   {"address", NameRole::client},
                                    {"message_id", NameRole::message_id}};
 constexpr std::size_t kNamesMax = 100;
 

@@ -40,9 +40,9 @@ std::string format_record(WallTime at, const log::Event& event, std::string_view
 Result<Record> parse_record(std::string_view text);
 
 // Under what a record is found again.
-enum class NameRole : std::uint8_t { sender, recipient, account, message_id };
+enum class NameRole : std::uint8_t { sender, recipient, account, client, message_id };
 struct Name {
-  std::string text;  // in lower case but for a Message-ID; that without its brackets
+  std::string text;  // in lower case; a Message-ID as it is, without its brackets
   NameRole role;
   bool operator==(const Name&) const = default;
 };

@@ -65,14 +65,17 @@ net::Awaitable<std::optional<Reply>> Session::check_sender(std::string sender) {
   const auto answer = co_await services_.directory->sender(account_, sender);
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
-    log_.warn(event::smtp_lookup_failed, {{"reason", answer.error().what}});
+    log_.warn(event::smtp_lookup_failed, {{"from", sender}, {"reason", answer.error().what}});
     co_return kLookupFailed;
   }
   if (*answer) co_return std::nullopt;
   const route::Refusal& refusal = answer->error();
   metrics::count(metric::refusals, "sender");
-  log_.info(event::smtp_mail_refused,
-            {{"account", account_}, {"from", sender}, {"reply", refusal.code}});
+  log_.info(event::smtp_mail_refused, {{"account", account_},
+                                       {"from", sender},
+                                       {"client", stream_->peer().address},
+                                       {"reply", refusal.code},
+                                       {"reason", refusal.text}});
   co_return Reply{refusal.code, refusal.enhanced, refusal.text};
 }
 

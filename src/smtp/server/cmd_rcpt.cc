@@ -77,6 +77,11 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
       envelope_.recipients.push_back(
           {to, rcpt->original, rcpt->notify,
            message::equals_ignoring_case(to, address) ? std::string{} : address});
+  if (!is_internal())
+    log_.debug(event::smtp_rcpt_accepted,
+               {{"rcpt", address},
+                {"from", envelope_.sender},
+                {"to", fmt::format("{}", fmt::join((*answer)->recipients, ","))}});
   ++named_;
   co_return is_like_exim() ? Reply{250, "", "Accepted"} : Reply{250, "2.1.5", "Ok"};
 }
@@ -90,7 +95,8 @@ net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,
                                        {"from", envelope_.sender},
                                        {"address", stream_->peer().address},
                                        {"reply", refusal.code},
-                                       {"status", refusal.enhanced}});
+                                       {"status", refusal.enhanced},
+                                       {"reason", refusal.text}});
   if (is_full) co_return Reply{refusal.code, refusal.enhanced, refusal.text};  // nobody guesses
   if (++unknown_ >= settings_.smtp.unknown_recipients_max)
     co_return Reply{421, "4.7.0", "Too many unknown recipients"};

@@ -50,7 +50,9 @@ net::Awaitable<std::optional<Reply>> Session::begin_message() {
   const auto begun = co_await sink_->begin(envelope_);
   if (begun) co_return std::nullopt;
   if (!is_internal()) metrics::count(metric::refusals, "queue");
-  log_.warn(event::smtp_refused, {{"from", envelope_.sender}, {"reason", begun.error().what}});
+  log_.warn(event::smtp_refused, {{"from", envelope_.sender},
+                                  {"client", stream_->peer().address},
+                                  {"reason", begun.error().what}});
   sink_.reset();
   co_return kTryAgain;
 }
@@ -77,7 +79,8 @@ net::Awaitable<std::optional<Reply>> Session::take_permit() {
     case auth::Permit::Outcome::too_many:
       metrics::count(metric::refusals, "rate");
       metrics::count(metric::limits_hit, "submission_rate");
-      log_.warn(event::smtp_rate_refused, {{"account", account_}, {"from", envelope_.sender}});
+      log_.warn(event::smtp_rate_refused,
+                {{"account", account_}, {"from", envelope_.sender}, {"to", first_recipient()}});
       co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
     case auth::Permit::Outcome::unproved:
       // RFC 4954 section 6: too long ago, or lookup was started anew meanwhile.
@@ -208,9 +211,11 @@ net::Task<> Session::end_message() {
       sink_.reset();
     }
     if (!is_internal()) metrics::count(metric::refusals, counted_as(refusal_->reason));
-    log_.info(
-        event::smtp_refused,
-        {{"from", envelope_.sender}, {"size", size_}, {"reason", to_string(refusal_->reply)}});
+    log_.info(event::smtp_refused, {{"from", envelope_.sender},
+                                    {"to", first_recipient()},
+                                    {"client", stream_->peer().address},
+                                    {"size", size_},
+                                    {"reason", to_string(refusal_->reply)}});
     say_result(refusal_->reply, {});
   } else {
     co_await commit();
@@ -239,8 +244,11 @@ net::Awaitable<void> Session::commit() {
   sink_.reset();
   if (!committed) {
     if (!is_internal()) metrics::count(metric::refusals, "queue");
-    log_.warn(event::smtp_refused,
-              {{"from", envelope_.sender}, {"size", size_}, {"reason", committed.error().what}});
+    log_.warn(event::smtp_refused, {{"from", envelope_.sender},
+                                    {"to", first_recipient()},
+                                    {"client", stream_->peer().address},
+                                    {"size", size_},
+                                    {"reason", committed.error().what}});
     const bool is_final = committed.error().kind == ErrorKind::permanent;
     say_result(is_final ? Reply{554, "5.3.0", "Message refused"} : kTryAgain, {});
     co_return;
@@ -254,10 +262,12 @@ net::Awaitable<void> Session::commit() {
   if (!is_internal())
     log_.with_queue(committed->queue_id)
         .info(event::smtp_accepted, {{"from", envelope_.sender},
-                                     {"to", envelope_.recipients.front().address},
+                                     {"to", first_recipient()},
                                      {"nrcpt", envelope_.recipients.size()},
                                      {"size", size_},
                                      {"account", account_},
+                                     {"client", stream_->peer().address},
+                                     {"tls", stream_->tls() ? stream_->tls()->version : ""},
                                      {"ms", clock().steady_now() - begun_}});
   if (is_like_exim()) co_return say({250, "", "OK id=" + committed->queue_id});
   if (committed->queue_id.empty()) co_return say_result(kOk, committed->recipients);

@@ -135,6 +135,9 @@ class Session {
   std::string own_domain() const;
   net::Task<> end_message();
   net::Awaitable<void> commit();
+  std::string_view first_recipient() const {
+    return envelope_.recipients.empty() ? std::string_view() : envelope_.recipients.front().address;
+  }
   void say_result(const Reply& all, const std::vector<RecipientResult>& each);
   net::Awaitable<void> reset();
   void reset_envelope();
