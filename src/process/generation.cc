@@ -121,6 +121,11 @@ void take_findings(const net::Message& answer, config::Findings& findings) {
   }
 }
 
+// The trail reads nothing of the administrator's, and nothing waits for it.
+void leave_out_trail(std::vector<Asked>& all) {
+  std::erase_if(all, [](const Asked& asked) { return asked.socket.starts_with("trail-"); });
+}
+
 // One reload at a time: two would each drop what the other has prepared.
 Result<File> lock_reload(const config::Config& config) {
   // The folder itself: root and the service can open it, other accounts can only pass through.
@@ -186,6 +191,7 @@ metrics::Snapshot ask_metrics(const config::Config& config) {
 
 bool are_all_answering(const config::Config& config) {
   std::vector<Asked> all = list_asked(config);
+  leave_out_trail(all);
   ask_all(config, all, net::Message("status"), 5s);
   return std::ranges::all_of(all, [](const Asked& asked) { return asked.answer.has_value(); });
 }
@@ -196,8 +202,7 @@ Result<Reloaded> reload_all(const config::Config& config) {
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
                                                config.paths.run.native()));
   std::vector<Asked> all = list_asked(config);
-  // The trail reads nothing of the administrator's, and nothing waits for it.
-  std::erase_if(all, [](const Asked& asked) { return asked.socket.starts_with("trail-"); });
+  leave_out_trail(all);
   TRY(const File lock, lock_reload(config));
   const std::string number = random_hex(8);
   Reloaded reloaded;

@@ -52,7 +52,7 @@ class FakeRole final : public Role {
   }};
 };
 
-// The four roles of a server without a web role, as one process each would serve them.
+// The four roles that a reload asks of a server without a web role, as one process each would serve them.
 class GenerationTest : public testing::Test {
  protected:
   GenerationTest() {
@@ -181,11 +181,12 @@ TEST_F(GenerationTest, OfSeveralChecksTheWorstIsTold) {
   serve({RoleKind::edge});
   role(RoleKind::queue).state = "warning";
   const auto checks = ask([this] { return ask_checks(config_); });
-  ASSERT_EQ(checks.size(), 2U);
+  ASSERT_EQ(checks.size(), 3U);
   std::map<std::string, std::string> states;
   for (const web::Check& check : checks) states[check.name] = check.state;
   EXPECT_EQ(states["files"], "warning");
   EXPECT_EQ(states["role.edge-0"], "red");
+  EXPECT_EQ(states["role.trail-0"], "warning");
   EXPECT_FALSE(ask([this] { return are_all_answering(config_); }));
 }
 

@@ -27,7 +27,7 @@ TEST_F(SocketsTest, WorkersStandInTheOrderOfTheirStart) {
   std::string all;
   for (const auto& [role, number] : list_workers(config))
     all += fmt::format("{}-{} ", to_string(role), number);
-  EXPECT_EQ(all, "lookup-0 store-0 store-1 store-2 queue-0 edge-0 edge-1 web-0 ");
+  EXPECT_EQ(all, "trail-0 lookup-0 store-0 store-1 store-2 queue-0 edge-0 edge-1 web-0 ");
   config.listen.http.clear();
   config.listen.https.clear();
   EXPECT_NE(list_workers(config).back().role, RoleKind::web);
