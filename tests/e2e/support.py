@@ -78,6 +78,29 @@ def message(subject="A test", body="Hello.\r\n", sender="alice@example.org", to=
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
+# jsonschema is Debian's, run by the system's Python.
+VALIDATE = """
+import json, jsonschema, pathlib, sys
+path = pathlib.Path(sys.argv[1])
+schema = json.loads(path.read_text())
+jsonschema.Draft202012Validator.check_schema(schema)
+resolver = jsonschema.RefResolver(path.as_uri(), schema)
+validator = jsonschema.Draft202012Validator(schema, resolver=resolver)
+for number, value in enumerate(json.load(sys.stdin)):
+    for fault in validator.iter_errors(value):
+        print(f"value {number}: {fault.json_path}: {fault.message}")
+"""
+
+
+def assert_fits(schema, *values):
+    """Each value, as json.loads gave it, is what tests/schemas/SCHEMA.json describes ("queue_list"); at least one there is."""
+    assert values, f"nothing to compare with {schema}"
+    command = ["/usr/bin/python3", "-c", VALIDATE, str(ROOT / "tests" / "schemas" / f"{schema}.json")]
+    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=60)
+    if done.returncode != 0 or done.stdout:
+        raise AssertionError(f"{schema}.json: {done.stdout}{done.stderr}")
+
+
 class Server:
     """One Posthorn, made by `posthorn init`, run by `posthorn serve`."""
 

@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Smarthost, free_port, message, wait_until
+from support import Server, Smarthost, assert_fits, free_port, message, wait_until
 
 QUICK = {"queue.retry_first": '"1s"', "queue.retry_max": '"2s"', "relay.tls": '"none"'}
 
@@ -93,6 +93,18 @@ class Relay(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
+    def test_the_listing_is_what_its_schema_says(self):
+        with Server(settings=nowhere()) as server:
+            server.submit("alice", message("Two", "marker two\r\n"), ["friend@far.test", "other@far.test"])
+            server.submit("alice", message("Held", "marker held\r\n"), ["friend@far.test"])
+            wait_until(lambda: [entry for entry in server.queued() if entry["tries"] > 0])
+            server.run("queue", "hold", server.queued()[0]["id"])
+            entries = server.queued()
+            self.assertEqual({entry["next"] is None for entry in entries}, {True, False})
+            assert_fits("queue_list", *entries)
+            with self.assertRaisesRegex(AssertionError, r"\$\.size"):
+                assert_fits("queue_list", {**entries[0], "size": "12"})
+
     def test_list_show_hold_release_delete(self):
         server = Server(settings=nowhere())
         with server:
