@@ -37,7 +37,7 @@ constexpr auto kBackoffFirst = 1s;
 constexpr auto kBackoffMax = 60s;
 constexpr auto kHealthyAfter = 60s;
 // Beside the sockets and their copies: standard input to error, the lock, signals, a channel to
-// each role, and the other end of the one that is being made. That is eleven of one worker each.
+// each role, and the other end of the one that is being made. That is twelve of one worker each.
 constexpr std::size_t kDescriptorsSpare = 15;
 
 struct Child {

@@ -685,7 +685,7 @@ class Crowd(unittest.TestCase):
             self.skipTest("a sanitizer needs descriptors of its own: with the release build")
         server = Server(settings={"queue.retry_first": '"1s"'})
         try:
-            server.start(["prlimit", "--nofile=64:64"])
+            server.start(["prlimit", "--nofile=80:80"])
             roles = server.roles()
             edge = roles["edge"]
             crowd = []
