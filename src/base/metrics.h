@@ -63,7 +63,7 @@ inline constexpr std::string_view kQuotaValues[] = {"rcpt", "lmtp", "imap", "imp
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
 inline constexpr std::string_view kSigningValues[] = {"signed", "failed", "other"};
 inline constexpr std::string_view kRoleValues[] = {"edge",  "lookup", "queue",
-                                                  "store", "web",    "trail"};
+                                                   "store", "web",    "trail"};
 inline constexpr std::string_view kCodeValues[] = {"2xx", "3xx", "4xx", "5xx", "other"};
 
 inline constexpr Label kNone{"", kNoValues};

@@ -38,9 +38,9 @@ struct Body {
 struct Outcome {
   enum class Kind { delivered, deferred, failed };
   Kind kind = Kind::deferred;
-  smtp::Reply reply;   // code 0: there was none, reason says why
-  std::string reason;  // for the log and the queue list
-  std::string remote;  // who said it: "smtp.example.org[192.0.2.1]:25"; empty: nobody was reached
+  smtp::Reply reply;     // code 0: there was none, reason says why
+  std::string reason;    // for the log and the queue list
+  std::string remote;    // who said it: "smtp.example.org[192.0.2.1]:25"; empty: nobody was reached
   std::string tls = {};  // "TLSv1.3", of the connection to it; empty: none
   // The next hop knows DSN and was told what the sender wants to be told: it answers for it now.
   bool takes_notices = false;

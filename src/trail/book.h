@@ -1,6 +1,6 @@
 // Book: the trail on disk, an SQLite database that may be deleted at any time: mail does not depend
-// on it. Every record stands in it once, and is found by the mail's queue id, by the session, and by
-// its names (addresses, accounts, Message-IDs). All of it blocks.
+// on it. Every record stands in it once, and is found by the mail's queue id, by the session, and
+// by its names (addresses, accounts, Message-IDs). All of it blocks.
 //
 // WAL with synchronous=NORMAL: a kill loses nothing that was kept, a power cut at most the last
 // moments, and the file stays whole. What is older than keep, and the oldest beyond size_max, is

@@ -1,7 +1,8 @@
 // Desk: what the trail's role does: takes what the other roles tell, writes it in groups, removes
-// what is old, and answers who asks. A role may tell its own kinds of events alone, and what it says
-// is marked as its word. Nothing here holds up mail: while the disk is full or the database cannot
-// be used, those who tell are asked to come again, and drop in the end what they cannot hold.
+// what is old, and answers who asks. A role may tell its own kinds of events alone, and what it
+// says is marked as its word. Nothing here holds up mail: while the disk is full or the database
+// cannot be used, those who tell are asked to come again, and drop in the end what they cannot
+// hold.
 //
 //   C: tell r=<record> …          S: ok | temporary error=
 //   C: find message_id= address= from= to= since= refused=1 max=

@@ -4,16 +4,13 @@
 // trail is away or slow and the bound is reached, the oldest are dropped and counted.
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "net/inbox.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
-#include "net/timer.h"
 
 namespace posthorn::trail {
 
@@ -29,7 +26,6 @@ class Teller final : public log::Recorder {
  public:
   // as: what this process may say; socket: the trail's for that role.
   Teller(net::Scope& scope, log::Senders as, net::Address socket, TellerLimits limits = {});
-  ~Teller() override;
 
   bool may_say(const log::Event& event) const { return (event.senders & as_) != 0; }
   void take(const log::Event& event, std::string_view session, std::string_view queue,
@@ -41,24 +37,14 @@ class Teller final : public log::Recorder {
 
  private:
   static net::Awaitable<void> run(Teller* self);
-  void wake();
   net::Awaitable<bool> tell_batch();  // true: the trail has it
-  void drop_oldest();
-  std::size_t waiting() const;
 
   net::Scope& scope_;
   const log::Senders as_;
   const TellerLimits limits_;
   net::LineChannel channel_;
-  net::Event wake_;
+  net::Inbox inbox_;
   bool is_stopping_ = false;
-  std::shared_ptr<Teller*> alive_;  // what was posted and comes late finds nullptr
-
-  mutable std::mutex mutex_;  // of what follows
-  std::deque<std::string> records_;
-  std::size_t bytes_ = 0;
-  std::uint64_t dropped_ = 0;
-  bool is_woken_ = false;
 };
 
 // Of one process, which may be several roles: each event goes to the first that may say it.
