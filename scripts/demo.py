@@ -9,7 +9,7 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from support import Server, Smarthost, Spamd, message, server_tls
+from support import TELL_POINTS, Server, Smarthost, Spamd, message, server_tls
 
 EXAMPLES = pathlib.Path("/usr/share/doc/spamassassin/examples")
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -36,7 +36,7 @@ def show(title, mails):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, Spamd() as spamd:
+    with tempfile.TemporaryDirectory() as folder, Spamd(options=["--cf=" + TELL_POINTS]) as spamd:
         pathlib.Path(folder).chmod(0o755)
         tls, authority = server_tls(folder)
         with Smarthost(tls=tls) as smarthost:

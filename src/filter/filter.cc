@@ -1,69 +1,17 @@
 #include "filter/filter.h"
 
-#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
-#include "base/ascii.h"
-#include "base/events.h"
 #include "filter/marks.h"
 
 namespace posthorn::filter {
 namespace {
 
-constexpr std::size_t kHeadersMax = 64U << 10U;
 constexpr std::size_t kFailuresMax = 10;
 constexpr auto kBreak = 5s;
 
-// What goes into a message: fields that say nothing of their charset are ASCII.
-std::string clean_field(std::string_view text) {
-  std::string out = clean(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  return out;
-}
-
-// A line that is no field would end the header of the message that it is put on top of.
-bool is_field(std::string_view line) {
-  const std::size_t colon = line.find(':');
-  return colon > 0 && colon < 200 &&
-         std::ranges::all_of(line.substr(0, colon), [](char c) { return c > 0x20 && c < 0x7F; });
-}
-
 }  // namespace
-
-Result<Verdict> parse_spamd_answer(std::string_view answer,
-                                   const std::vector<std::string>& prefixes) {
-  const auto wrong = [](std::string_view why) {
-    return fail(ErrorKind::temporary, fmt::format("spamd: {}", why));
-  };
-  TRY(const SpamdAnswer parsed, parse_answer(answer));
-  if (parsed.code != 0) return wrong(fmt::format("it says \"{}\"", parsed.said));
-  Verdict verdict;
-  const std::string* const said = parsed.find("spam");
-  // Ham is what it says, not what it does not say.
-  if (said == nullptr) return wrong("the answer has no verdict");
-  verdict.spam = to_lower(*said).starts_with("true") || to_lower(*said).starts_with("yes");
-  if (const std::size_t semicolon = said->find(';'); semicolon != std::string::npos)
-    verdict.score =
-        clean_field(std::string_view(*said).substr(std::min(said->size(), semicolon + 2)));
-  std::string_view rest = parsed.body;
-  // The header block, of which only the fields that were asked for are taken, with their
-  // continuation lines.
-  bool taking = false;
-  while (!rest.empty() && verdict.headers.size() < kHeadersMax) {
-    const std::string_view line = take_line(rest);
-    if (line.empty()) break;
-    const bool continues = line.front() == ' ' || line.front() == '\t';
-    if (!continues) {
-      taking = false;
-      for (const std::string& prefix : prefixes)
-        taking |= !prefix.empty() && to_lower(line).starts_with(to_lower(prefix)) && is_field(line);
-    }
-    if (taking) verdict.headers += clean_field(line) + "\r\n";
-  }
-  return verdict;
-}
 
 Filter::Filter(net::Scope& scope, net::BlockingPool& pool, const config::Filter& config,
                net::Address spamd)
@@ -80,15 +28,13 @@ void Filter::stop() {
   freed_.close();
 }
 
-Verdict Filter::unscanned(std::string_view why) {
-  return {.spam = false,
-          .score = {},
-          .headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", why),
-          .unscanned = std::string(why)};
+Verdict Filter::unscanned(Unscanned why) {
+  return {.headers = fmt::format("X-Spam-Status: unknown, reason={}\r\n", to_string(why)),
+          .unscanned = why};
 }
 
 net::Task<Verdict> Filter::scan(Scan scan) {
-  if (scan.size > config_.message_max) co_return unscanned("size");
+  if (scan.size > config_.message_max) co_return unscanned(Unscanned::size);
   while (running_ >= config_.concurrency_max && !stopped_) co_await freed_.wait(SteadyTime::max());
   if (stopped_) co_return fail(ErrorKind::temporary, "spamd: stopping");
   // After many failures in a row it is left alone for a moment.

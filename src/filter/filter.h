@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "filter/spamd.h"
+#include "filter/verdict.h"
 #include "net/blocking_pool.h"
 #include "net/scope.h"
 #include "net/socket.h"
@@ -23,18 +24,6 @@ struct Scan {
   std::uint64_t size = 0;
   std::string recipient;  // the User: header, where the configuration names none
 };
-
-struct Verdict {
-  bool spam = false;
-  std::string score;      // "15.3"
-  std::string headers;    // CRLF lines to put on top; may be empty
-  std::string unscanned;  // why nobody looked at it: "size", "unavailable"; empty: spamd did
-};
-
-// What spamd said, parsed; prefixes: which fields are taken. Pure, so that it can be tested and
-// fuzzed.
-Result<Verdict> parse_spamd_answer(std::string_view answer,
-                                   const std::vector<std::string>& prefixes);
 
 class Scanner {
  public:
@@ -50,7 +39,7 @@ class Filter final : public Scanner {
          net::Address spamd);
 
   net::Task<Verdict> scan(Scan scan) override;
-  static Verdict unscanned(std::string_view why);
+  static Verdict unscanned(Unscanned why);
   // Does spamd answer? One that is busy with our scans need not.
   net::Task<> ping(SteadyTime deadline);
   void stop();

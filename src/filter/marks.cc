@@ -15,10 +15,6 @@ using config::parse_score;
 constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::size_t kLineMax = 900;  // RFC 5322 section 2.1.1: 998
 
-std::optional<double> score_of(const Verdict& verdict) {
-  return parse_score(std::string_view(verdict.score).substr(0, verdict.score.find(' ')));
-}
-
 // Between two encoded words a reader shows no white space (RFC 2047 section 6.2), so the space
 // behind the mark is part of an encoded one. Pieces end at whole characters, 45 bytes each.
 std::string written(std::string_view mark) {
@@ -55,22 +51,22 @@ std::string status_with(std::string_view value, bool is_spam, std::string_view r
 }  // namespace
 
 void apply_scores(const config::Filter& config, Verdict& verdict) {
-  const auto score = score_of(verdict);
+  const auto score = parse_score(verdict.score);
   if (!score) return;
   if (const auto bound = parse_score(config.spam_score)) {
-    verdict.spam = *score >= *bound;
+    verdict.is_spam = *score >= *bound;
+    verdict.required = trim(config.spam_score, kBlanks);
     std::string out;
     const message::Headers fields(verdict.headers);
     for (const message::Field& field : fields.fields()) {
       if (message::equals_ignoring_case(field.name, "X-Spam-Flag")) continue;
       if (message::equals_ignoring_case(field.name, "X-Spam-Status"))
-        out +=
-            fmt::format("{}:{}\r\n", field.name,
-                        status_with(field.value, verdict.spam, trim(config.spam_score, kBlanks)));
+        out += fmt::format("{}:{}\r\n", field.name,
+                           status_with(field.value, verdict.is_spam, verdict.required));
       else
         out += field.raw;
     }
-    verdict.headers = (verdict.spam ? "X-Spam-Flag: YES\r\n" : "") + out;
+    verdict.headers = (verdict.is_spam ? "X-Spam-Flag: YES\r\n" : "") + out;
   }
   if (const auto bound = parse_score(config.headers_score); bound && *score < *bound)
     verdict.headers.clear();
@@ -85,8 +81,8 @@ bool is_filter_field(const config::Filter& config, std::string_view name) {
 
 bool is_discarded(const config::Filter& config, const Verdict& verdict) {
   const auto bound = parse_score(config.discard_score);
-  const auto score = score_of(verdict);
-  return bound && score && verdict.spam && *score >= *bound;
+  const auto score = parse_score(verdict.score);
+  return bound && score && verdict.is_spam && *score >= *bound;
 }
 
 std::optional<std::string> mark_subject(std::optional<std::string_view> subject,

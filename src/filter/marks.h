@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "config/config.h"
-#include "filter/filter.h"
+#include "filter/verdict.h"
 
 namespace posthorn::filter {
 

@@ -1,5 +1,6 @@
 // A message in the queue as the scheduler holds it. Private to this folder: queue.cc schedules,
-// attempts.cc delivers, notices.cc tells senders, control.cc answers the operator.
+// filtering.cc has the spam filter look at it, attempts.cc delivers, notices.cc tells senders,
+// control.cc answers the operator.
 #pragma once
 
 #include <list>
@@ -14,6 +15,9 @@
 #include "queue/queue.h"
 
 namespace posthorn::queue {
+
+// Up to a tenth more, so that what failed together does not come again together.
+std::chrono::milliseconds jitter(std::chrono::milliseconds time);
 
 inline LogRecord make_record(LogRecord::Kind kind, std::size_t recipient = 0,
                              std::string text = {}) {
@@ -43,6 +47,7 @@ struct Queue::Item {
   bool again = false;   // a retry was asked for
   bool forced = false;  // this round is one that was asked for
   bool deleted = false;
+  bool is_skip_told = false;  // that the filter is not asked
   std::size_t scans = 0;
   std::string scan_failed;  // why the last one was not done; empty: none was tried, or it was done
   // Of the text, what does not go on once the filter has had it; nullopt: not looked for yet.

@@ -2,11 +2,7 @@
 
 #include <random>
 
-#include "base/ascii.h"
 #include "base/events.h"
-#include "base/metrics.h"
-#include "filter/marks.h"
-#include "message/headers.h"
 #include "queue/item.h"
 #include "queue/spool_format.h"
 
@@ -15,29 +11,12 @@ namespace {
 
 constexpr std::size_t kWorkingMax = 2000;
 
-std::chrono::milliseconds jitter(std::chrono::milliseconds time) {
-  static thread_local std::minstd_rand random{std::random_device{}()};
-  const auto tenth = time.count() / 10;
-  return time + std::chrono::milliseconds(
-                    tenth == 0 ? 0
-                               : static_cast<std::int64_t>(random() %
-                                                           static_cast<std::uint32_t>(tenth + 1)));
-}
-
 // What is so whether it is recorded or not; the other kinds are wishes.
 bool has_happened(const LogRecord& record) {
   using Kind = LogRecord::Kind;
   return record.kind == Kind::delivered || record.kind == Kind::failed ||
          record.kind == Kind::bounced || record.kind == Kind::notified ||
          record.kind == Kind::warned;
-}
-
-// A notice never is, and what is sent on was when it came.
-bool is_to_be_scanned(const Stored& stored, const config::Filter& config) {
-  using message::SentBy;
-  const SentBy by = stored.envelope.origin.sent_by;
-  if (stored.is_scanned || by == SentBy::notice) return false;
-  return by == SentBy::stranger || by == SentBy::trusted_network || config.scan_submissions;
 }
 
 constexpr std::size_t kFoundToldMax = 2000;
@@ -62,6 +41,15 @@ Whom whom_of(const message::Envelope& envelope) {
 }
 
 }  // namespace
+
+std::chrono::milliseconds jitter(std::chrono::milliseconds time) {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  const auto tenth = time.count() / 10;
+  return time + std::chrono::milliseconds(
+                    tenth == 0 ? 0
+                               : static_cast<std::int64_t>(random() %
+                                                           static_cast<std::uint32_t>(tenth + 1)));
+}
 
 Queue::Queue(Parts parts)
     : parts_(parts),
@@ -276,110 +264,6 @@ net::Awaitable<bool> Queue::check_text(const ItemPtr& item) {
   });
   forget(item);
   co_return false;
-}
-
-// True: the message may go on. False: it waits for spamd and is scheduled.
-net::Awaitable<bool> Queue::pass_filter(const ItemPtr& item) {
-  Stored& stored = item->stored;
-  const config::Filter& config = parts_.config.filter;
-  if (parts_.filter == nullptr || !is_to_be_scanned(stored, config)) co_return true;
-  const log::Logger log = log_.with_queue(stored.id).with_session(stored.envelope.origin.session);
-  const SteadyTime begun = parts_.clock.steady_now();
-  const std::string recipient =
-      stored.envelope.recipients.size() == 1 ? stored.envelope.recipients.front().address : "";
-  auto verdict = co_await parts_.filter->scan(
-      {spool_.message_path(stored.id), stored.body_offset, stored.body_size, recipient});
-  if (stopped_) co_return false;
-  if (!verdict) {
-    metrics::count(metric::filter_verdicts, "failed");
-    log.warn(event::queue_scan_failed,
-             {{"reason", verdict.error().what}, {"try", item->scans + 1}});
-    item->scan_failed = verdict.error().what;
-    if (++item->scans < config.tries_max || config.when_down == config::WhenDown::wait) {
-      schedule(item, parts_.clock.steady_now() + jitter(config.retry));
-      co_return false;
-    }
-    verdict = filter::Filter::unscanned("unavailable");
-    metrics::count(metric::filter_verdicts, "unscanned");
-  } else {
-    metrics::count(metric::filter_verdicts, !verdict->unscanned.empty()              ? "unscanned"
-                                            : filter::is_discarded(config, *verdict) ? "discarded"
-                                            : verdict->spam                          ? "spam"
-                                                                                     : "ham");
-    metrics::observe(metric::filter_seconds, std::chrono::duration_cast<std::chrono::milliseconds>(
-                                                 parts_.clock.steady_now() - begun));
-  }
-  const auto ms = parts_.clock.steady_now() - begun;
-  if (!verdict->unscanned.empty())
-    log.warn(event::queue_scanned, {{"spam", "unscanned"},
-                                    {"reason", verdict->unscanned},
-                                    {"error", item->scan_failed},
-                                    {"ms", ms}});
-  else
-    log.info(event::queue_scanned,
-             {{"spam", verdict->spam ? "yes" : "no"}, {"score", verdict->score}, {"ms", ms}});
-  if (filter::is_discarded(config, *verdict)) {
-    log.warn(event::queue_discarded, {{"score", verdict->score}, {"from", stored.envelope.sender}});
-    item->deleted = true;
-    co_return false;
-  }
-  const bool is_marked = verdict->spam && !config.spam_subject.empty();
-  // That there will be a Subject of ours is known before what it says.
-  const auto subject =
-      co_await look_at_header(item, verdict->headers + (is_marked ? "Subject: \r\n" : ""));
-  if (!subject) {
-    log.error(event::queue_disk_failed, {{"reason", subject.error().what}});
-    schedule(item, parts_.clock.steady_now() + jitter(config.retry));
-    co_return false;
-  }
-  if (is_marked) {
-    std::optional<std::string_view> value;
-    if (*subject) value = **subject;
-    const auto marked = filter::mark_subject(value, config.spam_subject);
-    if (marked) verdict->headers += *marked;
-    if (!marked) item->left_out.reset();  // its own one stays
-  }
-  stored.headers = verdict->headers;
-  stored.is_scanned = true;
-  item->scan_failed.clear();
-  if (!co_await record(item, {make_record(LogRecord::Kind::scanned, 0, stored.headers)})) {
-    stored.is_scanned = false;
-    schedule(item, parts_.clock.steady_now() + jitter(config.retry));
-    co_return false;
-  }
-  co_return true;
-}
-
-// What of the text does not go on, now that fields of ours go in front: those that the filter is
-// known by, which a stranger may have written himself, whether it was scanned or not, and the
-// Subject, if there is one of ours. Gives its raw value. Nothing else is touched, so a DKIM
-// signature that does not cover them stays good.
-net::Task<std::optional<std::string>> Queue::look_at_header(const ItemPtr& item,
-                                                            const std::string& filter_headers) {
-  const bool has_subject = message::Headers(filter_headers).has("Subject");
-  const auto is_subject = [](std::string_view name) {
-    return equals_ignoring_case(name, "Subject");
-  };
-  CO_TRY(const auto fields, co_await parts_.pool.run([&] {
-    return spool_.find_fields(item->stored, [&](std::string_view name) {
-      return (has_subject && is_subject(name)) ||
-             filter::is_filter_field(parts_.config.filter, name);
-    });
-  }));
-  std::optional<std::string> subject;
-  std::vector<deliver::Body::Range> ranges;
-  for (const Spool::FoundField& field : fields) {
-    if (is_subject(field.name)) {
-      if (subject) continue;
-      subject = field.value;
-    }
-    if (!ranges.empty() && ranges.back().begin + ranges.back().size == field.begin)
-      ranges.back().size += field.size;
-    else
-      ranges.push_back({field.begin, field.size});
-  }
-  item->left_out = std::move(ranges);
-  co_return subject;
 }
 
 // Records of one message that come while another is being written go together after it.

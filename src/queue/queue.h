@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "deliver/attempt.h"
 #include "filter/filter.h"
+#include "filter/outcome.h"
 #include "message/dsn.h"
 #include "net/scope.h"
 #include "queue/spool.h"
@@ -92,6 +93,9 @@ class Queue {
   static net::Awaitable<void> work(Queue* self, ItemPtr item);
   net::Awaitable<bool> check_text(const ItemPtr& item);
   net::Awaitable<bool> pass_filter(const ItemPtr& item);
+  net::Awaitable<std::optional<filter::Outcome>> scan(const ItemPtr& item, const log::Logger& log);
+  net::Awaitable<bool> put_on_top(const ItemPtr& item, filter::Verdict verdict,
+                                  const log::Logger& log);
   net::Task<std::optional<std::string>> look_at_header(const ItemPtr& item,
                                                        const std::string& filter_headers);
   net::Awaitable<void> try_recipients(const ItemPtr& item);

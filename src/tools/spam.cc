@@ -47,8 +47,8 @@ Result<std::string> read_mail(const config::Config& config, const Path& path) {
   }) + wire.substr(end);
 }
 
-Result<filter::Report> ask(const config::Config& config, const std::string& user,
-                           std::string_view mail) {
+Result<filter::Verdict> ask(const config::Config& config, const std::string& user,
+                            std::string_view mail) {
   TRY(const auto address, net::parse_address(config.filter.spamd));
   net::OwnLoop loop;
   filter::Spamd spamd(loop.scope(), config.filter.timeout, address);
@@ -59,7 +59,7 @@ Result<filter::Report> ask(const config::Config& config, const std::string& user
 }
 
 // What the site makes of it (filter.spam_score).
-void apply_own_score(const config::Filter& settings, filter::Report& report) {
+void apply_own_score(const config::Filter& settings, filter::Verdict& report) {
   const auto bound = config::parse_score(settings.spam_score);
   const auto score = config::parse_score(report.score);
   if (!bound || !score) return;
@@ -71,7 +71,7 @@ void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_report(const filter::Report& report) {
+void print_report(const filter::Verdict& report) {
   fmt::print("{}: {} points of {}\n", report.is_spam ? "spam" : "no spam", report.score,
              report.required);
   std::size_t width = 0;
@@ -82,10 +82,10 @@ void print_report(const filter::Report& report) {
 }
 
 // The fields that the filter would put on top of it.
-std::string fields_of(const config::Filter& settings, const filter::Report& report) {
+std::string fields_of(const config::Filter& settings, const filter::Verdict& report) {
   std::vector<std::string_view> names;
   for (const filter::Rule& rule : report.rules) names.emplace_back(rule.name);
-  filter::Verdict verdict{.spam = report.is_spam, .score = report.score};
+  filter::Verdict verdict{.is_spam = report.is_spam, .score = report.score};
   verdict.headers = fmt::format(
       "{}X-Spam-Status: {}, score={} required={} tests={}\r\n",
       report.is_spam ? "X-Spam-Flag: YES\r\n" : "", report.is_spam ? "Yes" : "No", report.score,
@@ -96,9 +96,8 @@ std::string fields_of(const config::Filter& settings, const filter::Report& repo
 
 // What becomes of it then by the administrator's scripts; a user's own are not asked.
 std::vector<std::string> follow_scripts(const config::Config& config, const std::string& user,
-                                        const filter::Report& report, const std::string& mail) {
-  const filter::Verdict verdict{.spam = report.is_spam, .score = report.score};
-  if (filter::is_discarded(config.filter, verdict)) return {"discard (filter.discard_score)"};
+                                        const filter::Verdict& report, const std::string& mail) {
+  if (filter::is_discarded(config.filter, report)) return {"discard (filter.discard_score)"};
   const lda::SiteRead site = lda::read_site(config, nullptr, LastGood());
   return lda::describe(lda::try_scripts(lda::order_of(*site.set, config, user, std::nullopt),
                                         {.wire = fields_of(config.filter, report) + mail}, config,
@@ -106,7 +105,7 @@ std::vector<std::string> follow_scripts(const config::Config& config, const std:
                            .outcome);
 }
 
-Json to_json(const filter::Report& report) {
+Json to_json(const filter::Verdict& report) {
   Json json = {{"spam", report.is_spam},
                {"score", report.score},
                {"required", report.required},

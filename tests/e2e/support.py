@@ -528,6 +528,10 @@ def server_tls(folder, name="localhost"):
     return context, cert
 
 
+# The line of local.cf by which spamd tells each rule's points beside its name, as conf/README.md has it.
+TELL_POINTS = "add_header all Status _YESNO_, score=_SCORE_ required=_REQD_ tests=_TESTSSCORES_ autolearn=_AUTOLEARN_ version=_VERSION_"
+
+
 class Spamd:
     """A real spamd on a loopback port, local rules only. learns: with a Bayes database of its own, which judges after three mails of each."""
 

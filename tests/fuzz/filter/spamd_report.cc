@@ -8,7 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace posthorn;
   const std::string_view text = test::text_of(data, size);
-  const filter::Report verdict = filter::parse_verdict(text);
+  const filter::Verdict verdict = filter::parse_verdict(text);
   for (const std::string* one : {&verdict.score, &verdict.required})
     test::require(one->find_first_of("\r\n\x1B") == std::string::npos);
   const auto rules = filter::parse_rules(text);

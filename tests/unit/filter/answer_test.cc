@@ -16,11 +16,12 @@ std::string headers(std::string_view block) {
 TEST(SpamdAnswer, TheVerdict) {
   const auto spam = parse_spamd_answer("SPAMD/1.1 0 EX_OK\r\nSpam: True ; 15.3 / 5.0\r\n\r\n", {});
   ASSERT_TRUE(spam);
-  EXPECT_TRUE(spam->spam);
-  EXPECT_EQ(spam->score, "15.3 / 5.0");
+  EXPECT_TRUE(spam->is_spam);
+  EXPECT_EQ(spam->score, "15.3");
+  EXPECT_EQ(spam->required, "5.0");
   const auto ham = parse_spamd_answer("SPAMD/1.1 0 EX_OK\r\nSpam: False ; 1\r\n\r\n", {});
   ASSERT_TRUE(ham);
-  EXPECT_FALSE(ham->spam);
+  EXPECT_FALSE(ham->is_spam);
   for (const char* wrong :
        {"", "HTTP/1.1 200 OK\r\n\r\n", "SPAMD/1.1 76 Bad header\r\n\r\n", "SPAMD/1.1 0 EX_OK\r\n",
         "SPAMD/1.1 0 EX_OK\r\nContent-length: 5\r\n\r\nabc", "SPAMD/1.1",

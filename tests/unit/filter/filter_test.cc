@@ -72,7 +72,7 @@ TEST_F(FilterTest, Verdicts) {
         path);
     const auto verdict = ask(spamd.address());
     ASSERT_TRUE(verdict) << verdict.error().what;
-    EXPECT_TRUE(verdict->spam);
+    EXPECT_TRUE(verdict->is_spam);
     EXPECT_THAT(verdict->score, HasSubstr("15.3"));
     EXPECT_EQ(verdict->headers, taken);
     ASSERT_EQ(spamd.requests().size(), 1U);
@@ -86,7 +86,7 @@ TEST_F(FilterTest, Verdicts) {
   });
   const auto verdict = ask(ham.address());
   ASSERT_TRUE(verdict);
-  EXPECT_FALSE(verdict->spam);
+  EXPECT_FALSE(verdict->is_spam);
 }
 
 TEST_F(FilterTest, NobodyThere) {
@@ -244,7 +244,7 @@ TEST_F(FilterTest, WhatIsTakenIsHarmless) {
   });
   const auto verdict = ask(spamd.address());
   ASSERT_TRUE(verdict) << verdict.error().what;
-  EXPECT_TRUE(verdict->spam);
+  EXPECT_TRUE(verdict->is_spam);
   const std::string& headers = verdict->headers;
   EXPECT_THAT(headers, HasSubstr("X-Spam-A: one?X-Evil: cr\r\n"));
   EXPECT_THAT(headers, HasSubstr("X-Spam-C: nul?nul\r\n"));
@@ -304,7 +304,7 @@ TEST_F(FilterTest, LargeOnesAreSkipped) {
   EXPECT_EQ(spamd.connections(), 1U);
   const auto large = ask(spamd.address(), scan(std::string(1001, 'x')));
   ASSERT_TRUE(large);
-  EXPECT_FALSE(large->spam);
+  EXPECT_FALSE(large->is_spam);
   EXPECT_EQ(large->headers, "X-Spam-Status: unknown, reason=size\r\n");
   EXPECT_EQ(spamd.connections(), 1U);
 

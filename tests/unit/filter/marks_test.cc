@@ -15,7 +15,7 @@ constexpr std::string_view kHeaders =
     "X-Spam-Status: Yes, score=7.1 required=5.0 tests=A,\r\n\tB autolearn=no\r\n";
 
 Verdict verdict_of(std::string score) {
-  return {.spam = true, .score = std::move(score), .headers = std::string(kHeaders)};
+  return {.is_spam = true, .score = std::move(score), .headers = std::string(kHeaders)};
 }
 
 TEST(Scores, Numbers) {
@@ -28,19 +28,20 @@ TEST(Scores, Numbers) {
 
 TEST(Scores, TheSitesOwnBoundDecidesAndTheFieldsSaySo) {
   config::Filter config;
-  Verdict verdict = verdict_of("7.1 / 5.0");
+  Verdict verdict = verdict_of("7.1");
   apply_scores(config, verdict);
   EXPECT_EQ(verdict.headers, kHeaders);
   config.spam_score = "7.2";
   apply_scores(config, verdict);
-  EXPECT_FALSE(verdict.spam);
+  EXPECT_FALSE(verdict.is_spam);
+  EXPECT_EQ(verdict.required, "7.2");
   EXPECT_EQ(verdict.headers,
             "X-Spam-Checker-Version: SpamAssassin 4.0.0\r\n"
             "X-Spam-Level: *******\r\n"
             "X-Spam-Status: No, score=7.1 required=7.2 tests=A,\r\n\tB autolearn=no\r\n");
   config.spam_score = "7.1";
   apply_scores(config, verdict);
-  EXPECT_TRUE(verdict.spam);
+  EXPECT_TRUE(verdict.is_spam);
   EXPECT_TRUE(verdict.headers.starts_with("X-Spam-Flag: YES\r\nX-Spam-Checker"));
   EXPECT_NE(verdict.headers.find("Status: Yes, score=7.1 required=7.1 "), std::string::npos);
 }
@@ -48,24 +49,24 @@ TEST(Scores, TheSitesOwnBoundDecidesAndTheFieldsSaySo) {
 TEST(Scores, FieldsOnlyFromABoundOn) {
   config::Filter config;
   config.headers_score = "7.2";
-  Verdict verdict = verdict_of("7.1 / 5.0");
+  Verdict verdict = verdict_of("7.1");
   apply_scores(config, verdict);
   EXPECT_EQ(verdict.headers, "");
-  verdict = verdict_of("7.2 / 5.0");
+  verdict = verdict_of("7.2");
   apply_scores(config, verdict);
   EXPECT_EQ(verdict.headers, kHeaders);
   // What was not scanned says so whatever the bound is.
-  verdict = {.spam = false, .score = "", .headers = "X-Spam-Status: unknown\r\n"};
+  verdict = {.is_spam = false, .score = "", .headers = "X-Spam-Status: unknown\r\n"};
   apply_scores(config, verdict);
   EXPECT_EQ(verdict.headers, "X-Spam-Status: unknown\r\n");
 }
 
 TEST(Scores, Discarded) {
   config::Filter config;
-  EXPECT_FALSE(is_discarded(config, verdict_of("999 / 5.0")));
+  EXPECT_FALSE(is_discarded(config, verdict_of("999")));
   config.discard_score = "10";
-  EXPECT_TRUE(is_discarded(config, verdict_of("10.0 / 5.0")));
-  EXPECT_FALSE(is_discarded(config, verdict_of("9.9 / 5.0")));
+  EXPECT_TRUE(is_discarded(config, verdict_of("10.0")));
+  EXPECT_FALSE(is_discarded(config, verdict_of("9.9")));
   EXPECT_FALSE(is_discarded(config, verdict_of("")));
 }
 

@@ -53,7 +53,7 @@ TEST(Rules, OfTheTable) {
 }
 
 TEST(Verdict, OfTheSpamField) {
-  const Report spam = parse_verdict("True ; 15.3 / 5.0");
+  const Verdict spam = parse_verdict("True ; 15.3 / 5.0");
   EXPECT_TRUE(spam.is_spam);
   EXPECT_EQ(spam.score, "15.3");
   EXPECT_EQ(spam.required, "5.0");

@@ -74,7 +74,7 @@ TEST_F(FilterFields, OfStrangersGo) {
   EXPECT_EQ(log_.count("event=queue.scanned"), 2);
   EXPECT_EQ(log_.count("spam=no score=0.1"), 2);
   // Below filter.headers_score there are none of ours, and none of his either.
-  fake_filter_.verdict = filter::Verdict{.spam = false, .score = "0.1"};
+  fake_filter_.verdict = filter::Verdict{.is_spam = false, .score = "0.1"};
   EXPECT_EQ(sent_of(envelope_to({"ok@example.org"})), cleaned);
   // Our own users' stay: what they send on is not ours to change.
   message::Envelope own = envelope_to({"ok@far.test"});
@@ -102,7 +102,7 @@ TEST_F(FilterFields, AlsoWhereNobodyScanned) {
   EXPECT_EQ(log_.count("spam=unscanned reason=unavailable error=\"spamd: connection refused\""), 1);
   EXPECT_EQ(log_.count("spam=no"), 0);
   fake_filter_.is_down = false;
-  fake_filter_.verdict = filter::Filter::unscanned("size");
+  fake_filter_.verdict = filter::Filter::unscanned(filter::Unscanned::size);
   EXPECT_EQ(sent_of(envelope_to({"ok@example.org"})),
             "X-Spam-Status: unknown, reason=size\r\n" + cleaned);
   EXPECT_EQ(log_.count("spam=unscanned reason=size"), 1);
@@ -121,7 +121,7 @@ TEST_F(FilterFields, AfterARestartToo) {
 TEST_F(FilterFields, TheSubjectOfOursStandsForTheFirst) {
   config_.filter.spam_subject = "***SPAM***";
   fake_filter_.verdict =
-      filter::Verdict{.spam = true, .score = "9", .headers = "X-Spam-Flag: YES\r\n"};
+      filter::Verdict{.is_spam = true, .score = "9", .headers = "X-Spam-Flag: YES\r\n"};
   std::string expected(kCleaned);
   expected.erase(expected.find("Subject: hello\r\n"), 16);
   expected = "X-Spam-Flag: YES\r\nSubject: ***SPAM*** hello\r\n" + expected;

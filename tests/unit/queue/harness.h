@@ -171,7 +171,7 @@ class FakeFilter final : public filter::Scanner {
     if (is_down) co_return fail(ErrorKind::temporary, "spamd: connection refused");
     co_return verdict;
   }
-  filter::Verdict verdict = {.spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
+  filter::Verdict verdict = {.is_spam = false, .score = "0.1", .headers = "X-Spam-Score: 0.1\r\n"};
   int scans = 0;
   bool is_down = false;
   net::Event* gate = nullptr;  // scans hang until it is set
