@@ -132,7 +132,7 @@ class Lookup final : public process::Role {
   static net::Task<bool> may_send(Lookup* self, std::string account, std::string sender) {
     if (!self->setup_.config.submission.check_sender || sender.empty()) co_return true;
     CO_TRY(const auto answer,
-           co_await self->directory_.sender(std::move(account), std::move(sender)));
+           co_await self->directory_.sender({std::move(account), std::move(sender)}));
     co_return answer.has_value();
   }
 

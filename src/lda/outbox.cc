@@ -68,7 +68,7 @@ net::Task<std::expected<std::string, std::string>> Outbox::send(Mail mail) {
 }
 
 net::Task<bool> Outbox::may_send_as(std::string account, std::string address) {
-  CO_TRY(const auto allowed, co_await parts_.directory.sender(std::move(account), address));
+  CO_TRY(const auto allowed, co_await parts_.directory.sender({std::move(account), address}));
   co_return allowed.has_value();
 }
 

@@ -17,6 +17,7 @@ struct CachedAnswer {
   std::optional<std::string> value;  // nullopt: it is not there
   SteadyTime asked{};
   std::uint64_t generation = 0;
+  std::uint64_t row = 0;  // the id of the one that said it
 };
 
 class AnswerCache {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/events.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
@@ -85,14 +86,16 @@ net::Task<Found> Pgsql::find(Question question, std::string key) {
   if (cached != nullptr && listening_ && cached->generation == generation &&
       clock_.steady_now() - cached->asked < config_.cache) {
     metrics::count(metric::database_answers, "kept");
-    co_return Found{cached->value};
+    co_return Found{cached->value, Freshness::current, {nullptr, cached->row}};
   }
   auto rows = co_await ask(find_query(question, std::move(key)));
   auto found = rows ? read_found(question, *rows) : std::unexpected(rows.error());
   if (found) {
     metrics::count(metric::database_answers, "asked");
-    cache_.put(name, {*found, clock_.steady_now(), generation});
-    co_return Found{*std::move(found)};
+    Found answer;
+    if (*found) answer = {std::move((*found)->value), Freshness::current, {nullptr, (*found)->id}};
+    cache_.put(name, {answer.value, clock_.steady_now(), generation, answer.place.at});
+    co_return answer;
   }
   cached = cache_.find(name);
   // "No such user" is said only by a database that says it now.
@@ -102,13 +105,15 @@ net::Task<Found> Pgsql::find(Question question, std::string key) {
     co_return fail(ErrorKind::temporary, found.error().what);
   }
   metrics::count(metric::database_answers, "last_good");
-  co_return Found{cached->value, Freshness::old};
+  co_return Found{cached->value, Freshness::old, {nullptr, cached->row}};
 }
 
-net::Task<std::optional<std::string>> Pgsql::find_first(Question question) {
+net::Task<Found> Pgsql::find_first(Question question) {
   CO_TRY(const auto rows, co_await ask(first_query(question, 1)));
-  if (rows.empty() || rows.front().empty()) co_return std::nullopt;
-  co_return rows.front().front();
+  if (rows.empty() || rows.front().size() != 2) co_return Found{};
+  co_return Found{rows.front().front(),
+                  Freshness::current,
+                  {nullptr, to_number<std::uint64_t>(rows.front()[1]).value_or(0)}};
 }
 
 net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
@@ -316,12 +321,24 @@ net::Task<> Pgsql::take_domain_names(PgsqlConnection& connection) {
 net::Task<Found> PgsqlTable::find(std::string key) const {
   if (database_ == nullptr)
     co_return fail(ErrorKind::config, "pgsql: tables are asked by the running server only");
-  co_return co_await database_->find(question_, std::move(key));
+  CO_TRY(Found found, co_await database_->find(question_, std::move(key)));
+  if (found.value) found.place.table = this;
+  co_return found;
 }
 
-net::Task<std::optional<std::string>> PgsqlTable::find_first() const {
-  if (database_ == nullptr) co_return std::nullopt;
-  co_return co_await database_->find_first(question_);
+net::Task<Found> PgsqlTable::find_first() const {
+  if (database_ == nullptr) co_return Found{};
+  CO_TRY(Found found, co_await database_->find_first(question_));
+  if (found.value) found.place.table = this;
+  co_return found;
+}
+
+std::string PgsqlTable::name() const {
+  return fmt::format("pgsql {}", shape_of(question_).name);
+}
+
+std::string PgsqlTable::place_of(std::uint64_t at) const {
+  return at == 0 ? name() : fmt::format("{} row id={}", name(), at);
 }
 
 }  // namespace posthorn::maps

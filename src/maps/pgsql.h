@@ -35,8 +35,9 @@ class Pgsql {
   // Every answer is asked for anew, as after a change in every table.
   void forget();
 
+  // The place is the row's id alone.
   net::Task<Found> find(Question question, std::string key);
-  net::Task<std::optional<std::string>> find_first(Question question);
+  net::Task<Found> find_first(Question question);
 
   // The first two domains, as far as known.
   const std::vector<std::string>& domain_names() const { return domain_names_; }
@@ -97,7 +98,9 @@ class PgsqlTable final : public Table {
  public:
   PgsqlTable(Pgsql* database, Question question) : database_(database), question_(question) {}
   net::Task<Found> find(std::string key) const override;
-  net::Task<std::optional<std::string>> find_first() const override;
+  net::Task<Found> find_first() const override;
+  std::string name() const override;
+  std::string place_of(std::uint64_t at) const override;
 
  private:
   Pgsql* database_;

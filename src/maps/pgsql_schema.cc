@@ -3,6 +3,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "maps/text_lines.h"
 
 namespace posthorn::maps {
@@ -78,26 +79,27 @@ std::optional<Question> find_question(std::string_view table) {
 
 PgsqlQuery find_query(Question question, std::string key) {
   const PgsqlTableShape& shape = shape_of(question);
-  return {fmt::format("SELECT left({1}, {3}) FROM posthorn.{0} WHERE {2} = $1 LIMIT 1", shape.name,
-                      shape.value, shape.key, kPgsqlValueMax + 1),
+  return {fmt::format("SELECT left({1}, {3}), id FROM posthorn.{0} WHERE {2} = $1 LIMIT 1",
+                      shape.name, shape.value, shape.key, kPgsqlValueMax + 1),
           {std::move(key)},
           1};
 }
 
-Result<std::optional<std::string>> read_found(Question question, const PgsqlRows& rows) {
+Result<std::optional<RowFound>> read_found(Question question, const PgsqlRows& rows) {
   if (rows.empty()) return std::nullopt;
-  if (rows.front().size() != 1 || rows.front().front().size() > kPgsqlValueMax)
+  if (rows.front().size() != 2 || rows.front().front().size() > kPgsqlValueMax)
     return fail(ErrorKind::temporary, fmt::format("PostgreSQL: a value in posthorn.{} is too long",
                                                   shape_of(question).name));
   // A login's hash stands in a file of another form, where a blank may be part of it.
-  if (question == Question::users) return rows.front().front();
-  return as_line(rows.front().front());
+  const std::string& value = rows.front().front();
+  return RowFound{question == Question::users ? value : as_line(value),
+                  to_number<std::uint64_t>(rows.front()[1]).value_or(0)};
 }
 
 PgsqlQuery first_query(Question question, std::size_t count) {
   const PgsqlTableShape& shape = shape_of(question);
-  return {fmt::format("SELECT left({1}, 1000) FROM posthorn.{0} ORDER BY id LIMIT {2}", shape.name,
-                      shape.key, count),
+  return {fmt::format("SELECT left({1}, 1000), id FROM posthorn.{0} ORDER BY id LIMIT {2}",
+                      shape.name, shape.key, count),
           {},
           count};
 }

@@ -52,9 +52,14 @@ std::optional<Question> find_question(std::string_view table);
 
 constexpr std::size_t kPgsqlValueMax = 1U << 20U;  // a longer value is a fault, and is not fetched
 
+struct RowFound {
+  std::string value;
+  std::uint64_t id = 0;
+};
 PgsqlQuery find_query(Question question, std::string key);
-Result<std::optional<std::string>> read_found(Question question, const PgsqlRows& rows);
-PgsqlQuery first_query(Question question, std::size_t count);  // the keys that were written first
+Result<std::optional<RowFound>> read_found(Question question, const PgsqlRows& rows);
+// The keys that were written first, each with its row's id.
+PgsqlQuery first_query(Question question, std::size_t count);
 
 struct Migration {
   int number;

@@ -159,7 +159,8 @@ struct RegexpTable::Rule {
   std::vector<std::pair<std::string, std::size_t>> value;
 };
 
-RegexpTable::RegexpTable(Syntax syntax) : syntax_(syntax) {}
+RegexpTable::RegexpTable(Syntax syntax, std::string path)
+    : syntax_(syntax), path_(std::move(path)) {}
 RegexpTable::~RegexpTable() = default;
 
 // "[!]/pattern/flags", at the front of rest, which moves behind it.
@@ -192,7 +193,7 @@ Result<> RegexpTable::read_pattern(std::string_view& rest, Rule& rule) const {
 
 Result<std::unique_ptr<RegexpTable>> RegexpTable::parse(std::string_view text,
                                                         const std::string& path, Syntax syntax) {
-  std::unique_ptr<RegexpTable> table(new RegexpTable(syntax));
+  std::unique_ptr<RegexpTable> table(new RegexpTable(syntax, path));
   std::vector<std::pair<std::size_t, std::size_t>> open;  // each if: its rule and its line
   const auto wrong_at = [&](std::size_t number, std::string_view why) {
     return fail(ErrorKind::config, fmt::format("{}:{}: {}", path, number, why));
@@ -240,7 +241,7 @@ std::vector<Entry> RegexpTable::constants() const {
   return entries;
 }
 
-std::optional<std::string> RegexpTable::answer(std::string_view key) const {
+Found RegexpTable::answer(std::string_view key) const {
   std::array<re2::StringPiece, kGroupsMax> groups{};
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     const Rule& rule = *rules_[i];
@@ -261,9 +262,9 @@ std::optional<std::string> RegexpTable::answer(std::string_view key) const {
       value += literal;
       if (group != kNoGroup) value.append(groups[group].data(), groups[group].size());
     }
-    return value;
+    return {std::move(value), Freshness::current, {this, rule.line}};
   }
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace posthorn::maps

@@ -24,17 +24,19 @@ class RegexpTable final : public Table {
   static Result<std::unique_ptr<RegexpTable>> parse(std::string_view text, const std::string& path,
                                                     Syntax syntax = Syntax::posix);
   ~RegexpTable() override;
-  net::Task<Found> find(std::string key) const override { co_return Found{answer(key)}; }
+  net::Task<Found> find(std::string key) const override { co_return answer(key); }
   bool has_patterns() const override { return true; }
-  std::optional<std::string> answer(std::string_view key) const;
+  std::string name() const override { return path_; }
+  Found answer(std::string_view key) const;
   // The values without a group, with their lines; what the others become only a key tells.
   std::vector<Entry> constants() const;
 
  private:
   struct Rule;
-  explicit RegexpTable(Syntax syntax);
+  RegexpTable(Syntax syntax, std::string path);
   Result<> read_pattern(std::string_view& rest, Rule& rule) const;
   Syntax syntax_;
+  std::string path_;
   std::vector<std::unique_ptr<Rule>> rules_;
 };
 

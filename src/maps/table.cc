@@ -48,7 +48,16 @@ TextFile parse_text(std::string_view text, const std::string& path) {
   return file;
 }
 
-TextTable::TextTable(std::vector<Entry> entries) : entries_(std::move(entries)) {
+std::string Place::text() const {
+  return table == nullptr ? "" : table->place_of(at);
+}
+
+std::string Table::place_of(std::uint64_t at) const {
+  return at == 0 ? name() : fmt::format("{}:{}", name(), at);
+}
+
+TextTable::TextTable(std::vector<Entry> entries, std::string path)
+    : entries_(std::move(entries)), path_(std::move(path)) {
   index_.reserve(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(entries_[i].key, i);
 }
@@ -58,12 +67,13 @@ net::Task<Found> TextTable::find(std::string key) const {
     co_return fail(ErrorKind::temporary, fmt::format("the line of {} has a fault", key));
   const auto found = index_.find(key);
   if (found == index_.end()) co_return Found{};
-  co_return Found{entries_[found->second].value};
+  const Entry& entry = entries_[found->second];
+  co_return Found{entry.value, Freshness::current, {this, entry.line}};
 }
 
-net::Task<std::optional<std::string>> TextTable::find_first() const {
-  if (entries_.empty()) co_return std::nullopt;
-  co_return entries_.front().key;
+net::Task<Found> TextTable::find_first() const {
+  if (entries_.empty()) co_return Found{};
+  co_return Found{entries_.front().key, Freshness::current, {this, entries_.front().line}};
 }
 
 Result<TableName> parse_table_name(std::string_view name) {

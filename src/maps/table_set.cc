@@ -77,7 +77,7 @@ class Loader {
       if (!parsed) {
         findings_.faults.push_back({config_.file.native() + ":1", parsed.error().what});
         set_->is_whole = false;
-        list.tables.push_back(std::make_shared<UnreadTable>(parsed.error().what));
+        list.tables.push_back(std::make_shared<UnreadTable>(parsed.error().what, name));
         continue;
       }
       // What cannot be listed cannot be checked against the others.
@@ -105,7 +105,7 @@ class Loader {
         {config::place_of(config_, "sieve", "lists"),
          fmt::format("sieve.lists: {} cannot be a table of PostgreSQL", name),
          "write it as a text file in paths.maps"});
-    list.tables.push_back(std::make_shared<UnreadTable>("PostgreSQL has no lists"));
+    list.tables.push_back(std::make_shared<UnreadTable>("PostgreSQL has no lists", table));
   }
 
   // A row is not believed more than a line: what a text file could not say is a fault.
@@ -175,7 +175,7 @@ class Loader {
       parsed.faults = std::move(file.faults);
       return parsed;
     }
-    auto table = std::make_shared<TextTable>(file.entries);
+    auto table = std::make_shared<TextTable>(file.entries, path);
     for (const std::string& key : file.faulty_keys) table->mark_unsure(key);
     for (const Entry& entry : file.entries)
       if (auto why = find_entry_fault(file_of.question, entry)) {
@@ -237,7 +237,8 @@ class Loader {
     if (use_before(path, list, listing) || use_copy(name, path, list, listing)) return;
     set_->is_whole = false;
     if (parsed.table) return use(path, std::move(parsed), list, listing);
-    list.tables.push_back(std::make_shared<UnreadTable>(parsed.faults.front().text()));
+    list.tables.push_back(
+        std::make_shared<UnreadTable>(parsed.faults.front().text(), path.native()));
   }
 
   // The form of the set in use, unless that one had a fault, too.
@@ -311,8 +312,10 @@ net::Task<Found> find_in(const TableList& list, const std::string key, Of of) {
       if (of == Of::part && table->has_patterns()) continue;
       CO_TRY(auto found, co_await table->find(*form));
       answer.freshness = std::max(answer.freshness, found.freshness);
+      if (!found.value) continue;
       answer.value = std::move(found.value);
-      if (answer.value) co_return answer;
+      answer.place = found.place;
+      co_return answer;
     }
   }
   co_return answer;
@@ -326,6 +329,12 @@ net::Task<Found> TableList::find(std::string key) const {
 
 net::Task<Found> TableList::find_part(std::string key) const {
   return find_in(*this, std::move(key), Of::part);
+}
+
+std::string TableList::names() const {
+  std::string names;
+  for (const auto& table : tables) names += (names.empty() ? "" : ", ") + table->name();
+  return names;
 }
 
 std::vector<std::string> TableSet::local_domains() const {

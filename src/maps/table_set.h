@@ -30,6 +30,8 @@ struct TableList {
   net::Task<Found> find(std::string key) const;
   // A part of an address: without its tag, or its domain. Patterns are not asked.
   net::Task<Found> find_part(std::string key) const;
+  // "maps/aliases", "maps/more, pgsql aliases": where it looks.
+  std::string names() const;
 };
 
 struct TableSet {

@@ -28,7 +28,7 @@ class LocalDirectory final : public Directory {
         own_addresses_(std::move(own_addresses)) {}
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
-  Answer<void> sender(std::string account, std::string address) override;
+  Answer<void> sender(SenderQuestion question) override;
   Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
 
@@ -39,7 +39,11 @@ class LocalDirectory final : public Directory {
   static Answer<T> sure(const Inquiry& inquiry, Answer<T> asked);
   Answer<Expansion> find_recipient(Inquiry& inquiry, RecipientQuestion question) const;
   Answer<Expansion> find_reversed(Inquiry& inquiry, std::string address) const;
-  Answer<void> find_sender(Inquiry& inquiry, std::string account, std::string address) const;
+  net::Task<> move_from_host(Inquiry& inquiry, const RecipientQuestion& question,
+                             std::string& address) const;
+  static std::expected<Expansion, Refusal> deny_relay(Inquiry& inquiry, const std::string& address,
+                                                      const std::string& domain);
+  Answer<void> find_sender(Inquiry& inquiry, SenderQuestion question) const;
   Answer<Plan> find_plan(Inquiry& inquiry, PlanQuestion question) const;
   Answer<void> check_relay(Inquiry& inquiry, const PlanQuestion& question) const;
   net::Task<std::string> complete(Inquiry& inquiry, std::string address) const;
@@ -47,31 +51,48 @@ class LocalDirectory final : public Directory {
   net::Task<bool> is_in_domains(Inquiry& inquiry, const std::string& domain) const;
   net::Task<bool> has_transport(Inquiry& inquiry, const std::string& domain) const;
   // maps/vusers: what a local part stands for; the address itself, another, or nothing.
-  net::Task<std::optional<std::string>> find_vuser(Inquiry& inquiry,
-                                                   const maps::AddressKeys& keys) const;
+  net::Task<maps::Found> find_vuser(Inquiry& inquiry, const maps::AddressKeys& keys) const;
   net::Task<std::expected<void, Refusal>> expand_targets(Inquiry& inquiry, const std::string& value,
                                                          const std::string& tag,
                                                          const std::string& from, Walk& walk,
                                                          std::size_t depth) const;
-  net::Task<bool> has_mailbox(Inquiry& inquiry, const maps::AddressKeys& keys) const;
+  // The entry that makes it one; nullopt: it is none.
+  net::Task<std::optional<Basis>> find_mailbox(Inquiry& inquiry,
+                                               const maps::AddressKeys& keys) const;
   net::Task<bool> is_own(Inquiry& inquiry, const std::string& account,
                          const maps::AddressKeys& keys) const;
+  // What one of ours leads to: a mailbox, or targets; neither: nobody has it.
+  struct Entry {
+    std::optional<Basis> mailbox = {};
+    maps::Found targets = {};
+    bool keeps_tag = false;  // the targets get the tag
+  };
+  net::Task<Entry> find_entry(Inquiry& inquiry, const maps::AddressKeys& keys) const;
   net::Task<std::expected<void, Refusal>> expand(Inquiry& inquiry, std::string address, Walk& walk,
                                                  std::size_t depth) const;
+  struct Ending {
+    Decision decision;
+    Basis basis = {};
+  };
+  std::expected<void, Refusal> take(Inquiry& inquiry, std::string to, Walk& walk,
+                                    const Ending& ending) const;
   std::optional<std::string> role_of(const std::string& address) const;
   bool is_own_host(const std::string& domain) const;
   net::Task<std::expected<void, Refusal>> expand_role(Inquiry& inquiry, const std::string& address,
                                                       Walk& walk, std::size_t depth) const;
-  net::Task<std::expected<bool, Refusal>> try_role(Inquiry& inquiry, const std::string& name,
-                                                   Walk& walk, std::size_t depth) const;
+  struct RoleHolder {
+    std::string role, address;
+  };
+  net::Task<std::expected<bool, Refusal>> try_role(Inquiry& inquiry, RoleHolder to, Walk& walk,
+                                                   std::size_t depth) const;
   Answer<Plan> relay_plan(Inquiry& inquiry, const maps::AddressKeys& keys,
                           const std::string& address, const std::string& sender) const;
-  net::Task<std::optional<std::string>> find_sender_relay(Inquiry& inquiry,
-                                                          const std::string& sender) const;
+  Answer<Plan> by_transport(Inquiry& inquiry, const std::string& key, const maps::Found& found,
+                            const std::string& domain) const;
+  net::Task<maps::Found> find_sender_relay(Inquiry& inquiry, const std::string& sender) const;
   // "[host]:port" with its login, the sender's before the host's.
   net::Task<std::expected<RelayPlan, Refusal>> smarthost(Inquiry& inquiry, std::string nexthop,
                                                          const std::string& sender) const;
-
   net::Task<std::vector<RelayPlan>> fallbacks(Inquiry& inquiry) const;
 
   const config::Config& config_;
@@ -86,7 +107,7 @@ class RemoteDirectory final : public Directory {
  public:
   explicit RemoteDirectory(net::LineChannel& channel) : channel_(channel) {}
   Answer<Expansion> recipient(RecipientQuestion question) override;
-  Answer<void> sender(std::string account, std::string address) override;
+  Answer<void> sender(SenderQuestion question) override;
   Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
 

@@ -27,6 +27,15 @@ Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
   return refusal;
 }
 
+std::string by_mx(const std::string& domain) {
+  return fmt::format("it goes to the hosts that the DNS names for {} (MX)", domain);
+}
+
+// "maps/transport:2, maps/relay-sasl:1"
+void put_in_front(std::string& by, const Basis& basis) {
+  by.insert(0, basis.text() + (by.empty() ? "" : ", "));
+}
+
 }  // namespace
 
 // transport(5): the domain, its parents as ".parent", then "*".
@@ -38,7 +47,7 @@ net::Task<bool> LocalDirectory::has_transport(Inquiry& inquiry, const std::strin
   keys.emplace_back("*");
   for (const std::string& key : keys) {
     CO_TRY(const auto found, co_await inquiry.find(&TableSet::transport, key));
-    if (found) co_return true;
+    if (found.value) co_return true;
   }
   co_return false;
 }
@@ -55,48 +64,79 @@ Answer<Plan> LocalDirectory::relay_plan(Inquiry& inquiry, const AddressKeys& key
     lookups.push_back(domain.substr(dot));
   lookups.emplace_back("*");
   for (const std::string& key : lookups) {
-    CO_TRY(const auto value, co_await inquiry.find(&TableSet::transport, key));
-    if (!value) continue;
-    if (value->starts_with("error:")) {
-      Refusal refusal = parse_error(std::string_view(*value).substr(6), config_.queue.error_delay);
-      if (refusal.code < 500) co_return fail(ErrorKind::temporary, refusal.text);
-      co_return Out(std::unexpected(std::move(refusal)));
-    }
-    if (value->starts_with("smtp:") && value->size() > 5) {
-      CO_TRY(auto plan, co_await smarthost(inquiry, value->substr(5), ""));
-      if (!plan) co_return Out(std::unexpected(plan.error()));
-      co_return Out(*std::move(plan));
-    }
-    if (*value == "smtp:" || *value == ":") co_return Out(MxPlan{domain});
-    co_return fail(ErrorKind::config,
-                   fmt::format("transport of {}: \"{}\" is not understood", key, *value));
+    CO_TRY(const auto found, co_await inquiry.find(&TableSet::transport, key));
+    if (found.value) co_return co_await by_transport(inquiry, key, found, domain);
   }
   CO_TRY(const auto own, co_await find_sender_relay(inquiry, sender));
-  const std::string relay = own.value_or(config_.relay.relayhost);
+  const std::string relay = own.value.value_or(config_.relay.relayhost);
+  const Basis basis =
+      own.value ? Basis{own.place} : Basis{.setting = relay.empty() ? "" : "relay.relayhost"};
   if (!relay.empty()) {
+    inquiry.decide(
+        own.value ? Decision::sender_relay : Decision::relayhost,
+        [&] {
+          return own.value ? fmt::format("mail of {} leaves by {}", sender, relay)
+                           : fmt::format("all mail for other servers leaves by {}", relay);
+        },
+        basis);
     CO_TRY(auto plan, co_await smarthost(inquiry, relay, sender));
     if (!plan) co_return Out(std::unexpected(plan.error()));
+    put_in_front(plan->by, basis);
     co_return Out(*std::move(plan));
   }
   if (domain.empty())
     co_return Out(std::unexpected(
         Refusal{Reason::no_domain, 550, "5.1.2", fmt::format("<{}>: no domain", address)}));
-  co_return Out(MxPlan{domain});
+  inquiry.decide(Decision::mx, [&] { return by_mx(domain); }, basis);
+  co_return Out(MxPlan{.domain = domain, .by = basis.text()});
+}
+
+Answer<Plan> LocalDirectory::by_transport(Inquiry& inquiry, const std::string& key,
+                                          const maps::Found& found,
+                                          const std::string& domain) const {
+  using Out = std::expected<Plan, Refusal>;
+  const std::string& value = *found.value;
+  const Basis basis{found.place};
+  inquiry.decide(
+      Decision::transport, [&] { return fmt::format("mail for {} goes by \"{}\"", key, value); },
+      basis);
+  if (value.starts_with("error:")) {
+    Refusal refusal = parse_error(std::string_view(value).substr(6), config_.queue.error_delay);
+    if (refusal.code < 500) co_return fail(ErrorKind::temporary, refusal.text);
+    co_return Out(std::unexpected(std::move(refusal)));
+  }
+  if (value.starts_with("smtp:") && value.size() > 5) {
+    CO_TRY(auto plan, co_await smarthost(inquiry, value.substr(5), ""));
+    if (!plan) co_return Out(std::unexpected(plan.error()));
+    put_in_front(plan->by, basis);
+    co_return Out(*std::move(plan));
+  }
+  if (value == "smtp:" || value == ":") {
+    inquiry.decide(Decision::mx, [&] { return by_mx(domain); }, basis);
+    co_return Out(MxPlan{.domain = domain, .by = basis.text()});
+  }
+  co_return fail(ErrorKind::config,
+                 fmt::format("transport of {}: \"{}\" is not understood", key, value));
 }
 
 // Postfix's sender_dependent_relayhost_maps: the sender, without its tag, its domain. Empty: by MX;
 // nullopt: as for everybody.
-net::Task<std::optional<std::string>> LocalDirectory::find_sender_relay(
-    Inquiry& inquiry, const std::string& sender) const {
-  if (sender.empty()) co_return std::nullopt;
+net::Task<maps::Found> LocalDirectory::find_sender_relay(Inquiry& inquiry,
+                                                         const std::string& sender) const {
+  if (sender.empty()) co_return maps::Found{};
   const AddressKeys keys = maps::keys_of(sender, config_.maps.recipient_delimiter);
   for (const std::string& key : {keys.full, keys.untagged, keys.domain}) {
-    CO_TRY(auto value, co_await inquiry.find(&TableSet::sender_relays, key));
-    if (!value) continue;
-    if (equals_ignoring_case(*value, "DUNNO")) co_return std::nullopt;
-    co_return value->starts_with("smtp:") ? value->substr(5) : *value;
+    CO_TRY(auto found, co_await inquiry.find(&TableSet::sender_relays, key));
+    if (!found.value) continue;
+    if (equals_ignoring_case(*found.value, "DUNNO")) {
+      inquiry.decide(Decision::sender_relay,
+                     [&] { return fmt::format("{} has no relay of its own", key); }, {found.place});
+      co_return maps::Found{};
+    }
+    if (found.value->starts_with("smtp:")) found.value->erase(0, 5);
+    co_return found;
   }
-  co_return std::nullopt;
+  co_return maps::Found{};
 }
 
 net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
@@ -121,15 +161,20 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
     lookups.insert(lookups.begin(), {keys.full, keys.untagged, keys.domain});
   }
   for (const std::string& key : lookups) {
-    CO_TRY(const auto value, co_await inquiry.find(&TableSet::relay_sasl, key));
-    if (!value) continue;
-    const std::size_t colon = value->find(':');
+    CO_TRY(const auto found, co_await inquiry.find(&TableSet::relay_sasl, key));
+    if (!found.value) continue;
+    const std::size_t colon = found.value->find(':');
     if (colon == std::string::npos)
       co_return fail(ErrorKind::config, fmt::format("relay-sasl: {} needs user:password", key));
-    plan.user = value->substr(0, colon);
-    plan.password = value->substr(colon + 1);
+    plan.user = found.value->substr(0, colon);
+    plan.password = found.value->substr(colon + 1);
+    plan.by = found.place.text();
     break;
   }
+  inquiry.decide(Decision::relay_login, [&] {
+    return plan.by.empty() ? fmt::format("no login is known for {}", hop->host)
+                           : fmt::format("its login there is {}", plan.user);
+  });
   co_return plan;
 }
 
@@ -137,6 +182,9 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
 net::Task<std::vector<RelayPlan>> LocalDirectory::fallbacks(Inquiry& inquiry) const {
   std::vector<RelayPlan> plans;
   for (const std::string& hop : config_.relay.fallback) {
+    inquiry.decide(Decision::fallback,
+                   [&] { return fmt::format("if none of them takes it, it goes to {}", hop); },
+                   {.setting = "relay.fallback"});
     CO_TRY(auto plan, co_await smarthost(inquiry, hop, ""));
     if (plan && !equals_ignoring_case(plan->host, config_.server.hostname))
       plans.push_back(*std::move(plan));

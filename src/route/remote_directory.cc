@@ -87,18 +87,47 @@ std::optional<std::vector<RelayPlan>> read_relays(const net::Message& message,
 
 net::Message describe(const Plan& plan) {
   if (const auto* local = std::get_if<LocalPlan>(&plan))
-    return net::Message("local").add("account", local->account).add("tag", local->tag);
+    return net::Message("local")
+        .add("account", local->account)
+        .add("tag", local->tag)
+        .add("by", local->by);
   net::Message message("mx");
   const auto* relay = std::get_if<RelayPlan>(&plan);
   if (relay != nullptr) {
     message = net::Message("relay");
     add_relay(message, "", *relay);
+    message.add("by", relay->by);
   } else {
-    message.add("domain", std::get<MxPlan>(plan).domain);
+    message.add("domain", std::get<MxPlan>(plan).domain).add("by", std::get<MxPlan>(plan).by);
   }
   for (const RelayPlan& next : relay ? relay->fallbacks : std::get<MxPlan>(plan).fallbacks)
     add_relay(message, "fallback.", next);
   return message;
+}
+
+// What a recipient was found by stands behind it, where it is another than that of the one before:
+// the members of a list have theirs in common.
+void add_recipients(net::Message& message, const Expansion& expansion) {
+  std::string_view before;
+  for (std::size_t i = 0; i < expansion.recipients.size(); ++i) {
+    message.add("to", expansion.recipients[i]);
+    if (i >= expansion.by.size() || expansion.by[i] == before) continue;
+    before = expansion.by[i];
+    message.add("by", before);
+  }
+}
+
+Expansion read_recipients(const net::Message& message) {
+  Expansion expansion;
+  for (const auto& [key, value] : message.fields) {
+    if (key == "to") {
+      expansion.recipients.push_back(value);
+      expansion.by.push_back(expansion.by.empty() ? "" : expansion.by.back());
+    } else if (key == "by" && !expansion.by.empty()) {
+      expansion.by.back() = value;
+    }
+  }
+  return expansion;
 }
 
 }  // namespace
@@ -113,17 +142,17 @@ Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
                                                   kAnswerTimeout));
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
-  Expansion expansion;
-  for (const std::string_view to : answer.all("to")) expansion.recipients.emplace_back(to);
+  Expansion expansion = read_recipients(answer);
   expansion.is_reversed = answer.get("reversed") == "1";
   co_return Out(std::move(expansion));
 }
 
-Answer<void> RemoteDirectory::sender(std::string account, std::string address) {
+Answer<void> RemoteDirectory::sender(SenderQuestion question) {
   CO_TRY(
       const auto answer,
-      co_await channel_.ask(net::Message("sender").add("account", account).add("address", address),
-                            kAnswerTimeout));
+      co_await channel_.ask(
+          net::Message("sender").add("account", question.account).add("address", question.address),
+          kAnswerTimeout));
   co_return outcome_of(answer);
 }
 
@@ -137,14 +166,19 @@ Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
   CO_TRY(const auto outcome, outcome_of(answer));
   if (!outcome) co_return Out(std::unexpected(outcome.error()));
   if (answer.verb == "local")
-    co_return Out(LocalPlan{std::string(answer.get("account")), std::string(answer.get("tag"))});
+    co_return Out(LocalPlan{.account = std::string(answer.get("account")),
+                            .tag = std::string(answer.get("tag")),
+                            .by = std::string(answer.get("by"))});
   auto fallbacks = read_relays(answer, "fallback.");
   if (answer.verb == "mx" && fallbacks)
-    co_return Out(MxPlan{std::string(answer.get("domain")), *std::move(fallbacks)});
+    co_return Out(MxPlan{.domain = std::string(answer.get("domain")),
+                         .fallbacks = *std::move(fallbacks),
+                         .by = std::string(answer.get("by"))});
   auto relays = read_relays(answer, "");
   if (answer.verb != "relay" || !fallbacks || !relays || relays->empty())
     co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
   relays->front().fallbacks = *std::move(fallbacks);
+  relays->front().by = answer.get("by");
   co_return Out(std::move(relays->front()));
 }
 
@@ -171,12 +205,13 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     net::Message message("ok");
-    for (const std::string& to : (*answer)->recipients) message.add("to", to);
+    add_recipients(message, **answer);
     if ((*answer)->is_reversed) message.add("reversed", "1");
     co_return message;
   }
   if (request.verb == "sender") {
-    const auto answer = co_await directory.sender(std::string(request.get("account")), address);
+    const auto answer = co_await directory.sender(
+        {.account = std::string(request.get("account")), .address = address});
     if (!answer) co_return temporary(answer.error());
     if (!*answer) co_return refused(answer->error());
     co_return net::Message("ok");

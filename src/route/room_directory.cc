@@ -66,8 +66,8 @@ Answer<Expansion> RoomDirectory::recipient(RecipientQuestion question) {
                               fmt::format("<{}>: Mailbox is full", question.address)}));
 }
 
-Answer<void> RoomDirectory::sender(std::string account, std::string address) {
-  return inner_.sender(std::move(account), std::move(address));
+Answer<void> RoomDirectory::sender(SenderQuestion question) {
+  return inner_.sender(std::move(question));
 }
 
 Answer<Plan> RoomDirectory::plan(PlanQuestion question) {

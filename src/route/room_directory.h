@@ -22,7 +22,7 @@ class RoomDirectory final : public Directory {
                 Directory& inner, FindRules find_rules);
 
   Answer<Expansion> recipient(RecipientQuestion question) override;
-  Answer<void> sender(std::string account, std::string address) override;
+  Answer<void> sender(SenderQuestion question) override;
   Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
   void close();

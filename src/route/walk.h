@@ -16,7 +16,22 @@ struct LocalDirectory::Walk {
   struct Gone {
     std::string alias, target;
   };
+  // An entry on the way, and the one before it, counted from 1.
+  struct Mark {
+    Basis basis;
+    std::size_t before = 0;  // 0: none
+  };
+  void enter(const Basis& basis) {
+    marks.push_back({basis, at});
+    at = marks.size();
+  }
+  void leave() { at = marks[at - 1].before; }
+  Expansion take_expansion();
+
   std::vector<std::string> found;
+  std::vector<std::size_t> ways;  // the last mark on the way to each
+  std::vector<Mark> marks;
+  std::size_t at = 0;  // the last mark on the way to where it is now
   std::set<std::string> seen;
   std::set<std::string> visited;  // aliases on the way, so that a loop ends
   std::vector<Gone> gone;         // targets that nobody has: the first few

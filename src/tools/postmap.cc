@@ -75,7 +75,7 @@ int check_table(const config::Config& config, const std::string& table,
     if (!patterns) return complain(patterns.error().what);
     if (question.empty()) return 0;
     return answer(question, [&](const std::string& key) {
-      return Result<std::optional<std::string>>((*patterns)->answer(key));
+      return Result<std::optional<std::string>>((*patterns)->answer(key).value);
     });
   }
   const maps::TextFile file = maps::parse_text(**text, path.native());

@@ -195,7 +195,9 @@ class PgsqlStore final : public TableStore {
   }
   Result<std::optional<std::string>> find(const std::string& key) override {
     TRY(const auto rows, connection_.ask(maps::find_query(question_, key)));
-    return maps::read_found(question_, rows);
+    TRY(auto found, maps::read_found(question_, rows));
+    if (!found) return std::nullopt;
+    return std::move(found->value);
   }
   Result<> change(const std::vector<maps::TextChange>& changes) override {
     for (const maps::TextChange& one : changes) {

@@ -22,7 +22,8 @@ class FakeDirectory final : public route::Directory {
           std::unexpect, route::Refusal{route::Reason::unknown, 550, "5.1.1", "User unknown"});
     co_return found->second;
   }
-  route::Answer<void> sender(std::string account, std::string address) override {
+  route::Answer<void> sender(route::SenderQuestion question) override {
+    const auto& [account, address, told] = question;
     asked.push_back("sender " + account + " " + address);
     if (broken) co_return fail(ErrorKind::temporary, "the directory cannot be asked");
     const auto found = senders.find(address);

@@ -43,8 +43,9 @@ class FakeTable final : public maps::Table {
     if (broken) co_return fail(ErrorKind::temporary, "the table cannot be asked");
     const auto found = values.find(key);
     if (found == values.end()) co_return maps::Found{std::nullopt, freshness};
-    co_return maps::Found{found->second, freshness};
+    co_return maps::Found{found->second, freshness, {this, 1}};
   }
+  std::string name() const override { return "fake"; }
   std::map<std::string, std::string> values;
   maps::Freshness freshness = maps::Freshness::current;
   bool broken = false;

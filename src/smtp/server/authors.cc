@@ -47,7 +47,7 @@ net::Task<bool> Session::has_foreign_author(const message::Headers& headers,
       const std::string address = message::format_mailbox_address(
           {.local = *author.mailbox,
            .domain = message::ascii_domain(*author.host).value_or(*author.host)});
-      CO_TRY(const auto may, co_await services_.directory->sender(account_, address));
+      CO_TRY(const auto may, co_await services_.directory->sender({account_, address}));
       if (!may) co_return true;
     }
   }

@@ -62,7 +62,7 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
 
 // RFC 6409 section 6.1: a user may not speak for others.
 net::Awaitable<std::optional<Reply>> Session::check_sender(std::string sender) {
-  const auto answer = co_await services_.directory->sender(account_, sender);
+  const auto answer = co_await services_.directory->sender({account_, sender});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"from", sender}, {"reason", answer.error().what}});

@@ -92,13 +92,36 @@ struct TableTest : testing::Test {
 };
 
 TEST_F(TableTest, TextAndStatic) {
-  TextTable text(parse_text("a@x b\n@x c\n", "t").entries);
+  TextTable text(parse_text("a@x b\n@x c\n", "t").entries, "t");
   EXPECT_EQ(ask(text, "a@x"), "b");
   EXPECT_EQ(ask(text, "@x"), "c");
   for (const std::string& key : {""s, "A@X"s, "a@x "s, "b"s, "a@x\0"s, std::string(100'000, 'a')})
     EXPECT_EQ(ask(text, key), "-") << key.substr(0, 20);
   EXPECT_EQ(ask(StaticTable("v"), "anything"), "v");
   EXPECT_EQ(ask(StaticTable(""), ""), "");
+}
+
+// As the operator finds it: with the number of the line that an editor shows.
+TEST_F(TableTest, WhatIsFoundKnowsItsPlace) {
+  const auto place = [&](const Table& table, const std::string& key) {
+    const auto found = loop.run(table.find(key));
+    return found ? found->place.text() : "cannot be asked";
+  };
+  const std::string path = "maps/aliases";
+  TextTable text(parse_text("# of us\n\na@x b,\n  c\nA@X again\nb@x d\n", path).entries, path);
+  EXPECT_EQ(place(text, "a@x"), "maps/aliases:3");
+  EXPECT_EQ(place(text, "b@x"), "maps/aliases:6");
+  EXPECT_EQ(place(text, "c@x"), "");
+  EXPECT_EQ(loop.run(text.find_first())->place.text(), "maps/aliases:3");
+  const auto patterns = RegexpTable::parse("if /@x$/\n/^a/ b\nendif\n\n/^(.*)@y/ $1@x\n", "maps/p");
+  ASSERT_TRUE(patterns);
+  EXPECT_EQ(place(**patterns, "a@x"), "maps/p:2");
+  EXPECT_EQ(place(**patterns, "b@y"), "maps/p:5");
+  EXPECT_EQ(place(**patterns, "b@x"), "");
+  EXPECT_EQ(place(StaticTable("v"), "any"), "static:v");
+  const PgsqlTable rows(nullptr, Question::sender_relays);
+  EXPECT_EQ((Place{&rows, 12}.text()), "pgsql sender_relays row id=12");
+  EXPECT_EQ(rows.name(), "pgsql sender_relays");
 }
 
 TEST_F(TableTest, Regexp) {

@@ -53,7 +53,7 @@ class FakeDirectory final : public route::Directory {
           route::Refusal{route::Reason::unknown, 550, "5.1.1", "No such user here"}));
     co_return Out(route::Expansion{{question.address}});
   }
-  route::Answer<void> sender(std::string, std::string) override {
+  route::Answer<void> sender(route::SenderQuestion) override {
     co_return std::expected<void, route::Refusal>();
   }
   route::Answer<route::Plan> plan(route::PlanQuestion question) override {

@@ -68,7 +68,7 @@ struct DirectoryTest : testing::Test {
     return fmt::format("{}", fmt::join((*answer)->recipients, " "));
   }
   std::string sender(const std::string& account, const std::string& address) {
-    const auto answer = loop.run(directory->sender(account, address));
+    const auto answer = loop.run(directory->sender({account, address}));
     if (!answer) return "cannot be asked";
     return *answer ? "ok" : show(answer->error());
   }
@@ -711,7 +711,7 @@ TEST(OldAnswers, TakeMailAndRefuseNone) {
     return !answer ? "later" : *answer ? "taken" : to_string(answer->error().reason);
   };
   const auto sender = [&](const std::string& address) {
-    const auto answer = loop.run(directory.sender("alice@example.test", address));
+    const auto answer = loop.run(directory.sender({"alice@example.test", address}));
     return !answer ? "later" : *answer ? "taken" : to_string(answer->error().reason);
   };
   EXPECT_EQ(recipient("alice@example.test"), "taken");
@@ -786,7 +786,7 @@ TEST(BrokenTables, AreTemporary) {
     };
     if (row.question == "recipient") judge(loop.run(directory.recipient({row.address})));
     if (row.question == "sender")
-      judge(loop.run(directory.sender("alice@example.test", row.address)));
+      judge(loop.run(directory.sender({"alice@example.test", row.address})));
     if (row.question == "plan") judge(loop.run(directory.plan({row.address, ""})));
     EXPECT_TRUE(failed) << row.broken << " " << row.question << " " << row.address;
     EXPECT_EQ(kind, ErrorKind::temporary) << row.broken << " " << row.question;

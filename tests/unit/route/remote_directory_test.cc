@@ -59,32 +59,40 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   for (int i = 0; i < 1'000; ++i) many.recipients.push_back(fmt::format("m{}@example.test", i));
   fake.recipients.emplace("list@example.test", many);
   fake.recipients.emplace(odd, Expansion{{odd, "b@x"}});
+  fake.recipients.emplace("ways@example.test", Expansion{{"a@x", "b@x", "c@x", "d@x", "e@x"},
+                                                         {"", "aliases:7", "aliases:7", odd, ""}});
   fake.recipients.emplace("SRS0=x@example.test",
                           Expansion{.recipients = {"a@x"}, .is_reversed = true});
   fake.recipients.emplace("no@example.test", std::unexpected(Refusal{Reason::relaying, 554, "5.7.1",
                                                                      "multi\r\nline " + odd}));
   fake.senders = {{odd, "alice"}};
-  fake.plans.emplace("local@x", LocalPlan{"bob@x", odd});
+  fake.plans.emplace("local@x", LocalPlan{"bob@x", odd, "mailboxes:1"});
   fake.plans.emplace("relay@x", RelayPlan{.host = "h",
                                           .port = 65'535,
                                           .use_mx = true,
                                           .user = "apikey",
                                           .password = odd,
-                                          .tls = config::TlsPolicy::verify});
+                                          .tls = config::TlsPolicy::verify,
+                                          .by = "transport:3"});
   const RelayPlan spare{.host = "s",
                         .port = 26,
                         .use_mx = false,
                         .user = "",
                         .password = "",
                         .tls = config::TlsPolicy::may};
-  fake.plans.emplace(
-      "mx@x", MxPlan{"[192.0.2.1]", {std::get<RelayPlan>(*fake.plans.at("relay@x")), spare}});
+  fake.plans.emplace("mx@x", MxPlan{"[192.0.2.1]",
+                                    {std::get<RelayPlan>(*fake.plans.at("relay@x")), spare},
+                                    "transport:4"});
   serve_fake();
 
   const auto list = loop.run(remote.recipient({"list@example.test"}));
   ASSERT_TRUE(list && *list);
   EXPECT_EQ((*list)->recipients, many.recipients);
   EXPECT_FALSE((*list)->is_reversed);
+  EXPECT_EQ((*list)->by, std::vector<std::string>(1'000));
+  const auto ways = loop.run(remote.recipient({"ways@example.test"}));
+  ASSERT_TRUE(ways && *ways);
+  EXPECT_EQ((*ways)->by, (std::vector<std::string>{"", "aliases:7", "aliases:7", odd, ""}));
   const auto back = loop.run(remote.recipient({"SRS0=x@example.test"}));
   ASSERT_TRUE(back && *back);
   EXPECT_TRUE((*back)->is_reversed);
@@ -102,9 +110,9 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   EXPECT_EQ(refused->error().enhanced, "5.7.1");
   EXPECT_EQ(refused->error().text, "multi\r\nline " + odd);
 
-  const auto may = loop.run(remote.sender("alice", odd));
+  const auto may = loop.run(remote.sender({"alice", odd}));
   EXPECT_TRUE(may && *may);
-  const auto may_not = loop.run(remote.sender("bob", odd));
+  const auto may_not = loop.run(remote.sender({"bob", odd}));
   ASSERT_TRUE(may_not && !*may_not);
   EXPECT_EQ(may_not->error().code, 553);
 
@@ -112,6 +120,7 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
   ASSERT_TRUE(local && *local);
   EXPECT_EQ(std::get<LocalPlan>(**local).account, "bob@x");
   EXPECT_EQ(std::get<LocalPlan>(**local).tag, odd);
+  EXPECT_EQ(std::get<LocalPlan>(**local).by, "mailboxes:1");
   const auto relay = loop.run(remote.plan({"relay@x", "s@x"}));
   ASSERT_TRUE(relay && *relay);
   const auto& plan = std::get<RelayPlan>(**relay);
@@ -119,9 +128,11 @@ TEST_F(RemoteTest, AnswersComeThroughUnharmed) {
                         to_string(plan.tls)),
             "h 65535 1 apikey verify");
   EXPECT_EQ(plan.password, odd);
+  EXPECT_EQ(plan.by, "transport:3");
   const auto mx = loop.run(remote.plan({"mx@x", "s@x", odd}));
   ASSERT_TRUE(mx && *mx);
   EXPECT_EQ(std::get<MxPlan>(**mx).domain, "[192.0.2.1]");
+  EXPECT_EQ(std::get<MxPlan>(**mx).by, "transport:4");
   EXPECT_EQ(fake.asked.back(), "plan mx@x from s@x named " + odd);
   const auto& spares = std::get<MxPlan>(**mx).fallbacks;
   ASSERT_EQ(spares.size(), 2U);
@@ -142,7 +153,7 @@ TEST_F(RemoteTest, ABrokenDirectoryIsTemporary) {
   ASSERT_FALSE(recipient);
   EXPECT_EQ(recipient.error().kind, ErrorKind::temporary);
   EXPECT_NE(recipient.error().what.find("the directory cannot be asked"), std::string::npos);
-  EXPECT_FALSE(loop.run(remote.sender("a", "b")));
+  EXPECT_FALSE(loop.run(remote.sender({"a", "b"})));
   EXPECT_FALSE(loop.run(remote.plan({"a@x", "s@x"})));
   EXPECT_FALSE(loop.run(remote.rewrite("a@x")));
 }
@@ -153,7 +164,7 @@ TEST_F(RemoteTest, NonsenseIsTemporary) {
   for (const std::string text : {"what", "", "OK", "oks", "temporary", "error", "550", "refused"}) {
     verb = text;
     EXPECT_FALSE(loop.run(remote.recipient({"a@x"}))) << text;
-    EXPECT_FALSE(loop.run(remote.sender("a", "b"))) << text;
+    EXPECT_FALSE(loop.run(remote.sender({"a", "b"}))) << text;
     EXPECT_FALSE(loop.run(remote.plan({"a@x", "s@x"}))) << text;
   }
   verb = "ok";  // no plan at all, and no sender

@@ -24,7 +24,8 @@ class Directory final : public route::Directory {
           route::Refusal{route::Reason::unknown, 550, "5.1.1", "No such user here"}));
     co_return Out(route::Expansion{{question.address}});
   }
-  route::Answer<void> sender(std::string, std::string address) override {
+  route::Answer<void> sender(route::SenderQuestion question) override {
+    const std::string& address = question.address;
     using Out = std::expected<void, route::Refusal>;
     if (address.starts_with("no"))
       co_return Out(std::unexpected(

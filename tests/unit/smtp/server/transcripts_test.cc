@@ -37,7 +37,8 @@ class FixedDirectory final : public route::Directory {
           {route::Reason::relaying, 554, "5.7.1", "Relay access denied"});
     co_return route::Expansion{{address}};
   }
-  route::Answer<void> sender(std::string account, std::string address) override {
+  route::Answer<void> sender(route::SenderQuestion question) override {
+    const auto& [account, address, told] = question;
     if (address.starts_with("down")) co_return fail(ErrorKind::temporary, "the table is away");
     if (account == address || address == "sales@example.org")
       co_return std::expected<void, route::Refusal>{};
