@@ -7,6 +7,7 @@
 #include "app/command_tree.h"
 #include "app/command_words.h"
 #include "app/instance_config.h"
+#include "app/queue_commands.h"
 #include "app/serve.h"
 #include "app/sieve_commands.h"
 #include "app/vacation_commands.h"
@@ -60,7 +61,7 @@ class CommandLine {
     add_certificate();
     add_tables();
     add_postmap();
-    add_queue();
+    add_queue_commands(app_, queue_, [this](auto&&... words) { return command(words...); });
     add_spam();
     add_tap();
     add_transfer();
@@ -325,35 +326,6 @@ class CommandLine {
     sub->add_option("-q", postmap_.query,
                     "Print the value of this key; \"-\": keys from standard input");
     sub->add_option("table", postmap_.tables, "[TYPE:]FILE, or several")->required();
-  }
-
-  void add_queue() {
-    CLI::App* queue = app_.add_subcommand("queue", "What waits to be delivered");
-    queue->require_subcommand(1);
-    const auto add = [&](const std::string& name, const std::string& about,
-                         tools::QueueAction action) {
-      return command(*queue, name, about, [this, action](const config::Config& config) {
-        queue_.action = action;
-        return tools::run_queue_tool(config, queue_);
-      });
-    };
-    add("list", "Every message, its state and the last reason", tools::QueueAction::list)
-        ->add_flag("--json", queue_.json, "As JSON, a message a line");
-    add("show", "One message: envelope, attempts, text", tools::QueueAction::show)
-        ->add_option("id", queue_.id, "Queue id")
-        ->required();
-    CLI::App* retry = add("retry", "Try now", tools::QueueAction::retry);
-    retry->add_option("id", queue_.id, "Queue id");
-    retry->add_flag("--all", queue_.all, "Every message");
-    add("hold", "Do not try until it is released", tools::QueueAction::hold)
-        ->add_option("id", queue_.id, "Queue id")
-        ->required();
-    add("release", "Try again", tools::QueueAction::release)
-        ->add_option("id", queue_.id, "Queue id")
-        ->required();
-    add("delete", "Throw it away, without a bounce", tools::QueueAction::remove)
-        ->add_option("id", queue_.id, "Queue id")
-        ->required();
   }
 
   void add_spam() {

@@ -15,37 +15,10 @@
 #include "config/environment.h"
 #include "config/toml_precheck.h"
 #include "config/toml_words.h"
+#include "config/units.h"
 
 namespace posthorn::config {
 namespace {
-
-struct Unit {
-  std::string_view name;
-  std::uint64_t factor;
-};
-constexpr Unit kDurations[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-constexpr Unit kSizes[] = {{"B", 1}, {"KB", 1U << 10U}, {"MB", 1U << 20U}, {"GB", 1U << 30U}};
-
-std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return std::nullopt;
-  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  for (const Unit& unit : units) {
-    if (rest != unit.name) continue;
-    if (number > (std::uint64_t{1} << 62U) / unit.factor) return std::nullopt;
-    return number * unit.factor;
-  }
-  return std::nullopt;
-}
-
-std::string with_unit(std::uint64_t value, std::span<const Unit> units) {
-  for (std::size_t i = units.size(); i-- > 0;)
-    if (value != 0 && value % units[i].factor == 0)
-      return fmt::format("{}{}", value / units[i].factor, units[i].name);
-  return fmt::format("0{}", units[units.size() > 4 ? 1 : 0].name);
-}
 
 // Takes values out of the parsed file; remembers the first fault and every key it was asked for.
 class Reader final : public KeyVisitor {
@@ -138,27 +111,27 @@ class Reader final : public KeyVisitor {
     std::optional<std::uint64_t> n;
     if (const auto* number = node->as_integer(); number != nullptr && number->get() >= 0)
       n = static_cast<std::uint64_t>(number->get());
-    if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kSizes);
+    if (const auto* words = node->as_string()) n = parse_size(words->get());
     if (!n)
       return refuse_key(*node,
                         fmt::format("{} must be a size, as 1024 or \"50MB\" (B, KB, MB, GB)", key));
     if (*n < min || *n > max)
-      return refuse_key(*node, fmt::format("{} must be {} to {}", key, with_unit(min, kSizes),
-                                           with_unit(max, kSizes)));
+      return refuse_key(
+          *node, fmt::format("{} must be {} to {}", key, format_size(min), format_size(max)));
     value = *n;
   }
   void duration(std::string_view key, Duration& value, Duration min, Duration max,
                 std::string_view) override {
     const toml::node* node = find(key);
     if (node == nullptr) return;
-    std::optional<std::uint64_t> n;
-    if (const auto* words = node->as_string()) n = parse_with_unit(words->get(), kDurations);
-    if (!n)
+    std::optional<Duration> time;
+    if (const auto* words = node->as_string()) time = parse_duration(words->get());
+    if (!time)
       return refuse_key(*node, fmt::format("{} must be a time, as \"30s\" (ms, s, m, h, d)", key));
-    const Duration time(static_cast<std::int64_t>(*n));
-    if (time < min || time > max)
-      return refuse_key(*node, fmt::format("{} must be {} to {}", key, words(min), words(max)));
-    value = time;
+    if (*time < min || *time > max)
+      return refuse_key(*node, fmt::format("{} must be {} to {}", key, format_duration(min),
+                                           format_duration(max)));
+    value = *time;
   }
 
   // After the visit: what stands in the file and is no key.
@@ -179,9 +152,6 @@ class Reader final : public KeyVisitor {
   const std::optional<Error>& fault() const { return fault_; }
 
  private:
-  static std::string words(Duration time) {
-    return with_unit(static_cast<std::uint64_t>(time.count()), kDurations);
-  }
   const toml::node* find(std::string_view key) {
     keys_[section_].insert(std::string(key));
     return table_ == nullptr ? nullptr : table_->get(key);
@@ -364,15 +334,13 @@ class Printer final : public KeyVisitor {
   }
   void bytes(std::string_view key, Bytes& value, Bytes min, Bytes max,
              std::string_view about) override {
-    line(key, quoted(with_unit(value, kSizes)),
-         fmt::format("{} {} to {}.", about, with_unit(min, kSizes), with_unit(max, kSizes)));
+    line(key, quoted(format_size(value)),
+         fmt::format("{} {} to {}.", about, format_size(min), format_size(max)));
   }
   void duration(std::string_view key, Duration& value, Duration min, Duration max,
                 std::string_view about) override {
-    const auto words = [](Duration d) {
-      return with_unit(static_cast<std::uint64_t>(d.count()), kDurations);
-    };
-    line(key, quoted(words(value)), fmt::format("{} {} to {}.", about, words(min), words(max)));
+    line(key, quoted(format_duration(value)),
+         fmt::format("{} {} to {}.", about, format_duration(min), format_duration(max)));
   }
   std::string take() { return std::move(out_); }
 

@@ -23,6 +23,14 @@ std::string key_of(const route::Plan& plan) {
                      relay.user);
 }
 
+// As people name it: "local", "[smart.test]:587", "far.test".
+std::string destination_of(const route::Plan& plan) {
+  if (std::holds_alternative<route::LocalPlan>(plan)) return "local";
+  if (const auto* mx = std::get_if<route::MxPlan>(&plan)) return mx->domain;
+  const auto& relay = std::get<route::RelayPlan>(plan);
+  return fmt::format("[{}]:{}", relay.host, relay.port);
+}
+
 std::string_view counted_as(LogRecord::Kind kind) {
   return kind == LogRecord::Kind::delivered ? "delivered"
          : kind == LogRecord::Kind::failed  ? "failed"
@@ -141,6 +149,7 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
       sender = *rewritten;
     }
     const std::string key = key_of(**answer);
+    stored.recipients[i].planned = destination_of(**answer);
     const auto [at, is_new] = by_key.emplace(std::pair(key, sender), nullptr);
     if (is_new) at->second = &groups.emplace_back(Group{**answer, key, {}, sender});
     at->second->recipients.push_back(i);
@@ -298,6 +307,7 @@ net::Awaitable<void> Queue::attempt(const ItemPtr& item, const Group& group) {
   for (const LogRecord& line : records) {
     RecipientStatus& recipient = stored.recipients[line.recipient];
     recipient.reason = line.text;
+    recipient.asked = line.remote;
     recipient.notice = line.notice;
     if (line.kind == LogRecord::Kind::delivered) recipient.state = RecipientState::delivered;
     if (line.kind == LogRecord::Kind::failed) recipient.state = RecipientState::failed;

@@ -1,17 +1,23 @@
-// What the operator asks and orders: `posthorn queue`, `posthorn status`, and the numbers for
-// metrics.
+// What the operator asks: `posthorn queue list` and `show`, `posthorn status`, and the numbers for
+// metrics. What he orders is done in deeds.cc.
 #include <fmt/format.h>
 
-#include "base/events.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
 namespace {
 
-std::string_view state_name(const Stored& stored, bool busy) {
-  return stored.is_held ? "hold" : busy ? "active" : stored.tries > 0 ? "deferred" : "incoming";
+State state_of(const Stored& stored, bool busy) {
+  return stored.is_held     ? State::hold
+         : busy             ? State::active
+         : stored.tries > 0 ? State::deferred
+                            : State::incoming;
 }
 
+// Of one page: recipients that are looked at, whether they are wanted or not (about a millisecond's
+// worth of the loop), and bytes of the answer.
+constexpr std::size_t kLooksMax = 2000, kPageMax = 40'000;
+constexpr std::size_t kRecipientsListedMax = 50;  // of a message
 // An answer is one line (net::kLineMax), in which a line end takes two bytes.
 constexpr std::size_t kTextShownMax = 18'000, kRecipientsShownMax = 22'000;
 constexpr std::size_t kAttemptsShownMax = 20;  // of a recipient, the last ones
@@ -73,7 +79,6 @@ Queue::Census Queue::census() const {
 }
 
 net::Awaitable<net::Message> Queue::answer(net::Message request) {
-  const std::string id(request.get("id"));
   if (request.verb == "status") {
     const Census census = this->census();
     net::Message answer("ok");
@@ -92,43 +97,70 @@ net::Awaitable<net::Message> Queue::answer(net::Message request) {
     co_return answer;
   }
   if (request.verb == "list") co_return list(request);
-  if (request.verb == "show") co_return co_await show(id);
-  for (const std::string_view verb : {"retry", "hold", "release", "delete"})
-    if (request.verb == verb) co_return co_await change(std::string(verb), id);
-  co_return net::Message("refused").add("error", "unknown command");
+  if (request.verb == "show") co_return co_await show(std::string(request.get("id")));
+  co_return co_await change(std::move(request));
 }
 
-// A page of messages behind the cursor, as JSON-free records: id, then its fields.
-net::Message Queue::list(const net::Message& request) const {
-  net::Message page("ok");
-  std::size_t size = 0;
-  const SteadyTime now = parts_.clock.steady_now();
-  for (auto at = items_.upper_bound(std::string(request.get("after"))); at != items_.end(); ++at) {
-    const Stored& stored = at->second->stored;
-    if (size > 40'000) {
-      page.add("more", "1");
-      break;
-    }
-    const auto in = std::chrono::duration_cast<std::chrono::seconds>(
-        std::max<SteadyTime::duration>(at->second->when - now, 0s));
-    page.add("id", at->first)
-        .add("state", state_name(stored, at->second->busy))
-        .add("size", fmt::format("{}", stored.body_size));
-    page.add("arrived", format_log_time(stored.arrived))
-        .add("next", stored.is_held ? "-" : fmt::format("{}s", in.count()));
-    page.add("tries", fmt::format("{}", stored.tries)).add("sender", stored.envelope.sender);
-    const std::string waits_for_filter =
-        at->second->scan_failed.empty() ? "" : "waits for the filter: " + at->second->scan_failed;
-    std::size_t listed = 0;
-    for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
-      if (stored.recipients[i].state != RecipientState::waiting || ++listed > 50) continue;
-      const std::string& reason = stored.recipients[i].reason;
-      page.add("to", stored.envelope.recipients[i].address)
-          .add("reason", (waits_for_filter.empty() ? reason : waits_for_filter).substr(0, 300));
-      size += 400;
-    }
-    size += 300;
+// What a listing tells of one message: id, then its fields, then each recipient that waits.
+std::size_t Queue::add_message(net::Message& page, const Item& item) const {
+  const Stored& stored = item.stored;
+  const auto seconds = [](auto time) {
+    return fmt::format("{}s", std::chrono::duration_cast<std::chrono::seconds>(time).count());
+  };
+  const auto next =
+      std::max<SteadyTime::duration>(item.when - parts_.clock.steady_now(), SteadyTime::duration{});
+  page.add("id", stored.id)
+      .add("state", to_string(state_of(stored, item.busy)))
+      .add("size", fmt::format("{}", stored.body_size));
+  page.add("arrived", format_log_time(stored.arrived))
+      .add("age", seconds(age(item)))
+      .add("next", stored.is_held ? "-" : seconds(next));
+  page.add("tries", fmt::format("{}", stored.tries)).add("sender", stored.envelope.sender);
+  const std::string waits_for_filter = item.reason_for_all();
+  std::size_t size = 300, listed = 0;
+  for (std::size_t i = 0; i < stored.recipients.size() && listed < kRecipientsListedMax; ++i) {
+    const RecipientStatus& recipient = stored.recipients[i];
+    if (recipient.state != RecipientState::waiting) continue;
+    ++listed;
+    page.add("to", stored.envelope.recipients[i].address)
+        .add("reason",
+             (waits_for_filter.empty() ? recipient.reason : waits_for_filter).substr(0, 300))
+        .add("relay", destination_of(recipient).substr(0, 300));
+    size += 450;
   }
+  return size;
+}
+
+// A page of the messages that are meant: those named by id=, or all behind after= for which the
+// filters hold; with only=id nothing but their ids. more=: behind it there may be others.
+net::Message Queue::list(const net::Message& request) const {
+  const auto selection = parse_selection(request);
+  if (!selection) return net::Message("refused").add("error", selection.error().what);
+  net::Message page("ok");
+  if (request.find("id")) {
+    std::size_t size = 0;
+    for (const std::string_view id : request.all("id")) {
+      const auto found = items_.find(std::string(id));
+      if (found != items_.end() && size < kPageMax) size += add_message(page, *found->second);
+    }
+    return page;
+  }
+  const bool only_ids = request.get("only") == "id";
+  std::size_t size = 0, looks = 0;
+  auto at = items_.upper_bound(std::string(request.get("after")));
+  for (; at != items_.end() && size < kPageMax && looks < kLooksMax; ++at) {
+    const Item& item = *at->second;
+    looks += 1 + item.stored.recipients.size();
+    const std::string reason = item.reason_for_all();
+    if (!matches(*selection, {.stored = item.stored,
+                              .state = state_of(item.stored, item.busy),
+                              .age = age(item),
+                              .reason = reason}))
+      continue;
+    if (only_ids) page.add("id", at->first);
+    size += only_ids ? at->first.size() + 4 : add_message(page, item);
+  }
+  if (at != items_.end()) page.add("more", std::prev(at)->first);
   return page;
 }
 
@@ -140,7 +172,7 @@ net::Awaitable<net::Message> Queue::show(std::string id) {
   const Stored stored = found->second->stored;
   net::Message answer("ok");
   answer.add("id", id)
-      .add("state", state_name(stored, is_busy))
+      .add("state", to_string(state_of(stored, is_busy)))
       .add("arrived", format_log_time(stored.arrived))
       .add("sender", stored.envelope.sender);
   answer.add("session", stored.envelope.origin.session)
@@ -153,62 +185,6 @@ net::Awaitable<net::Message> Queue::show(std::string id) {
   const auto text = co_await returned_text(stored, Returned::whole);
   if (text) answer.add("text", (stored.headers + *text).substr(0, kTextShownMax));
   co_return answer;
-}
-
-net::Awaitable<net::Message> Queue::change(std::string verb, std::string id) {
-  if (verb == "retry" && id == "all") {
-    std::size_t count = 0;
-    for (auto& [key, destination] : destinations_) destination.down_until = {};
-    for (const auto& [key, item] : items_) {
-      if (item->stored.is_held) continue;
-      ++count;
-      item->again = true;
-      if (!item->busy) schedule(item, parts_.clock.steady_now());
-    }
-    co_return net::Message("ok").add("messages", fmt::format("{}", count));
-  }
-  const auto found = items_.find(id);
-  if (found == items_.end())
-    co_return net::Message("refused").add("error", fmt::format("there is no message {}", id));
-  const ItemPtr item = found->second;
-  if (verb == "delete") {
-    item->deleted = true;
-    if (!item->busy) {
-      item->busy = true;  // nobody else begins with it now
-      due_.erase({item->when, id});
-      const auto removed = co_await spool_.remove(id);
-      item->busy = false;
-      if (!removed) {
-        item->deleted = false;
-        schedule(item, parts_.clock.steady_now() + parts_.config.queue.retry_first);
-        log_.with_queue(id).error(event::queue_disk_failed, {{"reason", removed.error().what}});
-        co_return net::Message("refused").add("error", "the disk refused it");
-      }
-      forget(item);
-    }
-    log_.with_queue(id).info(event::queue_deleted, {});
-    co_return net::Message("ok");
-  }
-  if (verb == "retry") {
-    if (item->stored.is_held)
-      co_return net::Message("refused").add("error", "it is held: release it first");
-    item->again = true;
-    if (!item->busy) schedule(item, parts_.clock.steady_now());
-    co_return net::Message("ok");
-  }
-  const bool hold = verb == "hold";
-  if (!co_await record(item,
-                       {make_record(hold ? LogRecord::Kind::hold : LogRecord::Kind::release)}))
-    co_return net::Message("refused").add("error", "the disk refused it");
-  item->stored.is_held = hold;
-  log_.with_queue(id).info(hold ? event::queue_held : event::queue_released, {});
-  if (hold) {
-    due_.erase({item->when, id});
-    unpark(item);
-  } else if (!item->busy) {
-    schedule(item, parts_.clock.steady_now());
-  }
-  co_return net::Message("ok");
 }
 
 }  // namespace posthorn::queue

@@ -1,6 +1,6 @@
 // A message in the queue as the scheduler holds it. Private to this folder: queue.cc schedules,
 // filtering.cc has the spam filter look at it, attempts.cc delivers, notices.cc tells senders,
-// control.cc answers the operator.
+// control.cc answers the operator, deeds.cc does what he orders.
 #pragma once
 
 #include <list>
@@ -58,6 +58,11 @@ struct Queue::Item {
   net::Event ended;
   std::string crowd;  // where there was no room
   std::optional<Place> place;
+  // What holds up all its recipients, in place of what was last said of each; empty: nothing.
+  std::string reason_for_all() const {
+    return scan_failed.empty() ? "" : "waits for the filter: " + scan_failed;
+  }
+
   std::shared_ptr<Batch> batch;  // what is recorded next
   std::vector<LogRecord> owed;   // what happened and could not be recorded: goes before it
   bool recording = false;

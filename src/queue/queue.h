@@ -17,6 +17,7 @@
 #include "filter/outcome.h"
 #include "message/dsn.h"
 #include "net/scope.h"
+#include "queue/selection.h"
 #include "queue/spool.h"
 #include "route/directory.h"
 
@@ -53,7 +54,7 @@ class Queue {
   };
   Census census() const;
 
-  // list, show, retry, hold, release, delete, status.
+  // list, show, status; retry, hold, release, delete.
   net::Awaitable<net::Message> answer(net::Message request);
 
  private:
@@ -120,8 +121,23 @@ class Queue {
   enum class Returned { header, whole };
   net::Task<std::string> returned_text(const Stored& stored, Returned what);
   net::Message list(const net::Message& request) const;
+  std::size_t add_message(net::Message& page, const Item& item) const;
   net::Awaitable<net::Message> show(std::string id);
-  net::Awaitable<net::Message> change(std::string verb, std::string id);
+  // What became of a message that something was ordered for.
+  enum class Done {
+    done,
+    gone,         // it is not here, or not any more
+    not_for_now,  // what is held is not tried, what is not held not released
+    failed        // the disk refused it
+  };
+  struct Tally;
+  net::Awaitable<net::Message> change(net::Message request);
+  static net::Awaitable<void> change_one(Queue* self, std::string verb, std::string id,
+                                         std::shared_ptr<Tally> tally);
+  net::Awaitable<Done> remove(const ItemPtr& item);
+  enum class Holding { on, off };
+  net::Awaitable<Done> set_held(const ItemPtr& item, Holding holding);
+  Done retry(const ItemPtr& item);
 
   Parts parts_;
   Spool spool_;

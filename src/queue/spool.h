@@ -60,6 +60,8 @@ struct RecipientStatus {
   Notice notice = Notice::none;
   // It failed at our own tables, before any server was asked: its text does not go back.
   bool is_own_refusal = false;
+  std::string asked = {};    // who was asked last: "mx.far.test[192.0.2.1]:25", "local"
+  std::string planned = {};  // where it is to go, once that is known: "local", "[smart.test]:587"
 };
 
 // A message as it lies on disk.

@@ -67,7 +67,9 @@ void apply(const LogRecord& record, Stored& stored) {
       recipient.notice = Notice::none;
       break;
     case LogRecord::Kind::deferred:
-      if (recipient.state == RecipientState::waiting) recipient.reason = record.text;
+      if (recipient.state != RecipientState::waiting) break;
+      recipient.reason = record.text;
+      if (!record.remote.empty()) recipient.asked = record.remote;
       break;
     case LogRecord::Kind::scanned:
       stored.is_scanned = true;

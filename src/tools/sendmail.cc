@@ -420,9 +420,7 @@ int run_sendmail(const std::vector<std::string>& arguments) {
     case Mode::list_queue:
       return run_queue_tool(*config, {.action = QueueAction::mailq}) == 0 ? EX_OK : EX_TEMPFAIL;
     case Mode::flush_queue:
-      return run_queue_tool(*config, {.action = QueueAction::retry, .id = {}, .all = true}) == 0
-                 ? EX_OK
-                 : EX_TEMPFAIL;
+      return retry_whole_queue(*config) == 0 ? EX_OK : EX_TEMPFAIL;
     case Mode::aliases:
       return reload_server(*config) == 0 ? EX_OK : EX_TEMPFAIL;
     case Mode::submit:

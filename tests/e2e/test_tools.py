@@ -325,20 +325,20 @@ class Queue(unittest.TestCase):
             for needle in ("alice@example.org", "friend0@far.test", "Subject: Number 0", "marker q0", "not now"):
                 self.assertIn(needle, text)
             # Held, it stays when all others go, also over a restart.
-            self.assertEqual(self.act("hold", first), (0, "", ""))
+            self.assertEqual(self.act("hold", first), (0, "1 message held\n", ""))
             self.assertRegex(self.queued()[first]["state"], "^h[eo]ld$")
             self.assertEqual(self.server.stop(), 0)
             self.server.start()
             self.assertRegex(self.queued()[first]["state"], "^h[eo]ld$")
             relay.script.clear()
-            self.assertEqual(self.act("retry", second), (0, "", ""))
+            self.assertEqual(self.act("retry", second), (0, "1 message to be tried now\n", ""))
             relay.wait_for("marker q1")
             wait_until(lambda: second not in self.queued())
             self.assertIn(third, self.queued())  # only the one that was named
-            self.assertEqual(self.act("retry", "--all"), (0, "", ""))
+            self.assertEqual(self.act("retry", "--all"), (0, "1 message to be tried now\n1 message left alone: held: release them first\n", ""))
             relay.wait_for("marker q2")
             wait_until(lambda: set(self.queued()) == {first})
-            self.assertEqual(self.act("release", first), (0, "", ""))
+            self.assertEqual(self.act("release", first), (0, "1 message released\n", ""))
             self.server.run("queue", "retry", "--all")
             relay.wait_for("marker q0")
             wait_until(lambda: not self.queued())
@@ -347,7 +347,7 @@ class Queue(unittest.TestCase):
             relay.script["MAIL"] = "451 4.3.0 not now"
             self.server.submit("alice", message("Doomed", "marker doomed\r\n"), ["friend@far.test"])
             doomed = wait_until(lambda: list(self.queued()))[0]
-            self.assertEqual(self.act("delete", doomed), (0, "", ""))
+            self.assertEqual(self.act("delete", doomed), (0, "1 message deleted\n", ""))
             self.assertEqual(self.queued(), {})
             self.assertEqual(self.server.fetch_all("alice"), [])
             for verb in ("show", "hold", "release", "retry", "delete"):
@@ -355,7 +355,7 @@ class Queue(unittest.TestCase):
                     code, text, error = self.act(verb, id)
                     self.assertEqual((code, text), (1, ""), (verb, id[:20]))
                     self.assertTrue(error.startswith("posthorn: "), error[:200])
-            self.assertEqual(self.act("retry")[0], 1)
+            self.assertEqual(self.act("retry")[0], 2)
             self.assertNotEqual(self.act("hold")[0], 0)
             self.assertNotEqual(self.act()[0], 0)
             self.server.stop()

@@ -229,6 +229,25 @@ class Server {
   net::Message ask(std::string verb, std::string id = {}) {
     return loop.wait(queue.answer(net::Message(std::move(verb)).add("id", id)));
   }
+  // The ids for which filters hold, page by page.
+  std::vector<std::string> find(net::Message filters = {}) {
+    std::vector<std::string> ids;
+    filters.verb = "list";
+    for (std::string after;;) {
+      const net::Message page =
+          loop.wait(queue.answer(net::Message(filters).add("only", "id").add("after", after)));
+      for (const std::string_view id : page.all("id")) ids.emplace_back(id);
+      ++pages;
+      if (!page.find("more")) return ids;
+      after = page.get("more");
+    }
+  }
+  net::Message ask_for(std::string verb, const std::vector<std::string>& ids) {
+    net::Message order(std::move(verb));
+    for (const std::string& id : ids) order.add("id", id);
+    return loop.wait(queue.answer(std::move(order)));
+  }
+  net::Message retry_all() { return ask_for("retry", find()); }
   std::size_t size() { return count("queue.messages"); }
   std::size_t count(std::string_view name) {
     const net::Message status = ask("status");
@@ -242,6 +261,7 @@ class Server {
   config::Config config;
   FakeDirectory directory;
   FakeTransport transport;
+  std::size_t pages = 0;  // that find() took
 
  private:
   static net::Task<std::string> take_all(Queue& queue, message::Envelope envelope,

@@ -558,7 +558,7 @@ TEST_F(Scheduler, ARefusedLoginKeepsEverything) {
   EXPECT_GE(log_.count("event=relay.login.refused"), 1);
   EXPECT_LE(log_.count("event=relay.login.refused"), 24 * 60);
   server().transport.login_refused = false;
-  server().ask("retry", "all");
+  server().retry_all();
   server().settle(60);
   EXPECT_EQ(server().size(), 0U);
   EXPECT_EQ(server().transport.delivered.size(), 10U);
@@ -767,7 +767,7 @@ TEST_F(Scheduler, HeldMailStaysUntilItIsReleased) {
   run_for(24h * 7, 6h);
   EXPECT_EQ(server().transport.calls.size(), 1U);
   EXPECT_EQ(server().ask("retry", id).verb, "refused");
-  EXPECT_EQ(server().ask("retry", "all").get("messages"), "0");
+  EXPECT_EQ(server().retry_all().get("not_for_now"), "1");
   restart();
   run_for(2h, 10min);
   EXPECT_TRUE(server().transport.calls.empty());
@@ -784,7 +784,7 @@ TEST_F(Scheduler, RetryTriesOnceAndNow) {
   EXPECT_EQ(server().ask("retry", id).verb, "ok");
   server().settle();
   EXPECT_EQ(server().transport.calls.size(), 2U);
-  EXPECT_EQ(server().ask("retry", "all").get("messages"), "1");
+  EXPECT_EQ(server().retry_all().get("done"), "1");
   server().settle();
   EXPECT_EQ(server().transport.calls.size(), 3U);
   EXPECT_EQ(server().ask("retry", "0123456789ABC").verb, "refused");
@@ -798,7 +798,7 @@ TEST_F(Scheduler, RetryAllWhileAttemptsRunBlocksNoDestination) {
   server().transport.stuck = {"slow.test"};
   for (int i = 0; i < 6; ++i) take(envelope_to({"ok" + std::to_string(i) + "@slow.test"}));
   server().settle();
-  EXPECT_EQ(server().ask("retry", "all").get("messages"), "6");
+  EXPECT_EQ(server().retry_all().get("done"), "6");
   server().settle();
   EXPECT_EQ(server().transport.running["slow.test"], 2);
   server().transport.open("slow.test");
@@ -994,7 +994,7 @@ TEST_F(Scheduler, NewMailIsNotBehindAllTheOldToTheSamePlace) {
   server().transport.down.clear();
   server().transport.stuck = {"relay.test"};
   server().transport.calls.clear();
-  server().ask("retry", "all");
+  server().retry_all();
   server().settle(600);
   EXPECT_EQ(server().transport.calls.size(), 2U);
   for (int i = 0; i < 3; ++i) take(envelope_to({"new@relay.test"}));
