@@ -10,6 +10,7 @@
 #include "app/queue_commands.h"
 #include "app/serve.h"
 #include "app/sieve_commands.h"
+#include "app/trace_commands.h"
 #include "app/vacation_commands.h"
 #include "base/events.h"
 #include "base/metrics.h"
@@ -33,7 +34,6 @@
 #include "tools/spam.h"
 #include "tools/status.h"
 #include "tools/tables.h"
-#include "tools/tap.h"
 #include "tools/transfer.h"
 #include "tools/user.h"
 
@@ -63,7 +63,8 @@ class CommandLine {
     add_postmap();
     add_queue_commands(app_, queue_, [this](auto&&... words) { return command(words...); });
     add_spam();
-    add_tap();
+    add_trace_command(app_, trace_, [this](auto&&... words) { return command(words...); });
+    add_tap_command(app_, tap_, [this](auto&&... words) { return command(words...); });
     add_transfer();
     add_print();
     add_manual();
@@ -369,16 +370,6 @@ class CommandLine {
         tools::export_mail);
   }
 
-  void add_tap() {
-    CLI::App* sub =
-        command(app_, "tap", "Live dialogs of the server's connections, without their secrets",
-                [this](const config::Config& config) { return tools::run_tap(config, tap_); });
-    sub->add_option("session", tap_.session, "Only this session or queue id (s= or q= in the log)");
-    sub->add_flag("--all", tap_.all, "Every session");
-    sub->add_option("--user", tap_.user, "Only this account's sessions and what it sends");
-    sub->add_flag("--bodies", tap_.with_bodies, "Messages too, not only their size");
-  }
-
   void add_print() {
     app_.add_subcommand("events", "Every event the log can hold, with its meaning")
         ->callback([this] {
@@ -436,6 +427,7 @@ class CommandLine {
   tools::QueueOptions queue_;
   tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
+  tools::TraceOptions trace_;
   tools::TapOptions tap_;
   tools::TransferOptions transfer_;
   tools::ConfinedOptions confined_;

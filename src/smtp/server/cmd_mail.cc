@@ -23,8 +23,14 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
   if (!mail) co_return mail.error();
   if (!mail->token.empty() && !is_internal()) co_return unknown_parameter();
   // RFC 1870 section 6.1: what is declared too large is refused before it comes.
-  if (mail->size > settings_.smtp.message_max)
-    co_return Reply{552, "5.3.4", "The message is larger than the limit"};
+  if (mail->size > settings_.smtp.message_max) {
+    const Reply reply{552, "5.3.4", "The message is larger than the limit"};
+    log_.info(event::smtp_refused, {{"from", mail->sender},
+                                    {"client", stream_->peer().address},
+                                    {"size", mail->size},
+                                    {"reason", to_string(reply)}});
+    co_return reply;
+  }
   // RFC 8098 section 3: a read receipt has the null sender, as has what bounces would bounce again
   // (vacation, mailing lists). Who it is from stands in From, which is checked; it counts among
   // what the user sends.
