@@ -6,6 +6,7 @@
 
 #include "app/command_tree.h"
 #include "app/command_words.h"
+#include "app/explain_commands.h"
 #include "app/instance_config.h"
 #include "app/queue_commands.h"
 #include "app/serve.h"
@@ -56,6 +57,7 @@ class CommandLine {
     add_sieve_commands(app_, sieve_, status_,
                        [this](auto&&... words) { return command(words...); });
     add_vacation_commands(app_, vacation_, [this](auto&&... words) { return command(words...); });
+    add_explain_commands(app_, explain_, [this](auto&&... words) { return command(words...); });
     add_addresses();
     add_dkim();
     add_certificate();
@@ -425,6 +427,7 @@ class CommandLine {
   tools::TablesOptions tables_;
   tools::PostmapOptions postmap_;
   tools::QueueOptions queue_;
+  tools::ExplainOptions explain_;
   tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
   tools::TraceOptions trace_;

@@ -13,6 +13,7 @@
 #include "net/line_channel.h"
 #include "process/generation.h"
 #include "process/report.h"
+#include "route/explainer.h"
 #include "route/local_directory.h"
 #include "route/room_directory.h"
 
@@ -128,11 +129,12 @@ class Lookup final : public process::Role {
     co_return answer ? *std::move(answer) : not_for_you();
   }
 
-  // As smtp/server asks at MAIL; the null sender is anybody's.
+  // As smtp/server asks at MAIL.
   static net::Task<bool> may_send(Lookup* self, std::string account, std::string sender) {
-    if (!self->setup_.config.submission.check_sender || sender.empty()) co_return true;
+    const route::Client client{.account = std::move(account)};
     CO_TRY(const auto answer,
-           co_await self->directory_.sender({std::move(account), std::move(sender)}));
+           co_await route::ask_sender(self->directory_, self->setup_.config.submission, client,
+                                      {.account = {}, .address = std::move(sender)}));
     co_return answer.has_value();
   }
 
@@ -173,7 +175,25 @@ class Lookup final : public process::Role {
       co_return answer;
     }
     if (auto answer = auth::answer_bans(*self->auth_, request)) co_return *std::move(answer);
+    route::Explainer explainer(
+        self->setup_.config,
+        {.directory = self->rooms_,
+         .find_ban = [self](const std::string& address) { return self->auth_->find_ban(address); },
+         .doubts = doubts(*self)});
+    if (auto answer = co_await route::answer_explain(explainer, request))
+      co_return *std::move(answer);
     co_return not_for_you();
+  }
+
+  // Lines are told as they were when the file had no fault.
+  static std::vector<std::string> doubts(const Lookup& self) {
+    std::vector<std::string> texts;
+    for (const config::Finding& fault : config::faults_of(self.files_->findings()))
+      texts.push_back(
+          fmt::format("a file has a fault, and counts as it was before: {}", fault.text()));
+    if (const maps::Pgsql* database = self.database_.get(); database && database->is_down())
+      texts.push_back(fmt::format("PostgreSQL cannot be asked: {}", database->fault()));
+    return texts;
   }
 
   static net::Task<std::string> find_rules(Lookup* self, std::string account) {

@@ -21,6 +21,20 @@ Result<> AuthService::ban(const std::string& address, std::chrono::milliseconds 
   return {};
 }
 
+std::optional<std::string> AuthService::find_ban(const std::string& address) const {
+  for (const Ban& ban : bans()) {
+    const auto network = net::Networks::parse({ban.who});
+    if (!network || !network->contains(address)) continue;
+    const std::string of_account =
+        ban.account.empty() ? "" : fmt::format(" as {}", log::escape(ban.account));
+    return fmt::format(
+        "{}{}, {} s left",
+        ban.failures == 0 ? "by command" : fmt::format("{} failed logins", ban.failures),
+        of_account, std::chrono::ceil<std::chrono::seconds>(ban.left).count());
+  }
+  return std::nullopt;
+}
+
 bool AuthService::unban(const std::string& address) {
   if (!throttle_.unban(address)) return false;
   log_.info(event::auth_unbanned, {{"address", address}});

@@ -73,6 +73,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
 
   // Who may not log in now, and the operator's say in it.
   std::vector<Ban> bans() const { return throttle_.bans(); }
+  // Of an address, in a sentence's part: "12 failed logins, 240 s left"; nullopt: it may.
+  std::optional<std::string> find_ban(const std::string& address) const;
   Result<> ban(const std::string& address, std::chrono::milliseconds time);
   bool unban(const std::string& address);  // false: it was not banned
 

@@ -40,12 +40,21 @@ net::Task<bool> RoomDirectory::ask(std::string account, std::uint64_t size) {
   co_return fail(ErrorKind::temporary, fmt::format("store: {}", answer.get("error")));
 }
 
-net::Awaitable<bool> RoomDirectory::has_room(std::string address, std::uint64_t size) {
+net::Awaitable<bool> RoomDirectory::has_room(std::string address, std::uint64_t size,
+                                             Explanation* told) {
   const auto plan = co_await inner_.plan({.address = std::move(address), .sender = {}});
   if (!plan || !*plan) co_return true;
   const auto* local = std::get_if<LocalPlan>(&**plan);
   if (local == nullptr) co_return true;
   const auto asked = co_await ask(local->account, size);
+  if (told != nullptr)
+    told->add({asked ? Decision::room : Decision::unasked,
+               asked ? fmt::format("{} in the mailbox of {}",
+                                   *asked ? "there is room" : "there is no room", local->account)
+                     : fmt::format("whether there is room in the mailbox of {} cannot be asked, "
+                                   "which refuses nothing: {}",
+                                   local->account, asked.error().what),
+               "store.quota"});
   if (!asked)
     log_.warn(event::quota_unknown, {{"account", local->account}, {"error", asked.error().what}});
   co_return asked.value_or(true);
@@ -58,7 +67,7 @@ Answer<Expansion> RoomDirectory::recipient(RecipientQuestion question) {
   if ((*answer)->recipients.size() > kAskedMax) co_return answer;
   const std::vector<std::string> recipients = (*answer)->recipients;
   for (const std::string& to : recipients)
-    if (co_await has_room(to, question.size)) co_return answer;
+    if (co_await has_room(to, question.size, question.told)) co_return answer;
   const bool is_put_off = config_.store.quota_full_tempfail;
   // RFC 3463 section 3.3: X.2.2, mailbox full.
   co_return Out(

@@ -28,7 +28,7 @@ class RoomDirectory final : public Directory {
   void close();
 
  private:
-  net::Awaitable<bool> has_room(std::string address, std::uint64_t size);
+  net::Awaitable<bool> has_room(std::string address, std::uint64_t size, Explanation* told);
   net::Task<bool> ask(std::string account, std::uint64_t size);
 
   const config::Config& config_;

@@ -31,13 +31,9 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
                                     {"reason", to_string(reply)}});
     co_return reply;
   }
-  // RFC 8098 section 3: a read receipt has the null sender, as has what bounces would bounce again
-  // (vacation, mailing lists). Who it is from stands in From, which is checked; it counts among
+  // Who a message with the null sender is from stands in From, which is checked; it counts among
   // what the user sends.
-  const bool is_free = is_trusted_ || mail->sender.empty();
-  if (!account_.empty() && !is_free && settings_.submission.check_sender) {
-    if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
-  }
+  if (const auto refused = co_await check_sender(mail->sender)) co_return *refused;
   // RFC 5321 section 4.1.1.2: MAIL clears what stood before. RFC 3461 sections 4.3 and 4.4: RET and
   // ENVID go with the message; RFC 6152 section 3 and RFC 6531 section 3.4: what its body and its
   // addresses may hold.
@@ -63,12 +59,14 @@ net::Awaitable<Reply> Session::mail(const std::string& argument) {
                         .protocol = with_keyword(),
                         .account = account_};
   }
-  co_return is_like_exim() ? Reply{250, "", "OK"} : Reply{250, "2.1.0", "Ok"};
+  co_return is_like_exim() ? Reply{250, "", "OK"} : said(route::sender_taken());
 }
 
 // RFC 6409 section 6.1: a user may not speak for others.
 net::Awaitable<std::optional<Reply>> Session::check_sender(std::string sender) {
-  const auto answer = co_await services_.directory->sender({account_, sender});
+  if (!route::is_sender_asked(settings_.submission, client(), sender)) co_return std::nullopt;
+  const auto answer = co_await route::ask_sender(*services_.directory, settings_.submission,
+                                                 client(), {account_, sender});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"from", sender}, {"reason", answer.error().what}});

@@ -23,6 +23,18 @@ std::string_view counted_as(route::Reason reason) {
   }
 }
 
+// The entries that led to the recipients, in their order; those of a list's members stand once.
+std::string ways_of(const route::Expansion& expansion) {
+  std::string ways;
+  std::string_view before;
+  for (const std::string& by : expansion.by) {
+    if (by.empty() || by == before) continue;
+    before = by;
+    ways += (ways.empty() ? "" : "; ") + by;
+  }
+  return ways;
+}
+
 }  // namespace
 
 net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
@@ -40,17 +52,9 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     co_return Reply{250, "2.1.5", "Ok"};
   }
   const std::string address = rcpt->address;
-  // A program of this machine has proved who it is: root's (cron, what the system sends) relays,
-  // another account's only where the settings say so.
-  bool may_relay = !is_for_programs() || program_may_relay_;
-  may_relay = (may_relay && !account_.empty()) ||
-              (settings_.protocol == Protocol::smtp && services_.may_relay &&
-               services_.may_relay(stream_->peer().address));
-  const auto answer =
-      co_await services_.directory->recipient({.address = address,
-                                               .may_relay = may_relay,
-                                               .is_notice = envelope_.sender.empty(),
-                                               .size = envelope_.declared_size});
+  const auto answer = co_await route::ask_recipient(
+      *services_.directory, client(),
+      {.address = address, .is_notice = envelope_.sender.empty(), .size = envelope_.declared_size});
   if (!answer) {
     metrics::count(metric::refusals, "lookup_failed");
     log_.warn(event::smtp_lookup_failed, {{"rcpt", address}, {"reason", answer.error().what}});
@@ -81,9 +85,20 @@ net::Awaitable<Reply> Session::rcpt(const std::string& argument) {
     log_.debug(event::smtp_rcpt_accepted,
                {{"rcpt", address},
                 {"from", envelope_.sender},
-                {"to", fmt::format("{}", fmt::join((*answer)->recipients, ","))}});
+                {"to", fmt::format("{}", fmt::join((*answer)->recipients, ","))},
+                {"by", ways_of(**answer)}});
   ++named_;
-  co_return is_like_exim() ? Reply{250, "", "Accepted"} : Reply{250, "2.1.5", "Ok"};
+  co_return is_like_exim() ? Reply{250, "", "Accepted"} : said(route::recipient_taken());
+}
+
+// A program of this machine has proved who it is: root's (cron, what the system sends) relays,
+// another account's only where the settings say so.
+route::Client Session::client() const {
+  return {.account = account_,
+          .account_may_relay = !is_for_programs() || program_may_relay_,
+          .may_use_any_sender = is_trusted_,
+          .is_in_relay_from = settings_.protocol == Protocol::smtp && services_.may_relay &&
+                              services_.may_relay(stream_->peer().address)};
 }
 
 net::Awaitable<Reply> Session::refuse_recipient(const std::string& address,

@@ -14,6 +14,7 @@
 #include "net/buffer.h"
 #include "net/client_name.h"
 #include "net/timer.h"
+#include "route/reception.h"
 #include "smtp/proto/command.h"
 #include "smtp/proto/line_ends.h"
 #include "smtp/server/legality.h"
@@ -22,7 +23,10 @@
 namespace posthorn::smtp {
 
 inline const Reply kOk{250, "2.0.0", "Ok"};
-inline const Reply kLookupFailed{451, "4.3.0", "Temporary lookup failure"};
+inline Reply said(route::Reply reply) {
+  return {reply.code, std::move(reply.enhanced), std::move(reply.text)};
+}
+inline const Reply kLookupFailed = said(route::reply_to(Error{}));
 inline const Reply kTryAgain{451, "4.3.0", "Try again later"};
 
 // A peer's verified name, found while it talks.
@@ -74,6 +78,7 @@ class Session {
     return settings_.protocol == Protocol::smtp && !is_internal() && !is_for_programs();
   }
   DialogState state() const;
+  route::Client client() const;  // cmd_rcpt.cc
 
   // session.cc
   std::string_view protocol_name() const;

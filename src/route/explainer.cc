@@ -1,0 +1,161 @@
+#include "route/explainer.h"
+
+#include <fmt/format.h>
+
+#include "net/networks.h"
+
+namespace posthorn::route {
+namespace {
+
+constexpr std::size_t kPlansMax = 20;  // recipients of which it is told how their mail goes on
+
+std::string way_of(const RelayPlan& plan) {
+  return fmt::format("{}{}:{}{}, tls {}", plan.use_mx ? "the MX hosts of " : "", plan.host,
+                     plan.port, plan.user.empty() ? "" : fmt::format(" as {}", plan.user),
+                     to_string(plan.tls));
+}
+
+std::string way_of(const Plan& plan) {
+  if (const auto* local = std::get_if<LocalPlan>(&plan))
+    return fmt::format("the mailbox of {}{}", local->account,
+                       local->tag.empty() ? "" : fmt::format(", tag {}", local->tag));
+  const auto* relay = std::get_if<RelayPlan>(&plan);
+  const auto* mx = std::get_if<MxPlan>(&plan);
+  std::string way = relay ? way_of(*relay) : fmt::format("the MX hosts of {}", mx->domain);
+  for (const RelayPlan& next : relay ? relay->fallbacks : mx->fallbacks)
+    way += fmt::format("; then {}", way_of(next));
+  return way;
+}
+
+void conclude(Explained& explained, Reply taken) {
+  explained.outcome = Explained::Outcome::taken;
+  explained.reply = std::move(taken);
+}
+
+template <class T>
+void conclude(Explained& explained, const Result<std::expected<T, Refusal>>& answer, Reply taken) {
+  if (!answer) {
+    explained.outcome = Explained::Outcome::unasked;
+    explained.reply = reply_to(answer.error());
+    explained.why = answer.error().what;
+  } else if (!*answer) {
+    explained.outcome = Explained::Outcome::refused;
+    explained.reply = reply_to(answer->error());
+  } else {
+    conclude(explained, std::move(taken));
+  }
+}
+
+}  // namespace
+
+Explained Explainer::begin() const {
+  Explained explained;
+  for (const std::string& doubt : sources_.doubts)
+    explained.steps.add({Decision::unasked, doubt, ""});
+  return explained;
+}
+
+// Whether it may relay; and, as it is often asked together, whether it may log in.
+bool Explainer::find_client(const std::string& address, Explained& explained) const {
+  if (address.empty()) return false;
+  const auto networks = net::Networks::parse(config_.smtp.relay_from);
+  const bool is_listed = networks && networks->contains(address);
+  explained.steps.add({Decision::networks,
+                       fmt::format("{} {} among the addresses that may relay without a login",
+                                   address, is_listed ? "is" : "is not"),
+                       "smtp.relay_from"});
+  if (!sources_.find_ban) return is_listed;
+  const auto ban = sources_.find_ban(address);
+  explained.steps.add(
+      {Decision::banned,
+       ban ? fmt::format("{} may not log in now ({}); it may bring mail", address, *ban)
+           : fmt::format("{} is not banned from logging in", address),
+       ""});
+  return is_listed;
+}
+
+net::Task<Explained> Explainer::explain_recipient(Recipient question) {
+  Explained explained = begin();
+  const Client client{.is_in_relay_from = find_client(question.client, explained)};
+  const std::string sender = question.sender.value_or("");
+  CO_TRY(const auto may,
+         co_await ask_sender(sources_.directory, config_.submission, client,
+                             {.account = {}, .address = sender, .told = &explained.steps}));
+  (void)may;  // nobody is asked
+  CO_TRY_OK(co_await take_recipient(
+      &explained, &client,
+      {.address = question.address, .is_notice = question.sender && sender.empty()}, sender));
+  co_return explained;
+}
+
+net::Task<Explained> Explainer::explain_submission(Submission question) {
+  Explained explained = begin();
+  const Client client{.account = question.account};
+  const auto may = co_await ask_sender(
+      sources_.directory, config_.submission, client,
+      {.account = question.account, .address = question.sender, .told = &explained.steps});
+  conclude(explained, may, sender_taken());
+  if (explained.outcome != Explained::Outcome::taken || !question.recipient) co_return explained;
+  CO_TRY_OK(co_await take_recipient(
+      &explained, &client, {.address = *question.recipient, .is_notice = question.sender.empty()},
+      question.sender));
+  co_return explained;
+}
+
+net::Task<Explained> Explainer::explain_relay(Relay question) {
+  Explained explained = begin();
+  CO_TRY_OK(
+      co_await plan(&explained, {.address = question.address, .sender = question.sender}, ""));
+  co_return explained;
+}
+
+// RCPT, and then what the queue does with each whom it leads to.
+net::Task<> Explainer::take_recipient(Explained* explained, const Client* client,
+                                      RecipientQuestion question, std::string sender) {
+  question.told = &explained->steps;
+  const std::string address = question.address;
+  const auto answer = co_await ask_recipient(sources_.directory, *client, std::move(question));
+  conclude(*explained, answer, recipient_taken());
+  if (explained->outcome != Explained::Outcome::taken) co_return Result<>{};
+  const Explained at_rcpt = *explained;
+  const Expansion& expansion = **answer;
+  for (std::size_t i = 0; i < expansion.recipients.size(); ++i) {
+    const std::string by = i < expansion.by.size() ? expansion.by[i] : "";
+    if (i >= kPlansMax) {
+      explained->leads.push_back({expansion.recipients[i], by, ""});
+      continue;
+    }
+    PlanQuestion asked{.address = expansion.recipients[i], .sender = sender};
+    // As the queue asks for mail of a stranger: by what he wrote.
+    if (client->account.empty()) asked.named = address;
+    CO_TRY_OK(co_await plan(explained, std::move(asked), by));
+  }
+  explained->outcome = at_rcpt.outcome;
+  explained->reply = at_rcpt.reply;
+  explained->why = at_rcpt.why;
+  co_return Result<>{};
+}
+
+net::Task<> Explainer::plan(Explained* explained, PlanQuestion question, std::string by) {
+  question.told = &explained->steps;
+  Leads leads{.address = question.address, .by = std::move(by), .way = {}};
+  const std::string sender = question.sender;
+  const auto answer = co_await sources_.directory.plan(std::move(question));
+  conclude(*explained, answer, recipient_taken());
+  if (!answer) {
+    leads.way = fmt::format("waits: {}", answer.error().what);
+  } else if (!*answer) {
+    const Refusal& refusal = answer->error();
+    leads.way = fmt::format("comes back: {} {} {}", refusal.code, refusal.enhanced, refusal.text);
+  } else {
+    leads.way = way_of(**answer);
+    const std::string& basis =
+        std::visit([](const auto& one) -> const std::string& { return one.by; }, **answer);
+    if (!basis.empty() && !leads.by.ends_with(basis))
+      leads.by += (leads.by.empty() ? "" : ", ") + basis;
+  }
+  explained->leads.push_back(std::move(leads));
+  co_return Result<>{};
+}
+
+}  // namespace posthorn::route

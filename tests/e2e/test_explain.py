@@ -1,0 +1,106 @@
+"""`posthorn explain`: what it says is what SMTP says, and it names the lines; with a server, without one, for programs and for people."""
+
+import json
+import pathlib
+import smtplib
+import unittest
+
+from support import Server, assert_fits
+
+
+def deed(server, sender, recipient, login=None):
+    """The reply to RCPT, or to MAIL if that is refused: "250 2.1.5 Ok". Of a stranger, or of who is logged in."""
+    connection = smtplib.SMTP_SSL("localhost", server.port("submissions"), context=server.trust(), timeout=20) if login else server.smtp()
+    with connection as client:
+        client.ehlo("client.test")
+        if login:
+            client.login(login, server.password(login))
+        code, text = client.mail(sender)
+        if code == 250:
+            code, text = client.rcpt(recipient)
+        return f"{code} {text.decode()}"
+
+
+class Explain(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(domains=("example.org", "second.test"), settings={"relay.relayhost": '"[127.0.0.1]:9"'})
+        maps = pathlib.Path(cls.server.root) / "maps"
+        cls.aliases = maps / "aliases"
+        cls.aliases.write_text("# ours\nteam@example.org alice@example.org, friend@remote.example\n"
+                               "full@example.org bob@example.org\n@second.test @example.org\n")
+        (maps / "senders").write_text("news@remote.example alice@example.org\n")
+        (maps / "relay-sasl").write_text("[127.0.0.1]:9 poster:s3cretword\n")
+        cls.server.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def explain(self, *words, status=0):
+        done = self.server.run("explain", *words, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertNotIn("s3cretword", done.stdout + done.stderr)
+        return done.stdout
+
+    def test_a_stranger_gets_the_reply_that_is_told(self):
+        for recipient, status in (("team@example.org", 0), ("Team+Tag@Second.test", 0), ("alice@example.org", 0),
+                                  ("nobody@example.org", 1), ("x@remote.example", 1), ("postmaster", 0)):
+            told = self.explain("rcpt", recipient, "--from", "s@remote.example", status=status).splitlines()[-1]
+            reply = deed(self.server, "s@remote.example", recipient)
+            self.assertEqual(told, ("Taken: " if status == 0 else "Refused: ") + reply)
+
+    def test_lines_are_named(self):
+        text = self.explain("rcpt", "team@second.test")
+        self.assertIn(f"@second.test catches what nobody else in it has [{self.aliases}:4]", text)
+        self.assertIn(f"team@example.org is in aliases: alice@example.org, friend@remote.example [{self.aliases}:2]", text)
+        self.assertIn("for friend@remote.example: 127.0.0.1:9 as poster", text)
+        self.assertIn("remote.example is not ours, and this sender may not write to other servers",
+                      self.explain("rcpt", "x@remote.example", status=1))
+        self.assertIn("198.51.100.7 is not among the addresses that may relay without a login [smtp.relay_from]",
+                      self.explain("rcpt", "x@remote.example", "--ip", "198.51.100.7", status=1))
+
+    def test_users_get_the_reply_that_is_told(self):
+        for sender, recipient, status in (("alice@example.org", "x@remote.example", 0), ("bob@example.org", "x@remote.example", 1),
+                                          ("news@remote.example", "nobody@example.org", 1), ("", "bob@example.org", 0)):
+            told = self.explain("send", "alice@example.org", sender or "<>", recipient, status=status).splitlines()[-1]
+            reply = deed(self.server, sender, recipient, login="alice@example.org")
+            self.assertEqual(told, ("Taken: " if status == 0 else "Refused: ") + reply)
+        self.assertEqual(self.explain("send", "alice@example.org", "news@remote.example").splitlines()[-1], "Taken: 250 2.1.0 Ok")
+
+    def test_programs_get_json(self):
+        values = [json.loads(self.explain(*words, "--json", status=status)) for words, status in (
+            (("rcpt", "team@example.org", "--from", "<>", "--ip", "192.0.2.1"), 0), (("rcpt", "nobody@example.org"), 1),
+            (("send", "alice@example.org", "bob@example.org"), 1), (("relay", "x@remote.example"), 0))]
+        assert_fits("explain", *values)
+        self.assertEqual([one["address"] for one in values[0]["recipients"]], ["alice@example.org", "friend@remote.example"])
+        self.assertTrue(values[0]["recipients"][0]["by"].startswith(f"{self.aliases}:2, "))
+        self.assertIn("127.0.0.1:9 as poster", values[3]["recipients"][0]["way"])
+
+    def test_a_ban_is_told(self):
+        self.server.run("ban", "add", "192.0.2.99")
+        text = self.explain("rcpt", "alice@example.org", "--ip", "192.0.2.99")
+        self.assertIn("192.0.2.99 may not log in now (by command", text)
+        self.assertIn("192.0.2.98 is not banned", self.explain("rcpt", "alice@example.org", "--ip", "192.0.2.98"))
+
+    def test_an_address_that_is_none(self):
+        self.assertEqual(self.server.run("explain", "rcpt", "a@example.org", "--ip", "nowhere", check=False).returncode, 2)
+
+
+class WithoutAServer(unittest.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+
+    def test_the_files_are_read_here(self):
+        done = self.server.run("explain", "rcpt", "alice@example.org", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("the server is not running: its files were read here", done.stdout)
+        self.assertEqual(done.stdout.splitlines()[-1], "Taken: 250 2.1.5 Ok")
+
+    def test_what_cannot_be_asked_is_put_off(self):
+        (pathlib.Path(self.server.root) / "maps" / "aliases").unlink()
+        done = self.server.run("explain", "rcpt", "alice@example.org", check=False)
+        self.assertEqual(done.returncode, 75, done.stdout + done.stderr)
+        self.assertIn("there is no such file", done.stdout)
+        self.assertTrue(done.stdout.splitlines()[-1].startswith("Put off: 451 4.3.0 Temporary lookup failure"))
