@@ -339,7 +339,8 @@ class CommandLine {
         *spam, "explain",
         "Why a mail is spam or not, and what scripts make of it; exit status 1: it is spam",
         [this](const config::Config& config) { return tools::explain_spam(config, spam_); });
-    sub->add_option("mail", spam_.mail, "A file; \"-\": standard input")->required();
+    sub->add_option("mail", spam_.mail, "A file, \"-\", or the queue id or Message-ID of a mail")
+        ->required();
     sub->add_option("--user", spam_.user, "Whose preferences spamd uses (default: filter.user)");
     sub->add_flag("--json", spam_.json, "As JSON");
     command(*spam, "stats", "Verdicts and lessons since the server was started",

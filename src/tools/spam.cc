@@ -1,6 +1,7 @@
 #include "tools/spam.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
@@ -18,6 +19,7 @@
 #include "process/instance.h"
 #include "store/line_ends.h"
 #include "tools/complain.h"
+#include "tools/explain_spam.h"
 
 namespace posthorn::tools {
 namespace {
@@ -71,16 +73,6 @@ void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_report(const filter::Verdict& report) {
-  fmt::print("{}: {} points of {}\n", report.is_spam ? "spam" : "no spam", report.score,
-             report.required);
-  std::size_t width = 0;
-  for (const filter::Rule& rule : report.rules) width = std::max(width, rule.name.size());
-  for (const filter::Rule& rule : report.rules)
-    fmt::print("{:>5} {:<{}} {}\n", rule.points.empty() ? "?" : rule.points, rule.name, width,
-               rule.description);
-}
-
 // The fields that the filter would put on top of it.
 std::string fields_of(const config::Filter& settings, const filter::Verdict& report) {
   std::vector<std::string_view> names;
@@ -105,20 +97,13 @@ std::vector<std::string> follow_scripts(const config::Config& config, const std:
                            .outcome);
 }
 
-Json to_json(const filter::Verdict& report) {
-  Json json = {{"spam", report.is_spam},
-               {"score", report.score},
-               {"required", report.required},
-               {"rules", Json::array()}};
-  for (const filter::Rule& rule : report.rules)
-    json["rules"].push_back(
-        {{"name", rule.name}, {"points", rule.points}, {"description", rule.description}});
-  return json;
-}
-
 }  // namespace
 
 int explain_spam(const config::Config& config, const SpamOptions& options) {
+  std::error_code error;
+  if (options.mail != "-" && !std::filesystem::exists(options.mail, error))
+    return explain_past_spam(config, options.mail.native(),
+                             options.json ? Format::json : Format::text);
   if (config.filter.spamd.empty())
     return complain("there is no spam filter: filter.spamd names none", 2);
   const auto mail = read_mail(config, options.mail);
@@ -129,11 +114,11 @@ int explain_spam(const config::Config& config, const SpamOptions& options) {
   apply_own_score(config.filter, *report);
   const auto actions = follow_scripts(config, user, *report, *mail);
   if (options.json) {
-    Json json = to_json(*report);
+    Json json = json_of(*report);
     json["scripts"] = actions;
     print_json(json);
   } else {
-    print_report(*report);
+    print_verdict(*report);
     for (const std::string& action : actions) fmt::print("scripts: {}\n", action);
   }
   return report->is_spam ? 1 : 0;

@@ -6,7 +6,7 @@
 namespace posthorn::tools {
 
 struct SpamOptions {
-  Path mail;         // a file, "-": standard input
+  Path mail;         // a file, "-": standard input; else the id of a mail that has come
   std::string user;  // whose preferences; empty: as filter.user says
   bool json = false;
 };

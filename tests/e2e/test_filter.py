@@ -1,12 +1,13 @@
 """What a real spamd says of a mail stands in the log: the rules that hit, with their points where it tells them; and whom it was not asked about."""
 
+import json
 import pathlib
 import re
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import TELL_POINTS, Server, Spamd, free_port, message, wait_until
+from support import TELL_POINTS, Server, Spamd, assert_fits, free_port, message, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 DEBUG = {"log.level": '"debug"'}
@@ -22,6 +23,21 @@ def told(server, marker, folder="INBOX"):
 def scanned(server, queue_id):
     line = wait_until(lambda: [line for line in server.log().splitlines() if "event=queue.scanned" in line and f"q={queue_id} " in line])[0]
     return {key: value.strip('"') for key, value in re.findall(r'(\w+)=("[^"]*"|\S*)', line)}
+
+
+def explained(server, queue_id):
+    """What `posthorn spam explain ID` says, once the trail has what was done with the mail: its exit status, text and JSON."""
+    def known():
+        done = server.run("spam", "explain", queue_id, "--json", check=False)
+        if done.returncode > 1:
+            return None
+        told = json.loads(done.stdout)
+        return told if told["then"] else None
+
+    told = wait_until(known)
+    assert_fits("explain_spam", told)
+    done = server.run("spam", "explain", queue_id, check=False)
+    return done.returncode, done.stdout, told
 
 
 def rules(fields):
@@ -43,13 +59,26 @@ class AStockSpamd(unittest.TestCase):
             self.assertEqual((spam["spam"], spam["by"]), ("yes", "spamd"))
             self.assertGreater(float(spam["score"]), 900)
             self.assertIsNone(rules(spam)["GTUBE"])
+            code, text, json_told = explained(server, spam["q"])
+            self.assertEqual((code, json_told["spam"], json_told["by"]), (1, True, "spamd"))
+            self.assertRegex(text, r"(?m)^ +\? GTUBE$")
+            self.assertIn("_TESTSSCORES_", text)
+            self.assertIn("decided by: spamd's own bound", text)
+            self.assertIn("then: bob@example.org: filed in Junk", text)
 
             server.send(message("Large", "marker large\r\n" + ("x" * 60 + "\r\n") * 200))
             large = told(server, "marker large")
             self.assertEqual((large["spam"], large["reason"], large["by"]), ("unscanned", "size", "filter.message_max"))
+            code, text, json_told = explained(server, large["q"])
+            self.assertEqual((code, json_told["spam"], json_told["filter"], json_told["reason"]), (0, None, "unscanned", "size"))
+            self.assertRegex(text, r'decided by: filter\.message_max = "8KB" \(.*posthorn\.toml:\d+\)')
             server.submit("alice", message("Own", "marker own\r\n"), ["bob@example.org"])
             own = told(server, "marker own")
             self.assertEqual((own["spam"], own["reason"], own["by"]), ("skipped", "user", "filter.scan_submissions"))
+            text = explained(server, own["q"])[1]
+            self.assertIn("a user of this server sent it", text)
+            self.assertIn("decided by: filter.scan_submissions = false (the default)", text)
+            self.assertEqual(server.run("spam", "explain", "1NOSUCHMAIL00", check=False).returncode, 2)
 
 
 class WithPoints(unittest.TestCase):
@@ -61,6 +90,12 @@ class WithPoints(unittest.TestCase):
             self.assertEqual((spam["spam"], spam["required"], spam["by"]), ("yes", "4.9", "filter.spam_score"))
             self.assertTrue(spam["tests"].startswith("GTUBE=1000,"), "what counts most stands in front")
             self.assertTrue(all(re.fullmatch(r"-?[0-9.]+", points) for points in rules(spam).values()), spam["tests"])
+            code, text, json_told = explained(server, spam["q"])
+            self.assertEqual((code, json_told["rules"][0]), (1, {"name": "GTUBE", "points": "1000", "description": ""}))
+            self.assertRegex(text, r"(?m)^ *1000 GTUBE$")
+            self.assertRegex(text, r'decided by: filter\.spam_score = "4\.9" \(.*posthorn\.toml:\d+\)')
+            by_message_id = re.search(rb"(?im)^Message-ID: *(\S+)", server.wait_for("marker gtube", folder="Junk"))[1].decode()
+            self.assertEqual(server.run("spam", "explain", by_message_id, check=False).stdout, text)
             server.send(message("Lunch", "marker ham\r\n"))
             ham = told(server, "marker ham")
             self.assertAlmostEqual(sum(float(points) for points in rules(ham).values()), float(ham["score"]), delta=0.11)
@@ -74,6 +109,9 @@ class WithPoints(unittest.TestCase):
             self.assertEqual((spam["spam"], spam["by"]), ("yes", "filter.discard_score"))
             self.assertIn("by=filter.discard_score", line)
             self.assertEqual(rules(spam)["GTUBE"], "1000")
+            text = explained(server, spam["q"])[1]
+            self.assertIn("then: thrown away: its score reaches filter.discard_score", text)
+            self.assertRegex(text, r'decided by: filter\.discard_score = "500" \(.*posthorn\.toml:\d+\)')
 
 
 class WithoutAFilter(unittest.TestCase):
