@@ -102,16 +102,19 @@
   TRAIL(dkim_signed, kQueue, "dkim.signed", "A message was signed with its From domain's keys; selectors= names them.") \
   TRAIL(dkim_failed, kQueue, "dkim.failed", "A key could not be used or a message not be signed; it leaves unsigned, or waits if dkim.when_broken says so.") \
   /* the store */                                                                                   \
-  TRAIL(store_delivered, kStore, "store.delivered", "A message lies in a mailbox.")                        \
+  TRAIL(store_delivered, kStore, "store.delivered", "A message lies in a mailbox; script= and line= asked for it, file= is its name without flags.") \
+  TRAIL(store_refused, kStore, "store.refused", "A recipient was refused for lack of room, or because no mailbox can have its name; reason= says which.") \
   EVENT(store_imported, "store.imported", "posthorn import put messages= into an account.")        \
   EVENT(store_exported, "store.exported", "posthorn export read an account, or one mailbox of it.") \
-  TRAIL(store_discarded, kStore, "store.discarded", "A Sieve script threw a message away, or would have refused what the filter called spam.")                \
-  TRAIL(sieve_redirected, kStore, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to.") \
+  TRAIL(store_discarded, kStore, "store.discarded", "A Sieve script threw a message away, or would have refused what the filter called spam; line= of script= said so.")                \
+  TRAIL(sieve_redirected, kStore, "sieve.redirected", "A Sieve script sent a message on; rcpt= is where to, child= the queue id of what was sent.") \
+  TRAIL(sieve_filed, kStore, "sieve.filed", "A Sieve script filed a copy of a message because of what an IMAP client did.") \
+  TRAIL(sieve_duplicate, kStore, "sieve.duplicate", "A test of a Sieve script has seen a message before.") \
   TRAIL(sieve_rejected, kStore, "sieve.rejected", "A Sieve script refused a message; its sender gets a bounce.") \
   TRAIL(store_failed, kStore, "store.failed", "A mailbox could not be written or read.")                   \
-  TRAIL(sieve_answered, kStore, "sieve.answered", "Vacation has answered a message; rcpt= is whom.")            \
+  TRAIL(sieve_answered, kStore, "sieve.answered", "Vacation has answered a message; rcpt= is whom, child= the queue id of the answer.")            \
   TRAIL(sieve_unanswered, kStore, "sieve.unanswered", "Vacation has not answered a message; reason= is why.")   \
-  TRAIL(sieve_notified, kStore, "sieve.notified", "A script's notification or report was sent; rcpt= is to whom.") \
+  TRAIL(sieve_notified, kStore, "sieve.notified", "A script's notification or report was sent; rcpt= is to whom, child= the queue id of it.") \
   TRAIL(sieve_unnotified, kStore, "sieve.unnotified", "A script's notification or report was not sent; reason= is why.") \
   TRAIL(sieve_told, kStore, "sieve.told", "The owner of a script that went wrong was told by a mail.")          \
   TRAIL(sieve_failed, kStore, "sieve.failed", "A Sieve script went wrong; the message was kept.")          \

@@ -57,7 +57,7 @@ inline constexpr std::string_view kLimitValues[] = {"connections",
                                                     "other"};
 inline constexpr std::string_view kAnswerValues[] = {"asked", "kept", "last_good", "failed",
                                                      "other"};
-inline constexpr std::string_view kStoreValues[] = {"stored", "discarded",  "rejected",
+inline constexpr std::string_view kStoreValues[] = {"stored", "redirected", "discarded", "rejected",
                                                     "failed", "over_quota", "other"};
 inline constexpr std::string_view kQuotaValues[] = {"rcpt", "lmtp", "imap", "import", "other"};
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};

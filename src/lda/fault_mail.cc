@@ -10,15 +10,15 @@ namespace {
 
 constexpr std::chrono::hours kOnceIn{24};
 
-net::Task<> store_mail(store::Account& account, std::string_view text) {
+net::Task<store::Placed> store_mail(store::Account& account, std::string_view text) {
   CO_TRY(const auto delivery, co_await account.begin_delivery());
   CO_TRY_OK(co_await delivery->write(text));
   std::vector<store::Target> targets(1);
   targets.front().mailbox = "INBOX";
-  CO_TRY(const auto placed, co_await delivery->commit(std::move(targets)));
+  CO_TRY(auto placed, co_await delivery->commit(std::move(targets)));
   if (placed.front().result != store::NameResult::done)
     co_return fail(ErrorKind::temporary, "the inbox takes no mail");
-  co_return Result<>{};
+  co_return std::move(placed.front());
 }
 
 }  // namespace
@@ -47,13 +47,13 @@ std::string make_fault_mail(const FaultText& text) {
 net::Awaitable<Told> tell_fault(store::Account& account, FaultText text,
                                 const Memories::Held& memory) {
   const Note note{.kind = Remembered::told, .handle = "script", .id = text.account};
-  if (memory.has(note)) co_return Told::before;
+  if (memory.has(note)) co_return Told{.when = Told::When::before};
   const auto noted = co_await memory.note(note, kOnceIn);
-  if (!noted || *noted == Memory::Noted::full) co_return Told::failed;
-  const auto stored = co_await store_mail(account, make_fault_mail(text));
-  if (stored) co_return Told::now;
+  if (!noted || *noted == Memory::Noted::full) co_return Told{};
+  auto stored = co_await store_mail(account, make_fault_mail(text));
+  if (stored) co_return Told{Told::When::now, *std::move(stored)};
   (void)co_await memory.forget(note);
-  co_return Told::failed;
+  co_return Told{};
 }
 
 }  // namespace posthorn::lda

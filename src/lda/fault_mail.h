@@ -22,7 +22,10 @@ struct FaultText {
 std::string make_fault_mail(const FaultText& text);
 
 // Composed, remembered, stored. What cannot be told is in the log already: nothing waits for it.
-enum class Told { now, before, failed };
+struct Told {
+  enum class When { now, before, failed } when = When::failed;
+  store::Placed mail = {};  // told now: where it lies
+};
 net::Awaitable<Told> tell_fault(store::Account& account, FaultText text,
                                 const Memories::Held& memory);
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "base/events.h"
 #include "store/annotations.h"
 #include "store/dovecot_files.h"
 #include "store/mailbox_name.h"
@@ -18,14 +18,16 @@ store::FlagNames marks_of(const sieve::Flags& flags) {
   return names;
 }
 
-std::string place_in_script(const sieve::Action& action) {
-  return action.line == 0 ? "" : fmt::format("{}:{}", action.script, action.line);
+std::string words_of(const store::Target& target) {
+  std::vector<std::string> names = store::flag_names(target.flags);
+  names.insert(names.end(), target.keywords.begin(), target.keywords.end());
+  return fmt::format("{}", fmt::join(names, " "));
 }
 
 }  // namespace
 
 void Filing::add(sieve::VersionPtr version, std::string mailbox, const sieve::Flags& flags,
-                 std::string script) {
+                 Filed filed) {
   auto names = marks_of(flags);
   for (Copy& copy : copies_) {
     if (copy.target.mailbox != mailbox || copy.version != version) continue;
@@ -33,7 +35,8 @@ void Filing::add(sieve::VersionPtr version, std::string mailbox, const sieve::Fl
     std::ranges::move(names.keywords, std::back_inserter(copy.target.keywords));
     return;
   }
-  Copy copy{.version = std::move(version), .target = {}, .script = std::move(script)};
+  if (filed.misplaced.empty()) filed.wanted = mailbox;
+  Copy copy{.version = std::move(version), .target = {}, .filed = std::move(filed)};
   copy.target.mailbox = std::move(mailbox);
   copy.target.flags = names.flags;
   copy.target.keywords = std::move(names.keywords);
@@ -43,18 +46,19 @@ void Filing::add(sieve::VersionPtr version, std::string mailbox, const sieve::Fl
   copies_.push_back(std::move(copy));
 }
 
-void Filing::keep() {
-  add(nullptr, "INBOX", {}, "");
+void Filing::keep(Asker by) {
+  add(nullptr, "INBOX", {}, Filed{.by = std::move(by)});
 }
 
 // user+Work: the folder Work, in any case, if there is one.
-net::Task<std::string> Filing::inbox() {
+net::Task<std::string> Filing::inbox(Filed& filed) {
   if (!parts_.config.store.tag_to_folder || parts_.keys.tag.empty()) co_return "INBOX";
   CO_TRY(const auto found, co_await parts_.account.find_mailbox_nocase(parts_.keys.tag));
+  if (found) add_reason(filed.by, "the address's tag names the folder");
   co_return found.value_or("INBOX");
 }
 
-net::Task<std::string> Filing::mailbox_of(const sieve::Place& place) {
+net::Task<std::string> Filing::mailbox_of(const sieve::Place& place, Filed& filed) {
   // RFC 9042 section 4 and RFC 8579 section 4: the id goes before the use, the use before the name.
   if (!place.mailbox_id.empty()) {
     CO_TRY(auto found, co_await parts_.account.find_by_id(place.mailbox_id));
@@ -71,10 +75,8 @@ net::Task<std::string> Filing::mailbox_of(const sieve::Place& place) {
   if (same && *same == wanted) co_return wanted;
   auto name = store::mailbox_name_from(wanted);
   if (!name) {
-    parts_.log.warn(event::sieve_failed,
-                    {{"to", parts_.account.name()},
-                     {"mailbox", wanted},
-                     {"reason", "no folder can have this name: kept in INBOX"}});
+    filed.wanted = wanted;
+    filed.misplaced = "no folder can have this name";
     co_return "INBOX";
   }
   // RFC 8579 section 4.1: made, it has this use. Where it cannot be made, filing tells.
@@ -84,23 +86,26 @@ net::Task<std::string> Filing::mailbox_of(const sieve::Place& place) {
 }
 
 net::Task<> Filing::add(const sieve::Action& action) {
+  Filed filed{.by = asker_of(action)};
   if (const auto* keep = std::get_if<sieve::Keep>(&action.what)) {
-    CO_TRY(std::string mailbox, co_await inbox());
-    add(action.version, std::move(mailbox), keep->flags, place_in_script(action));
+    CO_TRY(std::string mailbox, co_await inbox(filed));
+    add(action.version, std::move(mailbox), keep->flags, std::move(filed));
+    co_return Result<>{};
   }
   const auto* into = std::get_if<sieve::FileInto>(&action.what);
   if (into == nullptr) co_return Result<>{};
-  CO_TRY(std::string mailbox, co_await mailbox_of(into->place));
+  CO_TRY(std::string mailbox, co_await mailbox_of(into->place, filed));
   const config::Filter& filter = parts_.config.filter;
   sieve::Flags flags = into->place.flags;
   if (mailbox == parts_.config.store.junk) {
     if (filter.spam_to_junk) {
       if (filter.spam_is_read) flags.emplace_back("\\Seen");
     } else {
-      CO_TRY(mailbox, co_await inbox());
+      add_reason(filed.by, "filter.spam_to_junk is off");
+      CO_TRY(mailbox, co_await inbox(filed));
     }
   }
-  add(action.version, std::move(mailbox), flags, place_in_script(action));
+  add(action.version, std::move(mailbox), flags, std::move(filed));
   co_return Result<>{};
 }
 
@@ -113,7 +118,7 @@ net::Task<store::DeliveryPtr> Filing::stage(const sieve::VersionPtr& version) {
   co_return edited;
 }
 
-net::Task<std::vector<Filing::Filed>> Filing::commit() {
+net::Task<std::vector<Filed>> Filing::commit() {
   // The copies of one version stand side by side: they share a file.
   std::vector<store::DeliveryPtr> staged;
   std::vector<store::Account::Append> appends;
@@ -130,12 +135,19 @@ net::Task<std::vector<Filing::Filed>> Filing::commit() {
     }
     for (Copy& copy : copies_) {
       if (copy.version != version) continue;
-      filed.push_back({{}, copy.target.mailbox, copy.script});
+      copy.filed.flags = words_of(copy.target);
+      copy.filed.size = from->wire_size();
+      filed.push_back(std::move(copy.filed));
       appends.push_back({from, std::move(copy.target)});
     }
   }
   CO_TRY(auto placed, co_await parts_.account.commit(std::move(appends), quota::Check::last_mail));
-  for (std::size_t i = 0; i < placed.size(); ++i) filed[i].placed = std::move(placed[i]);
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    Filed& one = filed[i];
+    one.placed = std::move(placed[i]);
+    if (one.misplaced.empty() && one.placed.mailbox != one.wanted)
+      one.misplaced = "it could not be filed there";
+  }
   parts_.message.delivery.abort();
   co_return filed;
 }

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "config/config.h"
 #include "lda/message_copy.h"
+#include "lda/outcome.h"
 #include "maps/table_set.h"
 #include "sieve/language/actions.h"
 #include "store/account.h"
@@ -23,7 +23,6 @@ class Filing {
     store::Account& account;
     const maps::AddressKeys& keys;  // of the recipient
     StagedMessage message;
-    const log::Logger& log;
     std::optional<WallTime> internal_date = {};  // nullopt: now
   };
   explicit Filing(Parts parts) : parts_(parts) {}
@@ -31,14 +30,9 @@ class Filing {
   // A Keep or a FileInto; others are passed over. An Error: a mailbox could not be asked for.
   net::Task<> add(const sieve::Action& action);
   // INBOX, for what could not be done otherwise.
-  void keep();
+  void keep(Asker by);
   bool is_empty() const { return copies_.empty(); }
 
-  struct Filed {
-    store::Placed placed;
-    std::string wanted;  // the mailbox that was meant
-    std::string script;  // "script:line" that wanted it; empty: none did, it was kept
-  };
   // All copies, or none. An Error: nothing was stored, try again later.
   net::Task<std::vector<Filed>> commit();
 
@@ -46,13 +40,13 @@ class Filing {
   struct Copy {
     sieve::VersionPtr version;
     store::Target target;
-    std::string script;
+    Filed filed;  // as far as it is known
   };
-  net::Task<std::string> inbox();
-  net::Task<std::string> mailbox_of(const sieve::Place& place);
+  // Of what is to be filed; they say of it why it lies elsewhere.
+  net::Task<std::string> inbox(Filed& filed);
+  net::Task<std::string> mailbox_of(const sieve::Place& place, Filed& filed);
   net::Task<store::DeliveryPtr> stage(const sieve::VersionPtr& version);
-  void add(sieve::VersionPtr version, std::string mailbox, const sieve::Flags& flags,
-           std::string script);
+  void add(sieve::VersionPtr version, std::string mailbox, const sieve::Flags& flags, Filed filed);
 
   Parts parts_;
   std::vector<Copy> copies_;

@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "lda/decision.h"
 #include "lda/filing.h"
+#include "lda/telling.h"
 #include "store/message_text.h"
 
 namespace posthorn::lda {
@@ -151,6 +152,7 @@ net::Task<> ImapEvents::carry_out(const Message& message, const sieve::Outcome& 
              .header_size);
   message::Envelope envelope;
   envelope.sender = message.account.name();
+  const Telling telling(log_, {message.account.name(), message.account.name()});
   std::vector<const sieve::Action*> filed;
   for (const sieve::Action& action : outcome.actions) {
     const auto* redirect = std::get_if<sieve::Redirect>(&action.what);
@@ -169,13 +171,15 @@ net::Task<> ImapEvents::carry_out(const Message& message, const sieve::Outcome& 
         filed.push_back(&action);
         continue;
       }
-      CO_TRY(const auto sent, co_await parts_.redirector.send({.envelope = envelope,
-                                                               .message = {*delivery, {}, block},
-                                                               .account = message.account.name(),
-                                                               .recipient = message.account.name(),
-                                                               .what = *redirect,
-                                                               .version = action.version}));
+      CO_TRY(auto sent, co_await parts_.redirector.send({.envelope = envelope,
+                                                         .message = {*delivery, {}, block},
+                                                         .account = message.account.name(),
+                                                         .recipient = message.account.name(),
+                                                         .what = *redirect,
+                                                         .version = action.version}));
       if (!sent) co_return fail(ErrorKind::permanent, "redirect: " + sent.error());
+      if (!sent->empty())
+        telling.tell(SentOn{asker_of(action), redirect->address, *std::move(sent)});
     }
   }
   if (!filed.empty()) {
@@ -183,10 +187,11 @@ net::Task<> ImapEvents::carry_out(const Message& message, const sieve::Outcome& 
                    message.account,
                    keys,
                    {*delivery, {}, block},
-                   log_,
                    message.opened.internal_date});
     for (const sieve::Action* action : filed) CO_TRY_OK(co_await filing.add(*action));
-    CO_TRY_OK(co_await filing.commit());
+    CO_TRY(const auto copies, co_await filing.commit());
+    for (const Filed& copy : copies)
+      if (copy.placed.result == store::NameResult::done) telling.tell_copy(copy);
   }
   if (!outcome.keeps)
     co_return co_await change_flags(message.mailbox, message.opened.uid, store::FlagMode::add,

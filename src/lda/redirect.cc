@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 
 #include "base/ascii.h"
-#include "base/events.h"
 #include "message/headers.h"
 #include "message/mailbox_address.h"
 #include "message/received.h"
@@ -14,7 +13,9 @@ namespace {
 
 constexpr std::size_t kRememberedMax = 10'000;
 
-std::expected<void, std::string> kept(std::string why) {
+using Sent = std::expected<std::string, std::string>;
+
+Sent kept(std::string why) {
   return std::unexpected(std::move(why));
 }
 
@@ -48,7 +49,7 @@ net::Task<> Redirector::copy(const Request& request, smtp::Sink& sink) {
                                   [&sink](std::string_view bytes) { return sink.write(bytes); });
 }
 
-net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
+net::Task<std::expected<std::string, std::string>> Redirector::send(Request request) {
   const std::string& address = request.what.address;
   const message::Headers headers(request.message.header);
   for (const std::string& from : headers.find_all(message::kRedirectTrace))
@@ -65,7 +66,7 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
                    reinterpret_cast<unsigned char*>(digest.data()), &size) != 1)
     co_return fail(ErrorKind::temporary, "SHA-256");
   digest.resize(size);
-  if (done_.contains(digest)) co_return std::expected<void, std::string>{};
+  if (done_.contains(digest)) co_return Sent();
 
   CO_TRY(const auto expansion,
          co_await parts_.directory.recipient({.address = address, .may_relay = true}));
@@ -91,16 +92,12 @@ net::Task<std::expected<void, std::string>> Redirector::send(Request request) {
     if (done.error().kind == ErrorKind::permanent) co_return kept(done.error().what);
     co_return std::unexpected(done.error());
   }
-  const auto committed = co_await sink->commit();
+  auto committed = co_await sink->commit();
   if (!committed && committed.error().kind == ErrorKind::permanent)
     co_return kept(committed.error().what);
   if (!committed) co_return std::unexpected(committed.error());
   remember(digest);
-  log::Logger{}
-      .with_session(envelope.origin.session)
-      .with_queue(committed->queue_id)
-      .info(event::sieve_redirected, {{"account", request.account}, {"rcpt", address}});
-  co_return std::expected<void, std::string>{};
+  co_return Sent(std::move(committed->queue_id));
 }
 
 }  // namespace posthorn::lda

@@ -36,8 +36,9 @@ class Redirector {
     const sieve::Redirect& what;
     sieve::VersionPtr version;  // as a script left the message; nullptr: as it came
   };
-  // The inner error: it may not or need not be sent on, keep it. An Error: try again later.
-  net::Task<std::expected<void, std::string>> send(Request request);
+  // The queue's id of what was sent; empty: it was sent on before. The inner error: it may not or
+  // need not be sent on, keep it. An Error: try again later.
+  net::Task<std::expected<std::string, std::string>> send(Request request);
 
  private:
   net::Task<> copy(const Request& request, smtp::Sink& sink);

@@ -5,10 +5,13 @@
 
 namespace posthorn::lda {
 
-smtp::RecipientResult refuse(const message::Headers& headers, std::string_view reason) {
-  using Reason = smtp::RecipientResult::Reason;
-  if (is_marked_spam(headers)) return {Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
-  return {Reason::rejected, {550, "5.7.1", refusal_text(reason)}};
+Ending refuse(const message::Headers& headers, const sieve::Action& asked) {
+  const auto& reject = std::get<sieve::Reject>(asked.what);
+  Asker by = asker_of(asked);
+  if (!is_marked_spam(headers))
+    return Refused{std::move(by), reject.how, refusal_text(reject.reason)};
+  add_reason(by, "a script refuses it, and it is spam");
+  return Discarded{std::move(by)};
 }
 
 std::string refusal_text(std::string_view reason) {

@@ -7,12 +7,13 @@
 #include <string>
 #include <string_view>
 
+#include "lda/outcome.h"
 #include "message/headers.h"
-#include "smtp/server/sink.h"
 
 namespace posthorn::lda {
 
-smtp::RecipientResult refuse(const message::Headers& headers, std::string_view reason);
+// asked: a Reject.
+Ending refuse(const message::Headers& headers, const sieve::Action& asked);
 
 // The script's words as a reply has them: lines of UTF-8, at most 900 bytes, whole characters.
 std::string refusal_text(std::string_view reason);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/events.h"
 #include "config/account_path.h"
 #include "lda/fault_mail.h"
 #include "lda/notification.h"
@@ -41,6 +40,20 @@ sieve::Action make_copy(const sieve::Action& action, sieve::Place place, const s
           .keeps = true};
 }
 
+Reply reply_of(const Replies::Case& one, const sieve::Action& action, const Answered& done) {
+  Reply reply{.by = asker_of(action), .to = {}, .child = done.queue_id, .why = done.why};
+  if (const auto* notify = std::get_if<sieve::Notify>(&action.what)) {
+    reply.kind = Reply::Kind::notification;
+    reply.to = notify->method;
+  } else if (const auto* report = std::get_if<sieve::Report>(&action.what)) {
+    reply.kind = Reply::Kind::notification;
+    reply.to = report->address;
+  } else {
+    reply.to = one.envelope.sender;
+  }
+  return reply;
+}
+
 }  // namespace
 
 net::Awaitable<const Memories::Held*> DeliveryMemory::get() {
@@ -50,7 +63,7 @@ net::Awaitable<const Memories::Held*> DeliveryMemory::get() {
     if (held)
       held_.emplace(*std::move(held));
     else
-      log_.error(event::store_failed, {{"account", account_}, {"error", held.error().what}});
+      telling_.tell_trouble(held.error().what);
   }
   co_return held_ ? &*held_ : nullptr;
 }
@@ -66,8 +79,7 @@ net::Awaitable<void> DeliveryMemory::note(const std::vector<sieve::Seen>& messag
     // RFC 7352 section 3.3: without :last the period is that of the first.
     if (!message.is_last && held->has(note_of(message))) continue;
     const auto noted = co_await held->note(note_of(message), message.period);
-    if (!noted)
-      log_.error(event::store_failed, {{"account", account_}, {"error", noted.error().what}});
+    if (!noted) telling_.tell_trouble(noted.error().what);
   }
 }
 
@@ -81,7 +93,7 @@ net::Task<std::vector<sieve::Action>> Replies::send(Case one, const sieve::Outco
   const Incoming mail{one.envelope, headers, one.account.name(), one.recipient.address};
   for (const sieve::Action& action : wanted) {
     CO_TRY(const Answered done, co_await do_one(one, mail, action));
-    tell(one, action, done);
+    one.telling.tell(reply_of(one, action, done));
     const auto* fcc = find_fcc(action);
     if (!done.text.empty() && fcc != nullptr && *fcc)
       copies.push_back(make_copy(action, **fcc, done.text));
@@ -107,21 +119,6 @@ net::Task<Answered> Replies::do_one(const Case& one, const Incoming& mail,
   co_return co_await send_report(parts, mail, {one.header, text}, report, *memory);
 }
 
-void Replies::tell(const Case& one, const sieve::Action& action, const Answered& done) const {
-  const bool is_answer = std::holds_alternative<sieve::Vacation>(action.what);
-  const auto* notify = std::get_if<sieve::Notify>(&action.what);
-  const auto* report = std::get_if<sieve::Report>(&action.what);
-  const std::string& to = is_answer ? one.envelope.sender
-                          : notify  ? notify->method
-                                    : report->address;
-  if (done.queue_id.empty())
-    one.log.info(is_answer ? event::sieve_unanswered : event::sieve_unnotified,
-                 {{"account", one.account.name()}, {"rcpt", to}, {"reason", done.why}});
-  else
-    one.log.info(is_answer ? event::sieve_answered : event::sieve_notified,
-                 {{"account", one.account.name()}, {"rcpt", to}, {"answer", done.queue_id}});
-}
-
 // What `posthorn vacation` has set, as a script would say it. A message that nobody keeps is not
 // answered, and neither is one that a script answers itself.
 net::Awaitable<std::optional<sieve::Action>> Replies::find_away(
@@ -139,8 +136,7 @@ net::Awaitable<std::optional<sieve::Action>> Replies::find_away(
   if (is_dropped || is_answered || !home) co_return std::nullopt;
   const auto away = co_await one.account.pool().run([&] { return store::read_away(*home); });
   if (!away) {
-    one.log.error(event::store_failed,
-                  {{"account", one.account.name()}, {"error", away.error().what}});
+    one.telling.tell_trouble(away.error().what);
     co_return std::nullopt;
   }
   if (!*away || !(*away)->holds_on(store::local_day(parts_.clock.now()))) co_return std::nullopt;
@@ -166,10 +162,9 @@ net::Awaitable<void> Replies::tell_owner(Case one, std::string fault) const {
                            .hostname = parts_.config.server.hostname,
                            .now = parts_.clock.now()},
                           *memory);
-  if (told == Told::now) one.log.info(event::sieve_told, {{"account", one.account.name()}});
-  if (told == Told::failed)
-    one.log.warn(event::store_failed, {{"account", one.account.name()},
-                                       {"error", "its owner cannot be told of a script's fault"}});
+  if (told.when == Told::When::now) one.telling.tell_owner_told(told.mail);
+  if (told.when == Told::When::failed)
+    one.telling.tell_trouble("its owner cannot be told of a script's fault");
 }
 
 }  // namespace posthorn::lda

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "lda/memories.h"
 #include "lda/outbox.h"
+#include "lda/telling.h"
 #include "lda/vacation.h"
 #include "sieve/language/run.h"
 #include "store/account.h"
@@ -23,8 +23,8 @@ namespace posthorn::lda {
 // end.
 class DeliveryMemory {
  public:
-  DeliveryMemory(Memories& memories, std::string account, const log::Logger& log)
-      : memories_(memories), account_(std::move(account)), log_(log) {}
+  DeliveryMemory(Memories& memories, std::string account, const Telling& telling)
+      : memories_(memories), account_(std::move(account)), telling_(telling) {}
   // nullptr: it cannot be read, which is logged; nothing is known then and nothing sent.
   net::Awaitable<const Memories::Held*> get();
   bool was_got() const { return is_got_; }
@@ -36,7 +36,7 @@ class DeliveryMemory {
  private:
   Memories& memories_;
   std::string account_;
-  const log::Logger& log_;
+  const Telling& telling_;
   bool is_got_ = false;
   std::optional<Memories::Held> held_;
 };
@@ -59,7 +59,7 @@ class Replies {
     store::Account& account;
     std::function<net::Task<std::string>()> read_text;  // the whole message, in wire form
     DeliveryMemory& memory;
-    const log::Logger& log;
+    const Telling& telling;
   };
   // What the outcome wants sent. Copies of it that are to be filed (RFC 8580) come back as actions
   // for Filing. An Error: try the delivery again later.
@@ -72,7 +72,6 @@ class Replies {
                                                          const sieve::Outcome& outcome) const;
   net::Task<Answered> do_one(const Case& one, const Incoming& mail,
                              const sieve::Action& action) const;
-  void tell(const Case& one, const sieve::Action& action, const Answered& done) const;
 
   Parts parts_;
 };

@@ -33,11 +33,14 @@ sieve::Outcome run_foreign(Group group, const sieve::RunInput& input) {
   const message::Headers headers(input.mail.header);
   sieve::libsieve::Outcome outcome = sieve::libsieve::run_in_order(
       scripts, {headers, input.mail.size, input.mail.sender, input.mail.recipient});
+  // Of its commands libsieve tells no lines.
   sieve::Outcome out;
-  for (const auto& action : outcome.actions) {
-    if (std::holds_alternative<sieve::libsieve::Discard>(action)) continue;
-    out.actions.push_back(action_of(action));
-    out.actions.back().script = group.back().name;
+  for (std::size_t i = 0; i < outcome.actions.size(); ++i) {
+    const std::string& script = group[outcome.by[i]].name;
+    out.dropped_by = {script, 0};
+    if (std::holds_alternative<sieve::libsieve::Discard>(outcome.actions[i])) continue;
+    out.actions.push_back(action_of(outcome.actions[i]));
+    out.actions.back().script = script;
   }
   out.keeps = std::ranges::any_of(out.actions, [](const sieve::Action& one) {
     return std::holds_alternative<sieve::Keep>(one.what);
@@ -45,7 +48,9 @@ sieve::Outcome run_foreign(Group group, const sieve::RunInput& input) {
   if (outcome.fault) {
     out.end = End::fault;
     out.fault_text = outcome.fault->what;
-    out.fault = fmt::format("{}: {}", group[outcome.faulty].name, outcome.fault->what);
+    out.fault_at = {group[outcome.faulty].name, 0};
+    out.fault = fmt::format("{}: {}", out.fault_at.script, outcome.fault->what);
+    out.actions.back().by = sieve::Action::By::fault;  // its keep
   }
   return out;
 }
@@ -96,6 +101,7 @@ sieve::Outcome run_scripts(std::span<const Script> scripts, const sieve::RunInpu
       std::ranges::move(from, std::back_inserter(to));
     };
     append(all.actions, next.actions);
+    append(all.repeats, next.repeats);
     append(all.seen, next.seen);
     append(all.log, next.log);
     append(all.doubts, next.doubts);
@@ -103,6 +109,8 @@ sieve::Outcome run_scripts(std::span<const Script> scripts, const sieve::RunInpu
     all.keeps = next.keeps;
     all.fault = std::move(next.fault);
     all.fault_text = std::move(next.fault_text);
+    all.fault_at = std::move(next.fault_at);
+    all.dropped_by = std::move(next.dropped_by);
     all.steps += next.steps;
   }
   return all;

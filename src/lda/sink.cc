@@ -2,35 +2,15 @@
 
 #include <fmt/format.h>
 
-#include "base/ascii.h"
-#include "base/events.h"
-#include "base/metrics.h"
 #include "lda/decision.h"
 #include "lda/filing.h"
 #include "lda/refusal.h"
+#include "lda/telling.h"
 #include "maps/table_set.h"
 #include "message/headers.h"
 
 namespace posthorn::lda {
 namespace {
-
-using Reason = smtp::RecipientResult::Reason;
-
-std::string_view counted_as(Reason reason) {
-  switch (reason) {
-    case Reason::stored:
-      return "stored";
-    case Reason::discarded:
-      return "discarded";
-    case Reason::over_quota:
-      return "over_quota";
-    case Reason::rejected:
-      return "rejected";
-    case Reason::failed:
-      break;
-  }
-  return "failed";
-}
 
 // Queue to maildir: one message for one or more recipients of this worker, each with its own
 // outcome (RFC 2033).
@@ -82,8 +62,10 @@ class StoreSink final : public smtp::Sink {
     header_.finish();
     smtp::Committed committed;
     for (std::size_t i = 0; i < recipients_.size(); ++i) {
-      committed.recipients.push_back(co_await deliver(recipients_[i], envelope_.recipients[i]));
-      metrics::count(metric::store_deliveries, counted_as(committed.recipients.back().reason));
+      const message::Recipient& recipient = envelope_.recipients[i];
+      const Telling telling(log_, {recipient.address, recipients_[i].keys.untagged});
+      const Ending ending = co_await deliver(recipients_[i], recipient, telling);
+      committed.recipients.push_back(telling.finish(ending));
     }
     co_return committed;
   }
@@ -106,9 +88,11 @@ class StoreSink final : public smtp::Sink {
     store::AccountPtr account;
     store::DeliveryPtr delivery;
     std::optional<Error> fault;
-    std::string own_fields;            // ours, above the message
-    std::string header;                // of the message with them, once it is whole
-    DeliveryMemory* memory = nullptr;  // while it is delivered
+    std::string own_fields;  // ours, above the message
+    std::string header;      // of the message with them, once it is whole
+    // While it is delivered.
+    DeliveryMemory* memory = nullptr;
+    const Telling* telling = nullptr;
   };
 
   // What the scripts say. An Error: try again later.
@@ -129,56 +113,51 @@ class StoreSink final : public smtp::Sink {
                         .memory = one.memory});
     CO_TRY(sieve::Outcome outcome,
            co_await decide({scripts, mail, settings, world}, pool, parts_.clock));
-    if (outcome.end == sieve::Outcome::End::fault)
-      log_.error(event::sieve_failed, {{"to", recipient.address}, {"reason", outcome.fault}});
+    const bool is_fault = outcome.end == sieve::Outcome::End::fault;
+    if (is_fault) one.telling->tell(Fault{outcome.fault_at, outcome.fault});
     // The site's scripts are not the user's to mend.
-    const bool is_owners = outcome.end == sieve::Outcome::End::fault && own.script &&
-                           outcome.fault.starts_with(own.script->name + ":");
+    const bool is_owners =
+        is_fault && own.script && outcome.fault_at.script.starts_with(one.account->name() + "/");
     if (is_owners || !own.faults.empty())
       co_await parts_.replies.tell_owner(case_of(one, recipient),
                                          is_owners ? outcome.fault : own.faults);
+    for (const sieve::ScriptLine& test : outcome.repeats) one.telling->tell_repeat(test);
     for (const auto* lines : {&outcome.log, &outcome.doubts})
-      for (const std::string& line : *lines)
-        log_.info(event::sieve_said, {{"to", recipient.address}, {"text", line}});
+      for (const std::string& line : *lines) one.telling->tell_said(line);
     co_return outcome;
   }
 
-  // An Error: try again later. False: nothing was wanted, or nothing could be sent.
-  net::Task<> send_all_on(const One& one, const message::Recipient& recipient,
-                          const sieve::Outcome& outcome, Filing& filing) {
+  // Whether any was sent on. An Error: try again later.
+  net::Task<bool> send_all_on(const One& one, const message::Recipient& recipient,
+                              const sieve::Outcome& outcome, Filing& filing) {
+    bool is_any = false;
     for (const sieve::Action& action : outcome.actions) {
       const auto* redirect = std::get_if<sieve::Redirect>(&action.what);
       if (redirect == nullptr) continue;
-      CO_TRY(const auto sent, co_await parts_.redirector.send({.envelope = envelope_,
-                                                               .message = staged_of(one),
-                                                               .account = one.account->name(),
-                                                               .recipient = recipient.address,
-                                                               .what = *redirect,
-                                                               .version = action.version}));
-      if (sent) continue;
+      CO_TRY(auto sent, co_await parts_.redirector.send({.envelope = envelope_,
+                                                         .message = staged_of(one),
+                                                         .account = one.account->name(),
+                                                         .recipient = recipient.address,
+                                                         .what = *redirect,
+                                                         .version = action.version}));
+      Asker by = asker_of(action);
+      if (sent) {
+        is_any = true;
+        // What was sent on before was told before.
+        if (!sent->empty())
+          one.telling->tell(SentOn{std::move(by), redirect->address, *std::move(sent)});
+        continue;
+      }
       // RFC 5228 section 2.10.6: what cannot be sent on is kept.
-      log_.warn(event::sieve_failed, {{"to", recipient.address},
-                                      {"rcpt", redirect->address},
-                                      {"reason", "redirect: " + sent.error()}});
-      if (filing.is_empty()) filing.keep();
+      one.telling->tell(NotSentOn{by, redirect->address, sent.error()});
+      add_reason(by, "it could not be sent on: " + sent.error());
+      if (filing.is_empty()) filing.keep(std::move(by));
     }
-    co_return Result<>{};
+    co_return is_any;
   }
 
   static StagedMessage staged_of(const One& one) {
     return {*one.delivery, one.own_fields, one.header};
-  }
-
-  smtp::RecipientResult reject(One& one, const message::Recipient& recipient,
-                               const std::string& reason) {
-    one.delivery->abort();
-    auto result = refuse(message::Headers(header_.block()), reason);
-    if (result.reason == Reason::discarded)
-      log_.info(event::store_discarded,
-                {{"to", recipient.address}, {"reason", "a script refuses it, and it is spam"}});
-    else
-      log_.info(event::sieve_rejected, {{"to", recipient.address}});
-    return result;
   }
 
   Replies::Case case_of(const One& one, const message::Recipient& recipient) const {
@@ -190,81 +169,55 @@ class StoreSink final : public smtp::Sink {
             .account = *one.account,
             .read_text = [&pool, &delivery] { return read_staged(pool, delivery); },
             .memory = *one.memory,
-            .log = log_};
+            .telling = *one.telling};
   }
 
   // An Error: try again later.
-  net::Task<smtp::RecipientResult> carry_out(One& one, const message::Recipient& recipient,
-                                             const sieve::Outcome& outcome) {
-    for (const sieve::Action& action : outcome.actions)
-      if (const auto* refusal = std::get_if<sieve::Reject>(&action.what))
-        co_return reject(one, recipient, refusal->reason);
-    Filing filing({parts_.config, *one.account, one.keys, staged_of(one), log_});
+  net::Task<Ending> carry_out(One& one, const message::Recipient& recipient,
+                              const sieve::Outcome& outcome) {
+    for (const sieve::Action& action : outcome.actions) {
+      if (!std::holds_alternative<sieve::Reject>(action.what)) continue;
+      one.delivery->abort();
+      co_return refuse(message::Headers(header_.block()), action);
+    }
+    Filing filing({parts_.config, *one.account, one.keys, staged_of(one)});
     for (const sieve::Action& action : outcome.actions) CO_TRY_OK(co_await filing.add(action));
-    CO_TRY_OK(co_await send_all_on(one, recipient, outcome, filing));
+    CO_TRY(const bool is_sent, co_await send_all_on(one, recipient, outcome, filing));
     CO_TRY(const auto copies, co_await parts_.replies.send(case_of(one, recipient), outcome));
     for (const sieve::Action& copy : copies) CO_TRY_OK(co_await filing.add(copy));
     if (filing.is_empty()) {
       co_await one.memory->note(outcome.seen);
       one.delivery->abort();
-      log_.info(event::store_discarded, {{"to", recipient.address}});
-      co_return smtp::RecipientResult{Reason::discarded, {250, "2.0.0", "Ok: discarded"}};
+      if (is_sent) co_return Ending(SentAway{});
+      co_return Ending(Discarded{.by = {.at = outcome.dropped_by, .why = {}}});
     }
-    const std::uint64_t size = one.delivery->wire_size();
-    CO_TRY(const auto filed, co_await filing.commit());
+    CO_TRY(auto filed, co_await filing.commit());
     if (filed.front().placed.result == store::NameResult::over_quota)
-      co_return mailbox_full(recipient);
-    for (const Filing::Filed& copy : filed) {
+      co_return Ending(Full{recipient.address, parts_.config.store.quota_full_tempfail});
+    for (const Filed& copy : filed)
       if (copy.placed.result != store::NameResult::done)
         co_return fail(ErrorKind::temporary, "no such mailbox: " + copy.placed.mailbox);
-      tell(recipient, copy, size);
-    }
     co_await one.memory->note(outcome.seen);
-    co_return smtp::RecipientResult{Reason::stored,
-                                    {250, "2.0.0", "Ok: saved in " + filed.front().placed.mailbox}};
+    co_return Ending(Stored{std::move(filed)});
   }
 
-  void tell(const message::Recipient& recipient, const Filing::Filed& copy,
-            std::uint64_t size) const {
-    if (copy.placed.mailbox != copy.wanted)
-      log_.warn(event::sieve_failed, {{"to", recipient.address},
-                                      {"mailbox", copy.wanted},
-                                      {"reason", "it could not be filed there: kept in INBOX"}});
-    log_.info(event::store_delivered, {{"to", recipient.address},
-                                       {"mailbox", copy.placed.mailbox},
-                                       {"uid", copy.placed.uid},
-                                       {"size", size},
-                                       {"script", copy.script.empty() ? "-" : copy.script}});
-  }
-
-  net::Awaitable<smtp::RecipientResult> deliver(One& one, const message::Recipient& recipient) {
+  net::Awaitable<Ending> deliver(One& one, const message::Recipient& recipient,
+                                 const Telling& telling) {
     if (one.fault || !one.delivery) {
-      log_.error(event::store_failed, {{"to", recipient.address},
-                                       {"reason", one.fault ? one.fault->what : "no delivery"}});
-      co_return one.fault&& one.fault->kind == ErrorKind::permanent
-          ? smtp::RecipientResult{Reason::rejected, {550, "5.1.1", "There can be no such mailbox"}}
-          : later();
+      std::string why = one.fault ? one.fault->what : "no delivery";
+      if (one.fault && one.fault->kind == ErrorKind::permanent)
+        co_return Impossible{std::move(why)};
+      co_return Postponed{std::move(why)};
     }
     one.header = one.own_fields + header_.block();
-    DeliveryMemory memory(parts_.replies.memories(), one.account->name(), log_);
+    DeliveryMemory memory(parts_.replies.memories(), one.account->name(), telling);
     one.memory = &memory;
+    one.telling = &telling;
     const auto outcome = co_await decide_for(one, recipient);
-    auto result = outcome ? co_await carry_out(one, recipient, *outcome)
-                          : Result<smtp::RecipientResult>(std::unexpected(outcome.error()));
-    if (result) co_return *std::move(result);
-    log_.error(event::store_failed, {{"to", recipient.address}, {"reason", result.error().what}});
-    co_return later();
-  }
-
-  static smtp::RecipientResult later() {
-    return {Reason::failed, {451, "4.2.0", "The mailbox could not be written; try again later"}};
-  }
-
-  // RFC 3463 section 3.3: X.2.2, mailbox full.
-  smtp::RecipientResult mailbox_full(const message::Recipient& recipient) const {
-    const std::string text = fmt::format("<{}>: Mailbox is full", recipient.address);
-    if (parts_.config.store.quota_full_tempfail) return {Reason::over_quota, {452, "4.2.2", text}};
-    return {Reason::over_quota, {552, "5.2.2", text}};
+    auto ending = outcome ? co_await carry_out(one, recipient, *outcome)
+                          : Result<Ending>(std::unexpected(outcome.error()));
+    if (ending) co_return *std::move(ending);
+    co_return Postponed{ending.error().what};
   }
 
   StoreSinkParts parts_;

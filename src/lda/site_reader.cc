@@ -83,12 +83,15 @@ class Compiler {
           {path.native() + ":1", "column 1: a NUL byte; save the script as UTF-8 text"});
       return out;
     }
-    sieve::CompileSettings settings{.name = path.native()};
+    sieve::CompileSettings settings{.name = name_of_script(config_, path)};
     for (const auto& [name, table] : config_.sieve.lists) settings.lists.insert(name);
     settings.find_script = [&](sieve::Location location, const std::string& name) {
       if (location != sieve::Location::global) return std::optional<std::string>();
       out.included.push_back(name);
       return find(name);
+    };
+    settings.name_script = [](sieve::Location, const std::string& name) {
+      return name_of_global(name);
     };
     sieve::CompileResult compiled = sieve::compile(text, settings);
     const auto tell = [&](const std::vector<sieve::Fault>& from, config::Weight weight,
@@ -100,12 +103,12 @@ class Compiler {
     tell(compiled.faults, config::Weight::fault, out.faults);
     tell(compiled.warnings, config::Weight::warning, out.warnings);
     if (compiled.program)
-      out.script = Script{.name = path.native(), .program = std::move(compiled.program)};
+      out.script = Script{.name = settings.name, .program = std::move(compiled.program)};
     return out;
   }
 
  private:
-  static Compiled parse(const std::string& text, const Path& path) {
+  Compiled parse(const std::string& text, const Path& path) const {
     Compiled out;
     auto script = sieve::libsieve::Script::parse(text, path.native());
     if (!script) {
@@ -113,15 +116,14 @@ class Compiler {
       return out;
     }
     out.script =
-        Script{.name = path.native(),
+        Script{.name = name_of_script(config_, path),
                .foreign = std::make_shared<const sieve::libsieve::Script>(*std::move(script))};
     return out;
   }
 
   std::optional<std::string> find(const std::string& name) const {
     if (kept_ != nullptr)
-      if (auto copy = kept_->read(config_.paths.sieve / (name + std::string(kScriptSuffix))))
-        return copy;
+      if (auto copy = kept_->read(config_.paths.sieve / name_of_global(name))) return copy;
     return globals_.find(name);
   }
 
@@ -228,8 +230,7 @@ class Reader {
       one.included[name] = stamp_of_global(name);
       if (const auto found = next_.set->globals->scripts.find(name);
           found != next_.set->globals->scripts.end())
-        next_.good.emplace_back(config_.paths.sieve / (name + std::string(kScriptSuffix)),
-                                found->second.text);
+        next_.good.emplace_back(config_.paths.sieve / name_of_global(name), found->second.text);
     }
     next_.good.emplace_back(path, std::make_shared<const std::string>(std::move(text)));
   }
@@ -263,6 +264,15 @@ std::optional<std::string> Globals::find(const std::string& name) const {
 const Script* SiteSet::find(const Path& path) const {
   const auto found = scripts.find(path);
   return found == scripts.end() || !found->second.script ? nullptr : &*found->second.script;
+}
+
+std::string name_of_script(const config::Config& config, const Path& path) {
+  const Path beneath = path.lexically_relative(config.paths.sieve);
+  return beneath.empty() || *beneath.begin() == ".." ? path.native() : beneath.native();
+}
+
+std::string name_of_global(std::string_view name) {
+  return fmt::format("{}{}", name, kScriptSuffix);
 }
 
 SiteFiles look_at(const config::Config& config) {

@@ -58,6 +58,11 @@ struct SiteSet {
   const Script* find(const Path& path) const;  // nullptr: none, or it is left out
 };
 
+// As the administrator knows a script: its file beneath paths.sieve, "before/spam.sieve"; that of
+// `include :global "NAME"`.
+std::string name_of_script(const config::Config& config, const Path& path);
+std::string name_of_global(std::string_view name);
+
 struct SiteRead {
   std::shared_ptr<SiteSet> set = nullptr;
   net::Prepared outcome = {};

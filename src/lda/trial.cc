@@ -87,6 +87,12 @@ std::string words_of(const sieve::Action& action) {
   return words;
 }
 
+std::string words_of_origin(const sieve::Action& action) {
+  if (action.by == sieve::Action::By::no_rule) return "nothing said otherwise";
+  if (action.by == sieve::Action::By::fault) return "because of the fault";
+  return action.line == 0 ? action.script : fmt::format("{}:{}", action.script, action.line);
+}
+
 }  // namespace
 
 Trial try_scripts(const Scripts& scripts, TrialMail mail, const config::Config& config,
@@ -119,9 +125,7 @@ std::vector<std::string> describe(const sieve::Outcome& outcome) {
   std::vector<std::string> lines;
   if (!outcome.fault.empty()) lines.push_back("fault: " + outcome.fault);
   for (const sieve::Action& action : outcome.actions)
-    lines.push_back(action.line == 0
-                        ? fmt::format("{} (nothing said otherwise)", words_of(action))
-                        : fmt::format("{} ({}:{})", words_of(action), action.script, action.line));
+    lines.push_back(fmt::format("{} ({})", words_of(action), words_of_origin(action)));
   if (outcome.actions.empty()) lines.emplace_back("discard");
   return lines;
 }

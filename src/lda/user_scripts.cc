@@ -59,6 +59,10 @@ Result<UserScripts::Known> UserScripts::read(const std::string& account, const G
     next.personal[name] = text->value_or("");
     return *std::move(text);
   };
+  settings.name_script = [&](sieve::Location location, const std::string& name) {
+    return location == sieve::Location::global ? name_of_global(name)
+                                               : fmt::format("{}/{}", account, name);
+  };
   const sieve::CompileResult compiled = sieve::compile(active->text, settings);
   for (const sieve::Fault& fault : compiled.faults)
     next.faults += fmt::format("line {}, column {}: {}\n", fault.line, fault.column, fault.text);

@@ -95,6 +95,7 @@ Result<> Engine::place_group(CommitGroup& group, std::vector<PlacedFile>& placed
     file.row.is_exact = true;
     const std::string base = item.is_last ? item.base : unique_.make(now());
     file.row.file.base = fmt::format("{},S={},W={}{}", base, item.size, item.wire_size, mark);
+    item.placed.file = file.row.file.base;
     if (entry.flags != 0 || !entry.keywords.empty()) {
       file.row.file.place = Place::in_cur;
       file.row.file.has_info = true;

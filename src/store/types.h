@@ -109,7 +109,8 @@ struct Placed {
   NameResult result = NameResult::done;  // anything else: nothing was placed
   std::string mailbox;
   std::uint32_t uidvalidity = 0;
-  Uid uid = 0;  // 0: it is there, and has its UID from the next look at the mailbox
+  Uid uid = 0;       // 0: it is there, and has its UID from the next look at the mailbox
+  std::string file;  // its name without flags, as long as it lies there
 };
 
 }  // namespace posthorn::store

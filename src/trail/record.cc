@@ -191,11 +191,11 @@ std::vector<Name> names_of(const Record& record) {
 }
 
 bool is_refusal(std::string_view event) {
-  constexpr const log::Event* kRefusals[] = {&event::smtp_mail_refused,  &event::smtp_rcpt_refused,
-                                             &event::smtp_refused,       &event::smtp_rate_refused,
-                                             &event::smtp_lookup_failed, &event::connection_refused,
-                                             &event::queue_failed,       &event::sieve_rejected,
-                                             &event::quota_refused,      &event::auth_failed};
+  constexpr const log::Event* kRefusals[] = {
+      &event::smtp_mail_refused, &event::smtp_rcpt_refused,  &event::smtp_refused,
+      &event::smtp_rate_refused, &event::smtp_lookup_failed, &event::connection_refused,
+      &event::queue_failed,      &event::sieve_rejected,     &event::store_refused,
+      &event::quota_refused,     &event::auth_failed};
   return std::ranges::any_of(kRefusals, [&](const log::Event* one) { return one->name == event; });
 }
 

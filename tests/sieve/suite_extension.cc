@@ -224,11 +224,20 @@ bool holds_action(Run& run, const Call& call) {
   std::vector<std::string> names;
   const auto add = [&](const std::vector<Action>& actions) {
     for (const Action& action : actions)
-      if (action.line != 0) names.emplace_back(name_of(action));  // 0: the implicit keep
+      if (action.by == Action::By::command) names.emplace_back(name_of(action));
   };
   add(run.actions());
   if (tests.has_result) add(tests.result.actions);
   return matches(run, call, names);
+}
+
+// "file:line" of each, the file without its folder.
+bool holds_place(Run& run, const Call& call) {
+  std::vector<std::string> places;
+  for (const Action& action : test_run(run).result.actions)
+    places.push_back(
+        fmt::format("{}:{}", action.script.substr(action.script.rfind('/') + 1), action.line));
+  return matches(run, call, places);
 }
 
 bool holds_error(Run& run, const Call& call) {
@@ -282,6 +291,10 @@ std::vector<TestRow> tests() {
        .arguments = keys,
        .run = holds_action,
        .compares = Compares::yes},
+      {.name = "test_result_place",
+       .arguments = keys,
+       .run = holds_place,
+       .compares = Compares::yes},
       {.name = "test_result_execute", .run = executes},
       {.name = "test_message", .arguments = {{"a number", Kind::number}}, .run = holds_message},
   };
@@ -299,7 +312,9 @@ Extension testsuite_extension() {
                {.of = "test_message", .name = "folder", .argument = Kind::string, .group = "where"},
                {.of = "test_config_reload", .name = "extension", .argument = Kind::string},
                {.of = "test_imap_metadata_set", .name = "mailbox", .argument = Kind::string},
-               {.of = "test_error test_result_action", .name = "index", .argument = Kind::number},
+               {.of = "test_error test_result_action test_result_place",
+                .name = "index",
+                .argument = Kind::number},
                {.of = "test_script_run", .name = "append_result"}},
       .namespaces = {{"tst", [](Run& run, std::string_view variable) {
                         return variable == "path" ? std::optional(host_of(run).folder)

@@ -42,6 +42,7 @@ bool holds(Run& run, const Call& call) {
   seen.is_last = call.has("last");
   if (!run.spend(10)) return false;
   const bool was_seen = run.ask(run.world().was_seen(seen));
+  if (was_seen) run.tell_repeat();
   if (!run.has_ended()) (void)run.note(std::move(seen));
   return was_seen;
 }

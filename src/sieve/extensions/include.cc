@@ -30,9 +30,18 @@ bool is_script_name(std::string_view name) {
   return true;
 }
 
+struct Include {
+  Location location;
+  std::string name;
+  std::string key() const {
+    return (location == Location::global ? "global " : "personal ") + name;
+  }
+};
+
 // Compiles it, or takes what was compiled before; nullptr: a fault was told.
-ProgramPtr compiled(Checker& checker, Position at, const std::string& key, const std::string& name,
-                    std::string_view text) {
+ProgramPtr compiled(Checker& checker, Position at, const Include& wanted, std::string_view text) {
+  const std::string key = wanted.key();
+  const std::string& name = wanted.name;
   Includes& includes = checker.includes();
   if (const auto done = includes.done.find(key); done != includes.done.end()) {
     if (!done->second) checker.fault(at, fmt::format("the included script `{}` has faults", name));
@@ -49,7 +58,7 @@ ProgramPtr compiled(Checker& checker, Position at, const std::string& key, const
     return nullptr;
   }
   CompileSettings theirs = settings;
-  theirs.name = name;
+  theirs.name = settings.name_script ? settings.name_script(wanted.location, name) : name;
   includes.open.push_back(key);
   CompileResult result = Checker(checker.language(), theirs, includes).compile(text);
   includes.open.pop_back();
@@ -69,23 +78,24 @@ void check_include(Checker& checker, Node& node, const syntax::Item& item) {
   if (!checker.constant(written) || !is_script_name(name))
     return checker.fault(item.at, fmt::format("\"{}\" is no name of a script", name));
   const bool is_global = checker.find_tag(node, "global") != nullptr;
-  const Location location = is_global ? Location::global : Location::personal;
-  const std::string key = (is_global ? "global " : "personal ") + name;
+  const Include wanted{is_global ? Location::global : Location::personal, name};
+  const std::string key = wanted.key();
   if (std::ranges::find(checker.includes().open, key) != checker.includes().open.end()) {
     // Section 3.2: with `:once` it is there already.
     if (checker.find_tag(node, "once") == nullptr)
       checker.fault(item.at, fmt::format("`{}` includes itself", name));
     return;
   }
-  const auto text = checker.settings().find_script ? checker.settings().find_script(location, name)
-                                                   : std::nullopt;
+  const auto text = checker.settings().find_script
+                        ? checker.settings().find_script(wanted.location, name)
+                        : std::nullopt;
   if (!text) {
     if (checker.find_tag(node, "optional") == nullptr)
       checker.fault(item.at, fmt::format("there is no {}script `{}` to include",
                                          is_global ? "global " : "", name));
     return;
   }
-  ProgramPtr program = compiled(checker, item.at, key, name, *text);
+  ProgramPtr program = compiled(checker, item.at, wanted, *text);
   if (!program) return;
   checker.program().included.push_back(std::move(program));
   node.extra = static_cast<std::uint32_t>(checker.program().included.size());

@@ -83,12 +83,22 @@ struct Report {
   What what = What::message;
 };
 
+// A place in a script.
+struct ScriptLine {
+  std::string script;      // as its owner knows it; empty: none
+  std::uint32_t line = 0;  // 0: of the script as a whole, or not known
+  bool operator==(const ScriptLine&) const = default;
+};
+
 struct Action {
   std::variant<Keep, FileInto, Redirect, Discard, Reject, Vacation, Notify, Report> what;
   VersionPtr version = nullptr;
   std::string script = {};  // whose
-  std::uint32_t line = 0;   // where it stands; 0: nothing said otherwise, the implicit keep
+  std::uint32_t line = 0;   // where it stands; 0: not known, or no command stands there
   bool keeps = false;       // `:copy`: the implicit keep stays
+  // What asked for it: a command; nothing did otherwise, so that this is the implicit keep of the
+  // last script; a run that failed, and script and line say where.
+  enum class By : std::uint8_t { command, no_rule, fault } by = By::command;
 };
 
 // RFC 7352: a message that is noted once the script has ended well.

@@ -29,6 +29,8 @@ struct CompileSettings {
   std::size_t loop_depth_max = 4;       // of `foreverypart` in one another
   // RFC 6609: the text of a script that is included; nullopt: there is none.
   std::function<std::optional<std::string>(Location, const std::string&)> find_script = {};
+  // What its owner knows it as, for logs; nullptr: by the name that includes it.
+  std::function<std::string(Location, const std::string&)> name_script = {};
   // Names that exist but are not for this script.
   std::set<std::string, std::less<>> forbidden_extensions = {};
   // Programs of RFC 6134 and others may be named in a setting only.

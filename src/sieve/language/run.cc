@@ -65,7 +65,8 @@ bool Run::spend(std::uint64_t steps) {
 Flow Run::fail(std::string why) {
   if (ended_) return Flow::failed;
   ended_ = true;
-  outcome_.fault = fmt::format("{}:{}: {}", program_ == nullptr ? "" : program_->name, line_, why);
+  outcome_.fault_at = {program_ == nullptr ? "" : program_->name, line_};
+  outcome_.fault = fmt::format("{}:{}: {}", outcome_.fault_at.script, line_, why);
   outcome_.fault_text = std::move(why);
   return Flow::failed;
 }
@@ -121,6 +122,7 @@ Flow Run::commands(const Program& program, std::uint32_t first, std::uint32_t co
   Flow flow = Flow::next;
   for (std::uint32_t i = 0; i < count && flow == Flow::next; ++i) {
     const Node& node = program.nodes[first + i];
+    line_ = node.line;
     if (!spend(1)) {
       flow = Flow::failed;
       break;
@@ -200,7 +202,11 @@ Flow Run::act(const Call& call, Action action) {
   const auto others = std::span(outcome_.actions);
   if (auto conflict = conflict_of(others.subspan(script_begin_), action))
     return fail(*std::move(conflict));
-  if (!action.keeps) implicit_keep_ = false;
+  if (!action.keeps) {
+    implicit_keep_ = false;
+    keep_ended_by_ = &call.program();
+    keep_ended_at_ = call.node().line;
+  }
   // A script before has answered already.
   if (answers_the_sender(action) &&
       std::ranges::any_of(others.first(script_begin_), answers_the_sender))
@@ -225,7 +231,10 @@ Outcome Run::outcome_so_far() {
                     return std::holds_alternative<Keep>(one.what);
                   });
   if (implicit_keep_)
-    outcome.actions.push_back({Keep{flags}, message_.version(), {}, 0, /*keeps=*/true});
+    outcome.actions.push_back({.what = Keep{flags},
+                               .version = message_.version(),
+                               .keeps = true,
+                               .by = Action::By::no_rule});
   return outcome;
 }
 
@@ -235,6 +244,7 @@ void Run::begin_anew() {
   outcome_.log.clear();
   outcome_.doubts.clear();
   outcome_.steps = 0;
+  outcome_.repeats.clear();
   implicit_keep_ = true;
   redirects_ = 0;
   notifications_ = 0;
@@ -253,6 +263,13 @@ Flow Run::note(Seen seen) {
   return Flow::next;
 }
 
+void Run::tell_repeat() {
+  ScriptLine here{program_->name, line_};
+  // In a loop one test may see it again and again.
+  if (std::ranges::find(outcome_.repeats, here) == outcome_.repeats.end())
+    outcome_.repeats.push_back(std::move(here));
+}
+
 std::string_view Run::keep(std::string text) {
   return kept_.emplace_back(std::move(text));
 }
@@ -265,7 +282,8 @@ Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input
   // What the programs before the one at work came to: if that one fails, it counts for nothing.
   std::vector<Action> good_actions;
   std::vector<Seen> good_seen;
-  Action good_keep{Keep{}};
+  Flags good_flags;
+  VersionPtr good_version;
   for (std::size_t i = 0; i < programs.size() && keeps && !run.ended_; ++i) {
     // An explicit keep of the one before is not stored yet: this one may cancel it.
     std::erase_if(outcome.actions,
@@ -274,11 +292,16 @@ Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input
     if (i > 0) {
       good_actions = outcome.actions;
       good_seen = outcome.seen;
-      good_keep = kept;
+      good_flags = std::get<Keep>(kept.what).flags;
+      good_version = kept.version;
     }
     run.begin(program);
     (void)run.commands(program, program.commands, program.commands_count);
-    kept = Action{Keep{run.flags}, run.message_.version(), program.name, 0, true};
+    kept = {.what = Keep{run.flags},
+            .version = run.message_.version(),
+            .script = program.name,
+            .keeps = true,
+            .by = Action::By::no_rule};
     keeps = run.implicit_keep_ || std::ranges::any_of(outcome.actions, [](const Action& one) {
               return std::holds_alternative<Keep>(one.what);
             });
@@ -288,14 +311,21 @@ Outcome run_programs(std::span<const ProgramPtr> programs, const RunInput& input
     outcome.actions = std::move(good_actions);
     outcome.seen = std::move(good_seen);
     outcome.keeps = true;
-    outcome.actions.push_back(std::move(good_keep));
+    outcome.actions.push_back({.what = Keep{std::move(good_flags)},
+                               .version = std::move(good_version),
+                               .script = outcome.fault_at.script,
+                               .line = outcome.fault_at.line,
+                               .keeps = true,
+                               .by = Action::By::fault});
     return std::move(outcome);
   }
-  if (programs.empty()) kept.what = Keep{};
+  if (programs.empty()) kept = {.what = Keep{}, .by = Action::By::no_rule};
   const bool has_keep = std::ranges::any_of(
       outcome.actions, [](const Action& one) { return std::holds_alternative<Keep>(one.what); });
   if (keeps && !has_keep) outcome.actions.push_back(std::move(kept));
   outcome.keeps = keeps;
+  if (!keeps && run.keep_ended_by_ != nullptr)
+    outcome.dropped_by = {run.keep_ended_by_->name, run.keep_ended_at_};
   return std::move(outcome);
 }
 

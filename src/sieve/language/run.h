@@ -85,6 +85,9 @@ struct Outcome {
   std::vector<std::string> doubts;  // told to the owner's log, the run went on
   std::string fault;                // "script:line: why"
   std::string fault_text;           // why alone
+  ScriptLine fault_at;              // where alone
+  ScriptLine dropped_by;            // what last said that the message is not kept; only if !keeps
+  std::vector<ScriptLine> repeats;  // tests (RFC 7352) that have seen the message before
   std::uint64_t steps = 0;
 };
 
@@ -128,8 +131,9 @@ class Run {
   // Takes an action, as the call's tags change it; it cancels the implicit keep unless it keeps.
   Flow act(const Call& call, Action action);
   const std::vector<Action>& actions() const { return outcome_.actions; }
-  void cancel_keep() { implicit_keep_ = false; }
   Flow note(Seen seen);
+  // A test at work has seen the message before.
+  void tell_repeat();
 
   // What came of it so far, with the implicit keep; and as if nothing had been done yet. Tests that
   // are written in Sieve take their own actions apart so.
@@ -182,6 +186,8 @@ class Run {
   MessageView message_;
   Outcome outcome_;
   bool ended_ = false, is_waiting_ = false, implicit_keep_ = true;
+  const Program* keep_ended_by_ = nullptr;  // and at this line
+  std::uint32_t keep_ended_at_ = 0;
   using Variables = std::map<std::string, std::string, std::less<>>;
   Variables variables_, shared_variables_;
   std::set<std::string, std::less<>> shared_names_;

@@ -14,7 +14,8 @@ void add_flags(std::vector<std::string>& to, const std::vector<std::string>& mor
 class Wishes {
  public:
   // Is a keep in effect?
-  bool add(const std::vector<Action>& actions) {
+  bool add(const std::vector<Action>& actions, std::size_t script) {
+    script_ = script;
     keep_.reset();
     for (const Action& action : actions) {
       if (const auto* keep = std::get_if<Keep>(&action)) {
@@ -25,7 +26,7 @@ class Wishes {
       } else if (const auto* redirect = std::get_if<Redirect>(&action)) {
         add(*redirect);
       } else if (std::holds_alternative<Reject>(action)) {
-        actions_.push_back(action);
+        append(action);
       }
     }
     return keep_.has_value();
@@ -37,30 +38,40 @@ class Wishes {
       return Error{ErrorKind::permanent, "more than 32 actions with those before it"};
     return std::nullopt;
   }
-  std::vector<Action> take() {
-    if (keep_) actions_.emplace_back(*std::move(keep_));
-    if (actions_.empty()) actions_.emplace_back(Discard{});
-    return std::move(actions_);
+  Outcome take() {
+    if (keep_) append(*std::move(keep_));
+    if (actions_.empty()) append(Discard{});
+    return {.actions = std::move(actions_), .by = std::move(by_), .fault = {}};
   }
-  void keep() { keep_ = Keep{flags_}; }
+  // Because of this script.
+  void keep(std::size_t script) {
+    keep_ = Keep{flags_};
+    script_ = script;
+  }
 
  private:
+  void append(Action action) {
+    actions_.push_back(std::move(action));
+    by_.push_back(script_);
+  }
   void add(const FileInto& into) {
     for (Action& action : actions_)
       if (auto* known = std::get_if<FileInto>(&action); known && known->mailbox == into.mailbox)
         return add_flags(known->flags, into.flags);
-    actions_.emplace_back(into);
+    append(into);
   }
   void add(const Redirect& redirect) {
     for (const Action& action : actions_)
       if (const auto* known = std::get_if<Redirect>(&action);
           known && known->address == redirect.address)
         return;
-    actions_.emplace_back(redirect);
+    append(redirect);
     ++redirects_;
   }
 
   std::vector<Action> actions_;
+  std::vector<std::size_t> by_;  // of each of actions_
+  std::size_t script_ = 0;       // at work
   std::vector<std::string> flags_;
   std::optional<Keep> keep_ = Keep{};
   std::size_t redirects_ = 0;
@@ -73,16 +84,19 @@ Outcome run_in_order(std::span<const Script* const> scripts, const Input& input)
   for (std::size_t i = 0; i < scripts.size(); ++i) {
     const auto actions = scripts[i]->run(input);
     Wishes with = wishes;
-    const bool goes_on = actions && with.add(*actions);
+    const bool goes_on = actions && with.add(*actions, i);
     const auto fault = actions ? with.find_fault() : std::optional(actions.error());
     if (fault) {
-      wishes.keep();
-      return {.actions = wishes.take(), .fault = fault, .faulty = i};
+      wishes.keep(i);
+      Outcome outcome = wishes.take();
+      outcome.fault = fault;
+      outcome.faulty = i;
+      return outcome;
     }
     wishes = std::move(with);
     if (!goes_on) break;
   }
-  return {.actions = wishes.take(), .fault = {}, .faulty = 0};
+  return wishes.take();
 }
 
 }  // namespace posthorn::sieve::libsieve

@@ -13,6 +13,7 @@ namespace posthorn::sieve::libsieve {
 
 struct Outcome {
   std::vector<Action> actions;  // at least one; nothing wanted at all: Discard
+  std::vector<std::size_t> by;  // of each: which script wanted it
   // A script went wrong: what those before it did counts, the message is kept, none after it runs.
   std::optional<Error> fault;
   std::size_t faulty = 0;  // which one

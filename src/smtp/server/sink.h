@@ -17,7 +17,7 @@ namespace posthorn::smtp {
 // What became of a message for one of its recipients, where each has its own outcome (RFC 2033).
 // The reason is what is counted; the reply is for the peer.
 struct RecipientResult {
-  enum class Reason { stored, discarded, over_quota, rejected, failed };
+  enum class Reason { stored, redirected, discarded, over_quota, rejected, failed };
   Reason reason;
   Reply reply;
 };

@@ -20,12 +20,11 @@ struct FilingTest : DeliveryTest {
     delivery = *loop.run(account->begin_delivery());
     EXPECT_TRUE(loop.run(delivery->write(std::string(kOwn) + std::string(kMail))));
   }
-  Result<std::vector<Filing::Filed>> file(const std::vector<sieve::Action>& actions) {
+  Result<std::vector<Filed>> file(const std::vector<sieve::Action>& actions) {
     return loop.run(file_all(&actions));
   }
-  net::Task<std::vector<Filing::Filed>> file_all(const std::vector<sieve::Action>* actions) {
-    const log::Logger log;
-    Filing filing({config, *account, keys, {*delivery, kOwn, header}, log});
+  net::Task<std::vector<Filed>> file_all(const std::vector<sieve::Action>* actions) {
+    Filing filing({config, *account, keys, {*delivery, kOwn, header}});
     for (const sieve::Action& action : *actions) CO_TRY_OK(co_await filing.add(action));
     co_return co_await filing.commit();
   }

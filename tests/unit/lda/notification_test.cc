@@ -49,15 +49,16 @@ struct SendingTest : DeliveryTest {
                                    {envelope, headers, "alice@example.org", "alice@example.org"},
                                    {header, text}, action, memory);
   }
-  net::Task<int> telling() {
+  net::Task<Told::When> telling() {
     CO_TRY(const auto memory, co_await memories.hold("alice@example.org"));
-    co_return static_cast<int>(co_await tell_fault(*opened,
-                                                   {.account = "alice@example.org",
-                                                    .fault = "main:3: too many redirects",
-                                                    .subject = "Grüße",
-                                                    .hostname = "mx.test",
-                                                    .now = clock.now()},
-                                                   memory));
+    const Told told = co_await tell_fault(*opened,
+                                          {.account = "alice@example.org",
+                                           .fault = "main:3: too many redirects",
+                                           .subject = "Grüße",
+                                           .hostname = "mx.test",
+                                           .now = clock.now()},
+                                          memory);
+    co_return told.when;
   }
   Outgoing::Mail sent() const { return queue.committed().back(); }
   static message::Headers fields_of(const Outgoing::Mail& mail) {
@@ -155,21 +156,21 @@ TEST_F(SendingTest, AReportOfHeadersHasNoBody) {
 }
 
 TEST_F(SendingTest, TheOwnerIsToldOnceADay) {
-  EXPECT_EQ(loop.run(telling()), static_cast<int>(Told::now));
-  EXPECT_EQ(loop.run(telling()), static_cast<int>(Told::before));
+  EXPECT_EQ(loop.run(telling()), Told::When::now);
+  EXPECT_EQ(loop.run(telling()), Told::When::before);
   ASSERT_EQ(count("alice"), 1U);
   const std::string mail = messages("alice").front();
   EXPECT_NE(mail.find("main:3: too many redirects"), std::string::npos);
   EXPECT_NE(mail.find("Gr=C3=BC=C3=9Fe"), std::string::npos);
   EXPECT_NE(mail.find("Auto-Submitted: auto-generated\n"), std::string::npos);
   clock.advance(24h);
-  EXPECT_EQ(loop.run(telling()), static_cast<int>(Told::now));
+  EXPECT_EQ(loop.run(telling()), Told::When::now);
   EXPECT_EQ(count("alice"), 2U);
 }
 
 TEST_F(SendingTest, WhatCouldNotBeStoredIsToldTheNextTime) {
   disk.arm({.fault = test::FaultDisk::Fault::for_good, .at = 6, .error = ENOSPC});
-  EXPECT_NE(loop.run(telling()), static_cast<int>(Told::now));
+  EXPECT_NE(loop.run(telling()), Told::When::now);
   disk.arm({});
   EXPECT_EQ(count("alice"), 0U);
 }

@@ -26,12 +26,17 @@ TEST(RefusalText, ALongOneEndsWithAWholeCharacter) {
 
 TEST(Refuse, SpamIsDiscardedAndTheRestIsTold) {
   using Reason = smtp::RecipientResult::Reason;
-  const auto told = refuse(message::Headers("Subject: x\r\n"), "no");
+  const sieve::Action asked{.what = sieve::Reject{.reason = "no"}, .script = "a.sieve", .line = 3};
+  const Ending ending = refuse(message::Headers("Subject: x\r\n"), asked);
+  const auto told = result_of(ending);
   EXPECT_EQ(told.reason, Reason::rejected);
   EXPECT_EQ(told.reply, (smtp::Reply{550, "5.7.1", "no"}));
-  const auto silent = refuse(message::Headers("X-Spam-Flag: YES\r\n"), "no");
+  EXPECT_EQ(std::get<Refused>(ending).by.at, (sieve::ScriptLine{"a.sieve", 3}));
+  const Ending dropped = refuse(message::Headers("X-Spam-Flag: YES\r\n"), asked);
+  const auto silent = result_of(dropped);
   EXPECT_EQ(silent.reason, Reason::discarded);
   EXPECT_EQ(silent.reply.code, 250);
+  EXPECT_EQ(std::get<Discarded>(dropped).by.at, (sieve::ScriptLine{"a.sieve", 3}));
 }
 
 }  // namespace

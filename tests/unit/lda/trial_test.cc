@@ -43,7 +43,7 @@ TEST(TrialTest, NothingAndFaults) {
   for (int i = 0; i < 40; ++i) many += "fileinto \"m" + std::to_string(i) + "\";";
   EXPECT_EQ(
       describe(try_scripts(one(many), {.wire = kMail}, {}, Tracing::off).outcome),
-      (Lines{"fault: a.sieve:1: a script may take 32 actions", "keep (nothing said otherwise)"}));
+      (Lines{"fault: a.sieve:1: a script may take 32 actions", "keep (because of the fault)"}));
 }
 
 }  // namespace
