@@ -1,6 +1,6 @@
-// An explanation over the line protocol: "ok", then outcome=, code=, enhanced=, text= and why=; each
-// step begins with step= and has says= and what else there is of it; each final recipient begins
-// with to=. What does not go into a line is left out and counted.
+// An explanation over the line protocol: "ok", then outcome=, code=, enhanced=, text= and why=;
+// each step begins with step= and has says= and what else there is of it; each final recipient
+// begins with to=. What does not go into a line is left out and counted.
 #include <fmt/format.h>
 
 #include "base/ascii.h"

@@ -5,7 +5,7 @@ import pathlib
 import smtplib
 import unittest
 
-from support import Server, assert_fits
+from support import Server, assert_fits, wait_until
 
 
 def deed(server, sender, recipient, login=None):
@@ -24,7 +24,7 @@ def deed(server, sender, recipient, login=None):
 class Explain(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(domains=("example.org", "second.test"), settings={"relay.relayhost": '"[127.0.0.1]:9"'})
+        cls.server = Server(domains=("example.org", "second.test"), settings={"relay.relayhost": '"[127.0.0.1]:9"', "log.level": '"debug"'})
         maps = pathlib.Path(cls.server.root) / "maps"
         cls.aliases = maps / "aliases"
         cls.aliases.write_text("# ours\nteam@example.org alice@example.org, friend@remote.example\n"
@@ -59,6 +59,11 @@ class Explain(unittest.TestCase):
                       self.explain("rcpt", "x@remote.example", status=1))
         self.assertIn("198.51.100.7 is not among the addresses that may relay without a login [smtp.relay_from]",
                       self.explain("rcpt", "x@remote.example", "--ip", "198.51.100.7", status=1))
+
+    def test_the_record_of_a_recipient_names_the_lines(self):
+        deed(self.server, "s@remote.example", "team@second.test")
+        server, mailboxes = self.server, self.aliases.parent / "mailboxes"
+        wait_until(lambda: f"by={self.aliases}:4,{self.aliases}:2,{mailboxes}:" in server.log().replace('"', ""))
 
     def test_users_get_the_reply_that_is_told(self):
         for sender, recipient, status in (("alice@example.org", "x@remote.example", 0), ("bob@example.org", "x@remote.example", 1),

@@ -45,6 +45,13 @@ class Path(unittest.TestCase):
         with self.assertRaises(smtplib.SMTPSenderRefused):
             self.server.submit("alice", message(), ["bob@example.org"], sender="bob@example.org")
 
+    def test_an_explanation_names_the_row(self):
+        self.postgres.sql("INSERT INTO posthorn.aliases (address, targets) VALUES ('why@example.org', 'bob@example.org')")
+        [row] = self.postgres.sql("SELECT id FROM posthorn.aliases WHERE address = 'why@example.org'")
+        wait_until(lambda: self.rcpt("why@example.org") == 250)
+        told = self.server.run("explain", "rcpt", "why@example.org").stdout
+        self.assertIn(f"why@example.org is in aliases: bob@example.org [pgsql aliases row id={row}]", told)
+
     def test_a_row_is_live_at_once(self):
         sql = self.postgres.sql
         for address in ("fresh@example.org", "sales@example.org"):

@@ -1,5 +1,6 @@
 // RCPT TO: the directory decides, and a refusal is a refusal here, before any of the message has
 // come. Could not be asked: 451, never 550. RFC 5321 section 4.1.1.3.
+#include <algorithm>
 #include <fmt/ranges.h>
 
 #include "base/metrics.h"
@@ -23,16 +24,19 @@ std::string_view counted_as(route::Reason reason) {
   }
 }
 
-// The entries that led to the recipients, in their order; those of a list's members stand once.
+// The entries that led to the recipients, each once: "maps/aliases:7,maps/mailboxes:3".
 std::string ways_of(const route::Expansion& expansion) {
-  std::string ways;
-  std::string_view before;
-  for (const std::string& by : expansion.by) {
-    if (by.empty() || by == before) continue;
-    before = by;
-    ways += (ways.empty() ? "" : "; ") + by;
+  constexpr std::size_t kEntriesMax = 20;
+  std::vector<std::string_view> entries;
+  for (std::string_view by : expansion.by) {
+    while (!by.empty() && entries.size() < kEntriesMax) {
+      const std::size_t end = std::min(by.find(", "), by.size());
+      const std::string_view entry = by.substr(0, end);
+      by.remove_prefix(std::min(end + 2, by.size()));
+      if (std::ranges::find(entries, entry) == entries.end()) entries.push_back(entry);
+    }
   }
-  return ways;
+  return fmt::format("{}", fmt::join(entries, ","));
 }
 
 }  // namespace
