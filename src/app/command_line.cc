@@ -64,6 +64,7 @@ class CommandLine {
     add_tables();
     add_postmap();
     add_queue_commands(app_, queue_, [this](auto&&... words) { return command(words...); });
+    add_relay_commands(app_, relay_, [this](auto&&... words) { return command(words...); });
     add_spam();
     add_trace_command(app_, trace_, [this](auto&&... words) { return command(words...); });
     add_tap_command(app_, tap_, [this](auto&&... words) { return command(words...); });
@@ -429,6 +430,7 @@ class CommandLine {
   tools::PostmapOptions postmap_;
   tools::QueueOptions queue_;
   tools::ExplainOptions explain_;
+  tools::RelayOptions relay_;
   tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
   tools::TraceOptions trace_;

@@ -58,4 +58,22 @@ void add_queue_commands(CLI::App& program, tools::QueueOptions& options,
       ->add_flag("-y,--yes", options.yes, "Do not ask");
 }
 
+void add_relay_commands(CLI::App& program, tools::RelayOptions& options,
+                        const AddCommand& add_command) {
+  CLI::App* relay = program.add_subcommand("relay", "The smarthosts by which mail leaves");
+  relay->require_subcommand(1);
+  CLI::App* test = add_command(
+      *relay, "test",
+      "The conversation that the queue would have with a smarthost, without a message, and what "
+      "to change; exit status 75: it may work later, 1: it does not",
+      [&options](const config::Config& config) { return tools::test_relay(config, options); });
+  test->add_option("name", options.name,
+                   "[smtp.example.org]:587, or an address whose relay is meant; else all there "
+                   "are");
+  test->add_option("--to", options.to, "Name this recipient, too, and take it back");
+  test->add_option("--from", options.from,
+                   "The sender: its relay and login, and for --to (default: postmaster)");
+  test->add_flag("--json", options.json, "As JSON, a relay a line");
+}
+
 }  // namespace posthorn::app

@@ -1,4 +1,4 @@
-// `posthorn queue …` on the command line.
+// `posthorn queue …` and `posthorn relay …` on the command line.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tools/queue.h"
+#include "tools/relay.h"
 
 namespace posthorn::app {
 
@@ -16,6 +17,8 @@ using AddCommand =
 
 // options are filled in when the words are read; they outlive the program.
 void add_queue_commands(CLI::App& program, tools::QueueOptions& options,
+                        const AddCommand& add_command);
+void add_relay_commands(CLI::App& program, tools::RelayOptions& options,
                         const AddCommand& add_command);
 
 }  // namespace posthorn::app

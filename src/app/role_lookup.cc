@@ -125,6 +125,8 @@ class Lookup final : public process::Role {
     // For programs of the machine, which the queue serves itself.
     if (auto answer = co_await auth::answer_limit(self->limits_, request))
       co_return *std::move(answer);
+    if (auto answer = co_await route::answer_hops(self->directory_, request))
+      co_return *std::move(answer);
     auto answer = co_await route::answer_directory(self->rooms_, request);
     co_return answer ? *std::move(answer) : not_for_you();
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/make_role.h"
+#include "app/relay_trials.h"
 #include "app/sinks.h"
 #include "auth/limiter.h"
 #include "base/events.h"
@@ -61,6 +62,7 @@ class QueueRole final : public process::Role {
     });
     listeners_.serve(scope_, {.name = "tap-queue.sock"},
                      [this](net::StreamPtr stream) { return hub_.serve(std::move(stream)); });
+    trials_ = std::make_unique<RelayTrials>(config, directory_, *transports_);
     if (!config.filter.spamd.empty()) {
       CO_TRY(auto spamd, net::parse_address(config.filter.spamd));
       if (process::has_lessons(config))
@@ -104,7 +106,7 @@ class QueueRole final : public process::Role {
       return name_client(this, std::move(request));
     });
     listeners_.answer(scope_, "queue-control.sock",
-                      [this](net::Message request) { return queue_->answer(std::move(request)); });
+                      [this](net::Message request) { return answer_control(std::move(request)); });
     process::serve_report(scope_, listeners_, process::RoleKind::queue, report_);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
@@ -125,6 +127,10 @@ class QueueRole final : public process::Role {
   }
 
  private:
+  net::Awaitable<net::Message> answer_control(net::Message request) {
+    return RelayTrials::is_asked(request) ? trials_->answer(std::move(request))
+                                          : queue_->answer(std::move(request));
+  }
   // Edge may not ask DNS itself.
   static net::Awaitable<net::Message> name_client(QueueRole* self, net::Message request) {
     if (!self->client_names_)
@@ -284,6 +290,7 @@ class QueueRole final : public process::Role {
   std::unique_ptr<net::Resolver> resolver_, name_resolver_;
   std::optional<net::ClientNames> client_names_;
   std::unique_ptr<deliver::Transports> transports_;
+  std::unique_ptr<RelayTrials> trials_;
   std::unique_ptr<filter::Filter> filter_;
   std::unique_ptr<filter::Teacher> teacher_;
   std::unique_ptr<LessonSinkFactory> lessons_;

@@ -178,28 +178,53 @@ void Transports::tell_passed_on(Progress& progress, const message::Envelope& env
 // What one host says of a recipient for good is not asked of another; who is deferred is.
 net::Awaitable<void> Transports::try_way(const Way& way, const message::Envelope& envelope,
                                          const Body& body, Progress& progress) {
+  const Visit visit{.is_over = [&] { return progress.open.empty(); },
+                    .pass_over =
+                        [&](const Host& host) {
+                          progress.take_for_all(
+                              deferred("not reachable from relay.source_address", name_of(host)));
+                        },
+                    .try_host =
+                        [&](const Way& how, const Host& host) {
+                          // A second try of the same host, without TLS, passes nobody on.
+                          if (how.tls == way.tls) tell_passed_on(progress, envelope, way.whose);
+                          return try_host(how, host, envelope, body, progress);
+                        }};
+  co_await visit_hosts(way, visit);
+}
+
+net::Awaitable<void> Transports::visit_hosts(const Way& way, const Visit& visit) {
   std::size_t asked = 0, sessions = 0;
   for (const Host& host : way.hosts) {
-    if (progress.open.empty() || asked >= config_.relay.addresses_max ||
+    if (visit.is_over() || asked >= config_.relay.addresses_max ||
         sessions >= config_.relay.sessions_max)
       break;
     const std::string& source = config_.relay.source_address;
     if (!source.empty() && is_ipv6(source) != is_ipv6(host.address)) {
-      progress.take_for_all(deferred("not reachable from relay.source_address", name_of(host)));
+      visit.pass_over(host);
       continue;
     }
     ++asked;
-    tell_passed_on(progress, envelope, way.whose);
-    Tried outcome = co_await try_host(way, host, envelope, body, progress);
+    Tried outcome = co_await visit.try_host(way, host);
     if (outcome == Tried::no_tls && way.tls == config::TlsPolicy::may && way.user.empty()) {
       // RFC 7435: TLS that nobody asked for and that fails is no reason to keep the mail.
       Way plain = way;
       plain.tls = config::TlsPolicy::none;
-      outcome = co_await try_host(plain, host, envelope, body, progress);
+      outcome = co_await visit.try_host(plain, host);
     }
     if (outcome == Tried::done) ++sessions;
     if (outcome == Tried::no_login) break;  // the same on each host
   }
+}
+
+net::Task<net::StreamPtr> Transports::dial(const Way& way, const Host& host) {
+  CO_TRY(auto stream,
+         co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
+                               scope_.after(config_.relay.connect_timeout),
+                               config_.relay.source_address));
+  if (way.recording != nullptr) stream = tap::record_client(std::move(stream), *way.recording);
+  if (watch_) stream = watch_(std::move(stream), way.whose);
+  co_return stream;
 }
 
 // Connection, greeting, TLS, login: where they fail the next host may do better, and nothing
@@ -212,24 +237,19 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
     outcome.kind = Outcome::Kind::deferred;
     progress.take_for_all(outcome);
   };
-  auto stream = co_await net::connect(scope_.executor(), net::TcpAddress{host.address, host.port},
-                                      scope_.after(config_.relay.connect_timeout),
-                                      config_.relay.source_address);
+  auto stream = co_await dial(way, host);
   if (!stream) {
     failed_with(deferred(stream.error().what, remote));
     co_return Tried::failed;
   }
-  if (watch_) stream = watch_(*std::move(stream), way.whose);
   smtp::Client client(*std::move(stream), client_options(Speech::smtp), scope_.clock());
   const net::Scope::Registration registration(scope_, client.stream());
-  bool is_login_refused = false;
-  const auto ready = co_await prepare(client, way, host, is_login_refused);
-  progress.attempted.login_refused |= is_login_refused;
+  Reached reached;
+  const auto ready = co_await prepare(client, way, host, reached);
+  progress.attempted.login_refused |= reached.is_login_refused;
   if (!ready || !*ready) {
     failed_with(ready ? ready->error() : deferred(ready.error().what, remote));
-    co_return is_login_refused  ? Tried::no_login
-    : client.handshake_failed() ? Tried::no_tls
-                                : Tried::failed;
+    co_return why_not(client, reached);
   }
   message::Envelope mine = envelope;
   mine.recipients.clear();
@@ -245,21 +265,31 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
   co_return Tried::done;
 }
 
+Transports::Tried Transports::why_not(const smtp::Client& client, const Reached& reached) {
+  return reached.is_login_refused    ? Tried::no_login
+         : client.handshake_failed() ? Tried::no_tls
+                                     : Tried::failed;
+}
+
 net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client, const Way& way,
-                                                            const Host& host,
-                                                            bool& is_login_refused) {
+                                                            const Host& host, Reached& reached) {
   using Out = std::expected<void, Outcome>;
   const std::string remote = name_of(host);
+  const auto refused = [&](const smtp::Reply& reply) {
+    reached.reply = reply;
+    return Out(std::unexpected(judge(reply, remote)));
+  };
   CO_TRY(auto opened, co_await client.open());
-  if (!opened.is_done()) co_return Out(std::unexpected(judge(opened, remote)));
+  if (!opened.is_done()) co_return refused(opened);
   const bool required =
       way.tls == config::TlsPolicy::verify || way.tls == config::TlsPolicy::encrypt;
+  reached.stage = Stage::start_tls;
   if (way.tls != config::TlsPolicy::none && client.extensions().starttls) {
     const net::TlsClient& tls = way.tls == config::TlsPolicy::verify ? *verifying_ : *trusting_;
     CO_TRY(opened, co_await client.start_tls(tls, host.name));
     // Refused, and the dialog goes on as it was: then without, where that is allowed.
     const bool goes_on = !required && !client.is_secure() && opened.code != 421;
-    if (!opened.is_done() && !goes_on) co_return Out(std::unexpected(judge(opened, remote)));
+    if (!opened.is_done() && !goes_on) co_return refused(opened);
   }
   if (required && !client.is_secure())
     co_return Out(
@@ -268,10 +298,13 @@ net::Task<std::expected<void, Outcome>> Transports::prepare(smtp::Client& client
   // Whoever strips STARTTLS from the reply must not be given the password.
   if (way.tls != config::TlsPolicy::none && !client.is_secure())
     co_return Out(std::unexpected(deferred("the login needs TLS, which is not offered", remote)));
+  reached.stage = Stage::login;
+  reached.has_sent_login = client.extensions().auth_plain || client.extensions().auth_login;
   CO_TRY(const auto reply, co_await client.login(way.user, way.password));
   if (reply.is_done()) co_return Out{};
+  reached.reply = reply;
   // Wrong credentials are ours to mend: nothing bounces because of them.
-  is_login_refused = reply.is_permanent();
+  reached.is_login_refused = reply.is_permanent();
   co_return Out(std::unexpected(
       deferred(fmt::format("the login was refused: {}", smtp::to_string(reply)), remote)));
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "deliver/attempt.h"
+#include "deliver/probe.h"
 #include "message/refit.h"
 #include "net/blocking_pool.h"
 #include "net/placement.h"
@@ -37,6 +38,8 @@ class Transports final : public Transport {
 
   net::Awaitable<Attempted> attempt(route::Plan plan, message::Envelope envelope, Body body,
                                     std::string queue_id) override;
+  // plan: no local one; its fallbacks are not asked. envelope: without recipients none is named.
+  net::Awaitable<Probe> probe(route::Plan plan, message::Envelope envelope);
 
  private:
   struct Host {
@@ -49,6 +52,7 @@ class Transports final : public Transport {
     config::TlsPolicy tls = config::TlsPolicy::verify;
     std::string user, password;
     Whose whose = {};
+    tap::Recording* recording = nullptr;  // of the connection that is made next
   };
 
   net::Awaitable<Attempted> deliver_local(const route::LocalPlan& plan, message::Envelope& envelope,
@@ -96,8 +100,28 @@ class Transports final : public Transport {
   net::Awaitable<Tried> try_host(const Way& way, const Host& host,
                                  const message::Envelope& envelope, const Body& body,
                                  Progress& progress);
+  // Who asks the hosts of a way, one after the other.
+  struct Visit {
+    std::function<bool()> is_over;
+    std::function<void(const Host&)> pass_over;  // not reachable from relay.source_address
+    std::function<net::Awaitable<Tried>(const Way&, const Host&)> try_host;
+  };
+  // How far the way to the envelope went.
+  struct Reached {
+    Stage stage = Stage::greeting;
+    smtp::Reply reply;  // where it ended there by one
+    bool has_sent_login = false;
+    bool is_login_refused = false;
+  };
+  net::Awaitable<void> visit_hosts(const Way& way, const Visit& visit);
+  static Tried why_not(const smtp::Client& client, const Reached& reached);
+  net::Task<net::StreamPtr> dial(const Way& way, const Host& host);
   net::Task<std::expected<void, Outcome>> prepare(smtp::Client& client, const Way& way,
-                                                  const Host& host, bool& is_login_refused);
+                                                  const Host& host, Reached& reached);
+  net::Awaitable<Tried> probe_host(const Way& way, const Host& host,
+                                   const message::Envelope& envelope, HostProbe& probe);
+  net::Awaitable<void> probe_envelope(smtp::Client& client, const message::Envelope& envelope,
+                                      HostProbe& probe);
   enum class Speech { smtp, lmtp };
   net::Awaitable<std::vector<Outcome>> send(smtp::Client& client, message::Envelope& envelope,
                                             const Body& body, const std::string& remote,

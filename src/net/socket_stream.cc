@@ -92,6 +92,7 @@ SocketStream::~SocketStream() {
   if (watch_ != nullptr) watch_->end_wait();
   state_->closed = true;
   if (ssl_ != nullptr) SSL_free(ssl_);
+  if (rejected_ != nullptr) X509_free(rejected_);
   std::error_code ignored;
   state_->reading.timer.cancel();
   if (state_->write_waits) state_->write_waits->timer.cancel();
@@ -327,7 +328,8 @@ Task<> SocketStream::start_tls(const TlsClient& tls, const std::string& name, St
     const int set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(param, name.c_str())
                                : X509_VERIFY_PARAM_set1_host(param, name.c_str(), name.size());
     if (set != 1) co_return fail(ErrorKind::permanent, "a name that no certificate can be for");
-    SSL_set_verify(ssl_, SSL_VERIFY_PEER, nullptr);
+    SSL_set_app_data(ssl_, this);
+    SSL_set_verify(ssl_, SSL_VERIFY_PEER, &SocketStream::note_rejected);
   }
   auto done = co_await handshake(deadline);
   if (!done && SSL_get_verify_result(ssl_) != X509_V_OK &&
@@ -336,6 +338,27 @@ Task<> SocketStream::start_tls(const TlsClient& tls, const std::string& name, St
                    std::string("certificate of ") + name + ": " +
                        X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
   co_return done;
+}
+
+// OpenSSL forgets what it does not accept.
+int SocketStream::note_rejected(int is_good, X509_STORE_CTX* chain) {
+  if (is_good == 1) return 1;
+  const auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* self = static_cast<SocketStream*>(SSL_get_app_data(ssl));
+  X509* const leaf = X509_STORE_CTX_get0_cert(chain);
+  if (self->rejected_ == nullptr && leaf != nullptr && X509_up_ref(leaf) == 1)
+    self->rejected_ = leaf;
+  return 0;
+}
+
+X509* SocketStream::peer_certificate() const {
+  if (rejected_ != nullptr || ssl_ == nullptr) return rejected_;
+  return SSL_get0_peer_certificate(ssl_);
+}
+
+long SocketStream::verify_result() const {
+  return ssl_ == nullptr ? X509_V_OK : SSL_get_verify_result(ssl_);
 }
 
 void SocketStream::interrupt() {

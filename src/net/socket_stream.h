@@ -12,6 +12,8 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct x509_st;
+struct x509_store_ctx_st;
 
 namespace posthorn::net {
 
@@ -33,6 +35,10 @@ class SocketStream final : public Stream {
   const Peer& local() const override { return local_; }
   const TlsInfo* tls() const override { return tls_.get(); }
 
+  // As client, what the server has shown, whether it was accepted or not; nullptr: nothing yet.
+  x509_st* peer_certificate() const;
+  long verify_result() const;  // OpenSSL's X509_V_…
+
   Task<> wait_writable(SteadyTime deadline);
   void read_addresses();
 
@@ -50,7 +56,9 @@ class SocketStream final : public Stream {
   Awaitable<void> give_way();
 
   std::shared_ptr<State> state_;
+  static int note_rejected(int is_good, x509_store_ctx_st* chain);
   ssl_st* ssl_ = nullptr;
+  x509_st* rejected_ = nullptr;  // the certificate that ended the handshake
   std::shared_ptr<ssl_ctx_st> context_;
   std::unique_ptr<const TlsInfo> tls_;
   Peer peer_;

@@ -15,6 +15,17 @@
 
 namespace posthorn::route {
 
+// A next hop as the configuration or a table names it.
+struct NamedHop {
+  std::string name;    // "[smtp.example.org]:587"
+  std::string place;   // "relay.relayhost", "maps/transport:3"
+  std::string sender;  // one whose mail leaves by it, where it is not everybody's
+};
+struct NamedHops {
+  std::vector<NamedHop> hops;
+  bool are_all = true;  // false: a table cannot be listed (PostgreSQL, patterns)
+};
+
 class LocalDirectory final : public Directory {
  public:
   // rewriter: nullptr: no sender is rewritten. own_addresses: of this machine, as they stand in an
@@ -31,6 +42,9 @@ class LocalDirectory final : public Directory {
   Answer<void> sender(SenderQuestion question) override;
   Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
+  // For who tries a relay out: the plan of mail that this sender sends by the hop.
+  Answer<Plan> hop(std::string name, std::string sender);
+  NamedHops hops() const;
 
  private:
   struct Walk;
@@ -110,6 +124,8 @@ class RemoteDirectory final : public Directory {
   Answer<void> sender(SenderQuestion question) override;
   Answer<Plan> plan(PlanQuestion question) override;
   net::Task<std::string> rewrite(std::string sender) override;
+  Answer<Plan> hop(std::string name, std::string sender);
+  net::Task<NamedHops> hops();
 
  private:
   net::LineChannel& channel_;
@@ -118,5 +134,8 @@ class RemoteDirectory final : public Directory {
 // The lookup role's side of it; nullopt: not one of its verbs.
 net::Awaitable<std::optional<net::Message>> answer_directory(Directory& directory,
                                                              const net::Message& request);
+// The same of hop() and hops(), which tell a smarthost's password: for the queue alone.
+net::Awaitable<std::optional<net::Message>> answer_hops(LocalDirectory& directory,
+                                                        const net::Message& request);
 
 }  // namespace posthorn::route

@@ -1,6 +1,7 @@
 // By which way mail leaves: the transport table, the sender's relay, the smarthost, or MX; and with
 // which login.
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "base/ascii.h"
 #include "route/walk.h"
@@ -10,6 +11,8 @@ namespace {
 
 using maps::AddressKeys;
 using maps::TableSet;
+
+constexpr std::size_t kHopsMax = 50;
 
 // "5.1.1 text" or just a text, behind "error:" (Postfix's error(8)).
 Refusal parse_error(std::string_view text, std::chrono::milliseconds delay) {
@@ -176,6 +179,55 @@ net::Task<std::expected<RelayPlan, Refusal>> LocalDirectory::smarthost(
                            : fmt::format("its login there is {}", plan.user);
   });
   co_return plan;
+}
+
+// A next hop that is named by its host alone is one that stands somewhere, with port and brackets.
+Answer<Plan> LocalDirectory::hop(std::string name, std::string sender) {
+  using Out = std::expected<Plan, Refusal>;
+  for (const NamedHop& known : hops().hops) {
+    const auto hop = config::parse_next_hop(known.name);
+    if (!hop || !equals_ignoring_case(hop->host, name)) continue;
+    if (sender.empty()) sender = known.sender;
+    name = known.name;
+    break;
+  }
+  Inquiry inquiry(tables_.current());
+  CO_TRY(auto plan, co_await smarthost(inquiry, name, sender));
+  if (!plan) co_return Out(std::unexpected(plan.error()));
+  co_return Out(*std::move(plan));
+}
+
+NamedHops LocalDirectory::hops() const {
+  NamedHops found;
+  const auto add = [&](std::string_view name, std::string place, std::string sender = {}) {
+    if (name.starts_with("smtp:")) name.remove_prefix(5);
+    const bool is_known =
+        std::ranges::any_of(found.hops, [&](const NamedHop& known) { return known.name == name; });
+    if (!is_known && found.hops.size() < kHopsMax && config::parse_next_hop(name))
+      found.hops.push_back({std::string(name), std::move(place), std::move(sender)});
+  };
+  add(config_.relay.relayhost, "relay.relayhost");
+  for (const std::string& hop : config_.relay.fallback) add(hop, "relay.fallback");
+  const auto set = tables_.current();
+  const auto add_table = [&](const maps::TableList& list, auto&& add_entry) {
+    for (const auto& one : list.tables) {
+      const auto* text = dynamic_cast<const maps::TextTable*>(one.get());
+      if (text == nullptr) found.are_all = false;
+      if (text == nullptr) continue;
+      for (const maps::Entry& entry : text->entries())
+        add_entry(entry, maps::Place{text, entry.line}.text());
+    }
+  };
+  add_table(set->transport, [&](const maps::Entry& entry, std::string place) {
+    if (entry.value.starts_with("smtp:") && entry.value.size() > 5)
+      add(entry.value, std::move(place));
+  });
+  add_table(set->sender_relays, [&](const maps::Entry& entry, std::string place) {
+    if (equals_ignoring_case(entry.value, "DUNNO")) return;
+    const bool is_domain = entry.key.starts_with('@');
+    add(entry.value, std::move(place), is_domain ? "postmaster" + entry.key : entry.key);
+  });
+  return found;
 }
 
 // Where it goes when those hosts do not take it: never back to ourselves.

@@ -130,6 +130,27 @@ Expansion read_recipients(const net::Message& message) {
   return expansion;
 }
 
+Result<std::expected<Plan, Refusal>> read_plan(const net::Message& answer) {
+  using Out = std::expected<Plan, Refusal>;
+  TRY(const auto outcome, outcome_of(answer));
+  if (!outcome) return Out(std::unexpected(outcome.error()));
+  if (answer.verb == "local")
+    return Out(LocalPlan{.account = std::string(answer.get("account")),
+                         .tag = std::string(answer.get("tag")),
+                         .by = std::string(answer.get("by"))});
+  auto fallbacks = read_relays(answer, "fallback.");
+  if (answer.verb == "mx" && fallbacks)
+    return Out(MxPlan{.domain = std::string(answer.get("domain")),
+                      .fallbacks = *std::move(fallbacks),
+                      .by = std::string(answer.get("by"))});
+  auto relays = read_relays(answer, "");
+  if (answer.verb != "relay" || !fallbacks || !relays || relays->empty())
+    return fail(ErrorKind::temporary, "lookup: no plan in its answer");
+  relays->front().fallbacks = *std::move(fallbacks);
+  relays->front().by = answer.get("by");
+  return Out(std::move(relays->front()));
+}
+
 }  // namespace
 
 Answer<Expansion> RemoteDirectory::recipient(RecipientQuestion question) {
@@ -157,29 +178,31 @@ Answer<void> RemoteDirectory::sender(SenderQuestion question) {
 }
 
 Answer<Plan> RemoteDirectory::plan(PlanQuestion question) {
-  using Out = std::expected<Plan, Refusal>;
   net::Message request("plan");
   request.add("address", question.address).add("sender", question.sender);
   request.add("relay", question.named ? "0" : "1");
   if (question.named) request.add("named", *question.named);
   CO_TRY(const auto answer, co_await channel_.ask(std::move(request), kAnswerTimeout));
-  CO_TRY(const auto outcome, outcome_of(answer));
-  if (!outcome) co_return Out(std::unexpected(outcome.error()));
-  if (answer.verb == "local")
-    co_return Out(LocalPlan{.account = std::string(answer.get("account")),
-                            .tag = std::string(answer.get("tag")),
-                            .by = std::string(answer.get("by"))});
-  auto fallbacks = read_relays(answer, "fallback.");
-  if (answer.verb == "mx" && fallbacks)
-    co_return Out(MxPlan{.domain = std::string(answer.get("domain")),
-                         .fallbacks = *std::move(fallbacks),
-                         .by = std::string(answer.get("by"))});
-  auto relays = read_relays(answer, "");
-  if (answer.verb != "relay" || !fallbacks || !relays || relays->empty())
-    co_return fail(ErrorKind::temporary, "lookup: no plan in its answer");
-  relays->front().fallbacks = *std::move(fallbacks);
-  relays->front().by = answer.get("by");
-  co_return Out(std::move(relays->front()));
+  co_return read_plan(answer);
+}
+
+Answer<Plan> RemoteDirectory::hop(std::string name, std::string sender) {
+  CO_TRY(const auto answer,
+         co_await channel_.ask(net::Message("hop").add("name", name).add("sender", sender),
+                               kAnswerTimeout));
+  co_return read_plan(answer);
+}
+
+net::Task<NamedHops> RemoteDirectory::hops() {
+  CO_TRY(const auto answer, co_await channel_.ask(net::Message("hops"), kAnswerTimeout));
+  CO_TRY_OK(outcome_of(answer));
+  NamedHops found{.hops = {}, .are_all = answer.get("all") == "1"};
+  for (const auto& [key, value] : answer.fields) {
+    if (key == "name") found.hops.push_back({value, {}, {}});
+    if (key == "place" && !found.hops.empty()) found.hops.back().place = value;
+    if (key == "sender" && !found.hops.empty()) found.hops.back().sender = value;
+  }
+  co_return found;
 }
 
 net::Task<std::string> RemoteDirectory::rewrite(std::string sender) {
@@ -230,6 +253,24 @@ net::Awaitable<std::optional<net::Message>> answer_directory(Directory& director
     co_return net::Message("ok").add("sender", *answer);
   }
   co_return std::nullopt;
+}
+
+net::Awaitable<std::optional<net::Message>> answer_hops(LocalDirectory& directory,
+                                                        const net::Message& request) {
+  if (request.verb == "hop") {
+    const auto answer = co_await directory.hop(std::string(request.get("name")),
+                                               std::string(request.get("sender")));
+    if (!answer) co_return temporary(answer.error());
+    if (!*answer) co_return refused(answer->error());
+    co_return describe(**answer);
+  }
+  if (request.verb != "hops") co_return std::nullopt;
+  const NamedHops found = directory.hops();
+  net::Message message("ok");
+  message.add("all", found.are_all ? "1" : "0");
+  for (const NamedHop& hop : found.hops)
+    message.add("name", hop.name).add("place", hop.place).add("sender", hop.sender);
+  co_return message;
 }
 
 }  // namespace posthorn::route

@@ -17,10 +17,9 @@
 namespace posthorn::tools {
 namespace {
 
-constexpr auto kAnswerTimeout = 30s;
-
-net::Task<net::Message> ask_once(net::LineChannel* channel, net::Message request) {
-  auto answer = co_await channel->ask(std::move(request), kAnswerTimeout);
+net::Task<net::Message> ask_once(net::LineChannel* channel, net::Message request,
+                                 std::chrono::milliseconds patience) {
+  auto answer = co_await channel->ask(std::move(request), patience);
   channel->close();
   co_return answer;
 }
@@ -41,14 +40,14 @@ bool tell_findings(const config::Findings& findings) {
 }  // namespace
 
 Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
-                                net::Message request) {
+                                net::Message request, std::chrono::milliseconds patience) {
   TRY(const auto pid, process::find_instance(config));
   if (!pid)
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
                                                config.paths.run.native()));
   net::OwnLoop loop;
   net::LineChannel channel(loop.scope(), process::run_socket(config, socket));
-  return loop.run(ask_once(&channel, std::move(request)));
+  return loop.run(ask_once(&channel, std::move(request), patience));
 }
 
 int stop_server(const config::Config& config) {

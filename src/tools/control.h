@@ -6,10 +6,13 @@
 
 namespace posthorn::tools {
 
+inline constexpr std::chrono::milliseconds kAnswerTimeout = 30s;
+
 // socket: "lookup-control.sock", "queue-control.sock". Blocks; an Error if the server does not run
 // or answer.
 Result<net::Message> ask_server(const config::Config& config, std::string_view socket,
-                                net::Message request);
+                                net::Message request,
+                                std::chrono::milliseconds patience = kAnswerTimeout);
 
 int stop_server(const config::Config& config);
 // `posthorn restart`: a configuration with a fault is refused and the server goes on; otherwise it

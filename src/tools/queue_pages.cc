@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
-#include "tools/control.h"
 
 namespace posthorn::tools {
 namespace {
@@ -83,8 +82,9 @@ nlohmann::json attempt_of(std::string_view text) {
 
 }  // namespace
 
-Result<net::Message> ask_queue(const config::Config& config, net::Message request) {
-  TRY(auto answer, ask_server(config, kQueueSocket, std::move(request)));
+Result<net::Message> ask_queue(const config::Config& config, net::Message request,
+                               std::chrono::milliseconds patience) {
+  TRY(auto answer, ask_server(config, kQueueSocket, std::move(request), patience));
   if (answer.verb == "ok") return answer;
   return fail(answer.verb == "refused" ? ErrorKind::permanent : ErrorKind::temporary,
               std::string(answer.get("error")));

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "net/line_channel.h"
+#include "tools/control.h"
 #include "tools/queue.h"
 
 namespace posthorn::tools {
@@ -16,7 +17,8 @@ namespace posthorn::tools {
 inline constexpr std::string_view kQueueSocket = "queue-control.sock";
 
 // permanent: the queue does not understand the question, and says why in a sentence.
-Result<net::Message> ask_queue(const config::Config& config, net::Message request);
+Result<net::Message> ask_queue(const config::Config& config, net::Message request,
+                               std::chrono::milliseconds patience = kAnswerTimeout);
 
 using VisitMessage = std::function<void(const nlohmann::json& message)>;
 // Every message for which the filters hold; their number. tests/schemas/queue_list.json.

@@ -144,10 +144,12 @@ std::string Client::rcpt_line(const message::Recipient& recipient) const {
   return line + "\r\n";
 }
 
-net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
+// XFORWARD, MAIL and RCPT, with what was said to them.
+net::Task<Client::Begun> Client::name_envelope(const message::Envelope& envelope) {
   Begun begun;
   last_ = '\n';
   accepted_ = 0;
+  was_named_ = false;
   const message::Origin& origin = envelope.origin;
   bool needs_utf8 = !is_ascii(envelope.sender);
   for (const message::Recipient& recipient : envelope.recipients)
@@ -157,6 +159,7 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
     begun.mail = {550, "5.6.7", "The next server does not take addresses in UTF-8"};
     co_return begun;
   }
+  was_named_ = true;
   std::vector<std::string> lines;
   if (options_.is_inner && extensions_.xforward)
     lines.push_back(fmt::format(
@@ -176,15 +179,25 @@ net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
   begun.mail = replies[first];
   begun.recipients.assign(replies.begin() + static_cast<std::ptrdiff_t>(first) + 1, replies.end());
   for (const Reply& reply : begun.recipients) accepted_ += reply.is_done() ? 1 : 0;
-  if (!exchanged) {
-    begun.broken = exchanged.error();
-    co_return begun;
-  }
+  if (!exchanged) begun.broken = exchanged.error();
+  co_return begun;
+}
+
+net::Task<Client::Begun> Client::begin(const message::Envelope& envelope) {
+  CO_TRY(auto begun, co_await name_envelope(envelope));
+  if (begun.broken || !was_named_) co_return begun;
   auto next = !begun.mail.is_done() || accepted_ == 0 ? co_await reset() : co_await command("DATA");
   if (!next)
     begun.broken = next.error();
   else if (begun.mail.is_done() && accepted_ > 0)
     begun.data = *std::move(next);
+  co_return begun;
+}
+
+net::Task<Client::Begun> Client::rehearse(const message::Envelope& envelope) {
+  CO_TRY(auto begun, co_await name_envelope(envelope));
+  if (begun.broken || !was_named_) co_return begun;
+  if (const auto reset = co_await this->reset(); !reset) begun.broken = reset.error();
   co_return begun;
 }
 

@@ -61,6 +61,8 @@ class Client {
     std::optional<Error> broken;  // the connection ended on the way: what was said before it counts
   };
   net::Task<Begun> begin(const message::Envelope& envelope);
+  // The same up to the last RCPT, then RSET: what the server thinks of an envelope. Never DATA.
+  net::Task<Begun> rehearse(const message::Envelope& envelope);
   // The message in pieces with CRLF lines; dots are stuffed, and a stray CR or LF leaves as CRLF.
   net::Task<> write(std::string_view piece);
   // One reply; with LMTP one for each recipient that was accepted, or fewer where it broke off.
@@ -78,6 +80,7 @@ class Client {
   std::string mail_line(const message::Envelope& envelope) const;
   std::string rcpt_line(const message::Recipient& recipient) const;
   net::Task<> send(std::string_view bytes);
+  net::Task<Begun> name_envelope(const message::Envelope& envelope);
   net::Task<> exchange(const std::vector<std::string>& lines, std::size_t mail,
                        std::vector<Reply>& replies);
 
@@ -89,6 +92,7 @@ class Client {
   std::string out_;
   char last_ = '\n';  // of the message so far, as sent
   std::size_t accepted_ = 0;
+  bool was_named_ = false;  // the envelope: else it was refused here, and the server knows nothing
   bool handshake_failed_ = false;
 };
 
