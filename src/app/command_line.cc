@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <tuple>
 
+#include "app/command_rights.h"
 #include "app/command_tree.h"
 #include "app/command_words.h"
 #include "app/explain_commands.h"
@@ -105,13 +106,10 @@ class CommandLine {
     sub->add_option("-c,--config", config_,
                     "posthorn.toml (default: POSTHORN_CONFIG, then " +
                         std::string(tools::kDefaultConfig) + ")");
-    // What asks the maps alone works for everybody who may read them; a service may have its rights
-    // from its unit.
-    const bool is_for_all = name == "serve" || name == "postmap" || name == "confined" ||
-                            parent.get_name() == "alias" || parent.get_name() == "domain";
-    sub->callback([this, action, is_for_all] {
+    const std::string words = &parent == &app_ ? name : parent.get_name() + " " + name;
+    sub->callback([this, action, whom = for_whom(words)] {
       status_ = with_config(config_, [&](const config::Config& config) {
-        return !is_for_all && is_closed_to_us(config) ? 1 : action(config);
+        return is_closed_to_us(config, whom) ? 1 : action(config);
       });
     });
     return sub;

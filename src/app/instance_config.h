@@ -23,8 +23,4 @@ int with_config(const std::string& given, F command) {
   return process::kExitConfig;
 }
 
-// An instance of root's, and we are not root: one sentence, in place of a fault for each file and
-// socket that is closed to us.
-bool is_closed_to_us(const config::Config& config);
-
 }  // namespace posthorn::app

@@ -1,6 +1,7 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
 #include "app/make_role.h"
+#include "auth/account_list.h"
 #include "auth/limiter.h"
 #include "auth/logins.h"
 #include "auth/row_watch.h"
@@ -176,6 +177,9 @@ class Lookup final : public process::Role {
       }
       co_return answer;
     }
+    if (auto answer = co_await auth::answer_accounts(*self->auth_, self->setup_.config,
+                                                     self->setup_.pool, request))
+      co_return *std::move(answer);
     if (auto answer = auth::answer_bans(*self->auth_, request)) co_return *std::move(answer);
     route::Explainer explainer(
         self->setup_.config,

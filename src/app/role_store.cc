@@ -118,9 +118,10 @@ class StoreRole final : public process::Role {
     });
     listeners_.answer(scope_, own + ".quota.sock",
                       [this](net::Message request) { return tell_room(this, std::move(request)); });
-    listeners_.serve(scope_, {.name = own + ".control.sock"}, [this](net::StreamPtr stream) {
-      return store::serve_desk(accounts_, scope_, std::move(stream));
-    });
+    listeners_.serve_desk(
+        scope_, own + ".control.sock", [this](net::StreamPtr stream, net::LineGate gate) {
+          return store::serve_desk(accounts_, scope_, std::move(stream), std::move(gate));
+        });
     process::serve_report(scope_, listeners_, process::RoleKind::store, report_);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};

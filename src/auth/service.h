@@ -88,6 +88,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   std::optional<std::string> redeem_mail(const MailClaim& claim);
   // user_quota.cc. The account's own quota rules (config/quota.h); empty: it has none.
   net::Task<std::string> find_quota_rules(std::string account) const;
+  // The users file that is in use. An Error: nobody of it is known.
+  Result<UserFilePtr> user_file() const;
 
  private:
   net::Task<Verdict> judge(Attempt attempt);

@@ -42,4 +42,9 @@ net::Task<std::string> AuthService::find_quota_rules(std::string account) const 
   co_return std::string();
 }
 
+Result<AuthService::UserFilePtr> AuthService::user_file() const {
+  if (!users_->unread.empty()) return fail(ErrorKind::temporary, users_->unread);
+  return UserFilePtr(users_, &users_->file);
+}
+
 }  // namespace posthorn::auth

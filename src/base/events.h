@@ -20,6 +20,7 @@
   EVENT(role_short_of_threads, "role.threads", "The system gave a role fewer threads than store.threads; it works with those.") \
   EVENT(config_refused, "config.refused", "The configuration has a fault; error= names file, line and reason.") \
   EVENT(files_stale, "files.stale", "At the start a file had a fault: what was kept of it, or as much as can be used, serves; error= says what to mend.") \
+  EVENT(control_refused, "control.refused", "A member of users.admin_group ordered over a control socket what is root's.") \
   EVENT(files_unkept, "files.unkept", "The last good form of a file cannot be kept in paths.state for a start with a fault.") \
   EVENT(files_warning, "files.warning", "A file or setting works, but surely not as it was meant.") \
   EVENT(config_changed, "config.changed", "posthorn.toml was edited; the keys in keys= wait for `posthorn restart`.") \

@@ -332,6 +332,7 @@ struct Users {  // the accounts roles run under when started as root
   std::string web = "posthorn-web";
   std::string trail = "posthorn-trail";
   std::string tls_group = "posthorn-tls";
+  std::string admin_group = "posthorn-admin";
 };
 
 struct Config {

@@ -499,6 +499,10 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.text("tls_group", c.users.tls_group,
          "The group that may read the TLS key. Roles that use it are given it, others lose it; one "
          "that does not exist changes nothing.");
+  v.text("admin_group", c.users.admin_group,
+         "The group whose members may ask the running server without root: status, queue (with the "
+         "text of what waits), who may log in and what it holds. What changes stays root's; one "
+         "that does not exist is nobody's.");
 }
 
 }  // namespace posthorn::config

@@ -286,6 +286,7 @@ struct Served {
   Scope& scope;
   StreamPtr stream;
   LineHandler handler;
+  LineGate gate;
   std::size_t working = 0;
   std::string lines;
   bool writing = false;
@@ -293,7 +294,10 @@ struct Served {
 };
 
 Awaitable<void> answer_one(std::shared_ptr<Served> served, TaggedMessage request) {
-  const Message answer = co_await served->handler(std::move(request.message));
+  std::optional<Message> refusal;
+  if (served->gate) refusal = served->gate(request.message);
+  const Message answer =
+      refusal ? *std::move(refusal) : co_await served->handler(std::move(request.message));
   std::string line = format_message(request.tag, answer);
   if (line.size() > kLineMax) line = format_message(request.tag, Message("temporary"));
   served->lines += line;
@@ -315,9 +319,10 @@ Awaitable<void> answer_one(std::shared_ptr<Served> served, TaggedMessage request
 
 }  // namespace
 
-Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler) {
+Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler, LineGate gate) {
   constexpr std::size_t kWorkingMax = 1000;
-  auto served = std::make_shared<Served>(scope, std::move(stream), std::move(handler));
+  auto served =
+      std::make_shared<Served>(scope, std::move(stream), std::move(handler), std::move(gate));
   served->idle = std::make_unique<Event>(scope.executor());
   const Scope::Registration registration(scope, *served->stream,
                                          [raw = served->stream.get()] { raw->close(); });

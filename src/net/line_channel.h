@@ -59,6 +59,9 @@ class LineChannel {
 // The server side: reads requests from one connection and answers each; several are worked on at a
 // time.
 using LineHandler = std::function<Awaitable<Message>(Message request)>;
-Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler);
+// Asked before the handler is: an answer that the request gets in its place; nullopt: it may pass.
+using LineGate = std::function<std::optional<Message>(const Message& request)>;
+Awaitable<void> serve_lines(Scope& scope, StreamPtr stream, LineHandler handler,
+                            LineGate gate = {});
 
 }  // namespace posthorn::net

@@ -5,8 +5,12 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "process/admin_group.h"
 
 namespace posthorn::process {
 namespace {
@@ -38,6 +42,30 @@ Result<> write_pid(const File& file, const Path& path) {
   return {};
 }
 
+// For who may not open the lock, which to open is to be able to hold: a socket that he may ask
+// tells who listens on it, and that is the supervisor (unix(7), SO_PEERCRED of a connection).
+Result<std::optional<int>> find_listening(const config::Config& config) {
+  const Path path = config.paths.run / "lookup-control.sock";
+  const File socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.native().size() >= sizeof address.sun_path)
+    return fail(ErrorKind::config, path.native() + ": too long a path");
+  path.native().copy(address.sun_path, path.native().size());
+  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno == EACCES) return std::unexpected(explain_refusal(config, path));
+    if (errno == ENOENT || errno == ECONNREFUSED) return std::nullopt;
+    return fail_errno("connect", path.native(), errno);
+  }
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (::getsockopt(socket.fd(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0)
+    return fail_errno("SO_PEERCRED", path.native(), errno);
+  if (listener.pid <= 0)
+    return fail(ErrorKind::temporary,
+                fmt::format("{}: its process is in another container", path.native()));
+  return listener.pid;
+}
+
 }  // namespace
 
 Result<File> take_instance_lock(const config::Config& config) {
@@ -60,11 +88,7 @@ Result<File> take_instance_lock(const config::Config& config) {
 Result<std::optional<int>> find_instance(const config::Config& config) {
   const Path path = config.paths.run / kLockName;
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open() && errno == EACCES)
-    return fail(ErrorKind::temporary,
-                fmt::format("Permission denied: only root and the server's account may "
-                            "see whether it runs ({})",
-                            path.native()));
+  if (!file.is_open() && errno == EACCES) return find_listening(config);
   if (!file.is_open()) return std::nullopt;
   // Asked, not tried: a lock that is held for a moment could keep a start from it.
   struct flock whole = whole_file();
@@ -75,6 +99,11 @@ Result<std::optional<int>> find_instance(const config::Config& config) {
   const int pid = n > 0 ? std::atoi(text.data()) : 0;
   if (pid <= 0) return fail(ErrorKind::temporary, fmt::format("{} holds no pid", path.native()));
   return pid;
+}
+
+bool is_anothers(const config::Config& config) {
+  const Path path = config.paths.run / kLockName;
+  return ::access(path.c_str(), R_OK | W_OK) != 0 && errno == EACCES;
 }
 
 }  // namespace posthorn::process

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
+#include "process/control_rights.h"
+
 namespace posthorn::process {
 
 void Listeners::serve(net::Scope& scope, const net::Listener::Options& options,
                       const net::Listener::Session& session) {
+  ASSERT(!is_control(options.name));  // nobody would look who asks
   const auto given = sockets_.extract(options.name);
   if (given.empty()) return;
   for (File& socket : given.mapped()) {
@@ -15,10 +19,24 @@ void Listeners::serve(net::Scope& scope, const net::Listener::Options& options,
   }
 }
 
+void Listeners::serve_desk(net::Scope& scope, const std::string& name, const Desk& desk) {
+  const auto given = sockets_.extract(name);
+  if (given.empty()) return;
+  for (File& socket : given.mapped()) {
+    const auto session = [name, desk, owner = owner_of(socket)](net::StreamPtr stream) {
+      net::LineGate gate = gate_of(name, stream->peer(), owner);
+      return desk(std::move(stream), std::move(gate));
+    };
+    listeners_.push_back(std::make_unique<net::Listener>(
+        scope, std::move(socket), net::Listener::Options{.name = name}, session));
+    listeners_.back()->start();
+  }
+}
+
 void Listeners::answer(net::Scope& scope, const std::string& name,
                        const net::LineHandler& handler) {
-  serve(scope, {.name = name}, [&scope, handler](net::StreamPtr stream) {
-    return net::serve_lines(scope, std::move(stream), handler);
+  serve_desk(scope, name, [&scope, handler](net::StreamPtr stream, net::LineGate gate) {
+    return net::serve_lines(scope, std::move(stream), handler, std::move(gate));
   });
 }
 

@@ -24,6 +24,8 @@
 #include "net/scope.h"
 #include "net/socket_wait.h"
 #include "net/timer.h"
+#include "process/admin_group.h"
+#include "process/control_rights.h"
 #include "process/fence.h"
 #include "process/folders.h"
 #include "process/generation.h"
@@ -345,6 +347,7 @@ int run_one_process(const config::Config& config, MakeRole make) {
     TRY(auto inherited, take_inherited_sockets());
     TRY_OK(check_inherited(specs, inherited));
     ports = describe_ports(specs);
+    const AdminGroup admins(config);
     for (const SocketSpec& spec : specs) {
       auto socket = take_socket(inherited, spec.name);
       if (!socket) {
@@ -352,6 +355,7 @@ int run_one_process(const config::Config& config, MakeRole make) {
         if (!bound)
           return std::unexpected(explain_bind_failure(config, spec, std::move(bound.error())));
         socket = *std::move(bound);
+        if (is_control(spec.name)) admins.let_ask(config.paths.run / spec.name);
       }
       // One edge stands for all its workers here.
       const std::size_t worker = spec.role == RoleKind::store ? spec.worker : 0;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/ascii.h"
+#include "process/admin_group.h"
 #include "process/sockets.h"
 
 namespace posthorn::process {
@@ -49,9 +50,14 @@ Result<> keep_running_config(const config::Config& config) {
   for (const SocketSpec& spec : specs)
     if (std::holds_alternative<net::TcpAddress>(spec.address))
       account += fmt::format("listens {} {}\n", spec.name, net::to_string(spec.address));
+  const AdminGroup admins(config);
   TRY_OK(replace_file(Disk::real(), account_of(config), account, 0600));
+  admins.let_read(account_of(config));
   TRY(const auto text, read_file(config.file, kFileMax));
-  return replace_file(Disk::real(), kept_config(config), text.value_or(""), 0600);
+  TRY_OK(replace_file(Disk::real(), kept_config(config), text.value_or(""), 0600));
+  // Whoever may not read the one may not read the other.
+  if (admins.may_read(config.file)) admins.let_read(kept_config(config));
+  return {};
 }
 
 std::optional<Running> find_running(const config::Config& config) {

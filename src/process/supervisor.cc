@@ -21,6 +21,8 @@
 #include "base/assert.h"
 #include "base/events.h"
 #include "net/parcel.h"
+#include "process/admin_group.h"
+#include "process/control_rights.h"
 #include "process/folders.h"
 #include "process/instance.h"
 #include "process/key_keeper.h"
@@ -116,6 +118,7 @@ class Supervisor {
     const auto* unix_address = std::get_if<net::UnixAddress>(&spec.address);
     if (unix_address != nullptr && spec.client && may_change_account())
       TRY_OK(open_to(unix_address->path, *spec.client));
+    if (is_control(spec.name)) admins_.let_ask(unix_address->path);
     log_.debug(event::listener_started,
                {{"name", spec.name}, {"address", net::to_string(spec.address)}});
     bound_.push_back({std::move(spec), *std::move(socket)});
@@ -422,6 +425,7 @@ class Supervisor {
   Path program_;
   log::Logger log_;
   KeyKeeper keys_{config_};
+  const AdminGroup admins_{config_};
   File lock_;
   File signals_;
   std::vector<Bound> bound_;

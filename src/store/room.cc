@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "config/account_path.h"
 
 namespace posthorn::store {
 namespace {
@@ -26,6 +27,15 @@ net::Task<quota::Quota> RemoteQuota::quota_of(std::string account) {
                    answer ? fmt::format("lookup: {}", answer->get("error")) : answer.error().what);
   quota.add_all(known->second);
   co_return quota;
+}
+
+net::Task<bool> has_folder(Accounts& accounts, std::string account) {
+  const Accounts::Options& options = accounts.options();
+  CO_TRY(const Path path, config::account_path(options.mail, options.store.location, account));
+  co_return co_await accounts.pool().run([&path]() -> Result<bool> {
+    TRY(const auto info, find_file_info(path));
+    return info.has_value();
+  });
 }
 
 net::Task<net::Message> answer_room(Accounts& accounts, net::Message request) {

@@ -30,7 +30,11 @@ class RemoteQuota final : public QuotaSource {
   std::unordered_map<std::string, std::string> known_;  // rules by account
 };
 
-// Is there room in an account? Also for the tools, by the control socket.
+// Did it ever get mail, or a login?
+net::Task<bool> has_folder(Accounts& accounts, std::string account);
+
+// Is there room in an account? Makes its folder, as delivery would. Also for the tools, by the
+// control socket.
 net::Task<net::Message> answer_room(Accounts& accounts, net::Message request);
 
 }  // namespace posthorn::store

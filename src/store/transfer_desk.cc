@@ -56,7 +56,8 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
   const std::string& verb = request.verb;
   const net::Message ok("ok");
   if (verb == "open") co_return co_await open(std::string(request.get("user")));
-  if (verb == "room") co_return co_await answer_room(accounts_, request);
+  if (verb == "look") co_return co_await look(std::string(request.get("user")));
+  if (verb == "room") co_return co_await room(request);
   if (!account_) co_return fail(ErrorKind::permanent, "no account is open");
   std::string name(request.get("name"));
   std::string mailbox(request.get("mailbox"));
@@ -103,6 +104,21 @@ net::Task<net::Message> TransferDesk::open(std::string user) {
   CO_TRY(account_, co_await accounts_.open(std::move(user)));
   CO_TRY_OK(co_await account_->ensure_defaults());
   co_return net::Message("ok");
+}
+
+// Whoever may only look makes nobody's folder by a name that he thought of.
+net::Task<net::Message> TransferDesk::look(std::string user) {
+  account_.reset();
+  CO_TRY(const bool is_there, co_await has_folder(accounts_, user));
+  if (!is_there) co_return net::Message("none");
+  CO_TRY(account_, co_await accounts_.open(std::move(user)));
+  co_return net::Message("ok");
+}
+
+net::Task<net::Message> TransferDesk::room(const net::Message& request) {
+  CO_TRY(const bool is_there, co_await has_folder(accounts_, std::string(request.get("account"))));
+  if (!is_there) co_return net::Message("ok").add("bytes", "0").add("messages", "0");
+  co_return co_await answer_room(accounts_, request);
 }
 
 net::Task<net::Message> TransferDesk::folders(std::string after) {
@@ -234,11 +250,12 @@ net::Task<net::Message> TransferDesk::read(std::string mailbox, Uid uid, std::ui
   co_return net::Message("ok").add("bytes", bytes);
 }
 
-net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream) {
+net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream,
+                                net::LineGate gate) {
   TransferDesk desk(accounts);
-  co_await net::serve_lines(scope, std::move(stream), [&desk](net::Message request) {
-    return desk.answer(std::move(request));
-  });
+  co_await net::serve_lines(
+      scope, std::move(stream),
+      [&desk](net::Message request) { return desk.answer(std::move(request)); }, std::move(gate));
   co_await desk.clear();
 }
 

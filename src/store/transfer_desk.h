@@ -5,6 +5,7 @@
 //
 //   room account= rules=                what an account holds, see store/room.h
 //   open user=                          the account; to be asked before what follows
+//   look user=                          the same, but makes nothing: "none" where there is no mail
 //   folders after=                      name=…, up to 500, in order
 //   create name=   subscribe name=
 //   piece bytes=                        wire bytes (CRLF) of the next message
@@ -44,6 +45,8 @@ class TransferDesk {
   };
   net::Task<net::Message> work(const net::Message& request);
   net::Task<net::Message> open(std::string user);
+  net::Task<net::Message> look(std::string user);
+  net::Task<net::Message> room(const net::Message& request);
   net::Task<net::Message> folders(std::string after);
   net::Task<net::Message> piece(std::string bytes);
   net::Task<net::Message> stage(const net::Message& request);
@@ -66,6 +69,7 @@ class TransferDesk {
   bool is_busy_ = false;
 };
 
-net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream);
+net::Awaitable<void> serve_desk(Accounts& accounts, net::Scope& scope, net::StreamPtr stream,
+                                net::LineGate gate = {});
 
 }  // namespace posthorn::store

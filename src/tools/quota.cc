@@ -1,13 +1,11 @@
 #include "tools/quota.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
-#include <map>
 
 #include "base/ascii.h"
-#include "config/account_path.h"
 #include "config/quota.h"
+#include "tools/account_list.h"
 #include "tools/account_name.h"
 #include "tools/complain.h"
 #include "tools/control.h"
@@ -17,19 +15,29 @@
 namespace posthorn::tools {
 namespace {
 
-// The name under which the account stands among the users.
-Result<std::string> find_user(const config::Config& config, TableStore& users,
-                              const std::string& given) {
+// The names under which it may stand among the users.
+std::vector<std::string> names_of(const config::Config& config, const std::string& given) {
   const std::string address = complete_account_name(config, given);
   std::vector<std::string> names = {address};
   const std::size_t at = address.rfind('@');
   if (at != std::string::npos && address.substr(at + 1) == config.server.default_domain)
     names.push_back(address.substr(0, at));
-  for (const std::string& name : names) {
+  return names;
+}
+
+Error unknown(const config::Config& config, const std::string& given) {
+  return {ErrorKind::permanent,
+          fmt::format("there is no account {}", complete_account_name(config, given))};
+}
+
+// The one under which it does.
+Result<std::string> find_user(const config::Config& config, TableStore& users,
+                              const std::string& given) {
+  for (const std::string& name : names_of(config, given)) {
     TRY(const auto found, users.find(name));
     if (found) return name;
   }
-  return fail(ErrorKind::permanent, fmt::format("there is no account {}", address));
+  return std::unexpected(unknown(config, given));
 }
 
 // The rules with another one for the account as a whole; those of mailboxes stay.
@@ -67,13 +75,8 @@ struct Row {
 };
 
 // What each account holds, as the store says.
-net::Task<> fill(const config::Config* config, std::vector<Row>* rows, StoreDesk* desk) {
+net::Task<> fill(std::vector<Row>* rows, StoreDesk* desk) {
   for (Row& row : *rows) {
-    // To ask makes the account's folder; nobody's is made by looking.
-    CO_TRY(const Path path,
-           config::account_path(config->paths.mail, config->store.location, row.account));
-    std::error_code error;
-    if (!std::filesystem::exists(path, error) && !error) continue;
     CO_TRY(const auto answer,
            co_await desk->ask(
                row.account,
@@ -118,27 +121,21 @@ void print(const std::vector<Row>& rows) {
 }
 
 Result<std::vector<Row>> read_rows(const config::Config& config, const QuotaOptions& options) {
-  Stores stores(config);
-  TRY(const auto users, stores.open(maps::Question::users));
-  TRY(const auto quotas, stores.open(maps::Question::quotas));
-  std::vector<std::string> names;
-  if (options.address.empty()) {
-    TRY(const auto all, users->list());
-    for (const auto& [name, hash] : all)
-      if (name != "*") names.push_back(name);
-  } else {
-    TRY(names.emplace_back(), find_user(config, *users, options.address));
-  }
-  TRY(const auto listed, quotas->list());
-  const std::map<std::string, std::string> rules(listed.begin(), listed.end());
+  TRY(const auto known, list_accounts(config));
+  const auto wanted =
+      options.address.empty() ? std::vector<std::string>() : names_of(config, options.address);
   std::vector<Row> rows;
-  for (const std::string& name : names) {
-    Row row{.account = complete_account_name(config, name), .rules = {}, .quota = {}, .used = {}};
-    if (const auto found = rules.find(name); found != rules.end()) row.rules = found->second;
-    row.quota = quota::Quota(config.store);
+  for (const KnownAccount& account : known) {
+    if (account.name == "*") continue;
+    if (!wanted.empty() && std::ranges::find(wanted, account.name) == wanted.end()) continue;
+    Row row{.account = complete_account_name(config, account.name),
+            .rules = account.rules,
+            .quota = quota::Quota(config.store),
+            .used = {}};
     row.quota.add_all(row.rules);
     rows.push_back(std::move(row));
   }
+  if (!wanted.empty() && rows.empty()) return std::unexpected(unknown(config, options.address));
   std::ranges::sort(rows, {}, &Row::account);
   return rows;
 }
@@ -172,8 +169,7 @@ int set_quota(const config::Config& config, const QuotaOptions& options) {
 int list_quotas(const config::Config& config, const QuotaOptions& options) {
   auto rows = read_rows(config, options);
   if (!rows) return complain(rows.error().what);
-  const auto filled =
-      work_at_store(config, [&](StoreDesk& desk) { return fill(&config, &*rows, &desk); });
+  const auto filled = work_at_store(config, [&](StoreDesk& desk) { return fill(&*rows, &desk); });
   if (!filled) return complain(filled.error().what);
   print(*rows);
   return 0;

@@ -19,18 +19,30 @@ namespace {
 
 using Work = std::function<net::Task<>(Desk desk)>;
 
-net::Task<> work_at(StoreDesk* desk, const std::string* user, const Work* work) {
+// Whoever changes a script opens the account, which makes what it lacks.
+enum class Manner { look, open };
+
+// Who never had mail has no scripts.
+net::Task<net::Message> answer_for_nobody(net::Message request) {
+  if (request.verb == "scripts") co_return net::Message("ok");
+  co_return fail(ErrorKind::permanent, "there is no script of this name");
+}
+
+net::Task<> work_at(StoreDesk* desk, const std::string* user, Manner manner, const Work* work) {
   const Desk ask(
       [desk, user](net::Message request) { return desk->ask(*user, std::move(request), 60s); });
-  CO_TRY_OK(co_await ask(net::Message("open").add("user", *user)));
+  CO_TRY(const auto opened,
+         co_await ask(net::Message(manner == Manner::look ? "look" : "open").add("user", *user)));
+  if (opened.verb == "none") co_return co_await (*work)(Desk(answer_for_nobody));
   co_return co_await (*work)(ask);
 }
 
-int run(const config::Config& config, const SieveOptions& options, const Work& work) {
+int run(const config::Config& config, const SieveOptions& options, Manner manner,
+        const Work& work) {
   const auto user = find_account_name(config, options.user);
   if (!user) return complain(user.error().what);
   const auto done =
-      work_at_store(config, [&](StoreDesk& desk) { return work_at(&desk, &*user, &work); });
+      work_at_store(config, [&](StoreDesk& desk) { return work_at(&desk, &*user, manner, &work); });
   if (done) return 0;
   return complain(done.error().what, done.error().kind == ErrorKind::temporary ? EX_TEMPFAIL : 1);
 }
@@ -72,7 +84,7 @@ net::Task<> activate(Desk desk, std::string name) {
 }  // namespace
 
 int list_scripts(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [](Desk desk) -> net::Task<> {
+  return run(config, options, Manner::look, [](Desk desk) -> net::Task<> {
     CO_TRY(const ScriptList list, co_await list_scripts_of(std::move(desk)));
     for (const std::string& name : list.names)
       fmt::print("{} {}\n", name == list.active ? "*" : " ", name);
@@ -81,7 +93,7 @@ int list_scripts(const config::Config& config, const SieveOptions& options) {
 }
 
 int show_script(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [&options](Desk desk) -> net::Task<> {
+  return run(config, options, Manner::look, [&options](Desk desk) -> net::Task<> {
     std::string name = options.name;
     if (name.empty()) {
       CO_TRY(const ScriptList list, co_await list_scripts_of(desk));
@@ -102,7 +114,7 @@ int put_script(const config::Config& config, const SieveOptions& options) {
       !options.name.empty() ? options.name : options.file.filename().stem().native();
   if (name == "-") return complain("name the script with --name", EX_USAGE);
   if (!has_passed(options.file.native(), *text, list_names(config))) return 1;
-  return run(config, options, [&](Desk desk) -> net::Task<> {
+  return run(config, options, Manner::open, [&](Desk desk) -> net::Task<> {
     CO_TRY_OK(co_await put_script(desk, name, *text));
     if (options.and_activate) CO_TRY_OK(co_await activate(desk, name));
     co_return Result<>{};
@@ -110,7 +122,7 @@ int put_script(const config::Config& config, const SieveOptions& options) {
 }
 
 int activate_script(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [&](Desk desk) -> net::Task<> {
+  return run(config, options, Manner::open, [&](Desk desk) -> net::Task<> {
     CO_TRY(const std::string text, co_await read_script(desk, options.name));
     if (!has_passed(options.name + ".sieve", text, list_names(config)))
       co_return fail(ErrorKind::permanent, "a script with a fault is not made active");
@@ -119,11 +131,12 @@ int activate_script(const config::Config& config, const SieveOptions& options) {
 }
 
 int deactivate_script(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [](Desk desk) { return activate(std::move(desk), ""); });
+  return run(config, options, Manner::open,
+             [](Desk desk) { return activate(std::move(desk), ""); });
 }
 
 int remove_script(const config::Config& config, const SieveOptions& options) {
-  return run(config, options, [&options](Desk desk) -> net::Task<> {
+  return run(config, options, Manner::open, [&options](Desk desk) -> net::Task<> {
     CO_TRY_OK(co_await desk(net::Message("script-remove").add("name", options.name)));
     co_return Result<>{};
   });

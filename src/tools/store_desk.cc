@@ -91,6 +91,12 @@ Result<> do_it_here(const config::Config& config, const Work& work) {
 }  // namespace
 
 Result<> work_at_store(const config::Config& config, const Work& work) {
+  if (process::is_anothers(config)) {
+    TRY(const auto pid, process::find_instance(config));
+    if (!pid)
+      return fail(ErrorKind::temporary, "the server is not running, and only root can do without");
+    return ask_server(config, work);
+  }
   // What is missing there is for a person to mend: no later try helps.
   if (const auto made = process::prepare_folders(config); !made)
     return fail(ErrorKind::permanent, made.error().what);

@@ -270,7 +270,7 @@ Result<std::size_t> copy_folder(const Path& from, const Path& to, std::string_vi
 
 net::Task<net::Message> Desk::operator()(net::Message request) const {
   CO_TRY(auto answer, co_await ask_(std::move(request)));
-  if (answer.verb == "ok" || answer.verb == "gone") co_return answer;
+  if (answer.verb == "ok" || answer.verb == "gone" || answer.verb == "none") co_return answer;
   const std::string_view error = answer.get("error");
   co_return fail(ErrorKind::permanent, error.empty() ? "the store refuses" : std::string(error));
 }

@@ -10,6 +10,7 @@
 #include "config/account_path.h"
 #include "maps/table_set.h"
 #include "message/mailbox_address.h"
+#include "tools/account_list.h"
 #include "tools/complain.h"
 #include "tools/control.h"
 #include "tools/references.h"
@@ -103,10 +104,9 @@ class Users {
   }
 
   Result<> list() {
-    TRY_OK(open());
-    TRY(auto rows, users_->list());
-    std::ranges::sort(rows);
-    for (const auto& [user, hash] : rows) fmt::print("{}\n", user);
+    TRY(auto accounts, list_accounts(config_));
+    std::ranges::sort(accounts, {}, &KnownAccount::name);
+    for (const KnownAccount& account : accounts) fmt::print("{}\n", account.name);
     return {};
   }
 

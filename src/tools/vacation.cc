@@ -17,7 +17,14 @@ namespace {
 using Take = std::function<void(const net::Message& answer)>;
 
 net::Task<> ask(StoreDesk* desk, std::string user, const net::Message* request, const Take* take) {
-  CO_TRY(const auto opened, co_await desk->ask(user, net::Message("open").add("user", user), 60s));
+  // Whoever looks makes nothing.
+  const std::string_view manner = request->verb == "away" ? "look" : "open";
+  CO_TRY(const auto opened,
+         co_await desk->ask(user, net::Message(std::string(manner)).add("user", user), 60s));
+  if (opened.verb == "none") {  // no mail yet, and so no answer to it
+    (*take)(opened);
+    co_return Result<>{};
+  }
   if (opened.verb != "ok") co_return fail(ErrorKind::permanent, std::string(opened.get("error")));
   CO_TRY(const auto answer, co_await desk->ask(user, *request, 60s));
   if (answer.verb != "ok" && answer.verb != "none")

@@ -312,8 +312,10 @@ class Ports(unittest.TestCase):
 
 @unittest.skipUnless(os.geteuid() == 0, "root is needed")
 class NotRoot(unittest.TestCase):
+    """Where there is no administrators' group; with one: test_admin_group.py."""
+
     def test_one_sentence(self):
-        server = Server(users=())
+        server = Server(users=(), settings={"users.admin_group": '"no-such-group"'})
         self.addCleanup(server.close)
         for command in (("check",), ("status",), ("reload",), ("queue", "list"), ("user", "list"), ("ban", "list")):
             with self.subTest(command):
