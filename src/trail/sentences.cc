@@ -90,7 +90,9 @@ std::string failed(const Words& words) {
 }
 
 std::string script_of(const Words& words) {
-  return fmt::format("script {}{}", quote_text(words.get("script")), words.with(" line ", "line"));
+  const bool has_line = words.has("line") && words.get("line") != "0";
+  return fmt::format("script {}{}", quote_text(words.get("script")),
+                     has_line ? words.with(" line ", "line") : "");
 }
 
 // Of whose mail: the store says account= or to=.
@@ -105,9 +107,11 @@ std::string sieve(const Words& words) {
 }
 
 std::string filed(const Words& words) {
-  return fmt::format("It lies in {} of {}{}{}{}", words.name("mailbox", "a mailbox"),
-                     owner_of(words), words.with(", UID ", "uid"), words.with(", file ", "file"),
-                     words.has("script") ? ": Sieve, " + script_of(words) : "");
+  return fmt::format(
+      "It lies in {} of {}{}{}{}{}", words.name("mailbox", "a mailbox"), owner_of(words),
+      words.with(", UID ", "uid"), words.with(", file ", "file"),
+      words.has("script") ? ": Sieve, " + script_of(words) : "",
+      words.has("reason") ? fmt::format(" ({})", clean_text(words.get("reason"))) : "");
 }
 
 std::string reason_of(const Words& words) {
@@ -251,9 +255,21 @@ constexpr Sentence kSentences[] = {
      }},
     {event::sieve_rejected.name,
      [](const Words& words) {
-       return fmt::format("{} refused it{}", sieve(words), reason_of(words));
+       return fmt::format("{} refused it{}", sieve(words), words.quoted(": ", "text"));
      },
      Weight::end},
+    {event::store_refused.name,
+     [](const Words& words) {
+       return fmt::format("The mailbox of {} did not take it{}", owner_of(words), reason_of(words));
+     },
+     Weight::end},
+    {event::sieve_filed.name,
+     [](const Words& words) {
+       return fmt::format("{} filed a copy in {}, because of what a client did", sieve(words),
+                          words.name("mailbox", "a mailbox"));
+     }},
+    {event::sieve_duplicate.name,
+     [](const Words& words) { return fmt::format("{} has seen it before", sieve(words)); }},
     {event::sieve_answered.name,
      [](const Words& words) {
        return fmt::format("Vacation of {} answered {}{}{}", owner_of(words),
