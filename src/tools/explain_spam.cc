@@ -4,52 +4,28 @@
 #include <fmt/format.h>
 
 #include "tools/complain.h"
-#include "tools/control.h"
 #include "tools/spam_story.h"
+#include "tools/trail_source.h"
 
 namespace posthorn::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kPagesMax = 100;
-
-Result<net::Message> ask_trail(const config::Config& config, net::Message request) {
-  TRY(net::Message answer, ask_server(config, "trail-control.sock", std::move(request)));
-  if (answer.verb == "ok") return answer;
-  return fail(ErrorKind::temporary,
-              fmt::format("the trail does not answer: {}", answer.get("error")));
-}
-
-// Page by page (trail/desk.h).
-Result<std::vector<trail::Record>> records_of_mail(const config::Config& config,
-                                                   const std::string& queue_id) {
-  std::vector<trail::Record> records;
-  std::string after;
-  for (std::size_t page = 0; page < kPagesMax; ++page) {
-    TRY(const net::Message answer,
-        ask_trail(config, net::Message("mail").add("id", queue_id).add("after", after)));
-    for (const std::string_view text : answer.all("r")) {
-      TRY(trail::Record record, trail::parse_record(text));
-      records.push_back(std::move(record));
-    }
-    after = answer.get("more");
-    if (after.empty()) break;
-  }
-  return records;
-}
-
 Result<std::vector<trail::Record>> find_mail(const config::Config& config, const std::string& id) {
-  TRY(auto records, records_of_mail(config, id));
-  if (!records.empty()) return records;
+  TRY(const auto source, open_trail(config));
+  TRY(trail::Life life, source->life_of_mail(id));
+  if (!life.records.empty()) return std::move(life.records);
   std::string_view message_id = id;
   if (message_id.starts_with('<')) message_id.remove_prefix(1);
   if (message_id.ends_with('>')) message_id.remove_suffix(1);
-  TRY(const net::Message found,
-      ask_trail(config, net::Message("find").add("message_id", message_id)));
-  for (const std::string_view queue_id : found.all("id"))
-    if (!queue_id.empty()) return records_of_mail(config, std::string(queue_id));
-  return records;
+  TRY(const auto found, source->find({.message_id = std::string(message_id)}));
+  for (const trail::Match& match : found) {
+    if (match.queue_id.empty()) continue;
+    TRY(life, source->life_of_mail(match.queue_id));
+    break;
+  }
+  return std::move(life.records);
 }
 
 void print_story(const config::Config& config, const SpamStory& story) {

@@ -1,5 +1,5 @@
 // `posthorn spam explain ID`: what the filter said of a mail that has come, and what was done
-// because of it and by which setting, from the running server's trail. Asked of spamd again is a
+// because of it and by which setting, from the trail. Asked of spamd again is a
 // mail that lies in a file alone (tools/spam.h); both are printed in the same way.
 #pragma once
 
