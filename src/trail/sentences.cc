@@ -12,24 +12,41 @@ namespace {
 
 constexpr std::size_t kRulesMax = 15;
 
-// "BAYES_50=0.8,HTML_MESSAGE=0.0" as "BAYES_50 0.8, HTML_MESSAGE 0.0"
+// "BAYES_50=0.8,HTML_MESSAGE=0.0,+7" as "BAYES_50 0.8, HTML_MESSAGE 0.0 and 7 more"
 std::string rules_of(const Words& words) {
   std::string out;
   std::string_view rest = words.get("tests");
-  std::size_t count = 0;
+  std::size_t count = 0, unnamed = 0;
   while (!rest.empty()) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
+    if (rest.starts_with('+')) {
+      unnamed = to_number<std::size_t>(rest.substr(1)).value_or(0);
+      break;
+    }
     std::string rule(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
     std::ranges::replace(rule, '=', ' ');
     if (count < kRulesMax) out += (count == 0 ? "" : ", ") + clean_text(rule, 80);
     ++count;
   }
-  return count > kRulesMax ? fmt::format("{} and {} more", out, count - kRulesMax) : out;
+  unnamed += count - std::min(count, kRulesMax);
+  return unnamed > 0 ? fmt::format("{} and {} more", out, unnamed) : out;
+}
+
+// As filter/verdict.h names the reasons.
+std::string_view why_skipped(std::string_view reason) {
+  if (reason == "off") return "filter.spamd names none";
+  if (reason == "user") return "a user of this server sent it";
+  if (reason == "program") return "a program of this machine sent it";
+  if (reason == "notice") return "it is a notice of the server's own";
+  if (reason == "sent-on") return "it was scanned when it came, and is sent on";
+  return "the queue does not say why";
 }
 
 std::string scanned(const Words& words) {
   const std::string_view spam = words.get("spam");
+  if (spam == "skipped")
+    return fmt::format("The spam filter was not asked: {}", why_skipped(words.get("reason")));
   if (spam == "unscanned")
     return fmt::format("The spam filter did not look at it{}{}", words.with(": ", "reason"),
                        words.quoted(" (", "error", ")"));
