@@ -77,7 +77,7 @@
   TRAIL(queue_released, kQueue, "queue.released", "A message that was held goes on, by command.")   \
   TRAIL(queue_accepted, kQueue, "queue.accepted", "A message is in the spool, synced.")                    \
   TRAIL(queue_claim_refused, kQueue, "queue.claim.refused", "A role handed over a message as a user's and could not prove it; it was not taken.") \
-  TRAIL(queue_scanned, kQueue, "queue.scanned", "The spam filter has judged a message; spam=unscanned: it passed without, reason= says why.")                   \
+  TRAIL(queue_scanned, kQueue, "queue.scanned", "The spam filter has judged a message; tests= are the rules that hit, with their points where spamd tells them. spam=unscanned: it passed without; spam=skipped: it was not to be asked; reason= says why, by= what setting.") \
   TRAIL(queue_discarded, kQueue, "queue.discarded", "Spam of filter.discard_score or more was thrown away, as the setting says.") \
   EVENT(lesson_learned, "lesson.learned", "spamd has learned a mail that a user called spam or ham; class= says which.") \
   EVENT(lesson_waits, "lesson.waits", "spamd cannot be taught now; what users called spam or ham is kept and tried again. error= says why.") \
