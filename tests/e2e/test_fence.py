@@ -20,7 +20,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import POSTHORN, Dns, Server, message, wait_until
 
-ROLES = ("edge", "lookup", "queue", "store", "web")
+ROLES = ("edge", "lookup", "queue", "store", "web", "trail")
 SANITIZED = b"__asan_init" in pathlib.Path(POSTHORN).read_bytes()
 
 
@@ -113,7 +113,7 @@ class Fence(unittest.TestCase):
         names = "read:/etc/passwd"  # who it is that writes by submit.sock
         everything.append(names)
         may = {"edge": {cert}, "lookup": {domains, users}, "queue": {spool, in_spool, names}, "store": {mail, in_mail, script},
-               "web": {cert}}
+               "web": {cert}, "trail": set()}
         for role in ROLES:
             got = self.outcomes(role, *everything, f"read:{self.secret}", "list:/", "list:/tmp",
                                 "write:/tmp/probe", "read:/dev/null", "list:/usr/share")

@@ -81,7 +81,7 @@ class OwnCertificate(unittest.TestCase):
         folder = self.authority.parent
         self.assertEqual(folder.stat().st_mode & 0o777, 0o700)
         self.assertEqual((folder / "key.pem").stat().st_mode & 0o777, 0o600)
-        for role in ("edge", "lookup", "queue", "store", "web"):
+        for role in ("edge", "lookup", "queue", "store", "web", "trail"):
             got = self.server.run("confined", f"--role={role}", f"read:{folder}/key.pem", f"list:{folder}").stdout
             self.assertNotIn(" ok", got, role)
 
