@@ -129,14 +129,13 @@ void print_json(const Explained& explained, const Json& question) {
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-// A lookup that was made before says nothing new; the JSON has each.
+// What was said before says nothing new: the queue asks once more what RCPT asked. The JSON has
+// each.
 void print_steps(const Explained& explained) {
   std::set<std::string> told;
-  for (const route::Step& step : explained.steps.steps()) {
-    const std::string line = with_basis(step.text, step.basis);
-    const bool is_new = told.insert(line).second;
-    if (is_new || step.decision != route::Decision::lookup) fmt::print("{}\n", line);
-  }
+  for (const route::Step& step : explained.steps.steps())
+    if (const auto [line, is_new] = told.insert(with_basis(step.text, step.basis)); is_new)
+      fmt::print("{}\n", *line);
   if (explained.steps.left_out() > 0) fmt::print("and {} more steps\n", explained.steps.left_out());
   for (const route::Leads& leads : explained.leads)
     fmt::print("{}\n",
