@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/ascii.h"
+#include "config/units.h"
 #include "process/sockets.h"
 #include "tools/complain.h"
 #include "tools/trail_source.h"
@@ -18,6 +18,7 @@ namespace {
 constexpr int kUsage = 2;
 constexpr std::size_t kStoriesMax = 5;  // in full; more are a list
 constexpr std::size_t kChildrenMax = 20;
+constexpr auto kSinceMax = std::chrono::hours(24) * 36'600;
 
 // A mail with what came of it.
 struct Told {
@@ -37,8 +38,6 @@ std::string_view bare(std::string_view text) {
 
 // "2d", "3h", "30m", "90s" ago, or the beginning of a day, "2026-11-30".
 std::optional<WallTime> parse_since(std::string_view text, WallTime now) {
-  constexpr std::string_view kUnits = "smhd";
-  constexpr std::int64_t kEach[] = {1, 60, 3600, 86'400};
   std::tm day{};
   const std::string copy(text);
   if (const char* end = ::strptime(copy.c_str(), "%Y-%m-%d", &day);
@@ -46,11 +45,9 @@ std::optional<WallTime> parse_since(std::string_view text, WallTime now) {
     day.tm_isdst = -1;
     return WallTime(std::chrono::seconds(::mktime(&day)));
   }
-  const std::size_t unit = text.empty() ? kUnits.npos : kUnits.find(text.back());
-  if (unit == kUnits.npos) return std::nullopt;
-  const auto count = to_number<std::int64_t>(text.substr(0, text.size() - 1));
-  if (!count || *count < 0 || *count > 100LL * 366 * 86'400 / kEach[unit]) return std::nullopt;
-  return now - std::chrono::seconds(*count * kEach[unit]);
+  const auto ago = config::parse_duration(text);
+  if (!ago || *ago < 0ms || *ago > kSinceMax) return std::nullopt;
+  return now - *ago;
 }
 
 class Tracer {

@@ -36,7 +36,11 @@ std::string accepted(const Words& words) {
 
 std::string led(const Words& words) {
   const std::string rcpt = words.name("rcpt", "The recipient");
-  const std::string by = words.has("by") ? " (" + words.names("by", "") + ")" : "";
+  // "maps/aliases:7; pgsql aliases row 12"
+  const std::string_view ways = words.get("by");
+  const bool is_plain = ways.find_first_of("()\"") == ways.npos;
+  const std::string by =
+      ways.empty() ? "" : fmt::format(" ({})", is_plain ? clean_text(ways) : quote_text(ways));
   if (!words.has("to") || equals_ignoring_case(words.get("rcpt"), words.get("to")))
     return fmt::format("{} may be written to{}", rcpt, by);
   return fmt::format("{} leads to {}{}", rcpt, words.names("to", ""), by);
