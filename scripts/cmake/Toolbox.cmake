@@ -58,7 +58,7 @@ set(THIRD_PARTY_sieve_libsieve ${SIEVE2_LIBRARY})
 set(THIRD_PARTY_sqlite SQLite::SQLite3)
 set(THIRD_PARTY_store ICU::uc ICU::i18n OpenSSL::Crypto)
 set(THIRD_PARTY_learn OpenSSL::Crypto)
-set(THIRD_PARTY_web nlohmann_json::nlohmann_json)
+set(THIRD_PARTY_health nlohmann_json::nlohmann_json)
 set(THIRD_PARTY_process PkgConfig::SECCOMP)
 set(THIRD_PARTY_tools OpenSSL::SSL)
 set(THIRD_PARTY_app CLI11::CLI11 OpenSSL::SSL)
@@ -73,7 +73,7 @@ target_precompile_headers(posthorn_pch_std PRIVATE <cmake/pch_std.h>)
 add_library(posthorn_pch_asio OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_asio PRIVATE posthorn_flags fmt::fmt)
 target_precompile_headers(posthorn_pch_asio PRIVATE <cmake/pch_asio.h>)
-set(SANS_IO_FOLDERS base config message search smtp/proto imap/proto pop3/proto managesieve/proto auth/proto
+set(SANS_IO_FOLDERS base config message search health smtp/proto imap/proto pop3/proto managesieve/proto auth/proto
     web/proto scripts sieve sieve/language sieve/extensions sieve/libsieve)
 
 function(posthorn_pch target)

@@ -165,13 +165,26 @@ class CommandLine {
             "End it as stop does and begin anew, for edited keys of posthorn.toml; refused with a "
             "fault in it",
             tools::restart_server);
-    command(app_, "status", "What runs, where it listens, the queue, and what is wrong",
-            [this](const config::Config& config) {
-              return tools::print_status(config, status_options_);
-            })
-        ->add_flag("--json", status_options_.json, "As JSON");
+    add_status();
     command(app_, "check", "Check the configuration and every table; exit status 1 on a fault",
             tools::check_instance);
+  }
+
+  void add_status() {
+    CLI::App* sub = command(app_, "status",
+                            "Is all well? What is wrong and what to do about it, what runs, the "
+                            "queue, certificates; exit status 1 if anything is red",
+                            [this](const config::Config& config) {
+                              return tools::print_status(config, status_options_);
+                            });
+    sub->add_flag("--json", status_options_.json, "As JSON");
+    sub->add_option("--watch", status_options_.watch,
+                    "Again and again, that many seconds apart, until Ctrl-C (2 seconds if no "
+                    "number is given)")
+        ->expected(0, 1)
+        ->default_str("2")
+        ->check(CLI::Range(0.2, 86400.0))
+        ->type_name("SECONDS");
   }
 
   void add_user() {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr tools::ExitCode kExitCodes[] = {
     {"0", "done"},
-    {"1", "a fault, which is told"},
+    {"1", "a fault, which is told; (status) something is red"},
     {"2", "the command line is wrong"},
     {"3", "(status) it does not run"},
     {"70", "a fault of the program itself"},

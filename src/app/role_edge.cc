@@ -96,7 +96,7 @@ class Edge final : public process::Role {
              return managesieve::serve_login(std::move(stream), managesieve_.plain,
                                              *login_services_);
            });
-    process::serve_report(scope_, listeners_, process::RoleKind::edge, report_);
+    process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -171,9 +171,9 @@ class Edge final : public process::Role {
   }
 
   // The default one is "certificate"; one of tls.folder has the name of its folder behind it.
-  static net::Awaitable<std::vector<web::Check>> check(Edge* self) {
-    std::vector<web::Check> checks;
-    const web::Check files = process::check_files(self->files_, "certificates");
+  static net::Awaitable<std::vector<health::Check>> check(Edge* self) {
+    std::vector<health::Check> checks;
+    const health::Check files = process::check_files(self->files_, "certificates");
     for (const auto& [file, info] : self->tls().certificates()) {
       const auto left = info.not_after - Clock::system().now();
       checks.push_back(
@@ -222,6 +222,7 @@ class Edge final : public process::Role {
   LoginPorts imap_, pop3_, managesieve_;
   std::unique_ptr<auth::LoginServices> login_services_;
   const process::Report report_{.checks = [this] { return check(this); },
+                                .facts = [this] { return certificates_.facts(); },
                                 .measure = [this] { return measure(this); }};
   process::Listeners listeners_{setup_.sockets};
   log::Logger log_;

@@ -74,7 +74,7 @@ class Lookup final : public process::Role {
     listeners_.answer(scope_, "lookup-control.sock", [this](net::Message request) {
       return answer_control(this, std::move(request));
     });
-    process::serve_report(scope_, listeners_, process::RoleKind::lookup, report_);
+    process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -166,17 +166,6 @@ class Lookup final : public process::Role {
   }
 
   static net::Awaitable<net::Message> answer_control(Lookup* self, net::Message request) {
-    if (request.verb == "status") {
-      net::Message answer("ok");
-      answer.add("tables.generation", std::to_string(self->tables_.generation()));
-      answer.add("tables.faults", std::to_string(self->files_->faults()));
-      answer.add("auth.banned", std::to_string(self->auth_->bans().size()));
-      if (const maps::Pgsql* database = self->database_.get()) {
-        answer.add("database", database->is_down() ? "down" : "up");
-        if (database->is_down()) answer.add("database.fault", database->fault());
-      }
-      co_return answer;
-    }
     if (auto answer = co_await auth::answer_accounts(*self->auth_, self->setup_.config,
                                                      self->setup_.pool, request))
       co_return *std::move(answer);
@@ -214,8 +203,8 @@ class Lookup final : public process::Role {
     co_return found.value.has_value();
   }
 
-  static net::Awaitable<std::vector<web::Check>> check(Lookup* self) {
-    std::vector<web::Check> checks = {process::check_files(*self->files_, "tables")};
+  static net::Awaitable<std::vector<health::Check>> check(Lookup* self) {
+    std::vector<health::Check> checks = {process::check_files(*self->files_, "tables")};
     if (const maps::Pgsql* database = self->database_.get(); database && database->is_down())
       checks.push_back({"database", "red", database->fault().substr(0, 500)});
     else if (database)
@@ -223,6 +212,19 @@ class Lookup final : public process::Role {
     if (const auto faults = config::faults_of(self->other_findings()); !faults.empty())
       checks.push_back({"rows", "warning", faults.front().text().substr(0, 500)});
     co_return checks;
+  }
+  static net::Awaitable<health::Facts> tell_facts(Lookup* self) {
+    constexpr std::size_t kTablesMax = 100;  // an answer of the line protocol holds no more
+    health::Facts facts;
+    health::add(facts, health::Tables{self->tables_.generation(), self->files_->faults()});
+    std::size_t told = 0;
+    for (const auto& [path, file] : self->tables_.current()->files)
+      if (++told <= kTablesMax) health::add(facts, health::Table{path, file.entries});
+    health::add(facts, health::Auth{self->auth_->bans().size()});
+    if (const maps::Pgsql* database = self->database_.get())
+      health::add(facts, health::Database{database->is_down() ? "down" : "up",
+                                          database->is_down() ? database->fault() : ""});
+    co_return facts;
   }
   static net::Awaitable<void> measure(Lookup* self) {
     metrics::set(metric::tables_generation, static_cast<std::int64_t>(self->tables_.generation()));
@@ -259,6 +261,7 @@ class Lookup final : public process::Role {
   std::unique_ptr<auth::RowWatch> rows_;
   const process::Report report_{
       .checks = [this] { return check(this); },
+      .facts = [this] { return tell_facts(this); },
       .measure = [this] { return measure(this); },
       .answer = [this](net::Message request) { return tell_domains(this, std::move(request)); }};
   process::Listeners listeners_{setup_.sockets};

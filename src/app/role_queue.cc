@@ -107,7 +107,7 @@ class QueueRole final : public process::Role {
     });
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return answer_control(std::move(request)); });
-    process::serve_report(scope_, listeners_, process::RoleKind::queue, report_);
+    process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -232,8 +232,8 @@ class QueueRole final : public process::Role {
     const config::Config& config_;
   };
 
-  static net::Awaitable<std::vector<web::Check>> check(QueueRole* self) {
-    std::vector<web::Check> checks;
+  static net::Awaitable<std::vector<health::Check>> check(QueueRole* self) {
+    std::vector<health::Check> checks;
     const bool is_full = self->queue_->is_full();
     const Path& spool = self->setup_.config.paths.spool;
     const auto looked = co_await self->setup_.pool.run([&spool]() -> Result<> {
@@ -257,6 +257,27 @@ class QueueRole final : public process::Role {
     if (auto keys = process::check_files(self->files_, "dkim"); keys.state != "ok")
       checks.push_back(std::move(keys));
     co_return checks;
+  }
+  static net::Awaitable<health::Facts> tell_facts(QueueRole* self) {
+    health::Facts facts;
+    const queue::Queue::Census census = self->queue_->census();
+    health::add(
+        facts,
+        health::Queue{.messages = census.active + census.deferred + census.held,
+                      .deferred = census.deferred,
+                      .held = census.held,
+                      .oldest_seconds = static_cast<std::uint64_t>(
+                          std::chrono::duration_cast<std::chrono::seconds>(census.oldest).count()),
+                      .oldest_id = census.oldest_id,
+                      .oldest_reason = census.oldest_reason});
+    for (const auto& [relay, fault] : self->queue_->relay_faults())
+      health::add(facts, health::RelayFault{relay, std::string(fault.state), fault.reason});
+    const config::Config& config = self->setup_.config;
+    (void)co_await self->setup_.pool.run([&]() -> Result<> {
+      process::add_disk(facts, "spool", config.paths.spool, config.queue.free_min);
+      return {};
+    });
+    co_return facts;
   }
   static net::Awaitable<void> measure(QueueRole* self) {
     const queue::Queue::Census census = self->queue_->census();
@@ -299,6 +320,7 @@ class QueueRole final : public process::Role {
   std::vector<std::unique_ptr<Entrance>> entrances_;
   smtp::ServerSettings settings_, programs_, lesson_settings_;
   const process::Report report_{.checks = [this] { return check(this); },
+                                .facts = [this] { return tell_facts(this); },
                                 .measure = [this] { return measure(this); }};
   DkimKeys dkim_keys_{setup_.pool, setup_.config};
   net::WatchedFiles files_{scope_, setup_.pool, setup_.config.maps.poll_interval, {&dkim_keys_}};

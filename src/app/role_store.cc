@@ -122,7 +122,7 @@ class StoreRole final : public process::Role {
         scope_, own + ".control.sock", [this](net::StreamPtr stream, net::LineGate gate) {
           return store::serve_desk(accounts_, scope_, std::move(stream), std::move(gate));
         });
-    process::serve_report(scope_, listeners_, process::RoleKind::store, report_);
+    process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -183,7 +183,7 @@ class StoreRole final : public process::Role {
     co_return *std::move(answer);
   }
 
-  static net::Awaitable<std::vector<web::Check>> check(StoreRole* self) {
+  static net::Awaitable<std::vector<health::Check>> check(StoreRole* self) {
     const config::Config& config = self->setup_.config;
     const auto looked = co_await self->setup_.pool.run([&config]() -> Result<> {
       const Path& mail = config.paths.mail;
@@ -196,12 +196,22 @@ class StoreRole final : public process::Role {
                     "full: fewer bytes are free on " + mail.native() + " than queue.free_min");
       return {};
     });
-    std::vector<web::Check> checks = {process::check_files(self->files_, "scripts")};
+    std::vector<health::Check> checks = {process::check_files(self->files_, "scripts")};
     if (looked)
       checks.push_back({"mail", "ok", ""});
     else
       checks.push_back({"mail", "red", looked.error().what});
     co_return checks;
+  }
+  static net::Awaitable<health::Facts> tell_facts(StoreRole* self) {
+    health::Facts facts;
+    const config::Config& config = self->setup_.config;
+    (void)co_await self->setup_.pool.run([&]() -> Result<> {
+      process::add_disk(facts, "mail", config.paths.mail, config.queue.free_min);
+      process::add_disk(facts, "state", config.paths.state / "store", 0);
+      return {};
+    });
+    co_return facts;
   }
   static net::Awaitable<void> measure(StoreRole* self) {
     if (self->learner_)
@@ -242,6 +252,7 @@ class StoreRole final : public process::Role {
   std::unique_ptr<pop3::ServerServices> pop3_services_;
   std::unique_ptr<managesieve::ServerServices> managesieve_services_;
   const process::Report report_{.checks = [this] { return check(this); },
+                                .facts = [this] { return tell_facts(this); },
                                 .measure = [this] { return measure(this); }};
   process::Listeners listeners_{setup_.sockets};
   log::Logger log_;

@@ -1,4 +1,6 @@
 // trail: what became of each mail, as the other roles tell it. Has no network and reads no mail.
+#include <filesystem>
+
 #include "app/make_role.h"
 #include "process/generation.h"
 #include "process/report.h"
@@ -28,7 +30,7 @@ class TrailRole final : public process::Role {
           });
     listeners_.answer(scope_, "trail-control.sock",
                       [this](net::Message request) { return desk_.answer(std::move(request)); });
-    process::serve_report(scope_, listeners_, process::RoleKind::trail, report_);
+    process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -44,16 +46,36 @@ class TrailRole final : public process::Role {
   }
 
  private:
-  static net::Awaitable<std::vector<web::Check>> check(TrailRole* self) {
+  static net::Awaitable<std::vector<health::Check>> check(TrailRole* self) {
     // Mail does not need it.
     const std::string& paused = self->desk_.paused();
-    co_return std::vector<web::Check>{{"trail", paused.empty() ? "ok" : "warning", paused}};
+    co_return std::vector<health::Check>{{"trail", paused.empty() ? "ok" : "warning", paused}};
+  }
+
+  static net::Awaitable<health::Facts> tell_facts(TrailRole* self) {
+    health::Trail trail{.state = self->desk_.paused().empty() ? "on" : "paused",
+                        .reason = self->desk_.paused()};
+    const Path folder = process::trail_folder(self->setup_.config);
+    (void)co_await self->setup_.pool.run([&trail, &folder]() -> Result<> {
+      std::error_code error;
+      for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+           at.increment(error)) {
+        const auto size = at->file_size(error);
+        if (!error) trail.size += size;
+        error.clear();
+      }
+      return {};
+    });
+    health::Facts facts;
+    health::add(facts, trail);
+    co_return facts;
   }
 
   process::RoleSetup setup_;
   net::Scope scope_;
   trail::Desk desk_;
-  const process::Report report_{.checks = [this] { return check(this); }};
+  const process::Report report_{.checks = [this] { return check(this); },
+                                .facts = [this] { return tell_facts(this); }};
   process::Listeners listeners_{setup_.sockets};
 };
 

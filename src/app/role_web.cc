@@ -16,7 +16,7 @@
 #include "process/certificates.h"
 #include "process/generation.h"
 #include "process/key_keeper.h"
-#include "process/report.h"
+#include "process/status_page.h"
 #include "web/pages.h"
 
 namespace posthorn::app {
@@ -55,7 +55,6 @@ class WebRole final : public process::Role, private web::Backend {
         polled_(setup_.executor),
         pages_(*this),
         limits_(limits()) {
-    // The first one is lookup, which knows the domains.
     for (const auto& [role, number] : process::list_workers(setup_.config))
       if (role != process::RoleKind::web) add_source(role, number);
   }
@@ -92,6 +91,7 @@ class WebRole final : public process::Role, private web::Backend {
   }
 
   net::WatchedFiles* files() override { return files_.get(); }
+  const process::Report* report() const override { return &report_; }
 
   net::Awaitable<void> stop() override {
     listeners_.stop();
@@ -204,8 +204,9 @@ class WebRole final : public process::Role, private web::Backend {
   }
 
   net::Awaitable<void> learn_domains() {
-    const auto answer =
-        co_await sources_.front()->channel.ask(net::Message("domains"), kAnswerWithin);
+    const auto lookup = std::ranges::find(sources_, process::RoleKind::lookup,
+                                          [](const auto& source) { return source->role; });
+    const auto answer = co_await (*lookup)->channel.ask(net::Message("domains"), kAnswerWithin);
     if (!answer || answer->verb != "ok") co_return;
     std::vector<std::string> domains;
     for (const std::string_view domain : answer->all("domain")) domains.emplace_back(domain);
@@ -271,28 +272,39 @@ class WebRole final : public process::Role, private web::Backend {
 
   bool is_operator(const net::Peer& peer) override { return operators_.contains(peer.address); }
 
-  net::Awaitable<std::vector<web::Check>> checks() override {
-    co_await refresh();
-    std::vector<web::Check> checks;
-    for (const auto& source : sources_) {
-      std::string name = fmt::format("role.{}", to_string(source->role));
-      if (source->worker > 0) name += fmt::format("-{}", source->worker);
-      if (source->told)
-        checks.push_back({std::move(name), "ok", ""});
-      else
-        checks.push_back({std::move(name), "red", source->told.error().what});
-    }
-    for (const auto& source : sources_) {
-      if (!source->told) continue;
-      for (const web::Check& check : source->told->checks) process::add_check(checks, check);
-    }
-    tell_changes(checks);
-    co_return checks;
+  // What this role knows of itself, which nobody asks over a socket here.
+  net::Awaitable<process::Told> tell_own() {
+    process::Told told;
+    told.pid = std::to_string(getpid());
+    told.metrics = metrics::read();
+    told.facts = co_await tell_facts(this);
+    told.findings = files_->findings();
+    co_return told;
   }
 
-  void tell_changes(const std::vector<web::Check>& checks) {
+  static net::Awaitable<health::Facts> tell_facts(WebRole* self) {
+    if (!self->certificates_) co_return health::Facts{};
+    co_return co_await self->certificates_->facts();
+  }
+
+  net::Awaitable<health::Page> health() override {
+    co_await refresh();
+    std::vector<process::Answer> answers;
+    for (const auto& source : sources_)
+      answers.push_back({.role = source->role, .worker = source->worker, .told = source->told});
+    answers.push_back({.role = kind(), .worker = 0, .told = co_await tell_own()});
+    const config::Config& config = setup_.config;
+    auto page = co_await setup_.pool.run([&config, &answers]() -> Result<health::Page> {
+      return process::make_page(config, answers);
+    });
+    if (!page) co_return health::Page{};  // the pool is at its end, and so is this server
+    tell_changes(page->checks);
+    co_return *std::move(page);
+  }
+
+  void tell_changes(const std::vector<health::Check>& checks) {
     std::string red;
-    for (const web::Check& check : checks)
+    for (const health::Check& check : checks)
       if (check.state == "red") red += (red.empty() ? "" : ",") + check.name;
     if (red == red_) return;
     red_ = red;
@@ -350,6 +362,7 @@ class WebRole final : public process::Role, private web::Backend {
   metrics::Snapshot ended_{};
   std::vector<std::string> gone_;
   std::string red_;
+  const process::Report report_{.facts = [this] { return tell_facts(this); }};
   log::Logger log_;
 };
 

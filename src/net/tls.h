@@ -29,9 +29,14 @@ struct CertificateFiles {
 struct CertificateInfo {
   std::vector<std::string> names;  // SAN dNSName and iPAddress
   WallTime not_after{}, not_before{};
+  std::string issuer;         // its common name, or its organization
+  std::string sha256;         // of the certificate, in hexadecimal digits
   bool lacks_issuer = false;  // its file ends before an authority that clients know may follow
   bool is_of_own_authority = false;  // made by `posthorn init` (net/authority.h)
 };
+
+// Of the first certificate of a PEM file. Blocks.
+Result<CertificateInfo> read_certificate(const Path& file);
 
 // The last certificate of a PEM file, re-encoded: nothing else of the file comes along.
 struct TrustAnchor {

@@ -2,7 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <span>
 #include <sys/stat.h>
 
 #include "net/authority.h"
@@ -125,11 +128,36 @@ CertificateInfo read_info(X509* certificate) {
       info.names.emplace_back(text.data());
     }
   }
-  std::array<char, 65> organization{};
-  if (X509_NAME_get_text_by_NID(X509_get_issuer_name(certificate), NID_organizationName,
-                                organization.data(), organization.size()) > 0)
-    info.is_of_own_authority = organization.data() == kAuthorityOrganization;
+  const X509_NAME* issuer = X509_get_issuer_name(certificate);
+  const auto part = [issuer](int kind) {
+    std::array<char, 65> text{};
+    return X509_NAME_get_text_by_NID(issuer, kind, text.data(), text.size()) > 0
+               ? std::string(text.data())
+               : std::string();
+  };
+  const std::string organization = part(NID_organizationName), name = part(NID_commonName);
+  info.is_of_own_authority = organization == kAuthorityOrganization;
+  info.issuer = name.empty()           ? organization
+                : organization.empty() ? name
+                                       : fmt::format("{} ({})", organization, name);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1)
+    info.sha256 = fmt::format("{:02x}", fmt::join(std::span(digest).first(size), ""));
   return info;
+}
+
+Result<CertificateInfo> read_certificate(const Path& file) {
+  constexpr std::size_t kFileMax = 1U << 20U;
+  TRY(const auto text, read_file(file, kFileMax));
+  if (!text)
+    return fail(ErrorKind::config, fmt::format("{}: there is no such file", file.native()));
+  const BioPtr in(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  const CertificatePtr first{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)};
+  ERR_clear_error();
+  if (!first)
+    return fail(ErrorKind::config, fmt::format("{}: it holds no certificate", file.native()));
+  return read_info(first.get());
 }
 
 // Tells a changed file by what a rename or a write changes.

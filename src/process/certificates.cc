@@ -7,6 +7,11 @@
 #include "process/key_keeper.h"
 
 namespace posthorn::process {
+namespace {
+
+constexpr std::size_t kNamesMax = 20;  // of one certificate, on the status page
+
+}  // namespace
 
 Certificates::Certificates(net::BlockingPool& pool, const config::Config& config, Told told)
     : pool_(pool),
@@ -57,6 +62,43 @@ void Certificates::tell(const config::Finding& finding) const {
     log_.error(event::tls_refused, {{"error", finding.text()}});
   else
     log_.warn(event::files_warning, {{"error", finding.text()}});
+}
+
+net::Awaitable<health::Facts> Certificates::facts() const {
+  constexpr std::size_t kToldMax = 40;  // an answer of the line protocol holds no more
+  std::vector<health::Certificate> shown;
+  const WallTime now = Clock::system().now();
+  for (const auto& [file, info] : server_->certificates()) {
+    if (shown.size() == kToldMax) break;
+    const bool is_near = info.not_after - now < config_.tls.expiry_warning;
+    shown.push_back(
+        {.name = shown.empty() ? "certificate"
+                               : "certificate." + file.parent_path().filename().native(),
+         .file = file.native(),
+         .names = info.names,
+         .issuer = info.issuer,
+         .ends = info.not_after,
+         .state = info.not_after <= now ? "red"
+                  : is_near             ? "warning"
+                                        : "ok",
+         .fingerprint = info.sha256,
+         .on_disk = "",
+         .remedy = is_near && info.is_of_own_authority ? "posthorn certificate renew" : "",
+         .shown_on = {}});
+    if (shown.back().names.size() > kNamesMax) shown.back().names.resize(kNamesMax);
+  }
+  const Path handed = KeyKeeper::folder_of(config_);
+  const auto looked = co_await pool_.run([&shown, &handed]() -> Result<> {
+    for (health::Certificate& one : shown) {
+      const auto there = net::read_certificate(net::find_readable(one.file, handed));
+      one.on_disk = !there ? "unreadable" : there->sha256 == one.fingerprint ? "same" : "other";
+    }
+    return {};
+  });
+  health::Facts facts;
+  if (!looked) co_return facts;
+  for (const health::Certificate& one : shown) health::add(facts, one);
+  co_return facts;
 }
 
 }  // namespace posthorn::process

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "health/page.h"
 #include "net/blocking_pool.h"
 #include "net/tls.h"
 #include "net/watched_files.h"
@@ -20,6 +21,8 @@ class Certificates final : public net::FilePart {
   net::Awaitable<net::Prepared> prepare() override;
   std::shared_ptr<const void> commit() override;
   void tell(const config::Finding& finding) const override;
+  // The ones that are shown, for the status page: each beside the one that lies on disk now.
+  net::Awaitable<health::Facts> facts() const;
 
  private:
   net::BlockingPool& pool_;

@@ -19,7 +19,6 @@ struct ControlVerb {
 };
 
 inline constexpr ControlVerb kControlVerbs[] = {
-    {"lookup-control.sock", "status", Effect::shows},
     {"lookup-control.sock", "bans", Effect::shows},
     {"lookup-control.sock", "accounts", Effect::shows},
     {"lookup-control.sock", "explain", Effect::shows},
@@ -27,7 +26,6 @@ inline constexpr ControlVerb kControlVerbs[] = {
     {"lookup-control.sock", "ban", Effect::changes},
     {"lookup-control.sock", "unban", Effect::changes},
     // A waiting message's text as well: who looks after the queue has to see what is in it.
-    {"queue-control.sock", "status", Effect::shows},
     {"queue-control.sock", "list", Effect::shows},
     {"queue-control.sock", "show", Effect::shows},
     {"queue-control.sock", "retry", Effect::changes},

@@ -21,6 +21,7 @@
 #include "maps/table.h"
 #include "net/tls.h"
 #include "process/key_keeper.h"
+#include "process/running.h"
 
 namespace posthorn::process {
 namespace {
@@ -384,6 +385,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       }
       if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
       fence.read.push_back(config.web.webroot);
+      fence.read.push_back(told_folder(config));
       break;
     case RoleKind::trail:
       fence.outward = Outward::nowhere;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <set>
 #include <sys/file.h>
 #include <thread>
 
@@ -18,25 +17,6 @@ namespace {
 
 constexpr auto kPrepareMax = 60s;  // ten thousand scripts on a slow disk
 constexpr auto kCommitMax = 20s;
-constexpr std::size_t kToldMax = net::kLineMax / 2;  // bytes of findings in an answer
-
-config::Weight weight_of(std::string_view text) {
-  return text == "fault"     ? config::Weight::fault
-         : text == "warning" ? config::Weight::warning
-                             : config::Weight::note;
-}
-
-void add_findings(net::Message& told, const config::Findings& findings) {
-  std::size_t bytes = 0;
-  for (const config::Finding& finding : findings) {
-    bytes += 100 + finding.text().size();
-    if (bytes > kToldMax) break;
-    told.add("weight", std::string(to_string(finding.weight)))
-        .add("where", finding.where)
-        .add("reason", finding.reason)
-        .add("remedy", finding.remedy);
-  }
-}
 
 net::Awaitable<net::Message> answer(Role* role, net::Message request) {
   net::WatchedFiles* files = role->files();
@@ -49,15 +29,7 @@ net::Awaitable<net::Message> answer(Role* role, net::Message request) {
     add_findings(told, prepared.findings);
     co_return told;
   }
-  if (request.verb == "status") {
-    net::Message told("ok");
-    config::Findings findings = files != nullptr ? files->findings() : config::Findings();
-    std::ranges::move(role->other_findings(), std::back_inserter(findings));
-    add_findings(told, findings);
-    co_return told;
-  }
-  if (request.verb == "checks") co_return co_await tell_checks(role->report());
-  if (request.verb == "metrics") co_return co_await tell_metrics(role->report());
+  if (auto told = co_await answer_about(*role, request)) co_return *std::move(told);
   if (request.verb == "commit") {
     if (files != nullptr && !co_await files->commit(number)) co_return net::Message("refused");
     role->reloaded();
@@ -106,21 +78,6 @@ void ask_all(const config::Config& config, std::vector<Asked>& all, const net::M
   loop.run();
 }
 
-void take_findings(const net::Message& answer, config::Findings& findings) {
-  const auto weights = answer.all("weight");
-  const auto places = answer.all("where");
-  const auto reasons = answer.all("reason");
-  const auto remedies = answer.all("remedy");
-  for (std::size_t i = 0;
-       i < weights.size() && i < places.size() && i < reasons.size() && i < remedies.size(); ++i) {
-    config::Finding finding{std::string(places[i]), std::string(reasons[i]),
-                            std::string(remedies[i]), weight_of(weights[i])};
-    // Several processes read the same certificate.
-    if (std::ranges::find(findings, finding) == findings.end())
-      findings.push_back(std::move(finding));
-  }
-}
-
 // The trail reads nothing of the administrator's, and nothing waits for it.
 void leave_out_trail(std::vector<Asked>& all) {
   std::erase_if(all, [](const Asked& asked) { return asked.socket.starts_with("trail-"); });
@@ -146,47 +103,6 @@ Result<File> lock_reload(const config::Config& config) {
 void serve_generation(net::Scope& scope, Listeners& listeners, Role& role) {
   listeners.answer(scope, role.kind(), "reload",
                    [&role](net::Message request) { return answer(&role, std::move(request)); });
-}
-
-config::Findings ask_findings(const config::Config& config) {
-  std::vector<Asked> all = list_asked(config);
-  ask_all(config, all, net::Message("status"), 5s);
-  config::Findings findings;
-  for (const Asked& asked : all)
-    if (asked.answer) take_findings(*asked.answer, findings);
-  return findings;
-}
-
-std::vector<web::Check> ask_checks(const config::Config& config) {
-  std::vector<Asked> all = list_asked(config);
-  ask_all(config, all, net::Message("checks"), 5s);
-  std::vector<web::Check> checks;
-  for (const Asked& asked : all) {
-    const auto told =
-        asked.answer ? read_checks(*asked.answer) : std::unexpected(asked.answer.error());
-    if (!told) {
-      const std::string process = asked.socket.substr(0, asked.socket.find('.'));
-      // Mail needs all of them but the trail.
-      add_check(checks, {"role." + process, process.starts_with("trail") ? "warning" : "red",
-                         told.error().what});
-      continue;
-    }
-    for (const web::Check& check : *told) add_check(checks, check);
-  }
-  return checks;
-}
-
-metrics::Snapshot ask_metrics(const config::Config& config) {
-  std::vector<Asked> all = list_asked(config);
-  ask_all(config, all, net::Message("metrics"), 5s);
-  metrics::Snapshot sum{};
-  std::set<std::string, std::less<>> counted;
-  for (const Asked& asked : all) {
-    const auto cells = asked.answer ? metrics::parse_line(asked.answer->get("cells"))
-                                    : std::unexpected(asked.answer.error());
-    if (cells && counted.emplace(asked.answer->get("pid")).second) metrics::merge(sum, *cells);
-  }
-  return sum;
 }
 
 bool are_all_answering(const config::Config& config) {

@@ -6,19 +6,13 @@
 //   prepare  number=…          ok | refused, with weight= where= reason= remedy= for each finding
 //   commit   number=…          ok generation=… | refused
 //   drop     number=… error=…  ok
-//   status                     ok, with the findings of now
-//   checks                     ok, with check= state= detail= as for /health
-//   metrics                    ok, with pid= cells= as for /metrics
+//   status, checks, metrics    as process/report.h has them: what the role tells of itself
 #pragma once
 
-#include <functional>
-
-#include "base/metrics.h"
 #include "config/config.h"
 #include "net/watched_files.h"
 #include "process/listeners.h"
 #include "process/role.h"
-#include "web/pages.h"
 
 namespace posthorn::process {
 
@@ -33,13 +27,6 @@ struct Reloaded {
 // Both phases over all roles of the running server. An Error: it does not run, or another reload
 // does not end. Blocks.
 Result<Reloaded> reload_all(const config::Config& config);
-// What is wrong with the files of the running server as they are now. Blocks.
-config::Findings ask_findings(const config::Config& config);
-// What its roles say of themselves, of several workers the worst; one that does not answer is red.
-// Blocks.
-std::vector<web::Check> ask_checks(const config::Config& config);
-// What its processes have counted since they were started, added up; of those that answer. Blocks.
-metrics::Snapshot ask_metrics(const config::Config& config);
 // Every process of the server takes questions. Blocks.
 bool are_all_answering(const config::Config& config);
 // The same within one process.

@@ -32,6 +32,7 @@
 #include "process/instance.h"
 #include "process/port_holder.h"
 #include "process/role.h"
+#include "process/roster.h"
 #include "process/running.h"
 #include "process/sandbox.h"
 #include "process/service_manager.h"
@@ -103,6 +104,20 @@ Result<std::optional<Dialing>> start_dialer(const config::Config& config, RoleKi
   (void)put_up(Fence{});
   net::Dialer::serve(File(fd), dialing.sockets);
   ::_exit(0);
+}
+
+// Here no role is started again without the others.
+std::vector<health::Role> one_process_roster(const config::Config& config) {
+  std::vector<health::Role> roles;
+  for (const Worker& worker : list_workers(config))
+    roles.push_back({.role = std::string(to_string(worker.role)),
+                     .worker = worker.number,
+                     .state = "up",
+                     .pid = static_cast<std::uint64_t>(::getpid()),
+                     .restarts = 0,
+                     .since = Clock::system().now(),
+                     .last_end = ""});
+  return roles;
 }
 
 class Process {
@@ -376,6 +391,8 @@ int run_one_process(const config::Config& config, MakeRole make) {
   auto sockets = bind_all();
   if (!sockets) return refuse(sockets.error());
   if (const auto restricted = restrict_process(); !restricted) return refuse(restricted.error());
+  if (const auto kept = keep_roster(config, one_process_roster(config)); !kept)
+    log::Logger{}.warn(event::files_unkept, {{"error", kept.error().what}});
   Process process(config, make, net::own_addresses(), Process::Holds::all_roles);
   for (const RoleKind kind : {RoleKind::trail, RoleKind::lookup, RoleKind::store, RoleKind::queue,
                               RoleKind::edge, RoleKind::web})

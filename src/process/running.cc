@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <sstream>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "process/admin_group.h"
@@ -13,10 +14,10 @@ namespace {
 
 constexpr std::uint64_t kFileMax = 4U << 20U;
 
-// What runs, a line each: "version 1.2", "since 1795900000000" (milliseconds), "listens smtp
-// 0.0.0.0:25".
+// What runs, a line each: "version 1.2", "pid 4711", "since 1795900000000" (milliseconds), "listens
+// smtp 0.0.0.0:25".
 Path account_of(const config::Config& config) {
-  return config.paths.run / "started";
+  return told_folder(config) / "started";
 }
 
 // The annotated form has a key a line, below its section's.
@@ -39,20 +40,24 @@ std::map<std::string, std::string> values_of(const config::Config& config) {
 
 }  // namespace
 
+Path told_folder(const config::Config& config) {
+  return config.paths.run / "told";
+}
+
 Path kept_config(const config::Config& config) {
   return config.paths.run / "started.toml";
 }
 
 Result<> keep_running_config(const config::Config& config) {
-  std::string account = fmt::format("version {}\nsince {}\n", POSTHORN_VERSION,
+  std::string account = fmt::format("version {}\npid {}\nsince {}\n", POSTHORN_VERSION, ::getpid(),
                                     Clock::system().now().time_since_epoch().count());
   TRY(const auto specs, list_sockets(config));
   for (const SocketSpec& spec : specs)
     if (std::holds_alternative<net::TcpAddress>(spec.address))
       account += fmt::format("listens {} {}\n", spec.name, net::to_string(spec.address));
   const AdminGroup admins(config);
-  TRY_OK(replace_file(Disk::real(), account_of(config), account, 0600));
-  admins.let_read(account_of(config));
+  TRY_OK(make_folders(Disk::real(), told_folder(config), 0755));
+  TRY_OK(replace_file(Disk::real(), account_of(config), account, 0644));
   TRY(const auto text, read_file(config.file, kFileMax));
   TRY_OK(replace_file(Disk::real(), kept_config(config), text.value_or(""), 0600));
   // Whoever may not read the one may not read the other.
@@ -71,6 +76,7 @@ std::optional<Running> find_running(const config::Config& config) {
     std::string what, first, second;
     words >> what >> first >> second;
     if (what == "version") running.version = first;
+    if (what == "pid") running.pid = to_number<int>(first).value_or(0);
     if (what == "since")
       running.since =
           WallTime(std::chrono::milliseconds(to_number<std::int64_t>(first).value_or(0)));

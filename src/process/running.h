@@ -14,9 +14,14 @@ namespace posthorn::process {
 
 // Where it is kept: made anew by each start.
 Path kept_config(const config::Config& config);
-// Keeps the file as it is now, for whoever started the server alone.
+// What everybody may know of the running server: its version and ports, its roles (roster.h). The
+// web role can read in it behind its fence.
+Path told_folder(const config::Config& config);
+// Keeps the file as it is now, for whoever started the server alone; and tells version, pid, time
+// and ports.
 Result<> keep_running_config(const config::Config& config);
 struct Running {
+  int pid = 0;
   std::string version;
   WallTime since{};
   std::vector<std::pair<std::string, std::string>> listens;  // "smtp", "0.0.0.0:25"

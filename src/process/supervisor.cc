@@ -27,6 +27,7 @@
 #include "process/instance.h"
 #include "process/key_keeper.h"
 #include "process/port_holder.h"
+#include "process/roster.h"
 #include "process/running.h"
 #include "process/sandbox.h"
 #include "process/service_manager.h"
@@ -50,6 +51,9 @@ struct Child {
   File channel;
   bool is_ready = false;
   SteadyTime started{};
+  WallTime since{};  // in the state that it is in
+  std::uint64_t starts = 0;
+  std::string last_end;  // how the process before ended
   SteadyTime start_again{};
   std::chrono::milliseconds backoff = kBackoffFirst;
 };
@@ -146,6 +150,8 @@ class Supervisor {
     std::array<int, 2> ends{};
     child.started = Clock::system().steady_now();
     child.is_ready = false;
+    ++child.starts;
+    turn(child);
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
       return give_up(child, fail_errno("socketpair", "", errno).error());
     const pid_t pid = ::fork();
@@ -224,6 +230,7 @@ class Supervisor {
 
   void loop() {
     while (!is_over()) {
+      tell_roster();
       std::vector<pollfd> waits = {{signals_.fd(), POLLIN, 0}};
       for (const Child& child : children_)
         if (child.channel.is_open() && !child.is_ready)
@@ -237,6 +244,29 @@ class Supervisor {
       restart_due();
       if (stopping_) stop_next();
     }
+  }
+
+  // It is in another state from now on.
+  void turn(Child& child) {
+    child.since = Clock::system().now();
+    is_roster_old_ = true;
+  }
+
+  void tell_roster() {
+    if (!std::exchange(is_roster_old_, false)) return;
+    std::vector<health::Role> roles;
+    for (const Child& child : children_)
+      roles.push_back({.role = std::string(to_string(child.role)),
+                       .worker = child.worker,
+                       .state = child.pid <= 0   ? "down"
+                                : child.is_ready ? "up"
+                                                 : "starting",
+                       .pid = static_cast<std::uint64_t>(std::max(0, child.pid)),
+                       .restarts = child.starts - 1,
+                       .since = child.since,
+                       .last_end = child.last_end});
+    if (const auto kept = keep_roster(config_, roles); !kept)
+      log_.warn(event::files_unkept, {{"error", kept.error().what}});
   }
 
   int next_timeout() const {
@@ -345,6 +375,7 @@ class Supervisor {
       if (::poll(&wait, 1, 0) <= 0) continue;
       char byte = 0;
       child.is_ready = ::read(child.channel.fd(), &byte, 1) == 1;
+      turn(child);
       if (!child.is_ready) child.channel.close();
     }
     if (announced_ || stopping_) return;
@@ -366,6 +397,9 @@ class Supervisor {
       child->pid = 0;
       child->channel.close();
       child->is_ready = false;
+      child->last_end = WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
+                                            : fmt::format("status {}", WEXITSTATUS(status));
+      turn(*child);
       if (stopping_) continue;
       delay(*child);
       log_.error(event::role_died,
@@ -434,6 +468,7 @@ class Supervisor {
   const std::optional<std::chrono::milliseconds> watchdog_ = take_watchdog();
   SteadyTime watchdog_due_{};
   bool announced_ = false;
+  bool is_roster_old_ = false;
   bool stopping_ = false;
   bool restarting_ = false;
   bool is_inherited_ = false;

@@ -1,5 +1,6 @@
-// What the operator asks: `posthorn queue list` and `show`, `posthorn status`, and the numbers for
-// metrics. What he orders is done in deeds.cc.
+// What the operator asks: `posthorn queue list` and `show`; and the numbers for metrics and the
+// status page. What he orders is done in deeds.cc.
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "queue/item.h"
@@ -66,36 +67,45 @@ void add_recipients(net::Message& answer, const Stored& stored,
   }
 }
 
+// Why a message still waits: for what all its recipients wait, or the first of them.
+std::string waiting_reason(const Stored& stored, const std::string& for_all) {
+  if (!for_all.empty()) return for_all;
+  const auto waits = std::ranges::find_if(stored.recipients, [](const RecipientStatus& one) {
+    return one.state == RecipientState::waiting && !one.reason.empty();
+  });
+  return waits == stored.recipients.end() ? std::string() : waits->reason;
+}
+
 }  // namespace
 
 Queue::Census Queue::census() const {
   Census census;
+  const Item* oldest = nullptr;
   for (const auto& [key, item] : items_) {
     const Stored& stored = item->stored;
     ++(stored.is_held ? census.held : stored.tries > 0 ? census.deferred : census.active);
-    census.oldest = std::max(census.oldest, age(*item));
+    if (oldest != nullptr && age(*item) <= census.oldest) continue;
+    oldest = item.get();
+    census.oldest = age(*item);
+    census.oldest_id = key;
   }
+  if (oldest != nullptr)
+    census.oldest_reason =
+        oldest->stored.is_held
+            ? "held (posthorn queue release)"
+            : waiting_reason(oldest->stored, oldest->reason_for_all()).substr(0, 300);
   return census;
 }
 
+std::map<std::string, Queue::RelayFault> Queue::relay_faults() const {
+  std::map<std::string, RelayFault> faults;
+  const SteadyTime old = parts_.clock.steady_now() - 2 * parts_.config.queue.retry_max;
+  for (const auto& [key, fault] : relay_faults_)
+    if (fault.seen >= old) faults[key.substr(key.find(':') + 1)] = fault;
+  return faults;
+}
+
 net::Awaitable<net::Message> Queue::answer(net::Message request) {
-  if (request.verb == "status") {
-    const Census census = this->census();
-    net::Message answer("ok");
-    answer.add("queue.messages", fmt::format("{}", items_.size()))
-        .add("queue.deferred", fmt::format("{}", census.deferred))
-        .add("queue.held", fmt::format("{}", census.held))
-        .add("queue.oldest_seconds",
-             fmt::format("{}",
-                         std::chrono::duration_cast<std::chrono::seconds>(census.oldest).count()));
-    const SteadyTime old = parts_.clock.steady_now() - 2 * parts_.config.queue.retry_max;
-    std::erase_if(relay_faults_, [&](const auto& entry) { return entry.second.seen < old; });
-    for (const auto& [key, fault] : relay_faults_)
-      answer.add("relay", key.substr(key.find(':') + 1))
-          .add("relay.state", fault.state)
-          .add("relay.reason", fault.reason);
-    co_return answer;
-  }
   if (request.verb == "list") co_return list(request);
   if (request.verb == "show") co_return co_await show(std::string(request.get("id")));
   co_return co_await change(std::move(request));

@@ -51,10 +51,19 @@ class Queue {
   struct Census {
     std::size_t active = 0, deferred = 0, held = 0;
     std::chrono::milliseconds oldest{0};
+    std::string oldest_id;
+    std::string oldest_reason;  // why it still waits; empty: nothing was tried yet
   };
   Census census() const;
+  // Of the last tries at relays, by "[smtp.example.net]:587"; one that works again has none.
+  struct RelayFault {
+    std::string_view state;  // "login refused", "down"
+    std::string reason;
+    SteadyTime seen{};
+  };
+  std::map<std::string, RelayFault> relay_faults() const;
 
-  // list, show, status; retry, hold, release, delete.
+  // list, show; retry, hold, release, delete.
   net::Awaitable<net::Message> answer(net::Message request);
 
  private:
@@ -153,11 +162,6 @@ class Queue {
   SteadyTime login_alarm_{};
   // What is wrong with a smarthost since it was last asked, for the operator; forgotten when nobody
   // asks it any more.
-  struct RelayFault {
-    std::string_view state;  // "login refused", "down"
-    std::string reason;
-    SteadyTime seen{};
-  };
   std::map<std::string, RelayFault> relay_faults_;
   log::Logger log_;
 };

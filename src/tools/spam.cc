@@ -17,6 +17,7 @@
 #include "net/own_loop.h"
 #include "process/generation.h"
 #include "process/instance.h"
+#include "process/status_page.h"
 #include "store/line_ends.h"
 #include "tools/complain.h"
 #include "tools/explain_spam.h"

@@ -1,7 +1,9 @@
-// `posthorn status`: what runs, where it listens, and what is wrong with it, from what the server
-// wrote down at its start and what its processes answer now. As lines, or as one JSON object in
-// which numbers are numbers. It holds no secret and no text of a mail.
+// `posthorn status`: a page of answers for whoever is woken at night. What is wrong stands on top,
+// with what to do about it; then what runs, since when, and what it has to do. As text, or as JSON
+// (tests/schemas/status.json); once, or again and again.
 #pragma once
+
+#include <optional>
 
 #include "config/config.h"
 
@@ -9,10 +11,11 @@ namespace posthorn::tools {
 
 struct StatusOptions {
   bool json = false;
+  std::optional<double> watch = {};  // seconds from one page to the next; unset: one page
 };
 
-// An exit code: 0, 1 (a process does not answer), 3 (it does not run, as systemctl and the LSB have
-// it).
+// An exit code: 0, 1 (something is red), 3 (it does not run, as systemctl and the LSB have it). A
+// page that was watched ends with 0, by Ctrl-C.
 int print_status(const config::Config& config, const StatusOptions& options);
 
 }  // namespace posthorn::tools

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/ascii.h"
 #include "web/proto/text.h"
@@ -74,7 +73,7 @@ net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& 
     case Route::Page::authority:
       co_return authority();
     case Route::Page::health:
-      co_return co_await health(peer);
+      co_return co_await health(request, peer);
     case Route::Page::metrics:
       co_return co_await metrics(peer);
     case Route::Page::autoconfig:
@@ -87,13 +86,22 @@ net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& 
   co_return make_error(500);
 }
 
-net::Awaitable<Response> Pages::health(const net::Peer& peer) {
-  const std::vector<Check> checks = co_await backend_.checks();
-  const bool is_red = std::ranges::any_of(checks, [](const Check& c) { return c.state == "red"; });
-  co_return Response{
-      .status = is_red ? 503 : 200,
-      .type = "application/json",
-      .body = health_json(checks, backend_.is_operator(peer) ? Details::shown : Details::hidden)};
+// Load balancers and strangers get the one word that decides: whether mail should come here.
+net::Awaitable<Response> Pages::health(const Request& request, const net::Peer& peer) {
+  const health::Page page = co_await backend_.health();
+  const WallTime now = Clock::system().now();
+  const bool is_red = health::judge(page, health::find_troubles(page, now)).state == "red";
+  Response response{.status = is_red ? 503 : 200, .fields = {{"Vary", "Accept"}}};
+  if (!backend_.is_operator(peer)) {
+    response.body = is_red ? "red\n" : "ok\n";
+  } else if (wants_html(request.accept)) {
+    response.type = "text/html; charset=utf-8";
+    response.body = health_page(page, now);
+  } else {
+    response.type = "application/json";
+    response.body = health::to_json(page, now, health::Layout::indented);
+  }
+  co_return response;
 }
 
 net::Awaitable<Response> Pages::metrics(const net::Peer& peer) {
@@ -156,24 +164,6 @@ Response Pages::profile(const Request& request) {
   return {.type = "application/x-apple-aspen-config; charset=utf-8",
           .body = mobileconfig(settings, address),
           .fields = {{"Content-Disposition", "attachment; filename=\"posthorn.mobileconfig\""}}};
-}
-
-std::string health_json(const std::vector<Check>& checks, Details details) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::object();
-  bool is_red = false;
-  bool is_warning = false;
-  for (const Check& check : checks) {
-    is_red |= check.state == "red";
-    is_warning |= check.state == "warning";
-    nlohmann::ordered_json entry = {{"state", check.state}};
-    if (details == Details::shown && !check.detail.empty()) entry["detail"] = check.detail;
-    list[check.name] = std::move(entry);
-  }
-  const nlohmann::ordered_json json = {{"status", is_red       ? "red"
-                                                  : is_warning ? "warning"
-                                                               : "ok"},
-                                       {"checks", std::move(list)}};
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace posthorn::web

@@ -4,26 +4,21 @@
 // a domain of ours.
 #pragma once
 
+#include "health/page.h"
 #include "web/server.h"
 #include "web/settings.h"
 
 namespace posthorn::web {
 
-struct Check {
-  std::string name;    // "role.edge", "spamd", "certificate"
-  std::string state;   // "ok", "warning", "red"
-  std::string detail;  // why, for the operator
-};
-
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual const MailSettings& settings() = 0;
-  virtual net::Awaitable<std::vector<Check>> checks() = 0;
+  virtual net::Awaitable<health::Page> health() = 0;
   virtual net::Awaitable<std::string> metrics() = 0;
   // The answer to an ACME challenge that another program put down; nullopt: there is none.
   virtual net::Awaitable<std::optional<std::string>> challenge(const std::string& token) = 0;
-  // Who may read metrics, and the reasons behind a red light.
+  // Who may read metrics, and more of the server's health than one word.
   virtual bool is_operator(const net::Peer& peer) = 0;
 };
 
@@ -33,7 +28,7 @@ class Pages final : public Site {
   net::Awaitable<Response> answer(const Request& request, const net::Peer& peer) override;
 
  private:
-  net::Awaitable<Response> health(const net::Peer& peer);
+  net::Awaitable<Response> health(const Request& request, const net::Peer& peer);
   net::Awaitable<Response> metrics(const net::Peer& peer);
   net::Awaitable<Response> challenge(const std::string& token);
   Response authority();
@@ -46,7 +41,7 @@ class Pages final : public Site {
 
 // "/", as HTML.
 std::string start_page(const MailSettings& settings);
-enum class Details { shown, hidden };
-std::string health_json(const std::vector<Check>& checks, Details details);
+// "/health" to a person, as HTML.
+std::string health_page(const health::Page& page, WallTime now);
 
 }  // namespace posthorn::web

@@ -157,7 +157,7 @@ class Rows(unittest.TestCase):
         self.postgres.sql(self.FAULTY)
         with self.server:
             self.await_all()
-            self.assertIn("warning rows", self.server.run("status").stdout)
+            self.assertRegex(self.server.run("status").stdout, r"(?m)^warning:? +rows: ")
             self.server.send(message("past them"), to=("bob@example.org",))
             self.server.wait_for("Subject: past them")
             self.postgres.sql("DELETE FROM posthorn.aliases; DELETE FROM posthorn.users WHERE name = 'cut@example.org'")
@@ -392,7 +392,7 @@ class Tools(unittest.TestCase):
         self.server.imap("bob").logout()
         self.assertEqual(self.postgres.sql("SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
                                            " WHERE application_name = 'posthorn'"), ["t"])
-        self.assertIn("database up", self.server.run("status").stdout)
+        self.assertRegex(self.server.run("status").stdout, r"(?m)^database +up$")
         self.assertNotIn("s3same", self.server.log())
         self.server.stop()
         use_pgsql(self.server, f"{conninfo} sslrootcert={folder}/other.pem")

@@ -4,7 +4,6 @@ What they change is looked at in the files and, where a server runs, by a login 
 """
 
 import imaplib
-import json
 import os
 import pathlib
 import re
@@ -372,58 +371,6 @@ class Waiting(unittest.TestCase):
         server.send(message("Wait", "marker filter\r\n"))
         wait_until(lambda: "waits for the filter: " in server.run("queue", "list").stdout)
         self.assertRegex(server.run("queue", "list").stdout, r"to <bob@example\.org>: waits for the filter: .*connect")
-
-
-class Status(unittest.TestCase):
-    def status(self, server):
-        return json.loads(server.run("status", "--json").stdout)
-
-    def test_as_json_numbers_are_numbers(self):
-        with Smarthost() as relay:
-            server = Server(settings=relay.settings(**{"queue.retry_first": '"1s"', "queue.retry_max": '"2s"'}))
-            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:wrong\n")
-            self.assertEqual(json.loads(server.run("status", "--json", check=False).stdout), {"running": False})
-            with server:
-                status = self.status(server)
-                self.assertEqual((status["running"], status["pid"]), (True, server.process.pid))
-                self.assertEqual("posthorn " + status["version"] + "\n", posthorn("version")[1])
-                self.assertRegex(status["since"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-                ports = {one["service"]: one["port"] for one in status["listen"]}
-                for service in ("smtp", "submission", "submissions", "imap", "imaps"):
-                    self.assertEqual(ports[service], server.port(service))
-                for part, keys in (("tables", ("generation", "faults")), ("auth", ("banned",)),
-                                   ("queue", ("messages", "deferred", "held", "oldest_seconds"))):
-                    for key in keys:
-                        self.assertIs(type(status[part][key]), int, key)
-                self.assertIs(type(status["uptime_seconds"]), int)
-                self.assertEqual((status["spamd"], status["relay"]["faults"], status["changed_keys"]), ({"state": "off"}, [], []))
-                certificate = status["certificates"][0]
-                self.assertIs(type(certificate["days_left"]), int)
-                self.assertRegex(certificate["ends"], r"^\d{4}-\d\d-\d\dT")
-                server.submit("alice", message("Kept", "marker status\r\n"), ["friend@far.test"])
-                status = wait_until(lambda: [one for one in (self.status(server),) if one["relay"]["faults"]])[0]
-                fault = status["relay"]["faults"][0]
-                self.assertEqual((fault["state"], status["queue"]["messages"]), ("login refused", 1))
-                self.assertIn(str(relay.port), fault["relay"])
-                self.assertIn("535", fault["reason"])
-                lines = server.run("status").stdout
-                self.assertRegex(lines, rf"(?m)^relay login refused .*:{relay.port}.*: .*535")
-                self.assertRegex(lines, rf"(?m)^listens smtp \S+:{server.port('smtp')}$")
-                self.assertRegex(lines, r"(?m)^certificate ends \d{4}-")
-                server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
-                server.run("reload")
-                server.run("queue", "retry", "--all")
-                relay.wait_for("marker status")
-                wait_until(lambda: self.status(server)["relay"]["faults"] == [] or None)
-
-    def test_a_filter_and_a_relay_that_are_down(self):
-        server = Server(spamd=f"127.0.0.1:{free_port()}", settings={"relay.relayhost": f'"[127.0.0.1]:{free_port()}"', "relay.tls": '"none"'})
-        with server:
-            server.submit("alice", message("Kept", "marker down\r\n"), ["friend@far.test"])
-            status = wait_until(lambda: [one for one in (self.status(server),) if one["relay"]["faults"]])[0]
-            self.assertEqual(status["relay"]["faults"][0]["state"], "down")
-            self.assertEqual(status["spamd"]["state"], "down")
-            self.assertRegex(server.run("status").stdout, r"(?m)^spamd down: ")
 
 
 class NextSteps(unittest.TestCase):

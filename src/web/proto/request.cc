@@ -137,6 +137,9 @@ int take_field(std::string_view line, Request& request, Seen& seen, bool& has_ho
   } else if (equals_ignoring_case(name, "connection")) {
     seen.is_closed |= has_token(value, "close");
     seen.is_kept |= has_token(value, "keep-alive");
+  } else if (equals_ignoring_case(name, "accept")) {
+    // RFC 9110 section 5.3: several fields are one list.
+    request.accept += (request.accept.empty() ? "" : ",") + std::string(value);
   } else if (equals_ignoring_case(name, "expect")) {
     if (!equals_ignoring_case(value, "100-continue")) return 417;
     request.expects_continue = true;
@@ -200,6 +203,23 @@ std::expected<std::optional<Request>, int> HeadReader::read(std::string_view dat
   auto request = parse_head(data.substr(start, end - start));
   if (!request) return std::unexpected(request.error());
   return *std::move(request);
+}
+
+bool wants_html(std::string_view accept) {
+  while (!accept.empty()) {
+    const std::size_t comma = std::min(accept.find(','), accept.size());
+    std::string_view range = accept.substr(0, comma);
+    accept.remove_prefix(std::min(comma + 1, accept.size()));
+    const std::size_t semicolon = std::min(range.find(';'), range.size());
+    const std::string_view parameters = range.substr(semicolon);
+    if (!equals_ignoring_case(trim(range.substr(0, semicolon)), "text/html")) continue;
+    const std::size_t weight = parameters.find("q=");
+    // RFC 9110 section 12.4.2: a weight of 0 means "not acceptable".
+    if (weight == std::string_view::npos ||
+        parameters.substr(weight + 2).find_first_of("123456789") != std::string_view::npos)
+      return true;
+  }
+  return false;
 }
 
 std::optional<std::string> decode_percent(std::string_view text) {

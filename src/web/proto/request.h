@@ -18,9 +18,10 @@ inline constexpr std::size_t kBodyMax = 16'384;
 
 struct Request {
   std::string method;
-  std::string path;   // percent-decoded, begins with '/', no control bytes
-  std::string query;  // as it came, without '?'
-  std::string host;   // as it came, checked to be a host with or without a port
+  std::string path;    // percent-decoded, begins with '/', no control bytes
+  std::string query;   // as it came, without '?'
+  std::string accept;  // as it came; of several fields a list
+  std::string host;    // as it came, checked to be a host with or without a port
   std::size_t body_size = 0;
   bool is_kept_alive = true;  // RFC 9112 section 9.3
   bool expects_continue = false;
@@ -39,6 +40,9 @@ class HeadReader {
   std::size_t size_ = 0;
 };
 
+// RFC 9110 section 12.5.1: a person's browser names text/html, with more than no weight; a program
+// that takes everything (*/*), or says nothing, does not.
+bool wants_html(std::string_view accept);
 // RFC 3986 section 2.1. nullopt: a % without two digits, or a control byte comes out.
 std::optional<std::string> decode_percent(std::string_view text);
 // "a=1&b=x%40y": the first value of the name, '+' as a space (WHATWG URL, urlencoded).

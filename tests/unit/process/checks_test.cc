@@ -7,15 +7,15 @@
 namespace posthorn::process {
 namespace {
 
-std::string shown(const std::vector<web::Check>& checks) {
+std::string shown(const std::vector<health::Check>& checks) {
   std::string text;
-  for (const web::Check& check : checks)
+  for (const health::Check& check : checks)
     text += check.name + "=" + check.state + "(" + check.detail + ") ";
   return text;
 }
 
 TEST(Checks, OfSeveralProcessesTheWorstCounts) {
-  std::vector<web::Check> checks;
+  std::vector<health::Check> checks;
   for (const auto& [state, after] : {std::pair{"ok", "ok"},
                                      {"warning", "warning"},
                                      {"ok", "warning"},
@@ -31,8 +31,8 @@ TEST(Checks, OfSeveralProcessesTheWorstCounts) {
 
 TEST(Checks, ItsChecksComeOverTheLine) {
   test::TestLoop loop;
-  const auto two = []() -> net::Awaitable<std::vector<web::Check>> {
-    co_return std::vector<web::Check>{{"disk", "ok", ""}, {"files", "red", "a\tb"}};
+  const auto two = []() -> net::Awaitable<std::vector<health::Check>> {
+    co_return std::vector<health::Check>{{"disk", "ok", ""}, {"files", "red", "a\tb"}};
   };
   const Report report{.checks = two};
   const auto told = read_checks(loop.wait(tell_checks(&report)));

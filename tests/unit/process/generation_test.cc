@@ -9,6 +9,7 @@
 #include "process/instance.h"
 #include "process/listeners.h"
 #include "process/report.h"
+#include "process/status_page.h"
 #include "tests/support/captured_log.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_loop.h"
@@ -47,8 +48,8 @@ class FakeRole final : public Role {
 
  private:
   net::WatchedFiles files_;
-  Report report_{.checks = [this]() -> net::Awaitable<std::vector<web::Check>> {
-    co_return std::vector<web::Check>{{"files", state, state == "ok" ? "" : "why"}};
+  Report report_{.checks = [this]() -> net::Awaitable<std::vector<health::Check>> {
+    co_return std::vector<health::Check>{{"files", state, state == "ok" ? "" : "why"}};
   }};
 };
 
@@ -97,6 +98,12 @@ class GenerationTest : public testing::Test {
       EXPECT_EQ(one->told, one->part.committed);
     }
     return counts;
+  }
+
+  health::Page ask_for_page() {
+    auto page = ask([this] { return ask_page(config_); });
+    EXPECT_TRUE(page);
+    return page ? *std::move(page) : health::Page{};
   }
 
   test::TempFolder folder_;
@@ -168,7 +175,7 @@ TEST_F(GenerationTest, AWarningIsToldOnceAndDoesNotHoldItUp) {
   ASSERT_TRUE(reloaded);
   EXPECT_TRUE(reloaded->is_committed);
   EXPECT_EQ(reloaded->findings, config::Findings{warning});
-  EXPECT_EQ(ask([this] { return ask_findings(config_); }), config::Findings{warning});
+  EXPECT_EQ(ask_for_page().findings, config::Findings{warning});
 }
 
 TEST_F(GenerationTest, WithoutAServerThereIsNothingToReload) {
@@ -180,13 +187,15 @@ TEST_F(GenerationTest, WithoutAServerThereIsNothingToReload) {
 TEST_F(GenerationTest, OfSeveralChecksTheWorstIsTold) {
   serve({RoleKind::edge});
   role(RoleKind::queue).state = "warning";
-  const auto checks = ask([this] { return ask_checks(config_); });
-  ASSERT_EQ(checks.size(), 3U);
+  const health::Page page = ask_for_page();
   std::map<std::string, std::string> states;
-  for (const web::Check& check : checks) states[check.name] = check.state;
-  EXPECT_EQ(states["files"], "warning");
-  EXPECT_EQ(states["role.edge-0"], "red");
-  EXPECT_EQ(states["role.trail-0"], "warning");
+  for (const health::Check& check : page.checks) states[check.name] = check.state;
+  EXPECT_EQ(states, (std::map<std::string, std::string>{{"files", "warning"},
+                                                        {"role.edge", "red"},
+                                                        {"role.lookup", "ok"},
+                                                        {"role.queue", "ok"},
+                                                        {"role.store", "ok"},
+                                                        {"role.trail", "warning"}}));
   EXPECT_FALSE(ask([this] { return are_all_answering(config_); }));
 }
 

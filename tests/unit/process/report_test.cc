@@ -27,8 +27,8 @@ class ReportTest : public testing::Test {
   void connect(const std::string& name) {
     channel_.emplace(loop_.scope(), net::UnixAddress{folder_.path() / name});
   }
-  static net::Awaitable<std::vector<web::Check>> checks() {
-    co_return std::vector<web::Check>{{"spool", "ok", ""}, {"spamd", "red", "refused\tagain"}};
+  static net::Awaitable<std::vector<health::Check>> checks() {
+    co_return std::vector<health::Check>{{"spool", "ok", ""}, {"spamd", "red", "refused\tagain"}};
   }
 
   test::TempFolder folder_;
@@ -37,7 +37,28 @@ class ReportTest : public testing::Test {
   Listeners listeners_{sockets_};
   std::optional<net::LineChannel> channel_;
   int measured_ = 0;
+  // A role that knows nothing but its report.
+  class FakeRole final : public Role {
+   public:
+    FakeRole(RoleKind kind, const Report& report) : Role(kind), report_(report) {}
+    net::Task<> start() override { co_return Result<>{}; }
+    net::WatchedFiles* files() override { return nullptr; }
+    const Report* report() const override { return &report_; }
+    config::Findings other_findings() const override { return {kRows}; }
+    net::Awaitable<void> stop() override { co_return; }
+
+   private:
+    const Report& report_;
+  };
+  static inline const config::Finding kRows{"pgsql:users:3", "no hash", "posthorn user password",
+                                            config::Weight::warning};
+  static net::Awaitable<health::Facts> facts() {
+    health::Facts facts;
+    health::add(facts, health::RelayFault{"[relay.test]:587", "down", "a\ttab"});
+    co_return facts;
+  }
   Report report_{.checks = checks,
+                 .facts = facts,
                  .measure = [this]() -> net::Awaitable<void> {
                    ++measured_;
                    co_return;
@@ -46,11 +67,12 @@ class ReportTest : public testing::Test {
                    if (request.verb == "colour") co_return net::Message("ok").add("is", "blue");
                    co_return std::nullopt;
                  }};
+  FakeRole queue_{RoleKind::queue, report_}, store_{RoleKind::store, report_};
 };
 
 TEST_F(ReportTest, WhatTheRoleKnowsArrivesWhole) {
   bind("queue-0.web.sock");
-  serve_report(loop_.scope(), listeners_, RoleKind::queue, report_);
+  serve_report(loop_.scope(), listeners_, queue_);
   connect("queue-0.web.sock");
   for (int asked = 1; asked <= 2; ++asked) {
     const auto told = loop_.run(ask_report(*channel_, test::soon(5s)));
@@ -62,12 +84,17 @@ TEST_F(ReportTest, WhatTheRoleKnowsArrivesWhole) {
     EXPECT_EQ(told->checks[1].state, "red");
     EXPECT_EQ(told->checks[1].detail, "refused\tagain");
     EXPECT_EQ(told->metrics, metrics::read());
+    EXPECT_EQ(told->findings, config::Findings{kRows});
+    health::Page page;
+    health::take({.role = "queue", .services = {}}, told->facts, page);
+    ASSERT_EQ(page.relay_faults.size(), 1U);
+    EXPECT_EQ(page.relay_faults[0].reason, "a\ttab");
   }
 }
 
 TEST_F(ReportTest, ARoleAnswersQuestionsOfItsOwnAndNoOthers) {
   bind("queue-0.web.sock");
-  serve_report(loop_.scope(), listeners_, RoleKind::queue, report_);
+  serve_report(loop_.scope(), listeners_, queue_);
   connect("queue-0.web.sock");
   const auto own = loop_.run(channel_->ask(net::Message("colour"), test::soon(5s)));
   ASSERT_TRUE(own);
@@ -81,7 +108,7 @@ TEST_F(ReportTest, ItIsServedOnItsOwnSocketsAlone) {
   for (const char* name :
        {"queue-0.web.sock", "store-0.web.sock", "store-1.web.sock", "store-0.lmtp.sock"})
     bind(name);
-  serve_report(loop_.scope(), listeners_, RoleKind::store, report_);
+  serve_report(loop_.scope(), listeners_, store_);
   EXPECT_EQ(listeners_.names(),
             (std::vector<std::string>{"queue-0.web.sock", "store-0.lmtp.sock"}));
 }

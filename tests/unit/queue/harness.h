@@ -250,8 +250,9 @@ class Server {
   net::Message retry_all() { return ask_for("retry", find()); }
   std::size_t size() { return count("queue.messages"); }
   std::size_t count(std::string_view name) {
-    const net::Message status = ask("status");
-    return static_cast<std::size_t>(std::stoul(std::string(status.get(name))));
+    const Queue::Census census = queue.census();
+    if (name == "queue.messages") return census.active + census.deferred + census.held;
+    return name == "queue.held" ? census.held : census.deferred;
   }
   std::string state(const std::string& id) { return std::string(ask("show", id).get("state")); }
 

@@ -18,12 +18,20 @@ struct FakeBackend final : Backend {
                    {"imap", 143, Security::starttls},
                    {"smtp", 465, Security::tls}},
       .authority_pem = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"};
-  std::vector<Check> lights = {{"role.edge", "ok", ""}, {"spamd", "ok", ""}};
+  std::vector<health::Check> lights = {{"spool", "ok", ""}, {"spamd", "ok", ""}};
   std::string text = "# EOF\n";
   std::string operator_address = "192.0.2.7";
 
   const MailSettings& settings() override { return mail; }
-  net::Awaitable<std::vector<Check>> checks() override { co_return lights; }
+  net::Awaitable<health::Page> health() override {
+    health::Page page;
+    page.is_running = true;
+    page.hostname = mail.hostname;
+    page.checks = lights;
+    page.relay_faults = faults;
+    co_return page;
+  }
+  std::vector<health::RelayFault> faults;
   net::Awaitable<std::string> metrics() override { co_return text; }
   net::Awaitable<std::optional<std::string>> challenge(const std::string& token) override {
     asked = token;
@@ -46,6 +54,12 @@ class PagesTest : public ::testing::Test {
     net::Peer peer;
     peer.address = "192.0.2.7";
     return loop_.wait(pages_.answer(request, peer));
+  }
+
+  Response health_to(const std::string& accept) {
+    net::Peer peer;
+    peer.address = "192.0.2.7";
+    return loop_.wait(pages_.answer({.method = "GET", .path = "/health", .accept = accept}, peer));
   }
 
   // A whole connection: what the client sends, in pieces, and all that comes back.
@@ -160,10 +174,35 @@ TEST_F(PagesTest, HealthIsRedWhenOneLightIs) {
   backend_.lights[1] = {"spamd", "red", "no \"answer\" \xFF"};
   const Response red = ask("GET", "/health");
   EXPECT_EQ(red.status, 503);
+  EXPECT_EQ(red.type, "application/json");
   EXPECT_NE(red.body.find("no \\\"answer\\\""), std::string::npos);
-  backend_.operator_address = "192.0.2.8";  // a stranger sees that, not why
-  EXPECT_EQ(ask("GET", "/health").status, 503);
-  EXPECT_EQ(ask("GET", "/health").body.find("answer"), std::string::npos);
+}
+
+TEST_F(PagesTest, AStrangerSeesOfHealthOneWord) {
+  backend_.operator_address = "192.0.2.8";
+  for (const char* accept : {"", "text/html", "application/json"}) {
+    backend_.lights[1] = {"spamd", "warning", "slow"};
+    const Response good = health_to(accept);
+    EXPECT_EQ(good.status, 200);
+    EXPECT_EQ(good.body, "ok\n");
+    backend_.lights[1] = {"spamd", "red", "no answer"};
+    const Response red = health_to(accept);
+    EXPECT_EQ(red.status, 503);
+    EXPECT_EQ(red.body, "red\n");
+  }
+}
+
+TEST_F(PagesTest, ABrowserSeesHealthAsAPageThatNoTextCanForge) {
+  backend_.lights[1] = {"spamd", "red", "<script>alert(1)</script>"};
+  backend_.faults = {{"[r.test]:587", "down", "\"><img src=x>"}};
+  const Response page = health_to("text/html,application/xhtml+xml,*/*;q=0.8");
+  EXPECT_EQ(page.status, 503);
+  EXPECT_EQ(page.type, "text/html; charset=utf-8");
+  EXPECT_NE(page.body.find("mx.example.org"), std::string::npos);
+  EXPECT_NE(page.body.find("&lt;script&gt;"), std::string::npos);
+  EXPECT_EQ(page.body.find("<script>"), std::string::npos);
+  EXPECT_EQ(page.body.find("<img"), std::string::npos);
+  EXPECT_EQ(health_to("*/*").type, "application/json");
 }
 
 TEST_F(PagesTest, MetricsAreTheOperators) {

@@ -136,6 +136,17 @@ TEST(HttpRequest, Expectations) {
   EXPECT_EQ(status_of(get("/", "Host: x\r\nExpect: a miracle\r\n")), 417);
 }
 
+TEST(HttpRequest, WhoWantsHtmlSaysSo) {
+  EXPECT_EQ((**read(get("/", "Host: x\r\nAccept: a/b\r\nAccept: c/d\r\n"))).accept, "a/b,c/d");
+  for (const char* accept :
+       {"text/html", "TEXT/HTML;q=0.5", "application/json, text/html ; level=1",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html;q=1"})
+    EXPECT_TRUE(wants_html(accept)) << accept;
+  for (const char* accept : {"", "*/*", "application/json", "text/*", "text/html;q=0",
+                             "text/html;q=0.0", "text/htmlx", ",;q="})
+    EXPECT_FALSE(wants_html(accept)) << accept;
+}
+
 TEST(HttpRequest, Parameters) {
   EXPECT_EQ(find_parameter("a=1&b=x%40y+z&b=2", "b"), "x@y z");
   EXPECT_EQ(find_parameter("a", "a"), "");
