@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/explain_filed.h"
+
 namespace posthorn::app {
 namespace {
 
@@ -24,6 +26,11 @@ void add_relay_words(CLI::App& command, ExplainOptions& options) {
   command.add_option("--from", options.sender, "Of which sender: some have a relay of their own");
 }
 
+void add_filed_words(CLI::App& command, ExplainOptions& options) {
+  command.add_option("mail", options.mail, "Its queue id, or its Message-ID")->required();
+  command.add_option("--user", options.account, "Of this recipient or account alone");
+}
+
 // Each question: its words, and what answers it.
 struct Question {
   const char* name;
@@ -37,6 +44,8 @@ constexpr Question kQuestions[] = {
     {"send", "Mail of a user: may it be sent so, and where does it go?", add_submission_words,
      tools::explain_submission},
     {"relay", "By which way mail for an address leaves", add_relay_words, tools::explain_relay},
+    {"filed", "Where a mail lies, which line of which script put it there, or why it is nowhere",
+     add_filed_words, tools::explain_filed},
 };
 
 }  // namespace

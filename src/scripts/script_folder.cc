@@ -170,6 +170,13 @@ Result<std::optional<std::string>> ScriptFolder::find_text(std::string_view name
   return read_text(text_path(state, name));
 }
 
+Result<std::optional<WallTime>> ScriptFolder::find_change(std::string_view name) {
+  TRY(const State state, look());
+  if (!state.scripts.contains(name)) return std::nullopt;
+  TRY(const auto info, find_script_file(text_path(state, name)));
+  return info ? std::optional(info->modified) : std::nullopt;
+}
+
 Outcome ScriptFolder::judge(const State& state, std::string_view name, std::uint64_t size) const {
   if (!is_script_name(name)) return Outcome::bad_name;
   if (size > std::min(limits_.size_max, kScriptSizeMax)) return Outcome::too_large;

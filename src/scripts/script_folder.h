@@ -73,6 +73,8 @@ class ScriptFolder {
 
   Result<std::vector<Listed>> list();  // by name
   Result<std::optional<std::string>> find_text(std::string_view name);
+  // When its text was changed last; nullopt: there is none of this name.
+  Result<std::optional<WallTime>> find_change(std::string_view name);
   // Would a script of this size be taken?
   Result<Outcome> may_put(std::string_view name, std::uint64_t size);
   // The text is not looked at: what is faulty, the caller has refused.

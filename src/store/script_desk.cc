@@ -52,7 +52,11 @@ Result<net::Message> text_of(scripts::ScriptFolder& folder, const net::Message& 
   if (!text) return fail(ErrorKind::permanent, std::string(describe(Outcome::not_found)));
   const std::size_t offset =
       std::min(to_number<std::size_t>(request.get("offset")).value_or(0), text->size());
-  return net::Message("ok").add("bytes", std::string_view(*text).substr(offset, kDeskPieceMax));
+  net::Message answer("ok");
+  answer.add("bytes", std::string_view(*text).substr(offset, kDeskPieceMax));
+  TRY(const auto changed, folder.find_change(request.get("name")));
+  if (changed) answer.add("changed", std::to_string(changed->time_since_epoch().count()));
+  return answer;
 }
 
 }  // namespace

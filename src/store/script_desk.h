@@ -5,7 +5,7 @@
 //   scripts after=                      name=…, up to 50, in order; active= of all, if one is
 //   script-piece bytes=                 of the text of the next script
 //   script-put name=                    that text is whole
-//   script-text name= offset=           bytes=; empty at the end
+//   script-text name= offset=           bytes=, empty at the end; changed= in ms since 1970
 //   script-activate name=               the empty name: none is active
 //   script-remove name=
 #pragma once

@@ -7,6 +7,7 @@
 #include "base/events.h"
 #include "base/log.h"
 #include "store/away_desk.h"
+#include "store/find_desk.h"
 #include "store/room.h"
 
 namespace posthorn::store {
@@ -62,6 +63,7 @@ net::Task<net::Message> TransferDesk::work(const net::Message& request) {
   std::string name(request.get("name"));
   std::string mailbox(request.get("mailbox"));
   if (verb.starts_with("script")) co_return co_await scripts_.answer(*account_, request);
+  if (verb == "where") co_return co_await answer_where(*account_, request);
   if (verb.starts_with("away")) co_return co_await answer_away(accounts_, *account_, request);
   if (verb == "folders") co_return co_await folders(std::string(request.get("after")));
   if (verb == "create") {

@@ -17,6 +17,7 @@
 //   list mailbox= after=                up to 200 messages: "uid flags date size" in message=
 //   words mailbox= uid= from=           keyword=…, from that one on as many as fit a line
 //   read mailbox= uid= offset=          bytes= (LF lines); empty at the end, "gone" when expunged
+//   where mailbox= uid= …               store/find_desk.h
 //   scripts, script-…                   store/script_desk.h
 //   away, away-…                        store/away_desk.h
 #pragma once

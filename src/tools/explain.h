@@ -14,6 +14,7 @@ struct ExplainOptions {
   std::string account;  // of who sends
   std::string sender;   // "<>": the null sender; empty: any
   std::string client;   // the address that it comes from
+  std::string mail;     // its queue id, or its Message-ID
   bool json = false;
 };
 

@@ -1,5 +1,6 @@
-"""What the log says of a delivery: where the mail lies, which line of which script said so, and the queue ids of what it brought about."""
+"""What the log and `posthorn explain filed` say of a delivery: where the mail lies, which line of which script said so, and the queue ids of what it brought about."""
 
+import json
 import pathlib
 import re
 import shlex
@@ -7,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Smarthost, message, wait_until
+from support import Server, Smarthost, assert_fits, message, wait_until
 
 SCRIPT = """require ["fileinto", "imap4flags", "reject", "vacation"];
 if header :contains "Subject" "to a folder" {
@@ -101,6 +102,47 @@ class Lines(unittest.TestCase):
         self.assertEqual((told["script"], told["line"]), (RULES, "9"))
         told = self.told("sieve.rejected", "no thanks")
         self.assertEqual((told["script"], told["line"], told["how"], told["text"]), (RULES, "11", "reject", "No more of these."))
+
+    def explained(self, mail, *words):
+        """The answer, when the trail has all of the mail."""
+        done = []
+
+        def is_known():
+            done[:] = [self.server.run("explain", "filed", mail, *words, check=False)]
+            return done[0].returncode == 0
+
+        wait_until(is_known)
+        return done[0].stdout
+
+    def test_explain_filed_shows_the_line_and_the_place(self):
+        told = self.told("store.delivered", "explain this one to a folder")
+        text = self.explained(told["q"])
+        self.assertIn("bob@example.org:\n", text)
+        self.assertIn(f"filed in Lists as UID {told['uid']}, flags \\Flagged\n", text)
+        self.assertIn(f"line 3 of {RULES} asked for it\n", text)
+        self.assertRegex(text, r'\n +2  if header .*\n +> +3    fileinto :flags .* "Lists";\n +4  } elsif')
+        self.assertIn(f"it lies in Lists, UID {told['uid']}, flags \\Flagged\n", text)
+        self.assertRegex(text, rf"file /.*/\.Lists/cur/{re.escape(told['file'])}:2,F\n")
+        self.assertNotIn("changed since", text)
+        client = self.server.imap("bob")
+        client.select("Lists")
+        client.uid("MOVE", told["uid"], "Trash")
+        client.logout()
+        self.assertIn("one of its size and date lies in Trash, UID ", self.explained(told["q"]))
+        value = json.loads(self.explained(told["q"], "--json", "--user", "bob@example.org"))
+        assert_fits("explain_filed", value)
+        self.assertEqual(value[0]["recipients"][0]["ends"][0]["now"][0]["mailbox"], "Trash")
+        self.assertEqual(self.server.run("explain", "filed", told["q"], "--user", "alice@example.org", check=False).returncode, 1)
+
+    def test_explain_filed_says_why_it_is_nowhere(self):
+        told = self.told("store.discarded", "explain into the void")
+        text = self.explained(told["q"])
+        self.assertIn("thrown away\n", text)
+        self.assertRegex(text, rf"line 9 of {RULES} asked for it\n.*\n +> +9    discard;\n")
+        told = self.told("sieve.redirected", "explain please send on")
+        text = self.explained(told["q"])
+        self.assertIn(f"sent on to friend@elsewhere.test as {told['child']}\n", text)
+        self.assertEqual(self.server.run("explain", "filed", "0000000000000", check=False).returncode, 1)
 
 
 if __name__ == "__main__":
