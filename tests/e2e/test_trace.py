@@ -15,10 +15,14 @@ QUICK = {"queue.retry_first": '"1s"', "queue.retry_max": '"2s"', "relay.tls": '"
 
 
 def told(server, *words, until=""):
-    """What `posthorn trace` prints, once it holds that text: what the roles tell comes a moment later."""
+    """What `posthorn trace` prints, once it holds that text and nothing is added: each role's words come a moment later."""
+    told_before = []
+
     def text():
         done = server.run("trace", *words, check=False)
-        return done.stdout if done.returncode == 0 and until in done.stdout else ""
+        told_before.append(done.stdout)
+        is_settled = len(told_before) > 8 and len(set(told_before[-8:])) == 1
+        return done.stdout if done.returncode == 0 and until in done.stdout and is_settled else ""
 
     try:
         return wait_until(text)

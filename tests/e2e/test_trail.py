@@ -48,7 +48,7 @@ class Trail(unittest.TestCase):
             wait_until(lambda: "queue.removed" in events_of(server, "one"))
             wait_until(lambda: {"store.delivered", "smtp.accepted"} <= set(events_of(server, "one")))
             self.assertEqual([event for event in events_of(server, "one") if event.startswith("queue.")],
-                             ["queue.accepted", "queue.delivered", "queue.removed"])
+                             ["queue.accepted", "queue.scanned", "queue.delivered", "queue.removed"])
             self.assertEqual(os.stat(trail_folder(server)).st_mode & 0o777, 0o700)
             self.assertNotIn("pw-", str(records(server)))
 
