@@ -74,29 +74,19 @@ std::deque<std::string> Inbox::take(std::size_t bytes_max) {
   return taken;
 }
 
-void Inbox::put_back(std::deque<std::string> texts) {
-  const std::lock_guard lock(state_->mutex);
-  while (!texts.empty()) {
-    state_->bytes += texts.back().size();
-    state_->texts.push_front(std::move(texts.back()));
-    texts.pop_back();
-  }
-  state_->drop_oldest();
-}
-
 std::uint64_t Inbox::take_dropped() {
   const std::lock_guard lock(state_->mutex);
   return std::exchange(state_->dropped, 0);
 }
 
-Awaitable<void> Inbox::wait() {
+Awaitable<void> Inbox::wait(SteadyTime until) {
   while (!state_->is_ended) {
     {
       const std::lock_guard lock(state_->mutex);
       if (!state_->texts.empty()) co_return;
       state_->is_waited_for = true;
     }
-    co_await state_->wake.wait(SteadyTime::max());
+    if (!co_await state_->wake.wait(until)) co_return;
   }
 }
 

@@ -23,12 +23,10 @@ class Inbox {
   // The oldest, as many as fit into so many bytes, but one at least if there is any. How much one
   // needs: its size, and two bytes for each line end.
   std::deque<std::string> take(std::size_t bytes_max);
-  // In front again, as they were.
-  void put_back(std::deque<std::string> texts);
   std::uint64_t take_dropped();  // how many since it was last asked
 
-  // Until something is there, or end() was called.
-  Awaitable<void> wait();
+  // Until something is there, or then, or end() was called.
+  Awaitable<void> wait(SteadyTime until = SteadyTime::max());
   // So long, or until end() was called.
   Awaitable<void> pause(std::chrono::milliseconds time);
   void end();

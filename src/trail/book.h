@@ -70,6 +70,8 @@ class Book {
   Result<std::vector<Match>> find(const Search& search);
   Result<Life> life_of_mail(const std::string& queue_id);
   Result<Life> life_of_session(const std::string& session);
+  // What was said of an account's logins, the newest first.
+  Result<std::vector<Record>> logins_of(const std::string& account, std::size_t max);
 
  private:
   Result<> remove(std::int64_t below, std::int64_t from);

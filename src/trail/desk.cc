@@ -179,6 +179,7 @@ net::Awaitable<net::Message> Desk::answer(net::Message request) {
     if (!reader_.is_open()) return temporary("the trail's database cannot be read");
     if (request.verb == "find") return find(request);
     if (request.verb == "mail" || request.verb == "session") return tell_life(request);
+    if (request.verb == "logins") return tell_logins(request);
     if (request.verb == "status") return tell_extent();
     return refused("unknown command");
   });
@@ -229,6 +230,23 @@ net::Message Desk::tell_life(const net::Message& request) {
       break;
     }
     answer.add("source", life->records[i].source).add("r", text);
+  }
+  return answer;
+}
+
+net::Message Desk::tell_logins(const net::Message& request) {
+  constexpr std::size_t kLoginsMax = 40;
+  const std::size_t max = to_number<std::size_t>(request.get("max")).value_or(5);
+  const auto logins = reader_.logins_of(std::string(request.get("account")),
+                                        std::clamp<std::size_t>(max, 1, kLoginsMax));
+  if (!logins) return temporary(logins.error().what);
+  net::Message answer("ok");
+  std::size_t size = 0;
+  for (const Record& record : *logins) {
+    const std::string text = format_record(record);
+    size += 2 * text.size();
+    if (size > kAnswerMax) break;
+    answer.add("r", text);
   }
   return answer;
 }

@@ -9,6 +9,7 @@
 //                                 S: ok id= session= at= …        (the newest first)
 //   C: mail id= after=            S: ok parent= child= … source= r= … [more=N]
 //   C: session id= after=         S: as above
+//   C: logins account= max=       S: ok r= …                       (the newest first)
 //   C: status                     S: ok records= bytes= first= last= [paused=reason]
 #pragma once
 
@@ -59,6 +60,7 @@ class Desk {
   void note(const Result<>& kept);
   net::Message find(const net::Message& request);
   net::Message tell_life(const net::Message& request);
+  net::Message tell_logins(const net::Message& request);
   net::Message tell_extent();
 
   net::Scope& scope_;

@@ -111,7 +111,9 @@ std::string text_of(const Record& record, const Record* accepted) {
   const Sentence* sentence = find_sentence(record.event);
   const std::string said =
       sentence != nullptr ? sentence->say(Words(record)) : "Something: " + clean_name(record.event);
-  return clean_text(said, kTextSizeMax) + "." + contradiction(record, accepted);
+  // Of a flood the last one stands for all that were like it.
+  return clean_text(said, kTextSizeMax) + Words(record).with(" (", "count", " times)") + "." +
+         contradiction(record, accepted);
 }
 
 // Alike: what differs in numbers alone (ids, seconds to wait) says the same.

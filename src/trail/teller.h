@@ -1,16 +1,20 @@
 // Teller: tells the trail what this process logs of mails. Records wait in memory, within a bound,
 // for a moment, and go in batches over the line protocol; what was told and not yet taken is told
 // again. Never in the way of mail: taking one is a copy into a buffer, on any thread. When the
-// trail is away or slow and the bound is reached, the oldest are dropped and counted.
+// trail is away or slow and the bound is reached, the oldest are dropped and counted. What
+// strangers may cause at will is told within bounds of its own (trail/flood.h).
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/log.h"
 #include "net/inbox.h"
 #include "net/line_channel.h"
 #include "net/scope.h"
+#include "trail/flood.h"
 
 namespace posthorn::trail {
 
@@ -37,13 +41,18 @@ class Teller final : public log::Recorder {
 
  private:
   static net::Awaitable<void> run(Teller* self);
+  std::vector<std::string> take_batch();
   net::Awaitable<bool> tell_batch();  // true: the trail has it
+  bool is_idle() const;
 
   net::Scope& scope_;
   const log::Senders as_;
   const TellerLimits limits_;
   net::LineChannel channel_;
   net::Inbox inbox_;
+  Flood flood_;
+  std::deque<std::string> due_;       // what had waited in flood_
+  std::vector<std::string> untaken_;  // a batch, by the trail
   bool is_stopping_ = false;
 };
 

@@ -26,9 +26,8 @@ TEST_F(InboxTest, WhatIsLeftComesOutInOrder) {
   EXPECT_THAT(inbox.take(100), IsEmpty());
   for (const char* text : {"one", "two", "three"}) inbox.put(text);
   EXPECT_THAT(inbox.take(15), ElementsAre("one", "two"));
-  inbox.put_back({"one", "two"});
-  EXPECT_THAT(inbox.take(1), ElementsAre("one"));  // one at least
-  EXPECT_THAT(inbox.take(1000), ElementsAre("two", "three"));
+  EXPECT_THAT(inbox.take(1), ElementsAre("three"));  // one at least
+  EXPECT_THAT(inbox.take(1000), IsEmpty());
   EXPECT_EQ(inbox.take_dropped(), 0U);
 }
 
@@ -38,10 +37,6 @@ TEST_F(InboxTest, BeyondTheBoundTheOldestGo) {
   EXPECT_EQ(inbox.take_dropped(), 7U);
   EXPECT_EQ(inbox.take_dropped(), 0U);
   EXPECT_THAT(inbox.take(100), ElementsAre("hhhh", "iiii"));
-  inbox.put("new");
-  inbox.put_back({"old old", "old"});
-  EXPECT_THAT(inbox.take(100), ElementsAre("old", "new"));
-  EXPECT_EQ(inbox.take_dropped(), 1U);
 }
 
 TEST_F(InboxTest, WhoWaitsIsWoken) {

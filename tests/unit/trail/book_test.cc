@@ -97,6 +97,22 @@ TEST_F(BookTest, MailsAreFoundByWhoTheyName) {
   EXPECT_THAT(find({.address = "nobody@y"}), IsEmpty());
 }
 
+TEST_F(BookTest, AnAccountsLoginsAreFound) {
+  keep(1, "lookup", event::auth_succeeded, "S1", "-", {{"account", "alice@x"}});
+  keep(2, "lookup", event::auth_failed, "S2", "-",
+       {{"user", "Alice"}, {"account", "alice@x"}, {"reason", "wrong password"}});
+  keep(3, "lookup", event::auth_failed, "S3", "-", {{"user", "bob"}, {"account", "bob@x"}});
+  keep(4, "edge", event::auth_succeeded, "S4", "-", {{"account", "alice@x"}});  // not its to say
+  mail(5, "S5", "Q1", "alice@x", "bob@y");
+  const auto logins = reader_.logins_of("Alice@x", 10);
+  ASSERT_TRUE(logins) << logins.error().what;
+  ASSERT_THAT(*logins, SizeIs(2));
+  EXPECT_EQ(logins->front().get("reason"), "wrong password");
+  EXPECT_EQ(logins->back().event, "auth.succeeded");
+  EXPECT_THAT(*reader_.logins_of("alice@x", 1), SizeIs(1));
+  EXPECT_THAT(*reader_.logins_of("carol@x", 10), IsEmpty());
+}
+
 TEST_F(BookTest, AMailKnowsItsKin) {
   mail(0, "s1", "Q1", "a@x", "b@y");
   keep(3, "store", event::sieve_redirected, "s1", "Q1", {{"rcpt", "far@z"}, {"child", "Q2"}});

@@ -110,16 +110,17 @@ TEST_F(DeskTest, ALongLifeComesInPieces) {
 class TellerTest : public DeskTest {
  protected:
   net::UnixAddress socket() const { return {folder_.path() / "trail-queue.sock"}; }
-  std::unique_ptr<net::Listener> listen(Desk& desk) {
+  std::unique_ptr<net::Listener> listen(Desk& desk, log::Senders senders = log::kQueue) {
     std::filesystem::remove(socket().path);
     auto bound = net::bind_socket(socket(), {.mode = 0600});
     EXPECT_TRUE(bound);
     auto listener = std::make_unique<net::Listener>(
         loop_.scope(), *std::move(bound), net::Listener::Options{.name = "trail"},
-        [this, &desk](net::StreamPtr stream) {
-          return net::serve_lines(loop_.scope(), std::move(stream), [&desk](net::Message request) {
-            return desk.take("queue", log::kQueue, std::move(request));
-          });
+        [this, &desk, senders](net::StreamPtr stream) {
+          return net::serve_lines(loop_.scope(), std::move(stream),
+                                  [&desk, senders](net::Message request) {
+                                    return desk.take("queue", senders, std::move(request));
+                                  });
         });
     listener->start();
     return listener;
@@ -160,6 +161,22 @@ TEST_F(TellerTest, BeyondItsBoundTheOldestAreDroppedAndCounted) {
   EXPECT_TRUE(ask(desk, net::Message("mail").add("id", "Q0")).get("r").empty());
   EXPECT_TRUE(has_logged("event=trail.dropped"));
   loop_.wait(teller.stop());
+  listener->stop();
+  end(desk);
+}
+
+// Each login that was refused is told or counted, and the last of them at the latest at the end.
+TEST_F(TellerTest, AFloodIsBoundedAndCounted) {
+  Desk desk(loop_.scope(), loop_.pool(), options());
+  loop_.wait(desk.start());
+  auto listener = listen(desk, log::kLookup);
+  Teller teller(loop_.scope(), log::kLookup, socket(), kFast);
+  teller.start();
+  for (int i = 0; i < 500; ++i)
+    teller.take(event::auth_failed, "S", "-", {{"user", "alice"}, {"address", "192.0.2.1"}});
+  teller.take(event::auth_succeeded, "S", "-", {{"account", "alice"}, {"address", "192.0.2.1"}});
+  loop_.wait(teller.stop());
+  EXPECT_EQ(kept(desk), "5");
   listener->stop();
   end(desk);
 }
