@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "base/metrics.h"
 #include "process/running.h"
 #include "tests/unit/tools/running_server.h"
 
