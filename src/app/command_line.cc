@@ -58,7 +58,8 @@ class CommandLine {
     add_sieve_commands(app_, sieve_, status_,
                        [this](auto&&... words) { return command(words...); });
     add_vacation_commands(app_, vacation_, [this](auto&&... words) { return command(words...); });
-    add_explain_commands(app_, explain_, [this](auto&&... words) { return command(words...); });
+    add_explain_commands(app_, explain_, explain_login_,
+                         [this](auto&&... words) { return command(words...); });
     add_addresses();
     add_dkim();
     add_certificate();
@@ -442,6 +443,7 @@ class CommandLine {
   tools::QueueOptions queue_;
   tools::ExplainOptions explain_;
   tools::RelayOptions relay_;
+  tools::ExplainLoginOptions explain_login_;
   tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
   tools::TraceOptions trace_;

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "tools/explain_filed.h"
+#include "tools/spam.h"
 
 namespace posthorn::app {
 namespace {
@@ -26,9 +27,31 @@ void add_relay_words(CLI::App& command, ExplainOptions& options) {
   command.add_option("--from", options.sender, "Of which sender: some have a relay of their own");
 }
 
+void add_spam_words(CLI::App& command, ExplainOptions& options) {
+  command.add_option("mail", options.mail, "Its queue id or Message-ID; a file: spamd is asked")
+      ->required();
+}
+
+int explain_spam(const config::Config& config, const ExplainOptions& options) {
+  return tools::explain_spam(config, {.mail = options.mail, .user = {}, .json = options.json});
+}
+
 void add_filed_words(CLI::App& command, ExplainOptions& options) {
   command.add_option("mail", options.mail, "Its queue id, or its Message-ID")->required();
   command.add_option("--user", options.account, "Of this recipient or account alone");
+}
+
+void add_login_words(CLI::App& command, tools::ExplainLoginOptions& login) {
+  command.add_option("user", login.user, "The name as the mail program sends it")->required();
+  command
+      .add_option("--service", login.service,
+                  "What the login is for (default: imap, and smtp where paths.smtp_users is set)")
+      ->check(CLI::IsMember({"imap", "pop3", "smtp", "managesieve"}));
+  command.add_option("--ip", login.ip,
+                     "The address that the login comes from: bans and allow_nets");
+  command.add_flag("--password-stdin", login.password_stdin,
+                   "Check the password that is read from standard input, too; no login is counted");
+  command.add_flag("--json", login.json, "As JSON");
 }
 
 // Each question: its words, and what answers it.
@@ -44,6 +67,8 @@ constexpr Question kQuestions[] = {
     {"send", "Mail of a user: may it be sent so, and where does it go?", add_submission_words,
      tools::explain_submission},
     {"relay", "By which way mail for an address leaves", add_relay_words, tools::explain_relay},
+    {"spam", "What the spam filter said of a mail that came, and what was done because of it",
+     add_spam_words, explain_spam},
     {"filed", "Where a mail lies, which line of which script put it there, or why it is nowhere",
      add_filed_words, tools::explain_filed},
 };
@@ -51,7 +76,7 @@ constexpr Question kQuestions[] = {
 }  // namespace
 
 void add_explain_commands(CLI::App& program, ExplainOptions& options,
-                          const AddCommand& add_command) {
+                          tools::ExplainLoginOptions& login, const AddCommand& add_command) {
   CLI::App* explain = program.add_subcommand(
       "explain", "What the server would do, step by step, and because of which line or setting");
   explain->require_subcommand(1);
@@ -63,6 +88,10 @@ void add_explain_commands(CLI::App& program, ExplainOptions& options,
     question.add_words(*sub, options);
     sub->add_flag("--json", options.json, "As JSON");
   }
+  CLI::App* sub = add_command(
+      *explain, "login", "Whether a user could log in now, and how the last logins went",
+      [&login](const config::Config& config) { return tools::explain_login(config, login); });
+  add_login_words(*sub, login);
 }
 
 }  // namespace posthorn::app

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tools/explain.h"
+#include "tools/explain_login.h"
 
 namespace posthorn::app {
 
@@ -16,6 +17,6 @@ using AddCommand =
 
 // options are filled in when the words are read; they outlive the program.
 void add_explain_commands(CLI::App& program, tools::ExplainOptions& options,
-                          const AddCommand& add_command);
+                          tools::ExplainLoginOptions& login, const AddCommand& add_command);
 
 }  // namespace posthorn::app

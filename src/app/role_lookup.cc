@@ -170,6 +170,10 @@ class Lookup final : public process::Role {
                                                      self->setup_.pool, request))
       co_return *std::move(answer);
     if (auto answer = auth::answer_bans(*self->auth_, request)) co_return *std::move(answer);
+    if (auto answer = co_await auth::answer_explain(*self->auth_, request)) {
+      co_await add_alias(self, *answer);
+      co_return *std::move(answer);
+    }
     route::Explainer explainer(
         self->setup_.config,
         {.directory = self->rooms_,
@@ -189,6 +193,22 @@ class Lookup final : public process::Role {
     if (const maps::Pgsql* database = self.database_.get(); database && database->is_down())
       texts.push_back(fmt::format("PostgreSQL cannot be asked: {}", database->fault()));
     return texts;
+  }
+
+  // Who logs in with an alias is told whose login it is.
+  static net::Awaitable<void> add_alias(Lookup* self, net::Message& answer) {
+    const std::string account(answer.get("account"));
+    if (answer.get("reason") != "unknown user" || account.empty()) co_return;
+    const auto leads = co_await self->directory_.recipient({.address = account});
+    if (!leads || !*leads || (*leads)->recipients.empty()) co_return;
+    const std::string& to = (*leads)->recipients.front();
+    if (to == account) co_return;
+    answer.add("step", "account")
+        .add("bearing", "tells")
+        .add("text", fmt::format("mail to {} goes to {}: an alias is no login", account, to))
+        .add("basis", (*leads)->by.empty() ? "maps.aliases" : (*leads)->by.front())
+        .add("remedy",
+             fmt::format("log in as {}; posthorn explain rcpt {} names the line", to, account));
   }
 
   static net::Task<std::string> find_rules(Lookup* self, std::string account) {

@@ -42,6 +42,56 @@ bool AuthService::unban(const std::string& address) {
   return true;
 }
 
+bool AuthService::is_shut_out(const Throttle::Who& who, Explanation* told) {
+  if (told != nullptr) tell_bans(who, *told);
+  // By hand it is also for who is exempt from delays.
+  return throttle_.is_banned_by_hand(who.address) ||
+         (!exempt_.contains(who.address) && throttle_.is_banned(who));
+}
+
+void AuthService::tell_bans(const Throttle::Who& who, Explanation& told) {
+  const auto until = [&](std::chrono::milliseconds left) {
+    return format_log_time(clock_.now() + left);
+  };
+  const auto remedy = [](std::string_view banned) {
+    return fmt::format("posthorn ban remove {}", banned.substr(0, banned.find('/')));
+  };
+  if (who.address.empty()) {
+    for (const Ban& ban : throttle_.bans())
+      if (ban.account == who.account)
+        told.push_back({Point::ban, Bearing::warns,
+                        fmt::format("from {} it may not log in until {}: {} failed logins", ban.who,
+                                    until(ban.left), ban.failures),
+                        "auth.failures_max", remedy(ban.who)});
+    return;
+  }
+  if (const auto left = throttle_.hand_ban_left(who.address); left > 0ms)
+    told.push_back({Point::ban, Bearing::refuses,
+                    fmt::format("{} is banned by hand until {}", who.address, until(left)),
+                    "posthorn ban add", remedy(who.address)});
+  if (exempt_.contains(who.address)) {
+    told.push_back({Point::throttle, Bearing::tells,
+                    fmt::format("failures of {} are not counted", who.address), "limits.exempt"});
+    return;
+  }
+  for (const Throttle::Standing& one : throttle_.standings(who)) {
+    const std::string whose =
+        one.is_of_account ? fmt::format("{} from {}", who.account, one.who) : one.who;
+    const char* bound = one.failures_max == config_.auth.failures_max ? "auth.failures_max"
+                                                                      : "auth.known_failures_max";
+    if (one.failures >= one.failures_max)
+      told.push_back({Point::ban, Bearing::refuses,
+                      fmt::format("{} is banned until {}: {} failed logins of at most {}", whose,
+                                  until(one.left), one.failures, one.failures_max),
+                      bound, remedy(one.who)});
+    else
+      told.push_back({Point::throttle, Bearing::tells,
+                      fmt::format("{} has {} failed logins of at most {}", whose, one.failures,
+                                  one.failures_max),
+                      bound});
+  }
+}
+
 std::optional<net::Message> answer_bans(AuthService& service, const net::Message& request) {
   const std::string address(request.get("address"));
   if (request.verb == "bans") {

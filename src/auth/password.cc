@@ -66,10 +66,13 @@ bool crypt_cost_is_fair(std::string_view stored) {
 struct CryptForm {
   std::string_view mark;
   std::size_t size;
+  std::string_view name;
 };
 constexpr CryptForm kCryptForms[] = {
-    {"$1$", 22}, {"$md5", 22}, {"$sha1$", 28}, {"$3$", 32}, {"$5$", 43},
-    {"$6$", 86}, {"$y$", 43},  {"$gy$", 43},   {"$7$", 43}, {"$2", 53},  // its salt and hash in one
+    {"$1$", 22, "MD5-CRYPT"}, {"$md5", 22, "SUN-MD5"},       {"$sha1$", 28, "SHA1-CRYPT"},
+    {"$3$", 32, "NT"},        {"$5$", 43, "SHA256-CRYPT"},   {"$6$", 86, "SHA512-CRYPT"},
+    {"$y$", 43, "YESCRYPT"},  {"$gy$", 43, "GOST-YESCRYPT"}, {"$7$", 43, "SCRYPT"},
+    {"$2", 53, "BLF-CRYPT"},  // its salt and hash in one
 };
 constexpr std::size_t kDesSize = 13;
 constexpr std::size_t kBsdiSize = 20;
@@ -394,6 +397,23 @@ Result<bool> verify_password(std::string_view stored, std::string_view password)
       return verify_scram(read, password);
   }
   return false;
+}
+
+Result<bool> has_password(std::string_view stored) {
+  TRY(const Stored read, read_stored(stored));
+  return read.form != Form::locked && (read.form != Form::plain || !read.text.empty());
+}
+
+std::string scheme_of(std::string_view stored) {
+  constexpr std::size_t kNameMax = 40;
+  const std::size_t end = stored.find('}');
+  if (stored.starts_with('{') && end != std::string_view::npos)
+    return to_upper(stored.substr(1, std::min(end - 1, kNameMax)));
+  if (stored.starts_with("$argon2id$")) return "ARGON2ID";
+  if (stored.starts_with("$argon2i$")) return "ARGON2I";
+  const auto* const form = std::ranges::find_if(
+      kCryptForms, [&](const CryptForm& one) { return stored.starts_with(one.mark); });
+  return form == std::end(kCryptForms) ? "CRYPT" : std::string(form->name);
 }
 
 std::optional<std::string> find_hash_fault(std::string_view stored) {

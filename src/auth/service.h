@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "auth/explanation.h"
 #include "auth/limiter.h"
 #include "auth/throttle.h"
 #include "auth/user_file.h"
@@ -79,6 +80,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   bool unban(const std::string& address);  // false: it was not banned
 
   net::Task<Verdict> authenticate(Attempt attempt) override;
+  // explain.cc. What authenticate() would say now. It counts for nothing, and leaves no trace.
+  net::Awaitable<LoginOutlook> explain(LoginQuestion question);
   net::Task<std::optional<std::string>> redeem(std::string token, std::string service,
                                                std::string session) override;
   // submissions.cc. A login's next message: it counts against the account's bounds, and gets a
@@ -93,7 +96,8 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
 
  private:
   net::Task<Verdict> judge(Attempt attempt);
-  static void tell_failure(const log::Logger& log, const Attempt& attempt, std::string_view reason);
+  static void tell_failure(const log::Logger& log, const Attempt& attempt, std::string_view account,
+                           std::string_view reason);
   net::Task<std::optional<Throttle::Try>> begin_try(Throttle::Who who);
   struct Token {
     std::string account, service, session;
@@ -101,7 +105,11 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
     std::size_t recipients = 0;  // of a message
   };
   static net::Awaitable<void> sweep(AuthService* self);
-  std::optional<std::string> account_of(const std::string& user) const;
+  // bans.cc. told, here and below: where the steps are written; nullptr: nowhere.
+  bool is_shut_out(const Throttle::Who& who, Explanation* told = nullptr);
+  void tell_bans(const Throttle::Who& who, Explanation& told);
+  // credential.cc, down to weigh().
+  std::optional<std::string> account_of(const std::string& user, Explanation* told = nullptr) const;
   struct Users {
     UserFile file;
     std::string unread;                  // why nobody of it can be judged
@@ -118,17 +126,36 @@ class AuthService final : public Authenticator, public Redeemer, public net::Fil
   };
   static UsersPtr parse(const std::string& text, const Path& path);
   Read read_users(const Path& path, const UsersPtr& before) const;
-  const UsersPtr& users_for(const std::string& service) const;
-  bool may_come_from(const Users& users, const std::string& account,
-                     const std::string& address) const;
-  const std::string* hash_of(const Users& users, const std::string& account) const;
-  net::Task<std::optional<std::string>> find_hash(UsersPtr users, std::string account) const;
+  using HashLine = UserFile::Hashes::value_type;
+  const HashLine* hash_of(const Users& users, const std::string& account) const;
+  net::Task<std::optional<std::string>> find_hash(const UsersPtr& users, std::string account,
+                                                  Explanation* told) const;
+  net::Task<std::optional<std::string>> find_row(std::string account, Explanation* told) const;
   const std::string* stand_in_for(const Users& users, const std::string& account) const;
   net::Task<bool> is_any_user(std::string account) const;
+  // What a password is held against.
+  struct Credential {
+    UsersPtr users;
+    bool is_for_smtp = false;           // users are those of paths.smtp_users
+    std::string account = {};           // empty: nobody can be meant
+    std::optional<std::string> hash{};  // nullopt: there is no such user, or:
+    bool is_by_name = false;            // the local part is the password (auth.any_user)
+  };
+  net::Task<Credential> find_credential(std::string service, std::string account,
+                                        Explanation* told) const;
   // What only the log tells apart: for the peer, and in time, wrong and unknown are one.
   enum class Checked { right, wrong_password, unknown_user };
-  net::Task<Checked> check(const std::string& service, const std::string& account,
-                           std::string password);
+  net::Task<Checked> check(Credential credential, std::string password);
+  static Result<Checked> foresee(const Credential& credential);
+  bool may_come_from(const Credential& credential, const std::string& address,
+                     Explanation* told) const;
+  struct Judgement {
+    bool is_good = false;
+    std::string why = {};  // not
+  };
+  // password: nullopt: what becomes of the right one.
+  net::Task<Judgement> weigh(const Attempt& attempt, const std::optional<std::string>& account,
+                             std::optional<std::string> password, Explanation* told = nullptr);
   std::string cache_key(const std::string& account, const std::string& password,
                         std::string_view hash) const;
   std::string token_for(const std::string& account, const Attempt& attempt);
@@ -212,5 +239,8 @@ net::Awaitable<std::optional<net::Message>> answer_redeem_mail(AuthService& serv
                                                                const net::Message& request);
 // The operator's: bans, ban, unban (`posthorn ban`).
 std::optional<net::Message> answer_bans(AuthService& service, const net::Message& request);
+// The operator's: explain-login (`posthorn explain login`); in explain.cc.
+net::Awaitable<std::optional<net::Message>> answer_explain(AuthService& service,
+                                                           const net::Message& request);
 
 }  // namespace posthorn::auth

@@ -146,12 +146,27 @@ Throttle::Entry* Throttle::find_current(const std::string& key) {
   return nullptr;
 }
 
+std::size_t Throttle::failures_of(const Bound& bound) {
+  const Entry* entry = find_current(bound.key);
+  return entry == nullptr ? 0 : entry->failures;
+}
+
 bool Throttle::is_banned(const Who& who) {
   if (is_banned_by_hand(who.address)) return true;
   return std::ranges::any_of(bounds_of(who), [this](const Bound& bound) {
-    const Entry* entry = find_current(bound.key);
-    return entry != nullptr && entry->failures >= bound.failures_max;
+    return failures_of(bound) >= bound.failures_max;
   });
+}
+
+std::vector<Throttle::Standing> Throttle::standings(const Who& who) {
+  std::vector<Standing> found;
+  for (const Bound& bound : bounds_of(who)) {
+    const std::size_t failures = failures_of(bound);
+    const Entry* entry = failures > 0 ? find_current(bound.key) : nullptr;
+    found.push_back({text_of(bound.key), !bound.key.starts_with('4') && !bound.key.starts_with('6'),
+                     failures, bound.failures_max, entry ? time_left(*entry) : 0ms});
+  }
+  return found;
 }
 
 std::chrono::milliseconds Throttle::ban_left(const Who& who) {
@@ -164,9 +179,8 @@ std::chrono::milliseconds Throttle::ban_left(const Who& who) {
 std::optional<Throttle::Try> Throttle::begin(const Who& who) {
   std::vector<std::string> keys;
   for (Bound& bound : bounds_of(who)) {
-    const Entry* entry = find_current(bound.key);
     const auto others = in_flight_.find(bound.key);
-    if ((entry ? entry->failures : 0) + (others != in_flight_.end() ? others->second : 0) >=
+    if (failures_of(bound) + (others != in_flight_.end() ? others->second : 0) >=
         bound.failures_max)
       return std::nullopt;
     keys.push_back(std::move(bound.key));
@@ -226,13 +240,15 @@ bool Throttle::ban(const std::string& address, std::chrono::milliseconds time) {
   return true;
 }
 
-bool Throttle::is_banned_by_hand(const std::string& address) {
-  if (by_hand_.empty()) return false;
+std::chrono::milliseconds Throttle::hand_ban_left(const std::string& address) {
+  if (by_hand_.empty()) return 0ms;
   const auto found = by_hand_.find(address_key(address));
-  if (found == by_hand_.end()) return false;
-  if (found->second.until > clock_.steady_now()) return true;
+  if (found == by_hand_.end()) return 0ms;
+  const SteadyTime now = clock_.steady_now();
+  if (found->second.until > now)
+    return std::chrono::ceil<std::chrono::milliseconds>(found->second.until - now);
   by_hand_.erase(found);
-  return false;
+  return 0ms;
 }
 
 bool Throttle::unban(std::string_view given) {

@@ -57,6 +57,14 @@ class Throttle {
     std::vector<std::string> keys_;
   };
   Throttle(const config::Auth& config, const Clock& clock) : config_(config), clock_(clock) {}
+  // One count of failures that bears on a try.
+  struct Standing {
+    std::string who;     // "192.0.2.1"; of an account from a network: "192.0.2.0/24"
+    bool is_of_account;  // the account's own failures there
+    std::size_t failures, failures_max;
+    std::chrono::milliseconds left;  // of the ban that follows; 0: none
+  };
+  std::vector<Standing> standings(const Who& who);
   bool is_banned(const Who& who);
   std::chrono::milliseconds ban_left(const Who& who);  // for failures; 0: not banned for them
   // nullopt: all that are left before the ban are being tried; one of them has to end first.
@@ -67,7 +75,8 @@ class Throttle {
   // By hand: nobody logs in from that address, however often they did before. False: it is no
   // address, or there are too many already.
   bool ban(const std::string& address, std::chrono::milliseconds time);
-  bool is_banned_by_hand(const std::string& address);
+  bool is_banned_by_hand(const std::string& address) { return hand_ban_left(address) > 0ms; }
+  std::chrono::milliseconds hand_ban_left(const std::string& address);  // 0: not banned so
   // Forgets the address' failures, those of accounts from its network, and what was done by hand.
   // An address may be written as bans() tells it. False: nothing of it was banned.
   bool unban(std::string_view address);
@@ -94,6 +103,7 @@ class Throttle {
     std::size_t failures_max;
   };
   std::vector<Bound> bounds_of(const Who& who);
+  std::size_t failures_of(const Bound& bound);
   bool is_known(const Who& who);
   std::size_t known_failures_max() const {
     return std::max(config_.known_failures_max, config_.failures_max);

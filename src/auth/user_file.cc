@@ -119,6 +119,40 @@ void tell_unused(UserFile& file, std::set<std::string, std::less<>>& told, std::
                               is_known ? known->meaning : ""));
 }
 
+struct Line {
+  std::string key;
+  std::string_view name;  // as it is written
+  std::string where;
+};
+void read_extra(UserFile& file, const Line& line, std::string_view extra,
+                std::set<std::string, std::less<>>& told) {
+  for (const std::string_view word : words_of(extra)) {
+    net::Networks networks;
+    const Door door = read_door(word, networks);
+    if (door == Door::networks) file.allow_nets.insert_or_assign(line.key, std::move(networks));
+    if (door == Door::shut || door == Door::faulty) file.hashes[line.key] = kNoHash;
+    if (door != Door::open) file.doors.insert_or_assign(line.key, std::string(word));
+    if (door == Door::faulty)
+      file.warnings.push_back(
+          fmt::format("{}: nobody can log in as {}: {} names a network that is none; the form is "
+                      "allow_nets=192.0.2.0/24,2001:db8::/32",
+                      line.where, line.name, word));
+    if (door != Door::open) continue;
+    const auto text_of_rule = rule_of(word);
+    if (!text_of_rule) {
+      tell_unused(file, told, word, line.where);
+      continue;
+    }
+    const auto rule = quota::parse_rule(*text_of_rule);
+    if (!rule) {
+      file.warnings.push_back(fmt::format("{}: {}", line.where, rule.error()));
+      continue;
+    }
+    std::string& rules = file.quota_rules[line.key];
+    rules += fmt::format("{}{}", rules.empty() ? "" : " ", *text_of_rule);
+  }
+}
+
 // Each line of a user's through change, the others as they are. nullopt: there is none of hers.
 // change gets the line's fields from the hash on, without what would make it a faulty one.
 std::optional<std::string> edit_lines(
@@ -163,6 +197,7 @@ std::optional<std::string> edit_lines(
 
 UserFile parse_users(std::string_view text, const std::string& path) {
   UserFile file;
+  file.path = path;
   if (const auto why = maps::find_encoding_fault(text)) {
     file.faults.push_back(fmt::format("{}:1: {}", path, *why));
     file.is_text = false;
@@ -198,34 +233,13 @@ UserFile parse_users(std::string_view text, const std::string& path) {
                                         line.substr(0, place->key_size)));
       continue;
     }
+    file.lines.emplace(key, number);
     if (const auto fault = find_hash_fault(hash))
       file.warnings.push_back(fmt::format(
           "{}:{}: nobody can log in as {}: {}; `posthorn user passwd` makes a hash that works",
           path, number, line.substr(0, place->key_size), *fault));
-    for (const std::string_view word : words_of(extra_of(rest))) {
-      net::Networks networks;
-      const Door door = read_door(word, networks);
-      if (door == Door::networks) file.allow_nets.insert_or_assign(key, std::move(networks));
-      if (door == Door::shut || door == Door::faulty) file.hashes[key] = kNoHash;
-      if (door == Door::faulty)
-        file.warnings.push_back(fmt::format(
-            "{}:{}: nobody can log in as {}: {} names a network that is none; the form is "
-            "allow_nets=192.0.2.0/24,2001:db8::/32",
-            path, number, line.substr(0, place->key_size), word));
-      if (door != Door::open) continue;
-      const auto text_of_rule = rule_of(word);
-      if (!text_of_rule) {
-        tell_unused(file, told_fields, word, fmt::format("{}:{}", path, number));
-        continue;
-      }
-      const auto rule = quota::parse_rule(*text_of_rule);
-      if (!rule) {
-        file.warnings.push_back(fmt::format("{}:{}: {}", path, number, rule.error()));
-        continue;
-      }
-      std::string& rules = file.quota_rules[key];
-      rules += fmt::format("{}{}", rules.empty() ? "" : " ", *text_of_rule);
-    }
+    read_extra(file, {key, line.substr(0, place->key_size), fmt::format("{}:{}", path, number)},
+               extra_of(rest), told_fields);
   }
   return file;
 }

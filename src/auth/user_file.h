@@ -17,12 +17,18 @@
 namespace posthorn::auth {
 
 struct UserFile {
-  std::map<std::string, std::string>
-      hashes;  // by lower-case user name as it stands, with or without a domain
+  // By lower-case user name as it stands, with or without a domain.
+  using Hashes = std::map<std::string, std::string>;
+  Hashes hashes;
   // nologin: the hash is one that no password has.
   std::map<std::string, net::Networks> allow_nets;  // of those who may log in from some only
   std::map<std::string, std::string> quota_rules;   // of those who have any, with blanks between
-  std::vector<std::string> faults;                  // "file:line: reason"
+  // For who asks why: as what the file is known, the lines of hashes, and of those whose line shuts
+  // somebody out the word that does.
+  std::string path;
+  std::map<std::string, std::size_t> lines;
+  std::map<std::string, std::string> doors;
+  std::vector<std::string> faults;        // "file:line: reason"
   std::vector<std::string> faulty_names;  // whose line has a fault, as far as it names somebody
   std::vector<std::string> warnings;      // rules that do not count, hashes nobody can use
   std::vector<std::string> notes;         // fields that are not used, each once
