@@ -79,11 +79,10 @@ net::Awaitable<std::optional<Reply>> Session::take_permit() {
     case auth::Permit::Outcome::too_many:
       metrics::count(metric::refusals, "rate");
       metrics::count(metric::limits_hit, "submission_rate");
-      log_.warn(event::smtp_rate_refused,
-                {{"account", account_},
-                 {"from", envelope_.sender},
-                 {"to", first_recipient()},
-                 {"client", stream_->peer().address}});
+      log_.warn(event::smtp_rate_refused, {{"account", account_},
+                                           {"from", envelope_.sender},
+                                           {"to", first_recipient()},
+                                           {"client", stream_->peer().address}});
       co_return Reply{452, "4.7.1", "Too much mail from this account; try again later"};
     case auth::Permit::Outcome::unproved:
       // RFC 4954 section 6: too long ago, or lookup was started anew meanwhile.
