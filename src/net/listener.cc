@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/events.h"
+#include "base/ids.h"
 #include "base/metrics.h"
 #include "net/socket_stream.h"
 #include "net/timer.h"
@@ -100,9 +101,11 @@ struct Listener::Acceptor {
         const auto now = state.scope.clock().steady_now();
         if (now - state.warned > 1s) {
           state.warned = now;
-          state.log.warn(event::connection_refused, {{"name", state.options.name},
-                                                     {"address", stream->peer().address},
-                                                     {"bound", taken.error().bound}});
+          // A session that never was, by whose id it is found again.
+          state.log.with_session(make_session_id())
+              .warn(event::connection_refused, {{"name", state.options.name},
+                                                {"address", stream->peer().address},
+                                                {"bound", taken.error().bound}});
         }
         say(fd, state.options.refusal);
         return;

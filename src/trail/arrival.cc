@@ -34,13 +34,19 @@ std::string accepted(const Words& words) {
   return fmt::format("The queue took it{}{}", whose, words.with(" (", "size", " bytes)"));
 }
 
+// The entries of tables, "maps/aliases:7,pgsql aliases row 12".
+std::string ways_of(const Words& words) {
+  if (!words.has("by")) return "";
+  const std::string ways = clean_text(words.get("by"));
+  if (ways.find_first_of("()\"") != ways.npos) return fmt::format(" ({})", quote_text(ways));
+  std::string out;
+  for (const char c : ways) out += c == ',' ? std::string(", ") : std::string(1, c);
+  return fmt::format(" ({})", out);
+}
+
 std::string led(const Words& words) {
   const std::string rcpt = words.name("rcpt", "The recipient");
-  // "maps/aliases:7; pgsql aliases row 12"
-  const std::string_view ways = words.get("by");
-  const bool is_plain = ways.find_first_of("()\"") == ways.npos;
-  const std::string by =
-      ways.empty() ? "" : fmt::format(" ({})", is_plain ? clean_text(ways) : quote_text(ways));
+  const std::string by = ways_of(words);
   if (!words.has("to") || equals_ignoring_case(words.get("rcpt"), words.get("to")))
     return fmt::format("{} may be written to{}", rcpt, by);
   return fmt::format("{} leads to {}{}", rcpt, words.names("to", ""), by);

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, Smarthost, assert_fits, free_port, message, wait_until
+from support import Server, Smarthost, Wire, assert_fits, free_port, message, wait_until
 
 QUICK = {"queue.retry_first": '"1s"', "queue.retry_max": '"2s"', "relay.tls": '"none"'}
 
@@ -105,6 +105,33 @@ class Lives(unittest.TestCase):
                 self.assertEqual(mail["ending"], "not delivered")
                 self.assertEqual([child["id"] for child in mail["came_of_it"]], mail["children"])
 
+    def test_what_a_script_does_is_told_with_its_line_and_its_children_by_their_parent(self):
+        script = ('require ["fileinto", "mailbox", "copy", "vacation"];\n'
+                  'vacation :subject "Away" "I am away";\n'
+                  'redirect :copy "friend@far.test";\n'
+                  'fileinto :create "Work";\n')
+        with Smarthost() as relay:
+            server = Server(settings=relay.settings(**QUICK))
+            server.append_map("aliases", "sales@example.org bob@example.org\n")
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+            server.run("sieve", "put", "-", "--name", "rules", "--activate", "--user", "bob@example.org", input=script)
+            with server:
+                raw = message("Script", "marker script\r\n", sender="alice@example.org", to="sales@example.org")
+                server.submit("alice", raw, ["sales@example.org"])
+                text = told(server, "sales@example.org", until="it left the queue")
+                queue_id = text.split(",")[0]
+                self.assertRegex(text, r"sales@example\.org leads to bob@example\.org \(\S*maps/aliases:\d+")
+                self.assertRegex(text, r'It lies in Work of bob@example\.org, UID 1, file .*: Sieve, script ".*rules" line 4')
+                redirect = re.search(r'script ".*rules" line 3 sent it on to friend@far\.test \(mail ([0-9A-Z]{13})\)', text).group(1)
+                answer = re.search(r"Vacation of bob@example\.org answered alice@example\.org \(mail ([0-9A-Z]{13})\)", text).group(1)
+                for child, end in ((redirect, "took it for friend@far.test"), (answer, "It lies in INBOX of alice@example.org")):
+                    self.assertIn(f"It came of the mail {queue_id}.", told(server, child, until=end))
+                text = told(server, queue_id, until="took it for friend@far.test")
+                self.assertRegex(text, rf"→ {redirect}, from .* to friend@far\.test: ")
+                self.assertRegex(text, rf"→ {answer}, from .* to alice@example\.org: ")
+                self.assertEqual(sorted(as_json(server, queue_id)["mails"][0]["children"]), sorted([redirect, answer]))
+                self.assertNotIn("I am away", text)
+
     def test_a_mail_that_the_filter_never_saw(self):
         server = Server(spamd=f"127.0.0.1:{free_port()}", settings={"filter.retry": '"1s"', "filter.tries_max": "2"})
         with server:
@@ -140,6 +167,15 @@ class Refusals(unittest.TestCase):
             session = re.search(r"Session ([0-9A-Z]+)", listed).group(1)
             self.assertTrue(told(server, session).startswith(f"Session {session}"))
             self.assertGreater(len(as_json(server, "--refused", "--max", "200")["mails"]), 5)
+
+    def test_a_client_that_was_turned_away_at_the_door_is_found_by_its_address(self):
+        server = Server(settings={"limits.connections_per_service_max": "1"})
+        with server:
+            with Wire(server.port("smtp"), source="127.0.0.7") as first:
+                self.assertIn("220", first.reply())
+                with Wire(server.port("smtp"), source="127.0.0.7") as second:
+                    self.assertIn("421", second.reply())
+            self.assertIn("127.0.0.7 was turned away", told(server, "127.0.0.7", "--refused", until="turned away"))
 
     def test_what_nobody_knows_is_said_with_how_far_the_trail_goes(self):
         server = Server()

@@ -114,7 +114,7 @@ TEST(TrailStory, AMailsLifeReadsInOrder) {
       {.records = {make("edge", event::smtp_rcpt_accepted,
                         {{"rcpt", "sales@example.org"},
                          {"to", "alice@example.org"},
-                         {"by", "maps/aliases:7"}}),
+                         {"by", "maps/aliases:7,pgsql users row 12"}}),
                    taken(),
                    make("edge", event::smtp_accepted,
                         {{"from", "x@far.test"}, {"client", "192.0.2.1"}, {"tls", "TLSv1.3"}}, 5ms),
@@ -148,7 +148,8 @@ TEST(TrailStory, AMailsLifeReadsInOrder) {
   EXPECT_THAT(
       texts,
       ElementsAre("192.0.2.1 brought it with TLSv1.3, not logged in, as x@far.test.",
-                  "sales@example.org leads to alice@example.org (maps/aliases:7).",
+                  "sales@example.org leads to alice@example.org (maps/aliases:7, pgsql users row "
+                  "12).",
                   "The queue took it from a stranger at 192.0.2.1 (321 bytes).",
                   "The spam filter gave 1.2 of 5.0 points: no spam (BAYES_50 0.8, HTML_MESSAGE "
                   "0.4).",
