@@ -324,18 +324,18 @@ Result<std::vector<Record>> Book::logins_of(const std::string& account, std::siz
   TRY(auto rows,
       database_.prepare("SELECT text, source FROM (SELECT r.id, r.text, r.source, r.event FROM"
                         " names n JOIN records r ON r.id = n.record WHERE n.name = ? AND n.role = ?"
-                        " ORDER BY n.record DESC LIMIT ?) WHERE event IN (?, ?, ?)"
-                        " ORDER BY id DESC LIMIT ?"));
+                        " ORDER BY n.record DESC LIMIT ?) WHERE source = ?"
+                        " AND event IN (?, ?, ?) ORDER BY id DESC LIMIT ?"));
   const std::string name = to_lower(account);
-  rows.bind(name, static_cast<int>(NameRole::account), kLookedAtMax, event::auth_succeeded.name,
-            event::auth_failed.name, event::auth_banned.name, static_cast<std::int64_t>(max));
+  // What others than lookup say of logins does not count.
+  rows.bind(name, static_cast<int>(NameRole::account), kLookedAtMax, "lookup",
+            event::auth_succeeded.name, event::auth_failed.name, event::auth_banned.name,
+            static_cast<std::int64_t>(max));
   std::vector<Record> records;
   for (;;) {
     TRY(const bool has_row, rows.step());
     if (!has_row) break;
-    // What others than lookup say of logins does not count.
-    if (auto record = read_row(rows); record && record->source == "lookup")
-      records.push_back(*std::move(record));
+    if (auto record = read_row(rows)) records.push_back(*std::move(record));
   }
   return records;
 }
