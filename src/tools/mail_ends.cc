@@ -64,6 +64,8 @@ std::string sentence_of(const trail::Record& r) {
   if (is(r, event::store_failed))
     return fmt::format("not stored yet, it is tried again: {}",
                        or_words(r.get("reason"), r.get("error")));
+  if (is(r, event::queue_delivered) && r.get("relay").starts_with("local"))
+    return fmt::format("taken by the store, which has not said more yet: {}", r.get("reply"));
   if (is(r, event::queue_delivered))
     return fmt::format("handed over to {}: {}", or_words(r.get("relay"), "the next host"),
                        r.get("reply"));
@@ -206,19 +208,20 @@ std::vector<MailEnd> ends_of(std::span<const trail::Record> records) {
         ends, [&](const MailEnd& one) { return equals_ignoring_case(one.recipient, recipient); });
     return known != ends.end() ? *known : ends.emplace_back(std::string(recipient));
   };
-  const auto is_trouble = [](const trail::Record& one) {
-    return find_row(one)->says == Says::trouble;
-  };
+  const auto says = [](const trail::Record& one) { return find_row(one)->says; };
   for (const trail::Record& record : records) {
     const Row* row = find_row(record);
     const std::string_view to = record.get("to");
     if (row == nullptr || (to.empty() && row->says != Says::all)) continue;
     MailEnd& end = end_of(row->says == Says::all ? "" : to);
     const bool has_end = std::ranges::any_of(
-        end.records, [&](const trail::Record& one) { return !is_trouble(one); });
+        end.records, [&](const trail::Record& one) { return says(one) != Says::trouble; });
     // Told by the store already, or long over.
     if (has_end && (row->says == Says::took || row->says == Says::trouble)) continue;
-    std::erase_if(end.records, is_trouble);
+    // The queue's word may be known before the store's, which says more.
+    std::erase_if(end.records, [&](const trail::Record& one) {
+      return says(one) == Says::trouble || says(one) == Says::took;
+    });
     end.records.push_back(record);
   }
   std::erase_if(ends, [](const MailEnd& one) { return one.records.empty(); });

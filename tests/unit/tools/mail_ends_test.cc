@@ -67,6 +67,8 @@ TEST(MailEndsTest, AFailureCountsUntilSomethingCameOfIt) {
   EXPECT_EQ(ends({failed, deferred}), "bob@example.org: queue.deferred\n");
   EXPECT_EQ(ends({failed, deferred, filed(3)}), "bob@example.org: store.delivered\n");
   EXPECT_EQ(ends({filed(0), failed}), "bob@example.org: store.delivered\n");
+  EXPECT_EQ(ends({record(0, "queue.delivered", {{"to", "bob@example.org"}}), filed(0), filed(1)}),
+            "bob@example.org: store.delivered store.delivered\n");
   EXPECT_EQ(ends({record(1, "sieve.rejected", {{"to", "bob@example.org"}}),
                   record(2, "queue.failed", {{"to", "bob@example.org"}})}),
             "bob@example.org: sieve.rejected\n");
@@ -179,6 +181,8 @@ TEST_F(TellTest, WhyItIsNowhere) {
       kept.starts_with("filed in INBOX\n    no rule of default.sieve matched; the "
                        "address's tag names it\n"))
       << kept;
+  EXPECT_EQ(told_of("queue.delivered", {{"relay", "local"}, {"reply", "250 Ok"}}),
+            "taken by the store, which has not said more yet: 250 Ok\n");
   EXPECT_EQ(told_of("queue.deferred", {{"reply", "451 later"}}),
             "not delivered yet, it is tried again: 451 later\n");
 }
