@@ -36,8 +36,9 @@ class Questions(unittest.TestCase):
                                     "info@example.org bob@example.org\n"
                                     "list@example.org alice@example.org, carol@example.org, friend@far.test\n"
                                     "@example.org erin@example.org\n"
-                                    "sales@example.org alice@example.org\n")
-        server.write_map("transport", f"example.net relay:[127.0.0.1]:{cls.old.port}\n")
+                                    "sales@example.org alice@example.org\n"
+                                    "lost@example.org gone@far.test\n")
+        server.write_map("transport", f"example.net smtp:[127.0.0.1]:{cls.old.port}\n")
         server.write_map("relay-sasl", f"[127.0.0.1]:{cls.relay.port} apikey:secret\n")
         lines = cls.users.read_text().splitlines()
         cls.line_of = {line.split("@")[0]: number for number, line in enumerate(lines, 1) if "@" in line}
@@ -112,7 +113,8 @@ class Questions(unittest.TestCase):
         self.server.submit("alice", message("At ten", "marker ten\r\n"), ["partner@far.test"])
         self.relay.wait_for("marker ten")
         self.ask("trace", "partner@far.test", "--from", "alice@example.org", "--since", "1h",
-                 holds=["logged in as alice@example.org", f"127.0.0.1:{self.relay.port}", "250 2.0.0 taken", "delivered"])
+                 holds=["logged in as alice@example.org", f"127.0.0.1[127.0.0.1]:{self.relay.port} took it for partner@far.test",
+                        "250 2.0.0 taken", ": delivered"])
 
     def test_why_is_it_still_in_the_queue(self):
         self.server.submit("alice", message("Slow", "x\r\n"), ["slow@far.test"])
@@ -143,12 +145,13 @@ class Questions(unittest.TestCase):
     def test_why_did_the_vacation_not_answer(self):
         self.server.send(message("News", "marker news\r\n", to="carol@example.org", List_Id="<news.far.test>"),
                          sender="news@far.test", to=["carol@example.org"])
-        self.ask("trace", "news@far.test", holds=["vacation", "carol@example.org"])
+        self.ask("trace", "news@far.test", holds=["Vacation of carol@example.org did not answer news@far.test", "it is from a mailing list"])
 
     def test_why_did_the_bounce_go_nowhere(self):
-        # A bounce of a bounce is sent to nobody: of the null sender there is none to tell.
-        self.server.send(message("Ghost", "x\r\n", to="list@example.org"), sender="", to=["list@example.org"])
-        self.ask("trace", "list@example.org", "--from", "<>", holds=["<>"])
+        # Of the null sender (a bounce itself, RFC 5321 section 4.5.5) there is nobody to tell.
+        self.server.send(message("Undeliverable", "x\r\n", to="lost@example.org"), sender="", to=["lost@example.org"])
+        self.ask("trace", "lost@example.org", "--from", "<>",
+                 holds=["It has no sender to be told that gone@far.test did not get it", "550 5.1.1 no such user", self.place("aliases", 6)])
 
     # Logins
 
