@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "base/base64.h"
+#include "deliver/secrets.h"
 #include "deliver/transports.h"
 
 namespace posthorn::deliver {
@@ -12,21 +12,11 @@ namespace {
 // For one host, and for all of them together.
 constexpr auto kHostTime = 40s, kWholeTime = 60s;
 
-// A server may say again what it was told, and a person may send what is shown to others.
-void hide(std::string& line, std::string_view secret) {
-  if (secret.size() < 4) return;
-  for (std::size_t at = line.find(secret); at != std::string::npos; at = line.find(secret, at))
-    line.replace(at, secret.size(), "[hidden]");
-}
-
 void hide_login(const std::string& user, const std::string& password, HostProbe& probe) {
-  using namespace std::string_literals;
-  const std::string plain = encode_base64("\0"s + user + "\0"s + password);  // RFC 4616
-  for (const std::string& secret : {plain, encode_base64(password), password}) {
-    for (std::string& line : probe.recording.lines) hide(line, secret);
-    hide(probe.reply.text, secret);
-    hide(probe.error.what, secret);
-  }
+  const Secrets secrets(user, password);
+  for (std::string& line : probe.recording.lines) secrets.hide_in(line);
+  secrets.hide_in(probe.reply.text);
+  secrets.hide_in(probe.error.what);
 }
 
 }  // namespace

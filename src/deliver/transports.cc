@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "deliver/dkim_signer.h"
 #include "deliver/outcomes.h"
+#include "deliver/secrets.h"
 #include "deliver/wire_text.h"
 #include "message/mailbox_address.h"
 
@@ -233,8 +234,14 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
                                                        const message::Envelope& envelope,
                                                        const Body& body, Progress& progress) {
   const std::string remote = name_of(host);
+  const Secrets secrets(way.user, way.password);
+  const auto hide = [&](Outcome& outcome) {
+    secrets.hide_in(outcome.reason);
+    secrets.hide_in(outcome.reply.text);
+  };
   const auto failed_with = [&](Outcome outcome) {
     outcome.kind = Outcome::Kind::deferred;
+    hide(outcome);
     progress.take_for_all(outcome);
   };
   auto stream = co_await dial(way, host);
@@ -258,6 +265,7 @@ net::Awaitable<Transports::Tried> Transports::try_host(const Way& way, const Hos
   for (Outcome& outcome : outcomes) {
     outcome.takes_notices = client.extensions().dsn;
     if (const auto* tls = client.stream().tls()) outcome.tls = tls->version;
+    hide(outcome);
   }
   progress.was_answered = true;
   progress.take(outcomes);

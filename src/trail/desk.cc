@@ -14,7 +14,6 @@ constexpr std::size_t kWaitingMax = 20'000;  // records
 constexpr std::size_t kGroupMax = 2000;      // in one transaction
 constexpr std::size_t kAnswerMax = 40'000;   // bytes
 constexpr std::size_t kFoundMax = 200;
-constexpr auto kCleanEvery = 60s;
 
 const log::Event* find_event(std::string_view name) {
   const auto events = event::all();
@@ -61,6 +60,7 @@ Result<> Desk::open() {
     reader_.close();
     auto opened = book_.open(file, Book::Access::keep);
     if (opened) opened = reader_.open(file, Book::Access::read);
+    if (const auto info = find_file_info(file); info && *info) inode_ = (*info)->inode;
     if (opened || !book_.is_damaged() || is_again) return opened;
     book_.close();
     const Path aside = options_.folder / "trail.db.damaged";
@@ -71,6 +71,25 @@ Result<> Desk::open() {
     log_.error(event::trail_replaced, {{"file", aside.native()}, {"reason", opened.error().what}});
   }
   return {};
+}
+
+// On the pool.
+bool Desk::is_gone() const {
+  const auto info = find_file_info(options_.folder / "trail.db");
+  return inode_ && info && (!*info || (*info)->inode != *inode_);
+}
+
+// On the pool. What was written beside a file that is gone must not be taken for the new one's.
+Result<> Desk::begin_anew() {
+  log_.error(event::trail_replaced, {{"file", "-"}, {"reason", "it was removed or moved away"}});
+  book_.close();
+  reader_.close();
+  const Path file = options_.folder / "trail.db";
+  std::error_code error;
+  if (!std::filesystem::exists(file, error) && !error)
+    for (const char* end : {"-wal", "-shm"})
+      std::filesystem::remove(Path(file.native() + end), error);
+  return open();
 }
 
 // On the pool.
@@ -155,19 +174,20 @@ net::Awaitable<void> Desk::write(Desk* self) {
 net::Awaitable<void> Desk::clean(Desk* self) {
   while (!self->is_stopped_) {
     bool is_done = true;
-    if (!self->is_writing_ && self->paused_.empty()) {
-      self->is_writing_ = true;
+    if (!self->is_writing_ && !self->is_reading_ && self->paused_.empty()) {
+      self->is_writing_ = self->is_reading_ = true;
       const auto pruned = co_await self->pool_.run([self]() -> Result<Book::Pruned> {
+        if (self->is_gone()) TRY_OK(self->begin_anew());
         if (!self->book_.is_open()) return Book::Pruned{};
         return self->book_.prune(Clock::system().now() - self->options_.keep,
                                  self->options_.size_max);
       });
-      self->is_writing_ = false;
+      self->is_writing_ = self->is_reading_ = false;
       self->free_.set();
       is_done = !pruned || pruned->is_done;
     }
     // Others come in between the pieces.
-    co_await self->stopping_.wait_for(is_done ? std::chrono::milliseconds(kCleanEvery) : 20ms);
+    co_await self->stopping_.wait_for(is_done ? self->options_.clean_every : 20ms);
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/file.h"
@@ -33,6 +34,7 @@ class Desk {
     std::chrono::milliseconds keep = std::chrono::hours(24) * 30;
     std::uint64_t size_max = std::uint64_t{1} << 30U;
     std::uint64_t free_min = 0;  // bytes of the disk that are left to mail
+    std::chrono::milliseconds clean_every = 60s;
   };
   Desk(net::Scope& scope, net::BlockingPool& pool, Options options);
 
@@ -57,6 +59,8 @@ class Desk {
   static net::Awaitable<void> clean(Desk* self);
   Result<> keep(const std::vector<Record>& records);
   Result<> open();
+  Result<> begin_anew();
+  bool is_gone() const;  // the file that is open is not the one of that name any more
   void note(const Result<>& kept);
   net::Message find(const net::Message& request);
   net::Message tell_life(const net::Message& request);
@@ -66,6 +70,7 @@ class Desk {
   net::Scope& scope_;
   net::BlockingPool& pool_;
   const Options options_;
+  std::optional<std::uint64_t> inode_;
   Book book_;    // of write() and clean(), one at a time
   Book reader_;  // of answer()
   net::Event wake_, written_, free_, stopping_;

@@ -132,6 +132,19 @@ class Lives(unittest.TestCase):
                 self.assertEqual(sorted(as_json(server, queue_id)["mails"][0]["children"]), sorted([redirect, answer]))
                 self.assertNotIn("I am away", text)
 
+    def test_what_the_smarthost_was_told_at_the_login_is_never_told_again(self):
+        with Smarthost(password="s3cr3t-word", script={"RCPT TO:<echo@": "450 4.2.0 you said s3cr3t-word"}) as relay:
+            server = Server(settings=relay.settings(**QUICK))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:s3cr3t-word\n")
+            with server:
+                server.submit("alice", message("Echo", "x\r\n"), ["echo@far.test"])
+                text = told(server, "echo@far.test", until="you said [hidden]")
+                for shown in (text, server.log(), server.run("queue", "list").stdout):
+                    self.assertIn("you said [hidden]", shown)
+                    self.assertNotIn("s3cr3t", shown)
+                for file in (server.root / "var/state/trail").iterdir():
+                    self.assertNotIn(b"s3cr3t", file.read_bytes(), file)
+
     def test_a_mail_that_the_filter_never_saw(self):
         server = Server(spamd=f"127.0.0.1:{free_port()}", settings={"filter.retry": '"1s"', "filter.tries_max": "2"})
         with server:

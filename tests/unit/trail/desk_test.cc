@@ -86,6 +86,21 @@ TEST_F(DeskTest, ADamagedDatabaseIsPutAside) {
   end(desk);
 }
 
+TEST_F(DeskTest, ADatabaseThatIsRemovedIsBegunAnew) {
+  Desk::Options often = options();
+  often.clean_every = 5ms;
+  Desk desk(loop_.scope(), loop_.pool(), often);
+  loop_.wait(desk.start());
+  EXPECT_EQ(tell(desk, "queue", log::kQueue, {record(event::queue_delivered)}), "ok");
+  std::filesystem::remove(folder_.path() / "trail.db");
+  loop_.until([&] { return has_logged("event=trail.replaced"); });
+  loop_.until([&] { return kept(desk) == "0"; });
+  EXPECT_EQ(tell(desk, "queue", log::kQueue, {record(event::queue_delivered)}), "ok");
+  EXPECT_EQ(kept(desk), "1");
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "trail.db"));
+  end(desk);
+}
+
 TEST_F(DeskTest, ALongLifeComesInPieces) {
   Desk desk(loop_.scope(), loop_.pool(), options());
   loop_.wait(desk.start());
