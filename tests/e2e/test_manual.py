@@ -36,8 +36,8 @@ def commands():
 
 
 def options(text):
-    """The options in a help's list of them."""
-    listed = text.partition("\nOptions:\n")[2].split("\n\n")[0]
+    """The options in a help's lists of them."""
+    listed = text.partition("\nOptions:\n")[2]
     return [name for line in re.findall(r"(?m)^  (-\S+)", listed) for name in line.split(",")]
 
 

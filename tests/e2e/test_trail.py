@@ -166,7 +166,7 @@ class Trail(unittest.TestCase):
             self.assertIsNotNone(server.wait_for("off ends"))
             self.assertNotIn("trail", server.roles())
             self.assertFalse((trail_folder(server) / "trail.db").exists())
-            self.assertNotIn("trail", server.run("status").stdout)
+            self.assertRegex(server.run("status").stdout, r"(?m)^trail +off")
 
     def test_in_one_process_it_is_kept_too(self):
         with Server(one_process=True) as server:
