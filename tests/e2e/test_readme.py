@@ -270,7 +270,7 @@ class Files(unittest.TestCase):
     @unittest.skipUnless(shutil.which("logrotate"), "no logrotate here")
     def test_rules_for_logrotate(self):
         for block in readme.blocks("text"):
-            if block.about in ("logrotate", "output"):
+            if block.about == "logrotate":
                 with tempfile.TemporaryDirectory() as folder:
                     rules = pathlib.Path(folder, "rules")
                     rules.write_text(block.text)
