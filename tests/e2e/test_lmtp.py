@@ -170,7 +170,7 @@ class Mx(unittest.TestCase):
         self.send("marker second best")
         self.arrives("marker second best")
         # What the log answers to "where is it": who put it off, and who has it, under one id.
-        told = re.findall(r" event=queue\.(passed\.on|delivered) s=(\S+) q=(\S+) to=friend@far\.test relay=(\S+) reply=", self.server.log())[-2:]
+        told = re.findall(r" event=queue\.(passed\.on|delivered) s=(\S+) q=(\S+) to=friend@far\.test relay=(\S+)(?: tls=\S+)? reply=", self.server.log())[-2:]
         self.assertEqual([what for what, *_ in told], ["passed.on", "delivered"])
         self.assertEqual(told[0][1:3], told[1][1:3])
         self.assertIn("dead.far.test[127.0.0.66]", told[0][3])
