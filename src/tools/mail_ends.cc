@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/events.h"
 #include "base/utf8.h"
+#include "trail/sentences.h"
 
 namespace posthorn::tools {
 namespace {
@@ -64,7 +65,7 @@ std::string sentence_of(const trail::Record& r) {
   if (is(r, event::store_failed))
     return fmt::format("not stored yet, it is tried again: {}",
                        or_words(r.get("reason"), r.get("error")));
-  if (is(r, event::queue_delivered) && r.get("relay").starts_with("local"))
+  if (is(r, event::queue_delivered) && trail::is_store(r.get("relay")))
     return fmt::format("taken by the store, which has not said more yet: {}", r.get("reply"));
   if (is(r, event::queue_delivered))
     return fmt::format("handed over to {}: {}", or_words(r.get("relay"), "the next host"),

@@ -62,11 +62,11 @@ std::string scanned(const Words& words) {
                      rules.empty() ? "" : " (" + rules + ")");
 }
 
-// A place in the queue's own words: "local:alice@example.org", "mx.far.test[192.0.2.7]:25",
-// "mx:far.test" where none of its hosts was reached.
+// A place in the queue's own words: "local", "mx.far.test[192.0.2.7]:25", "mx:far.test" where none
+// of its hosts was reached.
 std::string host_of(const Words& words, std::string_view without) {
   const std::string_view relay = words.get("relay");
-  if (relay.starts_with("local")) return "The store";
+  if (is_store(relay)) return "The store";
   if (relay.starts_with("mx:")) return "The hosts of " + clean_name(relay.substr(3));
   if (relay.starts_with("relay:")) return "The relay " + clean_name(relay.substr(6));
   return relay.empty() ? std::string(without) : clean_name(relay);
@@ -339,6 +339,12 @@ constexpr Sentence kSentences[] = {
 };
 
 }  // namespace
+
+// "local", and, where the store was not reached, the destination's key, "local:alice@example.org".
+// A host has its address behind its name: "localhost[127.0.0.1]:25".
+bool is_store(std::string_view relay) {
+  return relay == "local" || relay.starts_with("local:");
+}
 
 std::span<const Sentence> delivery_sentences() {
   return kSentences;

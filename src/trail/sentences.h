@@ -25,6 +25,9 @@ struct Sentence {
   Repeats repeats = Repeats::no;
 };
 
+// Of relay=: this server's own store. Hosts may be called "localhost" or "local-relay.example".
+bool is_store(std::string_view relay);
+
 // Of what came in, and of what was made of it.
 std::span<const Sentence> arrival_sentences();
 std::span<const Sentence> delivery_sentences();

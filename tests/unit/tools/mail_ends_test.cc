@@ -181,6 +181,8 @@ TEST_F(TellTest, WhyItIsNowhere) {
       kept.starts_with("filed in INBOX\n    no rule of default.sieve matched; the "
                        "address's tag names it\n"))
       << kept;
+  EXPECT_EQ(told_of("queue.delivered", {{"relay", "localhost[127.0.0.1]:25"}, {"reply", "250 Ok"}}),
+            "handed over to localhost[127.0.0.1]:25: 250 Ok\n");
   EXPECT_EQ(told_of("queue.delivered", {{"relay", "local"}, {"reply", "250 Ok"}}),
             "taken by the store, which has not said more yet: 250 Ok\n");
   EXPECT_EQ(told_of("queue.deferred", {{"reply", "451 later"}}),

@@ -134,7 +134,7 @@ TEST(TrailStory, AMailsLifeReadsInOrder) {
                         200ms),
                    make("queue", event::queue_delivered,
                         {{"to", "alice@example.org"},
-                         {"relay", "local:alice@example.org"},
+                         {"relay", "local"},
                          {"reply", "250 2.0.0 Ok: saved in Work"}},
                         210ms),
                    make("queue", event::queue_removed, {{"ms", "300"}}, 300ms)},
@@ -162,6 +162,19 @@ TEST(TrailStory, AMailsLifeReadsInOrder) {
   EXPECT_THAT(said, HasSubstr("It came of the mail K1.\n"));
   EXPECT_THAT(said, HasSubstr("  → K3: unknown\n"));
   EXPECT_THAT(said, HasSubstr("  edge   192.0.2.1 brought it"));
+}
+
+TEST(TrailStory, AHostWhoseNameBeginsWithLocalIsNotTheStore) {
+  const auto took = [](std::string_view relay) {
+    return tell({taken(), make("queue", event::queue_delivered,
+                               {{"to", "a@far.test"}, {"relay", std::string(relay)}})});
+  };
+  EXPECT_THAT(took("local"), HasSubstr("The store took it for a@far.test."));
+  EXPECT_THAT(took("localhost[127.0.0.1]:40925"),
+              HasSubstr("localhost[127.0.0.1]:40925 took it for a@far.test."));
+  EXPECT_THAT(took("local-relay.example[192.0.2.7]:25"),
+              HasSubstr("local-relay.example[192.0.2.7]:25 took it for a@far.test."));
+  EXPECT_THAT(took("relay:local"), HasSubstr("The relay local took it"));
 }
 
 TEST(TrailStory, AttemptsThatFailAlikeAreOneLine) {
