@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "net/networks.h"
+#include "route/asked_words.h"
 
 namespace posthorn::route {
 namespace {
@@ -30,6 +31,12 @@ std::string way_of(const Plan& plan) {
 void conclude(Explained& explained, Reply taken) {
   explained.outcome = Explained::Outcome::taken;
   explained.reply = std::move(taken);
+}
+
+Explained refuse(Explained explained, Reply reply) {
+  explained.outcome = Explained::Outcome::refused;
+  explained.reply = std::move(reply);
+  return explained;
 }
 
 template <class T>
@@ -77,35 +84,51 @@ bool Explainer::find_client(const std::string& address, Explained& explained) co
 net::Task<Explained> Explainer::explain_recipient(Recipient question) {
   Explained explained = begin();
   const Client client{.is_in_relay_from = find_client(question.client, explained)};
-  const std::string sender = question.sender.value_or("");
+  const auto sender = read_sender(question.sender.value_or(""), question.address);
+  if (!sender) co_return refuse(std::move(explained), sender.error());
   CO_TRY(const auto may,
          co_await ask_sender(sources_.directory, config_.submission, client,
-                             {.account = {}, .address = sender, .told = &explained.steps}));
+                             {.account = {}, .address = *sender, .told = &explained.steps}));
   (void)may;  // nobody is asked
+  const auto address = read_recipient(question.address, question.sender.value_or(""));
+  if (!address) co_return refuse(std::move(explained), address.error());
   CO_TRY_OK(co_await take_recipient(
-      &explained, &client,
-      {.address = question.address, .is_notice = question.sender && sender.empty()}, sender));
+      &explained, &client, {.address = *address, .is_notice = question.sender && sender->empty()},
+      *sender));
   co_return explained;
 }
 
 net::Task<Explained> Explainer::explain_submission(Submission question) {
   Explained explained = begin();
   const Client client{.account = question.account};
+  const auto sender = read_sender(question.sender, question.recipient.value_or(""));
+  if (!sender) co_return refuse(std::move(explained), sender.error());
   const auto may = co_await ask_sender(
       sources_.directory, config_.submission, client,
-      {.account = question.account, .address = question.sender, .told = &explained.steps});
+      {.account = question.account, .address = *sender, .told = &explained.steps});
   conclude(explained, may, sender_taken());
   if (explained.outcome != Explained::Outcome::taken || !question.recipient) co_return explained;
-  CO_TRY_OK(co_await take_recipient(
-      &explained, &client, {.address = *question.recipient, .is_notice = question.sender.empty()},
-      question.sender));
+  const auto address = read_recipient(*question.recipient, question.sender);
+  if (!address) co_return refuse(std::move(explained), address.error());
+  CO_TRY_OK(co_await take_recipient(&explained, &client,
+                                    {.address = *address, .is_notice = sender->empty()}, *sender));
   co_return explained;
 }
 
 net::Task<Explained> Explainer::explain_relay(Relay question) {
   Explained explained = begin();
-  CO_TRY_OK(
-      co_await plan(&explained, {.address = question.address, .sender = question.sender}, ""));
+  const auto sender = read_sender(question.sender, question.address);
+  if (!sender) co_return refuse(std::move(explained), sender.error());
+  const auto address = read_recipient(question.address, question.sender);
+  if (!address) co_return refuse(std::move(explained), address.error());
+  CO_TRY(const auto why_not,
+         co_await plan(&explained, {.address = *address, .sender = *sender}, ""));
+  // No mailbox of ours: what else it may be RCPT asks, and the queue gets whom that leads to.
+  if (why_not == Reason::unknown) {
+    explained.leads.clear();
+    const Client stranger;
+    CO_TRY_OK(co_await take_recipient(&explained, &stranger, {.address = *address}, *sender));
+  }
   co_return explained;
 }
 
@@ -136,7 +159,8 @@ net::Task<> Explainer::take_recipient(Explained* explained, const Client* client
   co_return Result<>{};
 }
 
-net::Task<> Explainer::plan(Explained* explained, PlanQuestion question, std::string by) {
+net::Task<std::optional<Reason>> Explainer::plan(Explained* explained, PlanQuestion question,
+                                                 std::string by) {
   question.told = &explained->steps;
   Leads leads{.address = question.address, .by = std::move(by), .way = {}};
   const std::string sender = question.sender;
@@ -146,7 +170,13 @@ net::Task<> Explainer::plan(Explained* explained, PlanQuestion question, std::st
     leads.way = fmt::format("waits: {}", answer.error().what);
   } else if (!*answer) {
     const Refusal& refusal = answer->error();
-    leads.way = fmt::format("comes back: {} {} {}", refusal.code, refusal.enhanced, refusal.text);
+    const bool is_put_off = refusal.code < 500;
+    leads.way = fmt::format("{}: {} {} {}", is_put_off ? "waits" : "comes back", refusal.code,
+                            refusal.enhanced, refusal.text);
+    if (is_put_off) {
+      explained->outcome = Explained::Outcome::unasked;
+      explained->why = "the transport table says so";
+    }
   } else {
     leads.way = way_of(**answer);
     const std::string& basis =
@@ -155,7 +185,7 @@ net::Task<> Explainer::plan(Explained* explained, PlanQuestion question, std::st
       leads.by += (leads.by.empty() ? "" : ", ") + basis;
   }
   explained->leads.push_back(std::move(leads));
-  co_return Result<>{};
+  co_return answer && !*answer ? std::optional(answer->error().reason) : std::nullopt;
 }
 
 }  // namespace posthorn::route

@@ -25,7 +25,7 @@ struct Explained {
   enum class Outcome { taken, refused, unasked };
   Outcome outcome = Outcome::unasked;
   Reply reply;      // as an SMTP client would get it
-  std::string why;  // of unasked: for the operator
+  std::string why;  // of unasked, or put off by a table: for the operator
   Explanation steps;
   std::vector<Leads> leads;
   std::size_t leads_left_out = 0;
@@ -59,14 +59,16 @@ class Explainer {
     std::string address;
     std::string sender = {};
   };
-  // By which way mail for an address leaves.
+  // By which way mail for an address leaves; of an alias of ours, for whom it leads to.
   net::Task<Explained> explain_relay(Relay question);
 
  private:
   Explained begin() const;
   net::Task<> take_recipient(Explained* explained, const Client* client, RecipientQuestion question,
                              std::string sender);
-  net::Task<> plan(Explained* explained, PlanQuestion question, std::string by);
+  // Why there is no way; nullopt: there is one, or nobody could be asked.
+  net::Task<std::optional<Reason>> plan(Explained* explained, PlanQuestion question,
+                                        std::string by);
   bool find_client(const std::string& address, Explained& explained) const;
 
   const config::Config& config_;

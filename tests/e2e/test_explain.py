@@ -15,9 +15,9 @@ def deed(server, sender, recipient, login=None):
         client.ehlo("client.test")
         if login:
             client.login(login, server.password(login))
-        code, text = client.mail(sender)
+        code, text = client.docmd("MAIL", f"FROM:<{sender}>")
         if code == 250:
-            code, text = client.rcpt(recipient)
+            code, text = client.docmd("RCPT", f"TO:<{recipient}>")
         return f"{code} {text.decode()}"
 
 
@@ -49,6 +49,23 @@ class Explain(unittest.TestCase):
             told = self.explain("rcpt", recipient, "--from", "s@remote.example", status=status).splitlines()[-1]
             reply = deed(self.server, "s@remote.example", recipient)
             self.assertEqual(told, ("Taken: " if status == 0 else "Refused: ") + reply)
+
+    def test_words_are_read_as_the_server_reads_them(self):
+        for sender, recipient, status in (("s@remote.example", '"alice"@example.org', 0), ("s@remote.example", "alice@example.org.", 0),
+                                          ("s@remote.example", "@hop.test:alice@example.org", 0), ("s@remote.example", "ali ce@example.org", 1),
+                                          ("bad from@@x", "alice@example.org", 1), ("s@remote.example.", "team@example.org", 0)):
+            told = self.explain("rcpt", recipient, "--from", sender, status=status).splitlines()[-1]
+            reply = deed(self.server, sender, recipient)
+            self.assertEqual(told, ("Taken: " if status == 0 else "Refused: ") + reply)
+        self.assertEqual(self.explain("rcpt", "x@müller.test", status=1).splitlines()[-1],
+                         "Refused: 554 5.7.1 <x@xn--mller-kva.test>: Relay access denied")
+
+    def test_the_way_of_an_alias_is_that_of_whom_it_leads_to(self):
+        text = self.explain("relay", "team@example.org")
+        self.assertIn("for friend@remote.example: 127.0.0.1:9 as poster", text)
+        self.assertEqual(text.splitlines()[-1], "It goes on")
+        self.assertEqual(self.explain("relay", "nobody@example.org", status=1).splitlines()[-1],
+                         "It comes back: " + deed(self.server, "s@remote.example", "nobody@example.org"))
 
     def test_lines_are_named(self):
         text = self.explain("rcpt", "team@second.test")

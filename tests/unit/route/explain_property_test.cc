@@ -197,9 +197,12 @@ struct Deed {
   std::string of(const Asked& asked) {
     if (asked.of == Asked::Of::relay) {
       const std::string sender = asked.has_sender ? asked.sender : "";
+      if (!message::parse_mailbox_address(asked.address))
+        return show_reply(553, "5.1.3", "The recipient's address has a fault");
       const std::string way = plan({.address = asked.address, .sender = sender}, "");
-      return last + way;
+      if (!is_unknown) return last + way;
     }
+    const bool is_relay = asked.of == Asked::Of::relay;
     const bool is_user = asked.of == Asked::Of::submission;
     if (is_user && config.submission.check_sender && !asked.sender.empty()) {
       const auto may = loop.run(directory.sender({asked.account, asked.sender}));
@@ -207,10 +210,10 @@ struct Deed {
       if (!*may) return show_reply(may->error().code, may->error().enhanced, may->error().text);
     }
     const bool has_sender = is_user || asked.has_sender;
-    const auto answer =
-        loop.run(directory.recipient({.address = asked.address,
-                                      .may_relay = is_user || asked.is_from_network,
-                                      .is_notice = has_sender && asked.sender.empty()}));
+    const auto answer = loop.run(
+        directory.recipient({.address = asked.address,
+                             .may_relay = is_user || (asked.is_from_network && !is_relay),
+                             .is_notice = has_sender && asked.sender.empty() && !is_relay}));
     if (!answer) return show_reply(451, "4.3.0", "Temporary lookup failure");
     if (!*answer)
       return show_reply(answer->error().code, answer->error().enhanced, answer->error().text);
@@ -227,13 +230,15 @@ struct Deed {
   std::string plan(const PlanQuestion& question, std::string by) {
     const auto answer = loop.run(directory.plan(question));
     std::string way;
+    is_unknown = answer && !*answer && answer->error().reason == Reason::unknown;
     last = show_reply(250, "2.1.5", "Ok");
     if (!answer) {
       way = "waits: " + answer.error().what;
       last = show_reply(451, "4.3.0", "Temporary lookup failure");
     } else if (!*answer) {
       const Refusal& no = answer->error();
-      way = fmt::format("comes back: {} {} {}", no.code, no.enhanced, no.text);
+      way = fmt::format("{}: {} {} {}", no.code < 500 ? "waits" : "comes back", no.code,
+                        no.enhanced, no.text);
       last = show_reply(no.code, no.enhanced, no.text);
     } else {
       std::string basis;
@@ -263,6 +268,7 @@ struct Deed {
   LocalDirectory& directory;
   const config::Config& config;
   std::string last;
+  bool is_unknown = false;  // of the last plan: a name of ours without a mailbox
 };
 
 // One set of tables that answers.

@@ -85,6 +85,55 @@ TEST_F(ExplainerTest, ASenderThatIsRefusedEndsIt) {
             "2.1.0");
 }
 
+TEST_F(ExplainerTest, WordsAreReadAsTheServerReadsThem) {
+  for (const auto& [word, asked] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"\"list\"@x.test", "list@x.test"},
+           {"list@x.test.", "list@x.test"},
+           {"@hop.test:list@x.test", "list@x.test"},
+           {"<list@x.test>", "list@x.test"},
+           {"x@m\xc3\xbcller.test", "x@xn--mller-kva.test"},
+           {"\"a b\"@x.test", "\"a b\"@x.test"}}) {
+    directory.asked.clear();
+    (void)of(explainer.explain_recipient({.address = word}));
+    ASSERT_FALSE(directory.asked.empty()) << word;
+    EXPECT_EQ(directory.asked.front(), fmt::format("recipient {}", asked));
+  }
+  directory.asked.clear();
+  const auto show = [](const Explained& told) {
+    return fmt::format("{} {} {}", told.reply.code, told.reply.enhanced, told.reply.text);
+  };
+  EXPECT_EQ(
+      show(of(explainer.explain_recipient({.address = "list@x.test", .sender = "bad from@@x"}))),
+      "553 5.1.7 The sender's address has a fault");
+  EXPECT_EQ(show(of(explainer.explain_recipient({.address = "list@@x.test"}))),
+            "553 5.1.3 The recipient's address has a fault");
+  EXPECT_EQ(show(of(explainer.explain_submission({.account = "a@x.test", .sender = "@"}))),
+            "553 5.1.7 The sender's address has a fault");
+  EXPECT_EQ(show(of(explainer.explain_relay({.address = "", .sender = "a@x.test"}))),
+            "553 5.1.3 The recipient's address has a fault");
+  EXPECT_TRUE(directory.asked.empty());
+}
+
+TEST_F(ExplainerTest, TheWayOfAnAliasIsThatOfWhomItLeadsTo) {
+  const Explained told = of(explainer.explain_relay({.address = "list@x.test"}));
+  EXPECT_EQ(told.outcome, Outcome::taken);
+  ASSERT_EQ(told.leads.size(), 2U);
+  EXPECT_EQ(told.leads[1].address, "far@y.test");
+  EXPECT_EQ(of(explainer.explain_relay({.address = "nobody@x.test"})).outcome, Outcome::refused);
+}
+
+TEST_F(ExplainerTest, WhatATablePutsOffWaitsByItsWord) {
+  directory.plans.emplace("x@later.test",
+                          std::unexpected(Refusal{Reason::by_table, 450, "4.7.1", "Not now"}));
+  const Explained told = of(explainer.explain_relay({.address = "x@later.test"}));
+  EXPECT_EQ(told.outcome, Outcome::unasked);
+  EXPECT_EQ(told.reply.code, 450);
+  EXPECT_EQ(told.reply.enhanced, "4.7.1");
+  EXPECT_EQ(told.why, "the transport table says so");
+  ASSERT_EQ(told.leads.size(), 1U);
+  EXPECT_EQ(told.leads[0].way, "waits: 450 4.7.1 Not now");
+}
+
 TEST_F(ExplainerTest, WhatCannotBeAskedIsPutOff) {
   directory.broken = true;
   for (const Explained& told :
