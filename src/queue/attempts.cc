@@ -117,6 +117,11 @@ net::Awaitable<std::list<Queue::Group>> Queue::plan(const ItemPtr& item) {
     }
     if (!*answer) {
       const route::Refusal& refusal = answer->error();
+      if (refusal.code < 500) {
+        put_off(i, fmt::format("{} {} {} (the transport table says so)", refusal.code,
+                               refusal.enhanced, refusal.text));
+        continue;
+      }
       if (age(*item) < refusal.after) {
         const auto left = refusal.after - age(*item);
         item->wait_max = std::min(item->wait_max, left);

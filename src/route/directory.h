@@ -88,7 +88,7 @@ class Directory {
   virtual Answer<Expansion> recipient(RecipientQuestion question) = 0;
   // May account send as address? (RFC 6409 section 6.1)
   virtual Answer<void> sender(SenderQuestion question) = 0;
-  // How to deliver to a final recipient. A Refusal is a permanent failure: bounce.
+  // How to deliver to a final recipient. A Refusal: bounce; of code 4xx: put off.
   virtual Answer<Plan> plan(PlanQuestion question) = 0;
   // The envelope sender with which mail of this sender is sent on to another server; the same one
   // where nothing is to be rewritten.

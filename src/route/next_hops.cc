@@ -104,9 +104,8 @@ Answer<Plan> LocalDirectory::by_transport(Inquiry& inquiry, const std::string& k
       Decision::transport, [&] { return fmt::format("mail for {} goes by \"{}\"", key, value); },
       basis);
   if (value.starts_with("error:")) {
-    Refusal refusal = parse_error(std::string_view(value).substr(6), config_.queue.error_delay);
-    if (refusal.code < 500) co_return fail(ErrorKind::temporary, refusal.text);
-    co_return Out(std::unexpected(std::move(refusal)));
+    co_return Out(
+        std::unexpected(parse_error(std::string_view(value).substr(6), config_.queue.error_delay)));
   }
   if (value.starts_with("smtp:") && value.size() > 5) {
     CO_TRY(auto plan, co_await smarthost(inquiry, value.substr(5), ""));

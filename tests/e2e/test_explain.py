@@ -30,6 +30,8 @@ class Explain(unittest.TestCase):
         cls.aliases.write_text("# ours\nteam@example.org alice@example.org, friend@remote.example\n"
                                "full@example.org bob@example.org\n@second.test @example.org\n")
         (maps / "senders").write_text("news@remote.example alice@example.org\n")
+        cls.transport = maps / "transport"
+        cls.transport.write_text("later.test error:4.7.1 Not now\n")
         (maps / "relay-sasl").write_text("[127.0.0.1]:9 poster:s3cretword\n")
         cls.server.start()
 
@@ -66,6 +68,15 @@ class Explain(unittest.TestCase):
         self.assertEqual(text.splitlines()[-1], "It goes on")
         self.assertEqual(self.explain("relay", "nobody@example.org", status=1).splitlines()[-1],
                          "It comes back: " + deed(self.server, "s@remote.example", "nobody@example.org"))
+
+    def test_what_a_table_puts_off_waits_by_its_word(self):
+        text = self.explain("relay", "x@later.test", status=75)
+        self.assertIn(f'mail for later.test goes by "error:4.7.1 Not now" [{self.transport}:1]', text)
+        self.assertEqual(text.splitlines()[-1], "Put off: 450 4.7.1 Not now (the transport table says so)")
+        with smtplib.SMTP_SSL("localhost", self.server.port("submissions"), context=self.server.trust(), timeout=20) as client:
+            client.login("alice@example.org", self.server.password("alice@example.org"))
+            client.sendmail("alice@example.org", "x@later.test", "Subject: later\r\n\r\nx\r\n")
+        wait_until(lambda: "450 4.7.1 Not now (the transport table says so)" in self.server.run("queue", "list").stdout)
 
     def test_lines_are_named(self):
         text = self.explain("rcpt", "team@second.test")

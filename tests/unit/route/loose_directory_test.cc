@@ -70,7 +70,7 @@ TEST_F(LooseTest, AnyDomainForUsersOnly) {
       {"Ivan@Any.Where", denied, "Ivan@any.where", "local ivan@any.where ''"},
       {"ivan+tag@any.where", denied, "ivan+tag@any.where", "local ivan@any.where 'tag'"},
       {"x@bad-domain.com", denied, "x@bad-domain.com", "550 5.1.1 No mail there"},
-      {"x@slow.test", denied, "x@slow.test", "cannot be asked"},
+      {"x@slow.test", denied, "x@slow.test", "450 4.7.1 Not now"},
       {"x@far.outside.test", denied, "x@far.outside.test", "relay relay.test"},
       {"x@outside.test", denied, "x@outside.test", "local x@outside.test ''"},
       {"x@[192.0.2.1]", denied, "x@[192.0.2.1]", "mx [192.0.2.1]"},
