@@ -6,11 +6,14 @@
 #include "tools/complain.h"
 #include "tools/spam_story.h"
 #include "tools/trail_source.h"
+#include "trail/words.h"
 
 namespace posthorn::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kDescriptionMax = 990;  // bytes, of what spamd says of a rule
 
 Result<std::vector<trail::Record>> find_mail(const config::Config& config, const std::string& id) {
   TRY(const auto source, open_trail(config));
@@ -74,7 +77,7 @@ void print_verdict(const filter::Verdict& verdict) {
   for (const filter::Rule& rule : verdict.rules) {
     const std::string line =
         fmt::format("{:>{}} {:<{}} {}", rule.points.empty() ? "?" : rule.points, points, rule.name,
-                    width, rule.description);
+                    width, trail::clean_text(rule.description, kDescriptionMax));
     fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }

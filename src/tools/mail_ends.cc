@@ -7,11 +7,13 @@
 #include "base/events.h"
 #include "base/utf8.h"
 #include "trail/sentences.h"
+#include "trail/words.h"
 
 namespace posthorn::tools {
 namespace {
 
 constexpr std::size_t kLineShownMax = 200;  // bytes of a script's line
+constexpr std::size_t kTextMax = 1500;      // bytes of a line that is told
 
 // What a record says of a recipient's end.
 enum class Says : std::uint8_t {
@@ -143,9 +145,11 @@ bool is_itself(const trail::Record& record, const LiesAt& at) {
   return at.mailbox == record.get("mailbox") && std::to_string(at.uid) == record.get("uid");
 }
 
+// Recipients, replies, mailboxes and scripts are others' words: a terminal gets nothing of theirs
+// but words.
 void add_line(std::string& out, std::string_view text) {
   out += "    ";
-  out += text;
+  out += trail::clean_text(text, kTextMax);
   out += '\n';
 }
 
@@ -264,9 +268,10 @@ std::vector<MailEndShown> look_up(std::span<const MailEnd> ends, const EndLookup
 std::string tell_ends(std::span<const MailEndShown> ends) {
   std::string out;
   for (const MailEndShown& mail : ends) {
-    out += or_words(mail.recipient, "all recipients") + ":\n";
+    out += trail::clean_text(or_words(mail.recipient, "all recipients")) + ":\n";
     for (const EndShown& end : mail.ends) {
-      out += fmt::format("  {}  {}\n", format_log_time(end.record.at), end.sentence);
+      out += fmt::format("  {}  {}\n", format_log_time(end.record.at),
+                         trail::clean_text(end.sentence, kTextMax));
       if (!end.by.empty()) add_line(out, end.by);
       tell_script(out, end);
       tell_copies(out, end);

@@ -5,16 +5,18 @@
 
 #include "base/events.h"
 #include "filter/rules.h"
-#include "filter/spamd.h"
+#include "trail/words.h"
 
 namespace posthorn::tools {
 namespace {
 
 constexpr std::size_t kThenMax = 100;
+constexpr std::size_t kSaidMax = 990;  // bytes, of a value
 
-// Values of records are what strangers wrote, too: a terminal gets no control characters of theirs.
+// Values of records are what strangers wrote, too: a terminal gets nothing of theirs that it obeys
+// or that changes the order in which it shows text.
 std::string said(const trail::Record& record, std::string_view key) {
-  return filter::clean(record.get(key));
+  return trail::clean_text(record.get(key), kSaidMax);
 }
 
 std::string by_script(const trail::Record& record) {
@@ -53,7 +55,7 @@ std::string value_of(const std::string& toml, const std::string& section, const 
 SpamStory read_spam_story(std::span<const trail::Record> records) {
   SpamStory story;
   for (const trail::Record& record : records) {
-    if (!record.queue_id.empty()) story.queue_id = filter::clean(record.queue_id);
+    if (!record.queue_id.empty()) story.queue_id = trail::clean_text(record.queue_id);
     if (const auto deed = deed_of(record); deed && story.then.size() < kThenMax)
       story.then.push_back(*deed);
     if (record.event != event::queue_scanned.name) continue;

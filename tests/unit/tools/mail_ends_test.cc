@@ -185,6 +185,8 @@ TEST_F(TellTest, WhyItIsNowhere) {
             "handed over to localhost[127.0.0.1]:25: 250 Ok\n");
   EXPECT_EQ(told_of("queue.delivered", {{"relay", "local"}, {"reply", "250 Ok"}}),
             "taken by the store, which has not said more yet: 250 Ok\n");
+  EXPECT_EQ(told_of("queue.failed", {{"reply", "550 \u202Eno\u2066 \x1B[2J\u009B"}}),
+            "not delivered, for good: 550 ?no? ?[2J?\n");
   EXPECT_EQ(told_of("queue.deferred", {{"reply", "451 later"}}),
             "not delivered yet, it is tried again: 451 later\n");
 }

@@ -32,7 +32,7 @@ TEST(SpamStory, OfSpamThatWasFiled) {
       record("store.delivered",
              {{"to", "bob@example.org"}, {"mailbox", "Junk"}, {"script", "default.sieve"}}),
       record("store.delivered", {{"to", "ann@example.org"},
-                                 {"mailbox", "A\x1B[2J"},
+                                 {"mailbox", "A\x1B[2J\u202E"},
                                  {"script", "ann/rules"},
                                  {"line", "7"}})};
   const SpamStory story = read_spam_story(records);
@@ -46,7 +46,7 @@ TEST(SpamStory, OfSpamThatWasFiled) {
   EXPECT_EQ(story.rules_left_out, 12U);
   EXPECT_EQ(story.by, "filter.spam_score");
   EXPECT_THAT(story.then, ElementsAre("bob@example.org: filed in Junk by default.sieve",
-                                      "ann@example.org: filed in A?[2J by ann/rules:7"));
+                                      "ann@example.org: filed in A?[2J? by ann/rules:7"));
 }
 
 TEST(SpamStory, OfSpamThatWasThrownAway) {
