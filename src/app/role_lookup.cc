@@ -1,5 +1,7 @@
 // lookup: the one role that reads tables, passwords and what a login may do; it answers the others
 // over a socket each and talks to PostgreSQL. It sees no message.
+#include <algorithm>
+
 #include "app/make_role.h"
 #include "auth/account_list.h"
 #include "auth/limiter.h"
@@ -178,10 +180,26 @@ class Lookup final : public process::Role {
         self->setup_.config,
         {.directory = self->rooms_,
          .find_ban = [self](const std::string& address) { return self->auth_->find_ban(address); },
+         .find_login = [self](std::string name) { return find_login(self, std::move(name)); },
          .doubts = doubts(*self)});
     if (auto answer = co_await route::answer_explain(explainer, request))
       co_return *std::move(answer);
     co_return not_for_you();
+  }
+
+  // As `explain login` asks.
+  static net::Task<std::expected<std::string, route::Explainer::NoLogin>> find_login(
+      Lookup* self, std::string name) {
+    using Out = std::expected<std::string, route::Explainer::NoLogin>;
+    using Outcome = auth::LoginOutlook::Outcome;
+    const auto outlook = co_await self->auth_->explain({.service = "smtp", .user = name});
+    if (outlook.outcome == Outcome::ok) co_return Out(outlook.account);
+    if (outlook.outcome == Outcome::unavailable)
+      co_return fail(ErrorKind::temporary, outlook.reason);
+    const auto no = std::ranges::find(outlook.steps, auth::Bearing::refuses, &auth::Step::bearing);
+    co_return Out(std::unexpected(route::Explainer::NoLogin{
+        .why = outlook.reason == "unknown user" ? "there is no login of that name" : outlook.reason,
+        .basis = no == outlook.steps.end() ? "" : no->basis}));
   }
 
   // Lines are told as they were when the file had no fault.

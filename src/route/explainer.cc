@@ -81,6 +81,26 @@ bool Explainer::find_client(const std::string& address, Explained& explained) co
   return is_listed;
 }
 
+// AUTH, before MAIL: false, and the outcome, if nobody logs in so (RFC 4954 section 6).
+net::Task<bool> Explainer::find_login(Explained* explained, std::string* account) const {
+  if (!sources_.find_login) co_return true;
+  const auto login = co_await sources_.find_login(*account);
+  if (login && *login) {
+    *account = **login;
+    co_return true;
+  }
+  const std::string why = login ? login->error().why : login.error().what;
+  explained->outcome = login ? Explained::Outcome::refused : Explained::Outcome::unasked;
+  explained->reply = login ? Reply{535, "5.7.8", "Authentication credentials invalid"}
+                           : Reply{454, "4.7.0", "Temporary authentication failure"};
+  if (!login) explained->why = why;
+  explained->steps.add({login ? Decision::refused : Decision::unasked,
+                        fmt::format("{} cannot log in: {}; posthorn explain login {} tells more",
+                                    *account, why, *account),
+                        login ? login->error().basis : ""});
+  co_return false;
+}
+
 net::Task<Explained> Explainer::explain_recipient(Recipient question) {
   Explained explained = begin();
   const Client client{.is_in_relay_from = find_client(question.client, explained)};
@@ -100,6 +120,8 @@ net::Task<Explained> Explainer::explain_recipient(Recipient question) {
 
 net::Task<Explained> Explainer::explain_submission(Submission question) {
   Explained explained = begin();
+  CO_TRY(const bool is_login, co_await find_login(&explained, &question.account));
+  if (!is_login) co_return explained;
   const Client client{.account = question.account};
   const auto sender = read_sender(question.sender, question.recipient.value_or(""));
   if (!sender) co_return refuse(std::move(explained), sender.error());

@@ -33,10 +33,16 @@ struct Explained {
 
 class Explainer {
  public:
+  struct NoLogin {
+    std::string why, basis;  // "there is no login of that name", "conf/users"
+  };
+  // What becomes of a login of this name with its right password: whose it is.
+  using FindLogin = std::function<net::Task<std::expected<std::string, NoLogin>>(std::string)>;
   struct Sources {
     Directory& directory;  // as edge asks it: with the room in mailboxes, where that can be asked
     // Why an address may not log in now; nullopt: it may.
     std::function<std::optional<std::string>(const std::string& address)> find_ban = {};
+    FindLogin find_login = {};  // where it cannot be asked: every name is taken for a login
     // What the operator should know of the files before he reads lines of them.
     std::vector<std::string> doubts = {};
   };
@@ -64,6 +70,7 @@ class Explainer {
 
  private:
   Explained begin() const;
+  net::Task<bool> find_login(Explained* explained, std::string* account) const;
   net::Task<> take_recipient(Explained* explained, const Client* client, RecipientQuestion question,
                              std::string sender);
   // Why there is no way; nullopt: there is one, or nobody could be asked.

@@ -41,8 +41,8 @@ class Here {
  private:
   static net::Task<net::Message> answer(Here* self, net::Message request) {
     std::vector<std::string> doubts = {
-        "the server is not running: its files were read here, and neither who is banned nor "
-        "whether there is room in mailboxes can be asked"};
+        "the server is not running: its files were read here, and neither who is banned, nor who "
+        "can log in, nor whether there is room in mailboxes can be asked"};
     if (self->database_)
       if (const auto started = co_await self->database_->start(); !started)
         doubts.push_back(started.error().what);

@@ -101,6 +101,15 @@ class Explain(unittest.TestCase):
             self.assertEqual(told, ("Taken: " if status == 0 else "Refused: ") + reply)
         self.assertEqual(self.explain("send", "alice@example.org", "news@remote.example").splitlines()[-1], "Taken: 250 2.1.0 Ok")
 
+    def test_who_has_no_login_sends_nothing(self):
+        text = self.explain("send", "ghost@example.org", "ghost@example.org", "bob@example.org", status=1)
+        self.assertIn("ghost@example.org cannot log in: there is no login of that name", text)
+        with smtplib.SMTP_SSL("localhost", self.server.port("submissions"), context=self.server.trust(), timeout=20) as client:
+            client.ehlo("client.test")
+            with self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
+                client.login("ghost@example.org", "x")
+        self.assertEqual(text.splitlines()[-1], f"Refused: {refused.exception.smtp_code} {refused.exception.smtp_error.decode()}")
+
     def test_programs_get_json(self):
         values = [json.loads(self.explain(*words, "--json", status=status)) for words, status in (
             (("rcpt", "team@example.org", "--from", "<>", "--ip", "192.0.2.1"), 0), (("rcpt", "nobody@example.org"), 1),

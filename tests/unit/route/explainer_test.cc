@@ -122,6 +122,36 @@ TEST_F(ExplainerTest, TheWayOfAnAliasIsThatOfWhomItLeadsTo) {
   EXPECT_EQ(of(explainer.explain_relay({.address = "nobody@x.test"})).outcome, Outcome::refused);
 }
 
+TEST_F(ExplainerTest, WhoCannotLogInSendsNothing) {
+  Explainer asking(
+      config,
+      {.directory = directory,
+       .find_login =
+           [](std::string name) -> net::Task<std::expected<std::string, Explainer::NoLogin>> {
+         using Out = std::expected<std::string, Explainer::NoLogin>;
+         if (name == "away") co_return fail(ErrorKind::temporary, "the file cannot be read");
+         if (name == "ghost")
+           co_return Out(std::unexpect, Explainer::NoLogin{"there is no such login", "users"});
+         co_return Out("a@x.test");
+       }});
+  const Explained ghost =
+      of(asking.explain_submission({.account = "ghost", .sender = "me@x.test"}));
+  EXPECT_EQ(ghost.outcome, Outcome::refused);
+  EXPECT_EQ(ghost.reply.code, 535);
+  ASSERT_EQ(ghost.steps.steps().size(), 1U);
+  EXPECT_EQ(ghost.steps.steps()[0].basis, "users");
+  EXPECT_NE(ghost.steps.steps()[0].text.find("ghost cannot log in: there is no such login"),
+            std::string::npos);
+  const Explained away = of(asking.explain_submission({.account = "away", .sender = "me@x.test"}));
+  EXPECT_EQ(away.outcome, Outcome::unasked);
+  EXPECT_EQ(away.why, "the file cannot be read");
+  EXPECT_TRUE(directory.asked.empty());
+  // A bare name is asked for as whose login it is.
+  EXPECT_EQ(of(asking.explain_submission({.account = "a", .sender = "me@x.test"})).outcome,
+            Outcome::taken);
+  EXPECT_EQ(directory.asked, std::vector<std::string>{"sender a@x.test me@x.test"});
+}
+
 TEST_F(ExplainerTest, WhatATablePutsOffWaitsByItsWord) {
   directory.plans.emplace("x@later.test",
                           std::unexpected(Refusal{Reason::by_table, 450, "4.7.1", "Not now"}));
