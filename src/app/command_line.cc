@@ -349,9 +349,9 @@ class CommandLine {
         app_.add_subcommand("spam", "What the spam filter says, and what it was taught");
     spam->require_subcommand(1);
     CLI::App* sub = command(
-        *spam, "explain",
-        "Why a mail is spam or not, and what scripts make of it; exit status 1: it is spam",
+        *spam, "explain", "Why a mail is spam or not, and what scripts make of it",
         [this](const config::Config& config) { return tools::explain_spam(config, spam_); });
+    sub->footer(tools::kSpamStatuses);
     sub->add_option("mail", spam_.mail, "A file, \"-\", or the queue id or Message-ID of a mail")
         ->required();
     sub->add_option("--user", spam_.user, "Whose preferences spamd uses (default: filter.user)");

@@ -203,13 +203,14 @@ class Lookup final : public process::Role {
   }
 
   // Lines are told as they were when the file had no fault.
-  static std::vector<std::string> doubts(const Lookup& self) {
-    std::vector<std::string> texts;
+  static std::vector<route::Explainer::Doubt> doubts(const Lookup& self) {
+    std::vector<route::Explainer::Doubt> texts;
     for (const config::Finding& fault : config::faults_of(self.files_->findings()))
       texts.push_back(
-          fmt::format("a file has a fault, and counts as it was before: {}", fault.text()));
+          {fmt::format("a file has a fault, and counts as it was before: {}", fault.text()),
+           fault.where});
     if (const maps::Pgsql* database = self.database_.get(); database && database->is_down())
-      texts.push_back(fmt::format("PostgreSQL cannot be asked: {}", database->fault()));
+      texts.push_back({fmt::format("PostgreSQL cannot be asked: {}", database->fault())});
     return texts;
   }
 

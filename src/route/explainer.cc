@@ -1,5 +1,6 @@
 #include "route/explainer.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "net/networks.h"
@@ -53,13 +54,55 @@ void conclude(Explained& explained, const Result<std::expected<T, Refusal>>& ans
   }
 }
 
+// Each list of tables by the name that steps have for it.
+std::vector<std::string> tables_of(const config::Maps& maps, std::string_view list) {
+  constexpr std::pair<std::string_view, config::Maps::List config::Maps::*> kLists[] = {
+      {"domains", &config::Maps::domains},     {"mailboxes", &config::Maps::mailboxes},
+      {"aliases", &config::Maps::aliases},     {"senders", &config::Maps::senders},
+      {"transport", &config::Maps::transport}, {"sender-relays", &config::Maps::sender_relays},
+      {"vusers", &config::Maps::vusers}};
+  for (const auto& [name, tables] : kLists)
+    if (name == list) return maps.*tables;
+  return {maps.relay_sasl};
+}
+
 }  // namespace
 
-Explained Explainer::begin() const {
-  Explained explained;
-  for (const std::string& doubt : sources_.doubts)
-    explained.steps.add({Decision::unasked, doubt, ""});
-  return explained;
+// Whether one of the steps asked the table that the doubt is of.
+bool Explainer::bears_on(const Doubt& doubt, const Explanation& steps) const {
+  if (doubt.where.empty()) return true;
+  const std::string file = doubt.where.substr(0, doubt.where.rfind(':'));
+  return std::ranges::any_of(steps.steps(), [&](const Step& step) {
+    if (step.table.empty()) return false;
+    return std::ranges::any_of(tables_of(config_.maps, step.table), [&](const std::string& name) {
+      const auto table = maps::parse_table_name(name);
+      if (table && table->type == "pgsql") return file.starts_with("pgsql:");
+      return table && table->is_file() && file == (config_.paths.maps / table->rest).native();
+    });
+  });
+}
+
+net::Task<Explained> Explainer::with_doubts(net::Task<Explained> told) const {
+  CO_TRY(Explained explained, co_await std::move(told));
+  Explanation steps;
+  for (const Doubt& doubt : sources_.doubts)
+    if (bears_on(doubt, explained.steps)) steps.add({Decision::unasked, doubt.text, ""});
+  for (const Step& step : explained.steps.steps()) steps.add(step);
+  steps.leave_out(explained.steps.left_out());
+  explained.steps = std::move(steps);
+  co_return explained;
+}
+
+net::Task<Explained> Explainer::explain_recipient(Recipient question) {
+  return with_doubts(tell_recipient(std::move(question)));
+}
+
+net::Task<Explained> Explainer::explain_submission(Submission question) {
+  return with_doubts(tell_submission(std::move(question)));
+}
+
+net::Task<Explained> Explainer::explain_relay(Relay question) {
+  return with_doubts(tell_relay(std::move(question)));
 }
 
 // Whether it may relay; and, as it is often asked together, whether it may log in.
@@ -101,8 +144,8 @@ net::Task<bool> Explainer::find_login(Explained* explained, std::string* account
   co_return false;
 }
 
-net::Task<Explained> Explainer::explain_recipient(Recipient question) {
-  Explained explained = begin();
+net::Task<Explained> Explainer::tell_recipient(Recipient question) {
+  Explained explained;
   const Client client{.is_in_relay_from = find_client(question.client, explained)};
   const auto sender = read_sender(question.sender.value_or(""), question.address);
   if (!sender) co_return refuse(std::move(explained), sender.error());
@@ -118,8 +161,8 @@ net::Task<Explained> Explainer::explain_recipient(Recipient question) {
   co_return explained;
 }
 
-net::Task<Explained> Explainer::explain_submission(Submission question) {
-  Explained explained = begin();
+net::Task<Explained> Explainer::tell_submission(Submission question) {
+  Explained explained;
   CO_TRY(const bool is_login, co_await find_login(&explained, &question.account));
   if (!is_login) co_return explained;
   const Client client{.account = question.account};
@@ -137,8 +180,8 @@ net::Task<Explained> Explainer::explain_submission(Submission question) {
   co_return explained;
 }
 
-net::Task<Explained> Explainer::explain_relay(Relay question) {
-  Explained explained = begin();
+net::Task<Explained> Explainer::tell_relay(Relay question) {
+  Explained explained;
   const auto sender = read_sender(question.sender, question.address);
   if (!sender) co_return refuse(std::move(explained), sender.error());
   const auto address = read_recipient(question.address, question.sender);

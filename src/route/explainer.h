@@ -38,13 +38,17 @@ class Explainer {
   };
   // What becomes of a login of this name with its right password: whose it is.
   using FindLogin = std::function<net::Task<std::expected<std::string, NoLogin>>(std::string)>;
+  // What the operator should know of the files before he reads lines of them.
+  struct Doubt {
+    std::string text;
+    std::string where = {};  // "path:line": it is told if that table was asked; empty: always
+  };
   struct Sources {
     Directory& directory;  // as edge asks it: with the room in mailboxes, where that can be asked
     // Why an address may not log in now; nullopt: it may.
     std::function<std::optional<std::string>(const std::string& address)> find_ban = {};
     FindLogin find_login = {};  // where it cannot be asked: every name is taken for a login
-    // What the operator should know of the files before he reads lines of them.
-    std::vector<std::string> doubts = {};
+    std::vector<Doubt> doubts = {};
   };
   Explainer(const config::Config& config, Sources sources)
       : config_(config), sources_(std::move(sources)) {}
@@ -69,7 +73,11 @@ class Explainer {
   net::Task<Explained> explain_relay(Relay question);
 
  private:
-  Explained begin() const;
+  net::Task<Explained> tell_recipient(Recipient question);
+  net::Task<Explained> tell_submission(Submission question);
+  net::Task<Explained> tell_relay(Relay question);
+  net::Task<Explained> with_doubts(net::Task<Explained> told) const;
+  bool bears_on(const Doubt& doubt, const Explanation& steps) const;
   net::Task<bool> find_login(Explained* explained, std::string* account) const;
   net::Task<> take_recipient(Explained* explained, const Client* client, RecipientQuestion question,
                              std::string sender);

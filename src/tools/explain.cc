@@ -40,17 +40,19 @@ class Here {
 
  private:
   static net::Task<net::Message> answer(Here* self, net::Message request) {
-    std::vector<std::string> doubts = {
-        "the server is not running: its files were read here, and neither who is banned, nor who "
-        "can log in, nor whether there is room in mailboxes can be asked"};
+    std::vector<route::Explainer::Doubt> doubts = {
+        {"the server is not running: its files were read here, and neither who is banned, nor who "
+         "can log in, nor whether there is room in mailboxes can be asked"}};
     if (self->database_)
       if (const auto started = co_await self->database_->start(); !started)
-        doubts.push_back(started.error().what);
+        doubts.push_back({started.error().what});
     const maps::Loaded loaded =
         maps::load_tables(self->config_, {.database = self->database_.get()});
-    for (const config::Finding& fault : loaded.faults) doubts.push_back(fault.text());
+    for (const config::Finding& fault : loaded.faults)
+      doubts.push_back({fault.text(), fault.where});
     const net::Prepared secrets = co_await self->rewriter_.prepare();
-    for (const config::Finding& fault : secrets.findings) doubts.push_back(fault.text());
+    for (const config::Finding& fault : secrets.findings)
+      doubts.push_back({fault.text(), fault.where});
     (void)self->rewriter_.commit();
     const maps::Reloader tables(self->loop_.scope(), self->pool_, self->config_, loaded.set,
                                 self->database_.get());

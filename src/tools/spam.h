@@ -12,7 +12,9 @@ struct SpamOptions {
 };
 
 // Score, each rule that hit with its points and description, and what the administrator's scripts
-// do with such a mail. Exit status 1: it is spam.
+// do with such a mail.
+inline constexpr const char* kSpamStatuses =
+    "Exit status: 0 it is no spam; 1 it is spam; 2 nobody could say, and the cause is told.";
 int explain_spam(const config::Config& config, const SpamOptions& options);
 // What the running server has counted since it was started.
 int print_spam_stats(const config::Config& config, const SpamOptions& options);

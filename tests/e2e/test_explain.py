@@ -110,6 +110,15 @@ class Explain(unittest.TestCase):
                 client.login("ghost@example.org", "x")
         self.assertEqual(text.splitlines()[-1], f"Refused: {refused.exception.smtp_code} {refused.exception.smtp_error.decode()}")
 
+    def test_a_fault_is_told_where_its_table_was_asked(self):
+        before = self.transport.read_text()
+        self.addCleanup(lambda: (self.transport.write_text(before), self.server.run("reload", check=False)))
+        self.transport.write_text(before + "novalue\n")
+        self.server.run("reload", check=False)
+        fault = f"{self.transport}:2: "
+        self.assertIn(fault, self.explain("relay", "x@remote.example"))
+        self.assertNotIn(fault, self.explain("rcpt", "alice@example.org"))
+
     def test_programs_get_json(self):
         values = [json.loads(self.explain(*words, "--json", status=status)) for words, status in (
             (("rcpt", "team@example.org", "--from", "<>", "--ip", "192.0.2.1"), 0), (("rcpt", "nobody@example.org"), 1),
@@ -124,6 +133,11 @@ class Explain(unittest.TestCase):
         text = self.explain("rcpt", "alice@example.org", "--ip", "192.0.2.99")
         self.assertIn("192.0.2.99 may not log in now (by command", text)
         self.assertIn("192.0.2.98 is not banned", self.explain("rcpt", "alice@example.org", "--ip", "192.0.2.98"))
+
+    def test_the_help_lists_the_exit_statuses(self):
+        for words in (("rcpt",), ("send",), ("relay",), ("spam",), ("filed",), ("login",), ()):
+            self.assertIn("Exit status", self.server.run("explain", *words, "--help").stdout)
+        self.assertIn("Exit status: 0 it is no spam; 1 it is spam", self.server.run("spam", "explain", "--help").stdout)
 
     def test_an_address_that_is_none(self):
         self.assertEqual(self.server.run("explain", "rcpt", "a@example.org", "--ip", "nowhere", check=False).returncode, 2)

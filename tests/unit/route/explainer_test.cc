@@ -37,7 +37,7 @@ struct ExplainerTest : testing::Test {
                          if (address != "198.51.100.9") return std::nullopt;
                          return "12 failed logins, 60 s left";
                        },
-                       .doubts = {"a file has a fault"}}};
+                       .doubts = {{"a file has a fault"}, {"a table has one", "maps/aliases:3"}}}};
 };
 
 TEST_F(ExplainerTest, AsksWhatIsAskedOfAStrangersMail) {
