@@ -4,10 +4,13 @@
 #include <ctime>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "config/units.h"
 #include "process/sockets.h"
 #include "tools/complain.h"
+#include "tools/control.h"
+#include "tools/queue_pages.h"
 #include "tools/trail_source.h"
 #include "trail/story.h"
 #include "trail/words.h"
@@ -18,6 +21,7 @@ namespace {
 constexpr int kUsage = 2;
 constexpr std::size_t kStoriesMax = 5;  // in full; more are a list
 constexpr std::size_t kChildrenMax = 20;
+constexpr auto kRoundOfTrail = 1s;  // in which the trail has what a role told it (trail/teller.h)
 constexpr auto kSinceMax = std::chrono::hours(24) * 36'600;
 
 // A mail with what came of it.
@@ -52,11 +56,19 @@ std::optional<WallTime> parse_since(std::string_view text, WallTime now) {
 
 class Tracer {
  public:
-  Tracer(TrailSource& source, const TraceOptions& options, std::optional<WallTime> since)
-      : source_(source), options_(options), since_(since) {}
+  Tracer(const config::Config& config, TrailSource& source, const TraceOptions& options,
+         std::optional<WallTime> since)
+      : config_(config), source_(source), options_(options), since_(since) {}
 
   // The newest first.
   Result<std::vector<Told>> look() {
+    TRY(std::vector<Told> all, look_in_trail());
+    TRY_OK(look_in_queue(all));
+    return all;
+  }
+
+ private:
+  Result<std::vector<Told>> look_in_trail() {
     const std::string_view what = options_.what;
     if (what.starts_with('<') || what.empty() || is_address_of_host(what) || what.contains('@'))
       return look_by_name();
@@ -71,7 +83,34 @@ class Tracer {
     return find({.message_id = options_.what});
   }
 
- private:
+  // Of a queue that was killed the last words are lost: whether a mail still waits, it says itself.
+  // What it has not may just have left it, and the trail does not know yet: that is read again.
+  Result<> look_in_queue(std::vector<Told>& all) {
+    std::vector<trail::Story*> gone;
+    for (Told& told : all) {
+      if (is_gone(told.story)) gone.push_back(&told.story);
+      for (trail::Story& child : told.children)
+        if (is_gone(child)) gone.push_back(&child);
+    }
+    if (gone.empty()) return {};
+    std::this_thread::sleep_for(kRoundOfTrail);
+    for (trail::Story* story : gone) {
+      TRY(const trail::Life life, source_.life_of_mail(story->queue_id));
+      *story = trail::tell_story(story->queue_id, life);
+      if (trail::is_in_queue(*story)) story->ending = trail::Ending::gone;
+    }
+    return {};
+  }
+
+  // False where the queue cannot be asked; then it is asked no more.
+  bool is_gone(const trail::Story& story) {
+    if (!has_queue_ || !trail::is_in_queue(story)) return false;
+    const auto answer =
+        ask_server(config_, kQueueSocket, net::Message("list").add("id", story.queue_id));
+    has_queue_ = answer && answer->verb == "ok";
+    return has_queue_ && !answer->find("id");
+  }
+
   static std::vector<Told> one(Told told) {
     std::vector<Told> all;
     all.push_back(std::move(told));
@@ -119,9 +158,11 @@ class Tracer {
     return told;
   }
 
+  const config::Config& config_;
   TrailSource& source_;
   const TraceOptions& options_;
   const std::optional<WallTime> since_;
+  bool has_queue_ = true;
 };
 
 // tests/schemas/trace.json says the same.
@@ -223,7 +264,7 @@ int trace_mail(const config::Config& config, const TraceOptions& options) {
                     kUsage);
   const auto source = open_trail(config);
   if (!source) return complain(source.error().what);
-  const auto all = Tracer(**source, options, since).look();
+  const auto all = Tracer(config, **source, options, since).look();
   if (!all) return complain(all.error().what);
   const auto extent = (*source)->measure();
   if (!extent) return complain(extent.error().what);

@@ -298,6 +298,8 @@ std::string_view to_string(Ending ending) {
       return "refused";
     case Ending::waiting:
       return "waiting";
+    case Ending::gone:
+      return "no longer in the queue";
     case Ending::held:
       return "held";
     case Ending::delivered:
@@ -332,6 +334,11 @@ Story tell_story(std::string_view queue_id, const Life& life) {
   return story;
 }
 
+bool is_in_queue(const Story& story) {
+  const bool is_there = story.ending == Ending::waiting || story.ending == Ending::held;
+  return is_there && !story.queue_id.empty() && !story.is_cut;
+}
+
 std::string format_title(const Story& story) {
   std::string title =
       story.queue_id.empty() ? "Session " + clean_name(story.session) : clean_name(story.queue_id);
@@ -360,6 +367,10 @@ std::string format_story(const Story& story, const std::vector<Story>& children)
   }
   if (story.lines.empty()) out += "  The trail holds nothing of it.\n";
   if (story.is_cut) out += "  There is more of it than is shown.\n";
+  if (story.ending == Ending::gone)
+    out +=
+        "  it is not in the queue any more; what became of it at the end was not recorded (the "
+        "queue was killed)\n";
   const WallTime today = story.lines.empty() ? story.at : story.lines.back().at;
   for (const Story& child : children) add_child(out, child, today);
   for (const std::string& child : story.children)

@@ -17,6 +17,7 @@ enum class Ending : std::uint8_t {
   unknown,    // the trail does not tell
   refused,    // nothing was taken
   waiting,    // in the queue
+  gone,       // in the queue as far as the trail tells, but not there any more
   held,       // in the queue, by command
   delivered,  // all of it
   partly,     // some have it, others were refused
@@ -53,6 +54,9 @@ struct Story {
 };
 
 Story tell_story(std::string_view queue_id, const Life& life);
+// By what the trail tells it lies in the queue: only the queue knows whether it still does. Not of
+// what is cut, whose end may not be among what is shown.
+bool is_in_queue(const Story& story);
 // "4XYZ, from x@far.test to sales@example.org (alice@example.org): delivered"
 std::string format_title(const Story& story);
 // All of it, and of its children what became of them. Ends with a line end, has no other control.

@@ -145,6 +145,26 @@ class Lives(unittest.TestCase):
                 for file in (server.root / "var/state/trail").iterdir():
                     self.assertNotIn(b"s3cr3t", file.read_bytes(), file)
 
+    def test_what_left_the_queue_unrecorded_is_not_told_as_waiting(self):
+        """As after a kill of the queue in the moment in which it was done with a mail: the trail has no end, and the queue no mail."""
+        with Smarthost(script={"RCPT TO:<later@": "451 4.2.0 busy"}) as relay:
+            server = Server(settings=relay.settings(**{"relay.tls": '"none"', "queue.retry_first": '"1h"'}))
+            server.write_map("relay-sasl", f"[127.0.0.1]:{relay.port} apikey:secret\n")
+            with server:
+                server.submit("alice", message("Later", "x\r\n"), ["later@far.test"])
+                text = told(server, "later@far.test", until="the next attempt is at")
+                queue_id = text.split(",")[0]
+                self.assertIn(": waiting", text.splitlines()[0])
+                server.stop()
+                for path in (server.root / "var/spool/active").glob(queue_id + "*"):
+                    path.unlink()
+                self.assertIn(": waiting", server.run("trace", queue_id).stdout, "nobody can be asked")
+                server.start()
+                title, *lines = server.run("trace", queue_id).stdout.splitlines()
+                self.assertTrue(title.endswith(": no longer in the queue"), title)
+                self.assertIn("  it is not in the queue any more; what became of it at the end was not recorded (the queue was killed)", lines)
+                self.assertEqual(as_json(server, queue_id)["mails"][0]["ending"], "no longer in the queue")
+
     def test_a_mail_that_the_filter_never_saw(self):
         server = Server(spamd=f"127.0.0.1:{free_port()}", settings={"filter.retry": '"1s"', "filter.tries_max": "2"})
         with server:

@@ -269,6 +269,21 @@ TEST(TrailStory, EachEndIsKnown) {
             Ending::refused);
 }
 
+// Its last words were lost with a queue that was killed: that it waits is not told for ever.
+TEST(TrailStory, WhatIsNotInTheQueueAnyMoreDoesNotWait) {
+  Story story = tell_story(kId, {.records = {taken()}});
+  EXPECT_TRUE(is_in_queue(story));
+  story.ending = Ending::gone;
+  EXPECT_FALSE(is_in_queue(story));
+  EXPECT_THAT(format_title(story), testing::EndsWith(": no longer in the queue"));
+  EXPECT_THAT(format_story(story, {}),
+              testing::EndsWith("\n  it is not in the queue any more; what became of it at the end "
+                                "was not recorded (the queue was killed)\n"));
+  EXPECT_FALSE(is_in_queue(tell_story(kId, {.records = {taken()}, .is_cut = true})));
+  EXPECT_FALSE(is_in_queue(
+      tell_story(kId, {.records = {taken(), make("queue", event::queue_removed, {})}})));
+}
+
 TEST(TrailStory, ASessionWithoutAMailIsAStory) {
   const std::string said =
       format_story(tell_story("", {.records = {make("lookup", event::auth_failed,
