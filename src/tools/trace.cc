@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -40,18 +41,45 @@ std::string_view bare(std::string_view text) {
   return is_enclosed ? text.substr(1, text.size() - 2) : text;
 }
 
-// "2d", "3h", "30m", "90s" ago, or the beginning of a day, "2026-11-30".
+// "2d", "1h30m": one after the other, each with its unit.
+std::optional<std::chrono::milliseconds> parse_span(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  std::chrono::milliseconds span{};
+  while (!text.empty()) {
+    const std::size_t unit = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::size_t end = std::min(text.find_first_of("0123456789", unit), text.size());
+    const auto part = config::parse_duration(text.substr(0, end));
+    if (!part || *part < 0ms || *part > kSinceMax) return std::nullopt;
+    span += *part;
+    if (span > kSinceMax) return std::nullopt;
+    text.remove_prefix(end);
+  }
+  return span;
+}
+
+// "2d", "3h", "1h30m" ago, or the beginning of a day, "2026-11-30".
 std::optional<WallTime> parse_since(std::string_view text, WallTime now) {
   std::tm day{};
   const std::string copy(text);
   if (const char* end = ::strptime(copy.c_str(), "%Y-%m-%d", &day);
       end != nullptr && *end == '\0') {
+    // mktime() makes a day of another month of one that its month has not.
+    const std::chrono::year_month_day named(
+        std::chrono::year(day.tm_year + 1900),
+        std::chrono::month(static_cast<unsigned>(day.tm_mon + 1)),
+        std::chrono::day(static_cast<unsigned>(day.tm_mday)));
+    if (!named.ok()) return std::nullopt;
     day.tm_isdst = -1;
     return WallTime(std::chrono::seconds(::mktime(&day)));
   }
-  const auto ago = config::parse_duration(text);
-  if (!ago || *ago < 0ms || *ago > kSinceMax) return std::nullopt;
+  const auto ago = parse_span(text);
+  if (!ago) return std::nullopt;
   return now - *ago;
+}
+
+// "<>" names nothing: every mail would match.
+bool is_null_sender(std::string_view text) {
+  return !text.empty() && bare(text).empty();
 }
 
 class Tracer {
@@ -227,6 +255,17 @@ void print_stories(const std::vector<Told>& all, std::size_t max) {
   if (all.size() >= max) fmt::print("The newest {}; --max shows more.\n", max);
 }
 
+// The options that leave mails out. One that is all that was asked for cannot be left away.
+std::string narrowed_by(const TraceOptions& options) {
+  std::vector<std::string_view> names;
+  if (!options.sender.empty()) names.emplace_back("--from");
+  if (!options.recipient.empty()) names.emplace_back("--to");
+  if (!options.since.empty()) names.emplace_back("--since");
+  if (options.refused) names.emplace_back("--refused");
+  if (options.what.empty() && names.size() == 1) return "";
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 int complain_nothing(const config::Config& config, const TraceOptions& options,
                      const TrailExtent& extent) {
   std::string known =
@@ -235,16 +274,18 @@ int complain_nothing(const config::Config& config, const TraceOptions& options,
           : fmt::format("it goes back to {} (trail.keep, trail.size_max)", extent.first);
   if (!extent.paused.empty()) known += "; nothing is kept now: " + extent.paused;
   if (!config.trail.hindrance.empty()) known += "; " + config.trail.hindrance;
-  if (!options.sender.empty() || !options.recipient.empty() || !options.since.empty() ||
-      options.refused)
-    known += "; try it without --from, --to, --since, --refused";
+  // Where the search was narrowed, that is the first thing to doubt.
+  const std::string narrowed = narrowed_by(options);
+  if (!narrowed.empty())
+    known += "; try it without " + narrowed;
   else if (options.what.contains('@'))
     known += "; an address is looked for as it stands in MAIL FROM and RCPT TO, not in the header";
   else
     known += "; try an address of the mail, or its Message-ID in <>";
+  if (narrowed.empty() && extent.records > 0)
+    known += ". What it lost while it was away stands in the log as trail.dropped";
   return complain(
-      fmt::format("the trail holds nothing of {}: {}. What it lost while it was away "
-                  "stands in the log as trail.dropped",
+      fmt::format("the trail holds nothing of {}: {}",
                   options.what.empty() ? "such a mail" : trail::clean_name(options.what), known));
 }
 
@@ -257,9 +298,15 @@ int trace_mail(const config::Config& config, const TraceOptions& options) {
         "name a queue id, a Message-ID or an address, or give --from, --to, --since or "
         "--refused",
         kUsage);
+  if (is_null_sender(options.what) || is_null_sender(options.sender) ||
+      is_null_sender(options.recipient))
+    return complain(
+        "<> is the sender of every notice, and finds none of them: name a queue id, a Message-ID "
+        "or an address, as in `posthorn trace --to USER@DOMAIN`",
+        kUsage);
   const auto since = parse_since(options.since, Clock::system().now());
   if (!options.since.empty() && !since)
-    return complain(fmt::format("--since {}: a time like 2d, 3h, 30m, or a day like 2026-11-30",
+    return complain(fmt::format("--since {}: a time like 2d, 3h, 1h30m, or a day like 2026-11-30",
                                 trail::clean_name(options.since)),
                     kUsage);
   const auto source = open_trail(config);

@@ -218,7 +218,18 @@ class Refusals(unittest.TestCase):
             self.assertIn("the trail holds nothing of gone@example.org", done.stderr)
             self.assertEqual(as_json(server, "gone@example.org")["mails"], [])
             self.assertEqual(server.run("trace", check=False).returncode, 2)
-            self.assertEqual(server.run("trace", "x", "--since", "yesterday", check=False).returncode, 2)
+            for since in ("yesterday", "2026-02-30", "2026-13-01", "1h30"):
+                self.assertEqual(server.run("trace", "x", "--since", since, check=False).returncode, 2, since)
+            done = server.run("trace", "gone@example.org", "--since", "1h30m", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("try it without --since", done.stderr)
+            for left_out in ("--from", "--refused", "What it lost"):
+                self.assertNotIn(left_out, done.stderr)
+            self.assertNotIn("without --", server.run("trace", "gone@example.org", check=False).stderr)
+            for words in (["<>"], [""], ["--from", "<>"], ["<>", "--since", "1h"]):
+                done = server.run("trace", *words, check=False)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+                self.assertIn("name a queue id, a Message-ID or an address", done.stderr)
 
     def test_the_database_is_read_where_no_server_runs(self):
         server = Server()
