@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kTextSizeMax = 1500;
 constexpr std::size_t kRecipientsMax = 100;
 constexpr std::size_t kChildLinesMax = 10;
+constexpr std::size_t kAcceptedLinesMax = 10;  // of accepted recipients, one by one
 
 bool is_edges(const Record& record) {
   return record.source == "edge";
@@ -76,6 +77,13 @@ People people_of(const Life& life, Of whom) {
   return people;
 }
 
+// Not all of many recipients stand in a record, but it tells how many they are.
+std::size_t count_recipients(const Story& story, const Record* accepted) {
+  const auto told = accepted == nullptr ? std::optional<std::size_t>()
+                                        : to_number<std::size_t>(accepted->get("nrcpt"));
+  return std::max(told.value_or(0), story.recipients.size());
+}
+
 // From whom, to whom: by the queue's word, and only where it has none by edge's.
 void name_people(Story& story, const Life& life) {
   const People known = people_of(life, Of::others), said = people_of(life, Of::edge);
@@ -83,6 +91,7 @@ void name_people(Story& story, const Life& life) {
   story.sender = known.sender ? *known.sender : said.sender.value_or("");
   story.named = known.named;
   story.recipients = known.recipients.empty() ? said.recipients : known.recipients;
+  story.recipients_count = count_recipients(story, find_accepted(life));
   story.message_id = known.message_id.empty() ? said.message_id : known.message_id;
 }
 
@@ -148,6 +157,7 @@ class Lines {
 
   void add(const Record& record) {
     if (is_event(record, event::queue_waits) && add_to_deferred(record)) return;
+    if (is_event(record, event::smtp_rcpt_accepted) && add_to_accepted(record)) return;
     const Sentence* sentence = find_sentence(record.event);
     const bool repeats = sentence != nullptr && sentence->repeats == Repeats::yes;
     if (repeats && add_to_row(record)) return;
@@ -164,7 +174,10 @@ class Lines {
     for (Line& line : lines_) {
       if (line.count == 1) continue;
       const std::string until = local_time(line.until, line.at);
-      if (is_event(line.record, event::queue_deferred))
+      if (is_event(line.record, event::smtp_rcpt_accepted))
+        line.text = fmt::format("{} more recipients were accepted until {}, the last of them: {}",
+                                line.count, until, line.text);
+      else if (is_event(line.record, event::queue_deferred))
         line.text =
             fmt::format("{} attempts until {}, the last of them: {}", line.count, until, line.text);
       else
@@ -191,21 +204,37 @@ class Lines {
     return !places.empty();
   }
 
-  bool add_to_row(const Record& record) {
-    const auto row = rows_.find(row_of(record));
-    if (row == rows_.end() || row->second.shape != shape_of(record)) return false;
-    if (is_event(record, event::queue_deferred)) deferred_.push_back(row->second.line);
-    Line& line = lines_[row->second.line];
+  // What is beyond the first of many recipients is one line.
+  bool add_to_accepted(const Record& record) {
+    if (accepted_count_++ < kAcceptedLinesMax) return false;
+    if (!others_) {
+      others_ = lines_.size();
+      return false;
+    }
+    repeat(lines_[*others_], record);
+    return true;
+  }
+
+  void repeat(Line& line, const Record& record) {
     ++line.count;
     line.until = record.at;
     line.text = text_of(record, accepted_);
     line.record = record;
+  }
+
+  bool add_to_row(const Record& record) {
+    const auto row = rows_.find(row_of(record));
+    if (row == rows_.end() || row->second.shape != shape_of(record)) return false;
+    if (is_event(record, event::queue_deferred)) deferred_.push_back(row->second.line);
+    repeat(lines_[row->second.line], record);
     return true;
   }
 
   const Record* accepted_;
   std::vector<Line> lines_;
   std::map<std::string, Row> rows_;
+  std::size_t accepted_count_ = 0;     // recipients
+  std::optional<std::size_t> others_;  // the line of those beyond kAcceptedLinesMax
   std::vector<std::size_t> deferred_;  // lines, since it was said when they are tried again
 };
 
@@ -266,12 +295,23 @@ void add_line(std::string& out, std::string_view indent, const Line& line) {
            line.text);
 }
 
-std::string some_of(const std::vector<std::string>& names) {
+// count: of all of them, where not all are named; none: nobody knows.
+std::string some_of(const std::vector<std::string>& names, std::optional<std::size_t> count) {
   std::string out;
   for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 4); ++i)
     out += (i == 0 ? "" : ", ") + names[i];
-  if (names.size() > 4) print_to(out, " and {} more", names.size() - 4);
+  const std::size_t shown = std::min<std::size_t>(names.size(), 4);
+  if (!count)
+    out += " and others";
+  else if (*count > shown)
+    print_to(out, " and {} more", *count - shown);
   return out;
+}
+
+// Where the list of recipients is cut, that of their names may be, too.
+std::optional<std::size_t> count_named(const Story& story) {
+  if (story.recipients_count > story.recipients.size()) return std::nullopt;
+  return story.named.size();
 }
 
 void add_child(std::string& out, const Story& child, WallTime today) {
@@ -345,9 +385,10 @@ std::string format_title(const Story& story) {
   const bool is_known = !story.sender.empty() || !story.recipients.empty();
   if (is_known) print_to(title, ", from {}", story.sender.empty() ? "<>" : story.sender);
   if (!story.named.empty())
-    print_to(title, " to {} ({})", some_of(story.named), some_of(story.recipients));
+    print_to(title, " to {} ({})", some_of(story.named, count_named(story)),
+             some_of(story.recipients, story.recipients_count));
   else if (!story.recipients.empty())
-    print_to(title, " to {}", some_of(story.recipients));
+    print_to(title, " to {}", some_of(story.recipients, story.recipients_count));
   if (is_known && story.is_edges_word) title += " (as edge says)";
   print_to(title, ": {}", to_string(story.ending));
   return title;

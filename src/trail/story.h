@@ -43,6 +43,7 @@ struct Story {
   std::string sender;                   // empty: the null sender, or not known
   std::vector<std::string> named;       // as the sender wrote them, where that is not where it went
   std::vector<std::string> recipients;  // where it went
+  std::size_t recipients_count = 0;     // of all of them, where not all are listed
   std::string message_id;
   bool is_edges_word = false;  // nobody but edge says from whom and to whom
   Ending ending = Ending::unknown;

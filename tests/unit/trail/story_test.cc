@@ -284,6 +284,32 @@ TEST(TrailStory, WhatIsNotInTheQueueAnyMoreDoesNotWait) {
       tell_story(kId, {.records = {taken(), make("queue", event::queue_removed, {})}})));
 }
 
+TEST(TrailStory, OfManyRecipientsAFewAreToldAndAllAreCounted) {
+  std::vector<Record> records;
+  for (int i = 0; i < 1000; ++i)
+    records.push_back(make("edge", event::smtp_rcpt_accepted,
+                           {{"rcpt", "a" + std::to_string(i) + "@example.org"}}));
+  // The list is cut, as the queue cuts it.
+  records.push_back(
+      make("queue", event::queue_accepted,
+           {{"from", "x@far.test"}, {"nrcpt", "1000"}, {"to", "a0@x,a1@x,a2@x,a3@x,a4@x,a5@x"}}));
+  const auto story = tell_story(kId, {.records = records});
+  EXPECT_THAT(format_title(story), HasSubstr(" to a0@x, a1@x, a2@x, a3@x and 996 more: waiting"));
+  ASSERT_THAT(story.lines, SizeIs(12));
+  EXPECT_EQ(story.lines[9].text, "a9@example.org may be written to.");
+  EXPECT_EQ(story.lines[10].count, 990U);
+  EXPECT_THAT(story.lines[10].text,
+              testing::StartsWith("990 more recipients were accepted until "));
+  EXPECT_THAT(story.lines[10].text, HasSubstr("last of them: a999@example.org may be written to."));
+  records.back().details.emplace_back("named", "s0@x,s1@x,s2@x,s3@x,s4@x");
+  EXPECT_THAT(format_title(tell_story(kId, {.records = records})),
+              HasSubstr(" to s0@x, s1@x, s2@x, s3@x and others (a0@x, a1@x, a2@x, a3@x and 996 "));
+  // The eleventh alone is told as it is.
+  records.erase(records.begin() + 11, records.end() - 1);
+  EXPECT_EQ(tell_story(kId, {.records = records}).lines[10].text,
+            "a10@example.org may be written to.");
+}
+
 TEST(TrailStory, ASessionWithoutAMailIsAStory) {
   const std::string said =
       format_story(tell_story("", {.records = {make("lookup", event::auth_failed,
