@@ -79,7 +79,9 @@ std::optional<Question> find_question(std::string_view table) {
 
 PgsqlQuery find_query(Question question, std::string key) {
   const PgsqlTableShape& shape = shape_of(question);
-  return {fmt::format("SELECT left({1}, {3}), id FROM posthorn.{0} WHERE {2} = $1 LIMIT 1",
+  // A view of the administrator's own may have no id.
+  return {fmt::format("SELECT left({1}, {3}), to_jsonb(row_) ->> 'id' FROM posthorn.{0} row_ "
+                      "WHERE {2} = $1 LIMIT 1",
                       shape.name, shape.value, shape.key, kPgsqlValueMax + 1),
           {std::move(key)},
           1};
