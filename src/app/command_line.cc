@@ -179,6 +179,8 @@ class CommandLine {
                               return tools::print_status(config, status_options_);
                             });
     sub->add_flag("--json", status_options_.json, "As JSON");
+    sub->add_flag("--dns", status_options_.dns,
+                  "Ask the DNS anew before; it may take half a minute");
     sub->add_option("--watch", status_options_.watch,
                     "Again and again, that many seconds apart, until Ctrl-C (2 seconds if no "
                     "number is given)")

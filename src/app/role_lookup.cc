@@ -130,6 +130,7 @@ class Lookup final : public process::Role {
       co_return *std::move(answer);
     if (auto answer = co_await route::answer_hops(self->directory_, request))
       co_return *std::move(answer);
+    if (auto answer = co_await tell_domains(self, request)) co_return *std::move(answer);
     auto answer = co_await route::answer_directory(self->rooms_, request);
     co_return answer ? *std::move(answer) : not_for_you();
   }
@@ -272,7 +273,8 @@ class Lookup final : public process::Role {
     metrics::set(metric::database_down, self->database_ && self->database_->is_down() ? 1 : 0);
     co_return;
   }
-  // For the pages: which domains are ours, as far as they stand in tables that can be listed.
+  // For the pages and the questions to the DNS: which domains are ours, as far as they stand in
+  // tables that can be listed.
   static net::Awaitable<std::optional<net::Message>> tell_domains(Lookup* self,
                                                                   net::Message request) {
     if (request.verb != "domains") co_return std::nullopt;

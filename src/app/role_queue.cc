@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <unistd.h>
 
+#include "app/dns_watch.h"
 #include "app/make_role.h"
 #include "app/relay_trials.h"
 #include "app/sinks.h"
@@ -107,6 +108,7 @@ class QueueRole final : public process::Role {
     });
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return answer_control(std::move(request)); });
+    CO_TRY_OK(dns_.start());
     process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
@@ -118,6 +120,7 @@ class QueueRole final : public process::Role {
   net::Awaitable<void> stop() override {
     listeners_.stop();
     files_.stop();
+    dns_.stop();
     if (queue_) queue_->stop();
     if (filter_) filter_->stop();
     if (teacher_) teacher_->stop();
@@ -128,6 +131,7 @@ class QueueRole final : public process::Role {
 
  private:
   net::Awaitable<net::Message> answer_control(net::Message request) {
+    if (request.verb == "dns") return dns_.refresh();
     return RelayTrials::is_asked(request) ? trials_->answer(std::move(request))
                                           : queue_->answer(std::move(request));
   }
@@ -277,6 +281,7 @@ class QueueRole final : public process::Role {
       process::add_disk(facts, "spool", config.paths.spool, config.queue.free_min);
       return {};
     });
+    self->dns_.add_facts(facts);
     co_return facts;
   }
   static net::Awaitable<void> measure(QueueRole* self) {
@@ -317,6 +322,11 @@ class QueueRole final : public process::Role {
   std::unique_ptr<LessonSinkFactory> lessons_;
   std::unique_ptr<smtp::ServerServices> lesson_services_;
   std::unique_ptr<queue::Queue> queue_;
+  DnsWatch dns_{{.scope = scope_,
+                 .pool = setup_.pool,
+                 .config = setup_.config,
+                 .lookup = lookup_,
+                 .own_addresses = setup_.own_addresses}};
   std::vector<std::unique_ptr<Entrance>> entrances_;
   smtp::ServerSettings settings_, programs_, lesson_settings_;
   const process::Report report_{.checks = [this] { return check(this); },

@@ -317,6 +317,10 @@ struct Edge {
   std::size_t workers = 1;
 };
 
+struct Dns {
+  bool marks = true;  // what it says of this server is looked at now and then
+};
+
 struct Trail {  // what became of each mail
   bool enabled = true;
   Duration keep = std::chrono::hours(24) * 30;
@@ -352,6 +356,7 @@ struct Config {
   Relay relay;
   Srs srs;
   Dkim dkim;
+  Dns dns;
   Store store;
   Sieve sieve;
   Imap imap;

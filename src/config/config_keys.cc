@@ -466,12 +466,16 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_srs(c.srs, v);
   visit_sieve(c.sieve, v);
   visit_dkim(c.dkim, v);
+  v.section("dns", "What the DNS says of this server and its domains.");
+  v.flag("marks", c.dns.marks,
+         "Ask every six hours whether MX, addresses, PTR, SPF, DKIM and DMARC are as they should "
+         "be, for `posthorn status`. Mail does not wait for it.");
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
   visit_managesieve(c.managesieve, v);
   v.section("web", "The pages about this server.");
   v.list("metrics_from", c.web.metrics_from,
-         "Networks that may read /metrics, and the reasons in /health.");
+         "Networks that may read /metrics, and all of /health; others get one word of it.");
   v.path("authority", c.web.authority,
          "PEM: the certificate to download at /ca.crt. Empty: the server's own, if it is signed by "
          "no authority that everybody knows.");

@@ -27,6 +27,7 @@ inline constexpr ControlVerb kControlVerbs[] = {
     {"lookup-control.sock", "unban", Effect::changes},
     // A waiting message's text as well: who looks after the queue has to see what is in it.
     {"queue-control.sock", "list", Effect::shows},
+    {"queue-control.sock", "dns", Effect::shows},
     {"queue-control.sock", "show", Effect::shows},
     {"queue-control.sock", "retry", Effect::changes},
     {"queue-control.sock", "hold", Effect::changes},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "deliver/dkim_key.h"
+#include "dns/marks.h"
 #include "message/dkim.h"
 #include "net/own_loop.h"
 #include "net/resolver.h"
@@ -23,32 +24,6 @@ using deliver::DkimKeyFile;
 
 std::string name_of(std::string_view selector, std::string_view domain) {
   return fmt::format("{}._domainkey.{}", selector, domain);
-}
-
-// What one key's records in DNS say of it; empty: all is well.
-std::string find_record_fault(const std::vector<std::string>& records, const DkimKey& key) {
-  std::string fault = "there is no such record";
-  for (const std::string& record : records) {
-    const auto tags = message::parse_tags(record);
-    // RFC 6376 section 3.6.1: v= may be missing, and k= stands for rsa then.
-    const std::string_view version = tags ? message::find_tag(*tags, "v") : "";
-    if (!tags || (!version.empty() && version != "DKIM1")) {
-      fault = "the record is none of DKIM";
-      continue;
-    }
-    const std::string_view type = message::find_tag(*tags, "k");
-    const std::string_view hashes = message::find_tag(*tags, "h");
-    if (message::find_tag(*tags, "p").empty())
-      fault = "the record says that the key is revoked (an empty p=)";
-    else if (message::find_tag(*tags, "p") != key.public_base64() ||
-             (type.empty() ? "rsa" : type) != key.type())
-      fault = "the record is of another key";
-    else if (!hashes.empty() && hashes.find("sha256") == std::string_view::npos)
-      fault = "the record does not allow SHA-256 (h=)";
-    else
-      return {};
-  }
-  return fault;
 }
 
 Result<std::vector<std::string>> ask_txt(const config::Config& config, const std::string& name) {
@@ -185,8 +160,9 @@ int check_dkim_records(const config::Config& config, const DkimOptions& options)
     }
     const std::string name = name_of(selector, domain);
     const auto records = ask_txt(config, name);
-    const std::string fault = !records ? "could not be asked for: " + records.error().what
-                                       : find_record_fault(*records, *key);
+    const std::string fault =
+        !records ? "could not be asked for: " + records.error().what
+                 : dns::find_key_fault(*records, key->type(), key->public_base64());
     if (fault.empty()) {
       fmt::print("{}: ok\n", name);
       continue;

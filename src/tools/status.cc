@@ -11,6 +11,7 @@
 
 #include "process/status_page.h"
 #include "tools/complain.h"
+#include "tools/control.h"
 
 namespace posthorn::tools {
 namespace {
@@ -83,6 +84,11 @@ int watch(const config::Config& config, const StatusOptions& options) {
 }  // namespace
 
 int print_status(const config::Config& config, const StatusOptions& options) {
+  if (options.dns) {
+    const auto asked = ask_server(config, "queue-control.sock", net::Message("dns"));
+    if (!asked) return complain(asked.error().what);
+    if (asked->verb != "ok") return complain(asked->get("error"));
+  }
   if (options.watch) return watch(config, options);
   const auto page = process::ask_page(config);
   if (!page) return complain(page.error().what);

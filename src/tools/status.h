@@ -11,6 +11,7 @@ namespace posthorn::tools {
 
 struct StatusOptions {
   bool json = false;
+  bool dns = false;                  // ask the DNS anew before
   std::optional<double> watch = {};  // seconds from one page to the next; unset: one page
 };
 

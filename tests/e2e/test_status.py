@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from support import POSTHORN, Server, Smarthost, assert_fits, free_port, message, wait_until
+from support import POSTHORN, Dns, Server, Smarthost, assert_fits, free_port, message, wait_until
 from test_web import ask
 
 
@@ -188,6 +189,66 @@ class Unwell(unittest.TestCase):
             assert_fits("status", status)
             self.assertEqual({one["pid"] for one in status["roles"]}, {server.process.pid})
             self.assertEqual(status["status"], "ok")
+
+
+class Marks(unittest.TestCase):
+    def test_the_dns_is_asked_and_judged(self):
+        with Dns() as dns:
+            server = Server(settings={"dns.marks": "true", "relay.resolver": f'"{dns.address}"'})
+            self.addCleanup(server.close)
+            record = server.run("dkim", "key", "example.org").stdout
+            key = "".join(re.findall(r'"([^"]*)"', record))
+            dns.records.update({("example.org", "MX"): [(10, "mx.example.org")], ("example.org", "TXT"): [["v=spf1 mx -all"]],
+                                ("_dmarc.example.org", "TXT"): [["v=DMARC1; p=none"]],
+                                ("mail._domainkey.example.org", "TXT"): [[key[i:i + 255] for i in range(0, len(key), 255)]]})
+            server.start()
+            self.assertEqual(server.run("status", "--dns").returncode, 0)
+            status = page(server)
+            assert_fits("status", status)
+            marks = {one["record"]: (one["name"], one["outcome"]) for one in status["dns"]["marks"]}
+            self.assertEqual(marks, {"A": ("mx.example.org", "wrong"), "MX": ("example.org", "good"), "SPF": ("example.org", "good"),
+                                     "DKIM": ("mail._domainkey.example.org", "good"), "DMARC": ("example.org", "good")})
+            self.assertRegex(told(server)[1], r"^warning: DNS: A of mx\.example\.org: it has no address\n +-> publish: mx\.example\.org\. A ")
+            dns.records[("mail._domainkey.example.org", "TXT")] = [["v=DKIM1; k=rsa; p=QUJD"]]
+            dns.records[("example.org", "MX")] = "SERVFAIL"
+            asked = len(dns.asked)
+            told(server)
+            self.assertEqual(len(dns.asked), asked)  # the page shows what was asked before
+            text = told(server, "--dns")[1]
+            self.assertGreater(len(dns.asked), asked)
+            self.assertRegex(text, r"(?m)^ +unknown +MX of example\.org: ")
+            self.assertRegex(text, r"(?m)^ +wrong +DKIM of mail\._domainkey\.example\.org: the record is of another key$")
+
+    def test_a_silent_dns_keeps_neither_mail_nor_page_nor_stop_waiting(self):
+        domains = ("example.org", "b.test", "c.test", "d.test")  # a round of 25 seconds, the most that there is
+        silent = {(host, kind): "DROP" for host in ("mx.example.org", *domains) for kind in ("A", "AAAA", "MX", "TXT")}
+        silent |= {(f"_dmarc.{domain}", "TXT"): "DROP" for domain in domains}
+        with Dns(silent) as dns, contextlib.ExitStack() as ends:
+            server = Server(domains=domains, settings={"dns.marks": "true", "relay.resolver": f'"{dns.address}"'})
+            self.addCleanup(server.close)
+            server.start()
+            asks = ends.enter_context(subprocess.Popen(
+                [POSTHORN, "status", "--dns", "-c", str(server.conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            ends.callback(asks.kill)
+            wait_until(lambda: ("mx.example.org", "A") in dns.asked)
+            begin = time.monotonic()
+            server.send(message("while-it-waits"))
+            server.wait_for("while-it-waits")
+            self.assertRegex(told(server)[1], r"(?m)^dns +not asked yet$")
+            self.assertLess(time.monotonic() - begin, 8)
+            self.assertIsNone(asks.poll())
+            begin = time.monotonic()
+            server.stop()
+            self.assertLess(time.monotonic() - begin, 8)
+
+    def test_switched_off_nothing_is_asked(self):
+        with Dns() as dns, Server(settings={"relay.resolver": f'"{dns.address}"'}) as server:
+            done = server.run("status", "--dns", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("dns.marks is off", done.stderr)
+            self.assertRegex(told(server)[1], r"(?m)^dns +not asked \(dns\.marks\)$")
+            assert_fits("status", page(server))
+            self.assertEqual(dns.asked, [])
 
 
 if __name__ == "__main__":
