@@ -318,8 +318,7 @@ class WebRole final : public process::Role, private web::Backend {
     co_await refresh();
     metrics::Snapshot sum = ended_;
     std::vector<std::string> counted = {std::to_string(getpid())};
-    for (const process::RoleKind role : {process::RoleKind::edge, process::RoleKind::lookup,
-                                         process::RoleKind::queue, process::RoleKind::store})
+    for (const process::RoleKind role : process::kRoleKinds)
       metrics::set(metric::role_up,
                    std::ranges::count_if(sources_,
                                          [&](const auto& source) {
