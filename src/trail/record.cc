@@ -34,10 +34,10 @@ void add_value(std::string& out, std::string_view value) {
 }
 
 bool is_sound_value(std::string_view value) {
-  if (value.size() > 2 * kValueMax) return false;
+  if (value.size() > kValueMax) return false;
   std::string again;
   add_value(again, value);
-  return value.size() > kValueMax || again == value;
+  return again == value;
 }
 
 bool is_word(std::string_view text, std::size_t size_max) {
