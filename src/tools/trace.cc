@@ -77,7 +77,7 @@ std::optional<WallTime> parse_since(std::string_view text, WallTime now) {
   return now - *ago;
 }
 
-// "<>" names nothing: every mail would match.
+// "<>" is a sender, and names nothing else.
 bool is_null_sender(std::string_view text) {
   return !text.empty() && bare(text).empty();
 }
@@ -154,7 +154,7 @@ class Tracer {
   }
 
   Result<std::vector<Told>> find(trail::Search search) {
-    search.sender = bare(options_.sender);
+    search.sender = is_null_sender(options_.sender) ? "<>" : bare(options_.sender);
     search.recipient = bare(options_.recipient);
     search.since = since_;
     search.refused_only = options_.refused;
@@ -298,11 +298,11 @@ int trace_mail(const config::Config& config, const TraceOptions& options) {
         "name a queue id, a Message-ID or an address, or give --from, --to, --since or "
         "--refused",
         kUsage);
-  if (is_null_sender(options.what) || is_null_sender(options.sender) ||
-      is_null_sender(options.recipient))
+  if (is_null_sender(options.what) || is_null_sender(options.recipient))
     return complain(
-        "<> is the sender of every notice, and finds none of them: name a queue id, a Message-ID "
-        "or an address, as in `posthorn trace --to USER@DOMAIN`",
+        "<> is the sender of every notice: --from '<>' finds them, best with --to USER@DOMAIN; "
+        "else "
+        "name a queue id, a Message-ID or an address",
         kUsage);
   const auto since = parse_since(options.since, Clock::system().now());
   if (!options.since.empty() && !since)

@@ -45,6 +45,12 @@ Result<Record> read_row(const sqlite::Statement& row) {
   return record;
 }
 
+bool has_null_sender(const Record& record) {
+  return std::ranges::any_of(record.details, [](const auto& detail) {
+    return detail.first == "from" && detail.second.empty();
+  });
+}
+
 // Of the same moment, in the order in which they came.
 // What the queue or the store made themselves bears the session of the mail that it came of.
 bool came_by_session(std::string_view sent_by) {
@@ -171,13 +177,20 @@ Result<Book::Pruned> Book::prune(WallTime oldest, std::uint64_t size_max) {
 Result<Book::Extent> Book::measure() {
   Extent extent;
   TRY(extent.size, size_in_use());
-  TRY(auto asked, database_.prepare("SELECT count(*), min(at), max(at) FROM records"));
-  TRY(const bool has_row, asked.step());
-  if (!has_row) return extent;
-  extent.records = asked.number<std::uint64_t>(0);
-  if (extent.records == 0) return extent;
-  extent.first = from_ms(asked.integer(1));
-  extent.last = from_ms(asked.integer(2));
+  // The ids have no gaps: records come at one end and go at the other. Nothing is read through.
+  TRY(auto ends, database_.prepare("SELECT id, at FROM records WHERE id IN"
+                                   " ((SELECT min(id) FROM records),"
+                                   " (SELECT max(id) FROM records)) ORDER BY id"));
+  std::int64_t first = 0, last = 0;
+  for (;;) {
+    TRY(const bool has_row, ends.step());
+    if (!has_row) break;
+    last = ends.integer(0);
+    if (!extent.first) first = last;
+    extent.last = from_ms(ends.integer(1));
+    if (!extent.first) extent.first = extent.last;
+  }
+  if (extent.first) extent.records = static_cast<std::uint64_t>(last - first + 1);
   return extent;
 }
 
@@ -195,7 +208,8 @@ Result<std::vector<Match>> Book::find(const Search& search) {
   };
   want(search.message_id, NameRole::message_id, NameRole::message_id);
   want(search.address, NameRole::sender, NameRole::client);
-  want(search.sender, NameRole::sender, NameRole::sender);
+  const bool is_null_sender = search.sender == "<>";
+  if (!is_null_sender) want(search.sender, NameRole::sender, NameRole::sender);
   want(search.recipient, NameRole::recipient, NameRole::recipient);
   std::vector<Match> matches;
   std::set<std::string> seen;
@@ -222,7 +236,7 @@ Result<std::vector<Match>> Book::find(const Search& search) {
     if (match.queue_id.empty() && !is_refusal(rows.bytes(3))) continue;
     seen.insert(key);
     bool is_wanted = true;
-    if (wanted.size() > 1 || search.refused_only) {
+    if (wanted.size() > 1 || search.refused_only || is_null_sender) {
       TRY(const Life life,
           match.queue_id.empty() ? life_of_session(match.session) : life_of_mail(match.queue_id));
       const auto has = [&](const Wanted& one) {
@@ -235,6 +249,7 @@ Result<std::vector<Match>> Book::find(const Search& search) {
       };
       is_wanted =
           std::ranges::all_of(wanted, has) &&
+          (!is_null_sender || std::ranges::any_of(life.records, has_null_sender)) &&
           (!search.refused_only || std::ranges::any_of(life.records, [](const Record& record) {
             return is_refusal(record.event);
           }));

@@ -22,7 +22,7 @@ namespace posthorn::trail {
 struct Search {
   std::string message_id;
   std::string address;    // sender, recipient, account, or a client's IP address
-  std::string sender;     // --from
+  std::string sender;     // --from; "<>": the null sender
   std::string recipient;  // --to
   std::optional<WallTime> since;
   bool refused_only = false;
@@ -74,7 +74,7 @@ class Book {
   Result<std::vector<Record>> logins_of(const std::string& account, std::size_t max);
 
  private:
-  Result<> remove(std::int64_t below, std::int64_t from);
+  Result<> remove(std::int64_t from, std::int64_t below);
   Result<std::uint64_t> size_in_use();
 
   sqlite::Database database_;

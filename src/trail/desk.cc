@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "base/ascii.h"
 #include "base/events.h"
@@ -139,6 +140,20 @@ net::Awaitable<net::Message> Desk::take(std::string_view source, log::Senders se
                               : temporary(paused_.empty() ? "it is stopping" : paused_);
 }
 
+net::Awaitable<void> Desk::take_turn() {
+  const auto is_to_be_opened = [this] { return !book_.is_open() || book_.is_damaged(); };
+  while (is_writing_ || (is_reading_ && is_to_be_opened())) co_await free_.wait(SteadyTime::max());
+  is_writing_ = true;
+  is_opening_ = is_to_be_opened();
+  is_reading_ = is_reading_ || is_opening_;
+}
+
+void Desk::end_turn() {
+  is_writing_ = false;
+  if (std::exchange(is_opening_, false)) is_reading_ = false;
+  free_.set();
+}
+
 // What came while the last group was written is the next one.
 net::Awaitable<void> Desk::write(Desk* self) {
   while (!self->waiting_.empty() || !self->is_stopped_) {
@@ -146,7 +161,7 @@ net::Awaitable<void> Desk::write(Desk* self) {
       co_await self->wake_.wait(SteadyTime::max());
       continue;
     }
-    while (self->is_writing_) co_await self->free_.wait(SteadyTime::max());
+    co_await self->take_turn();
     std::vector<Record> records;
     std::vector<std::shared_ptr<Batch>> group;
     while (!self->waiting_.empty() && (group.empty() || records.size() < kGroupMax)) {
@@ -154,10 +169,8 @@ net::Awaitable<void> Desk::write(Desk* self) {
       self->waiting_.pop_front();
       std::ranges::move(group.back()->records, std::back_inserter(records));
     }
-    self->is_writing_ = true;
     const auto kept = co_await self->pool_.run([&] { return self->keep(records); });
-    self->is_writing_ = false;
-    self->free_.set();
+    self->end_turn();
     self->records_waiting_ -= records.size();
     self->note(kept);
     if (kept)

@@ -56,6 +56,9 @@ class Desk {
     bool is_done = false;
   };
   static net::Awaitable<void> write(Desk* self);
+  // For one that keeps. Where the database is opened anew, nobody may be reading it.
+  net::Awaitable<void> take_turn();
+  void end_turn();
   static net::Awaitable<void> clean(Desk* self);
   Result<> keep(const std::vector<Record>& records);
   Result<> open();
@@ -76,7 +79,7 @@ class Desk {
   net::Event wake_, written_, free_, stopping_;
   std::deque<std::shared_ptr<Batch>> waiting_;
   std::size_t records_waiting_ = 0;
-  bool is_writing_ = false, is_reading_ = false, is_stopped_ = false;
+  bool is_writing_ = false, is_reading_ = false, is_opening_ = false, is_stopped_ = false;
   std::string paused_;
   bool told_forged_ = false;
   log::Logger log_;

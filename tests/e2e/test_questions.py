@@ -150,7 +150,7 @@ class Questions(unittest.TestCase):
     def test_why_did_the_bounce_go_nowhere(self):
         # Of the null sender (a bounce itself, RFC 5321 section 4.5.5) there is nobody to tell.
         self.server.send(message("Undeliverable", "x\r\n", to="lost@example.org"), sender="", to=["lost@example.org"])
-        self.ask("trace", "lost@example.org",
+        self.ask("trace", "lost@example.org", "--from", "<>",
                  holds=["It has no sender to be told that gone@far.test did not get it", "550 5.1.1 no such user", self.place("aliases", 6)])
 
     # Logins

@@ -226,7 +226,7 @@ class Refusals(unittest.TestCase):
             for left_out in ("--from", "--refused", "What it lost"):
                 self.assertNotIn(left_out, done.stderr)
             self.assertNotIn("without --", server.run("trace", "gone@example.org", check=False).stderr)
-            for words in (["<>"], [""], ["--from", "<>"], ["<>", "--since", "1h"]):
+            for words in (["<>"], [""], ["--to", "<>"], ["<>", "--since", "1h"]):
                 done = server.run("trace", *words, check=False)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), words)
                 self.assertIn("name a queue id, a Message-ID or an address", done.stderr)

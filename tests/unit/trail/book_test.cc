@@ -97,6 +97,15 @@ TEST_F(BookTest, MailsAreFoundByWhoTheyName) {
   EXPECT_THAT(find({.address = "nobody@y"}), IsEmpty());
 }
 
+TEST_F(BookTest, NoticesAreFoundByTheirNullSender) {
+  mail(0, "s1", "Q1", "a@x", "b@y");
+  mail(10, "s2", "Q2", "", "b@y");
+  mail(20, "s3", "Q3", "", "c@y");
+  EXPECT_THAT(find({.sender = "<>"}), ElementsAre("Q3", "Q2"));
+  EXPECT_THAT(find({.sender = "<>", .recipient = "b@y"}), ElementsAre("Q2"));
+  EXPECT_THAT(find({.address = "a@x", .sender = "<>"}), IsEmpty());
+}
+
 TEST_F(BookTest, AnAccountsLoginsAreFound) {
   keep(1, "lookup", event::auth_succeeded, "S1", "-", {{"account", "alice@x"}});
   keep(2, "lookup", event::auth_failed, "S2", "-",
