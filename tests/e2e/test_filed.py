@@ -116,7 +116,7 @@ class Lines(unittest.TestCase):
 
     def test_explain_filed_shows_the_line_and_the_place(self):
         told = self.told("store.delivered", "explain this one to a folder")
-        text = self.explained(told["q"], until="filed in")
+        text = self.explained(told["q"], until="filed in Lists as UID")
         self.assertIn("bob@example.org:\n", text)
         self.assertIn(f"filed in Lists as UID {told['uid']}, flags \\Flagged\n", text)
         self.assertIn(f"line 3 of {RULES} asked for it\n", text)
@@ -136,11 +136,11 @@ class Lines(unittest.TestCase):
 
     def test_explain_filed_says_why_it_is_nowhere(self):
         told = self.told("store.discarded", "explain into the void")
-        text = self.explained(told["q"], until="thrown away")
+        text = self.explained(told["q"], until="thrown away\n")
         self.assertIn("thrown away\n", text)
         self.assertRegex(text, rf"line 9 of {RULES} asked for it\n.*\n +> +9    discard;\n")
         told = self.told("sieve.redirected", "explain please send on")
-        text = self.explained(told["q"], until="sent on")
+        text = self.explained(told["q"], until="sent on to friend")
         self.assertIn(f"sent on to friend@elsewhere.test as {told['child']}\n", text)
         self.assertEqual(self.server.run("explain", "filed", "0000000000000", check=False).returncode, 1)
 

@@ -120,7 +120,8 @@ class InTheClear(Case):
     def test_nobody_there(self):
         self.assertEqual(self.cause(f"[127.0.0.1]:{free_port()}", {"Nobody listens"}), "refused")
         self.assertEqual(self.cause("[smtp.nowhere.test]:587", {"typing error"}), "name_not_found")
-        self.assertEqual(self.cause("[2001:db8::1]:587"), "ipv6_unreachable")
+        # Whether this machine has a way for IPv6, and who says so when, is the machine's.
+        self.assertIn(self.cause("[2001:db8::1]:587"), ("ipv6_unreachable", "timed_out"))
 
     def test_all_that_are_named_and_those_of_an_address(self):
         one, two, three = self.smarthost(), self.smarthost(), self.smarthost(script={"GREETING": "421 4.7.0 later"})
