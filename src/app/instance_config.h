@@ -17,6 +17,7 @@ int with_config(const std::string& given, F command) {
   auto config = tools::find_config(given);
   if (config) {
     process::look_for_trail_account(*config);
+    process::look_for_acme_account(*config);
     return command(std::as_const(*config));
   }
   fmt::print(stderr, "posthorn: {}\n", config.error().what);

@@ -16,6 +16,8 @@ std::unique_ptr<process::Role> make_role(process::RoleKind kind, process::RoleSe
       return make_web(std::move(setup));
     case process::RoleKind::trail:
       return make_trail(std::move(setup));
+    case process::RoleKind::acme:
+      return make_acme(std::move(setup));
   }
   return nullptr;
 }

@@ -14,6 +14,7 @@ std::unique_ptr<process::Role> make_queue(process::RoleSetup setup);
 std::unique_ptr<process::Role> make_store(process::RoleSetup setup);
 std::unique_ptr<process::Role> make_web(process::RoleSetup setup);
 std::unique_ptr<process::Role> make_trail(process::RoleSetup setup);
+std::unique_ptr<process::Role> make_acme(process::RoleSetup setup);
 
 std::unique_ptr<process::Role> make_role(process::RoleKind kind, process::RoleSetup setup);
 

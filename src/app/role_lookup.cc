@@ -76,6 +76,10 @@ class Lookup final : public process::Role {
     listeners_.answer(scope_, "lookup-control.sock", [this](net::Message request) {
       return answer_control(this, std::move(request));
     });
+    if (process::has_acme(setup_.config))
+      listeners_.answer(scope_, "lookup-acme.sock", [this](net::Message request) {
+        return answer_acme(this, std::move(request));
+      });
     process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
@@ -284,6 +288,12 @@ class Lookup final : public process::Role {
     for (const std::string& domain : self->tables_.current()->local_domains())
       if (++told <= kToldMax) answer.add("domain", domain);
     co_return answer;
+  }
+
+  static net::Awaitable<net::Message> answer_acme(Lookup* self, net::Message request) {
+    auto answer = co_await tell_domains(self, std::move(request));
+    if (answer) co_return *std::move(answer);
+    co_return net::Message("error").add("error", "acme asks for the domains only");
   }
 
   process::RoleSetup setup_;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <unistd.h>
 
+#include "app/acme_notices.h"
 #include "app/dns_watch.h"
 #include "app/make_role.h"
 #include "app/relay_trials.h"
@@ -108,6 +109,7 @@ class QueueRole final : public process::Role {
     });
     listeners_.answer(scope_, "queue-control.sock",
                       [this](net::Message request) { return answer_control(std::move(request)); });
+    if (process::has_acme(config)) serve_acme();
     CO_TRY_OK(dns_.start());
     process::serve_report(scope_, listeners_, *this);
     process::serve_generation(scope_, listeners_, *this);
@@ -159,6 +161,12 @@ class QueueRole final : public process::Role {
     const smtp::ServerServices& services = add_entrance(door).services;
     listeners_.serve(scope_, {.name = name}, [this, &services](net::StreamPtr stream) {
       return smtp::serve(std::move(stream), settings_, services);
+    });
+  }
+  void serve_acme() {
+    notices_.emplace(*queue_, scope_.clock());
+    listeners_.answer(scope_, "queue-acme.sock", [this](net::Message request) {
+      return notices_->answer(std::move(request));
     });
   }
   void serve_lessons() {
@@ -322,6 +330,7 @@ class QueueRole final : public process::Role {
   std::unique_ptr<LessonSinkFactory> lessons_;
   std::unique_ptr<smtp::ServerServices> lesson_services_;
   std::unique_ptr<queue::Queue> queue_;
+  std::optional<AcmeNotices> notices_;
   DnsWatch dns_{{.scope = scope_,
                  .pool = setup_.pool,
                  .config = setup_.config,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,8 +189,13 @@ class WebRole final : public process::Role, private web::Backend {
     Path place() const {
       return net::find_readable(file(), process::KeyKeeper::folder_of(role_.setup_.config));
     }
-    const Path& file() const {
+    Path file() const {
       const config::Config& config = role_.setup_.config;
+      const Path got = config.paths.acme / (config.server.hostname + ".pem");
+      std::error_code ignored;
+      if (config.web.authority.empty() && process::has_acme(config) &&
+          std::filesystem::is_regular_file(std::filesystem::symlink_status(got, ignored)))
+        return got;
       return config.web.authority.empty() ? config.paths.certificate : config.web.authority;
     }
     WebRole& role_;

@@ -174,6 +174,15 @@
   EVENT(trail_resumed, "trail.resumed", "The trail keeps what it is told again.")                  \
   EVENT(trail_replaced, "trail.replaced", "The trail's database could not be read; it lies beside as file=, and a new one was begun.") \
   EVENT(trail_forged, "trail.forged", "A role told the trail what it may not say; it was not kept. The role may have been taken over.") \
+  /* certificates by ACME */                                                                         \
+  EVENT(acme_account, "acme.account", "The authority knows this server: an account was made, or found again.") \
+  EVENT(acme_waiting, "acme.waiting", "A certificate is to be got or renewed; at= says when that is tried next, reason= why not now.") \
+  EVENT(acme_issued, "acme.issued", "A certificate was issued and lies in paths.acme; it is in use within a moment.") \
+  EVENT(acme_failed, "acme.failed", "A certificate was not issued: error= says why, remedy= what to do. The one of before stays in use.") \
+  EVENT(acme_revoked, "acme.revoked", "A certificate was revoked; another one is got in its place.") \
+  EVENT(acme_refused, "acme.refused", "The web role could not offer the answer to a challenge; reason= says why.") \
+  EVENT(acme_told, "acme.told", "Postmaster was sent a mail about a certificate that could not be got; q= is its id.") \
+  EVENT(acme_untold, "acme.untold", "The mail about a certificate could not be written; error= says why.") \
   /* the web pages */                                                                              \
   EVENT(http_challenge_unread, "http.challenge.unread", "A file of web.webroot cannot be read.")    \
   EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \

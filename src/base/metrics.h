@@ -62,10 +62,12 @@ inline constexpr std::string_view kStoreValues[] = {"stored", "redirected", "dis
 inline constexpr std::string_view kQuotaValues[] = {"rcpt", "lmtp", "imap", "import", "other"};
 inline constexpr std::string_view kFetchedValues[] = {"retrieved", "deleted", "other"};
 inline constexpr std::string_view kSigningValues[] = {"signed", "failed", "other"};
-inline constexpr std::string_view kRoleValues[] = {"edge",  "lookup", "queue",
-                                                   "store", "web",    "trail"};
+inline constexpr std::string_view kRoleValues[] = {"edge", "lookup", "queue", "store",
+                                                   "web",  "trail",  "acme"};
+inline constexpr std::string_view kAcmeValues[] = {"issued", "renewed", "failed", "other"};
 inline constexpr std::string_view kCodeValues[] = {"2xx", "3xx", "4xx", "5xx", "other"};
 
+inline constexpr Label kAcme{"result", kAcmeValues};
 inline constexpr Label kNone{"", kNoValues};
 inline constexpr Label kProtocol{"protocol", kProtocolValues};
 inline constexpr Label kService{"service", kServiceValues};
@@ -124,6 +126,7 @@ inline constexpr std::int64_t kBounds[] = {10,   50,   100,    250,    500,    1
   METRIC(quota_refusals, "posthorn_quota_refusals", counter, kQuota, kNone, "Recipients and messages that were refused because an account is full.") \
   METRIC(trail_records, "posthorn_trail_records", counter, kNone, kNone, "Records that the trail has kept.") \
   METRIC(trail_dropped, "posthorn_trail_records_dropped", counter, kNone, kNone, "Records that the trail did not take in time; mail went its way.") \
+  METRIC(acme_orders, "posthorn_acme_orders", counter, kAcme, kNone, "Certificates that were asked for by ACME, and what came of it.") \
   METRIC(http_requests, "posthorn_http_requests", counter, kCode, kNone, "Requests to the web pages.") \
   METRIC(log_dropped, "posthorn_log_lines_dropped", counter, kNone, kNone, "Log lines that nobody took in time.") \
   /* end */

@@ -88,6 +88,10 @@ enum class SieveEngine { posthorn, libsieve };
 // imap.separator: what stands between the levels of a mailbox's name, as clients see it.
 enum class Separator { dot, slash };
 
+// Of a certificate by ACME.
+enum class KeyType { ecdsa_p256, rsa_2048, rsa_3072, rsa_4096 };
+// Over renewals; published: where TLSA records of it are.
+enum class KeepKey { published, always, never };
 // sieve.vacation_sender: the envelope sender of what vacation answers.
 enum class VacationSender {
   null,  // nobody: no bounce and no other program answers it (RFC 5230 section 5.1)
@@ -135,6 +139,11 @@ template <>
 inline constexpr std::array<std::string_view, 2> kWords<Separator> = {".", "/"};
 template <>
 inline constexpr std::array<std::string_view, 2> kWords<VacationSender> = {"null", "user"};
+template <>
+inline constexpr std::array<std::string_view, 4> kWords<KeyType> = {"ecdsa-p256", "rsa-2048",
+                                                                    "rsa-3072", "rsa-4096"};
+template <>
+inline constexpr std::array<std::string_view, 3> kWords<KeepKey> = {"published", "always", "never"};
 template <>
 inline constexpr std::array<std::string_view, 4> kWords<log::Level> = {"debug", "info", "warning",
                                                                        "error"};

@@ -37,6 +37,7 @@ struct Paths {  // relative ones count from the folder above the one posthorn.to
   Path sieve = "sieve";
   Path certificate = "tls/cert.pem";
   Path key = "tls/key.pem";
+  Path acme = "tls/acme";
   Path spool = "var/spool";
   Path mail = "var/mail";
   Path run = "var/run";
@@ -63,6 +64,21 @@ struct Tls {
   Duration reload_interval = 1s;  // how often the files are looked at
   Duration handshake_timeout = 30s;
   Duration expiry_warning = std::chrono::hours(21 * 24);
+};
+
+struct Acme {             // certificates by RFC 8555
+  std::string directory;  // "letsencrypt", "letsencrypt-staging", a URL; empty: off
+  std::string email;
+  bool agree_terms = false;
+  std::vector<std::string> names = {};  // of the server's own certificate, beside server.hostname
+  bool web_names = true;  // a certificate for mta-sts., autoconfig., autodiscover. of each domain
+  std::vector<std::string> challenges = {"http-01", "tls-alpn-01"};
+  KeyType key = KeyType::ecdsa_p256;
+  KeepKey keep_key = KeepKey::published;
+  std::string eab_key_id;
+  Path eab_key_file;
+  Path authority;         // PEM: who vouches for the directory's TLS; empty: the system's
+  std::string hindrance;  // not a setting: why it cannot be done on this machine; empty: it can
 };
 
 struct Limits {
@@ -335,6 +351,7 @@ struct Users {  // the accounts roles run under when started as root
   std::string store = "vmail";
   std::string web = "posthorn-web";
   std::string trail = "posthorn-trail";
+  std::string acme = "posthorn-acme";
   std::string tls_group = "posthorn-tls";
   std::string admin_group = "posthorn-admin";
 };
@@ -344,6 +361,7 @@ struct Config {
   Paths paths;
   Listen listen;
   Tls tls;
+  Acme acme;
   Limits limits;
   Smtp smtp;
   Submission submission;

@@ -57,7 +57,32 @@ void visit_listen(Listen& c, KeyVisitor& v) {
   v.list("lmtp", c.lmtp, "An entrance for LMTP that needs no login: keep it on loopback.");
 }
 
-void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
+void visit_acme(Acme& c, KeyVisitor& v) {
+  v.section("acme", "Certificates that the server gets and renews by itself (RFC 8555).");
+  v.text("directory", c.directory,
+         "Whose: letsencrypt, letsencrypt-staging (for trials), or the URL of another authority's "
+         "directory. Empty: none; tls/cert.pem serves.");
+  v.text("email", c.email, "Whom the authority may write to.");
+  v.flag("agree_terms", c.agree_terms,
+         "You agree to the authority's terms of service; without it nothing is asked of it.");
+  v.list("names", c.names, "Further names for the server's own certificate (server.hostname).");
+  v.flag("web_names", c.web_names,
+         "And a certificate a domain for its mta-sts., autoconfig. and autodiscover. names, as far "
+         "as they point here.");
+  v.list("challenges", c.challenges,
+         "How names are proved, tried in this order: http-01 (port 80), tls-alpn-01 (port 443).");
+  v.choice("key", c.key, "The certificates' keys.");
+  v.choice("keep_key", c.keep_key,
+           "When a renewal keeps the key: where TLSA records of it are published, always, never.");
+  v.text("eab_key_id", c.eab_key_id,
+         "External account binding, where the authority wants one: its key's identifier.");
+  v.path("eab_key_file", c.eab_key_file,
+         "And the file with the key itself, base64url as the authority gives it.");
+  v.path("authority", c.authority,
+         "PEM: who vouches for the directory's own TLS. Empty: the system's authorities.");
+}
+
+void visit_limits(Tls& t, Acme& acme, Limits& c, KeyVisitor& v) {
   v.section("tls", "Certificates and handshakes.");
   v.path("folder", t.folder,
          "Further certificates, chosen by the name the client asks for (SNI): each folder in it "
@@ -70,6 +95,7 @@ void visit_limits(Tls& t, Limits& c, KeyVisitor& v) {
              "A handshake that takes longer is ended.");
   v.duration("expiry_warning", t.expiry_warning, 0ms, 365 * kDay,
              "How long before its end a certificate is warned of.");
+  visit_acme(acme, v);
   v.section("limits", "Bounds on connections.");
   v.count("connections_max", c.connections_max, 1, 1'000'000, "Connections in all.");
   v.count("connections_per_service_max", c.connections_per_service_max, 1, 1'000'000,
@@ -456,7 +482,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_server(c.server, v);
   visit_paths(c.paths, v);
   visit_listen(c.listen, v);
-  visit_limits(c.tls, c.limits, v);
+  visit_limits(c.tls, c.acme, c.limits, v);
   visit_smtp(c.smtp, c.submission, v);
   visit_auth(c.auth, c.maps, v);
   visit_route(c.route, v);
@@ -500,6 +526,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   v.text("store", c.users.store, "Owns the mail.");
   v.text("web", c.users.web, "Serves the web pages, and reads the TLS key if it does so by https.");
   v.text("trail", c.users.trail, "Keeps what became of each mail.");
+  v.text("acme", c.users.acme, "Gets certificates, with [acme].");
   v.text("tls_group", c.users.tls_group,
          "The group that may read the TLS key. Roles that use it are given it, others lose it; one "
          "that does not exist changes nothing.");

@@ -126,6 +126,8 @@ constexpr Owner kOwners[] = {
     {"dns", "queue", set_in<&Page::dns>},
     {"mark", "queue", set_in<&Page::marks>},
     {"trail", "trail", set_in<&Page::trail>},
+    {"acme", "acme", set_in<&Page::acme>},
+    {"acme_certificate", "acme", set_in<&Page::acme_certificates>},
 };
 
 template <class Part>
@@ -178,6 +180,12 @@ void add(Facts& facts, const Disk& part) {
 void add(Facts& facts, const Trail& part) {
   write(facts, "trail", part);
 }
+void add(Facts& facts, const Acme& part) {
+  write(facts, "acme", part);
+}
+void add(Facts& facts, const AcmeCertificate& part) {
+  write(facts, "acme_certificate", part);
+}
 void add(Facts& facts, const Dns& part) {
   write(facts, "dns", part);
 }
@@ -192,6 +200,7 @@ void take(const Teller& teller, const Facts& facts, Page& page) {
   told.database = page.database;
   told.queue = page.queue;
   told.trail = page.trail;
+  told.acme = page.acme;
   told.dns = page.dns;
   for (const auto& [key, value] : facts) {
     const std::size_t dot = key.find('.');
@@ -208,10 +217,12 @@ void take(const Teller& teller, const Facts& facts, Page& page) {
   page.database = told.database;
   page.queue = told.queue;
   page.trail = told.trail;
+  page.acme = told.acme;
   page.dns = told.dns;
   append(page.table_list, told.table_list);
   append(page.relay_faults, told.relay_faults);
   append(page.marks, told.marks);
+  append(page.acme_certificates, told.acme_certificates);
   for (Disk& disk : told.disks)
     if (std::ranges::find(page.disks, disk.name, &Disk::name) == page.disks.end())
       page.disks.push_back(std::move(disk));

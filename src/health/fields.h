@@ -96,6 +96,23 @@ void visit(Visitor& v, Trail& p) {
   v("dropped", p.dropped);
 }
 template <class Visitor>
+void visit(Visitor& v, Acme& p) {
+  v("state", p.state);
+  v("directory", p.directory);
+  v("reason", p.reason);
+}
+template <class Visitor>
+void visit(Visitor& v, AcmeCertificate& p) {
+  v("name", p.name);
+  v("names", p.names);
+  v("ends", p.ends);
+  v("renewed", p.renewed);
+  v("next", p.next);
+  v("error", p.error);
+  v("failed", p.failed);
+  v("remedy", p.remedy);
+}
+template <class Visitor>
 void visit(Visitor& v, Dns& p) {
   v("state", p.state);
   v("asked", p.asked);

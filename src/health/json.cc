@@ -86,6 +86,10 @@ void add_parts(const Page& page, WallTime now, Json& json) {
     json["certificates"][i]["days_left"] = seconds_between(now, page.certificates[i].ends) / 86'400;
   json["disks"] = make(page.disks);
   if (!page.trail.state.empty()) json["trail"] = make(page.trail);
+  if (page.acme.state == "on" || !page.acme.reason.empty()) {
+    json["acme"] = make(page.acme);
+    json["acme"]["certificates"] = make(page.acme_certificates);
+  }
   if (!page.dns.state.empty()) {
     json["dns"] = make(page.dns);
     json["dns"]["marks"] = make(page.marks);

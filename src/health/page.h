@@ -116,6 +116,24 @@ struct Trail {
   std::uint64_t dropped = 0;  // records, since the start
 };
 
+// The certificates that the server gets by itself.
+struct Acme {
+  std::string state;      // "on", "off"; empty: its role does not answer
+  std::string directory;  // of which authority
+  std::string reason;     // why it is not on, where that was not asked for
+};
+// One that is wanted, whether it is there or not.
+struct AcmeCertificate {
+  std::string name;                // its first name
+  std::vector<std::string> names;  // all of them
+  WallTime ends{};                 // of the one that is there; none: {}
+  WallTime renewed{};              // when that was issued
+  WallTime next{};                 // when the next one is asked for
+  std::string error;               // of the last attempt, if it failed
+  WallTime failed{};               // when that was
+  std::string remedy;
+};
+
 // What the DNS says of one thing that others look up.
 struct Mark {
   std::string name;     // the domain or host that it is about
@@ -149,6 +167,8 @@ struct Page {
   std::optional<Lessons> lessons;  // unset: nobody teaches the filter
   std::vector<Disk> disks;
   Trail trail;
+  Acme acme;
+  std::vector<AcmeCertificate> acme_certificates;
   Dns dns;
   std::vector<Mark> marks;
   std::vector<Check> checks;
@@ -169,6 +189,8 @@ void add(Facts& facts, const Queue& part);
 void add(Facts& facts, const RelayFault& part);
 void add(Facts& facts, const Disk& part);
 void add(Facts& facts, const Trail& part);
+void add(Facts& facts, const Acme& part);
+void add(Facts& facts, const AcmeCertificate& part);
 void add(Facts& facts, const Dns& part);
 void add(Facts& facts, const Mark& part);
 // Who told them.

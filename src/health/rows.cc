@@ -163,6 +163,25 @@ void write_trail(const Page& page, Rows& out) {
   out.line("trail", text, page.trail.state == "paused" ? Tone::warning : Tone::plain);
 }
 
+void write_acme(const Page& page, WallTime now, Rows& out) {
+  if (page.acme.state.empty()) return;
+  if (page.acme.state == "off") {
+    if (!page.acme.reason.empty()) out.line("acme", "off: " + page.acme.reason, Tone::warning);
+    return;
+  }
+  out.line("acme", "certificates of " + page.acme.directory);
+  for (const AcmeCertificate& one : page.acme_certificates) {
+    std::string text = one.name;
+    text += one.ends == WallTime{} ? ": none yet" : ": ends in " + duration_text(one.ends - now);
+    if (one.next > now) text += ", the next is asked for in " + duration_text(one.next - now);
+    out.line("acme", text);
+    if (!one.error.empty())
+      out.line("acme",
+               fmt::format("  failed {} ago: {}", duration_text(now - one.failed), one.error),
+               Tone::warning);
+  }
+}
+
 void write_findings(const Page& page, Rows& out) {
   const auto count = [&](config::Weight weight) {
     return static_cast<std::uint64_t>(
@@ -189,6 +208,7 @@ std::vector<Row> make_rows(const Page& page, WallTime now) {
   write_disks(page, out);
   write_dns(page, now, out);
   write_trail(page, out);
+  write_acme(page, now, out);
   write_findings(page, out);
   return out.take();
 }

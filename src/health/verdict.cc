@@ -27,6 +27,7 @@ constexpr Remedy kRemedies[] = {
     {"mail", "make room or mend the rights (df -h; ls -ld), or set queue.free_min in {config}"},
     {"spamd", "start it (systemctl start spamd), or mend filter.spamd in {config}"},
     {"role", "posthorn restart; its log says why it does not answer"},
+    {"acme", "posthorn certificate list tells why; posthorn certificate renew tries again"},
     {"certificate", "renew it where it was issued (certbot renew); a new pair is taken by itself"},
 };
 constexpr std::string_view kElsewhere = "posthorn check, and the log";
@@ -46,8 +47,9 @@ void add_roles(const Page& page, WallTime now, std::vector<Trouble>& troubles) {
     const std::string name =
         role.worker > 0 ? fmt::format("{}-{}", role.role, role.worker) : role.role;
     const std::string for_long = duration_text(now - role.since);
-    // Mail needs all of them but the trail.
-    const Weight weight = role.role == "trail" ? Weight::warning : Weight::red;
+    // Mail needs all of them but these.
+    const Weight weight =
+        role.role == "trail" || role.role == "acme" ? Weight::warning : Weight::red;
     if (role.state == "down")
       troubles.push_back({weight,
                           fmt::format("the role {} died {} ago ({}) and is started again", name,
@@ -140,6 +142,21 @@ void add_disks(const Page& page, std::vector<Trouble>& troubles) {
   }
 }
 
+// It is red when the old one is about to end, or there is none.
+void add_acme(const Page& page, WallTime now, std::vector<Trouble>& troubles) {
+  if (!page.acme.reason.empty())
+    troubles.push_back({Weight::warning, "no certificates by ACME: " + page.acme.reason,
+                        "scripts/setup --accounts or the package makes it; then posthorn restart"});
+  for (const AcmeCertificate& one : page.acme_certificates) {
+    if (one.error.empty()) continue;
+    const bool is_near = one.ends == WallTime{} || one.ends - now < std::chrono::hours(72);
+    troubles.push_back({is_near ? Weight::red : Weight::warning,
+                        fmt::format("no new certificate for {}: {}", one.name, one.error),
+                        one.remedy.empty() ? "posthorn certificate list; posthorn certificate renew"
+                                           : one.remedy});
+  }
+}
+
 void add_marks(const Page& page, std::vector<Trouble>& troubles) {
   for (const Mark& mark : page.marks)
     if (mark.outcome == "wrong")
@@ -157,6 +174,7 @@ std::vector<Trouble> find_troubles(const Page& page, WallTime now) {
   add_checks(page, troubles);
   add_relays(page, troubles);
   add_certificates(page, troubles);
+  add_acme(page, now, troubles);
   add_disks(page, troubles);
   add_findings(page, troubles);
   add_marks(page, troubles);

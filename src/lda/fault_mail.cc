@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "message/compose.h"
-#include "message/received.h"
+#include "message/notice.h"
 
 namespace posthorn::lda {
 namespace {
@@ -24,24 +23,22 @@ net::Task<store::Placed> store_mail(store::Account& account, std::string_view te
 }  // namespace
 
 std::string make_fault_mail(const FaultText& text) {
-  std::string out = fmt::format(
-      "Return-Path: <>\r\nDelivered-To: {}\r\n"
-      "From: \"Mail Delivery System\" <postmaster@{}>\r\nTo: <{}>\r\n",
-      text.account, text.hostname, text.account);
-  out += message::text_field("Subject", "Your mail filter went wrong");
-  out += fmt::format("Date: {}\r\nMessage-ID: {}\r\n", format_rfc5322(text.now),
-                     message::make_message_id(text.hostname, text.now));
-  out += "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n";
   const std::string about = text.subject.empty()
                                 ? "without a subject"
                                 : fmt::format("with the subject \"{}\"", text.subject);
-  return out + message::text_part(fmt::format(
-                   "A message {} came for {}, and your filter could not be run to its end:\n\n"
-                   "    {}\n\n"
-                   "The message was kept: it is in your inbox. Please look at the filter; until "
-                   "then\nmail that it cannot decide about comes there.\n\n"
-                   "You are told of this once a day at most.\n",
-                   about, text.account, text.fault));
+  return fmt::format("Return-Path: <>\r\nDelivered-To: {}\r\n", text.account) +
+         message::make_notice(
+             {.hostname = text.hostname,
+              .to = text.account,
+              .subject = "Your mail filter went wrong",
+              .text = fmt::format(
+                  "A message {} came for {}, and your filter could not be run to its end:\n\n"
+                  "    {}\n\n"
+                  "The message was kept: it is in your inbox. Please look at the filter; until "
+                  "then\nmail that it cannot decide about comes there.\n\n"
+                  "You are told of this once a day at most.\n",
+                  about, text.account, text.fault)},
+             text.now);
 }
 
 net::Awaitable<Told> tell_fault(store::Account& account, FaultText text,

@@ -29,6 +29,7 @@ struct Pair {
   ContextPtr own;      // with this pair alone
   ContextPtr context;  // and with the one of the other kind of key for the same name
   CertificateInfo info;
+  bool is_spare = false;  // what it is for another one does: its state is nobody's worry
 };
 
 }  // namespace
@@ -157,6 +158,12 @@ bool covers(const CertificateInfo& info, const std::string& hostname) {
   });
 }
 
+// A certificate by ACME takes the place of what serves until there is one.
+bool is_replaced(const CertificateInfo& info, const CertificateInfo& by) {
+  return info.is_of_own_authority ||
+         std::ranges::all_of(info.names, [&](const std::string& name) { return covers(by, name); });
+}
+
 // What works, but not as it was meant.
 void add_warnings(config::Findings& findings, const std::vector<Pair>& pairs,
                   const std::string& hostname, std::chrono::milliseconds ahead) {
@@ -167,7 +174,7 @@ void add_warnings(config::Findings& findings, const std::vector<Pair>& pairs,
       findings.push_back({pair.files.certificate.native() + ":1", std::move(reason),
                           std::move(remedy), config::Weight::warning});
     };
-    if (pair.certificate_stamp == Stamp{}) continue;  // a stand-in
+    if (pair.certificate_stamp == Stamp{} || pair.is_spare) continue;  // Stamp{}: a stand-in
     if (pair.info.not_after <= now)
       warn("the certificate has expired: clients refuse it",
            pair.info.is_of_own_authority ? "posthorn certificate renew" : "renew it");
@@ -237,18 +244,37 @@ Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
   return found;
 }
 
+Result<std::vector<CertificateFiles>> find_acme_certificates(const Path& folder) {
+  std::vector<CertificateFiles> found;
+  std::error_code error;
+  if (folder.empty() || !may_be_there(folder)) return found;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (found.size() == kFolderPairsMax) break;
+    std::error_code ignored;
+    if (at->path().extension() == ".pem" &&
+        std::filesystem::is_regular_file(at->symlink_status(ignored)))
+      found.push_back({at->path(), at->path()});
+  }
+  if (error)
+    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
+  std::ranges::sort(found, {}, &CertificateFiles::certificate);
+  return found;
+}
+
 TlsServer::TlsServer()
     : tickets_(std::make_unique<TicketKeys>()), state_(std::make_shared<State>()) {}
 TlsServer::~TlsServer() = default;
 
 std::unique_ptr<TlsServer> TlsServer::make(std::vector<CertificateFiles> pairs, const Path& folder,
-                                           std::string hostname, Path handed) {
+                                           std::string hostname, Path handed, Path acme) {
   ASSERT(!pairs.empty());
   std::unique_ptr<TlsServer> server(new TlsServer);
   server->named_ = std::move(pairs);
   server->folder_ = folder;
   server->hostname_ = std::move(hostname);
   server->handed_ = std::move(handed);
+  server->acme_ = std::move(acme);
   return server;
 }
 
@@ -275,65 +301,98 @@ std::string TlsServer::look() const {
     }
   };
   for (const CertificateFiles& files : named_) add(files);
-  const auto found = find_certificates(folder_);
-  if (!found) return text + "!";
-  for (const CertificateFiles& files : *found) add(files);
+  for (const auto& found : {find_certificates(folder_), find_acme_certificates(acme_)}) {
+    if (!found) text += "!";
+    for (const CertificateFiles& files : found ? *found : std::vector<CertificateFiles>{})
+      add(files);
+  }
   return text;
 }
 
-TlsServer::Next TlsServer::prepare() const {
-  Next next{.state = std::make_shared<State>()};
+// false: there is none for these files.
+bool TlsServer::add(const CertificateFiles& files, Next& next) const {
   std::vector<Pair>& pairs = next.state->pairs;
-  // false: there is none for these files.
-  const auto add = [&](const CertificateFiles& files) {
-    const Pair* before = state_->find(files);
-    Pair pair = stamped(files, handed_);
-    if (before != nullptr && before->certificate_stamp == pair.certificate_stamp &&
-        before->key_stamp == pair.key_stamp && before->certificate_stamp != Stamp{}) {
-      pairs.push_back(*before);
-      return true;
-    }
-    auto context = load_pair(readable(files, handed_), pair.info);
-    if (context) {
-      pair.own = *std::move(context);
-      choose_contexts(pair.own, this, *tickets_);
-      pairs.push_back(std::move(pair));
-      next.changed = true;
-      return true;
-    }
-    next.findings.push_back(config::finding_of(context.error().what));
-    next.may_pass = true;
-    if (before == nullptr) return false;
+  const Pair* before = state_->find(files);
+  Pair pair = stamped(files, handed_);
+  if (before != nullptr && before->certificate_stamp == pair.certificate_stamp &&
+      before->key_stamp == pair.key_stamp && before->certificate_stamp != Stamp{}) {
     pairs.push_back(*before);
     return true;
-  };
+  }
+  auto context = load_pair(readable(files, handed_), pair.info);
+  if (context) {
+    pair.own = *std::move(context);
+    choose_contexts(pair.own, this, *tickets_);
+    pairs.push_back(std::move(pair));
+    next.changed = true;
+    return true;
+  }
+  next.findings.push_back(config::finding_of(context.error().what));
+  next.may_pass = true;
+  if (before == nullptr) return false;
+  pairs.push_back(*before);
+  return true;
+}
+
+std::vector<CertificateFiles> TlsServer::take_found(Result<std::vector<CertificateFiles>> found,
+                                                    Next& next) {
+  if (found) return *std::move(found);
+  next.findings.push_back(config::finding_of(found.error().what));
+  next.may_pass = true;
+  return {};
+}
+
+// Those that do not come from the folder: by ACME the one for this server's name first, if there is
+// one, else the one that is named; the others by ACME last.
+void TlsServer::add_own(const std::vector<CertificateFiles>& by_acme, Next& next) const {
+  std::vector<Pair>& pairs = next.state->pairs;
+  for (const CertificateFiles& files : by_acme) (void)add(files, next);
+  std::vector<Pair> got = std::exchange(pairs, {});
+  const auto own = std::ranges::find_if(
+      got, [this](const Pair& pair) { return !hostname_.empty() && covers(pair.info, hostname_); });
+  const bool has_own = own != got.end();
+  if (has_own) {
+    pairs.push_back(std::move(*own));
+    got.erase(own);
+  }
   for (const CertificateFiles& files : named_) {
-    if (add(files) || !pairs.empty()) continue;
+    if (has_own && !may_be_there(files.certificate)) continue;  // nobody misses it
+    if (add(files, next)) {
+      pairs.back().is_spare = has_own && is_replaced(pairs.back().info, pairs.front().info);
+      continue;
+    }
+    if (!pairs.empty()) continue;
     auto stand_in = make_stand_in(files, hostname_);
     ASSERT(stand_in);
     choose_contexts(stand_in->own, this, *tickets_);
     pairs.push_back(*std::move(stand_in));
     next.changed = true;
   }
-  const auto found = find_certificates(folder_);
-  if (!found) {
-    next.findings.push_back(config::finding_of(found.error().what));
-    next.may_pass = true;
-  }
-  std::vector<CertificateFiles> files = found ? *found : std::vector<CertificateFiles>{};
-  // A file of one in use that is missing for a moment is no reason; its folder's end is.
+  std::ranges::move(got, std::back_inserter(pairs));
+}
+
+TlsServer::Next TlsServer::prepare() const {
+  Next next{.state = std::make_shared<State>()};
+  std::vector<Pair>& pairs = next.state->pairs;
+  add_own(take_found(find_acme_certificates(acme_), next), next);
+  const auto files = take_found(find_certificates(folder_), next);
+  // A file of one in use that is missing for a moment is no reason; its folder's end is. What is by
+  // ACME is never missing for a moment.
   for (const Pair& pair : state_->pairs) {
     const auto is_it = [&](const CertificateFiles& one) {
       return one.certificate == pair.files.certificate;
     };
-    if (std::ranges::any_of(named_, is_it) || std::ranges::any_of(files, is_it)) continue;
+    if (std::ranges::any_of(named_, is_it) || std::ranges::any_of(files, is_it) ||
+        std::ranges::any_of(pairs, is_it, &Pair::files))
+      continue;
     const auto info = find_file_info(pair.files.certificate.parent_path());
-    if (!info || *info)
+    const bool is_kept = pair.files.certificate.parent_path() != acme_ && (!info || *info);
+    if (is_kept)
       pairs.push_back(pair);
     else
       next.changed = true;
   }
-  for (const CertificateFiles& one : files) (void)add(one);
+  for (const CertificateFiles& one : files) (void)add(one, next);
   std::ranges::move(find_folder_doubts(folder_, files), std::back_inserter(next.findings));
   for (const Pair& pair : pairs)
     if (pair.files.certificate.parent_path().parent_path() == folder_)
@@ -362,7 +421,8 @@ Result<bool> TlsServer::reload() {
 
 std::vector<TlsServer::Loaded> TlsServer::certificates() const {
   std::vector<Loaded> loaded;
-  for (const Pair& pair : state_->pairs) loaded.push_back({pair.files.certificate, pair.info});
+  for (const Pair& pair : state_->pairs)
+    if (!pair.is_spare) loaded.push_back({pair.files.certificate, pair.info});
   return loaded;
 }
 

@@ -50,6 +50,10 @@ Result<TrustAnchor> read_trust_anchor(const Path& file);
 // cert.pem and key.pem.
 Result<std::vector<CertificateFiles>> find_certificates(const Path& folder);
 
+// The pairs that the server got itself (paths.acme): each a file NAME.pem with the key and the
+// chain, which is never half new. Links are passed over.
+Result<std::vector<CertificateFiles>> find_acme_certificates(const Path& folder);
+
 // A file that this account cannot read, by the copy that was handed to it in a folder (below the
 // name flat_name() gives), if there is one; else itself.
 Path find_readable(const Path& file, const Path& handed);
@@ -62,9 +66,10 @@ class TlsServer {
   // find_certificates(). Nothing is read yet; until a first commit() it serves nobody.
   // hostname: the name this server greets by, which the default pair should be for.
   // handed: see find_readable().
+  // acme: see find_acme_certificates(); one of them that is for hostname is the default.
   static std::unique_ptr<TlsServer> make(std::vector<CertificateFiles> pairs,
                                          const Path& folder = {}, std::string hostname = {},
-                                         Path handed = {});
+                                         Path handed = {}, Path acme = {});
   // The same, with all read; an Error: one of the pairs (not of the folder's) cannot be used.
   static Result<std::unique_ptr<TlsServer>> load(std::vector<CertificateFiles> pairs,
                                                  const Path& folder = {});
@@ -96,16 +101,22 @@ class TlsServer {
     Path file;
     CertificateInfo info;
   };
-  std::vector<Loaded> certificates() const;     // the default one first
+  // The default one first; without the one that a certificate by ACME has taken the place of.
+  std::vector<Loaded> certificates() const;
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
   std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
 
  private:
   TlsServer();
+  bool add(const CertificateFiles& files, Next& next) const;
+  void add_own(const std::vector<CertificateFiles>& by_acme, Next& next) const;
+  static std::vector<CertificateFiles> take_found(Result<std::vector<CertificateFiles>> found,
+                                                  Next& next);
+
   std::vector<CertificateFiles> named_;
   Path folder_;
   std::string hostname_;
-  Path handed_;
+  Path handed_, acme_;
   std::chrono::milliseconds ahead_{0};
   std::unique_ptr<TicketKeys> tickets_;
   std::shared_ptr<State> state_;

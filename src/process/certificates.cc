@@ -5,6 +5,7 @@
 
 #include "base/events.h"
 #include "process/key_keeper.h"
+#include "process/sockets.h"
 
 namespace posthorn::process {
 namespace {
@@ -17,9 +18,9 @@ Certificates::Certificates(net::BlockingPool& pool, const config::Config& config
     : pool_(pool),
       config_(config),
       told_(told),
-      server_(net::TlsServer::make({{config.paths.certificate, config.paths.key}},
-                                   config.tls.folder, config.server.hostname,
-                                   KeyKeeper::folder_of(config))) {}
+      server_(net::TlsServer::make(
+          {{config.paths.certificate, config.paths.key}}, config.tls.folder, config.server.hostname,
+          KeyKeeper::folder_of(config), has_acme(config) ? config.paths.acme : Path())) {}
 
 net::Awaitable<net::Prepared> Certificates::prepare() {
   auto next =
@@ -46,12 +47,14 @@ std::shared_ptr<const void> Certificates::commit() {
                                   {"names", fmt::format("{}", fmt::join(info.names, ","))},
                                   {"not_after", format_log_time(info.not_after)}});
     if (info.not_after - Clock::system().now() < config_.tls.expiry_warning)
-      log_.warn(event::tls_expiring,
-                {{"certificate", file.native()},
-                 {"not_after", format_log_time(info.not_after)},
-                 {"remedy", info.is_of_own_authority
-                                ? "posthorn certificate renew"
-                                : "renew it where it was issued; a new pair is taken at once"}});
+      log_.warn(
+          event::tls_expiring,
+          {{"certificate", file.native()},
+           {"not_after", format_log_time(info.not_after)},
+           {"remedy", is_by_acme(file) ? "posthorn certificate list says why it was not renewed"
+                      : info.is_of_own_authority
+                          ? "posthorn certificate renew"
+                          : "renew it where it was issued; a new pair is taken at once"}});
   }
   return old;
 }
@@ -64,6 +67,10 @@ void Certificates::tell(const config::Finding& finding) const {
     log_.warn(event::files_warning, {{"error", finding.text()}});
 }
 
+bool Certificates::is_by_acme(const Path& file) const {
+  return file.parent_path() == config_.paths.acme;
+}
+
 net::Awaitable<health::Facts> Certificates::facts() const {
   constexpr std::size_t kToldMax = 40;  // an answer of the line protocol holds no more
   std::vector<health::Certificate> shown;
@@ -72,8 +79,10 @@ net::Awaitable<health::Facts> Certificates::facts() const {
     if (shown.size() == kToldMax) break;
     const bool is_near = info.not_after - now < config_.tls.expiry_warning;
     shown.push_back(
-        {.name = shown.empty() ? "certificate"
-                               : "certificate." + file.parent_path().filename().native(),
+        {.name = shown.empty()
+                     ? "certificate"
+                     : "certificate." + (is_by_acme(file) ? file.stem().native()
+                                                          : file.parent_path().filename().native()),
          .file = file.native(),
          .names = info.names,
          .issuer = info.issuer,
@@ -83,7 +92,11 @@ net::Awaitable<health::Facts> Certificates::facts() const {
                                         : "ok",
          .fingerprint = info.sha256,
          .on_disk = "",
-         .remedy = is_near && info.is_of_own_authority ? "posthorn certificate renew" : "",
+         .remedy = !is_near                   ? ""
+                   : is_by_acme(file)         ? "posthorn certificate list tells why it was not "
+                                                "renewed; posthorn certificate renew tries again"
+                   : info.is_of_own_authority ? "posthorn certificate renew"
+                                              : "",
          .shown_on = {}});
     if (shown.back().names.size() > kNamesMax) shown.back().names.resize(kNamesMax);
   }

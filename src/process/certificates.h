@@ -25,6 +25,8 @@ class Certificates final : public net::FilePart {
   net::Awaitable<health::Facts> facts() const;
 
  private:
+  bool is_by_acme(const Path& file) const;
+
   net::BlockingPool& pool_;
   const config::Config& config_;
   const Told told_;

@@ -341,6 +341,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       add_folder_of(fence.read, config.paths.certificate);
       add_folder_of(fence.read, config.paths.key);
       add_certificates(fence.read, config.tls.folder);
+      if (has_acme(config)) fence.read.push_back(config.paths.acme);
       fence.read.push_back(KeyKeeper::folder_of(config));
       break;
     case RoleKind::lookup:
@@ -382,6 +383,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       if (!config.listen.https.empty()) {
         add_folder_of(fence.read, config.paths.key);
         add_certificates(fence.read, config.tls.folder);
+        if (has_acme(config)) fence.read.push_back(config.paths.acme);
       }
       if (!config.web.authority.empty()) add_folder_of(fence.read, config.web.authority);
       fence.read.push_back(config.web.webroot);
@@ -390,6 +392,12 @@ Fence fence_of(const config::Config& config, RoleKind role) {
     case RoleKind::trail:
       fence.outward = Outward::nowhere;
       fence.write.push_back(trail_folder(config));
+      break;
+    case RoleKind::acme:
+      fence.write.push_back(config.paths.acme);
+      if (!config.acme.authority.empty()) add_folder_of(fence.read, config.acme.authority);
+      if (!config.acme.eab_key_file.empty()) add_folder_of(fence.read, config.acme.eab_key_file);
+      fence.outward = Outward::internet;
       break;
   }
   return fence;

@@ -29,6 +29,21 @@ Result<> own(const Path& path, const config::Config& config, RoleKind role, mode
   return {};
 }
 
+// acme writes it, and who serves TLS reads what lies in it.
+Result<> own_acme(const config::Config& config) {
+  TRY_OK(own(config.paths.acme, config, RoleKind::acme, 0750));
+  if (!may_change_account()) return {};
+  TRY(const Account acme, find_account(config.users.acme));
+  TRY(const auto group, find_group(config.users.tls_group));
+  if (!group) return {};
+  struct stat st{};
+  if (::stat(config.paths.acme.c_str(), &st) != 0)
+    return fail_errno("stat", config.paths.acme.native(), errno);
+  if (st.st_gid != *group && ::chown(config.paths.acme.c_str(), acme.uid, *group) != 0)
+    return fail_errno("chown", config.paths.acme.native(), errno);
+  return {};
+}
+
 }  // namespace
 
 Result<> give_to_queue(const Path& path, const config::Config& config, mode_t mode) {
@@ -57,6 +72,7 @@ Result<> prepare_folders(const config::Config& config) {
   // Unix users pass through it to their own.
   // There before a role's fence is put up: what is laid into it later can be read.
   if (geteuid() == 0) TRY_OK(make_folders(Disk::real(), KeyKeeper::folder_of(config), 0711));
+  if (has_acme(config)) TRY_OK(own_acme(config));
   // Where it may not be made, a start with a fault has no form of before to fall back on.
   const auto state = [&]() -> Result<> {
     TRY_OK(make_folders(Disk::real(), config.paths.state, 0711));

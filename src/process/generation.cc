@@ -78,9 +78,11 @@ void ask_all(const config::Config& config, std::vector<Asked>& all, const net::M
   loop.run();
 }
 
-// The trail reads nothing of the administrator's, and nothing waits for it.
-void leave_out_trail(std::vector<Asked>& all) {
-  std::erase_if(all, [](const Asked& asked) { return asked.socket.starts_with("trail-"); });
+// These read nothing of the administrator's, and nothing waits for them.
+void leave_out_bystanders(std::vector<Asked>& all) {
+  std::erase_if(all, [](const Asked& asked) {
+    return asked.socket.starts_with("trail-") || asked.socket.starts_with("acme-");
+  });
 }
 
 // One reload at a time: two would each drop what the other has prepared.
@@ -107,7 +109,7 @@ void serve_generation(net::Scope& scope, Listeners& listeners, Role& role) {
 
 bool are_all_answering(const config::Config& config) {
   std::vector<Asked> all = list_asked(config);
-  leave_out_trail(all);
+  leave_out_bystanders(all);
   ask_all(config, all, net::Message("status"), 5s);
   return std::ranges::all_of(all, [](const Asked& asked) { return asked.answer.has_value(); });
 }
@@ -118,7 +120,7 @@ Result<Reloaded> reload_all(const config::Config& config) {
     return fail(ErrorKind::closed, fmt::format("the server is not running (no instance on {})",
                                                config.paths.run.native()));
   std::vector<Asked> all = list_asked(config);
-  leave_out_trail(all);
+  leave_out_bystanders(all);
   TRY(const File lock, lock_reload(config));
   const std::string number = random_hex(8);
   Reloaded reloaded;

@@ -395,7 +395,7 @@ int run_one_process(const config::Config& config, MakeRole make) {
     log::Logger{}.warn(event::files_unkept, {{"error", kept.error().what}});
   Process process(config, make, net::own_addresses(), Process::Holds::all_roles);
   for (const RoleKind kind : {RoleKind::trail, RoleKind::lookup, RoleKind::store, RoleKind::queue,
-                              RoleKind::edge, RoleKind::web})
+                              RoleKind::edge, RoleKind::web, RoleKind::acme})
     for (auto& [worker, map] : (*sockets)[kind]) process.add(kind, worker, std::move(map));
   const int status = process.run([&ports] {
     fmt::print("posthorn: listens on {}\nposthorn: ready\n", ports);

@@ -27,6 +27,8 @@ std::string_view to_string(RoleKind kind) {
       return "web";
     case RoleKind::trail:
       return "trail";
+    case RoleKind::acme:
+      return "acme";
   }
   return "edge";
 }
@@ -45,14 +47,16 @@ std::string user_of(const config::Config& config, RoleKind role) {
       return config.users.web;
     case RoleKind::trail:
       return config.users.trail;
+    case RoleKind::acme:
+      return config.users.acme;
   }
   return config.users.edge;
 }
 
 KeyGroup key_group_of(const config::Config& config, RoleKind role) {
   return {.name = config.users.tls_group,
-          .is_member =
-              role == RoleKind::edge || (role == RoleKind::web && !config.listen.https.empty())};
+          .is_member = role == RoleKind::edge || role == RoleKind::acme ||
+                       (role == RoleKind::web && !config.listen.https.empty())};
 }
 
 std::optional<RoleKind> find_role(std::string_view name) {
@@ -70,6 +74,18 @@ void look_for_trail_account(config::Config& config) {
     return;
   config.trail.hindrance =
       fmt::format("there is no system account {} (users.trail)", config.users.trail);
+}
+
+bool has_acme(const config::Config& config) {
+  return !config.acme.directory.empty() && config.acme.hindrance.empty();
+}
+
+void look_for_acme_account(config::Config& config) {
+  if (config.acme.directory.empty() || find_account(config.users.acme) ||
+      !find_account(config.users.edge))
+    return;
+  config.acme.hindrance =
+      fmt::format("there is no system account {} (users.acme)", config.users.acme);
 }
 
 Path trail_folder(const config::Config& config) {
@@ -117,12 +133,46 @@ std::vector<Worker> list_workers(const config::Config& config) {
   add(RoleKind::queue, 1);
   add(RoleKind::edge, config.edge.workers);
   add(RoleKind::web, has_web(config) ? 1 : 0);
+  add(RoleKind::acme, has_acme(config) ? 1 : 0);
   return workers;
 }
 
 std::string web_socket(RoleKind role, std::size_t worker) {
   return fmt::format("{}-{}.web.sock", to_string(role), worker);
 }
+
+namespace {
+
+// Those of the outside world.
+Result<> add_ports(const config::Config& config, std::vector<SocketSpec>& specs) {
+  const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
+      {"smtp", &config.listen.smtp},
+      {"submission", &config.listen.submission},
+      {"submissions", &config.listen.submissions},
+      {"imap", &config.listen.imap},
+      {"imaps", &config.listen.imaps},
+      {"pop3", &config.listen.pop3},
+      {"pop3s", &config.listen.pop3s},
+      {"managesieve", &config.listen.managesieve},
+      {"lmtp", &config.listen.lmtp},
+      {"http", &config.listen.http},
+      {"https", &config.listen.https},
+  };
+  for (const auto& [name, addresses] : outside) {
+    for (const std::string& text : *addresses) {
+      auto address = net::parse_address(text);
+      if (!address)
+        return fail(ErrorKind::config,
+                    fmt::format("{}: listen.{}: {}", config::place_of(config, "listen", name), name,
+                                address.error().what));
+      const RoleKind role = name.starts_with("http") ? RoleKind::web : RoleKind::edge;
+      specs.push_back({std::string(name), *std::move(address), role, kAllWorkers, std::nullopt});
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
   std::vector<SocketSpec> specs;
@@ -149,6 +199,12 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
       inside(trail_socket(source.role), RoleKind::trail, source.role);
     inside("trail-control.sock", RoleKind::trail, std::nullopt);
   }
+  if (has_acme(config)) {
+    inside("lookup-acme.sock", RoleKind::lookup, RoleKind::acme);
+    inside("queue-acme.sock", RoleKind::queue, RoleKind::acme);
+    if (has_web(config)) inside("web-acme.sock", RoleKind::web, RoleKind::acme);
+    inside("acme-control.sock", RoleKind::acme, std::nullopt);
+  }
   for (const auto& [role, number] : list_workers(config)) {
     const auto own = [&](std::string_view name, std::optional<RoleKind> client) {
       inside(fmt::format("{}-{}.{}.sock", to_string(role), number, name), role, client, number);
@@ -165,30 +221,7 @@ Result<std::vector<SocketSpec>> list_sockets(const config::Config& config) {
     own("quota", RoleKind::lookup);
     own("control", std::nullopt);
   }
-  const std::pair<std::string_view, const std::vector<std::string>*> outside[] = {
-      {"smtp", &config.listen.smtp},
-      {"submission", &config.listen.submission},
-      {"submissions", &config.listen.submissions},
-      {"imap", &config.listen.imap},
-      {"imaps", &config.listen.imaps},
-      {"pop3", &config.listen.pop3},
-      {"pop3s", &config.listen.pop3s},
-      {"managesieve", &config.listen.managesieve},
-      {"lmtp", &config.listen.lmtp},
-      {"http", &config.listen.http},
-      {"https", &config.listen.https},
-  };
-  for (const auto& [name, addresses] : outside) {
-    for (const std::string& text : *addresses) {
-      auto address = net::parse_address(text);
-      if (!address)
-        return fail(ErrorKind::config,
-                    fmt::format("{}: listen.{}: {}", config::place_of(config, "listen", name), name,
-                                address.error().what));
-      const RoleKind role = name.starts_with("http") ? RoleKind::web : RoleKind::edge;
-      specs.push_back({std::string(name), *std::move(address), role, kAllWorkers, std::nullopt});
-    }
-  }
+  TRY_OK(add_ports(config, specs));
   return specs;
 }
 

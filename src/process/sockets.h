@@ -16,14 +16,15 @@
 
 namespace posthorn::process {
 
-enum class RoleKind { edge, lookup, queue, store, web, trail };
+enum class RoleKind { edge, lookup, queue, store, web, trail, acme };
 inline constexpr RoleKind kRoleKinds[] = {RoleKind::edge,  RoleKind::lookup, RoleKind::queue,
-                                          RoleKind::store, RoleKind::web,    RoleKind::trail};
+                                          RoleKind::store, RoleKind::web,    RoleKind::trail,
+                                          RoleKind::acme};
 std::string_view to_string(RoleKind kind);
 std::optional<RoleKind> find_role(std::string_view name);
 // The system account of a role, when the server is started as root.
 std::string user_of(const config::Config& config, RoleKind role);
-// edge reads the TLS key, and web if it serves https.
+// edge reads the TLS key, and web if it serves https; acme hands over those that it got.
 KeyGroup key_group_of(const config::Config& config, RoleKind role);
 
 inline constexpr std::size_t kAllWorkers = static_cast<std::size_t>(-1);  // share it
@@ -60,6 +61,10 @@ bool has_lessons(const config::Config& config);
 // then the server goes without. To be asked once, before anything is made of the configuration and
 // before a fence is up.
 void look_for_trail_account(config::Config& config);
+// The same of the role that gets certificates.
+void look_for_acme_account(config::Config& config);
+// Certificates are got by ACME.
+bool has_acme(const config::Config& config);
 // The trail of mails is kept.
 bool has_trail(const config::Config& config);
 Path trail_folder(const config::Config& config);

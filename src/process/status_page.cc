@@ -57,7 +57,8 @@ void add_role(const Answer& answer, health::Page& page) {
   if (!answer.told && role->state == "up") role->state = "silent";
   if (answer.worker > 0) name += fmt::format("-{}", answer.worker);
   // Mail needs all of them but the trail.
-  const char* without = answer.role == RoleKind::trail ? "warning" : "red";
+  const bool is_needed = answer.role != RoleKind::trail && answer.role != RoleKind::acme;
+  const char* without = is_needed ? "red" : "warning";
   page.checks.push_back(
       {"role." + name, answer.told ? "ok" : without, answer.told ? "" : answer.told.error().what});
 }
@@ -105,6 +106,11 @@ void add_trail(const config::Config& config, const metrics::Snapshot& counted, h
       std::max<std::int64_t>(0, metrics::find(counted, metric::trail_dropped)));
 }
 
+void add_acme(const config::Config& config, health::Page& page) {
+  if (!has_acme(config)) page.acme.state = "off";
+  page.acme.reason = config.acme.hindrance;
+}
+
 net::Awaitable<void> ask_one(net::LineChannel* channel, Answer* answer) {
   answer->told = co_await ask_report(*channel, Clock::system().steady_now() + kAnswerWithin);
   channel->close();
@@ -150,6 +156,7 @@ health::Page make_page(const config::Config& config, const std::vector<Answer>& 
   const metrics::Snapshot counted = sum_of(answers);
   add_lessons(config, counted, page);
   add_trail(config, counted, page);
+  add_acme(config, page);
   return page;
 }
 

@@ -429,8 +429,8 @@ class Supervisor {
   // them.
   void stop_next() {
     const auto now = Clock::system().steady_now();
-    for (const RoleKind role : {RoleKind::web, RoleKind::edge, RoleKind::queue, RoleKind::store,
-                                RoleKind::lookup, RoleKind::trail}) {
+    for (const RoleKind role : {RoleKind::acme, RoleKind::web, RoleKind::edge, RoleKind::queue,
+                                RoleKind::store, RoleKind::lookup, RoleKind::trail}) {
       bool any = false;
       for (Child& child : children_) {
         if (child.role != role || child.pid <= 0) continue;

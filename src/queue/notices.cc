@@ -2,6 +2,7 @@
 // of its own, in the spool before anything says that it was sent.
 #include "base/events.h"
 #include "message/headers.h"
+#include "message/notice.h"
 #include "queue/item.h"
 
 namespace posthorn::queue {
@@ -106,6 +107,32 @@ net::Task<std::vector<std::string>> Queue::who_is_told(const Stored& stored,
   // RFC 5321 section 6.1: nobody is told that a notice could not be delivered.
   if (envelope.sender.empty()) co_return std::vector<std::string>{};
   co_return std::vector<std::string>{envelope.sender};
+}
+
+// RFC 3834 section 5: what no person wrote says so, and comes from nobody.
+net::Task<std::string> Queue::write_to_postmaster(std::string subject, std::string text) {
+  CO_TRY(auto who,
+         co_await parts_.directory.recipient({.address = "postmaster", .may_relay = true}));
+  if (!who || who->recipients.empty())
+    co_return fail(ErrorKind::permanent, "nobody reads postmaster's mail (server.postmaster)");
+  message::Envelope envelope;
+  for (const std::string& address : who->recipients)
+    envelope.recipients.push_back(
+        {address, {}, {.never = true, .success = false, .failure = false, .delay = false}});
+  envelope.eight_bit = true;
+  envelope.origin.sent_by = message::SentBy::notice;
+  const std::string& host = parts_.config.server.hostname;
+  const std::string mail = message::make_notice({.hostname = host,
+                                                 .to = who->recipients.front(),
+                                                 .subject = std::move(subject),
+                                                 .text = std::move(text)},
+                                                parts_.clock.now());
+  Spool::Writer writer(spool_, std::move(envelope), parts_.clock.now());
+  CO_TRY_OK(co_await writer.write(mail));
+  CO_TRY(const Stored committed, co_await writer.commit());
+  tell_accepted(committed);
+  add(committed, Text::checked);
+  co_return committed.id;
 }
 
 // Notices to the sender about these recipients, in the spool when this returns true. For the null

@@ -48,6 +48,9 @@ class Queue {
   std::unique_ptr<Spool::Writer> begin(message::Envelope envelope);
   net::Task<std::string> commit(Spool::Writer& writer);  // the queue id
 
+  // A mail of the server's own to its postmaster, in the spool when this returns: its queue id.
+  net::Task<std::string> write_to_postmaster(std::string subject, std::string text);
+
   struct Census {
     std::size_t active = 0, deferred = 0, held = 0;
     std::chrono::milliseconds oldest{0};

@@ -30,7 +30,7 @@ POSTHORN = os.environ.get("POSTHORN", str(ROOT / "build" / "dev" / "posthorn"))
 FULL = os.environ.pop("POSTHORN_FULL", "") == "1"
 SHOTS = os.environ.pop("POSTHORN_SHOTS", "")
 KEEP = os.environ.pop("POSTHORN_KEEP", "") != ""
-ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "posthorn-trail", "vmail")
+ACCOUNTS = ("posthorn-edge", "posthorn-lookup", "posthorn-queue", "posthorn-web", "posthorn-trail", "posthorn-acme", "vmail")
 PORTS = {"smtp": 25, "lmtp": 24, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
          "http": 80, "https": 443, "managesieve": 4190}
 

@@ -32,6 +32,7 @@ std::vector<SocketSpec> all_sockets() {
   config.edge.workers = 2;
   config.listen.http = {"127.0.0.1:8080"};
   config.filter.spamd = "127.0.0.1:783";
+  config.acme.directory = "letsencrypt";
   return list_sockets(config).value();
 }
 

@@ -102,6 +102,26 @@ TEST(Sockets, OfWhatIsOffThereAreNone) {
   }
 }
 
+TEST(Sockets, CertificatesByAcmeHaveTheirsWhereTheyAreWanted) {
+  using enum RoleKind;
+  const auto without = list_sockets(parsed(""));
+  const auto with = list_sockets(parsed("[acme]\ndirectory = \"letsencrypt\"\n"));
+  const auto without_web =
+      list_sockets(parsed("[acme]\ndirectory = \"x\"\n[listen]\nhttp = []\nhttps = []\n"));
+  for (const SocketSpec& spec : *without) EXPECT_NE(spec.role, acme) << spec.name;
+  for (const auto& [name, role] : {std::pair{"lookup-acme.sock", lookup},
+                                   {"queue-acme.sock", queue},
+                                   {"web-acme.sock", web}}) {
+    EXPECT_EQ(find(*without, name), nullptr) << name;
+    const SocketSpec* spec = find(*with, name);
+    ASSERT_NE(spec, nullptr) << name;
+    EXPECT_EQ(spec->role, role) << name;
+    EXPECT_EQ(spec->client, acme) << name;
+  }
+  EXPECT_EQ(find(*with, "acme-control.sock")->client, std::nullopt);
+  EXPECT_EQ(find(*without_web, "web-acme.sock"), nullptr);
+}
+
 TEST(Sockets, LessonsHaveOneWhereUsersTeachAFilter) {
   const std::string name = "queue-learn.lmtp.sock";
   for (const char* text :
