@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/assert.h"
 #include "maps/migrations.h"
 #include "maps/table.h"
@@ -39,7 +40,7 @@ constexpr std::uint64_t kExecute = 1U << 0U, kWriteFile = 1U << 1U, kReadFile = 
                         kMakeFolder = 1U << 7U, kMakeFile = 1U << 8U, kMakeLink = 1U << 12U,
                         kRefer = 1U << 13U, kTruncate = 1U << 14U;
 constexpr std::uint64_t kAllOfVersion2 = (1U << 14U) - 1;  // version 1 has 13 rights, 2 adds refer
-constexpr std::uint64_t kAllOfNet = 3;                     // bind and connect of TCP
+constexpr std::uint64_t kConnect = 2, kAllOfNet = 3;       // bind and connect of TCP
 constexpr std::uint64_t kAllScopes = 3;                    // abstract sockets, signals
 constexpr std::uint64_t kFileRights = kExecute | kWriteFile | kReadFile | kTruncate;
 constexpr std::uint64_t kRead = kReadFile | kReadFolder;
@@ -101,6 +102,24 @@ void add_tables(std::vector<Path>& paths, const config::Config& config) {
     add_folder_of(paths, config.paths.maps / table->rest);
 }
 
+// The directory's, whose further URLs are at the same place, and the DNS's.
+std::vector<std::uint16_t> acme_ports(const config::Config& config) {
+  std::vector<std::uint16_t> ports = {53, 443};
+  for (std::string_view rest = config.relay.resolver; !rest.empty();) {
+    const std::string_view server = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(server.size() + 1, rest.size()));
+    if (const auto address = net::parse_address(std::string(server)))
+      if (const auto* tcp = std::get_if<net::TcpAddress>(&*address)) ports.push_back(tcp->port);
+  }
+  const std::string& url = config.acme.directory;
+  const std::size_t begin = url.find("://");
+  if (begin == std::string::npos) return ports;
+  const std::string authority = url.substr(begin + 3, url.find('/', begin + 3) - begin - 3);
+  if (const auto port = to_number<std::uint16_t>(authority.substr(authority.rfind(':') + 1)))
+    ports.push_back(*port);
+  return ports;
+}
+
 class Landlock {
  public:
   // 0: not in this kernel, or too old to be of use: before version 2 no file can change its folder.
@@ -113,7 +132,8 @@ class Landlock {
   static Result<> put_up(int version, const Fence& fence) {
     RulesetAttributes attributes{.files = kAllOfVersion2};
     if (version >= 3) attributes.files |= kTruncate;
-    if (version >= 4 && fence.outward != Outward::internet) attributes.net = kAllOfNet;
+    const bool has_bounds = fence.outward != Outward::internet || !fence.ports.empty();
+    if (version >= 4 && has_bounds) attributes.net = kAllOfNet;
     if (version >= 6) attributes.scoped = kAllScopes;
     const File ruleset(static_cast<int>(
         ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
@@ -127,12 +147,24 @@ class Landlock {
     for (const Path& path : fence.read) TRY_OK(allow(path, kRead));
     for (const Path& path : fence.write) TRY_OK(allow(path, kWrite));
     for (const Path& path : fence.links) TRY_OK(allow(path, kWrite | kMakeLink));
+    if (attributes.net != 0)
+      for (const std::uint16_t port : fence.ports) TRY_OK(allow_port(ruleset, port));
     if (::syscall(SYS_landlock_restrict_self, ruleset.fd(), 0) != 0)
       return fail_errno("landlock_restrict_self", "", errno);
     return {};
   }
 
  private:
+  static Result<> allow_port(const File& ruleset, std::uint16_t port) {
+    struct {  // landlock_net_port_attr
+      std::uint64_t rights = kConnect;
+      std::uint64_t port = 0;
+    } rule{.port = port};
+    constexpr int kNetPort = 2;  // LANDLOCK_RULE_NET_PORT
+    if (::syscall(SYS_landlock_add_rule, ruleset.fd(), kNetPort, &rule, 0) != 0)
+      return fail_errno("landlock_add_rule", fmt::format("port {}", port), errno);
+    return {};
+  }
   static Result<> allow_below(const File& ruleset, const Path& path, std::uint64_t rights) {
     const File place(::open(path.c_str(), O_PATH | O_CLOEXEC));
     if (!place.is_open()) return {};  // what is not there, or not for this account, needs no rule
@@ -398,6 +430,7 @@ Fence fence_of(const config::Config& config, RoleKind role) {
       if (!config.acme.authority.empty()) add_folder_of(fence.read, config.acme.authority);
       if (!config.acme.eab_key_file.empty()) add_folder_of(fence.read, config.acme.eab_key_file);
       fence.outward = Outward::internet;
+      fence.ports = acme_ports(config);
       break;
   }
   return fence;

@@ -23,6 +23,9 @@ struct Fence {
   std::vector<Path> write;  // includes read
   std::vector<Path> links;  // includes write; symbolic links may be made
   Outward outward = Outward::local_only;
+  // internet: the TCP ports that may be connected to, where the kernel can tell them apart; empty:
+  // all.
+  std::vector<std::uint16_t> ports;
 };
 
 Fence fence_of(const config::Config& config, RoleKind role);

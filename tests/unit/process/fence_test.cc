@@ -85,6 +85,21 @@ TEST_F(FenceTest, OnlyTheQueueReachesTheInternetAndEdgeAndWebNothing) {
   EXPECT_EQ(fence_of(config, RoleKind::queue).outward, Outward::internet);
 }
 
+TEST_F(FenceTest, AcmeReachesTheDirectorysPortAndTheDns) {
+  const auto ports = [this](const char* directory, const char* resolver) {
+    config.acme.directory = directory;
+    config.relay.resolver = resolver;
+    return fence_of(config, RoleKind::acme).ports;
+  };
+  using Ports = std::vector<std::uint16_t>;
+  EXPECT_EQ(ports("letsencrypt", ""), (Ports{53, 443}));
+  EXPECT_EQ(ports("https://ca.example.org/dir", "127.0.0.1:5353"), (Ports{53, 443, 5353}));
+  EXPECT_EQ(ports("https://[2001:db8::1]:14000/dir", ""), (Ports{53, 443, 14000}));
+  EXPECT_EQ(ports("https://127.0.0.1:14000", "192.0.2.1,127.0.0.1:54"),
+            (Ports{53, 443, 54, 14000}));
+  EXPECT_EQ(fence_of(config, RoleKind::queue).ports, Ports{});
+}
+
 TEST_F(FenceTest, LookupReachesADatabaseOfAnotherMachineAlone) {
   config.maps.domains = {"pgsql:"};
   config.pgsql.conninfo = "host=/run/postgresql dbname=posthorn";
