@@ -191,6 +191,54 @@ TEST_F(TlsTest, LiveSwap) {
   EXPECT_EQ(server->reload(), true);
 }
 
+// A pair by ACME is one file; the one that is for the server's own name takes the place of the
+// named pair as long as it is there.
+TEST_F(TlsTest, APairByAcmeIsTheDefaultWhileItIsThere) {
+  const CertificateFiles named = issue("named", {.names = {"a.test"}, .ends = 9h});
+  const Path acme = folder_.path() / "acme";
+  ASSERT_TRUE(make_folders(Disk::real(), acme, 0750));
+  const auto put = [&](const std::string& file, const Authority::Wish& wish) {
+    const KeyPair pair = authority_.issue(wish);
+    ASSERT_TRUE(replace_file(Disk::real(), acme / file,
+                             pair.key_pem + pair.certificate_pem + authority_.pem()));
+    ASSERT_EQ(::chmod((acme / file).c_str(), 0640), 0);
+  };
+  const auto server = TlsServer::make({named}, {}, "a.test", {}, acme);
+  server->warn_ahead(10h);
+  ASSERT_TRUE(server->reload());
+  EXPECT_EQ(server->certificates().front().file, named.certificate);
+
+  put("b.test.pem", {.names = {"b.test"}});  // another name's is not the default
+  put("note.txt", {.names = {"a.test"}});
+  std::filesystem::create_symlink(named.certificate, acme / "link.pem");
+  EXPECT_EQ(server->reload(), true);
+  EXPECT_EQ(server->certificates().size(), 2U);
+  EXPECT_EQ(server->certificates().front().file, named.certificate);
+  EXPECT_TRUE(handshake(*server, "b.test").client);
+
+  put("a.test.pem", {.names = {"a.test", "imap.test"}});
+  auto next = server->prepare();
+  // The named pair ends soon; nobody need know, for it is only a spare.
+  EXPECT_TRUE(next.findings.empty()) << next.findings.front().text();
+  (void)server->commit(std::move(next));
+  EXPECT_EQ(server->certificates().front().file, acme / "a.test.pem");
+  EXPECT_EQ(server->certificates().size(), 2U);
+  EXPECT_TRUE(handshake(*server, "imap.test").client);
+
+  ASSERT_TRUE(replace_file(Disk::real(), acme / "a.test.pem", "half"));
+  EXPECT_FALSE(server->reload());
+  EXPECT_TRUE(handshake(*server, "imap.test").client) << "what was loaded stays";
+
+  ASSERT_TRUE(Disk::real().remove(named.certificate));
+  put("a.test.pem", {.names = {"a.test", "pop.test"}});
+  EXPECT_EQ(server->reload(), true) << "the spare is not missed";
+  EXPECT_TRUE(handshake(*server, "pop.test").client);
+
+  ASSERT_TRUE(Disk::real().remove(acme / "a.test.pem"));
+  EXPECT_FALSE(server->reload());
+  EXPECT_FALSE(handshake(*server, "pop.test").client) << "what is gone is not shown any more";
+}
+
 // What passes by itself needs no new file to be tried again.
 TEST_F(TlsTest, WhatCouldNotBeReadIsTriedAgain) {
   const CertificateFiles files = issue("live", {.names = {"old.test"}});
