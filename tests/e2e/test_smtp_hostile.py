@@ -314,14 +314,19 @@ class Relay(WithServer):
         with Server() as server:
             os.kill(server.roles()["lookup"], signal.SIGSTOP)
             try:
-                wire = Client(server.port("smtp"), timeout=90)
-                wire.reply()
-                wire.ask("EHLO client.test")
-                wire.ask("MAIL FROM:<a@elsewhere.test>")
-                for target in ("bob@example.org", "nobody@example.org", "victim@remote.test"):
-                    os.kill(server.roles()["lookup"], signal.SIGKILL) if target == "victim@remote.test" else None
-                    self.assertRegex(wire.ask(f"RCPT TO:<{target}>"), r"^(451 4\.3\.0|554 5\.7\.1|550 5\.1\.1) " if target == "victim@remote.test" else r"^451 4\.3\.0 ")
-                wire.close()
+                wires = {target: Client(server.port("smtp"), timeout=90) for target in ("bob@example.org", "nobody@example.org", "victim@remote.test")}
+                for wire in wires.values():
+                    self.addCleanup(wire.close)
+                    wire.reply()
+                    wire.ask("EHLO client.test")
+                    wire.ask("MAIL FROM:<a@elsewhere.test>")
+                # Both wait for the same while.
+                for target in ("bob@example.org", "nobody@example.org"):
+                    wires[target].say(f"RCPT TO:<{target}>")
+                for target in ("bob@example.org", "nobody@example.org"):
+                    self.assertRegex(wires[target].reply(), r"^451 4\.3\.0 ")
+                os.kill(server.roles()["lookup"], signal.SIGKILL)
+                self.assertRegex(wires["victim@remote.test"].ask("RCPT TO:<victim@remote.test>"), r"^(451 4\.3\.0|554 5\.7\.1|550 5\.1\.1) ")
             finally:
                 with contextlib.suppress(ProcessLookupError, KeyError):
                     os.kill(server.roles()["lookup"], signal.SIGCONT)
