@@ -1,25 +1,15 @@
 #include "filter/spamd.h"
 
 #include <algorithm>
-#include <array>
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <map>
-#include <optional>
 
 #include "base/ascii.h"
-#include "net/socket_wait.h"
-#include "net/timer.h"
+#include "net/raw_exchange.h"
 
 namespace posthorn::filter {
 namespace {
 
 constexpr std::size_t kAnswerMax = 1U << 20U;
-
-Result<> curl_result(CURLcode code, std::string_view what) {
-  if (code == CURLE_OK) return {};
-  return fail(ErrorKind::temporary, fmt::format("spamd: {}: {}", what, curl_easy_strerror(code)));
-}
 
 }  // namespace
 
@@ -79,211 +69,18 @@ Result<SpamdAnswer> parse_answer(std::string_view answer) {
   return parsed;
 }
 
-// libcurl's multi interface on the role's loop. With CONNECT_ONLY it makes the connection; the
-// bytes are ours to move.
-struct Spamd::Multi {
-  struct Transfer {
-    explicit Transfer(const net::Executor& executor) : done(executor) {}
-    net::Event done;
-    bool finished = false;
-    bool stopped = false;
-    CURLcode result = CURLE_OK;
-    net::SocketWatch* watch = nullptr;  // while bytes are moved
-  };
-  struct Socket {
-    std::shared_ptr<net::SocketWatch> watch;
-    int what = 0;
-  };
-
-  Multi(net::Scope& s) : scope(s), handle(curl_multi_init()), timer_set(s.executor()) {
-    curl_multi_setopt(handle, CURLMOPT_SOCKETFUNCTION, &Multi::on_socket);
-    curl_multi_setopt(handle, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(handle, CURLMOPT_TIMERFUNCTION, &Multi::on_timer);
-    curl_multi_setopt(handle, CURLMOPT_TIMERDATA, this);
-  }
-  ~Multi() { curl_multi_cleanup(handle); }
-
-  static int on_socket(CURL*, curl_socket_t fd, int what, void* user, void*) {
-    auto* self = static_cast<Multi*>(user);
-    // The old watch goes at once: the descriptor may be closed, or handed on, as soon as this
-    // returns.
-    if (const auto old = self->sockets.find(fd); old != self->sockets.end()) {
-      old->second.watch->release();
-      self->sockets.erase(old);
-    }
-    if (what == CURL_POLL_REMOVE) return 0;
-    const auto watched = std::make_shared<net::SocketWatch>(self->scope.executor(), fd);
-    self->sockets[fd] = {watched, what};
-    self->scope.spawn(watch(self, fd, watched, what));
-    return 0;
-  }
-
-  static int on_timer(CURLM*, long ms, void* user) {
-    auto* self = static_cast<Multi*>(user);
-    ++self->timer_generation;
-    if (ms >= 0)
-      self->scope.spawn(fire(self, std::chrono::milliseconds(ms), self->timer_generation));
-    return 0;
-  }
-
-  static net::Awaitable<void> watch(Multi* self, curl_socket_t fd,
-                                    std::shared_ptr<net::SocketWatch> watched, int what) {
-    const auto want =
-        (what & CURL_POLL_OUT) != 0 ? net::SocketWatch::Want::write : net::SocketWatch::Want::read;
-    const auto mine = [&] {
-      const auto found = self->sockets.find(fd);
-      return !self->stopped && found != self->sockets.end() && found->second.watch == watched;
-    };
-    while (mine()) {
-      const auto ready = co_await watched->wait(want, self->scope.after(1s));
-      if (!mine()) co_return;
-      if (!ready && ready.error().kind == ErrorKind::timeout) continue;
-      int running = 0;
-      curl_multi_socket_action(
-          self->handle, fd,
-          want == net::SocketWatch::Want::write ? CURL_CSELECT_OUT : CURL_CSELECT_IN, &running);
-      self->collect();
-    }
-  }
-
-  static net::Awaitable<void> fire(Multi* self, std::chrono::milliseconds wait,
-                                   std::uint64_t generation) {
-    // Never at once: this is called from inside libcurl, which must not be entered again.
-    co_await net::sleep(std::clamp<std::chrono::milliseconds>(wait, 1ms, 1s));
-    if (self->stopped || self->timer_generation != generation) co_return;
-    int running = 0;
-    curl_multi_socket_action(self->handle, CURL_SOCKET_TIMEOUT, 0, &running);
-    self->collect();
-  }
-
-  void collect() {
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(handle, &left)) {
-      if (message->msg != CURLMSG_DONE) continue;
-      const auto found = transfers.find(message->easy_handle);
-      if (found == transfers.end()) continue;
-      found->second->finished = true;
-      found->second->result = message->data.result;
-      found->second->done.set();
-    }
-  }
-
-  net::Scope& scope;
-  CURLM* handle;
-  net::Event timer_set;
-  std::map<curl_socket_t, Socket> sockets;
-  std::map<CURL*, std::shared_ptr<Transfer>> transfers;
-  std::uint64_t timer_generation = 0;
-  bool stopped = false;
-};
-
 Spamd::Spamd(net::Scope& scope, std::chrono::milliseconds timeout, net::Address address)
-    : scope_(scope),
-      timeout_(timeout),
-      address_(std::move(address)),
-      multi_(std::make_unique<Multi>(scope)) {}
+    : timeout_(timeout), address_(std::move(address)), transfers_(scope) {}
 
 Spamd::~Spamd() = default;
 
 void Spamd::stop() {
-  multi_->stopped = true;
-  for (auto& [easy, transfer] : multi_->transfers) {
-    transfer->stopped = true;
-    transfer->done.set();
-    if (transfer->watch) transfer->watch->release();
-  }
+  transfers_.stop();
 }
 
-// One question: a raw connection of libcurl's, which waits on our event loop.
-struct Spamd::Exchange {
-  Exchange(Spamd& spamd, SteadyTime deadline)
-      : multi(*spamd.multi_),
-        executor(spamd.scope_.executor()),
-        deadline(deadline),
-        easy(curl_easy_init()),
-        transfer(std::make_shared<Multi::Transfer>(executor)) {
-    const auto* tcp = std::get_if<net::TcpAddress>(&spamd.address_);
-    const std::string url =
-        tcp == nullptr ? "http://localhost/" : fmt::format("http://{}/", net::to_string(*tcp));
-    curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(spamd.timeout_.count()));
-    if (const auto* path = std::get_if<net::UnixAddress>(&spamd.address_))
-      curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, path->path.c_str());
-    multi.transfers[easy] = transfer;
-    curl_multi_add_handle(multi.handle, easy);
-  }
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-  ~Exchange() {
-    transfer->watch = nullptr;
-    ready.reset();
-    multi.transfers.erase(easy);
-    curl_multi_remove_handle(multi.handle, easy);
-    curl_easy_cleanup(easy);
-  }
-
-  net::Task<> connect() {
-    while (!transfer->finished) {
-      const bool woken = co_await transfer->done.wait(deadline);
-      if (transfer->stopped) co_return fail(ErrorKind::temporary, "spamd: stopping");
-      if (!woken && !transfer->finished)
-        co_return fail(ErrorKind::temporary, "spamd: no connection in time");
-    }
-    CO_TRY_OK(curl_result(transfer->result, "connect"));
-    curl_socket_t socket = CURL_SOCKET_BAD;
-    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
-    if (socket == CURL_SOCKET_BAD) co_return fail(ErrorKind::temporary, "spamd: no connection");
-    ready.emplace(executor, socket);
-    transfer->watch = &*ready;
-    co_return Result<>{};
-  }
-
-  net::Task<> send(std::string_view left) {
-    while (!left.empty()) {
-      std::size_t sent = 0;
-      const CURLcode code = curl_easy_send(easy, left.data(), left.size(), &sent);
-      left.remove_prefix(sent);
-      if (code == CURLE_AGAIN) {
-        CO_TRY_OK(co_await ready->wait(net::SocketWatch::Want::write, deadline));
-      } else {
-        CO_TRY_OK(curl_result(code, "send"));
-      }
-    }
-    co_return Result<>{};
-  }
-
-  // Up to the end of the connection.
-  net::Task<std::string> receive() {
-    std::string answer;
-    std::array<char, 16'384> buffer{};
-    while (answer.size() <= kAnswerMax) {
-      std::size_t n = 0;
-      const CURLcode code = curl_easy_recv(easy, buffer.data(), buffer.size(), &n);
-      if (code == CURLE_AGAIN) {
-        CO_TRY_OK(co_await ready->wait(net::SocketWatch::Want::read, deadline));
-        continue;
-      }
-      CO_TRY_OK(curl_result(code, "receive"));
-      if (n == 0) co_return answer;
-      answer.append(buffer.data(), n);
-    }
-    co_return fail(ErrorKind::temporary, "spamd: an endless answer");
-  }
-
-  Multi& multi;
-  net::Executor executor;
-  const SteadyTime deadline;
-  CURL* const easy;
-  const std::shared_ptr<Multi::Transfer> transfer;
-  std::optional<net::SocketWatch> ready;
-};
-
 net::Task<std::string> Spamd::ask(std::string head, SpamdBody& body) {
-  Exchange spamd(*this, scope_.after(timeout_));
+  net::RawExchange spamd(transfers_, address_,
+                         {.peer = "spamd", .timeout = timeout_, .answer_max = kAnswerMax});
   CO_TRY_OK(co_await spamd.connect());
   CO_TRY_OK(co_await spamd.send(head));
   while (true) {

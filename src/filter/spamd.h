@@ -2,14 +2,13 @@
 // libcurl. A message is never changed. Answers are bounded, and waited for only so long.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "net/scope.h"
 #include "net/socket.h"
+#include "net/transfers.h"
 
 namespace posthorn::filter {
 
@@ -50,13 +49,9 @@ class Spamd {
   void stop();
 
  private:
-  struct Multi;
-  struct Exchange;
-
-  net::Scope& scope_;
   const std::chrono::milliseconds timeout_;
   const net::Address address_;
-  const std::unique_ptr<Multi> multi_;
+  net::Transfers transfers_;
 };
 
 }  // namespace posthorn::filter
