@@ -73,7 +73,7 @@ add_library(posthorn_pch_asio OBJECT ${CMAKE_BINARY_DIR}/pch/empty.cc)
 target_link_libraries(posthorn_pch_asio PRIVATE posthorn_flags fmt::fmt)
 target_precompile_headers(posthorn_pch_asio PRIVATE <cmake/pch_asio.h>)
 set(SANS_IO_FOLDERS base config message search health smtp/proto imap/proto pop3/proto managesieve/proto auth/proto
-    web/proto scripts sieve sieve/language sieve/extensions sieve/libsieve)
+    web/proto scripts sieve sieve/language sieve/extensions sieve/libsieve setup)
 
 function(posthorn_pch target)
   set(kind asio)
