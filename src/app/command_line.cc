@@ -8,6 +8,7 @@
 #include "app/command_tree.h"
 #include "app/command_words.h"
 #include "app/explain_commands.h"
+#include "app/init_command.h"
 #include "app/instance_config.h"
 #include "app/queue_commands.h"
 #include "app/serve.h"
@@ -49,7 +50,7 @@ class CommandLine {
     app_.require_subcommand(1);
     app_.set_version_flag("--version", "posthorn " POSTHORN_VERSION);
     app_.set_help_all_flag("--help-all", "Help on every command");
-    add_init();
+    add_init_command(app_, init_, config_, status_);
     add_serve();
     add_control();
     add_user();
@@ -114,36 +115,6 @@ class CommandLine {
       });
     });
     return sub;
-  }
-
-  void add_init() {
-    CLI::App* sub =
-        app_.add_subcommand("init", "Make a complete instance below a folder; overwrites nothing");
-    sub->add_option("folder", init_.folder, "Where")->required();
-    sub->add_option("--hostname", init_.hostname, "The server's name, mx.example.org");
-    sub->add_option("--domain", init_.domains, "A mail domain; may be given again");
-    sub->add_option("--listen", init_.listen, "The address to listen on (default: all)");
-    sub->add_option("--port-base", init_.port_base,
-                    "Every port = this + the usual one; for trying out without root")
-        ->check(CLI::Range(0, 61'345));
-    sub->add_option("--mail", init_.mail, "The maildirs (default: var/mail below the folder)");
-    sub->add_option("--state", init_.state,
-                    "Last good tables, users and scripts (default: var/state below the folder)");
-    sub->add_option("--spool", init_.spool, "The queue (default: var/spool below the folder)");
-    sub->add_option("--run", init_.run, "The sockets (default: var/run below the folder)");
-    sub->add_option("--webroot", init_.webroot,
-                    "Where certbot puts its challenges (default: var/webroot below the folder)");
-    sub->add_option("--spamd", init_.spamd, "SpamAssassin's spamd: 127.0.0.1:783 or unix:/path");
-    sub->add_option("--pgsql", init_.pgsql,
-                    "Tables and accounts in PostgreSQL: \"host=localhost dbname=posthorn user=…\"");
-    sub->add_option("--pgsql-password-file", init_.pgsql_password,
-                    "The file with its password (default: conf/pgsql-password, if it is there)");
-    sub->add_option("--from-dms", init_.dms_folder,
-                    "docker-mailserver's config folder: its accounts, aliases and relays");
-    sub->add_option("--profile", init_.profile,
-                    "A set of defaults: default, dev, local, test (else POSTHORN_PROFILE)");
-    sub->add_option("-c,--config", config_, "Not used here: init makes the configuration");
-    sub->callback([this] { status_ = tools::init_instance(init_); });
   }
 
   void add_serve() {

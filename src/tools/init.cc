@@ -1,319 +1,40 @@
 #include "tools/init.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/config.h"
-#include "maps/pgsql_connection.h"
-#include "maps/table.h"
-#include "message/mailbox_address.h"
-#include "net/socket.h"
-#include "process/folders.h"
-#include "process/sandbox.h"
-#include "tools/certificate.h"
-#include "tools/dkim.h"
-#include "tools/script_work.h"
-#include "tools/srs_secret.h"
-#include "tools/templates.h"
+#include "base/ascii.h"
+#include "base/ids.h"
+#include "process/instance.h"
+#include "process/sockets.h"
+#include "setup/fill.h"
+#include "setup/words.h"
+#include "tools/check.h"
+#include "tools/complain.h"
+#include "tools/init_answers.h"
+#include "tools/init_deeds.h"
+#include "tools/instance.h"
+#include "tools/settings.h"
+#include "tools/terminal.h"
 
 namespace posthorn::tools {
 namespace {
 
-struct Port {
-  int number;
-  std::vector<std::string> config::Listen::* list;
-};
-constexpr Port kPorts[] = {
-    {25, &config::Listen::smtp},        {465, &config::Listen::submissions},
-    {587, &config::Listen::submission}, {143, &config::Listen::imap},
-    {993, &config::Listen::imaps},      {110, &config::Listen::pop3},
-    {995, &config::Listen::pop3s},      {80, &config::Listen::http},
-    {443, &config::Listen::https},      {4190, &config::Listen::managesieve},
-};
-
-// What a developer's server sends back.
-constexpr std::string_view kBadDomain =
-    "bad-domain.com error:5.1.1 The domain bad-domain.com takes no mail, by the settings of this "
-    "server\n";
-
-constexpr std::string_view kAliasPatterns = "aliases.regexp";
-constexpr std::string_view kSenderRelays = "sender-relays";
-
-std::string join_address(std::string_view host, int port) {
-  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
-                                                  : fmt::format("[{}]:{}", host, port);
-}
-
-bool has_bare_names(const config::Config& config) {
-  return config.route.by_local_part || config.route.bare_names ||
-         config.auth.any_user != config::AnyUser::none ||
-         config.store.location.find("{domain}") == std::string::npos;
-}
-
-Result<config::Config> instance_config(const InitOptions& options) {
-  const std::string name = options.profile + ".toml";
-  TRY(config::Config config, config::read_keys(template_text(name), "profile " + name));
-  config.server.hostname = options.hostname;
-  // Of several domains none is meant by a bare name, where the profile does not live by bare names.
-  if (options.domains.size() == 1 || has_bare_names(config))
-    config.server.default_domain = options.domains.front();
-  config.filter.spamd = options.spamd;
-  if (!options.mail.empty()) config.paths.mail = options.mail;
-  if (!options.spool.empty()) config.paths.spool = options.spool;
-  if (!options.state.empty()) config.paths.state = options.state;
-  if (!options.run.empty()) config.paths.run = options.run;
-  if (!options.webroot.empty()) config.web.webroot = options.webroot;
-  if (!options.pgsql.empty()) {
-    config.pgsql.conninfo = options.pgsql;
-    const Path usual = options.folder / "conf/pgsql-password";
-    const auto there = find_file_info(usual);
-    if (!options.pgsql_password.empty())
-      config.pgsql.password_file = std::filesystem::absolute(options.pgsql_password);
-    else if (there && *there)
-      config.pgsql.password_file = "conf/pgsql-password";
-    for (auto* list : config.maps.lists()) *list = {"pgsql:"};
-    config.maps.relay_sasl = "pgsql:";
-    config.auth.users = config::UserSource::pgsql;
-    if (auto why = maps::find_conninfo_fault(config.pgsql))
-      return fail(ErrorKind::config, "--pgsql: " + *std::move(why));
-  }
-  if (!options.dms.sender_relays.empty())
-    config.maps.sender_relays.insert(config.maps.sender_relays.begin(),
-                                     "text:" + std::string(kSenderRelays));
-  // Postfix' virtual_alias_maps of docker-mailserver: exact names, then patterns.
-  if (!options.dms.alias_patterns.empty())
-    config.maps.aliases.push_back("regexp:" + std::string(kAliasPatterns));
-  bool has_own = false;
-  for (const auto& [script, text] : options.dms.scripts) {
-    if (script == "before.sieve") config.sieve.before = {script};
-    if (script == "after.sieve") config.sieve.after = {script};
-    has_own |= script.starts_with("users/");
-  }
-  // There a user's own script stands in no other's place, and spam is filed behind all of them.
-  if (has_own) config.sieve.after.emplace_back("default.sieve");
-  const int base = options.port_base < 0 ? 0 : options.port_base;
-  for (const Port& port : kPorts) {
-    auto& list = config.listen.*port.list;
-    if (list.empty()) continue;  // off in this profile
-    list.clear();
-    if (!options.listen.empty()) {
-      list.push_back(join_address(options.listen, base + port.number));
-    } else {
-      list = {join_address("0.0.0.0", base + port.number), join_address("::", base + port.number)};
-    }
-  }
-  if (options.port_base >= 0) config.listen.lmtp = {join_address("127.0.0.1", base + 24)};
-  return config;
-}
-
-// Why a name of a host or of a mail domain is none, in the words of who typed it.
-std::optional<std::string> find_name_fault(const std::string& name) {
-  constexpr std::size_t kNameMax = 253, kLabelMax = 63;  // RFC 1035 section 2.3.4
-  if (name.empty()) return "it is empty";
-  if (name.find_first_of(" \t\r\n,;") != std::string::npos)
-    return "give one name; --domain may be given again for each further one";
-  if (name.find('@') != std::string::npos)
-    return "that is an address; the name is what stands behind the @";
-  if (name.find_first_of("/:") != std::string::npos) return "neither a URL nor a port belongs here";
-  if (name.find('*') != std::string::npos)
-    return "each name stands for itself, there is no pattern";
-  if (!std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-    return "write it as the DNS has it, xn--…";
-  if (name.ends_with('.')) return "without the dot at its end";
-  if (name.find('_') != std::string::npos) return "no host has an underscore in its name (RFC 952)";
-  if (name.find_first_not_of("0123456789.") == std::string::npos)
-    return "that is a number, and mail needs a name";
-  if (name.size() > kNameMax) return "it has more than 253 letters";
-  for (std::size_t begin = 0; begin <= name.size();) {
-    const std::size_t end = std::min(name.find('.', begin), name.size());
-    if (end - begin > kLabelMax) return "between two dots stand at most 63 letters";
-    begin = end + 1;
-  }
-  if (!message::is_domain(name, message::AddressCharset::ascii))
-    return "letters, digits and hyphens with single dots between, as in mail.example.org";
-  return std::nullopt;
-}
-
-class Instance {
- public:
-  explicit Instance(const InitOptions& options) : options_(options), root_(options.folder) {}
-
-  Result<> make() {
-    TRY_OK(check());
-    TRY(config::Config config, instance_config(options_));
-    TRY_OK(write("conf/posthorn.toml", config::to_toml(config), 0644));
-    const DmsFiles& from = options_.dms;
-    TRY(const auto lookup_group, group_of(config.users.lookup));
-    TRY_OK(
-        write("conf/users", std::string(template_text("users")) + from.users, 0640, lookup_group));
-    std::string domains(template_text("domains"));
-    for (const std::string& domain : options_.domains) domains += domain + " .\n";
-    TRY_OK(write("maps/domains", domains, 0644));
-    for (const std::string_view table : {"mailboxes", "aliases", "senders"})
-      TRY_OK(write("maps/" + std::string(table),
-                   std::string(template_text(table)) + (table == "mailboxes" ? from.mailboxes
-                                                        : table == "aliases" ? from.aliases
-                                                                             : ""),
-                   0644));
-    std::string transport = std::string(template_text("transport"));
-    if (config.queue.error_delay > 0s) transport += kBadDomain;
-    TRY_OK(write("maps/transport", transport, 0644));
-    if (!from.alias_patterns.empty())
-      TRY_OK(write("maps/" + std::string(kAliasPatterns), from.alias_patterns, 0644));
-    if (!from.sender_relays.empty())
-      TRY_OK(write("maps/" + std::string(kSenderRelays), from.sender_relays, 0644));
-    if (config.route.by_local_part)
-      TRY_OK(write("maps/vusers", std::string(template_text("vusers")) + "@ vmail\n", 0644));
-    if (!config.paths.smtp_users.empty())
-      TRY_OK(
-          write("conf/smtp_users", std::string(template_text("smtp_users")), 0640, lookup_group));
-    TRY_OK(write("maps/relay-sasl", std::string(template_text("relay-sasl")) + from.relay_sasl,
-                 0640, lookup_group));
-    TRY_OK(write("sieve/default.sieve", std::string(template_text("default.sieve")), 0644));
-    for (const auto& [name, text] : from.scripts) TRY_OK(write("sieve/" + name, text, 0644));
-    TRY(const auto loaded, config::load(root_ / "conf/posthorn.toml"));
-    TRY_OK(write_certificate(loaded));
-    TRY(const bool made, make_srs_secret(loaded));
-    fmt::print("{}     {}\n", made ? "made" : "kept", loaded.srs.secret_file.native());
-    TRY_OK(process::prepare_folders(loaded));
-    TRY_OK(write_dkim_keys(loaded));
-    TRY_OK(tell_scripts_found(loaded, from.mailboxes));
-    if (is_config_kept_) tell_unchanged(config, loaded);
-    return {};
-  }
-
- private:
-  Result<> check() const {
-    if (template_text(options_.profile + ".toml").empty())
-      return fail(ErrorKind::config,
-                  fmt::format("there is no profile \"{}\"; there are: default, dev, local, test",
-                              options_.profile));
-    if (options_.hostname.empty())
-      return fail(ErrorKind::config, "name the server with --hostname");
-    if (options_.domains.empty())
-      return fail(ErrorKind::config, "name a mail domain with --domain");
-    if (const auto fault = find_name_fault(options_.hostname))
-      return fail(ErrorKind::config,
-                  fmt::format("--hostname: \"{}\" is no host name: {}", options_.hostname, *fault));
-    for (const std::string& domain : options_.domains)
-      if (const auto fault = find_name_fault(domain))
-        return fail(ErrorKind::config,
-                    fmt::format("--domain: \"{}\" is no mail domain: {}", domain, *fault));
-    if (options_.port_base > 65'535 - 4190)
-      return fail(ErrorKind::config, "--port-base: the highest service would lie above port 65535");
-    if (!options_.spamd.empty()) TRY_OK(net::parse_address(options_.spamd));
-    if (!options_.listen.empty()) TRY_OK(net::parse_address(join_address(options_.listen, 25)));
-    return {};
-  }
-
-  // A second init changes nothing: what it was asked for and is otherwise is said, with what does
-  // it.
-  void tell_unchanged(const config::Config& wanted, const config::Config& is) const {
-    const auto tell = [&](std::string_view section, std::string_view key, std::string_view value,
-                          std::string_view asked) {
-      if (value != asked)
-        fmt::print("not changed: {}: {}.{} is \"{}\", not \"{}\"; edit it there\n",
-                   config::place_of(is, std::string(section), std::string(key)), section, key,
-                   value, asked);
-    };
-    tell("server", "hostname", is.server.hostname, wanted.server.hostname);
-    tell("server", "profile", is.server.profile, wanted.server.profile);
-    if (!options_.spamd.empty()) tell("filter", "spamd", is.filter.spamd, wanted.filter.spamd);
-    if (!options_.pgsql.empty())
-      tell("pgsql", "conninfo", is.pgsql.conninfo, wanted.pgsql.conninfo);
-    if (!options_.mail.empty())
-      tell("paths", "mail", is.paths.mail.native(),
-           std::filesystem::absolute(options_.mail).native());
-    if (!options_.spool.empty())
-      tell("paths", "spool", is.paths.spool.native(),
-           std::filesystem::absolute(options_.spool).native());
-    if (!options_.run.empty())
-      tell("paths", "run", is.paths.run.native(), std::filesystem::absolute(options_.run).native());
-    if (!options_.listen.empty() || options_.port_base >= 0)
-      tell("listen", "smtp", fmt::format("{}", fmt::join(is.listen.smtp, ", ")),
-           fmt::format("{}", fmt::join(wanted.listen.smtp, ", ")));
-    const auto domains = read_file(root_ / "maps/domains");
-    const auto known =
-        maps::parse_text(domains && *domains ? **domains : "", "maps/domains").entries;
-    for (const std::string& domain : options_.domains)
-      if (std::ranges::find(known, message::to_lower(domain), &maps::Entry::key) == known.end())
-        fmt::print("not changed: {} lacks {}; `posthorn domain add {}` adds it\n",
-                   (root_ / "maps/domains").native(), domain, domain);
-  }
-
-  // nullopt: who is not root makes files of his own.
-  static Result<std::optional<unsigned>> group_of(const std::string& account) {
-    if (geteuid() != 0) return std::nullopt;
-    TRY(const process::Account found, process::find_account(account));
-    return found.gid;
-  }
-
-  // A file that is there stays as it is, and that is said: init run twice changes nothing.
-  Result<> write(const std::string& name, const std::string& text, mode_t mode,
-                 std::optional<unsigned> group = {}) {
-    const Path path = root_ / name;
-    TRY_OK(make_folders(Disk::real(), path.parent_path(), 0755));
-    TRY(const auto there, find_file_info(path));
-    if (there) {
-      fmt::print("kept     {}\n", path.native());
-      if (name == "conf/posthorn.toml") is_config_kept_ = true;
-      return {};
-    }
-    TRY_OK(replace_file(Disk::real(), path, text, mode));
-    if (group && ::chown(path.c_str(), 0, *group) != 0)
-      return fail_errno("chown", path.native(), errno);
-    fmt::print("made     {}\n", path.native());
-    return {};
-  }
-
-  Result<> write_dkim_keys(const config::Config& config) const {
-    for (const auto& [domain, selector, pem] : options_.dms.dkim_keys) {
-      const Path file = config.dkim.folder / domain / (selector + ".pem");
-      TRY(const auto there, find_file_info(file));
-      if (!there) TRY_OK(write_dkim_key(config, domain, selector, pem));
-      fmt::print("{}     {}\n", there ? "kept" : "made", file.native());
-    }
-    return {};
-  }
-
-  // Below the folder, whatever the environment says of the files that are served.
-  Result<> write_certificate(config::Config config) const {
-    config.server.hostname = options_.hostname;
-    config.paths.certificate = root_ / "tls/cert.pem";
-    config.paths.key = root_ / "tls/key.pem";
-    config.tls.authority = root_ / "authority";
-    TRY(const bool made, make_own_certificate(config));
-    if (made)
-      for (const Path& path : {config.tls.authority / "cert.pem", config.tls.authority / "key.pem",
-                               config.paths.key, config.paths.certificate})
-        fmt::print("made     {}\n", path.native());
-    else
-      fmt::print("kept     {}\n", config.paths.certificate.parent_path().native());
-    return {};
-  }
-
-  const InitOptions& options_;
-  Path root_;
-  bool is_config_kept_ = false;
-};
-
 std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+  const std::string name = look_at_machine().name;
+  return name.empty() ? "localhost" : name;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 // What a profile other than the default one needs not be told. A host whose name is its mail
 // domain: --domain alone or --hostname alone is enough.
 void complete(InitOptions& options) {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
   if (options.profile.empty()) options.profile = variable("POSTHORN_PROFILE");
   if (options.profile.empty()) options.profile = "default";
   if (options.hostname.empty()) options.hostname = variable("POSTHORN_SERVER_HOSTNAME");
@@ -326,51 +47,289 @@ void complete(InitOptions& options) {
   if (options.domains.empty()) options.domains.push_back(options.hostname);
 }
 
-void print_next_steps(const InitOptions& options, std::string_view conf) {
-  const std::string& profile = options.profile;
-  fmt::print("\nNext:\n");
-  if (!options.pgsql.empty())  // what was written as files is the tables' beginning
-    fmt::print("  posthorn migrate -c {0}\n  posthorn tables copy text pgsql -c {0}\n", conf);
-  if (profile == "dev") {
-    fmt::print(
-        "  posthorn serve -c {}\nthen log in as anybody@any.where, with the password anybody\n",
-        conf);
-  } else if (profile == "test" && options.pgsql.empty()) {  // the environment's go into files only
-    fmt::print(
-        "  SMTP_USER=app SMTP_PASSWD=one IMAP_USER1=anna IMAP_PASSWD=two posthorn serve -c {}\n",
-        conf);
-  } else {
-    const std::string you =
-        profile == "local" ? "you" : fmt::format("you@{}", options.domains.front());
-    fmt::print("  posthorn user add {} -c {}\n  posthorn serve -c {}\n", you, conf, conf);
+// /etc/posthorn, laid out as Debian's package has it.
+void take_usual_places(InitOptions& options) {
+  options.folder = Path(kDefaultConfig).parent_path().parent_path();
+  const auto put = [](Path& path, const char* usual) {
+    if (path.empty()) path = usual;
+  };
+  put(options.mail, "/var/vmail");
+  put(options.spool, "/var/spool/posthorn");
+  put(options.run, "/run/posthorn");
+  put(options.state, "/var/lib/posthorn");
+  put(options.webroot, "/var/lib/posthorn/webroot");
+}
+
+void say(std::string_view text) {
+  fmt::print(stderr, "{}", setup::fill(text, columns_of(STDERR_FILENO)));
+}
+
+class Init {
+ public:
+  explicit Init(InitOptions options) : options_(std::move(options)) {}
+
+  Result<> prepare();
+  bool has_questions() const;
+  // false: not to be written, as whoever was asked wants it.
+  Result<bool> talk();
+  Result<> write();
+  int end() const;
+
+ private:
+  bool is_guided() const {  // and not by its folder and the names alone, as ever
+    const InitFlags& flags = options_.flags;
+    return has_talked_ || flags.yes || !flags.account.empty() || !flags.relay.empty() ||
+           !flags.acme_email.empty();
   }
+  Result<> read_dms();
+  void propose();
+  setup::Known known() const;
+  setup::Undertaking undertaking() const;
+  void plan_changes();
+  void take_answers();
+  setup::Standing standing() const;
+
+  InitOptions options_;
+  setup::Answers answers_;
+  setup::Machine machine_ = look_at_machine();
+  std::optional<Present> present_;
+  std::vector<setup::Change> changes_, left_;
+  std::vector<std::string> added_;
+  config::Config config_;  // as it is in the end
+  bool has_talked_ = false;
+};
+
+Result<> Init::read_dms() {
+  if (options_.dms_folder.empty()) return {};
+  TRY(options_.dms, read_dms_files(options_.dms_folder));
+  for (const std::string& what : options_.dms.left_out) fmt::print("left out {}\n", what);
+  for (const std::string& domain : options_.dms.domains)
+    if (std::ranges::find(options_.domains, domain) == options_.domains.end())
+      options_.domains.push_back(domain);
+  return {};
+}
+
+Result<> Init::prepare() {
+  TRY_OK(read_dms());
+  const bool is_usual = options_.folder.empty();
+  if (is_usual) take_usual_places(options_);
+  options_.folder = std::filesystem::absolute(options_.folder).lexically_normal();
+  TRY_OK(check_place(options_.folder));
+  for (Path* path : {&options_.acme_authority, &options_.acme_eab_key_file})
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal();
+  TRY(present_, find_present(options_.folder));
+  if (present_ && is_usual)  // it says itself where they are
+    options_.mail = options_.spool = options_.run = options_.state = options_.webroot = Path();
+  if (present_ && options_.profile.empty()) options_.profile = present_->config.server.profile;
+  complete(options_);
+  TRY(answers_, read_flags(options_));
+  if (!has_questions()) propose();
+  answers_.hostname = options_.hostname;
+  answers_.domains = options_.domains;
+  take_answers();
+  if (!answers_.acme.directory.empty() && !answers_.hostname.empty())
+    if (const auto fault = setup::find_public_name_fault(answers_.hostname))
+      return fail(ErrorKind::config, fmt::format("--acme: no authority issues for \"{}\": {}",
+                                                 answers_.hostname, *fault));
+  if (!has_questions()) return check_init(options_);
+  // What is asked for later is none of its concern yet.
+  InitOptions asked = options_;
+  if (asked.hostname.empty()) asked.hostname = "mail.example.org";
+  if (asked.domains.empty()) asked.domains = {"example.org"};
+  return check_init(asked);
+}
+
+// Without anybody to ask: what is there already counts, then with --yes the machine's own names.
+void Init::propose() {
+  if (present_) {
+    if (options_.hostname.empty()) options_.hostname = present_->config.server.hostname;
+    if (options_.domains.empty()) options_.domains = present_->domains;
+  }
+  if (!options_.flags.yes) return;
+  if (options_.hostname.empty()) options_.hostname = setup::propose_host(machine_);
+  if (options_.domains.empty() && !options_.hostname.empty())
+    options_.domains = {setup::propose_domain(machine_, options_.hostname)};
+}
+
+bool Init::has_questions() const {
+  if (options_.flags.yes || options_.profile != "default" || !is_anybody_there()) return false;
+  const bool lacks_terms = !answers_.acme.email.empty() && !answers_.acme.are_terms_agreed;
+  const bool lacks_password =
+      (!answers_.account.address.empty() && answers_.account.password.empty()) ||
+      (!answers_.relay.login.empty() && answers_.relay.password.empty());
+  return options_.hostname.empty() || options_.domains.empty() || lacks_terms || lacks_password;
+}
+
+setup::Known Init::known() const {
+  setup::Known known;
+  known.given = answers_;
+  known.random = random_bytes(setup::kMadePasswordBytes);
+  known.is_account_settled = !options_.pgsql.empty();
+  setup::Answers& proposals = known.proposals;
+  proposals.hostname = setup::propose_host(machine_);
+  if (const std::string user = variable("SUDO_USER"); !user.empty() && user != "root")
+    proposals.account.address = to_lower(user);
+  if (!present_) {
+    if (const std::string domain = setup::propose_domain(machine_, proposals.hostname);
+        !domain.empty() && !machine_.mailname.empty())
+      proposals.domains = {domain};
+    return known;
+  }
+  const config::Config& is = present_->config;
+  proposals.hostname = is.server.hostname;
+  proposals.domains = present_->domains;
+  known.recipient_delimiter = is.maps.recipient_delimiter;
+  known.is_account_settled |= present_->has_accounts;
+  known.is_relay_settled = !is.relay.relayhost.empty();
+  known.is_acme_settled = !is.acme.directory.empty() && is.acme.agree_terms;
+  return known;
+}
+
+Result<bool> Init::talk() {
+  has_talked_ = true;
+  setup::Dialogue dialogue(known());
+  say(present_
+          ? fmt::format("A server is set up in {} already. An empty answer leaves what stands in "
+                        "brackets; ^C ends this, and nothing is written before the last answer.\n",
+                        options_.folder.native())
+          : "A mail server in a few questions. An empty answer takes what stands in brackets; ^C "
+            "ends this, and nothing is written before the last answer.\n");
+  constexpr int kRefusedMax = 100;
+  int refused = 0;
+  while (const auto question = dialogue.next()) {
+    if (!question->about.empty()) say("\n" + question->about + "\n");
+    const std::string proposal =
+        question->proposal.empty() ? "" : fmt::format(" [{}]", question->proposal);
+    const bool is_hidden = question->echo == setup::Question::Echo::hidden;
+    TRY(const std::string answer, ask_line(fmt::format("{}{}: ", question->words, proposal),
+                                           is_hidden ? Echo::hidden : Echo::shown));
+    const setup::Remark remark = dialogue.take(answer);
+    if (!remark.text.empty()) say("  " + remark.text + "\n");
+    if (remark.is_refusal && ++refused == kRefusedMax)
+      return fail(ErrorKind::permanent, "that many answers were none");
+  }
+  answers_ = dialogue.answers();
+  take_answers();
+  plan_changes();
+  say("\n" + tell_plan(undertaking()));
+  while (refused++ < kRefusedMax) {
+    TRY(const std::string answer, ask_line("Write that? [yes]: ", Echo::shown));
+    const std::string word = to_lower(trim(answer, " \t\r"));
+    if (word.empty() || word == "y" || word == "yes") return true;
+    if (word == "n" || word == "no") return false;
+  }
+  return fail(ErrorKind::permanent, "that many answers were none");
+}
+
+void Init::take_answers() {
+  options_.hostname = answers_.hostname;
+  options_.domains = answers_.domains;
+  options_.relay = answers_.relay;
+  options_.acme = answers_.acme;
+}
+
+// Of an instance that is there: in the dialogue everything that was answered; by flags only what
+// nobody has set yet, the rest is told (instance.h).
+void Init::plan_changes() {
+  if (!present_) return;
+  const config::Config& is = present_->config;
+  config::Config shall = is;
+  if (!answers_.hostname.empty()) shall.server.hostname = answers_.hostname;
+  if (!answers_.relay.hop.empty()) shall.relay.relayhost = answers_.relay.hop;
+  if (!answers_.acme.directory.empty()) {
+    shall.acme.directory = answers_.acme.directory;
+    shall.acme.email = answers_.acme.email;
+    shall.acme.agree_terms = answers_.acme.are_terms_agreed;
+    if (!options_.acme_authority.empty()) shall.acme.authority = options_.acme_authority;
+    if (!options_.acme_eab_key_id.empty()) {
+      shall.acme.eab_key_id = options_.acme_eab_key_id;
+      shall.acme.eab_key_file = options_.acme_eab_key_file;
+    }
+  }
+  changes_.clear();
+  left_.clear();
+  for (setup::Change& change : setup::find_changes(is, shall))
+    (has_talked_ || change.is_default ? changes_ : left_).push_back(std::move(change));
+  added_.clear();
+  if (has_talked_ && !present_->has_pgsql)
+    std::ranges::copy_if(
+        answers_.domains, std::back_inserter(added_), [&](const std::string& name) {
+          return std::ranges::find(present_->domains, name) == present_->domains.end();
+        });
+}
+
+setup::Undertaking Init::undertaking() const {
+  setup::Undertaking it{.answers = answers_,
+                        .folder = options_.folder,
+                        .profile = options_.profile,
+                        .changes = changes_,
+                        .is_there = present_.has_value(),
+                        .added = added_};
+  return it;
+}
+
+Result<> Init::write() {
+  plan_changes();
+  if (present_) TRY_OK(edit_present(*present_, changes_, added_));
+  TRY(config_, make_instance(options_));
+  for (const setup::Change& left : left_)
+    if (left.section != "server")  // said there
+      fmt::print("not changed: {}: {}.{} is {}, not {}; edit it there\n",
+                 config::place_of(config_, left.section, left.key), left.section, left.key, left.is,
+                 left.shall);
+  process::look_for_trail_account(config_);
+  process::look_for_acme_account(config_);
+  if (!is_guided()) return {};
+  const bool is_renamed =
+      std::ranges::find(changes_, "hostname", &setup::Change::key) != changes_.end();
+  return do_deeds(config_, answers_, is_renamed ? Renamed::yes : Renamed::no);
+}
+
+setup::Standing Init::standing() const {
+  setup::Standing standing;
+  const Path conf = options_.folder / "conf/posthorn.toml";
+  if (conf != kDefaultConfig) standing.conf = " -c " + conf.native();
+  standing.has_dkim_keys = is_guided();
+  standing.is_migrated = options_.pgsql.empty();
+  std::error_code ignored;
+  const auto running = process::find_instance(config_);
+  if (running && *running)
+    standing.service = setup::Standing::Service::running;
+  else if (conf == kDefaultConfig && std::filesystem::exists("/run/systemd/system", ignored) &&
+           std::filesystem::exists("/lib/systemd/system/posthorn.service", ignored))
+    standing.service = setup::Standing::Service::systemd;
+  return standing;
+}
+
+int Init::end() const {
+  setup::Undertaking it = undertaking();
+  if (it.answers.relay.hop.empty()) it.answers.relay.hop = config_.relay.relayhost;
+  if (it.answers.acme.directory.empty()) it.answers.acme.directory = config_.acme.directory;
+  if (it.answers.account.address.empty() && present_ && present_->has_accounts)
+    it.answers.account.address = "postmaster@" + it.answers.domains.front();
+  fmt::print("\nNext:\n{}",
+             setup::fill(tell_next_steps(it, standing()), columns_of(STDOUT_FILENO)));
+  if (!is_guided()) return 0;
+  fmt::print("\nposthorn check:\n");
+  std::fflush(stdout);
+  return check_instance(config_);
 }
 
 }  // namespace
 
 int init_instance(const InitOptions& options) {
-  InitOptions absolute = options;
-  if (!options.dms_folder.empty()) {
-    auto read = read_dms_files(options.dms_folder);
-    if (!read) {
-      fmt::print(stderr, "posthorn: {}\n", read.error().what);
-      return 1;
+  Init init(options);
+  if (const auto prepared = init.prepare(); !prepared) return complain(prepared.error().what);
+  if (init.has_questions()) {
+    const auto agreed = init.talk();
+    if (!agreed) {
+      fmt::print(stderr, "\n");
+      return complain(agreed.error().what + "; nothing was written");
     }
-    absolute.dms = *std::move(read);
-    for (const std::string& what : absolute.dms.left_out) fmt::print("left out {}\n", what);
-    for (const std::string& domain : absolute.dms.domains)
-      if (std::ranges::find(absolute.domains, domain) == absolute.domains.end())
-        absolute.domains.push_back(domain);
+    if (!*agreed) return complain("nothing was written");
   }
-  complete(absolute);
-  absolute.folder = std::filesystem::absolute(options.folder).lexically_normal();
-  if (const auto made = Instance(absolute).make(); !made) {
-    fmt::print(stderr, "posthorn: {}\n", made.error().what);
-    return 1;
-  }
-  const std::string conf = (absolute.folder / "conf/posthorn.toml").native();
-  print_next_steps(absolute, conf);
-  return 0;
+  if (const auto written = init.write(); !written) return complain(written.error().what);
+  return init.end();
 }
 
 }  // namespace posthorn::tools

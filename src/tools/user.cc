@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
-#include <termios.h>
-#include <unistd.h>
 
 #include "auth/password.h"
+#include "base/ascii.h"
 #include "config/account_path.h"
 #include "maps/table_set.h"
-#include "message/mailbox_address.h"
+#include "setup/names.h"
 #include "tools/account_list.h"
 #include "tools/complain.h"
 #include "tools/control.h"
 #include "tools/references.h"
 #include "tools/table_store.h"
+#include "tools/terminal.h"
 
 namespace posthorn::tools {
 namespace {
@@ -27,31 +27,15 @@ std::string read_line() {
   return line;
 }
 
-std::string read_hidden(const char* prompt) {
-  fmt::print(stderr, "{}", prompt);
-  termios before{};
-  const bool is_terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
-  if (is_terminal) {
-    termios silent = before;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-  }
-  std::string line = read_line();
-  if (is_terminal) {
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fmt::print(stderr, "\n");
-  }
-  return line;
-}
-
-Result<std::string> read_password(bool from_stdin) {
+Result<std::string> read_password(const UserOptions& options) {
+  if (options.password) return *options.password;
   std::string password;
-  if (from_stdin) {
+  if (options.password_stdin) {
     password = read_line();
   } else {
-    password = read_hidden("Password: ");
-    if (read_hidden("Again: ") != password)
-      return fail(ErrorKind::permanent, "the two passwords differ");
+    TRY(password, ask_line("Password: ", Echo::hidden));
+    TRY(const std::string again, ask_line("Again: ", Echo::hidden));
+    if (again != password) return fail(ErrorKind::permanent, "the two passwords differ");
   }
   if (password.empty()) return fail(ErrorKind::permanent, "an empty password is not taken");
   return password;
@@ -136,29 +120,18 @@ class Users {
   }
 
   Result<> check_address(const std::string& address) {
-    const auto parsed = message::parse_mailbox_address(address);
-    if (!parsed || parsed->domain.empty())
-      return fail(ErrorKind::permanent, fmt::format("\"{}\" is no address", address));
-    // The name becomes a folder's.
-    for (const char c : address)
-      if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-          std::string_view("._+=-@").find(c) == std::string_view::npos)
-        return fail(ErrorKind::permanent,
-                    fmt::format("{}: letters, digits and . _ = - only", address));
-    if (address.front() == '.' ||
-        parsed->local.find_first_of(config_.maps.recipient_delimiter) != std::string::npos)
-      return fail(ErrorKind::permanent,
-                  fmt::format("{}: the name must not begin with a dot or hold the tag's delimiter",
-                              address));
+    if (const auto fault = setup::find_account_fault(address, config_.maps.recipient_delimiter))
+      return fail(ErrorKind::permanent, fmt::format("{}: {}", address, *fault));
+    const std::string domain_name = address.substr(address.rfind('@') + 1);
     TRY(const auto domains, stores_.open(maps::Question::domains));
-    TRY(const auto domain, domains->find(parsed->domain));
+    TRY(const auto domain, domains->find(domain_name));
     if (domain) return {};
     return fail(ErrorKind::permanent,
-                fmt::format("the domain {} is not in {}", parsed->domain, domains->place()));
+                fmt::format("the domain {} is not in {}", domain_name, domains->place()));
   }
 
   Result<> set_password(const std::string& address, const UserOptions& options) {
-    TRY(const auto password, read_password(options.password_stdin));
+    TRY(const auto password, read_password(options));
     TRY(const auto hash,
         auth::hash_password(options.scheme.empty()
                                 ? std::string(to_string(config_.auth.default_scheme))
@@ -176,7 +149,7 @@ class Users {
 
 int run_user_tool(const config::Config& config, const UserOptions& options) {
   Users users(config);
-  std::string address = message::to_lower(options.address);
+  std::string address = to_lower(options.address);
   if (config.route.bare_names && !address.empty() && address.find('@') == std::string::npos &&
       !config.server.default_domain.empty())
     address += "@" + config.server.default_domain;

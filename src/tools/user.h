@@ -2,6 +2,7 @@
 // the configuration names.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "config/config.h"
@@ -14,6 +15,7 @@ struct UserOptions {
   UserAction action = UserAction::list;
   std::string address;
   bool password_stdin = false;
+  std::optional<std::string> password = {};  // known already: it is not asked for
   std::string scheme;
   bool with_references = false;  // remove: out of aliases and senders, too
 };

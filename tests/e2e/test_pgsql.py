@@ -413,7 +413,7 @@ class Tools(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             server = Server(users=(), profile="test", env=env, init=("--pgsql", self.postgres.conninfo()))
             stack.callback(server.close)
-            self.assertRegex(server.init_output, r"(?s)Next:\n  posthorn migrate .*\n  posthorn tables copy text pgsql .*\n  posthorn user add ")
+            self.assertRegex(server.init_output, r"(?s)Next:\n.*posthorn migrate .*\n +posthorn tables copy text pgsql .*\n +posthorn user add ")
             server.run("migrate")
             server.run("tables", "copy", "text", "pgsql")
             self.assertEqual(self.postgres.sql("SELECT name, account FROM posthorn.vusers"), ["@|vmail"])
