@@ -14,10 +14,39 @@
 #include <unordered_map>
 
 #include "base/ascii.h"
+#include "net/dns_message.h"
 #include "net/timer.h"
 
 namespace posthorn::net {
 namespace {
+
+constexpr int kTlsa = 52, kCaa = 257;  // RFC 6698 section 7.1, RFC 8659 section 7
+
+// The data of one record as a value. An error: the record cannot be read.
+std::unexpected<Error> malformed() {
+  return fail(ErrorKind::temporary, "a record that cannot be read");
+}
+Result<TlsaRecord> read_tlsa(std::string_view, const DnsRecord& record) {
+  if (record.data.size() < 4) return malformed();
+  return TlsaRecord{read_number8(record.data, 0), read_number8(record.data, 1),
+                    read_number8(record.data, 2), std::string(record.data.substr(3))};
+}
+Result<SrvRecord> read_srv(std::string_view message, const DnsRecord& record) {
+  if (record.data.size() < 7) return malformed();
+  TRY(std::string target, read_dns_name(message, record.data_at + 6));
+  return SrvRecord{read_number16(record.data, 0), read_number16(record.data, 2),
+                   read_number16(record.data, 4), std::move(target)};
+}
+Result<CaaRecord> read_caa(std::string_view, const DnsRecord& record) {
+  if (record.data.size() < 2) return malformed();
+  const auto size = static_cast<std::size_t>(read_number8(record.data, 1));
+  if (size == 0 || size > record.data.size() - 2) return malformed();
+  return CaaRecord{read_number8(record.data, 0), to_lower(record.data.substr(2, size)),
+                   std::string(record.data.substr(2 + size))};
+}
+Result<std::string> read_target(std::string_view message, const DnsRecord& record) {
+  return read_dns_name(message, record.data_at);
+}
 
 // c-ares on the role's loop: its sockets are watched by descriptors that are never closed here, its
 // time-outs by a timer.
@@ -57,13 +86,14 @@ class AresResolver final : public Resolver {
     CO_TRY(const auto raw, co_await query(name, ns_t_mx, deadline));
     MxAnswer answer;
     answer.name_exists = raw.status != ARES_ENOTFOUND;
+    answer.validated = raw.validated;
     if (raw.bytes.empty()) co_return answer;
     ares_mx_reply* list = nullptr;
     int parsed = ares_parse_mx_reply(raw.data(), raw.size(), &list);
     if (parsed == ARES_SUCCESS && list == nullptr) parsed = ARES_ENODATA;
     CO_TRY_OK(judge(parsed, name, raw));
     for (const ares_mx_reply* mx = list; mx != nullptr; mx = mx->next)
-      answer.records.push_back({mx->priority, canonical(mx->host)});
+      answer.records.push_back({mx->priority, canonical_name(mx->host)});
     if (list != nullptr) ares_free_data(list);
     std::shuffle(answer.records.begin(), answer.records.end(),
                  std::mt19937(std::random_device{}()));
@@ -105,36 +135,40 @@ class AresResolver final : public Resolver {
 
   Task<std::vector<std::string>> names(std::string address, SteadyTime deadline) override {
     std::vector<std::string> found;
-    std::string reverse;
-    in_addr v4{};
-    in6_addr v6{};
-    if (inet_pton(AF_INET, address.c_str(), &v4) == 1) {
-      const std::uint32_t a = ntohl(v4.s_addr);
-      reverse = fmt::format("{}.{}.{}.{}.in-addr.arpa", a & 255U, a >> 8U & 255U, a >> 16U & 255U,
-                            a >> 24U);
-    } else if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
-      for (int i = 15; i >= 0; --i)
-        reverse += fmt::format("{:x}.{:x}.", v6.s6_addr[i] & 15U, v6.s6_addr[i] >> 4U);
-      reverse += "ip6.arpa";
-    } else {
-      co_return found;
-    }
+    const std::string reverse = reverse_name(address);
+    if (reverse.empty()) co_return found;
     CO_TRY(const auto raw, co_await query(reverse, ns_t_ptr, deadline));
     hostent* host = nullptr;
+    const in_addr none{};  // c-ares only copies it into what is not used
     if (raw.bytes.empty()) co_return found;
-    CO_TRY_OK(judge(ares_parse_ptr_reply(raw.data(), raw.size(), &v4, sizeof v4, AF_INET, &host),
-                    reverse, raw));
+    CO_TRY_OK(
+        judge(ares_parse_ptr_reply(raw.data(), raw.size(), &none, sizeof none, AF_INET, &host),
+              reverse, raw));
     if (host == nullptr) co_return found;
     for (char** alias = host->h_aliases; alias != nullptr && *alias != nullptr; ++alias)
-      found.push_back(canonical(*alias));
+      found.push_back(canonical_name(*alias));
     ares_free_hostent(host);
     co_return found;
+  }
+
+  Task<Records<TlsaRecord>> tlsa(std::string name, SteadyTime deadline) override {
+    return records(std::move(name), kTlsa, read_tlsa, deadline);
+  }
+  Task<Records<SrvRecord>> srv(std::string name, SteadyTime deadline) override {
+    return records(std::move(name), ns_t_srv, read_srv, deadline);
+  }
+  Task<Records<CaaRecord>> caa(std::string name, SteadyTime deadline) override {
+    return records(std::move(name), kCaa, read_caa, deadline);
+  }
+  Task<Records<std::string>> alias(std::string name, SteadyTime deadline) override {
+    return records(std::move(name), ns_t_cname, read_target, deadline);
   }
 
  private:
   struct Raw {
     int status = 0;
-    std::string bytes;
+    Validated validated = Validated::no;
+    std::string bytes;  // empty: no such name, or nothing of the type
     const unsigned char* data() const {
       return reinterpret_cast<const unsigned char*>(bytes.data());
     }
@@ -152,12 +186,6 @@ class AresResolver final : public Resolver {
     bool read = false, write = false, reading = false, writing = false;
   };
 
-  static std::string canonical(std::string name) {
-    name = to_lower(name);
-    if (name.ends_with('.')) name.pop_back();
-    return name;
-  }
-
   static std::unexpected<Error> unknown(const std::string& name, std::string_view why) {
     return fail(ErrorKind::temporary, fmt::format("DNS {}: {}", name, why));
   }
@@ -172,39 +200,41 @@ class AresResolver final : public Resolver {
   }
 
   static bool is_loop(const std::string& name, const Raw& raw) {
+    const auto records = read_dns_records(raw.bytes);
+    if (!records) return false;
     std::unordered_map<std::string, std::string> aliases;
-    const unsigned char* at = raw.data() + NS_HFIXEDSZ;
-    const unsigned char* const end = raw.data() + raw.size();
-    const auto left = [&] { return end - at; };
-    const auto take_name = [&](std::string& text, const unsigned char* from) -> long {
-      char* expanded = nullptr;
-      long size = 0;
-      if (from >= end || ares_expand_name(from, raw.data(), raw.size(), &expanded, &size) != 0)
-        return -1;
-      text = canonical(expanded);
-      ares_free_string(expanded);
-      return size;
-    };
-    std::string owner, target;
-    long size = take_name(owner, at);  // the question; c-ares has made sure that there is one
-    if (size < 0 || left() < size + NS_QFIXEDSZ) return false;
-    at += size + NS_QFIXEDSZ;
-    while ((size = take_name(owner, at)) >= 0 && left() >= size + NS_RRFIXEDSZ) {
-      at += size;
-      const int type = at[0] << 8 | at[1];
-      const int length = at[8] << 8 | at[9];
-      at += NS_RRFIXEDSZ;
-      if (left() < length) break;
-      if (type == ns_t_cname && take_name(target, at) >= 0) aliases[owner] = target;
-      at += length;
-    }
-    std::string here = canonical(name);
+    for (const DnsRecord& record : *records)
+      if (record.type == ns_t_cname)
+        if (auto target = read_target(raw.bytes, record)) aliases[record.owner] = *target;
+    std::string here = canonical_name(name);
     for (std::size_t steps = 0; steps <= aliases.size(); ++steps) {
       const auto next = aliases.find(here);
       if (next == aliases.end()) return false;
       here = next->second;
     }
     return true;
+  }
+
+  template <class Record>
+  Task<Records<Record>> records(std::string name, int type,
+                                Result<Record> (*read)(std::string_view, const DnsRecord&),
+                                SteadyTime deadline) {
+    CO_TRY(const auto raw, co_await query(name, type, deadline));
+    Records<Record> answer{
+        .records = {}, .name_exists = raw.status != ARES_ENOTFOUND, .validated = raw.validated};
+    if (raw.bytes.empty()) co_return answer;
+    const auto all = read_dns_records(raw.bytes);
+    if (!all) co_return unknown(name, all.error().what);
+    for (const DnsRecord& record : *all) {
+      if (record.type != type) continue;
+      // The server follows an alias with what the next name is an alias of.
+      if (type == ns_t_cname && record.owner != canonical_name(name)) continue;
+      auto one = read(raw.bytes, record);
+      if (!one) co_return unknown(name, one.error().what);
+      answer.records.push_back(*std::move(one));
+    }
+    if (answer.records.empty() && type != ns_t_cname) CO_TRY_OK(judge(ARES_ENODATA, name, raw));
+    co_return answer;
   }
 
   static Result<> read_addresses4(const Raw& raw, const std::string& host,
@@ -233,24 +263,55 @@ class AresResolver final : public Resolver {
     return judge(parsed == ARES_SUCCESS && count == 0 ? ARES_ENODATA : parsed, host, raw);
   }
 
+  // What ares_query() would do, with AD set in the question, so that the answer has it.
   std::shared_ptr<Query> ask(const std::string& name, int type) {
-    auto* asked = new std::shared_ptr<Query>(std::make_shared<Query>(executor_));
-    const std::shared_ptr<Query> query = *asked;
-    ares_query(
-        channel_, name.c_str(), ns_c_in, type,
-        [](void* argument, int status, int, unsigned char* bytes, int size) {
+    constexpr int kAuthentic = 0x20;  // of the second byte of flags
+    auto query = std::make_shared<Query>(executor_);
+    unsigned char* question = nullptr;
+    int size = 0;
+    const auto id = static_cast<unsigned short>(std::random_device{}());
+    const int made = ares_create_query(name.c_str(), ns_c_in, type, id, 1, &question, &size, 0);
+    if (made != ARES_SUCCESS) {
+      query->finished = true;
+      query->raw.status = made;
+      return query;
+    }
+    question[3] |= kAuthentic;
+    ares_send(
+        channel_, question, size,
+        [](void* argument, int status, int, unsigned char* bytes, int length) {
           const std::unique_ptr<std::shared_ptr<Query>> owned(
               static_cast<std::shared_ptr<Query>*>(argument));
           Query& mine = **owned;
           mine.finished = true;
           mine.raw.status = status;
-          if (status == ARES_SUCCESS)
-            mine.raw.bytes.assign(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
+          if (status == ARES_SUCCESS) {
+            mine.raw.bytes.assign(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(length));
+            mine.raw.status = read_status(mine.raw.bytes);
+            if ((bytes[3] & kAuthentic) != 0) mine.raw.validated = Validated::yes;
+          }
+          if (mine.raw.status != ARES_SUCCESS) mine.raw.bytes.clear();
           mine.done.set();
         },
-        asked);
+        new std::shared_ptr<Query>(query));
+    ares_free_string(question);
     arm_timer();
     return query;
+  }
+
+  static int read_status(std::string_view message) {  // c-ares has made sure of a header
+    switch (read_number8(message, 3) & 0x0F) {
+      case ns_r_noerror:
+        return read_number16(message, 6) > 0 ? ARES_SUCCESS : ARES_ENODATA;
+      case ns_r_nxdomain:
+        return ARES_ENOTFOUND;
+      case ns_r_formerr:
+        return ARES_EFORMERR;
+      case ns_r_refused:
+        return ARES_EREFUSED;
+      default:
+        return ARES_ESERVFAIL;
+    }
   }
 
   // Static, as a question may outlive the resolver.

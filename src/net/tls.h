@@ -31,6 +31,7 @@ struct CertificateInfo {
   WallTime not_after{}, not_before{};
   std::string issuer;         // its common name, or its organization
   std::string sha256;         // of the certificate, in hexadecimal digits
+  std::string key_sha256;     // of its SubjectPublicKeyInfo, likewise: TLSA 3 1 1 (RFC 6698)
   bool lacks_issuer = false;  // its file ends before an authority that clients know may follow
   bool is_of_own_authority = false;  // made by `posthorn init` (net/authority.h)
 };

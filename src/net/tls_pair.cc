@@ -144,6 +144,12 @@ CertificateInfo read_info(X509* certificate) {
   unsigned size = 0;
   if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1)
     info.sha256 = fmt::format("{:02x}", fmt::join(std::span(digest).first(size), ""));
+  unsigned char* key = nullptr;
+  const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+  if (length > 0 && EVP_Digest(key, static_cast<std::size_t>(length), digest.data(), &size,
+                               EVP_sha256(), nullptr) == 1)
+    info.key_sha256 = fmt::format("{:02x}", fmt::join(std::span(digest).first(size), ""));
+  OPENSSL_free(key);
   return info;
 }
 

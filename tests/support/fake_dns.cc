@@ -14,7 +14,8 @@
 namespace posthorn::test {
 namespace {
 
-constexpr std::uint16_t kA = 1, kCname = 5, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28;
+constexpr std::uint16_t kA = 1, kCname = 5, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSrv = 33,
+                        kTlsa = 52, kCaa = 257;
 constexpr std::size_t kHeader = 12;
 
 void must(bool good) {
@@ -68,6 +69,12 @@ std::string type_name(std::uint16_t type) {
       return "TXT";
     case kAaaa:
       return "AAAA";
+    case kSrv:
+      return "SRV";
+    case kTlsa:
+      return "TLSA";
+    case kCaa:
+      return "CAA";
     default:
       return std::to_string(type);
   }
@@ -157,6 +164,28 @@ FakeDns& FakeDns::ptr(const std::string& name, const std::string& target) {
   return add(name, {kPtr, wire_name(target), {}});
 }
 
+FakeDns& FakeDns::tlsa(const std::string& name, const std::string& data) {
+  return add(name, {kTlsa, data, {}});
+}
+
+FakeDns& FakeDns::srv(const std::string& name, std::uint16_t port, const std::string& target) {
+  return add(name, {kSrv, number16(0) + number16(1) + number16(port) + wire_name(target), {}});
+}
+
+FakeDns& FakeDns::caa(const std::string& name, const std::string& tag, const std::string& value) {
+  return add(name, {kCaa, std::string(1, '\0') + static_cast<char>(tag.size()) + tag + value, {}});
+}
+
+FakeDns& FakeDns::raw(const std::string& name, std::uint16_t type, const std::string& data) {
+  return add(name, {type, data, {}});
+}
+
+FakeDns& FakeDns::validated(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  validated_.insert(name);
+  return *this;
+}
+
 FakeDns& FakeDns::fault(const std::string& name, Fault fault, const std::string& type) {
   const std::lock_guard lock(mutex_);
   faults_[type + " " + name] = fault;
@@ -185,8 +214,11 @@ std::string FakeDns::answer(std::string_view question, Carrier carrier, Fault* f
   if (found == faults_.end()) found = faults_.find(" " + name);
   *fault = found == faults_.end() ? Fault::none : found->second;
 
-  constexpr unsigned kAnswer = 0x8180, kTruncated = 0x0200;
-  const auto code = [&](unsigned rcode) { return message(id, kAnswer | rcode, asked, 0, {}); };
+  constexpr unsigned kTruncated = 0x0200, kAuthentic = 0x20;
+  const bool is_validated =
+      validated_.contains(name) && (static_cast<unsigned char>(question[3]) & kAuthentic) != 0;
+  const unsigned answered = is_validated ? 0x8180 | kAuthentic : 0x8180;
+  const auto code = [&](unsigned rcode) { return message(id, answered | rcode, asked, 0, {}); };
   std::string records;
   std::size_t count = 0;
   std::string owner = name;
@@ -204,8 +236,8 @@ std::string FakeDns::answer(std::string_view question, Carrier carrier, Fault* f
     if (alias == nullptr || type == kCname) break;
     owner = alias->target;
   }
-  const std::string whole = exists ? message(id, kAnswer, asked, count, records) : code(3);
-  const std::string truncated = message(id, kAnswer | kTruncated, asked, 0, {});
+  const std::string whole = exists ? message(id, answered, asked, count, records) : code(3);
+  const std::string truncated = message(id, answered | kTruncated, asked, 0, {});
   switch (*fault) {
     case Fault::none:
       return whole;
@@ -230,19 +262,19 @@ std::string FakeDns::answer(std::string_view question, Carrier carrier, Fault* f
     case Fault::wrong_id:
       return std::string{static_cast<char>(id[0] ^ 1), id[1]} + whole.substr(2);
     case Fault::wrong_question:
-      return message(id, kAnswer, wire_name("other.test") + asked.substr(asked.size() - 4), count,
+      return message(id, answered, wire_name("other.test") + asked.substr(asked.size() - 4), count,
                      records);
     case Fault::counts:
-      return message(id, kAnswer, asked, 65'535, records);
+      return message(id, answered, asked, 65'535, records);
     case Fault::pointer_loop: {
       const std::size_t here = kHeader + asked.size();
       const std::string self = number16(0xC000U | here);
       return message(
-          id, kAnswer, asked, 1,
+          id, answered, asked, 1,
           self + number16(type) + number16(1) + number16(0) + number16(60) + number16(2) + self);
     }
     case Fault::bad_length:
-      return message(id, kAnswer, asked, 1,
+      return message(id, answered, asked, 1,
                      wire_name(name) + number16(type) + number16(1) + number16(0) + number16(60) +
                          number16(60'000) + "ab");
     case Fault::flood:

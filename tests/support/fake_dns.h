@@ -6,6 +6,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,6 +47,12 @@ class FakeDns {
   FakeDns& cname(const std::string& name, const std::string& target);
   FakeDns& txt(const std::string& name, const std::vector<std::string>& strings);
   FakeDns& ptr(const std::string& name, const std::string& target);
+  FakeDns& tlsa(const std::string& name, const std::string& data);  // its bytes, the numbers too
+  FakeDns& srv(const std::string& name, std::uint16_t port, const std::string& target);
+  FakeDns& caa(const std::string& name, const std::string& tag, const std::string& value);
+  FakeDns& raw(const std::string& name, std::uint16_t type, const std::string& data);
+  // Its answers are marked as validated where the question asks for that.
+  FakeDns& validated(const std::string& name);
   // type: "MX", "A", …; empty: every question about the name.
   FakeDns& fault(const std::string& name, Fault fault, const std::string& type = {});
 
@@ -72,6 +79,7 @@ class FakeDns {
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<Record>> records_;
   std::map<std::string, Fault> faults_;  // "MX name" or " name"
+  std::set<std::string> validated_;
   std::vector<std::string> asked_;
   std::atomic<std::size_t> questions_{0}, tcp_questions_{0};
   std::thread thread_;

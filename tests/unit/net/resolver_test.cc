@@ -100,6 +100,68 @@ TEST_F(ResolverTest, TextAndNames) {
   }
 }
 
+TEST_F(ResolverTest, Services) {
+  const std::string hash(32, '\xAB');
+  dns_.tlsa("_25._tcp.m.test", "\3\1\1" + hash).validated("_25._tcp.m.test");
+  dns_.cname("_465._tcp.m.test", "_25._tcp.m.test");
+  dns_.srv("_imaps._tcp.d.test", 993, "M.Test").srv("_pop3._tcp.d.test", 0, ".");
+  dns_.caa("d.test", "Issue", "ca.test; a=b").caa("d.test", "iodef", "mailto:x@d.test");
+  const auto keys = loop_.run(resolver().tlsa("_25._tcp.M.test", soon(5s)));
+  ASSERT_TRUE(keys && keys->records.size() == 1);
+  const TlsaRecord& key = keys->records.front();
+  EXPECT_EQ(std::tuple(key.usage, key.selector, key.matching, key.data), std::tuple(3, 1, 1, hash));
+  EXPECT_EQ(keys->validated, Validated::yes);
+  const auto same = loop_.run(resolver().tlsa("_465._tcp.m.test", soon(5s)));
+  ASSERT_TRUE(same && same->records.size() == 1);
+  EXPECT_EQ(same->validated, Validated::no);
+  const auto service = loop_.run(resolver().srv("_imaps._tcp.d.test", soon(5s)));
+  ASSERT_TRUE(service && service->records.size() == 1);
+  EXPECT_EQ(service->records.front().port, 993);
+  EXPECT_EQ(service->records.front().target, "m.test");
+  const auto off = loop_.run(resolver().srv("_pop3._tcp.d.test", soon(5s)));
+  ASSERT_TRUE(off && off->records.size() == 1);
+  EXPECT_EQ(off->records.front().target, "");
+  const auto authorities = loop_.run(resolver().caa("d.test", soon(5s)));
+  ASSERT_TRUE(authorities && authorities->records.size() == 2);
+  EXPECT_EQ(authorities->records[0].tag, "issue");
+  EXPECT_EQ(authorities->records[0].value, "ca.test; a=b");
+  const auto absent = loop_.run(resolver().caa("absent.test", soon(5s)));
+  ASSERT_TRUE(absent && absent->records.empty());
+  EXPECT_FALSE(absent->name_exists);
+  const auto none = loop_.run(resolver().tlsa("d.test", soon(5s)));
+  ASSERT_TRUE(none && none->records.empty());
+  EXPECT_TRUE(none->name_exists);
+}
+
+TEST_F(ResolverTest, AnAliasIsToldAndNotFollowed) {
+  dns_.cname("a.test", "B.test").cname("b.test", "c.test").a("c.test", "192.0.2.1");
+  const auto step = loop_.run(resolver().alias("a.test", soon(5s)));
+  ASSERT_TRUE(step);
+  EXPECT_THAT(step->records, ElementsAre("b.test"));
+  const auto end = loop_.run(resolver().alias("c.test", soon(5s)));
+  ASSERT_TRUE(end);
+  EXPECT_TRUE(end->records.empty());
+}
+
+TEST_F(ResolverTest, ValidatedIsWhatTheServerSays) {
+  dns_.mx("v.test", 10, "m.test").mx("n.test", 10, "m.test").validated("v.test");
+  EXPECT_EQ(loop_.run(resolver().mx("v.test", soon(5s)))->validated, Validated::yes);
+  EXPECT_EQ(loop_.run(resolver().mx("n.test", soon(5s)))->validated, Validated::no);
+}
+
+TEST_F(ResolverTest, RecordsThatCannotBeReadAreNoAnswer) {
+  dns_.raw("t1.test", 52, "\3\1").raw("t2.test", 33, std::string("\0\0\0\0\0\0", 6));
+  dns_.raw("t3.test", 257, std::string("\0\5abc", 5)).raw("t4.test", 257, std::string("\0\0x", 3));
+  dns_.tlsa("t5.test", "\3\1\1abc").fault("t5.test", Fault::cut);
+  dns_.cname("t6.test", "t7.test").cname("t7.test", "t6.test");
+  EXPECT_FALSE(loop_.run(resolver().tlsa("t1.test", soon(5s))));
+  EXPECT_FALSE(loop_.run(resolver().srv("t2.test", soon(5s))));
+  EXPECT_FALSE(loop_.run(resolver().caa("t3.test", soon(5s))));
+  EXPECT_FALSE(loop_.run(resolver().caa("t4.test", soon(5s))));
+  EXPECT_FALSE(loop_.run(resolver().tlsa("t5.test", soon(5s))));
+  EXPECT_FALSE(loop_.run(resolver().tlsa("t6.test", soon(5s))));
+}
+
 TEST_F(ResolverTest, Faults) {
   const std::string kError = "error temporary";
   const struct {
