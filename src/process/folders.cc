@@ -1,6 +1,8 @@
 #include "process/folders.h"
 
 #include <cerrno>
+#include <optional>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,34 +15,25 @@
 namespace posthorn::process {
 namespace {
 
-Result<> own(const Path& path, const config::Config& config, RoleKind role, mode_t mode) {
+// The group is the role's own, or another that exists.
+Result<> own(const Path& path, const config::Config& config, RoleKind role, mode_t mode,
+             const std::string& group = {}) {
   TRY_OK(make_folders(Disk::real(), path, 0711));
   if (!may_change_account()) return {};
   TRY(const Account account, find_account(user_of(config, role)));
+  std::optional<unsigned> other;
+  if (!group.empty()) {
+    TRY(other, find_group(group));
+  }
+  const gid_t gid = other.value_or(account.gid);
   struct stat st{};
   if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path.native(), errno);
   // A system's own folder, /var/mail, is shared: one that the role's group may write to stays.
   if (st.st_gid == account.gid && (st.st_mode & S_IWGRP) != 0) return {};
   // Already as it should be: a supervisor that is not root may not change it, and need not.
-  if (st.st_uid == account.uid && st.st_gid == account.gid && (st.st_mode & 07777U) == mode)
-    return {};
-  if (::chown(path.c_str(), account.uid, account.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
+  if (st.st_uid == account.uid && st.st_gid == gid && (st.st_mode & 07777U) == mode) return {};
+  if (::chown(path.c_str(), account.uid, gid) != 0 || ::chmod(path.c_str(), mode) != 0)
     return fail_errno("chown", path.native(), errno);
-  return {};
-}
-
-// acme writes it, and who serves TLS reads what lies in it.
-Result<> own_acme(const config::Config& config) {
-  TRY_OK(own(config.paths.acme, config, RoleKind::acme, 0750));
-  if (!may_change_account()) return {};
-  TRY(const Account acme, find_account(config.users.acme));
-  TRY(const auto group, find_group(config.users.tls_group));
-  if (!group) return {};
-  struct stat st{};
-  if (::stat(config.paths.acme.c_str(), &st) != 0)
-    return fail_errno("stat", config.paths.acme.native(), errno);
-  if (st.st_gid != *group && ::chown(config.paths.acme.c_str(), acme.uid, *group) != 0)
-    return fail_errno("chown", config.paths.acme.native(), errno);
   return {};
 }
 
@@ -72,7 +65,9 @@ Result<> prepare_folders(const config::Config& config) {
   // Unix users pass through it to their own.
   // There before a role's fence is put up: what is laid into it later can be read.
   if (geteuid() == 0) TRY_OK(make_folders(Disk::real(), KeyKeeper::folder_of(config), 0711));
-  if (has_acme(config)) TRY_OK(own_acme(config));
+  // acme writes it, and who serves TLS reads what lies in it.
+  if (has_acme(config))
+    TRY_OK(own(config.paths.acme, config, RoleKind::acme, 0750, config.users.tls_group));
   // Where it may not be made, a start with a fault has no form of before to fall back on.
   const auto state = [&]() -> Result<> {
     TRY_OK(make_folders(Disk::real(), config.paths.state, 0711));

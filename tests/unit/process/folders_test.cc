@@ -83,6 +83,27 @@ TEST_F(FoldersTest, OneThatTheRolesGroupSharesStays) {
   EXPECT_EQ(owner_of(config.paths.mail), 0U);
 }
 
+// A supervisor without the right to give files away starts with a folder that is as it should be.
+TEST_F(FoldersTest, AcmesFolderIsReadByTheTlsGroupAndNotTouchedAgain) {
+  if (!may_change_account()) GTEST_SKIP() << "only root gives a folder away";
+  const auto group = find_group("daemon");
+  ASSERT_TRUE(group && *group);
+  config.acme.directory = "letsencrypt";
+  config.users.acme = "nobody";
+  config.users.tls_group = "daemon";
+  config.paths.acme = folder.path() / "tls/acme";
+  ASSERT_TRUE(prepare_folders(config));
+  struct stat made{};
+  ASSERT_EQ(::stat(config.paths.acme.c_str(), &made), 0);
+  EXPECT_EQ(made.st_mode & 07777U, 0750U);
+  EXPECT_EQ(made.st_gid, **group);
+  ASSERT_TRUE(prepare_folders(config));
+  struct stat found{};
+  ASSERT_EQ(::stat(config.paths.acme.c_str(), &found), 0);
+  EXPECT_EQ(found.st_ctim.tv_sec, made.st_ctim.tv_sec);
+  EXPECT_EQ(found.st_ctim.tv_nsec, made.st_ctim.tv_nsec);
+}
+
 TEST_F(FoldersTest, AKeyFolderThatIsThereStaysAsItIs) {
   std::filesystem::create_directories(config.dkim.folder);
   std::filesystem::permissions(config.dkim.folder, std::filesystem::perms(0700));
