@@ -122,6 +122,7 @@ class Internet:
         self.zones = dict(ZONES)
         self.root = self.folder / "root.pem"  # what the authority's certificates are trusted by
         self.ca = self.folder / "ca.pem"
+        self.etc = self.folder / "etc"  # of the machine where nothing is set up
 
     def __enter__(self):
         try:
@@ -164,6 +165,16 @@ class Internet:
             self.stack.callback(self._end, holder)
             wait_until(lambda pid=holder.pid: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
             self.holders[where] = holder.pid
+        self._empty()
+
+    def _empty(self):
+        """The machine where nothing is set up has an /etc of its own, and nothing in /var and /run."""
+        subprocess.run(["cp", "-a", "/etc", self.folder / "etc"], check=True)
+        shutil.rmtree(self.etc / "posthorn", ignore_errors=True)
+        for name in ("resolv.conf", "hosts"):
+            (self.etc / name).unlink(missing_ok=True)
+            (self.etc / name).write_text(self.run(HERE, "cat", f"/etc/{name}").stdout)
+        self.run(HERE, "sh", "-c", 'mount --bind "$1" /etc && mount -t tmpfs none /var && mount -t tmpfs none /run', "sh", self.etc)
 
     @staticmethod
     def _end(process, how=signal.SIGTERM):

@@ -26,18 +26,18 @@ class Machine:
 
     def __init__(self, net):
         self.net = net
-        self.root = net.folder / "srv"
+        self.root = net.etc / "posthorn"
         self.conf = self.root / "conf/posthorn.toml"
         self.log_path = net.folder / "posthorn.log"
         self.process = None
 
     def run(self, *words, check=True):
-        return self.net.run(HERE, POSTHORN, *words, "-c", self.conf, check=check)
+        return self.net.run(HERE, POSTHORN, *words, check=check)
 
     def init(self):
         secret = self.net.folder / "password"
         secret.write_text(PASSWORD + "\n")
-        return self.net.run(HERE, POSTHORN, "init", self.root, "--yes", "--acme", "alice@first.test", "--acme-directory", DIRECTORY, "--acme-authority",
+        return self.net.run(HERE, POSTHORN, "init", "--yes", "--acme", "alice@first.test", "--acme-directory", DIRECTORY, "--acme-authority",
                             self.net.ca, "--user", "alice@first.test", "--password-file", secret).stdout
 
     def set(self, section, key, value):
@@ -47,7 +47,7 @@ class Machine:
         self.conf.write_text(f"{head}{key} = {value}{rest}")
 
     def start(self):
-        self.process = self.net.start(HERE, POSTHORN, "serve", "-c", self.conf, log=self.log_path)
+        self.process = self.net.start(HERE, POSTHORN, "serve", log=self.log_path)
         self.net._await_line(self.process, self.log_path, "posthorn: ready")
 
     def log(self):
