@@ -154,7 +154,7 @@ class Reader {
     return parent.blocks.size() - 1;
   }
 
-  // "plugin/sieve", "service/imap-login/inet_listener/imap/port": the block's setting, from outside.
+  // A block's setting, named from outside: "plugin/sieve", "service/x/inet_listener/y/port".
   std::pair<DovecotBlock*, std::string> owner_of(const std::string& name, const Path& file) {
     DovecotBlock* block = &here();
     std::string_view rest = name;
