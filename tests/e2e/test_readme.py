@@ -332,6 +332,8 @@ class Running(unittest.TestCase):
         for name in ("bin", "scripts", "deploy/debian", "build/release", "maildir/cur", "maildir/new", "maildir/tmp"):
             (folder / name).mkdir(parents=True)
         (folder / "filters.sieve").write_text("keep;\n")
+        (folder / "password").write_text("correct horse\n")
+        (folder / "api-key").write_text("SG.xxxxxxxx\n")
         (folder / "away.txt").write_text("Back in January.\n")
         (folder / "mbox").write_bytes(b"From x@example.org Thu Jan  1 00:00:00 2026\nSubject: old\n\nold\n\n")
         wrapper = WRAPPER
