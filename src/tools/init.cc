@@ -82,6 +82,7 @@ class Init {
            !flags.acme_email.empty();
   }
   Result<> read_dms();
+  Result<> check_together() const;
   void propose();
   setup::Known known() const;
   setup::Undertaking undertaking() const;
@@ -127,16 +128,31 @@ Result<> Init::prepare() {
   answers_.hostname = options_.hostname;
   answers_.domains = options_.domains;
   take_answers();
-  if (!answers_.acme.directory.empty() && !answers_.hostname.empty())
-    if (const auto fault = setup::find_public_name_fault(answers_.hostname))
-      return fail(ErrorKind::config, fmt::format("--acme: no authority issues for \"{}\": {}",
-                                                 answers_.hostname, *fault));
+  TRY_OK(check_together());
   if (!has_questions()) return check_init(options_);
   // What is asked for later is none of its concern yet.
   InitOptions asked = options_;
   if (asked.hostname.empty()) asked.hostname = "mail.example.org";
   if (asked.domains.empty()) asked.domains = {"example.org"};
   return check_init(asked);
+}
+
+// What makes no sense beside another answer.
+Result<> Init::check_together() const {
+  if (!answers_.acme.directory.empty() && !answers_.hostname.empty())
+    if (const auto fault = setup::find_public_name_fault(answers_.hostname))
+      return fail(ErrorKind::config, fmt::format("--acme: no authority issues for \"{}\": {}",
+                                                 answers_.hostname, *fault));
+  const std::string& address = answers_.account.address;
+  if (address.empty() || has_questions()) return {};
+  const auto& domains = present_ && !present_->has_pgsql ? present_->domains : answers_.domains;
+  const std::string domain = address.substr(address.rfind('@') + 1);
+  if (std::ranges::find(domains, domain) == domains.end())
+    return fail(ErrorKind::config,
+                fmt::format("--user: {} is none of the server's domains; {}", domain,
+                            present_ ? fmt::format("`posthorn domain add {}` adds it", domain)
+                                     : fmt::format("--domain {} adds it", domain)));
+  return {};
 }
 
 // Without anybody to ask: what is there already counts, then with --yes the machine's own names.
@@ -166,6 +182,9 @@ setup::Known Init::known() const {
   known.random = random_bytes(setup::kMadePasswordBytes);
   known.is_account_settled = !options_.pgsql.empty();
   setup::Answers& proposals = known.proposals;
+  // Where no authority can come to.
+  if (options_.port_base > 0 || options_.listen.starts_with("127.") || options_.listen == "::1")
+    proposals.acme.directory = "none";
   proposals.hostname = setup::propose_host(machine_);
   if (const std::string user = variable("SUDO_USER"); !user.empty() && user != "root")
     proposals.account.address = to_lower(user);
@@ -194,6 +213,10 @@ Result<bool> Init::talk() {
                         options_.folder.native())
           : "A mail server in a few questions. An empty answer takes what stands in brackets; ^C "
             "ends this, and nothing is written before the last answer.\n");
+  if (geteuid() != 0 && options_.port_base < 0)
+    say("You are not root, whose the usual ports are: with --port-base 20000 every service has its "
+        "own "
+        "port above that.\n");
   constexpr int kRefusedMax = 100;
   int refused = 0;
   while (const auto question = dialogue.next()) {

@@ -289,12 +289,26 @@ class Scripts(Folder):
                             ((*names, "--relay-login", "x"), "--relay HOST"), ((*names, "--acme", "you@example.org"), "--yes"),
                             ((*names, "--acme", "you", "--yes"), "--acme: "), ((*names, "--acme-directory", "letsencrypt"), "--acme EMAIL"),
                             ((*names, "--acme", "you@example.org", "--acme-directory", "http://ca.test", "--yes"), "https://"),
+                            ((*names, "--user", "bob@other.test", "--password-file", self.write("good", "long enough")), "--domain other.test"),
                             (("--hostname", "localhost", "--domain", "example.org", "--acme", "you@example.org", "--yes"), "localhost")):
             with self.subTest(flags):
                 done = self.init(*flags)
                 self.assertEqual(done.returncode, 1, done.stdout)
                 self.assertIn(told, done.stderr)
                 self.assertFalse(self.root.exists())
+
+    def test_an_instance_with_a_fault_is_left_alone(self):
+        self.init("--hostname", "mail.example.org", "--domain", "example.org")
+        self.conf.write_text(self.conf.read_text() + "[nonsense]\n")
+        before = self.conf.read_text()
+        done = posthorn("init", self.root, "--acme", "you@example.org", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, f"{self.conf}:[0-9]+: .*nonsense")
+        self.assertEqual(self.conf.read_text(), before)
+        self.conf.write_text(before.replace("[nonsense]\n", "").replace('directory = ""', '"directory" = ""'))
+        done = posthorn("init", self.root, "--acme", "you@example.org", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('Set there: acme.directory = "letsencrypt", acme.email = "you@example.org", acme.agree_terms = true', done.stderr)
 
     def test_piped_answers_are_no_dialogue(self):
         done = self.init(input="mail.example.org\n\nnone\nnone\nnone\nyes\n")
