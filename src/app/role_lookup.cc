@@ -31,10 +31,11 @@ class Lookup final : public process::Role {
       : process::Role(process::RoleKind::lookup),
         setup_(std::move(setup)),
         scope_(setup_.executor, Clock::system()),
-        database_(
-            maps::uses_pgsql(setup_.config)
-                ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql, maps::migrations())
-                : nullptr),
+        database_(maps::uses_pgsql(setup_.config)
+                      ? std::make_unique<maps::Pgsql>(scope_, setup_.config.pgsql,
+                                                      maps::migrations(), Clock::system(),
+                                                      maps::PgsqlQueries(setup_.config))
+                      : nullptr),
         users_(database_.get(), maps::Question::users),
         quotas_(database_.get(), maps::Question::quotas),
         tables_(scope_, setup_.pool, setup_.config, nullptr, database_.get()),

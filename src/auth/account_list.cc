@@ -1,6 +1,8 @@
 #include "auth/account_list.h"
 
-#include "maps/pgsql_connection.h"
+#include <fmt/format.h>
+
+#include "maps/pgsql_queries.h"
 
 namespace posthorn::auth {
 namespace {
@@ -11,12 +13,21 @@ constexpr std::size_t kAnswerMax = net::kLineMax / 2;  // bytes of an answer: es
 using Accounts = std::vector<std::pair<std::string, std::string>>;  // name, quota rules
 
 // A connection of its own: those of the tables are for mail.
-Result<Accounts> read_rows(const config::Pgsql& config, const std::string& after) {
-  TRY(const auto connection, maps::PgsqlConnection::open(config, config.timeout));
+Result<Accounts> read_rows(const config::Config& config, const std::string& after) {
+  const maps::PgsqlQueries queries(config);
+  const std::string users = queries.list_of(maps::Question::users);
+  if (users.empty())
+    return fail(ErrorKind::permanent, queries.place_of(maps::Question::users) +
+                                          ": accounts cannot be listed; write pgsql.lists.users");
+  const std::string quotas = queries.list_of(maps::Question::quotas);
+  TRY(const auto connection,
+      maps::PgsqlConnection::open(config.pgsql, config.pgsql.timeout, queries.session()));
   TRY(const auto rows,
-      connection->ask({"SELECT u.name, coalesce(left(q.rules, 1000), '') FROM posthorn.users u "
-                       "LEFT JOIN posthorn.quotas q ON q.name = u.name "
-                       "WHERE u.name COLLATE \"C\" > $1 ORDER BY u.name COLLATE \"C\" LIMIT 200",
+      connection->ask({fmt::format("SELECT u.key, coalesce(left(q.value, 1000), '') "
+                                   "FROM ({}) AS u (key, value) LEFT JOIN ({}) AS q (key, value) "
+                                   "ON q.key = u.key WHERE u.key COLLATE \"C\" > $1 "
+                                   "ORDER BY u.key COLLATE \"C\" LIMIT 200",
+                                   users, quotas.empty() ? "SELECT ''::text, ''::text" : quotas),
                        {after},
                        kAccountsAnswered}));
   Accounts accounts;
@@ -57,7 +68,7 @@ net::Awaitable<std::optional<net::Message>> answer_accounts(const AuthService& s
     return net::Message("temporary").add("error", error.what);
   };
   if (config.auth.users == config::UserSource::pgsql) {
-    const auto rows = co_await pool.run([&] { return read_rows(config.pgsql, after); });
+    const auto rows = co_await pool.run([&] { return read_rows(config, after); });
     co_return rows ? tell(*rows) : refuse(rows.error());
   }
   const auto file = service.user_file();

@@ -29,11 +29,14 @@ std::string place_of(const UserFile& file, const std::string& name) {
   return line == file.lines.end() ? file.path : fmt::format("{}:{}", file.path, line->second);
 }
 
-std::string remedy_for(const std::string& account) {
-  return "posthorn user passwd " + account;
-}
-
 }  // namespace
+
+std::string remedy_with(std::string_view command, const std::string& account,
+                        const maps::Table* users) {
+  if (users != nullptr && users->is_foreign())
+    return "change the row with the program that writes them";
+  return fmt::format("posthorn user {} {}", command, account);
+}
 
 // The canonical account of what a client typed; nullopt: no account could be meant.
 std::optional<std::string> AuthService::account_of(const std::string& user,
@@ -237,17 +240,17 @@ net::Task<AuthService::Credential> AuthService::find_credential(std::string serv
     CO_TRY(credential.is_by_name, co_await is_any_user(credential.account));
   }
   if (told == nullptr || credential.account.empty() || credential.hash) co_return credential;
-  const std::string place =
-      sources_.users != nullptr && !is_for_smtp ? "pgsql users" : credential.users->file.path;
+  const std::string place = sources_.users != nullptr && !is_for_smtp ? sources_.users->name()
+                                                                      : credential.users->file.path;
   if (credential.is_by_name)
     told->push_back({Point::credential, Bearing::tells,
                      "it has no line; its password is the name in front of the @",
                      "auth.any_user"});
   else
-    told->push_back(
-        {Point::credential, Bearing::refuses,
-         fmt::format("{} does not stand there", credential.account), place,
-         is_for_smtp ? "add a line for it" : "posthorn user add " + credential.account});
+    told->push_back({Point::credential, Bearing::refuses,
+                     fmt::format("{} does not stand there", credential.account), place,
+                     is_for_smtp ? "add a line for it"
+                                 : remedy_with("add", credential.account, sources_.users)});
   co_return credential;
 }
 
@@ -305,15 +308,15 @@ Result<AuthService::Checked> AuthService::foresee(const Credential& credential) 
 namespace {
 
 // A word of the line that shuts it has spoken already.
-void tell_hash(const std::string& hash, const std::string& account, Explanation& told) {
+void tell_hash(const std::string& hash, const std::string& remedy, Explanation& told) {
   const bool is_shut = told.back().point == Point::networks;
   const auto has = has_password(hash);
   if (!has)
     told.push_back({Point::hash, Bearing::refuses, "its hash is of no use: " + has.error().what,
-                    told.back().basis, remedy_for(account)});
+                    told.back().basis, remedy});
   else if (!*has && !is_shut)
     told.push_back({Point::hash, Bearing::refuses, "it is locked: no password is the right one",
-                    told.back().basis, remedy_for(account)});
+                    told.back().basis, remedy});
   else if (*has)
     told.push_back(
         {Point::hash, Bearing::tells,
@@ -335,7 +338,8 @@ net::Task<AuthService::Judgement> AuthService::weigh(const Attempt& attempt,
   Credential credential;
   if (!password || password->size() <= kPasswordMax) {
     CO_TRY(credential, co_await find_credential(attempt.service, account.value_or(""), told));
-    if (told != nullptr && credential.hash) tell_hash(*credential.hash, *account, *told);
+    if (told != nullptr && credential.hash)
+      tell_hash(*credential.hash, remedy_with("passwd", *account, sources_.users), *told);
     if (password)
       checked = co_await check(credential, *std::move(password));
     else

@@ -106,7 +106,8 @@ net::Awaitable<LoginOutlook> AuthService::explain(LoginQuestion question) {
   if (judged && is_asked && (judged->is_good || judged->why == "wrong password"))
     told.push_back({Point::password, judged->is_good ? Bearing::tells : Bearing::refuses,
                     judged->is_good ? "the password is the right one" : "it is another password",
-                    "", judged->is_good ? "" : "posthorn user passwd " + outlook.account});
+                    "",
+                    judged->is_good ? "" : remedy_with("passwd", outlook.account, sources_.users)});
   if (!judged)
     told.push_back({Point::credential, Bearing::unasked, judged.error().what, "",
                     "posthorn status says what cannot be asked"});

@@ -20,26 +20,29 @@ constexpr std::size_t kPauses = 20;  // of each hour three minutes are looked at
 
 // The rows of users, as the lines of conf/users are.
 config::Findings look_at_user_rows(maps::PgsqlConnection& connection,
+                                   const maps::PgsqlQueries& queries,
                                    const maps::RowBounds& bounds) {
   config::Findings findings;
-  const auto rows = maps::read_rows(connection, maps::Question::users, bounds);
+  const auto rows = maps::read_rows(connection, queries, maps::Question::users, bounds);
   if (!rows) findings.push_back(config::finding_of(rows.error().what));
   for (const maps::Entry& row : rows ? rows->entries : std::vector<maps::Entry>()) {
     const std::string where = fmt::format("pgsql:users:{}", row.line);
     if (const auto fault = maps::fault_of_row(row))
-      findings.push_back({where, *fault});
+      findings.push_back({where, *fault, "", rows->weight});
     else if (const auto why = find_hash_fault(row.value))
       findings.push_back({where, fmt::format("nobody can log in as {}: {}", row.key, *why),
-                          "`posthorn user passwd` makes a hash that works",
+                          queries.is_own(maps::Question::users)
+                              ? "set the password anew with the program that writes the rows"
+                              : "`posthorn user passwd` makes a hash that works",
                           config::Weight::warning});
   }
   return findings;
 }
 
 config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
-                              const maps::RowBounds& bounds) {
+                              const maps::PgsqlQueries& queries, const maps::RowBounds& bounds) {
   maps::LoadParts parts{.rows = [&](maps::Question question) {
-    return maps::read_rows(connection, question, bounds);
+    return maps::read_rows(connection, queries, question, bounds);
   }};
   maps::Loaded tables = maps::load_tables(config, parts);
   config::Findings findings = std::move(tables.faults);
@@ -50,7 +53,7 @@ config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnectio
   // What stands in files is told of by those who watch them.
   std::erase_if(findings, [](const config::Finding& one) { return !one.where.starts_with(kMark); });
   if (config.auth.users == config::UserSource::pgsql)
-    std::ranges::move(look_at_user_rows(connection, bounds), std::back_inserter(findings));
+    std::ranges::move(look_at_user_rows(connection, queries, bounds), std::back_inserter(findings));
   return findings;
 }
 
@@ -84,10 +87,12 @@ net::Awaitable<void> RowWatch::watch(RowWatch* self) {
     looked = self->database_.changes();
     const SteadyTime begun = self->scope_.clock().steady_now();
     auto found = co_await self->thread_->run([self]() -> Result<config::Findings> {
+      const maps::PgsqlQueries& queries = self->database_.queries();
       TRY(const auto connection,
-          maps::PgsqlConnection::open(self->config_.pgsql, self->config_.pgsql.timeout));
+          maps::PgsqlConnection::open(self->config_.pgsql, self->config_.pgsql.timeout,
+                                      queries.session()));
       const maps::RowBounds bounds{kRowsMax, &self->is_stopped_};
-      config::Findings findings = look_at_rows(self->config_, *connection, bounds);
+      config::Findings findings = look_at_rows(self->config_, *connection, queries, bounds);
       if (connection->is_broken()) return fail(ErrorKind::temporary, "PostgreSQL went away");
       return findings;
     });

@@ -21,9 +21,10 @@ namespace posthorn::auth {
 // What is wrong with rows, in all tables that the configuration takes from there, and between them
 // and the files. Blocks.
 config::Findings look_at_user_rows(maps::PgsqlConnection& connection,
+                                   const maps::PgsqlQueries& queries,
                                    const maps::RowBounds& bounds = {});
 config::Findings look_at_rows(const config::Config& config, maps::PgsqlConnection& connection,
-                              const maps::RowBounds& bounds);
+                              const maps::PgsqlQueries& queries, const maps::RowBounds& bounds);
 
 class RowWatch {
  public:

@@ -30,6 +30,10 @@
 namespace posthorn::auth {
 
 // What is asked anew for each login, because it does not stand in a file that was read.
+// What changes a login: a command of ours, unless they are kept by a program of somebody else.
+std::string remedy_with(std::string_view command, const std::string& account,
+                        const maps::Table* users);
+
 struct Sources {
   // A login, then its {SCHEME}hash; asked instead of the file paths.users. It lives longer.
   const maps::Table* users = nullptr;

@@ -300,6 +300,8 @@ Result<> apply(Config& config, const Override& given) {
 class Printer final : public KeyVisitor {
  public:
   void section(std::string_view name, std::string_view about) override {
+    out_ += std::exchange(tables_, {});
+    section_ = name;
     out_ += fmt::format("\n# {}\n[{}]\n", about, name);
   }
   void text(std::string_view key, std::string& value, std::string_view about) override {
@@ -318,12 +320,13 @@ class Printer final : public KeyVisitor {
     for (const std::string& item : value) items += (items.empty() ? "" : ", ") + quoted(item);
     line(key, "[" + items + "]", about);
   }
+  // Behind the section's keys, as a section of its own, which whoever edits the file can go on
+  // with.
   void names(std::string_view key, std::map<std::string, std::string>& value,
              std::string_view about) override {
-    std::string items;
+    tables_ += fmt::format("\n# {}\n[{}.{}]\n", about, section_, key);
     for (const auto& [name, item] : value)
-      items += fmt::format("{} {} = {}", items.empty() ? "" : ",", quoted(name), quoted(item));
-    line(key, items.empty() ? "{}" : "{" + items + " }", about);
+      tables_ += fmt::format("{} = {}\n", quoted(name), quoted(item));
   }
   void flag(std::string_view key, bool& value, std::string_view about) override {
     line(key, value ? "true" : "false", about);
@@ -342,7 +345,7 @@ class Printer final : public KeyVisitor {
     line(key, quoted(format_duration(value)),
          fmt::format("{} {} to {}.", about, format_duration(min), format_duration(max)));
   }
-  std::string take() { return std::move(out_); }
+  std::string take() { return std::move(out_) + std::move(tables_); }
 
  private:
   static std::string quoted(std::string_view text) {
@@ -361,6 +364,7 @@ class Printer final : public KeyVisitor {
     out_ += fmt::format("# {}\n{} = {}\n", about, key, value);
   }
 
+  std::string section_, tables_;
   std::string out_ =
       "# Posthorn's configuration. Every key stands here with its default; one that is left out "
       "has it too.\n"
@@ -435,7 +439,8 @@ Result<Config> load(const Path& file) {
   return parse(*text, std::filesystem::absolute(file), overrides);
 }
 
-std::string place_of(const Config& config, std::string_view section, std::string_view key) {
+std::string place_of(const Config& config, std::string_view section, std::string_view key,
+                     std::string_view name) {
   const auto text = read_file(config.file, 1U << 20U);
   if (!text || !*text) return config.file.native();
   const toml::parse_result parsed = toml::parse(**text);
@@ -444,6 +449,8 @@ std::string place_of(const Config& config, std::string_view section, std::string
   if (node == nullptr) return config.file.native();
   if (const toml::table* table = node->as_table(); table != nullptr && table->contains(key))
     node = table->get(key);
+  if (const toml::table* table = node->as_table(); table != nullptr && table->contains(name))
+    node = table->get(name);
   return fmt::format("{}:{}", config.file.native(), node->source().begin.line);
 }
 

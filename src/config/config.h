@@ -187,6 +187,9 @@ struct Pgsql {
   Duration cache = 5min;        // how long an answer counts while changes are told of
   Bytes cache_size = 32U << 20U;
   Duration last_good = 1h;  // how long an answer counts while nothing can be asked
+  // The administrator's own queries, by table, and what lists these tables: maps/pgsql_queries.h.
+  std::map<std::string, std::string> queries = {}, lists = {};
+  Duration queries_cache = 10s;  // as cache, for their answers, of whose changes nobody tells
 };
 
 struct Queue {
@@ -404,7 +407,9 @@ Result<Config> parse(std::string_view text, const Path& file,
 Result<Config> read_keys(std::string_view text, const Path& file);
 // "file:line" of a key, for faults that show only when its value is used; of its section, or just
 // "file", if it stands there with its default.
-std::string place_of(const Config& config, std::string_view section, std::string_view key);
+// name: of a table of texts, as pgsql.queries.
+std::string place_of(const Config& config, std::string_view section, std::string_view key,
+                     std::string_view name = {});
 // The annotated file with every key at its value in config, as conf/posthorn.toml is.
 std::string to_toml(const Config& config);
 

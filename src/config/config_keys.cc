@@ -262,6 +262,17 @@ void visit_pgsql(Pgsql& c, KeyVisitor& v) {
   v.bytes("cache_size", c.cache_size, 64 * kKiB, kGiB, "The room for kept answers.");
   v.duration("last_good", c.last_good, 0ms, 30 * kDay,
              "How long the last answer counts while the database cannot be asked; 0s: not at all.");
+  v.duration("queries_cache", c.queries_cache, 0ms, kDay,
+             "How long an answer of one of the queries below is kept, so how long a change there "
+             "may take to count; 0s: each question is asked.");
+  v.names("queries", c.queries,
+          "Tables in a schema of your own: the table (domains, mailboxes, aliases, senders, "
+          "transport, sender_relays, relay_sasl, vusers, users, quotas) and the SELECT that "
+          "answers for it, with $1 for the key, $2 for what stands before its @, $3 for its "
+          "domain. Examples: migrations/README.md.");
+  v.names("lists", c.lists,
+          "For those tables, where wanted: the SELECT of all keys and what stands beside them, for "
+          "the commands that list or check a whole table.");
 }
 
 void visit_queue(Queue& c, Filter& f, KeyVisitor& v) {
@@ -387,7 +398,7 @@ void visit_sieve(Sieve& c, KeyVisitor& v) {
          "\"FLAG -> *: FILE.sieve\". MOVE counts as COPY.");
   v.names("lists", c.lists,
           "The lists that scripts may ask for (RFC 6134): the name in the script and the table, "
-          "as in [maps]: { \":addrbook:friends\" = \"friends\" }. Scripts reach no others.");
+          "as in [maps]: \":addrbook:friends\" = \"friends\". Scripts reach no others.");
 }
 
 void visit_dkim(Dkim& c, KeyVisitor& v) {

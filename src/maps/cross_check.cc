@@ -64,8 +64,11 @@ class CrossCheck {
   }
   void fault(const Source& source, const Entry& entry, std::string reason,
              std::string remedy = "") {
-    findings_.faults.push_back(at(source, entry, std::move(reason)));
-    findings_.faults.back().remedy = std::move(remedy);
+    const bool is_ours = source.weight == config::Weight::fault;
+    auto& findings = is_ours ? findings_.faults : findings_.warnings;
+    findings.push_back(at(source, entry, std::move(reason)));
+    findings.back().weight = source.weight;
+    if (is_ours) findings.back().remedy = std::move(remedy);  // a command of ours
     if (source.table) source.table->mark_unsure(entry.key);
   }
   void warn(const Source& source, const Entry& entry, std::string reason, std::string remedy = "") {

@@ -18,6 +18,7 @@ struct Source {
   std::vector<Entry> entries;
   // Whose answers for faulty lines wait; nullptr: it serves already, or is none of files.
   std::shared_ptr<TextTable> table = {};
+  config::Weight weight = config::Weight::fault;  // of what is wrong; as RowList's
 };
 
 // One of the lists of tables; not whole: patterns, or rows that are not listed, answer too.

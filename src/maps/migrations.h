@@ -13,5 +13,6 @@ std::span<const Migration> migrations();
 
 // Does a table or the logins come from PostgreSQL?
 bool uses_pgsql(const config::Config& config);
+bool asks_pgsql(const config::Config& config, Question question);
 
 }  // namespace posthorn::maps

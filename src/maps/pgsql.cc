@@ -45,11 +45,12 @@ struct Pgsql::Leave {
 };
 
 Pgsql::Pgsql(net::Scope& scope, const config::Pgsql& config, std::span<const Migration> migrations,
-             const Clock& clock)
+             const Clock& clock, PgsqlQueries queries)
     : scope_(scope),
       config_(config),
       migrations_(migrations),
       clock_(clock),
+      queries_(std::move(queries)),
       threads_(config.connections + 1),
       stopped_(scope.executor()),
       freed_(scope.executor()),
@@ -84,12 +85,15 @@ net::Task<Found> Pgsql::find(Question question, std::string key) {
   const std::uint64_t generation = generations_[static_cast<std::size_t>(question)];
   const CachedAnswer* cached = cache_.find(name);
   if (cached != nullptr && listening_ && cached->generation == generation &&
-      clock_.steady_now() - cached->asked < config_.cache) {
+      clock_.steady_now() - cached->asked < life_of(question)) {
     metrics::count(metric::database_answers, "kept");
     co_return Found{cached->value, Freshness::current, {nullptr, cached->row}};
   }
-  auto rows = co_await ask(find_query(question, std::move(key)));
-  auto found = rows ? read_found(question, *rows) : std::unexpected(rows.error());
+  auto query = queries_.find_query(question, std::move(key));
+  if (!query) co_return Found{};
+  auto rows = co_await ask(*std::move(query));
+  auto found = rows ? queries_.read_found(question, *rows) : std::unexpected(rows.error());
+  if (rows && !found) tell_fault(found.error().what);
   if (found) {
     metrics::count(metric::database_answers, "asked");
     Found answer;
@@ -109,7 +113,9 @@ net::Task<Found> Pgsql::find(Question question, std::string key) {
 }
 
 net::Task<Found> Pgsql::find_first(Question question) {
-  CO_TRY(const auto rows, co_await ask(first_query(question, 1)));
+  const auto query = queries_.first_query(question, 1);
+  if (!query) co_return Found{};
+  CO_TRY(const auto rows, co_await ask(*query));
   if (rows.empty() || rows.front().size() != 2) co_return Found{};
   co_return Found{rows.front().front(),
                   Freshness::current,
@@ -143,8 +149,8 @@ net::Task<PgsqlRows> Pgsql::ask(PgsqlQuery query) {
     fault_ = rows.error().what;
     if (broken)
       mark_down(rows.error());
-    else if (told_faults_.size() < kFaultsMax && told_faults_.insert(rows.error().what).second)
-      log_.error(event::maps_database_fault, {{"error", rows.error().what}});
+    else
+      tell_fault(rows.error().what);
     co_return rows;
   }
 }
@@ -184,7 +190,7 @@ net::Task<Pgsql::ConnectionPtr> Pgsql::acquire(SteadyTime deadline) {
 
 net::Task<Pgsql::ConnectionPtr> Pgsql::open() {
   co_return co_await threads_.run(
-      [this] { return PgsqlConnection::open(config_, config_.timeout); });
+      [this] { return PgsqlConnection::open(config_, config_.timeout, queries_.session()); });
 }
 
 void Pgsql::give_back(ConnectionPtr connection) {
@@ -214,6 +220,17 @@ void Pgsql::mark_down(const Error& error) {
   up_ = false;
   told_down_ = true;
   fault_ = error.what;
+}
+
+void Pgsql::tell_fault(const std::string& what) {
+  fault_ = what;
+  if (told_faults_.size() < kFaultsMax && told_faults_.insert(what).second)
+    log_.error(event::maps_database_fault, {{"error", what}});
+}
+
+// Nobody tells of changes in tables that are not ours, unless their owner sends NOTIFY as well.
+config::Duration Pgsql::life_of(Question question) const {
+  return queries_.is_own(question) ? std::min(config_.cache, config_.queries_cache) : config_.cache;
 }
 
 void Pgsql::forget() {
@@ -260,10 +277,7 @@ net::Task<> Pgsql::listen_once(Listening how) {
     co_return std::unexpected(opened.error());
   }
   const ConnectionPtr connection = *std::move(opened);
-  const auto fault = co_await threads_.run(
-      [raw = connection.get(), this] { return find_schema_fault(*raw, migrations_); });
-  if (!fault) co_return std::unexpected(fault.error());
-  if (*fault) co_return fail(ErrorKind::config, "PostgreSQL: " + **fault);
+  CO_TRY_OK(co_await look(*connection));
   CO_TRY_OK(co_await take_domain_names(*connection));
   if (how == Listening::schema_only || stopping_) co_return Result<>{};
   CO_TRY_OK(
@@ -280,6 +294,23 @@ net::Task<> Pgsql::listen_once(Listening how) {
   co_return ended;
 }
 
+// A query that is only slow now is told of, and each question finds out anew.
+net::Task<> Pgsql::look(PgsqlConnection& connection) {
+  if (queries_.needs_schema()) {
+    CO_TRY(const auto fault, co_await threads_.run([raw = &connection, this] {
+      return find_schema_fault(*raw, migrations_);
+    }));
+    if (fault) co_return fail(ErrorKind::config, "PostgreSQL: " + *fault);
+  }
+  if (!queries_.has_own()) co_return Result<>{};
+  CO_TRY(const auto troubles, co_await threads_.run([this] { return queries_.look(config_); }));
+  for (const PgsqlQueries::Trouble& trouble : troubles)
+    if (!trouble.may_pass) co_return fail(ErrorKind::config, trouble.finding.text());
+  for (const PgsqlQueries::Trouble& trouble : troubles)
+    log_.error(event::maps_database_fault, {{"error", trouble.finding.text()}});
+  co_return Result<>{};
+}
+
 net::Task<> Pgsql::follow(PgsqlConnection& connection) {
   while (!stopping_) {
     Result<> heard;
@@ -291,9 +322,12 @@ net::Task<> Pgsql::follow(PgsqlConnection& connection) {
     }
     if (stopping_) break;
     if (!heard && heard.error().kind != ErrorKind::timeout) co_return heard;
-    if (!heard)
+    if (!heard) {
       CO_TRY_OK(
           co_await threads_.run([raw = &connection] { return raw->ask({"SELECT 1", {}, 1}); }));
+      // Of a new domain in a table that is not ours nothing is heard.
+      if (queries_.is_own(Question::domains)) CO_TRY_OK(co_await take_domain_names(connection));
+    }
     CO_TRY_OK(co_await hear(connection));
   }
   co_return Result<>{};
@@ -310,9 +344,10 @@ net::Task<> Pgsql::hear(PgsqlConnection& connection) {
 }
 
 net::Task<> Pgsql::take_domain_names(PgsqlConnection& connection) {
-  CO_TRY(const auto rows, co_await threads_.run([raw = &connection] {
-    return raw->ask(first_query(Question::domains, 2));
-  }));
+  const auto query = queries_.first_query(Question::domains, 2);
+  if (!query) co_return Result<>{};
+  CO_TRY(const auto rows,
+         co_await threads_.run([raw = &connection, &query] { return raw->ask(*query); }));
   domain_names_.clear();
   for (const PgsqlRow& row : rows) domain_names_.push_back(row.front());
   co_return Result<>{};
@@ -334,7 +369,7 @@ net::Task<Found> PgsqlTable::find_first() const {
 }
 
 std::string PgsqlTable::name() const {
-  return fmt::format("pgsql {}", shape_of(question_).name);
+  return (database_ != nullptr ? database_->queries() : PgsqlQueries()).name_of(question_);
 }
 
 std::string PgsqlTable::place_of(std::uint64_t at) const {

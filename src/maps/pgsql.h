@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "maps/answer_cache.h"
 #include "maps/pgsql_connection.h"
+#include "maps/pgsql_queries.h"
 #include "maps/pgsql_schema.h"
 #include "maps/table.h"
 #include "net/blocking_pool.h"
@@ -26,10 +27,11 @@ namespace posthorn::maps {
 class Pgsql {
  public:
   Pgsql(net::Scope& scope, const config::Pgsql& config, std::span<const Migration> migrations,
-        const Clock& clock = Clock::system());
+        const Clock& clock = Clock::system(), PgsqlQueries queries = {});
   ~Pgsql();
 
-  // A database that is down is waited for; one with another schema is a config Error.
+  // A database that is down is waited for; one with another schema, or to which a query of the
+  // administrator's means nothing, is a config Error.
   net::Task<> start();
   void stop();
   // Every answer is asked for anew, as after a change in every table.
@@ -52,6 +54,7 @@ class Pgsql {
   bool is_listening() const { return listening_; }
   std::size_t connections() const { return open_; }
   const AnswerCache& cache() const { return cache_; }
+  const PgsqlQueries& queries() const { return queries_; }
 
  private:
   using ConnectionPtr = std::unique_ptr<PgsqlConnection>;
@@ -63,10 +66,13 @@ class Pgsql {
   void give_back(ConnectionPtr connection);
   void mark_up();
   void mark_down(const Error& error);
+  void tell_fault(const std::string& what);
+  config::Duration life_of(Question question) const;
   void begin_generation(Question question);
   static net::Awaitable<void> listen(Pgsql* self);
   enum class Listening { schema_only, on };
   net::Task<> listen_once(Listening how);
+  net::Task<> look(PgsqlConnection& connection);
   net::Task<> follow(PgsqlConnection& connection);
   net::Task<> take_domain_names(PgsqlConnection& connection);
   net::Task<> hear(PgsqlConnection& connection);
@@ -75,6 +81,7 @@ class Pgsql {
   const config::Pgsql& config_;
   std::span<const Migration> migrations_;
   const Clock& clock_;
+  const PgsqlQueries queries_;
   net::BlockingPool threads_;
   net::Event stopped_, freed_, retry_, changed_;
   AnswerCache cache_;
@@ -99,6 +106,9 @@ class PgsqlTable final : public Table {
   PgsqlTable(Pgsql* database, Question question) : database_(database), question_(question) {}
   net::Task<Found> find(std::string key) const override;
   net::Task<Found> find_first() const override;
+  bool is_foreign() const override {
+    return database_ != nullptr && database_->queries().is_own(question_);
+  }
   std::string name() const override;
   std::string place_of(std::uint64_t at) const override;
 

@@ -114,9 +114,10 @@ std::vector<Path> find_pgsql_files(const config::Pgsql& config) {
 }
 
 Result<std::unique_ptr<PgsqlConnection>> PgsqlConnection::open(const config::Pgsql& config,
-                                                               std::chrono::milliseconds time) {
+                                                               std::chrono::milliseconds time,
+                                                               PgsqlSession session) {
   std::unique_ptr<PgsqlConnection> made(new PgsqlConnection(time));
-  TRY_OK(made->connect(config));
+  TRY_OK(made->connect(config, session));
   return made;
 }
 
@@ -124,7 +125,7 @@ PgsqlConnection::~PgsqlConnection() {
   if (connection_ != nullptr) PQfinish(connection_);
 }
 
-Result<> PgsqlConnection::connect(const config::Pgsql& config) {
+Result<> PgsqlConnection::connect(const config::Pgsql& config, PgsqlSession session) {
   const SteadyTime deadline = Clock::system().steady_now() + time_;
   if (auto why = find_conninfo_fault(config)) return fail(ErrorKind::config, *std::move(why));
   TRY(const std::string password, read_password(config));
@@ -146,9 +147,14 @@ Result<> PgsqlConnection::connect(const config::Pgsql& config) {
   }
   PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
   if (PQsetnonblocking(connection_, 1) != 0) return fault();
-  // What this side gives up waiting for, the server gives up working at.
+  // What this side gives up waiting for, the server gives up working at. An own query that is slow
+  // is given up by the server first: the connection goes on.
   TRY_OK(execute(
-      fmt::format("SET statement_timeout = {}; SET search_path = pg_catalog", time_.count())));
+      session == PgsqlSession::schema
+          ? fmt::format("SET statement_timeout = {}; SET search_path = pg_catalog", time_.count())
+          : fmt::format("SET statement_timeout = {}; "
+                        "SET default_transaction_read_only = on",
+                        time_.count() - time_.count() / 10)));
   used_ = false;
   return {};
 }
@@ -217,9 +223,12 @@ Result<PgsqlRows> PgsqlConnection::read_rows(std::size_t rows_max, SteadyTime de
       broken_ = true;
       return fail(ErrorKind::temporary, "PostgreSQL: a COPY where none was expected");
     }
-    if (status == PGRES_FATAL_ERROR && !error)
+    if (status == PGRES_FATAL_ERROR && !error) {
       error = Error{ErrorKind::temporary,
                     "PostgreSQL: " + one_line(PQresultErrorMessage(result.get()))};
+      const char* code = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+      last_code_ = code == nullptr ? "" : code;
+    }
     const int count = PQntuples(result.get());
     for (int i = 0; i < count && !error; ++i) {
       if (rows.size() == rows_max) {
@@ -238,20 +247,33 @@ Result<PgsqlRows> PgsqlConnection::read_rows(std::size_t rows_max, SteadyTime de
   return rows;
 }
 
-Result<std::string> PgsqlConnection::prepare(const std::string& sql, SteadyTime deadline) {
-  if (const auto found = prepared_.find(sql); found != prepared_.end()) return found->second;
-  std::string name = fmt::format("s{}", prepared_.size() + 1);
-  if (PQsendPrepare(connection_, name.c_str(), sql.c_str(), 0, nullptr) == 0) return fault();
+Result<std::string> PgsqlConnection::prepare(const PgsqlQuery& query, SteadyTime deadline) {
+  if (const auto found = prepared_.find(query.sql); found != prepared_.end()) return found->second;
+  std::string name = fmt::format("s{}", ++named_);
+  if (PQsendPrepare(connection_, name.c_str(), query.sql.c_str(),
+                    static_cast<int>(query.types.size()),
+                    query.types.empty() ? nullptr : query.types.data()) == 0)
+    return fault();
   TRY_OK(flush(deadline));
   TRY_OK(read_rows(0, deadline));
-  prepared_[sql] = name;
+  prepared_[query.sql] = name;
   return name;
+}
+
+void PgsqlConnection::forget(const std::string& sql) {
+  const auto found = prepared_.find(sql);
+  if (found == prepared_.end()) return;
+  const std::string code = last_code_;
+  if (!execute("DEALLOCATE " + found->second)) broken_ = true;
+  last_code_ = code;
+  prepared_.erase(found);
 }
 
 Result<PgsqlRows> PgsqlConnection::ask(const PgsqlQuery& query) {
   const SteadyTime deadline = Clock::system().steady_now() + time_;
   if (is_broken()) return fault();
-  TRY(const std::string name, prepare(query.sql, deadline));
+  last_code_.clear();
+  TRY(const std::string name, prepare(query, deadline));
   std::vector<const char*> values;
   for (const std::string& value : query.values) {
     if (value.find('\0') != std::string::npos)
@@ -266,8 +288,52 @@ Result<PgsqlRows> PgsqlConnection::ask(const PgsqlQuery& query) {
   auto rows = read_rows(query.rows_max, deadline);
   used_ = true;
   // It may have been prepared before the schema changed, and would fail for ever.
-  if (!rows) broken_ = true;
+  if (!rows && query.of == PgsqlQuery::Of::own && !last_code_.empty() && !is_broken())
+    forget(query.sql);
+  else if (!rows)
+    broken_ = true;
   return rows;
+}
+
+Result<PgsqlShape> PgsqlConnection::describe(const PgsqlQuery& query) {
+  const SteadyTime deadline = Clock::system().steady_now() + time_;
+  if (is_broken()) return fault();
+  last_code_.clear();
+  TRY(const std::string name, prepare(query, deadline));
+  if (PQsendDescribePrepared(connection_, name.c_str()) == 0) return fault();
+  TRY_OK(flush(deadline));
+  PgsqlShape shape;
+  {
+    TRY(PGresult * taken, next_result(deadline));
+    const ResultPtr result(taken);
+    if (!result || PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
+      broken_ = true;
+      return fault();
+    }
+    for (int i = 0; i < PQnparams(result.get()); ++i)
+      shape.parameters.push_back({"", std::to_string(PQparamtype(result.get(), i))});
+    for (int i = 0; i < PQnfields(result.get()); ++i)
+      shape.columns.push_back({PQfname(result.get(), i), std::to_string(PQftype(result.get(), i))});
+  }
+  TRY_OK(read_rows(0, deadline));
+  TRY_OK(name_types(shape.parameters));
+  TRY_OK(name_types(shape.columns));
+  return shape;
+}
+
+// Their numbers become names.
+Result<> PgsqlConnection::name_types(std::vector<PgsqlShape::Column>& columns) {
+  for (PgsqlShape::Column& column : columns) {
+    TRY(const auto rows,
+        ask({"SELECT pg_catalog.format_type(oid, NULL), typcategory FROM pg_catalog.pg_type "
+             "WHERE oid = $1::pg_catalog.oid",
+             {column.type},
+             1}));
+    if (rows.empty()) continue;
+    column.type = rows.front()[0];
+    column.category = rows.front()[1].empty() ? 'X' : rows.front()[1].front();
+  }
+  return {};
 }
 
 Result<> PgsqlConnection::execute(const std::string& script) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 #include "base/ascii.h"
 #include "maps/text_lines.h"
@@ -10,12 +11,46 @@ namespace posthorn::maps {
 namespace {
 
 constexpr std::size_t kPage = 10'000;
+constexpr std::size_t kOwnRowsMax = 1'000'000;  // of an own query's list, which comes in one piece
+
+// Rows of one key among addresses are one entry, as an answer has them.
+Result<RowList> read_own_rows(PgsqlConnection& connection, const PgsqlQueries& queries,
+                              Question question, const RowBounds& bounds) {
+  RowList list{.entries = {}, .is_whole = true, .weight = config::Weight::warning};
+  const std::size_t rows_max = std::min(bounds.rows_max, kOwnRowsMax);
+  TRY(auto rows,
+      connection.ask({fmt::format("SELECT key, left(value, {1}) FROM ({0}) AS rows LIMIT {2}",
+                                  queries.list_of(question), kPgsqlValueMax, rows_max + 1),
+                      {},
+                      rows_max + 1,
+                      {},
+                      PgsqlQuery::Of::own}));
+  list.is_whole = rows.size() <= rows_max;
+  std::unordered_map<std::string, std::size_t> entries;
+  std::size_t number = 0;
+  for (PgsqlRow& row : rows) {
+    ++number;
+    if (row[1].empty()) continue;
+    const auto [known, is_new] = entries.emplace(row[0], list.entries.size());
+    if (is_new)
+      list.entries.push_back({std::move(row[0]), std::move(row[1]), number});
+    else if (question == Question::aliases || question == Question::senders)
+      list.entries[known->second].value += ", " + row[1];
+  }
+  return list;
+}
 
 }  // namespace
 
-Result<RowList> read_rows(PgsqlConnection& connection, Question question, const RowBounds& bounds) {
-  const PgsqlTableShape& shape = shape_of(question);
+Result<RowList> read_rows(PgsqlConnection& connection, const PgsqlQueries& queries,
+                          Question question, const RowBounds& bounds) {
   RowList list;
+  if (!queries.can_list(question)) {
+    list.is_whole = !queries.is_there(question);
+    return list;
+  }
+  if (queries.is_own(question)) return read_own_rows(connection, queries, question, bounds);
+  const PgsqlTableShape& shape = shape_of(question);
   std::string last = "0";
   while (list.entries.size() < bounds.rows_max) {
     if (bounds.is_stopped != nullptr && *bounds.is_stopped)

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "maps/pgsql_connection.h"
-#include "maps/pgsql_schema.h"
+#include "maps/pgsql_queries.h"
 #include "maps/table.h"
 #include "maps/table_set.h"
 
@@ -19,10 +19,11 @@ struct RowBounds {
   std::size_t rows_max = 10'000'000;
   const std::atomic<bool>* is_stopped = nullptr;  // looked at between pages
 };
-// The rows in the order in which they were written; line is the id. Blocks. An Error, too: it was
+// The rows in the order in which they were written; line is the id, of an own query's list the
+// number in it. What cannot be listed has none, and is not whole. Blocks. An Error, too: it was
 // stopped.
-Result<RowList> read_rows(PgsqlConnection& connection, Question question,
-                          const RowBounds& bounds = {});
+Result<RowList> read_rows(PgsqlConnection& connection, const PgsqlQueries& queries,
+                          Question question, const RowBounds& bounds = {});
 
 // Why a text file could not hold it, so that it is never found or never understood.
 std::optional<std::string> fault_of_row(const Entry& row);

@@ -49,6 +49,8 @@ class Table {
   virtual net::Task<Found> find(std::string key) const = 0;
   // virtual(5): patterns are applied to the address as a whole, never to a part of it.
   virtual bool has_patterns() const { return false; }
+  // Whether another program than ours writes it, so that no command of ours can.
+  virtual bool is_foreign() const { return false; }
   // The key that was written first, of a table that has such a thing; its place with it.
   virtual net::Task<Found> find_first() const { co_return Found{}; }
   // As the operator knows it: its file as `check` prints it, "pgsql aliases", "static:value".

@@ -121,20 +121,25 @@ class Loader {
     std::vector<Entry>& rows = list->entries;
     for (Entry& row : rows) {
       const std::string where = fmt::format("{}:{}", path, row.line);
+      const auto tell = [&](std::string why) {
+        auto& findings =
+            list->weight == config::Weight::fault ? findings_.faults : findings_.warnings;
+        findings.push_back({where, std::move(why), "", list->weight});
+      };
       if (auto why = fault_of_row(row)) {
-        findings_.faults.push_back({where, *std::move(why)});
+        tell(*std::move(why));
         continue;
       }
       row.value = as_line(row.value);
       if (auto why = find_entry_fault(question, row))
-        findings_.faults.push_back({where, *std::move(why)});
+        tell(*std::move(why));
       else if (auto doubt = find_entry_doubt(config_, question, row)) {
         doubt->where = where;
         findings_.warnings.push_back(*std::move(doubt));
       }
     }
     std::erase_if(rows, [](const Entry& row) { return fault_of_row(row).has_value(); });
-    listing.sources.push_back({path, std::move(rows)});
+    listing.sources.push_back({path, std::move(rows), nullptr, list->weight});
   }
 
   Result<std::optional<std::string>> read(const Path& path) const {

@@ -54,6 +54,8 @@ struct TableSet {
 struct RowList {
   std::vector<Entry> entries;
   bool is_whole = true;  // false: there are more
+  // Of one that is wrong. In another program's tables it is that one's matter.
+  config::Weight weight = config::Weight::fault;
 };
 // The rows of one of PostgreSQL's tables, with their ids as lines. Blocks.
 using RowReader = std::function<Result<RowList>(Question)>;

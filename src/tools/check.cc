@@ -4,6 +4,7 @@
 
 #include "maps/migrations.h"
 #include "maps/pgsql_connection.h"
+#include "maps/pgsql_queries.h"
 #include "tools/prepare.h"
 #include "tools/table_store.h"
 #include "tools/variables.h"
@@ -37,25 +38,40 @@ class Check {
 
 // Reached, of this version, and how much is in it.
 void check_database(Check& check, const config::Config& config) {
-  const auto connection = open_for_tool(config, Schema::checked);
+  const maps::PgsqlQueries queries(config);
+  const auto connection = open_for_tool(config, Schema::checked, queries.session());
   if (!connection) {
     // libpq's words stand behind the place; a connection string that is none is a setting's fault.
     if (!maps::find_conninfo_fault(config.pgsql))
-      check.take({{config::place_of(config, "pgsql", "conninfo") + ": pgsql.conninfo",
-                   fmt::format("the database cannot be asked: {}", connection.error().what),
-                   "start it, or mend pgsql.conninfo and pgsql.password_file; `posthorn migrate` "
-                   "makes its tables"}});
+      check.take(
+          {{config::place_of(config, "pgsql", "conninfo") + ": pgsql.conninfo",
+            fmt::format("the database cannot be asked: {}", connection.error().what),
+            fmt::format("start it, or mend pgsql.conninfo and pgsql.password_file{}",
+                        queries.needs_schema() ? "; `posthorn migrate` makes its tables" : "")}});
     return;
   }
   std::string rows;
   for (const maps::PgsqlTableShape& shape : maps::kPgsqlTables) {
-    const auto count =
-        (*connection)->ask({fmt::format("SELECT count(*) FROM posthorn.{}", shape.name), {}, 1});
+    const bool is_own = queries.is_own(shape.question);
+    if (!queries.is_there(shape.question)) continue;
+    if (!queries.can_list(shape.question)) {
+      rows += fmt::format(", {} by a query", shape.name);
+      continue;
+    }
+    const auto count = (*connection)
+                           ->ask({fmt::format("SELECT count(*) FROM ({}) AS rows",
+                                              queries.list_of(shape.question)),
+                                  {},
+                                  1});
+    // What is wrong with an own query was told with its place.
+    if (!count && is_own) return;
     check.expect(count);
     if (!count || count->empty()) return;
-    rows += fmt::format(", {} {}", count->front().front(), shape.name);
+    rows +=
+        fmt::format(", {} {}{}", count->front().front(), shape.name, is_own ? " by a query" : "");
   }
-  fmt::print("PostgreSQL: {}{}\n", maps::migrations().back().name, rows);
+  fmt::print("PostgreSQL: {}{}\n",
+             queries.needs_schema() ? maps::migrations().back().name : "no schema of ours", rows);
 }
 
 }  // namespace

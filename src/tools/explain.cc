@@ -29,7 +29,8 @@ class Here {
   explicit Here(const config::Config& config)
       : config_(config),
         database_(maps::uses_pgsql(config) ? std::make_unique<maps::Pgsql>(
-                                                 loop_.scope(), config.pgsql, maps::migrations())
+                                                 loop_.scope(), config.pgsql, maps::migrations(),
+                                                 Clock::system(), maps::PgsqlQueries(config))
                                            : nullptr),
         rewriter_(pool_, config) {}
   ~Here() { pool_.join(); }

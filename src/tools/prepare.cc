@@ -20,6 +20,7 @@
 #include "filter/teacher.h"
 #include "lda/site_scripts.h"
 #include "maps/migrations.h"
+#include "maps/pgsql_queries.h"
 #include "maps/pgsql_rows.h"
 #include "maps/table_set.h"
 #include "message/idna.h"
@@ -147,16 +148,40 @@ void look_at_srs(config::Findings& findings, const config::Config& config) {
                      config.srs.domain));
 }
 
+// The administrator's own, each asked once. That no database is there is told by who opens it.
+void look_at_queries(config::Findings& findings, const config::Config& config,
+                     const maps::PgsqlQueries& queries) {
+  config::Findings faults = maps::PgsqlQueries::find_faults(config);
+  const bool can_be_asked = !config::has_fault(faults);
+  // Faults were told among those of the settings.
+  std::erase_if(faults, [](const config::Finding& finding) {
+    return finding.weight == config::Weight::fault;
+  });
+  add(findings, std::move(faults));
+  if (!can_be_asked || !queries.has_own()) return;
+  if (const auto troubles = queries.look(config.pgsql))
+    for (const maps::PgsqlQueries::Trouble& trouble : *troubles)
+      findings.push_back(trouble.finding);
+}
+
 config::Findings look_as_lookup(const config::Config& config) {
   const LastGood kept(config.paths.state / "lookup");  // what has become empty was not always so
   maps::LoadParts parts{.kept = &kept};
   // Where it cannot be asked, the tool tells so itself.
   Result<std::unique_ptr<maps::PgsqlConnection>> database = nullptr;
-  if (maps::uses_pgsql(config)) database = open_for_tool(config, Schema::checked);
-  if (database && *database)
-    parts.rows = [&](maps::Question question) { return maps::read_rows(**database, question); };
+  const maps::PgsqlQueries queries(config);
+  config::Findings findings;
+  if (maps::uses_pgsql(config)) {
+    database = open_for_tool(config, Schema::checked, queries.session());
+    look_at_queries(findings, config, queries);
+  }
+  // A list that is wrong was told of; it is not read, or each table would tell so anew.
+  if (database && *database && !config::has_fault(findings))
+    parts.rows = [&](maps::Question question) {
+      return maps::read_rows(**database, queries, question);
+    };
   maps::Loaded tables = maps::load_tables(config, parts);
-  config::Findings findings = std::move(tables.faults);
+  add(findings, std::move(tables.faults));
   for (config::Finding& finding : tables.warnings) {
     if (finding.weight == config::Weight::fault) finding.weight = config::Weight::warning;
     findings.push_back(std::move(finding));
@@ -164,8 +189,8 @@ config::Findings look_as_lookup(const config::Config& config) {
   std::optional<auth::UserFile> users, smtp_users;
   if (config.auth.users == config::UserSource::text)
     add(findings, look_at_users(config, config.paths.users, users));
-  if (config.auth.users == config::UserSource::pgsql && database && *database)
-    add(findings, auth::look_at_user_rows(**database));
+  if (config.auth.users == config::UserSource::pgsql && parts.rows)
+    add(findings, auth::look_at_user_rows(**database, queries));
   if (!config.paths.smtp_users.empty())
     add(findings, look_at_users(config, config.paths.smtp_users, smtp_users));
   if (tables.set)

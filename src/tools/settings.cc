@@ -13,6 +13,7 @@
 #include "config/account_path.h"
 #include "config/quota.h"
 #include "maps/migrations.h"
+#include "maps/pgsql_queries.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
 #include "net/socket.h"
@@ -297,6 +298,8 @@ std::vector<std::string> find_setting_faults(const config::Config& config) {
       conninfo = fail(ErrorKind::config, *std::move(why));
     settings.expect("pgsql", "conninfo", conninfo);
   }
+  for (const config::Finding& finding : config::faults_of(maps::PgsqlQueries::find_faults(config)))
+    settings.add(finding.text());
   return settings.take();
 }
 

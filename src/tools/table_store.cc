@@ -8,6 +8,7 @@
 #include "auth/user_file.h"
 #include "maps/migrations.h"
 #include "maps/table.h"
+#include "tools/query_store.h"
 
 namespace posthorn::tools {
 namespace {
@@ -269,16 +270,18 @@ Result<bool> TableStore::remove(const std::string& key) {
 }
 
 Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Config& config,
-                                                             Schema schema) {
+                                                             Schema schema,
+                                                             maps::PgsqlSession session) {
   if (config.pgsql.conninfo.empty() && !maps::uses_pgsql(config))
     return fail(ErrorKind::config,
                 fmt::format("{}: pgsql.conninfo says nothing of where PostgreSQL is",
                             config::place_of(config, "pgsql", "conninfo")));
-  TRY(auto connection, maps::PgsqlConnection::open(
-                           config.pgsql, std::max<config::Duration>(config.pgsql.timeout, 10s)));
+  TRY(auto connection,
+      maps::PgsqlConnection::open(config.pgsql,
+                                  std::max<config::Duration>(config.pgsql.timeout, 10s), session));
   connection->set_time(kToolTime);
   TRY_OK(connection->execute("SET statement_timeout = 0"));
-  if (schema == Schema::any) return connection;
+  if (schema == Schema::any || !maps::PgsqlQueries(config).needs_schema()) return connection;
   TRY(const auto fault, maps::find_schema_fault(*connection, maps::migrations()));
   if (fault) return fail(ErrorKind::config, *fault);
   return connection;
@@ -299,6 +302,11 @@ Result<std::unique_ptr<TableStore>> Stores::open(Question question) {
 
 Result<std::unique_ptr<TableStore>> Stores::open(Question question, Backend backend) {
   std::unique_ptr<TableStore> made;
+  if (backend == Backend::pgsql && (queries_.is_own(question) || !queries_.is_there(question))) {
+    TRY(maps::PgsqlConnection * used, own_connection());
+    made = std::make_unique<QueryStore>(*used, queries_, question);
+    return made;
+  }
   if (backend == Backend::pgsql) {
     TRY(maps::PgsqlConnection * used, connection());
     made = std::make_unique<PgsqlStore>(*used, question);
@@ -330,6 +338,13 @@ Result<maps::PgsqlConnection*> Stores::connection() {
     TRY_OK(connection_->execute("BEGIN"));
   }
   return connection_.get();
+}
+
+Result<maps::PgsqlConnection*> Stores::own_connection() {
+  if (!own_connection_) {
+    TRY(own_connection_, open_for_tool(config_, Schema::any, maps::PgsqlSession::own_queries));
+  }
+  return own_connection_.get();
 }
 
 Result<std::vector<std::unique_ptr<TableStore>>> Stores::open_all(Question question) {

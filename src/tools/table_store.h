@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "maps/pgsql_schema.h"
+#include "maps/pgsql_queries.h"
 #include "maps/text_edit.h"
 #include "tools/table_edits.h"
 
@@ -26,6 +26,7 @@ class TableStore {
   virtual ~TableStore() = default;
   virtual std::string place() const = 0;  // "/srv/maps/aliases", "posthorn.aliases"
   virtual bool is_text() const = 0;
+  virtual bool can_list() const { return true; }
   virtual Result<std::vector<KeyValue>> list() = 0;
   virtual Result<std::vector<Placed>> list_places();
   virtual Result<std::optional<std::string>> find(const std::string& key) = 0;
@@ -39,7 +40,8 @@ enum class Backend { text, pgsql };
 
 class Stores {
  public:
-  explicit Stores(const config::Config& config) : config_(config), edits_(config) {}
+  explicit Stores(const config::Config& config)
+      : config_(config), edits_(config), queries_(config) {}
   // The backend that the configuration names for it.
   Backend backend_of(maps::Question question) const;
   Result<std::unique_ptr<TableStore>> open(maps::Question question);
@@ -51,18 +53,22 @@ class Stores {
   // An Error: nothing was changed, or it says what was.
   Result<> commit();
   bool has_text() const { return has_text_; }
+  const maps::PgsqlQueries& queries() const { return queries_; }
 
  private:
   Result<maps::PgsqlConnection*> connection();
+  Result<maps::PgsqlConnection*> own_connection();
   const config::Config& config_;
   TableEdits edits_;
-  std::unique_ptr<maps::PgsqlConnection> connection_;
+  const maps::PgsqlQueries queries_;
+  std::unique_ptr<maps::PgsqlConnection> connection_, own_connection_;  // of ours, of own queries
   bool has_text_ = false;
 };
 
-// A connection for a tool, with the schema checked if wanted.
+// A connection for a tool; with the schema checked, where some table needs it, if wanted.
 enum class Schema { checked, any };
-Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(const config::Config& config,
-                                                             Schema schema);
+Result<std::unique_ptr<maps::PgsqlConnection>> open_for_tool(
+    const config::Config& config, Schema schema,
+    maps::PgsqlSession session = maps::PgsqlSession::schema);
 
 }  // namespace posthorn::tools

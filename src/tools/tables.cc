@@ -20,6 +20,7 @@ Backend backend_named(const std::string& name) {
 struct Tables {
   std::unique_ptr<TableStore> from, to;
   std::vector<KeyValue> wanted;
+  const maps::PgsqlTableShape* shape = nullptr;
 };
 
 // All are opened and read before the first is written.
@@ -28,7 +29,9 @@ Result<std::vector<Tables>> open_all(Stores& stores, const TablesOptions& option
     return fail(ErrorKind::permanent, "name text and pgsql, in the order from, to");
   std::vector<Tables> all;
   for (const maps::PgsqlTableShape& shape : maps::kPgsqlTables) {
+    if (!stores.queries().is_there(shape.question)) continue;
     Tables tables;
+    tables.shape = &shape;
     TRY(tables.from, stores.open(shape.question, backend_named(options.from)));
     TRY(tables.to, stores.open(shape.question, backend_named(options.to)));
     TRY(tables.wanted, tables.from->list());
@@ -52,7 +55,8 @@ Result<> copy_all(const config::Config& config, const TablesOptions& options) {
 }
 
 // How many rows differ.
-Result<std::size_t> print_difference(const Tables& tables, const maps::PgsqlTableShape& shape) {
+Result<std::size_t> print_difference(const Tables& tables) {
+  const maps::PgsqlTableShape& shape = *tables.shape;
   TRY(const auto rows, tables.to->list());
   std::map<std::string, std::string> there(rows.begin(), rows.end());
   const bool is_secret =
@@ -103,8 +107,8 @@ int diff_tables(const config::Config& config, const TablesOptions& options) {
   const auto all = open_all(stores, options);
   if (!all) return complain(all.error().what);
   std::size_t count = 0;
-  for (std::size_t i = 0; i < all->size(); ++i) {
-    const auto differ = print_difference((*all)[i], maps::kPgsqlTables[i]);
+  for (const Tables& tables : *all) {
+    const auto differ = print_difference(tables);
     if (!differ) return complain(differ.error().what);
     count += *differ;
   }

@@ -101,6 +101,7 @@ class Users {
   Result<> tell_of_alias(const std::string& address) {
     TRY(const auto tables, stores_.open_all(maps::Question::aliases));
     for (const auto& table : tables) {
+      if (!table->can_list()) continue;
       TRY(const auto rows, table->list_places());
       const auto found = std::ranges::find(rows, address, &Placed::key);
       if (found == rows.end()) continue;

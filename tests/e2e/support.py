@@ -142,7 +142,10 @@ class Server:
         """set("relay.relayhost", '"[127.0.0.1]:2525"'): replaces the key's line in its section."""
         section, key = section_key.split(".")
         inside, lines, done = False, [], False
-        for line in self.conf.read_text().splitlines():
+        text = self.conf.read_text()
+        if f"[{section}.{key}]" in text:  # a table of names: it goes into the line
+            text = text.replace(f"[{section}.{key}]\n", "").replace(f"[{section}]\n", f"[{section}]\n{key} = {{}}\n")
+        for line in text.splitlines():
             if line.startswith("["):
                 inside = line.strip() == f"[{section}]"
             if inside and line.startswith(f"{key} ="):

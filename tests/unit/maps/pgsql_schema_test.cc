@@ -134,7 +134,7 @@ TEST_F(SchemaTest, TheRealTables) {
     ASSERT_EQ(sql(statement), "") << statement;
   ASSERT_EQ(run(all), Names{"0003_rows_as_lines"}) << error;
   EXPECT_EQ(sql("SELECT name FROM posthorn.domains"), "blank.test \n");
-  const auto kept = read_rows(*open(), Question::aliases);
+  const auto kept = read_rows(*open(), PgsqlQueries(), Question::aliases);
   ASSERT_TRUE(kept);
   ASSERT_EQ(kept->entries.size(), 1U);
   EXPECT_TRUE(fault_of_row(kept->entries.front()));
