@@ -27,6 +27,7 @@
 #include "tools/confined.h"
 #include "tools/control.h"
 #include "tools/dkim.h"
+#include "tools/import_config.h"
 #include "tools/init.h"
 #include "tools/manual.h"
 #include "tools/postmap.h"
@@ -353,10 +354,33 @@ class CommandLine {
         sub->add_option("--folder", transfer_.folder, "Which of the account's folders");
       }
     };
-    add("import", "Take mail into an account, of a server that runs or does not",
+    add("import", "Take mail into an account, or the settings of Postfix and Dovecot",
         tools::import_mail);
+    add_import_config(*app_.get_subcommand("import"));
     add("export", "Write an account's mail out, of a server that runs or does not",
         tools::export_mail);
+  }
+
+  void add_import_config(CLI::App& import) {
+    CLI::App* sub = import.add_subcommand(
+        "config",
+        "Make a server of what Postfix's and Dovecot's files say, and tell of each setting");
+    sub->add_option("places", import_config_.places,
+                    "/etc/postfix /etc/dovecot: folders, or the files")
+        ->required();
+    sub->add_option("--into", import_config_.into,
+                    "The new server's folder (default: /etc/posthorn)");
+    sub->add_flag("--dry-run", import_config_.is_dry, "Only tell what would be done");
+    sub->add_flag("--json", import_config_.as_json, "For programs");
+    sub->add_option("--hostname", import_config_.hostname, "Another name than the old server's");
+    sub->add_option("--listen", import_config_.listen,
+                    "The address to listen on (default: as before)");
+    sub->add_option("--port-base", import_config_.port_base,
+                    "Every port = this + the usual one; for trying out beside the old server")
+        ->check(CLI::Range(0, 61'345));
+    sub->add_option("--mail", import_config_.mail,
+                    "The maildirs (default: var/mail below the folder)");
+    sub->callback([this] { status_ = tools::import_config(import_config_); });
   }
 
   void add_print() {
@@ -403,6 +427,7 @@ class CommandLine {
   CLI::App app_;
   std::string config_;
   tools::InitOptions init_;
+  tools::ImportConfigOptions import_config_;
   ServeOptions serve_;
   tools::UserOptions user_;
   tools::BanOptions ban_;

@@ -87,7 +87,8 @@ std::string Plan::to_text(const std::string& table) const {
   for (const Entry& entry : found->second) {
     if (entry.source != source) out += as_comment(entry.source);
     source = entry.source;
-    out += entry.value.empty() ? entry.key + "\n" : fmt::format("{} {}\n", entry.key, entry.value);
+    // A line of a table has a value, also where nobody reads it.
+    out += fmt::format("{} {}\n", entry.key, entry.value.empty() ? "OK" : entry.value);
   }
   return out;
 }

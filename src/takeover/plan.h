@@ -45,6 +45,14 @@ class Plan {
     bool is_active = false;
   };
   void add_script(Script script) { scripts_.push_back(std::move(script)); }
+  // What a file of Postfix's pgsql: tables or Dovecot's dovecot-sql.conf asks, for a table of ours:
+  // its text as it stands there, and where.
+  struct Query {
+    std::string table, text, source;
+  };
+  void add_query(const std::string& table, const std::string& text, const std::string& source) {
+    queries_.push_back({table, text, source});
+  }
   // A file with just this text: "sieve/before/10-site.sieve".
   void add_file(const std::string& place, const std::string& text, unsigned mode = 0644);
 
@@ -54,6 +62,7 @@ class Plan {
   const std::map<std::string, Setting>& settings() const { return settings_; }
   const std::map<std::string, std::vector<Entry>>& tables() const { return tables_; }
   const std::vector<std::pair<std::string, std::string>>& accounts() const { return accounts_; }
+  const std::vector<Query>& queries() const { return queries_; }
   const std::vector<Copy>& copies() const { return copies_; }
   const std::vector<Script>& scripts() const { return scripts_; }
   struct File {
@@ -71,6 +80,7 @@ class Plan {
   std::map<std::string, Setting> settings_;
   std::map<std::string, std::vector<Entry>> tables_;
   std::vector<std::pair<std::string, std::string>> accounts_;
+  std::vector<Query> queries_;
   std::vector<Copy> copies_;
   std::vector<Script> scripts_;
   std::map<std::string, File> files_;

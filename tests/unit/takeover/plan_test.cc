@@ -33,7 +33,7 @@ TEST(Plan, OfATableTheFirstLineCounts) {
   plan.add("domains", {"x.test", "", ""});
   EXPECT_EQ(plan.to_text("aliases"),
             "# virtual:1\na@x.test b@x.test\n# virtual:3\nd@x.test e@x.test\n");
-  EXPECT_EQ(plan.to_text("domains"), "x.test\n");
+  EXPECT_EQ(plan.to_text("domains"), "x.test OK\n");
   EXPECT_EQ(plan.to_text("senders"), "");
   EXPECT_TRUE(plan.has("aliases", "d@x.test"));
   EXPECT_FALSE(plan.has("aliases", "b@x.test"));

@@ -1,0 +1,83 @@
+// master.cf: the ports that users sent by, and what ran beside.
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+#include "takeover/postfix_mapping.h"
+
+namespace posthorn::takeover {
+namespace {
+
+// Services of master.cf.dist, which are Postfix's own inside.
+const std::set<std::string, std::less<>> kInside = {
+    "pickup",     "cleanup",    "qmgr",     "oqmgr",
+    "tlsmgr",     "rewrite",    "bounce",   "defer",
+    "trace",      "verify",     "flush",    "proxymap",
+    "proxywrite", "smtp",       "relay",    "showq",
+    "error",      "retry",      "discard",  "local",
+    "virtual",    "lmtp",       "anvil",    "scache",
+    "postlog",    "dnsblog",    "tlsproxy", "maildrop",
+    "uucp",       "ifmail",     "bsmtp",    "scalemail-backend",
+    "mailman",    "postscreen", "smtpd"};
+
+void map_user_port(PostfixMapping& m, const Service* service, const std::string& ours,
+                   const std::string& what) {
+  if (service == nullptr) {
+    m.plan().set_list("listen." + ours, {}, "master.cf has no " + what);
+    return;
+  }
+  // What stands in -o beside is what this port does here anyway, or opens more than it should.
+  for (const auto& [name, value] : service->overrides) {
+    const bool is_open = (name == "smtpd_sasl_auth_enable" && value == "no") ||
+                         (name == "smtpd_tls_auth_only" && value == "no") ||
+                         (name == "smtpd_tls_security_level" && value != "encrypt");
+    if (is_open)
+      m.tell_at(m.files().master.file, service->line, what + " -o " + name, value,
+                Fate::not_possible, "here it takes a login over TLS and nothing without");
+  }
+  m.tell_at(m.files().master.file, service->line, what, "", Fate::taken, "listen." + ours);
+}
+
+std::string port_of(const Service& service) {
+  const std::string port = service.name.substr(service.name.rfind(':') + 1);
+  return port == "smtp" ? "25" : port;
+}
+
+}  // namespace
+
+void map_services(PostfixMapping& m) {
+  const MasterCf& master = m.files().master;
+  if (master.services.empty()) return;
+  const Service* smtp = master.find_inet("smtp", "25");
+  if (smtp == nullptr) m.plan().set_list("listen.smtp", {}, "master.cf has no smtp inet");
+  map_user_port(m, master.find_inet("submission", "587"), "submission", "submission");
+  const Service* smtps = master.find_inet("submissions", "465");
+  if (smtps == nullptr) smtps = master.find_inet("smtps", "465");
+  map_user_port(m, smtps, "submissions", "submissions");
+  for (const Service& service : master.services) {
+    const bool is_inet = service.type == "inet";
+    const std::string port = port_of(service);
+    const bool is_ours =
+        is_inet && (port == "25" || port == "587" || port == "465" || port == "submission" ||
+                    port == "submissions" || port == "smtps");
+    if (is_ours && service.command == "postscreen")
+      m.tell_at(
+          master.file, service.line, service.name, service.command, Fate::not_possible,
+          "strangers are not tried before they speak; limits.* bound them, spamd weighs them");
+    if (is_ours || (!is_inet && kInside.contains(service.name))) continue;
+    if (service.name == "policyd-spf" || service.name.find("policy") != std::string::npos)
+      m.tell_at(master.file, service.line, service.name, service.command, Fate::not_possible,
+                "SPF and greylisting are weighed by spamd (filter.spamd)");
+    else if (service.command == "pipe" || service.command == "spawn")
+      m.tell_at(master.file, service.line, service.name, service.command, Fate::not_possible,
+                "no program is started for mail; rules are Sieve scripts, the filter is spamd");
+    else if (is_inet)
+      m.tell_at(master.file, service.line, service.name, service.command, Fate::not_possible,
+                "a port of its own, as for a filter's way back or for one network: not opened");
+    else
+      m.tell_at(master.file, service.line, service.name, service.command, Fate::not_needed,
+                "a part of Postfix, or another way out with settings of its own");
+  }
+}
+
+}  // namespace posthorn::takeover
