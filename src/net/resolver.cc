@@ -1,6 +1,8 @@
 #include "net/resolver.h"
 
 #include <algorithm>
+// Its older calls serve every version from 1.18 on; 1.34 would have others.
+#define CARES_NO_DEPRECATED
 #include <ares.h>
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
