@@ -7,6 +7,7 @@
 #include "app/command_rights.h"
 #include "app/command_tree.h"
 #include "app/command_words.h"
+#include "app/dns_commands.h"
 #include "app/explain_commands.h"
 #include "app/init_command.h"
 #include "app/instance_config.h"
@@ -64,6 +65,7 @@ class CommandLine {
                          [this](auto&&... words) { return command(words...); });
     add_addresses();
     add_dkim();
+    add_dns_command(app_, dns_, [this](auto&&... words) { return command(words...); });
     add_certificate();
     add_tables();
     add_postmap();
@@ -436,6 +438,7 @@ class CommandLine {
   tools::VacationOptions vacation_;
   tools::AddressOptions address_;
   tools::DkimOptions dkim_;
+  tools::DnsOptions dns_;
   tools::TablesOptions tables_;
   tools::PostmapOptions postmap_;
   tools::QueueOptions queue_;

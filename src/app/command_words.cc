@@ -19,7 +19,7 @@ constexpr tools::ExitCode kExitCodes[] = {
     {"2", "the command line is wrong"},
     {"3", "(status) it does not run"},
     {"70", "a fault of the program itself"},
-    {"75", "(explain) it could not be asked"},
+    {"75", "(explain, dns) it could not be asked"},
     {"78", "it cannot start with this configuration"},
     {"64 to 78", "as sendmail, as in sysexits(3)"},
 };

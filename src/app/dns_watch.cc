@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "deliver/dkim_key.h"
+#include "dns/names.h"
+#include "tools/dns.h"
 
 namespace posthorn::app {
 namespace {
@@ -17,19 +18,6 @@ constexpr auto kRefreshMax = 28s;
 constexpr auto kQuestionMax = 3s;
 constexpr auto kLookupMax = 5s;
 constexpr auto kTryTimeout = 1s;
-
-std::vector<dns::KeyFacts> read_keys(const Path& folder, const std::string& domain) {
-  std::vector<dns::KeyFacts> keys;
-  const auto files = deliver::find_dkim_keys(folder, domain);
-  if (!files) return keys;
-  for (const auto& [selector, path] : *files)
-    if (const auto key = deliver::DkimKey::read(path))
-      keys.push_back({.selector = selector,
-                      .type = key->type(),
-                      .public_base64 = key->public_base64(),
-                      .records = {}});
-  return keys;
-}
 
 }  // namespace
 
@@ -80,7 +68,9 @@ net::Awaitable<void> DnsWatch::ask() {
 
 net::Awaitable<dns::Subject> DnsWatch::find_subject() {
   const config::Config& config = parts_.config;
-  dns::Subject subject{.host = config.server.hostname, .own = parts_.own_addresses};
+  dns::Subject subject{
+      .host = dns::to_dns_name(config.server.hostname),
+      .own = config.dns.addresses.empty() ? parts_.own_addresses : config.dns.addresses};
   if (!config.relay.relayhost.empty()) subject.way = dns::Way::by_relay;
   // A relay signs by itself, often.
   if (!config.dkim.sign || subject.way == dns::Way::by_relay)
@@ -93,10 +83,12 @@ net::Awaitable<dns::Subject> DnsWatch::find_subject() {
         domains_->emplace_back(name);  // others stand in no DNS
   }
   if (!domains_) co_return subject;
-  for (const std::string& name : *domains_) subject.domains.push_back({.name = name, .keys = {}});
+  for (const std::string& name : *domains_)
+    if (const std::string ascii = dns::to_dns_name(name); !ascii.empty())
+      subject.domains.push_back({.name = ascii, .keys = {}});
   (void)co_await parts_.pool.run([&subject, &config]() -> Result<> {
     for (dns::Subject::Domain& domain : subject.domains)
-      domain.keys = read_keys(config.dkim.folder, domain.name);
+      domain.keys = tools::read_key_facts(config, domain.name);
     return {};
   });
   co_return subject;

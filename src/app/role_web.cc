@@ -11,6 +11,7 @@
 #include "auth/service.h"
 #include "base/events.h"
 #include "base/metrics.h"
+#include "dns/mta_sts.h"
 #include "net/line_channel.h"
 #include "net/timer.h"
 #include "net/tls.h"
@@ -135,6 +136,7 @@ class WebRole final : public process::Role, private web::Backend {
   void fill_settings() {
     const config::Config& config = setup_.config;
     mail_.hostname = config.server.hostname;
+    mail_.policy = dns::make_policy(config.mta_sts, config.server.hostname);
     const auto add = [&](std::string protocol, const std::vector<std::string>& addresses,
                          web::Security security) {
       for (const std::string& text : addresses) {

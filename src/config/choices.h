@@ -92,6 +92,9 @@ enum class Separator { dot, slash };
 enum class KeyType { ecdsa_p256, rsa_2048, rsa_3072, rsa_4096 };
 // Over renewals; published: where TLSA records of it are.
 enum class KeepKey { published, always, never };
+// mta_sts.mode: what senders do that find no proven TLS here; none: a policy that is taken back;
+// off: there is none.
+enum class MtaStsMode { testing, enforce, none, off };
 // sieve.vacation_sender: the envelope sender of what vacation answers.
 enum class VacationSender {
   null,  // nobody: no bounce and no other program answers it (RFC 5230 section 5.1)
@@ -144,6 +147,9 @@ inline constexpr std::array<std::string_view, 4> kWords<KeyType> = {"ecdsa-p256"
                                                                     "rsa-3072", "rsa-4096"};
 template <>
 inline constexpr std::array<std::string_view, 3> kWords<KeepKey> = {"published", "always", "never"};
+template <>
+inline constexpr std::array<std::string_view, 4> kWords<MtaStsMode> = {"testing", "enforce", "none",
+                                                                       "off"};
 template <>
 inline constexpr std::array<std::string_view, 4> kWords<log::Level> = {"debug", "info", "warning",
                                                                        "error"};

@@ -338,6 +338,17 @@ struct Edge {
 
 struct Dns {
   bool marks = true;  // what it says of this server is looked at now and then
+  // By which the Internet reaches this machine, behind a translation of addresses; empty: those of
+  // its interfaces.
+  std::vector<std::string> addresses = {};
+  std::vector<std::string> block_lists = {"zen.spamhaus.org", "bl.spamcop.net",
+                                          "b.barracudacentral.org"};
+  std::string port_25_probe = "gmail.com";  // a domain, or "host:port"; empty: no attempt
+};
+
+struct MtaSts {  // RFC 8461: how others are to send to our domains
+  MtaStsMode mode = MtaStsMode::testing;
+  Duration max_age = std::chrono::hours(24) * 7;
 };
 
 struct Trail {  // what became of each mail
@@ -378,6 +389,7 @@ struct Config {
   Srs srs;
   Dkim dkim;
   Dns dns;
+  MtaSts mta_sts;
   Store store;
   Sieve sieve;
   Imap imap;

@@ -488,6 +488,28 @@ void visit_managesieve(ManageSieve& c, KeyVisitor& v) {
           "Sessions of one user.");
 }
 
+void visit_dns(Dns& c, MtaSts& policy, KeyVisitor& v) {
+  v.section("dns", "What the DNS says of this server and its domains.");
+  v.flag("marks", c.marks,
+         "Ask every six hours whether MX, addresses, PTR, SPF, DKIM and DMARC are as they should "
+         "be, for `posthorn status`. Mail does not wait for it.");
+  v.list("addresses", c.addresses,
+         "Addresses by which the Internet reaches this machine, where its own are private ones. "
+         "Empty: those of its interfaces.");
+  v.list("block_lists", c.block_lists,
+         "Lists of addresses that `posthorn dns` asks about this machine's.");
+  v.text("port_25_probe", c.port_25_probe,
+         "`posthorn dns` tries whether port 25 of others is reached: a domain's MX, or "
+         "\"host:port\". Empty: it does not.");
+  v.section("mta_sts", "The policy by which others send to our domains (RFC 8461).");
+  v.choice(
+      "mode", policy.mode,
+      "What a sender does that finds no proven TLS here. testing: it sends, and reports; none: "
+      "a policy that is taken back; off: there is no policy.");
+  v.duration("max_age", policy.max_age, hours(1), 365 * kDay,
+             "For how long senders keep it; weeks, with enforce.");
+}
+
 }  // namespace
 
 void visit_keys(Config& c, KeyVisitor& v) {
@@ -504,10 +526,7 @@ void visit_keys(Config& c, KeyVisitor& v) {
   visit_srs(c.srs, v);
   visit_sieve(c.sieve, v);
   visit_dkim(c.dkim, v);
-  v.section("dns", "What the DNS says of this server and its domains.");
-  v.flag("marks", c.dns.marks,
-         "Ask every six hours whether MX, addresses, PTR, SPF, DKIM and DMARC are as they should "
-         "be, for `posthorn status`. Mail does not wait for it.");
+  visit_dns(c.dns, c.mta_sts, v);
   visit_store(c.store, c.imap, v);
   visit_pop3(c.pop3, v);
   visit_managesieve(c.managesieve, v);

@@ -12,6 +12,21 @@ constexpr std::size_t kAddressesMax = 4;   // of the host name
 constexpr std::size_t kExchangersMax = 5;  // of a domain
 constexpr std::size_t kParentsMax = 5;
 
+// RFC 7489 section 6.6.3 goes on with the organization's domain. Which one that is only a list of
+// all suffixes tells; here each parent is asked that has two labels or more.
+net::Awaitable<Answer> ask_policies(net::Resolver& resolver, std::string domain,
+                                    const Patience& patience) {
+  Answer found = std::vector<std::string>();
+  for (std::size_t i = 0; i < kParentsMax && domain.find('.') != std::string::npos; ++i) {
+    found = co_await resolver.txt("_dmarc." + domain, patience());
+    if (!found || !found->empty()) co_return found;
+    domain.erase(0, domain.find('.') + 1);
+  }
+  co_return found;
+}
+
+}  // namespace
+
 std::vector<std::string> public_ones(const std::vector<std::string>& addresses) {
   std::vector<std::string> found;
   for (const std::string& address : addresses)
@@ -31,19 +46,6 @@ net::Awaitable<HostFacts> ask_host(net::Resolver& resolver, const Subject& subje
     facts.names.emplace_back(address, co_await resolver.names(address, patience()));
   }
   co_return facts;
-}
-
-// RFC 7489 section 6.6.3 goes on with the organization's domain. Which one that is only a list of
-// all suffixes tells; here each parent is asked that has two labels or more.
-net::Awaitable<Answer> ask_policies(net::Resolver& resolver, std::string domain,
-                                    const Patience& patience) {
-  Answer found = std::vector<std::string>();
-  for (std::size_t i = 0; i < kParentsMax && domain.find('.') != std::string::npos; ++i) {
-    found = co_await resolver.txt("_dmarc." + domain, patience());
-    if (!found || !found->empty()) co_return found;
-    domain.erase(0, domain.find('.') + 1);
-  }
-  co_return found;
 }
 
 net::Awaitable<DomainFacts> ask_domain(net::Resolver& resolver, Subject::Domain domain,
@@ -74,8 +76,6 @@ net::Awaitable<DomainFacts> ask_domain(net::Resolver& resolver, Subject::Domain 
   }
   co_return facts;
 }
-
-}  // namespace
 
 net::Awaitable<std::vector<health::Mark>> ask_marks(net::Resolver& resolver, Subject subject,
                                                     Patience patience) {

@@ -25,9 +25,17 @@ struct Subject {
 
 inline constexpr std::size_t kDomainsMax = 15;  // of further ones nothing is asked
 
+// Of the addresses of this machine those that the Internet reaches.
+std::vector<std::string> public_ones(const std::vector<std::string>& addresses);
+
 // Until when the next question may wait, asked before each: one that nobody answers does not take
 // the others' time, and who stops the server says so here.
 using Patience = std::function<SteadyTime()>;
+// What marks.h judges, of this machine and of one domain.
+net::Awaitable<HostFacts> ask_host(net::Resolver& resolver, const Subject& subject,
+                                   const Patience& patience);
+net::Awaitable<DomainFacts> ask_domain(net::Resolver& resolver, Subject::Domain domain,
+                                       const HostFacts& host, const Patience& patience);
 // What is not answered by then stays unasked.
 net::Awaitable<std::vector<health::Mark>> ask_marks(net::Resolver& resolver, Subject subject,
                                                     Patience patience);

@@ -5,33 +5,13 @@
 #include <fmt/ranges.h>
 
 #include "base/ascii.h"
+#include "dns/mark.h"
 #include "message/dkim.h"
 
 namespace posthorn::dns {
 namespace {
 
 using health::Mark;
-
-constexpr std::size_t kFoundMax = 120;  // bytes of what strangers publish
-
-Mark make_mark(const std::string& name, const char* record, const char* outcome, std::string found,
-               std::string remedy = "") {
-  found.resize(std::min(found.size(), kFoundMax));
-  return {.name = name,
-          .record = record,
-          .outcome = outcome,
-          .found = std::move(found),
-          .remedy = std::move(remedy)};
-}
-Mark good(const std::string& name, const char* record, std::string found) {
-  return make_mark(name, record, "good", std::move(found));
-}
-Mark wrong(const std::string& name, const char* record, std::string found, std::string remedy) {
-  return make_mark(name, record, "wrong", std::move(found), std::move(remedy));
-}
-Mark unasked(const std::string& name, const char* record, const std::string& why) {
-  return make_mark(name, record, "unasked", why);
-}
 
 bool has(const std::vector<std::string>& all, const std::string& one) {
   return std::ranges::find(all, one) != all.end();
@@ -45,13 +25,15 @@ std::string canonical(std::string_view name) {
 
 Mark judge_addresses(const HostFacts& facts) {
   if (!facts.addresses) return unasked(facts.host, "A", facts.addresses.error().what);
-  const std::string publish = fmt::format("publish: {}. A {}", facts.host,
-                                          facts.own.empty() ? "ADDRESS" : facts.own.front());
-  if (facts.addresses->empty()) return wrong(facts.host, "A", "it has no address", publish);
+  const std::string own = facts.own.empty() ? "ADDRESS" : facts.own.front();
+  const std::string publish =
+      fmt::format("publish: {}. {} {}", facts.host, own.contains(':') ? "AAAA" : "A", own);
+  if (facts.addresses->empty()) return missing(facts.host, "A", "it has no address", publish);
   const std::string shown = fmt::format("{}", fmt::join(*facts.addresses, " "));
   // Behind a translation of addresses nobody here knows the one outside.
   if (facts.own.empty())
-    return unasked(facts.host, "A", shown + "; this machine itself has private addresses alone");
+    return unasked(facts.host, "A",
+                   shown + "; this machine itself has private addresses alone: set dns.addresses");
   for (const std::string& address : *facts.addresses)
     if (!has(facts.own, address))
       return wrong(facts.host, "A", address + " is not this machine's", publish);
@@ -63,7 +45,7 @@ Mark judge_names(const HostFacts& facts, const std::string& address, const Answe
   if (!names) return unasked(address, "PTR", names.error().what);
   const std::string remedy =
       fmt::format("have the provider of {} set its reverse name to {}", address, facts.host);
-  if (names->empty()) return wrong(address, "PTR", "it has no name", remedy);
+  if (names->empty()) return missing(address, "PTR", "it has no name", remedy);
   for (const std::string& name : *names)
     if (canonical(name) == canonical(facts.host)) return good(address, "PTR", facts.host);
   return wrong(address, "PTR", fmt::format("{}", fmt::join(*names, " ")), remedy);
@@ -76,7 +58,7 @@ Mark judge_exchangers(const DomainFacts& facts) {
   // amiss; a host is found so.
   if (facts.exchangers->empty() && canonical(facts.domain) == canonical(facts.host))
     return good(facts.domain, "MX", "there is none, and its own address counts");
-  if (facts.exchangers->empty()) return wrong(facts.domain, "MX", "there is none", publish);
+  if (facts.exchangers->empty()) return missing(facts.domain, "MX", "there is none", publish);
   if (facts.exchangers->front().empty())
     return wrong(facts.domain, "MX", "it says that the domain takes no mail (RFC 7505)", publish);
   const std::string shown = fmt::format("{}", fmt::join(*facts.exchangers, " "));
@@ -95,39 +77,90 @@ Mark judge_exchangers(const DomainFacts& facts) {
   return wrong(facts.domain, "MX", shown + ": none of them leads here", publish);
 }
 
-// RFC 7208 section 4.5: the records that begin with just this word.
+// What the record and those it includes let pass, where they were asked.
+std::optional<Mark> judge_walk(const DomainFacts& facts, const std::string& record,
+                               const std::string& publish) {
+  if (!facts.walk) return std::nullopt;
+  if (facts.walk->lookups > kSpfLookupsMax)
+    return wrong(facts.domain, "SPF",
+                 fmt::format("it makes others look up {} records or more, and beyond {} it counts "
+                             "for nobody (RFC 7208 section 4.6.4)",
+                             facts.walk->lookups, kSpfLookupsMax),
+                 "leave out an include: that nobody sends by, or name its addresses by ip4:");
+  SpfSender sender{.host = canonical(facts.host), .here = facts.here, .relay = facts.relay};
+  // Its own mark says where the MX leads; SPF only asks whether it does.
+  if (judge_exchangers(facts).outcome == "good") sender.leads_by.push_back(facts.domain);
+  switch (covers(*facts.walk, sender)) {
+    case SpfCover::no:
+      return wrong(facts.domain, "SPF",
+                   fmt::format("{}: {} may not send", record,
+                               facts.relay.empty() ? "this server" : "the relay"),
+                   publish);
+    case SpfCover::unknown:
+      if (!facts.walk->unknown.empty())
+        return unasked(facts.domain, "SPF", facts.walk->unknown.front());
+      return std::nullopt;
+    case SpfCover::yes:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 Mark judge_spf(const DomainFacts& facts) {
   if (!facts.texts) return unasked(facts.domain, "SPF", facts.texts.error().what);
   std::vector<std::string> records;
-  for (const std::string& text : *facts.texts) {
-    const std::string lower = to_lower(text);
-    if (lower == "v=spf1" || lower.starts_with("v=spf1 ")) records.push_back(text);
-  }
+  for (const std::string& text : *facts.texts)
+    if (is_spf(text)) records.push_back(text);
   const std::string publish =
-      fmt::format("publish: {}. TXT \"v=spf1 mx ~all\" (with include: of a relay)", facts.domain);
-  if (records.empty()) return wrong(facts.domain, "SPF", "there is none", publish);
+      facts.spf.empty()
+          ? fmt::format("publish: {}. TXT \"v=spf1 mx ~all\" (with include: of a relay)",
+                        facts.domain)
+          : fmt::format("publish: {}. TXT \"{}\"", facts.domain, facts.spf);
+  if (records.empty()) return missing(facts.domain, "SPF", "there is none", publish);
   if (records.size() > 1)
     return wrong(facts.domain, "SPF",
                  fmt::format("there are {}, so none counts (RFC 7208 section 4.5)", records.size()),
                  "leave one of the TXT records that begin with v=spf1");
   if (to_lower(records.front()) == "v=spf1 -all")
     return wrong(facts.domain, "SPF", records.front() + ": nobody may send", publish);
+  if (auto fault = judge_walk(facts, records.front(), publish)) return *std::move(fault);
   return good(facts.domain, "SPF", records.front());
 }
 
-// RFC 7489 section 6.6.3.
-Mark judge_dmarc(const DomainFacts& facts) {
-  if (!facts.policies) return unasked(facts.domain, "DMARC", facts.policies.error().what);
+// RFC 7489 section 6.6.3: of several records none counts; and section 6.3.
+Mark judge_dmarc(const DomainFacts& facts, const std::vector<Mark>& others) {
+  const std::string& name = facts.domain;
+  if (!facts.policies) return unasked(name, "DMARC", facts.policies.error().what);
+  const std::string publish = fmt::format("publish: _dmarc.{}. TXT \"v=DMARC1; p=none\"", name);
+  std::vector<std::string> records;
   for (const std::string& text : *facts.policies)
-    if (to_lower(text).starts_with("v=dmarc1")) return good(facts.domain, "DMARC", text);
-  return wrong(facts.domain, "DMARC", "there is none",
-               fmt::format("publish: _dmarc.{}. TXT \"v=DMARC1; p=none\"", facts.domain));
+    if (to_lower(text).starts_with("v=dmarc1")) records.push_back(text);
+  if (records.empty()) return missing(name, "DMARC", "there is none", publish);
+  if (records.size() > 1)
+    return wrong(name, "DMARC", fmt::format("there are {}, so none counts", records.size()),
+                 "leave one of the TXT records that begin with v=DMARC1");
+  const auto tags = message::parse_tags(records.front());
+  const std::string policy = tags ? to_lower(message::find_tag(*tags, "p")) : "";
+  if (policy != "none" && policy != "quarantine" && policy != "reject")
+    return wrong(name, "DMARC", records.front() + ": its p= is no policy", publish);
+  // Either of the two in the name of this domain is enough (section 4.2).
+  const auto passes = [&](std::string_view record) {
+    return std::ranges::any_of(others, [&](const Mark& mark) {
+      return mark.record == record && (mark.outcome == "good" || mark.outcome == "unasked");
+    });
+  };
+  const bool is_signed_elsewhere = facts.keys.empty() && facts.without_key == Unsigned::meant;
+  if (policy != "none" && !passes("SPF") && !passes("DKIM") && !is_signed_elsewhere)
+    return wrong(name, "DMARC",
+                 records.front() + ": and neither SPF nor DKIM lets this domain's mail pass",
+                 "mend SPF or DKIM first, or say p=none until then");
+  return good(name, "DMARC", records.front());
 }
 
 void judge_keys(const DomainFacts& facts, std::vector<Mark>& marks) {
   if (facts.keys.empty() && facts.without_key == Unsigned::fault)
-    marks.push_back(wrong(facts.domain, "DKIM", "there is no key, so its mail goes unsigned",
-                          "posthorn dkim key " + facts.domain));
+    marks.push_back(missing(facts.domain, "DKIM", "there is no key, so its mail goes unsigned",
+                            "posthorn dkim key " + facts.domain));
   for (const KeyFacts& key : facts.keys) {
     const std::string name = fmt::format("{}._domainkey.{}", key.selector, facts.domain);
     if (!key.records) {
@@ -135,12 +168,14 @@ void judge_keys(const DomainFacts& facts, std::vector<Mark>& marks) {
       continue;
     }
     const std::string fault = find_key_fault(*key.records, key.type, key.public_base64);
+    const std::string remedy =
+        fmt::format("publish what `posthorn dkim show {}` prints", facts.domain);
     if (fault.empty())
       marks.push_back(good(name, "DKIM", key.type));
+    else if (key.records->empty())
+      marks.push_back(missing(name, "DKIM", fault, remedy));
     else
-      marks.push_back(
-          wrong(name, "DKIM", fault,
-                fmt::format("publish what `posthorn dkim show {}` prints", facts.domain)));
+      marks.push_back(wrong(name, "DKIM", fault, remedy));
   }
 }
 
@@ -182,7 +217,7 @@ std::vector<Mark> judge_host(const HostFacts& facts) {
 std::vector<Mark> judge_domain(const DomainFacts& facts) {
   std::vector<Mark> marks = {judge_exchangers(facts), judge_spf(facts)};
   judge_keys(facts, marks);
-  marks.push_back(judge_dmarc(facts));
+  marks.push_back(judge_dmarc(facts, marks));
   return marks;
 }
 

@@ -1,16 +1,18 @@
 // What the DNS should say of this server and its domains, beside what it says: the facts as they
 // were asked, and the judgement as marks. Asks nothing itself (asker.h does), so every answer, and
-// the want of one, can be tried. Three outcomes: good, wrong with what is there, and "nobody could
-// say", which is no fault of the record's.
+// the want of one, can be tried. Four outcomes: good, missing, wrong with what is there, and
+// "nobody could say", which is no fault of the record's.
 //
 // RFC 5321 section 5.1 (MX), RFC 7505 (null MX), RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "dns/spf.h"
 #include "health/page.h"
 
 namespace posthorn::dns {
@@ -48,6 +50,9 @@ struct DomainFacts {
   Answer texts;                                       // TXT of the domain
   Answer policies;                                    // TXT of _dmarc of it or of a parent
   std::vector<KeyFacts> keys;
+  std::string spf;    // the record to publish; empty: the usual one
+  std::string relay;  // relay_term() of the one that its mail goes by; empty: it goes direct
+  std::optional<SpfWalk> walk;  // what its SPF leads to; none: that was not asked
   Unsigned without_key = Unsigned::fault;
 };
 std::vector<health::Mark> judge_domain(const DomainFacts& facts);

@@ -137,8 +137,8 @@ struct AcmeCertificate {
 // What the DNS says of one thing that others look up.
 struct Mark {
   std::string name;     // the domain or host that it is about
-  std::string record;   // "MX", "A", "PTR", "SPF", "DKIM", "DMARC"
-  std::string outcome;  // "good", "wrong", "unasked"
+  std::string record;   // "MX", "A", "PTR", "SPF", "DKIM", "DMARC"; of `posthorn dns` more
+  std::string outcome;  // "good", "missing", "wrong", "unasked"
   std::string found;    // what is there, or why nobody could say
   std::string remedy;
 };
@@ -231,6 +231,8 @@ std::vector<Row> make_rows(const Page& page, WallTime now);
 
 // For a terminal, in ASCII but for what others have said in UTF-8.
 enum class Palette { plain, coloured };
+// Of control characters none is left: neither ASCII's nor, in UTF-8, those of C1.
+std::string printable(std::string_view text);
 std::string to_text(const Page& page, WallTime now, Palette palette);
 // As tests/schemas/status.json has it. Lines: one, or as many as make it readable.
 enum class Layout { one_line, indented };

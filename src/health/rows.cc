@@ -147,9 +147,9 @@ void write_dns(const Page& page, WallTime now, Rows& out) {
     out.item("dns", mark.outcome == "unasked" ? "unknown" : mark.outcome,
              fmt::format("{} of {}{}", mark.record, mark.name,
                          mark.found.empty() ? "" : ": " + mark.found),
-             mark.outcome == "good"    ? Tone::good
-             : mark.outcome == "wrong" ? Tone::warning
-                                       : Tone::faint);
+             mark.outcome == "good"      ? Tone::good
+             : mark.outcome == "unasked" ? Tone::faint
+                                         : Tone::warning);
   }
 }
 

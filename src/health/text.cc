@@ -9,19 +9,6 @@ namespace {
 
 constexpr std::size_t kPartWidth = 14, kItemWidth = 12;
 
-// Of control characters none is left: neither ASCII's nor, in UTF-8, those of C1.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7f ? ' ' : c;
-  }
-  for (std::size_t at = 0; (at = out.find('\xc2', at)) != std::string::npos; ++at)
-    if (at + 1 < out.size() && static_cast<unsigned char>(out[at + 1]) < 0xa0)
-      out.replace(at, 2, " ");
-  return out;
-}
-
 class Writer {
  public:
   explicit Writer(Palette palette) : palette_(palette) {}
@@ -57,6 +44,18 @@ class Writer {
 };
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7f ? ' ' : c;
+  }
+  for (std::size_t at = 0; (at = out.find('\xc2', at)) != std::string::npos; ++at)
+    if (at + 1 < out.size() && static_cast<unsigned char>(out[at + 1]) < 0xa0)
+      out.replace(at, 2, " ");
+  return out;
+}
 
 std::string to_text(const Page& page, WallTime now, Palette palette) {
   Writer out(palette);

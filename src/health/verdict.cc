@@ -159,7 +159,7 @@ void add_acme(const Page& page, WallTime now, std::vector<Trouble>& troubles) {
 
 void add_marks(const Page& page, std::vector<Trouble>& troubles) {
   for (const Mark& mark : page.marks)
-    if (mark.outcome == "wrong")
+    if (mark.outcome == "wrong" || mark.outcome == "missing")
       troubles.push_back({Weight::warning,
                           fmt::format("DNS: {} of {}: {}", mark.record, mark.name, mark.found),
                           mark.remedy});

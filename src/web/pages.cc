@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "dns/names.h"
 #include "web/proto/text.h"
 
 namespace posthorn::web {
@@ -12,7 +13,16 @@ namespace {
 struct Route {
   std::string_view method;  // GET stands for HEAD too
   std::string_view path;
-  enum class Page { start, authority, health, metrics, autoconfig, autodiscover, profile } page;
+  enum class Page {
+    start,
+    authority,
+    health,
+    metrics,
+    autoconfig,
+    autodiscover,
+    policy,
+    profile
+  } page;
 };
 constexpr Route kRoutes[] = {
     {"GET", "/", Route::Page::start},
@@ -22,6 +32,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/mail/config-v1.1.xml", Route::Page::autoconfig},
     {"GET", "/.well-known/autoconfig/mail/config-v1.1.xml", Route::Page::autoconfig},
     {"POST", "/autodiscover/autodiscover.xml", Route::Page::autodiscover},
+    {"GET", "/.well-known/mta-sts.txt", Route::Page::policy},
     {"GET", "/posthorn.mobileconfig", Route::Page::profile},
 };
 
@@ -80,6 +91,8 @@ net::Awaitable<Response> Pages::answer(const Request& request, const net::Peer& 
       co_return autoconfig(request);
     case Route::Page::autodiscover:
       co_return autodiscover(request);
+    case Route::Page::policy:
+      co_return policy(request);
     case Route::Page::profile:
       co_return profile(request);
   }
@@ -152,6 +165,19 @@ Response Pages::autodiscover(const Request& request) {
       std::ranges::find(settings.domains, to_lower(domain_of(*address))) != settings.domains.end();
   return {.type = "text/xml; charset=utf-8",
           .body = is_ours ? autodiscover_xml(settings, *address) : autodiscover_error_xml()};
+}
+
+// RFC 8461 section 3.3: by the name mta-sts.DOMAIN alone, of a domain of ours.
+Response Pages::policy(const Request& request) {
+  constexpr std::string_view kPrefix = "mta-sts.";
+  const MailSettings& settings = backend_.settings();
+  const std::string host = to_lower(request.host.substr(0, request.host.find(':')));
+  if (settings.policy.empty() || !host.starts_with(kPrefix)) return make_error(404);
+  const bool is_ours = std::ranges::any_of(settings.domains, [&](const std::string& domain) {
+    return dns::to_dns_name(domain) == std::string_view(host).substr(kPrefix.size());
+  });
+  if (!is_ours) return make_error(404);
+  return {.type = "text/plain; charset=utf-8", .body = settings.policy};
 }
 
 Response Pages::profile(const Request& request) {

@@ -34,6 +34,7 @@ class Pages final : public Site {
   Response authority();
   Response autoconfig(const Request& request);
   Response autodiscover(const Request& request);
+  Response policy(const Request& request);
   Response profile(const Request& request);
 
   Backend& backend_;

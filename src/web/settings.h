@@ -27,6 +27,7 @@ struct MailSettings {
   std::string authority_pem;         // empty: the certificate comes from an authority all know
   std::string authority_sha256;      // its fingerprint, "AB:CD:…"
   Logins logins = Logins::accounts;
+  std::string policy;                 // MTA-STS, of each domain of ours; empty: there is none
   bool has_plaintext_logins = false;  // also without TLS
 
   const Service* find(std::string_view protocol) const;

@@ -206,7 +206,7 @@ class Marks(unittest.TestCase):
             status = page(server)
             assert_fits("status", status)
             marks = {one["record"]: (one["name"], one["outcome"]) for one in status["dns"]["marks"]}
-            self.assertEqual(marks, {"A": ("mx.example.org", "wrong"), "MX": ("example.org", "good"), "SPF": ("example.org", "good"),
+            self.assertEqual(marks, {"A": ("mx.example.org", "missing"), "MX": ("example.org", "good"), "SPF": ("example.org", "good"),
                                      "DKIM": ("mail._domainkey.example.org", "good"), "DMARC": ("example.org", "good")})
             self.assertRegex(told(server)[1], r"^warning: DNS: A of mx\.example\.org: it has no address\n +-> publish: mx\.example\.org\. A ")
             dns.records[("mail._domainkey.example.org", "TXT")] = [["v=DKIM1; k=rsa; p=QUJD"]]

@@ -58,7 +58,7 @@ TEST(HostMarks, TellWhatIsWrongAndWhatToDo) {
   EXPECT_EQ(marks[2].found, "pool-9.isp.test");
   EXPECT_NE(marks[2].remedy.find("192.0.2.9"), std::string::npos);
   facts.addresses = Strings{};
-  EXPECT_EQ(judge_host(facts)[0].outcome, "wrong");
+  EXPECT_EQ(judge_host(facts)[0].outcome, "missing");
 }
 
 TEST(HostMarks, WhatNobodyCouldSayIsNoFault) {
@@ -84,7 +84,7 @@ struct Row {
   const char* found;
 };
 const Row kRows[] = {
-    {"no MX", [](DomainFacts& f) { f.exchangers = Strings{}; }, "MX", "wrong", "there is none"},
+    {"no MX", [](DomainFacts& f) { f.exchangers = Strings{}; }, "MX", "missing", "there is none"},
     {"no MX of the host itself",
      [](DomainFacts& f) {
        f.domain = f.host;
@@ -111,16 +111,34 @@ const Row kRows[] = {
      },
      "MX", "unasked", "silent"},
     {"MX unasked", [](DomainFacts& f) { f.exchangers = unknown(); }, "MX", "unasked", "silent"},
-    {"no SPF", [](DomainFacts& f) { f.texts = Strings{"v=spf10 mx"}; }, "SPF", "wrong", "none"},
+    {"no SPF", [](DomainFacts& f) { f.texts = Strings{"v=spf10 mx"}; }, "SPF", "missing", "none"},
     {"two SPF", [](DomainFacts& f) { f.texts = Strings{"v=spf1 a", "V=SPF1 mx"}; }, "SPF", "wrong",
      "there are 2"},
     {"SPF of nobody", [](DomainFacts& f) { f.texts = Strings{"v=spf1 -all"}; }, "SPF", "wrong",
      "nobody may send"},
     {"SPF unasked", [](DomainFacts& f) { f.texts = unknown(); }, "SPF", "unasked", "silent"},
-    {"no DMARC", [](DomainFacts& f) { f.policies = Strings{"hello"}; }, "DMARC", "wrong", "none"},
+    {"no DMARC", [](DomainFacts& f) { f.policies = Strings{"hello"}; }, "DMARC", "missing", "none"},
+    {"two DMARC",
+     [](DomainFacts& f) { f.policies = Strings{"v=DMARC1; p=none", "v=DMARC1;p=reject"}; }, "DMARC",
+     "wrong", "there are 2"},
+    {"DMARC without a policy", [](DomainFacts& f) { f.policies = Strings{"v=DMARC1; p=maybe"}; },
+     "DMARC", "wrong", "no policy"},
+    {"DMARC that refuses all mail",
+     [](DomainFacts& f) {
+       f.policies = Strings{"v=DMARC1; p=reject"};
+       f.texts = Strings{};
+       f.keys[0].records = Strings{};
+     },
+     "DMARC", "wrong", "neither SPF nor DKIM"},
+    {"DMARC that DKIM passes",
+     [](DomainFacts& f) {
+       f.policies = Strings{"v=DMARC1; p=reject"};
+       f.texts = Strings{};
+     },
+     "DMARC", "good", "p=reject"},
     {"DMARC unasked", [](DomainFacts& f) { f.policies = unknown(); }, "DMARC", "unasked", "silent"},
-    {"no key", [](DomainFacts& f) { f.keys = {}; }, "DKIM", "wrong", "unsigned"},
-    {"key unpublished", [](DomainFacts& f) { f.keys[0].records = Strings{}; }, "DKIM", "wrong",
+    {"no key", [](DomainFacts& f) { f.keys = {}; }, "DKIM", "missing", "unsigned"},
+    {"key unpublished", [](DomainFacts& f) { f.keys[0].records = Strings{}; }, "DKIM", "missing",
      "there is no such record"},
     {"key of before", [](DomainFacts& f) { f.keys[0].records = Strings{"p=WFla"}; }, "DKIM",
      "wrong", "of another key"},
@@ -137,7 +155,8 @@ TEST(DomainMarks, TellWhatIsThere) {
     const health::Mark found = mark(judge_domain(facts), row.record);
     EXPECT_EQ(found.outcome, row.outcome) << row.name;
     EXPECT_NE(found.found.find(row.found), std::string::npos) << row.name << found.found;
-    EXPECT_EQ(found.remedy.empty(), found.outcome != "wrong") << row.name;
+    EXPECT_EQ(found.remedy.empty(), found.outcome == "good" || found.outcome == "unasked")
+        << row.name;
   }
 }
 
@@ -176,11 +195,11 @@ TEST(Asker, AsksEachOnceAndJudges) {
   std::vector<std::string> shown;
   for (const health::Mark& one : marks)
     shown.push_back(one.record + " " + one.name + " " + one.outcome);
-  EXPECT_EQ(shown, (Strings{"A mx.example.org unasked", "PTR 127.0.0.9 wrong",
+  EXPECT_EQ(shown, (Strings{"A mx.example.org unasked", "PTR 127.0.0.9 missing",
                             "MX example.org good", "SPF example.org good",
                             "DKIM mail._domainkey.example.org unasked", "DMARC example.org good",
-                            "MX sub.example.org wrong", "SPF sub.example.org wrong",
-                            "DKIM sub.example.org wrong", "DMARC sub.example.org good"}));
+                            "MX sub.example.org missing", "SPF sub.example.org missing",
+                            "DKIM sub.example.org missing", "DMARC sub.example.org wrong"}));
 }
 
 TEST(Asker, ASilentServerCostsItsTimeAndNoMore) {

@@ -234,6 +234,23 @@ TEST_F(PagesTest, AutoconfigIsForOurDomains) {
   EXPECT_EQ(ask("GET", path, "", "", "evil.test").body.find("evil"), std::string::npos);
 }
 
+TEST_F(PagesTest, ThePolicyIsThereByItsNameAlone) {
+  const auto policy = [this](const std::string& host) {
+    return ask("GET", "/.well-known/mta-sts.txt", "", "", host);
+  };
+  EXPECT_EQ(policy("mta-sts.example.org").status, 404);  // there is none
+  backend_.mail.policy = "version: STSv1\n";
+  backend_.mail.domains.emplace_back("m\xC3\xBCller.example");
+  for (const char* host :
+       {"mta-sts.example.org", "MTA-STS.Example.net:8443", "mta-sts.xn--mller-kva.example"}) {
+    EXPECT_EQ(policy(host).body, "version: STSv1\n") << host;
+    EXPECT_TRUE(policy(host).type.starts_with("text/plain")) << host;
+  }
+  for (const char* host : {"example.org", "mx.example.org", "mta-sts.other.test", "mta-sts.", ""})
+    EXPECT_EQ(policy(host).status, 404) << host;
+  EXPECT_EQ(ask("POST", "/.well-known/mta-sts.txt").status, 405);
+}
+
 TEST_F(PagesTest, AutodiscoverIsForOurDomains) {
   const auto xml = [](const std::string& address) {
     return "<Autodiscover><Request><EMailAddress>" + address +
