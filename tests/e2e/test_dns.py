@@ -30,7 +30,7 @@ class Unbound:
         lines += [f"local-data: '{one}'" for one in data]
         head = "{0}. 60 IN SOA ns.{0}. x.{0}. 1 60 60 60 60\n{0}. 60 IN NS ns.{0}.\n"
         files = {name: head.format(name) + text for name, text in (zones or {}).items()}
-        files |= {name: f"{name}. 60 IN TXT x\n" for name in servfail}  # no zone, without its SOA
+        files |= {name: f"x.{name}. 60 IN TXT x\n" for name in servfail}  # no zone, without its SOA
         for number, (name, text) in enumerate(files.items()):
             (self.folder / f"zone{number}").write_text(text)
             up, down = ("no", "yes") if name in servfail else ("yes", "no")  # by the iterator aliases are followed into other zones
