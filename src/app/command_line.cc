@@ -368,8 +368,9 @@ class CommandLine {
         "config",
         "Make a server of what Postfix's and Dovecot's files say, and tell of each setting");
     sub->add_option("places", import_config_.places,
-                    "/etc/postfix /etc/dovecot: folders, or the files")
-        ->required();
+                    "/etc/postfix /etc/dovecot: folders, or the files");
+    sub->add_option("--from-dms", import_config_.dms,
+                    "docker-mailserver's config folder, with mailserver.env in it");
     sub->add_option("--into", import_config_.into,
                     "The new server's folder (default: /etc/posthorn)");
     sub->add_flag("--dry-run", import_config_.is_dry, "Only tell what would be done");

@@ -7,10 +7,13 @@
 
 #include "base/ascii.h"
 #include "config/config.h"
+#include "takeover/dovecot_map.h"
 #include "takeover/postfix_map.h"
 #include "tools/check.h"
 #include "tools/complain.h"
+#include "tools/dms_takeover.h"
 #include "tools/import_files.h"
+#include "tools/import_scripts.h"
 #include "tools/init_answers.h"
 #include "tools/instance.h"
 #include "tools/settings.h"
@@ -53,6 +56,12 @@ Result<> read_postfix(const Path& main, ReadConfig& read) {
   return {};
 }
 
+Result<> read_dovecot(const Path& file, ReadConfig& read) {
+  TRY(const auto conf, takeover::read_dovecot_conf(file));
+  takeover::map_dovecot(conf, read.plan, read.report);
+  return {};
+}
+
 std::string json_of(const ReadConfig& read) {
   nlohmann::ordered_json json;
   json["lines"] = nlohmann::ordered_json::array();
@@ -90,8 +99,10 @@ std::string plain(const std::string& quoted) {
   return quoted.size() > 1 && quoted.front() == '"' ? quoted.substr(1, quoted.size() - 2) : quoted;
 }
 
-InitOptions init_options(const ImportConfigOptions& options, const Plan& plan) {
+InitOptions init_options(const ImportConfigOptions& options, const ReadConfig& read) {
+  const Plan& plan = read.plan;
   InitOptions init;
+  init.dms = read.dms;
   init.folder = options.into;
   init.hostname = options.hostname;
   if (const auto host = plan.settings().find("server.hostname");
@@ -99,6 +110,7 @@ InitOptions init_options(const ImportConfigOptions& options, const Plan& plan) {
     init.hostname = plain(host->second.value);
   if (const auto domains = plan.tables().find("domains"); domains != plan.tables().end())
     for (const takeover::Entry& entry : domains->second) init.domains.push_back(entry.key);
+  init.domains.insert(init.domains.end(), read.dms.domains.begin(), read.dms.domains.end());
   if (init.domains.empty()) init.domains = {init.hostname};
   init.listen = options.listen;
   init.port_base = options.port_base;
@@ -133,10 +145,13 @@ Result<> write_settings(const Path& file, const std::string& before,
   return replace_keeping_rights(file, edited);
 }
 
-Result<> write_all(const ImportConfigOptions& options, const Plan& plan) {
-  const InitOptions init = init_options(options, plan);
+Result<> write_all(const ImportConfigOptions& options, const ReadConfig& read) {
+  const Plan& plan = read.plan;
+  const InitOptions init = init_options(options, read);
   TRY_OK(check_place(init.folder));
   TRY_OK(check_init(init));
+  // Before init's own of the same name, as sieve/default.sieve.
+  for (const auto& [place, file] : plan.files()) TRY_OK(put_file(init.folder / place, file));
   const Path conf = init.folder / "conf/posthorn.toml";
   std::string before;  // what somebody wrote there
   if (const auto there = read_text(conf)) before = *there;
@@ -144,7 +159,6 @@ Result<> write_all(const ImportConfigOptions& options, const Plan& plan) {
   for (const auto& [table, entries] : plan.tables())
     TRY_OK(add_lines(made.paths.maps / table, entries));
   TRY_OK(add_accounts(made.paths.users, plan.accounts()));
-  for (const auto& [place, file] : plan.files()) TRY_OK(put_file(init.folder / place, file));
   for (const takeover::Copy& copy : plan.copies()) TRY_OK(put_copy(init.folder, copy));
   return write_settings(conf, before, options, plan);
 }
@@ -153,6 +167,9 @@ Result<> write_all(const ImportConfigOptions& options, const Plan& plan) {
 
 Result<ReadConfig> read_old_config(const ImportConfigOptions& options) {
   ReadConfig read;
+  if (options.places.empty() && options.dms.empty())
+    return fail(ErrorKind::config,
+                "name the folders of the old server: /etc/postfix /etc/dovecot, or --from-dms DIR");
   for (const Path& place : options.places) {
     const Path main = file_in(place, "main.cf"), dovecot = file_in(place, "dovecot.conf");
     if (main.empty() && dovecot.empty())
@@ -161,6 +178,13 @@ Result<ReadConfig> read_old_config(const ImportConfigOptions& options) {
                               "holds one, as /etc/postfix",
                               place.native()));
     if (!main.empty()) TRY_OK(read_postfix(main, read));
+  }
+  // Which addresses there are, the MTA's tables say.
+  for (const Path& place : options.places)
+    if (const Path file = file_in(place, "dovecot.conf"); !file.empty())
+      TRY_OK(read_dovecot(file, read));
+  if (!options.dms.empty()) {
+    TRY(read.dms, take_over_dms(options.dms, read.plan, read.report));
   }
   return read;
 }
@@ -178,13 +202,15 @@ int import_config(const ImportConfigOptions& given) {
                  options.into.native());
     return 0;
   }
-  if (const auto written = write_all(options, read->plan); !written)
+  if (const auto written = write_all(options, *read); !written)
     return complain(written.error().what +
                     "; what is written already is whole, run it again when "
                     "that is mended");
   const Path conf = options.into / "conf/posthorn.toml";
   const auto config = config::load(conf);
   if (!config) return complain(config.error().what);
+  if (const auto put = import_scripts(*config, read->plan.scripts()); !put)
+    return complain(put.error().what + "; run it again when that is mended");
   if (options.as_json) return 0;
   fmt::print("\nposthorn check:\n");
   std::fflush(stdout);

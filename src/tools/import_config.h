@@ -10,11 +10,13 @@
 #include "base/result.h"
 #include "takeover/plan.h"
 #include "takeover/report.h"
+#include "tools/dms_files.h"
 
 namespace posthorn::tools {
 
 struct ImportConfigOptions {
   std::vector<Path> places;  // folders with main.cf, dovecot.conf, or those files
+  Path dms;                  // docker-mailserver's config folder; empty: none
   Path into;                 // empty: /etc/posthorn
   std::string hostname;      // empty: as the old server was called
   std::string listen;        // as init's
@@ -28,6 +30,7 @@ struct ImportConfigOptions {
 struct ReadConfig {
   takeover::Plan plan;
   takeover::Report report;
+  DmsFiles dms;
 };
 Result<ReadConfig> read_old_config(const ImportConfigOptions& options);
 
