@@ -74,7 +74,8 @@ class OrderedTables {
       list_.push_back("static:" + table.value);
     } else if (table.kind == OldTable::Kind::pgsql) {
       m_.plan().add_query(ours_, table.text, table.file.native());
-      list_.emplace_back("pgsql:" + ours_);
+      // Several become one query (takeover/pgsql_query), where the first stood.
+      if (std::ranges::find(list_, "pgsql:") == list_.end()) list_.emplace_back("pgsql:");
     }
   }
   void finish() {

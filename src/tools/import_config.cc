@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "config/config.h"
 #include "takeover/dovecot_map.h"
+#include "takeover/pgsql_query.h"
 #include "takeover/postfix_map.h"
 #include "tools/check.h"
 #include "tools/complain.h"
@@ -127,8 +128,8 @@ Result<> write_settings(const Path& file, const std::string& before,
   const std::string usual = config::to_toml(config::Config{});
   Settings changes;
   for (const auto& [key, setting] : plan.settings()) {
-    const std::string section = key.substr(0, key.find('.'));
-    const std::string name = key.substr(key.find('.') + 1);
+    const std::string section = key.substr(0, key.rfind('.'));
+    const std::string name = key.substr(key.rfind('.') + 1);
     // Said by an option, or made of what was said.
     const bool is_said =
         key == "server.hostname" || (section == "listen" && setting.value != "[]" &&
@@ -186,6 +187,7 @@ Result<ReadConfig> read_old_config(const ImportConfigOptions& options) {
   if (!options.dms.empty()) {
     TRY(read.dms, take_over_dms(options.dms, read.plan, read.report));
   }
+  takeover::map_queries(read.plan, read.report);
   return read;
 }
 

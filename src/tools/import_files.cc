@@ -131,7 +131,7 @@ std::optional<std::string> find_setting(std::string_view toml, std::string_view 
 Result<std::string> with_settings(std::string_view toml, Settings settings) {
   const auto lines_of = [](const std::string& key, const takeover::Plan::Setting& setting) {
     const std::string comment = setting.source.empty() ? "" : "# " + setting.source + "\n";
-    return fmt::format("{}{} = {}\n", comment, key.substr(key.find('.') + 1), setting.value);
+    return fmt::format("{}{} = {}\n", comment, key.substr(key.rfind('.') + 1), setting.value);
   };
   std::string out, open;  // open: a setting that goes on in further lines
   std::set<std::string> sections;
@@ -155,10 +155,10 @@ Result<std::string> with_settings(std::string_view toml, Settings settings) {
   // Those that do not stand there yet: below their section's name, or in one of their own.
   while (!settings.empty()) {
     const std::string section =
-        settings.begin()->first.substr(0, settings.begin()->first.find('.'));
+        settings.begin()->first.substr(0, settings.begin()->first.rfind('.'));
     std::string more;
     std::erase_if(settings, [&](const auto& one) {
-      const bool is_of_it = one.first.substr(0, one.first.find('.')) == section;
+      const bool is_of_it = one.first.substr(0, one.first.rfind('.')) == section;
       if (is_of_it) more += lines_of(one.first, one.second);
       return is_of_it;
     });
