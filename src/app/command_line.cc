@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <tuple>
 
+#include "app/certificate_commands.h"
 #include "app/command_rights.h"
 #include "app/command_tree.h"
 #include "app/command_words.h"
@@ -22,7 +23,6 @@
 #include "process/roles.h"
 #include "tools/address.h"
 #include "tools/ban.h"
-#include "tools/certificate.h"
 #include "tools/check.h"
 #include "tools/completion.h"
 #include "tools/confined.h"
@@ -66,7 +66,8 @@ class CommandLine {
     add_addresses();
     add_dkim();
     add_dns_command(app_, dns_, [this](auto&&... words) { return command(words...); });
-    add_certificate();
+    add_certificate_commands(app_, certificate_,
+                             [this](auto&&... words) { return command(words...); });
     add_tables();
     add_postmap();
     add_queue_commands(app_, queue_, [this](auto&&... words) { return command(words...); });
@@ -282,14 +283,6 @@ class CommandLine {
         ->required();
   }
 
-  void add_certificate() {
-    CLI::App* certificate =
-        app_.add_subcommand("certificate", "The certificate that programs are shown");
-    certificate->require_subcommand(1);
-    command(*certificate, "renew", "Issue the one that init made anew, with the same key",
-            tools::renew_certificate);
-  }
-
   void add_tables() {
     command(app_, "migrate", "Bring PostgreSQL's tables to this version; run again it does nothing",
             tools::run_migrate);
@@ -448,6 +441,7 @@ class CommandLine {
   tools::ExplainLoginOptions explain_login_;
   tools::SpamOptions spam_;
   tools::StatusOptions status_options_;
+  CertificateOptions certificate_;
   tools::TraceOptions trace_;
   tools::TapOptions tap_;
   tools::TransferOptions transfer_;

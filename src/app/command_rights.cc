@@ -36,6 +36,7 @@ constexpr std::pair<std::string_view, ForWhom> kCommands[] = {
     {"queue show", ForWhom::admins},
     {"user list", ForWhom::admins},
     {"quota list", ForWhom::admins},
+    {"certificate list", ForWhom::admins},
     {"ban list", ForWhom::admins},
     {"sieve list", ForWhom::admins},
     {"sieve show", ForWhom::admins},

@@ -16,9 +16,11 @@
 #include "net/timer.h"
 #include "net/tls.h"
 #include "process/certificates.h"
+#include "process/challenge_ways.h"
 #include "process/generation.h"
 #include "process/key_keeper.h"
 #include "process/status_page.h"
+#include "web/challenges.h"
 #include "web/pages.h"
 
 namespace posthorn::app {
@@ -69,6 +71,7 @@ class WebRole final : public process::Role, private web::Backend {
     if (!config.listen.https.empty()) {
       certificates_ = std::make_unique<process::Certificates>(
           setup_.pool, config, process::Certificates::Told::elsewhere);
+      certificates_->server().answer_challenges(challenges_);
       parts.push_back(certificates_.get());
     }
     files_ = std::make_unique<net::WatchedFiles>(scope_, setup_.pool, config.tls.reload_interval,
@@ -88,6 +91,8 @@ class WebRole final : public process::Role, private web::Backend {
                          return web::serve(std::move(stream), *settings, *services_);
                        });
     scope_.spawn(watch_domains(this));
+    listeners_.answer(scope_, "web-acme.sock",
+                      [this](net::Message request) { return prove(std::move(request)); });
     process::serve_generation(scope_, listeners_, *this);
     co_return Result<>{};
   }
@@ -263,11 +268,24 @@ class WebRole final : public process::Role, private web::Backend {
     source.last = source.told->metrics;
   }
 
+  net::Awaitable<net::Message> prove(net::Message request) {
+    net::Message answer = challenges_.answer(request);
+    if (request.verb == "offer" && answer.verb == "ok")
+      log_.info(event::http_challenge_offered,
+                {{"name", request.get("name")}, {"type", request.get("type")}});
+    co_return answer;
+  }
+
   // Backend
 
   const web::MailSettings& settings() override { return mail_; }
 
+  // The role acme's word is before what another program may have put down.
   net::Awaitable<std::optional<std::string>> challenge(const std::string& token) override {
+    if (auto text = challenges_.find_text(token)) {
+      log_.info(event::http_challenge_answered, {{"token", token}, {"type", "http-01"}});
+      co_return text;
+    }
     const Path file = setup_.config.web.webroot / ".well-known/acme-challenge" / token;
     const auto text = co_await setup_.pool.run([file] { return read_challenge(file); });
     if (!text) {
@@ -356,6 +374,10 @@ class WebRole final : public process::Role, private web::Backend {
   net::Networks exempt_, operators_;
   net::ConnectionLimits limits_;
   Authority authority_{*this};
+  web::Challenges challenges_{
+      Clock::system(),
+      {.http_01 = process::why_unanswerable(setup_.config, "http-01"),
+       .tls_alpn_01 = process::why_unanswerable(setup_.config, "tls-alpn-01")}};
   std::unique_ptr<process::Certificates> certificates_;
   std::unique_ptr<net::WatchedFiles> files_;
   web::MailSettings mail_;

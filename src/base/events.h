@@ -184,6 +184,9 @@
   EVENT(acme_told, "acme.told", "Postmaster was sent a mail about a certificate that could not be got; q= is its id.") \
   EVENT(acme_untold, "acme.untold", "The mail about a certificate could not be written; error= says why.") \
   /* the web pages */                                                                              \
+  EVENT(acme_unreachable, "acme.unreachable", "As it is, an authority cannot look whether a name is ours: reason= says why, remedy= who must hand what on.") \
+  EVENT(http_challenge_answered, "http.challenge.answered", "An authority asked for the proof of a name and got it: type= is the challenge.") \
+  EVENT(http_challenge_offered, "http.challenge.offered", "The role acme has a name to prove: type= is how, for an hour at most.") \
   EVENT(http_challenge_unread, "http.challenge.unread", "A file of web.webroot cannot be read.")    \
   EVENT(http_served, "http.served", "A web page was asked for; status= is what came of it.")       \
   EVENT(health_changed, "health.changed", "What /health tells has changed; red= names what is wrong now.") \

@@ -63,6 +63,7 @@ std::optional<PeerCertificate> find_peer_certificate(const Stream& stream,
   CertificateInfo info = read_info(certificate);
   PeerCertificate shown{.names = std::move(info.names),
                         .issuer = name_text(X509_get_issuer_name(certificate)),
+                        .sha256 = std::move(info.sha256),
                         .not_before = info.not_before,
                         .not_after = info.not_after};
   long result = socket->verify_result();

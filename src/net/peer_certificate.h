@@ -23,6 +23,7 @@ struct PeerCertificate {
   };
   std::vector<std::string> names;
   std::string issuer;  // "CN=R11, O=Let's Encrypt, C=US"
+  std::string sha256;  // as net::CertificateInfo has it
   WallTime not_before{}, not_after{};
   Fault fault = Fault::none;  // by the authorities of the TlsClient and for the name it asked for
   std::string reason;         // OpenSSL's word for it

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/challenge_certificate.h"
 #include "net/tls.h"
 #include "net/tls_error.h"
 
@@ -298,6 +299,7 @@ Task<> SocketStream::handshake(SteadyTime deadline) {
   info.version = SSL_get_version(ssl_);
   info.cipher = SSL_get_cipher_name(ssl_);
   info.bits = SSL_get_cipher_bits(ssl_, nullptr);
+  info.is_challenge = was_challenge(ssl_);
   if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
     info.server_name = name;
   tls_ = std::make_unique<const TlsInfo>(std::move(info));

@@ -31,7 +31,8 @@ struct TlsInfo {
   std::string version;  // "TLSv1.3"
   std::string cipher;   // "TLS_AES_256_GCM_SHA384"
   int bits = 0;
-  std::string server_name;  // SNI: a stranger's text
+  bool is_challenge = false;  // RFC 8737: a proof for an authority; there is nothing more to say
+  std::string server_name;    // SNI: a stranger's text
 };
 
 class Stream {

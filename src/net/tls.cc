@@ -13,6 +13,7 @@
 #include "base/last_good.h"
 #include "net/authority.h"
 #include "net/certificate_folder.h"
+#include "net/challenge_certificate.h"
 #include "net/openssl.h"
 #include "net/ticket_keys.h"
 #include "net/tls_error.h"
@@ -70,6 +71,18 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
   }
   return SSL_TLSEXT_ERR_OK;
 }
+
+// Before all else of the handshake: the answer to a challenge is another session's than any.
+int answer_challenge(SSL* ssl, int*, void* argument) {
+  const auto* self = static_cast<const TlsServer*>(argument);
+  const auto name = find_challenged_name(ssl);
+  if (!name) return SSL_CLIENT_HELLO_SUCCESS;
+  if (const auto context = self->challenges()->find(*name)) {
+    SSL_set_SSL_CTX(ssl, context.get());
+    SSL_set_options(ssl, SSL_OP_NO_TICKET);
+  }
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
 }  // namespace
 
 namespace {
@@ -91,6 +104,8 @@ void choose_contexts(const ContextPtr& context, const TlsServer* server, TicketK
   tickets.install(context.get());
   SSL_CTX_set_tlsext_servername_callback(context.get(), choose_by_name);
   SSL_CTX_set_tlsext_servername_arg(context.get(), const_cast<TlsServer*>(server));
+  if (server->challenges() != nullptr)
+    SSL_CTX_set_client_hello_cb(context.get(), answer_challenge, const_cast<TlsServer*>(server));
 }
 
 int key_kind(const ContextPtr& context) {

@@ -61,6 +61,14 @@ Path find_readable(const Path& file, const Path& handed);
 
 class TicketKeys;
 
+// Who has certificates for the proofs of RFC 8737 (net/challenge_certificate.h).
+class ChallengeSource {
+ public:
+  virtual ~ChallengeSource() = default;
+  // name: in lower case, a stranger's text; nullptr: nothing is to be proved for it.
+  virtual std::shared_ptr<ssl_ctx_st> find(const std::string& name) const = 0;
+};
+
 class TlsServer {
  public:
   // The first pair is the default for a name no pair is for. folder: further ones, see
@@ -77,6 +85,10 @@ class TlsServer {
   ~TlsServer();
   // A certificate that ends within that time is told of by prepare(), for who has no other way to.
   void warn_ahead(std::chrono::milliseconds time) { ahead_ = time; }
+
+  // An authority that asks about a name of source's gets its answer; for all others nothing
+  // changes. To be said before the first prepare(); source outlives this.
+  void answer_challenges(const ChallengeSource& source) { challenges_ = &source; }
 
   // What the files look like. Blocks, from any thread.
   std::string look() const;
@@ -106,6 +118,7 @@ class TlsServer {
   std::vector<Loaded> certificates() const;
   std::shared_ptr<ssl_ctx_st> context() const;  // the default one of now; a session keeps its own
   std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const;  // by SNI
+  const ChallengeSource* challenges() const { return challenges_; }
 
  private:
   TlsServer();
@@ -119,6 +132,7 @@ class TlsServer {
   std::string hostname_;
   Path handed_, acme_;
   std::chrono::milliseconds ahead_{0};
+  const ChallengeSource* challenges_ = nullptr;
   std::unique_ptr<TicketKeys> tickets_;
   std::shared_ptr<State> state_;
 };

@@ -73,6 +73,24 @@ std::string why_unusable(const Path& path, PartOfPair part) {
          ")";
 }
 
+int no_passphrase(char*, int, int, void*) {
+  return -1;  // nobody is there to be asked, on a terminal either
+}
+
+// While a pair is changed, its key file holds the new key and the one of before (tools/
+// certificate_install.h): whichever certificate lies beside it, its own key is there.
+bool use_further_key(SSL_CTX* context, const Path& file) {
+  constexpr int kKeysMax = 4;
+  const BioPtr in(BIO_new_file(file.c_str(), "r"));
+  for (int i = 0; in && i < kKeysMax; ++i) {
+    const KeyPtr key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
+    if (!key) return false;
+    if (X509_check_private_key(SSL_CTX_get0_certificate(context), key.get()) == 1)
+      return SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string tls_error(std::string_view what) {
@@ -169,8 +187,7 @@ Result<CertificateInfo> read_certificate(const Path& file) {
 // Tells a changed file by what a rename or a write changes.
 Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& info) {
   TRY(auto context, make_context(TLS_server_method()));
-  // A key with a passphrase: nobody is there to be asked, on a terminal either.
-  SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return -1; });
+  SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
   const auto wrong = [&](const Path& path, PartOfPair part) {
     return fail(ErrorKind::config,
                 fmt::format("{}:1: {}", path.native(), why_unusable(path, part)));
@@ -189,7 +206,8 @@ Result<ContextPtr> load_pair(const CertificateFiles& files, CertificateInfo& inf
   const int reason = ERR_GET_REASON(ERR_peek_last_error());
   const bool is_other = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
   if (!has_key && !is_other) return wrong(files.key, PartOfPair::key);
-  if (!has_key || SSL_CTX_check_private_key(context.get()) != 1)
+  if ((!has_key || SSL_CTX_check_private_key(context.get()) != 1) &&
+      !use_further_key(context.get(), files.key))
     return fail(ErrorKind::config,
                 fmt::format("{}:1: the key is not the one of {}; put the two that belong "
                             "together there, this server's own certificate before its chain",

@@ -47,12 +47,8 @@ std::set<std::string> listening_inodes(int port) {
   return inodes;
 }
 
-struct Holder {
-  std::string pid, name;
-};
-
 // Whose descriptors may be looked at: one's own, and for root everybody's.
-std::optional<Holder> find_holder(const std::set<std::string>& inodes) {
+std::optional<PortHolder> find_holder(const std::set<std::string>& inodes) {
   std::error_code ignored;
   for (const auto& process : std::filesystem::directory_iterator("/proc", ignored)) {
     const std::string pid = process.path().filename().native();
@@ -65,7 +61,7 @@ std::optional<Holder> find_holder(const std::set<std::string>& inodes) {
       std::ifstream file(process.path() / "comm");
       std::string name;
       std::getline(file, name);
-      return Holder{pid, name};
+      return PortHolder{pid, name};
     }
   }
   return std::nullopt;
@@ -85,6 +81,12 @@ std::string remedy_for(const std::string& name) {
 }
 
 }  // namespace
+
+std::optional<PortHolder> find_port_holder(int port) {
+  const auto inodes = listening_inodes(port);
+  if (inodes.empty()) return std::nullopt;
+  return find_holder(inodes).value_or(PortHolder{});
+}
 
 Error explain_bind_failure(const config::Config& config, const SocketSpec& spec, Error error) {
   const auto* address = std::get_if<net::TcpAddress>(&spec.address);

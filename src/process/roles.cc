@@ -25,6 +25,7 @@
 #include "net/socket_wait.h"
 #include "net/timer.h"
 #include "process/admin_group.h"
+#include "process/challenge_ways.h"
 #include "process/control_rights.h"
 #include "process/fence.h"
 #include "process/folders.h"
@@ -386,6 +387,7 @@ int run_one_process(const config::Config& config, MakeRole make) {
   if (const auto prepared = prepare_folders(config); !prepared) return refuse(prepared.error());
   auto lock = take_instance_lock(config);
   if (!lock) return refuse(lock.error());
+  log_challenge_doubts(config);
   if (const auto kept = keep_running_config(config); !kept)
     log::Logger{}.warn(event::files_unkept, {{"error", kept.error().what}});
   auto sockets = bind_all();

@@ -22,6 +22,7 @@
 #include "base/events.h"
 #include "net/parcel.h"
 #include "process/admin_group.h"
+#include "process/challenge_ways.h"
 #include "process/control_rights.h"
 #include "process/folders.h"
 #include "process/instance.h"
@@ -97,6 +98,7 @@ class Supervisor {
     is_inherited_ = !inherited.empty();
     ports_ = describe_ports(specs);
     for (SocketSpec& spec : specs) TRY_OK(bind(std::move(spec), inherited));
+    log_challenge_doubts(config_);
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2})

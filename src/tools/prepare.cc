@@ -28,6 +28,7 @@
 #include "net/own_loop.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "process/challenge_ways.h"
 #include "process/eyes.h"
 #include "process/instance.h"
 #include "process/sandbox.h"
@@ -425,6 +426,7 @@ config::Findings prepare_instance(const config::Config& config) {
   look_at_programs(findings, config);
   look_at_spamd(findings, config);
   look_at_ports(findings, config);
+  add(findings, process::find_challenge_doubts(config, process::find_port_holder));
   return findings;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "dns/names.h"
+#include "web/challenges.h"
 #include "web/proto/text.h"
 
 namespace posthorn::web {
@@ -47,15 +48,6 @@ Response not_allowed(std::string_view allowed) {
 
 // RFC 8555 section 8.3.
 constexpr std::string_view kChallenges = "/.well-known/acme-challenge/";
-
-// RFC 8555 section 8.1: of the base64url alphabet; so it is the name of a file and no path.
-bool is_token(std::string_view text) {
-  constexpr std::size_t kTokenMax = 200;
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  return !text.empty() && text.size() <= kTokenMax &&
-         text.find_first_not_of(kAlphabet) == std::string_view::npos;
-}
 
 std::string_view domain_of(std::string_view address) {
   return address.substr(address.rfind('@') + 1);
@@ -124,7 +116,7 @@ net::Awaitable<Response> Pages::metrics(const net::Peer& peer) {
 }
 
 net::Awaitable<Response> Pages::challenge(const std::string& token) {
-  if (!is_token(token)) co_return make_error(404);
+  if (!is_challenge_token(token)) co_return make_error(404);
   auto text = co_await backend_.challenge(token);
   if (!text) co_return make_error(404);
   co_return Response{.type = "application/octet-stream", .body = *std::move(text)};

@@ -16,7 +16,8 @@ class Backend {
   virtual const MailSettings& settings() = 0;
   virtual net::Awaitable<health::Page> health() = 0;
   virtual net::Awaitable<std::string> metrics() = 0;
-  // The answer to an ACME challenge that another program put down; nullopt: there is none.
+  // The answer to an ACME challenge, by the role acme or as another program put it down; nullopt:
+  // there is none.
   virtual net::Awaitable<std::optional<std::string>> challenge(const std::string& token) = 0;
   // Who may read metrics, and more of the server's health than one word.
   virtual bool is_operator(const net::Peer& peer) = 0;

@@ -31,6 +31,14 @@ class Session {
                    {{"address", stream_->peer().address}, {"error", done.error().what}});
         co_return;
       }
+      // RFC 8737 section 3: once the handshake is done, nothing is exchanged any more.
+      if (stream_->tls() != nullptr && stream_->tls()->is_challenge) {
+        log_.info(event::http_challenge_answered, {{"address", stream_->peer().address},
+                                                   {"name", stream_->tls()->server_name},
+                                                   {"type", "tls-alpn-01"}});
+        (void)co_await stream_->shut_down(services_.scope.after(1s));
+        co_return;
+      }
     }
     for (std::size_t served = 0; served < settings_.requests_max; ++served) {
       is_last_ = served + 1 == settings_.requests_max;

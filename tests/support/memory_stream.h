@@ -38,7 +38,7 @@ struct MemoryWire {
 class MemoryStream final : public net::Stream {
  public:
   // What a MemoryWire whose connection begins inside TLS holds.
-  static inline const net::TlsInfo kTls{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, {}};
+  static inline const net::TlsInfo kTls{"TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, false, {}};
 
   explicit MemoryStream(std::shared_ptr<MemoryWire> wire, std::string address = "192.0.2.7")
       : wire_(std::move(wire)) {
