@@ -376,6 +376,10 @@ class CommandLine {
         ->check(CLI::Range(0, 61'345));
     sub->add_option("--mail", import_config_.mail,
                     "The maildirs (default: var/mail below the folder)");
+    sub->footer(
+        "Exit status: 0 it is made, and check finds no fault; 1 something could not be read or "
+        "made, "
+        "which is told. What was there already is never changed.");
     sub->callback([this] { status_ = tools::import_config(import_config_); });
   }
 

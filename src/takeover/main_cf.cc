@@ -8,6 +8,7 @@ namespace posthorn::takeover {
 namespace {
 
 constexpr std::size_t kDepthMax = 20;
+constexpr std::size_t kNamesMax = 10'000;     // in one value: what refers to itself twice grows
 constexpr std::size_t kValueMax = 1U << 20U;  // what grows beyond is no configuration
 
 // Those that others refer to in the files that Debian and guides bring (postconf -d).
@@ -71,11 +72,12 @@ class Expander {
     return out;
   }
 
- private:
   std::string named(const std::string& name, std::size_t depth) {
-    if (depth >= kDepthMax) return "";
+    if (depth >= kDepthMax || ++names_ > kNamesMax) return "";
     const auto found = cf_.settings.find(name);
     if (found != cf_.settings.end()) return expand(found->second.value, depth + 1);
+    if (const auto own = cf_.defaults.find(name); own != cf_.defaults.end())
+      return expand(own->second, depth + 1);
     if (name == "mydomain") {
       const std::string host = named("myhostname", depth + 1);
       const std::size_t dot = host.find('.');
@@ -86,6 +88,7 @@ class Expander {
     return usual == std::end(kDefaults) ? "" : expand(usual->second, depth + 1);
   }
 
+ private:
   // Of the $ at that place; gives where the text goes on.
   std::size_t replace(std::string_view text, std::size_t at, std::size_t depth, std::string& out) {
     const char next = at + 1 < text.size() ? text[at + 1] : '\0';
@@ -137,12 +140,13 @@ class Expander {
   }
 
   const MainCf& cf_;
+  std::size_t names_ = 0;
 };
 
 }  // namespace
 
 std::string MainCf::value_of(const std::string& name) const {
-  return Expander(*this).expand("$" + name, 0);
+  return Expander(*this).named(name, 0);
 }
 
 std::string MainCf::expand(std::string_view text) const {
@@ -150,15 +154,16 @@ std::string MainCf::expand(std::string_view text) const {
 }
 
 MainCf parse_main_cf(std::string_view text, const std::string& file) {
-  MainCf cf{.file = file, .settings = {}, .faults = {}};
+  MainCf cf{.file = file, .settings = {}, .defaults = {}, .faults = {}};
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::string logical;
   std::size_t number = 0, begun = 0;
   const auto take = [&] {
     const std::string_view line = trim(logical);
     if (line.empty()) return;
+    // Those of services may have hyphens: policyd-spf_time_limit.
     std::size_t end = 0;
-    while (end < line.size() && is_name(line[end])) ++end;
+    while (end < line.size() && line[end] != '=' && !is_blank(line[end])) ++end;
     const std::string_view rest = trim(line.substr(end));
     if (end == 0 || !rest.starts_with('='))
       cf.faults.push_back({fmt::format("{}:{}", file, begun), "no \"name = value\"",

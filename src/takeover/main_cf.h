@@ -19,6 +19,7 @@ struct MainCf {
   };
   std::string file;
   std::map<std::string, Setting> settings;
+  std::map<std::string, std::string> defaults;  // of this machine: "myhostname"
   config::Findings faults;
 
   bool has(const std::string& name) const { return settings.contains(name); }

@@ -74,33 +74,47 @@ bool takes_an_argument(std::string_view word) {
 }
 
 // Addresses that were closed to strangers stay closed: nobody's line leads to them.
-void close_recipients(PostfixMapping& m, const std::string& setting,
-                      const std::string& table_text) {
-  for (const TableSpec& spec : parse_tables(table_text)) {
+void close_recipients(PostfixMapping& m, const std::string& list, const std::string& tables) {
+  for (const TableSpec& spec : parse_tables(tables)) {
     const OldTable table = read_table(spec);
+    std::string unknown = table.why;
+    if (table.kind == OldTable::Kind::patterns) {
+      const auto syntax =
+          spec.type == "pcre" ? maps::RegexpTable::Syntax::perl : maps::RegexpTable::Syntax::posix;
+      if (auto parsed = maps::RegexpTable::parse(table.text, spec.name, syntax)) {
+        m.access_patterns.push_back(*std::move(parsed));
+        m.tell_at(spec.name, 0, list, spec.text(), Fate::taken,
+                  "an address that a pattern refuses gets no line in the tables");
+        continue;
+      } else {
+        unknown = parsed.error().what;
+      }
+    } else if (table.kind == OldTable::Kind::one) {
+      if (!closes(table.value)) continue;
+      unknown = "it refuses every recipient";
+    } else if (table.kind == OldTable::Kind::pgsql) {
+      unknown = "a database is not asked whether a recipient is closed";
+    }
     if (table.kind != OldTable::Kind::lines) {
-      m.tell_at(m.files().main.file, 0, setting, spec.text(), Fate::not_possible,
-                "what it refused is not known here: look whether a recipient of it has to go from "
-                "the tables");
+      m.close_to_strangers(spec.text());
+      m.tell_at(m.files().main.file, 0, list, "check_recipient_access " + spec.text(),
+                Fate::not_possible,
+                fmt::format("{}. What it kept out is not known, so port 25 takes mail with a login "
+                            "only; take what it closed out of maps/, then smtp.require_auth = "
+                            "false",
+                            unknown));
       continue;
     }
     for (const maps::Entry& entry : table.entries) {
-      const std::string action = to_lower(entry.value.substr(0, entry.value.find(' ')));
-      if (action == "ok" || action == "dunno" || action == "permit" || action.empty()) continue;
-      const bool is_refusal = action == "reject" || action == "discard" || action == "hold" ||
-                              action.starts_with('5') || action.starts_with('4') ||
-                              action == "defer" || action == "defer_if_permit";
-      if (entry.key.find('@') != std::string::npos) {
-        m.closed[entry.key] = fmt::format("{}:{}", spec.name, entry.line);
-        m.tell_at(spec.name, entry.line, entry.key, entry.value, Fate::not_possible,
-                  is_refusal
-                      ? "the address is closed to all: who is of this house writes to another"
-                      : "the action has no counterpart, so the address is closed; open it by "
-                        "a line in maps/aliases or maps/mailboxes");
-      } else {
-        m.tell_at(spec.name, entry.line, entry.key, entry.value, Fate::not_possible,
-                  "of a domain or a name alone nothing is refused here; take it from the tables");
-      }
+      const bool is_closed = closes(entry.value);
+      const std::string source = fmt::format("{}:{}", spec.name, entry.line);
+      m.access.insert({entry.key, {is_closed, source}});
+      m.tell_at(spec.name, entry.line, entry.key, entry.value,
+                is_closed ? Fate::not_possible : Fate::already_so,
+                is_closed ? "closed to everybody, those of this house too; to open it, give it a "
+                            "line in maps/mailboxes or maps/aliases and take it out of "
+                            "maps/transport"
+                          : "who has a line in the tables gets mail");
     }
   }
 }
@@ -126,6 +140,56 @@ void tell_words(PostfixMapping& m, const std::string& list) {
   }
 }
 
+// Of who is in mynetworks, as a list of restrictions goes: let in, kept out, or let in by a test
+// that is not done here, so that nobody is sure of it.
+enum class Way { in, out, guarded };
+Way way_of_networks(const std::vector<std::string>& words) {
+  bool is_guarded = false;
+  for (const std::string& word : words) {
+    if (word == "permit_mynetworks" || word == "permit") break;
+    if (word == "reject" || word == "defer" || word.ends_with("_unauth_destination"))
+      return Way::out;
+    is_guarded = is_guarded || (word.starts_with("check_") && word != "check_recipient_access") ||
+                 word.starts_with("reject_rbl") || word.starts_with("reject_rhsbl") ||
+                 word.starts_with("reject_unknown_client") ||
+                 word.starts_with("reject_unknown_reverse");
+  }
+  return is_guarded ? Way::guarded : Way::in;
+}
+
+// Whether a list keeps out whoever it has not let in before, for our own recipients, too.
+bool ends_in_reject(const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "warn_if_reject")
+      ++i;
+    else if (words[i] == "permit" || words[i] == "permit_auth_destination")
+      return false;
+    else if (words[i] == "reject" || words[i] == "defer")
+      return true;
+  }
+  return false;
+}
+
+// Why nobody of mynetworks may send without a login here; empty: they may.
+std::string why_networks_stay_out(const PostfixMapping& m) {
+  if (m.has_several_entrances())
+    return "several services at port 25 had rules of their own; smtp.relay_from holds for all";
+  bool is_named = !m.has("smtpd_relay_restrictions");  // Postfix's default lets them in
+  for (const char* list : kLists) {
+    if (!m.has(list)) continue;
+    const auto words = list_words(m.value(list));
+    is_named = is_named || std::ranges::find(words, "permit_mynetworks") != words.end();
+    const Way way = way_of_networks(words);
+    if (way == Way::out) return fmt::format("{} keeps them out", list);
+    if (way == Way::guarded)
+      return fmt::format(
+          "{} tried them by what is not tried here; if all of them may send, name "
+          "them in smtp.relay_from",
+          list);
+  }
+  return is_named ? "" : "no restriction lets them in";
+}
+
 void map_networks(PostfixMapping& m) {
   // Without a value of its own it is the machine itself, and that is so here (sendmail, loopback).
   if (!m.has("mynetworks")) {
@@ -134,56 +198,66 @@ void map_networks(PostfixMapping& m) {
            "networks that may send without a login are named: smtp.relay_from");
     return;
   }
-  std::vector<std::string> networks, left_out;
+  std::vector<std::string> networks;
+  bool has_exceptions = false;
   for (std::string word : list_words(m.value("mynetworks"))) {
+    has_exceptions = has_exceptions || word.starts_with('!');
     std::erase_if(word, [](char c) { return c == '[' || c == ']'; });
     if (word.starts_with("127.") || word.starts_with("::1") || word.starts_with("::ffff:127."))
       continue;
     if (net::Networks::parse({word}))
       networks.push_back(word);
     else
-      left_out.push_back(word);
+      m.tell_at(m.files().main.file, 0, "mynetworks", word, Fate::not_possible,
+                "no network that can be read here, so nobody of it may send without a login");
   }
-  for (const std::string& word : left_out)
-    m.tell_at(m.files().main.file, 0, "mynetworks", word, Fate::not_possible,
-              "no network that can be read here, so nobody of it may send without a login");
-  if (!m.permits_mynetworks)
-    return m.tell("mynetworks", Fate::not_needed, "no restriction lets them in");
+  if (has_exceptions)
+    return m.tell("mynetworks", Fate::not_possible,
+                  "some were taken out of others (!), which smtp.relay_from cannot say: none may "
+                  "send without a login; name those that may");
   if (networks.empty())
     return m.tell("mynetworks", Fate::already_so,
                   "programs of this machine send by sendmail or submit.sock");
+  if (const std::string why = why_networks_stay_out(m); !why.empty())
+    return m.tell("mynetworks", Fate::not_possible,
+                  why + ": they send with a login, or stand in smtp.relay_from");
   m.plan().set_list("smtp.relay_from", networks, m.source("mynetworks"));
   m.tell("mynetworks", Fate::taken, "smtp.relay_from");
 }
 
+// Where strangers were kept out of port 25 altogether, they stay out.
+void close_the_door(PostfixMapping& m) {
+  for (const char* list : kLists) {
+    if (!m.has(list) || std::string_view(list) == "smtpd_etrn_restrictions" ||
+        !ends_in_reject(list_words(m.value(list))))
+      continue;
+    m.close_to_strangers(m.source(list));
+    m.tell(list, Fate::taken,
+           "smtp.require_auth: it refuses whom it does not name, so port 25 takes mail with a "
+           "login only");
+  }
+}
+
 }  // namespace
 
+bool closes(std::string_view action) {
+  const std::string first = to_lower(action.substr(0, action.find_first_of(" \t")));
+  if (first.starts_with('4') || first.starts_with('5')) return true;
+  const bool is_number = !first.empty() && first.find_first_not_of("0123456789") == first.npos;
+  // access(5): what goes on, and what only says or adds something.
+  constexpr std::string_view kOpen[] = {"ok",   "permit", "dunno",  "prepend",
+                                        "warn", "info",   "filter", "bcc"};
+  return !is_number && std::ranges::find(kOpen, first) == std::end(kOpen);
+}
+
 void map_access(PostfixMapping& m) {
-  // Postfix's default of both lists lets them in.
-  const auto lets_in = [&](const char* name) {
-    const auto words = list_words(m.value(name));
-    return std::ranges::find(words, "permit_mynetworks") != words.end();
-  };
-  m.permits_mynetworks =
-      m.has("smtpd_relay_restrictions")
-          ? lets_in("smtpd_relay_restrictions")
-          : !m.has("smtpd_recipient_restrictions") || lets_in("smtpd_recipient_restrictions");
-  // Both lists have to let somebody in.
-  if (m.has("smtpd_relay_restrictions") && m.has("smtpd_recipient_restrictions") &&
-      !lets_in("smtpd_recipient_restrictions")) {
-    const auto words = list_words(m.value("smtpd_recipient_restrictions"));
-    if (std::ranges::find_if(words, [](const std::string& word) {
-          return word.starts_with("reject");
-        }) != words.end())
-      m.permits_mynetworks = false;
-  }
-  for (const char* list : kLists) {
-    if (!m.has(list)) continue;
-    tell_words(m, list);
+  for (const char* list : kLists)
+    if (m.has(list)) tell_words(m, list);
+  map_networks(m);
+  close_the_door(m);
+  for (const char* list : kLists)
     m.tell(list, Fate::already_so,
            "our own recipients, and senders with a login; what else it said has lines of its own");
-  }
-  map_networks(m);
   for (const auto& [name, setting] : m.files().main.settings)
     if (name == "smtpd_restriction_classes")
       for (const std::string& one : list_words(m.value(name)))

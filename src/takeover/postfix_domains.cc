@@ -63,11 +63,21 @@ void add_patterns(PostfixMapping& m, const OldTable& table, const std::string& n
   m.tell_at(table.file.native(), 0, name, table.spec.text(), Fate::taken, "maps/" + place);
 }
 
-// Tables in their order: texts that follow one another are one file, for the first line counts.
+// Tables in their order: of texts that follow one another the first line counts, so they are one
+// file; behind patterns or a database begins another.
 class OrderedTables {
  public:
   OrderedTables(PostfixMapping& m, std::string ours) : m_(m), ours_(std::move(ours)) {}
   void add(const OldTable& table, const std::string& setting) {
+    if (table.kind == OldTable::Kind::lines) {
+      if (is_text_) return;
+      is_text_ = true;
+      if (texts_ > 0) text_ = fmt::format("{}-{}", ours_, texts_);
+      ++texts_;
+      list_.push_back("text:" + text_);
+      return;
+    }
+    is_text_ = false;
     if (table.kind == OldTable::Kind::patterns) {
       add_patterns(m_, table, setting, list_, ours_);
     } else if (table.kind == OldTable::Kind::one) {
@@ -78,16 +88,22 @@ class OrderedTables {
       if (std::ranges::find(list_, "pgsql:") == list_.end()) list_.emplace_back("pgsql:");
     }
   }
+  // The table that a line of the last text belongs to.
+  const std::string& text() const { return text_; }
   void finish() {
     if (list_.empty()) return;
-    list_.insert(list_.begin(), "text:" + ours_);
-    m_.plan().set_list("maps." + ours_, list_);
+    // What is added by commands goes there, and counts before the rest.
+    if (texts_ == 0) list_.insert(list_.begin(), "text:" + ours_);
+    if (list_.size() > 1) m_.plan().set_list("maps." + ours_, list_);
   }
 
  private:
   PostfixMapping& m_;
   const std::string ours_;
+  std::string text_ = ours_;
   std::vector<std::string> list_;
+  std::size_t texts_ = 0;
+  bool is_text_ = false;
 };
 
 // A domain alone, or a list of them, or tables whose keys they are.
@@ -101,7 +117,8 @@ void map_domain_list(PostfixMapping& m, const std::string& name) {
       const OldTable table = read_table(spec);
       if (table.kind == OldTable::Kind::lines) {
         for (const maps::Entry& entry : table.entries)
-          if (is_domain_name(entry.key)) add_domain(m, entry.key, place_of(table, entry));
+          if (is_domain_name(entry.key) && entry.key.find('.') != std::string::npos)
+            add_domain(m, entry.key, place_of(table, entry));
       } else if (table.kind == OldTable::Kind::pgsql) {
         m.plan().add_query("domains", table.text, table.file.native());
       } else {
@@ -134,9 +151,9 @@ void map_aliases(PostfixMapping& m) {
           keys.push_back(entry.key + "@" + m.origin);
       }
       for (const std::string& key : keys) {
-        if (m.closed.contains(key)) continue;
-        const std::string targets = read_targets(m, table, entry, "");
-        if (!targets.empty()) m.plan().add("aliases", {key, targets, source});
+        if (m.is_closed(key)) continue;
+        if (const std::string targets = read_targets(m, table, entry, ""); !targets.empty())
+          m.plan().add(ordered.text(), {key, targets, source});
       }
     }
   }
@@ -150,7 +167,7 @@ void map_mailboxes(PostfixMapping& m) {
     ordered.add(table, "virtual_mailbox_maps");
     for (const maps::Entry& entry : table.entries) {
       if (entry.key.find('@') == std::string::npos) continue;  // a domain's own line
-      if (m.closed.contains(entry.key)) continue;
+      if (m.is_closed(entry.key)) continue;
       if (entry.key.starts_with('@')) {
         m.tell_at(table.file.native(), entry.line, entry.key, entry.value, Fate::not_possible,
                   fmt::format("no mailbox is for all names; a line \"{} ADDRESS\" in maps/aliases "
@@ -158,7 +175,7 @@ void map_mailboxes(PostfixMapping& m) {
                               entry.key));
         continue;
       }
-      m.plan().add("mailboxes", {entry.key, "", place_of(table, entry)});
+      m.plan().add(ordered.text(), {entry.key, "", place_of(table, entry)});
     }
   }
   ordered.finish();
@@ -196,6 +213,9 @@ std::vector<Person> people(const Path& passwd) {
 
 // aliases(5) are of every local domain, and of no other.
 void map_local_aliases(PostfixMapping& m) {
+  // local(8) completes what stands in a list by $myorigin.
+  const bool is_origin_local =
+      std::ranges::find(m.local_domains, m.origin) != m.local_domains.end();
   for (const TableSpec& spec : parse_tables(m.value("alias_maps"))) {
     const OldTable table = read_local_aliases(spec);
     if (table.kind == OldTable::Kind::unread) {
@@ -206,9 +226,10 @@ void map_local_aliases(PostfixMapping& m) {
     for (const maps::Entry& entry : table.entries) {
       for (const std::string& domain : m.local_domains) {
         const std::string key = entry.key + "@" + domain;
-        if (m.closed.contains(key)) continue;
+        if (m.is_closed(key)) continue;
         // A name that leads to itself is the account; the others lead on within the same domain.
-        const std::string targets = read_targets(m, table, entry, domain);
+        const std::string targets =
+            read_targets(m, table, entry, is_origin_local ? domain : m.origin);
         if (!targets.empty() && targets != key)
           m.plan().add("aliases", {key, targets, place_of(table, entry)});
       }
@@ -236,7 +257,7 @@ void map_accounts(PostfixMapping& m) {
   for (const Person& person : people(m.files().passwd)) {
     for (const std::string& domain : m.local_domains) {
       const std::string address = person.name + "@" + domain;
-      if (m.closed.contains(address)) continue;
+      if (m.is_closed(address)) continue;
       m.plan().add("mailboxes", {address, "", m.files().passwd.native() + ": accounts of people"});
     }
     m.tell_at(
@@ -247,15 +268,32 @@ void map_accounts(PostfixMapping& m) {
   }
 }
 
+// A catch-all would take what was closed by name; maps/transport refuses it.
+void close_addresses(PostfixMapping& m) {
+  for (const auto& [key, closing] : m.access) {
+    if (!closing.is_closed) continue;
+    const std::string text = "error:5.7.1 This address takes no mail from outside";
+    if (key.ends_with('@'))
+      for (const std::string& domain : m.domains)
+        m.plan().add("transport", {key + domain, text, closing.source});
+    else if (key.find('@') != std::string::npos || m.domains.contains(key))
+      m.plan().add("transport", {key, text, closing.source});
+  }
+}
+
 }  // namespace
 
 void map_domains(PostfixMapping& m) {
   map_accounts(m);
   for (const char* name : {"virtual_mailbox_domains", "virtual_alias_domains"})
     if (m.has(name)) map_domain_list(m, name);
+  // postconf(5): virtual_mailbox_domains is $virtual_mailbox_maps where nothing is said.
+  if (!m.has("virtual_mailbox_domains") && m.has("virtual_mailbox_maps"))
+    map_domain_list(m, "virtual_mailbox_domains");
   map_aliases(m);
   map_mailboxes(m);
   map_local_aliases(m);
+  close_addresses(m);
   if (!m.local_domains.empty() && !m.plan().settings().contains("server.default_domain"))
     m.plan().set_text("server.default_domain", m.local_domains.front(), m.source("mydestination"));
   m.tell("virtual_mailbox_base", Fate::not_needed,

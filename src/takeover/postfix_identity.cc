@@ -26,13 +26,30 @@ bool is_loopback_only(const std::vector<std::string>& interfaces) {
   });
 }
 
+enum class Family { both, v4, v6 };
+Family family_of(const PostfixMapping& m) {
+  const auto words = list_words(m.value("inet_protocols"));
+  if (words == std::vector<std::string>{"ipv4"}) return Family::v4;
+  return words == std::vector<std::string>{"ipv6"} ? Family::v6 : Family::both;
+}
+
 void map_interfaces(PostfixMapping& m) {
-  if (!m.has("inet_interfaces")) return;
-  const auto interfaces = list_words(m.value("inet_interfaces"));
-  if (interfaces == std::vector<std::string>{"all"})
+  const Family family = family_of(m);
+  m.tell("inet_protocols", family == Family::both ? Fate::already_so : Fate::taken,
+         family == Family::both ? "both families are listened on" : "the lists of [listen]");
+  auto interfaces = list_words(m.value("inet_interfaces"));
+  if (interfaces.empty()) interfaces = {"all"};
+  const bool is_all = interfaces == std::vector<std::string>{"all"};
+  if (is_all && family == Family::both)
     return m.tell("inet_interfaces", Fate::already_so, "the lists of [listen] name all addresses");
   std::vector<std::string> addresses = interfaces;
+  if (is_all) addresses = {"0.0.0.0", "::"};
   if (is_loopback_only(interfaces)) addresses = {"127.0.0.1", "::1"};
+  std::erase_if(addresses, [&](const std::string& address) {
+    const bool is_v6 = address.find(':') != std::string::npos;
+    return (family == Family::v4 && is_v6) || (family == Family::v6 && !is_v6);
+  });
+  m.addresses = addresses;
   const std::pair<std::string, std::string> services[] = {
       {"smtp", "25"}, {"submission", "587"}, {"submissions", "465"}};
   for (const auto& [name, port] : services) {
@@ -45,7 +62,8 @@ void map_interfaces(PostfixMapping& m) {
     if (list.empty())
       return m.tell("inet_interfaces", Fate::not_possible,
                     "host names are not taken: write the addresses into the lists of [listen]");
-    m.plan().set_list("listen." + name, list, m.source("inet_interfaces"));
+    m.plan().set_list("listen." + name, list,
+                      m.source(is_all ? "inet_protocols" : "inet_interfaces"));
   }
   m.tell("inet_interfaces", Fate::taken, "listen.smtp, listen.submission, listen.submissions");
 }
@@ -80,9 +98,6 @@ void map_identity(PostfixMapping& m) {
     }
   }
   map_interfaces(m);
-  m.tell(
-      "inet_protocols", Fate::not_needed,
-      "what listens says listen.smtp; addresses of a family that this machine lacks are left out");
   const std::string delimiter = m.value("recipient_delimiter");
   m.plan().set_text("maps.recipient_delimiter", delimiter.substr(0, 1),
                     m.source("recipient_delimiter"));

@@ -14,10 +14,10 @@ struct Count {
   std::uint64_t min, max;
 };
 constexpr Count kCounts[] = {
-    {"smtpd_recipient_limit", "smtp.recipients_max", 1, 100'000},
-    {"smtpd_hard_error_limit", "smtp.errors_max", 1, 100'000},
+    {"smtpd_recipient_limit", "smtp.recipients_max", 100, 100'000},
+    {"smtpd_hard_error_limit", "smtp.errors_max", 1, 10'000},
     {"smtpd_junk_command_limit", "smtp.junk_commands_max", 1, 100'000},
-    {"hopcount_limit", "smtp.hops_max", 1, 1000},
+    {"hopcount_limit", "smtp.hops_max", 10, 1000},
     {"virtual_alias_expansion_limit", "maps.expansion_max", 1, 1'000'000},
     {"virtual_alias_recursion_limit", "maps.depth_max", 1, 100},
     {"smtp_mx_address_limit", "relay.addresses_max", 1, 100},
@@ -34,8 +34,8 @@ struct Time {
   std::uint64_t min, max;  // seconds
 };
 constexpr Time kTimes[] = {
-    {"maximal_queue_lifetime", "queue.expire_after", 'd', 60, 86'400ULL * 365},
-    {"bounce_queue_lifetime", "queue.bounce_expire_after", 'd', 60, 86'400ULL * 365},
+    {"maximal_queue_lifetime", "queue.expire_after", 'd', 1, 86'400ULL * 100},
+    {"bounce_queue_lifetime", "queue.bounce_expire_after", 'd', 1, 86'400ULL * 100},
     {"minimal_backoff_time", "queue.retry_first", 's', 1, 86'400},
     {"maximal_backoff_time", "queue.retry_max", 's', 1, 86'400ULL * 7},
     {"delay_warning_time", "queue.warn_after", 'h', 0, 86'400ULL * 30},
@@ -75,7 +75,8 @@ void map_size(PostfixMapping& m) {
   constexpr std::uint64_t kMax = 2ULL << 30U;
   if (!size)
     return m.tell("message_size_limit", Fate::not_possible, "no number; smtp.message_max stays");
-  const std::uint64_t ours = *size == 0 ? kMax : std::min(*size, kMax);
+  constexpr std::uint64_t kMin = 1U << 10U;
+  const std::uint64_t ours = *size == 0 ? kMax : std::clamp(*size, kMin, kMax);
   m.plan().set("smtp.message_max", fmt::format("\"{}B\"", ours), m.source("message_size_limit"));
   m.tell("message_size_limit", Fate::taken, "smtp.message_max");
 }
@@ -87,9 +88,10 @@ void map_limits(PostfixMapping& m) {
   for (const Count& row : kCounts) {
     if (!m.has(row.old)) continue;
     const auto number = to_number<std::uint64_t>(m.value(row.old));
-    const bool is_usable = number && *number >= row.min;
+    const bool is_usable = number && *number > 0;
     if (is_usable)
-      m.plan().set(row.ours, fmt::format("{}", std::min(*number, row.max)), m.source(row.old));
+      m.plan().set(row.ours, fmt::format("{}", std::clamp(*number, row.min, row.max)),
+                   m.source(row.old));
     m.tell(row.old, is_usable ? Fate::taken : Fate::not_possible,
            is_usable ? std::string(row.ours)
                      : fmt::format("{} has a bound here, and keeps its default", row.ours));

@@ -10,6 +10,8 @@ namespace posthorn::takeover {
 std::string PostfixMapping::source(const std::string& name) const {
   const auto found = files_.main.settings.find(name);
   if (found == files_.main.settings.end()) return "";
+  if (found->second.line == 0)
+    return fmt::format("{} {}", Path(files_.master.file).filename().native(), name);
   return fmt::format("{}:{} {}", Path(files_.main.file).filename().native(), found->second.line,
                      name);
 }
@@ -17,8 +19,12 @@ std::string PostfixMapping::source(const std::string& name) const {
 void PostfixMapping::tell(const std::string& name, Fate fate, std::string text) {
   const auto found = files_.main.settings.find(name);
   if (found == files_.main.settings.end() || !told_.insert(name).second) return;
-  report_.add(
-      {files_.main.file, found->second.line, name, found->second.value, fate, std::move(text)});
+  // Passwords may stand in the setting itself.
+  const bool is_secret = name == "smtp_sasl_password_maps" &&
+                         (found->second.value.find("static:") != std::string::npos ||
+                          found->second.value.find("inline:") != std::string::npos);
+  report_.add({found->second.line == 0 ? files_.master.file : files_.main.file, found->second.line,
+               name, is_secret ? "" : found->second.value, fate, std::move(text)});
 }
 
 void PostfixMapping::tell_at(const std::string& file, std::size_t line, std::string name,
@@ -38,6 +44,45 @@ std::vector<OldTable> PostfixMapping::tables(const std::string& name, Fate when_
   return read;
 }
 
+void PostfixMapping::take_entrance() {
+  std::map<std::string, std::string> own;
+  std::size_t line = 0;
+  for (const Service& service : files_.master.services) {
+    const std::string_view port =
+        std::string_view(service.name).substr(service.name.rfind(':') + 1);
+    if (service.type != "inet" || (port != "smtp" && port != "25")) continue;
+    if (++entrances_ == 1) line = service.line;
+    own.insert(service.overrides.begin(), service.overrides.end());
+  }
+  for (const auto& [name, text] : own) {
+    files_.main.settings[name] = {text, 0};
+    report_.add({files_.master.file, line, "smtp -o " + name, text, Fate::taken,
+                 "in place of what main.cf says of " + name});
+  }
+}
+
+bool PostfixMapping::is_closed(const std::string& address) const {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string::npos) return false;
+  std::vector<std::string> keys = {address, address.substr(at + 1)};
+  for (std::size_t dot = keys[1].find('.'); dot != std::string::npos;
+       dot = keys[1].find('.', dot + 1)) {
+    keys.push_back(keys[1].substr(dot));
+    keys.push_back(keys[1].substr(dot + 1));
+  }
+  keys.push_back(address.substr(0, at + 1));
+  for (const auto& table : access_patterns)
+    if (const auto answer = table->answer(address); answer.value && closes(*answer.value))
+      return true;
+  for (const std::string& key : keys)
+    if (const auto found = access.find(key); found != access.end()) return found->second.is_closed;
+  return false;
+}
+
+void PostfixMapping::close_to_strangers(const std::string& source) {
+  plan_.set("smtp.require_auth", "true", source);
+}
+
 bool is_domain_name(std::string_view text) {
   if (text.empty() || text.size() > 253 || text.front() == '.' || text.front() == '-') return false;
   bool has_letter = false;
@@ -55,6 +100,7 @@ void map_postfix(const PostfixFiles& files, Plan& plan, Report& report) {
   for (const auto* faults : {&files.main.faults, &files.master.faults})
     for (const config::Finding& fault : *faults)
       report.add({fault.where, 0, "", "", Fate::not_possible, fault.reason + "; " + fault.remedy});
+  mapping.take_entrance();
   map_identity(mapping);
   map_access(mapping);
   map_domains(mapping);

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
+#include <vector>
 
+#include "maps/regexp_table.h"
 #include "takeover/postfix_map.h"
 #include "takeover/postfix_tables.h"
 
@@ -14,7 +17,9 @@ namespace posthorn::takeover {
 class PostfixMapping {
  public:
   PostfixMapping(const PostfixFiles& files, Plan& plan, Report& report)
-      : files_(files), plan_(plan), report_(report) {}
+      : files_(files), plan_(plan), report_(report) {
+    files_.main.defaults["myhostname"] = files.hostname;
+  }
 
   const PostfixFiles& files() const { return files_; }
   Plan& plan() { return plan_; }
@@ -31,21 +36,39 @@ class PostfixMapping {
                Fate fate, std::string text);
   bool is_told(const std::string& name) const { return told_.contains(name); }
 
+  // What the service at port 25 has of its own (-o) counts in place of main.cf's.
+  void take_entrance();
+  bool has_several_entrances() const { return entrances_ > 1; }
+
   // The tables of a setting, each read; what could not be read is told of and left out.
   std::vector<OldTable> tables(const std::string& name, Fate when_unread = Fate::not_possible);
 
+  std::vector<std::string> addresses;  // that were listened on; empty: all
   // Where a bare name belongs (append_at_myorigin).
   std::string origin;
   std::vector<std::string> local_domains;  // mydestination
   std::set<std::string> domains;           // all that are ours
   bool permits_mynetworks = false;
-  std::map<std::string, std::string> closed;  // addresses that were refused, and where that stood
+
+  // What check_recipient_access said of addresses, domains and "name@": an action that lets mail
+  // pass, or anything else, which closes it.
+  struct Closing {
+    bool is_closed;
+    std::string source;  // "/etc/postfix/recipient_access:3"
+  };
+  std::map<std::string, Closing> access;
+  std::vector<std::unique_ptr<maps::RegexpTable>> access_patterns;
+  // access(5): the address, its domain, the domains above, the name alone; the first that is there.
+  bool is_closed(const std::string& address) const;
+  // Strangers' mail is not taken at port 25, for what kept it out has no other counterpart.
+  void close_to_strangers(const std::string& source);
 
  private:
-  const PostfixFiles& files_;
+  PostfixFiles files_;
   Plan& plan_;
   Report& report_;
   std::set<std::string> told_;
+  std::size_t entrances_ = 0;
 };
 
 // In the order in which they need one another.
@@ -57,6 +80,9 @@ void map_old_tls(PostfixMapping& mapping);   // certificates and levels
 void map_limits(PostfixMapping& mapping);    // sizes and times
 void map_services(PostfixMapping& mapping);  // master.cf
 void tell_other_settings(PostfixMapping& mapping);
+
+// Whether the action of an access(5) table keeps mail out; what is not known here does.
+bool closes(std::string_view action);
 
 // "example.org" and the like, in lower case: no pattern, no path, no number.
 bool is_domain_name(std::string_view text);

@@ -72,7 +72,7 @@ constexpr Row kRows[] = {
     {"smtpd_sender_login_maps", Fate::not_possible,
      "an account sends as its own address and aliases; more: a line in maps/senders"},
     {"cyrus_sasl_config_path", Fate::not_needed, "one service knows all logins (conf/users)"},
-    {"smtpd_relay_", Fate::already_so, ""},
+    {"smtpd_relay_", Fate::already_so, "nobody relays without a login"},
     // Parts that have no counterpart.
     {"postscreen_", Fate::not_possible,
      "strangers are not tried before they speak; [limits] bounds them, spamd weighs them"},
@@ -117,7 +117,7 @@ constexpr Row kRows[] = {
     {"multi_instance_", Fate::not_possible, "import each instance into a folder of its own"},
     {"proxy_", Fate::not_needed, "of Postfix's own parts"},
     {"smtpd_upstream_proxy_protocol", Fate::not_possible, "no proxy's word for a client is taken"},
-    {"smtpd_noop_commands", Fate::not_needed, ""},
+    {"smtpd_noop_commands", Fate::not_needed, "what is no command is refused"},
     {"smtpd_error_sleep_time", Fate::already_so, "who makes errors waits"},
     {"smtpd_soft_error_limit", Fate::already_so, "who makes errors waits"},
     {"smtpd_discard_ehlo_", Fate::not_possible, "all that is offered is offered to all"},
@@ -127,7 +127,7 @@ constexpr Row kRows[] = {
     {"disable_dns_lookups", Fate::not_possible,
      "give relay.relayhost in brackets: no MX is asked then"},
     {"disable_mime_output_conversion", Fate::taken, "relay.disable_mime_output_conversion"},
-    {"message_strip_characters", Fate::not_needed, ""},
+    {"message_strip_characters", Fate::not_possible, "mail is stored as it came"},
     // Families of the parts inside.
     {"qmgr_", Fate::not_needed, "of Postfix's own scheduler; [queue] is this one's"},
     {"queue_", Fate::not_needed, "the queue lies in paths.spool, and takes queue.messages_max"},
@@ -159,6 +159,9 @@ constexpr Row kRows[] = {
     {"sendmail_path", Fate::already_so, "posthorn sendmail"},
 };
 
+// Names that are none, for which the near one is looked for: it is a long look.
+constexpr std::size_t kStrangeMax = 20;
+
 // Names that other values refer to.
 std::set<std::string> referred(const MainCf& main) {
   std::set<std::string> names;
@@ -177,6 +180,20 @@ std::set<std::string> referred(const MainCf& main) {
   return names;
 }
 
+// NAME_time_limit and the like, for each transport of master.cf (postconf(5)).
+bool is_of_a_service(std::string_view name) {
+  for (const std::string_view end :
+       {"_time_limit", "_delivery_slot_cost", "_delivery_slot_discount", "_delivery_slot_loan",
+        "_minimum_delivery_slots", "_destination_concurrency_failed_cohort_limit",
+        "_destination_concurrency_limit", "_destination_concurrency_negative_feedback",
+        "_destination_concurrency_positive_feedback", "_destination_rate_delay",
+        "_destination_recipient_limit", "_initial_destination_concurrency",
+        "_extra_recipient_limit", "_recipient_limit", "_recipient_refill_delay",
+        "_recipient_refill_limit", "_transport_rate_delay"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
 }  // namespace
 
 void tell_other_settings(PostfixMapping& m) {
@@ -184,15 +201,18 @@ void tell_other_settings(PostfixMapping& m) {
     m.plan().set("relay.disable_mime_output_conversion", "true",
                  m.source("disable_mime_output_conversion"));
   const std::set<std::string> used = referred(m.files().main);
+  std::size_t strange = 0;
   const std::set<std::string> known(postfix_names().begin(), postfix_names().end());
   for (const auto& [name, setting] : m.files().main.settings) {
     if (m.is_told(name)) continue;
     const auto row = std::ranges::find_if(
         kRows, [&found = name](const Row& one) { return found.starts_with(one.begin); });
-    if (used.contains(name) && !is_postfix_name(name)) {
+    if (is_of_a_service(name)) {
+      m.tell(name, Fate::not_needed, "how one service of Postfix's works");
+    } else if (used.contains(name) && !is_postfix_name(name)) {
       m.tell(name, Fate::taken, "in the settings that refer to it");
-    } else if (!is_postfix_name(name) && row == std::end(kRows)) {
-      const std::string near = nearest(name, known);
+    } else if (!is_postfix_name(name)) {
+      const std::string near = ++strange <= kStrangeMax ? nearest(name, known) : "";
       m.tell(name, Fate::not_possible,
              near.empty() ? "no setting of Postfix's has this name"
                           : fmt::format("no setting of Postfix's has this name; is it {}?", near));

@@ -20,6 +20,26 @@ const std::set<std::string, std::less<>> kInside = {
     "uucp",       "ifmail",     "bsmtp",    "scalemail-backend",
     "mailman",    "postscreen", "smtpd"};
 
+// Where a service stood at some of the machine's addresses only, it stays there.
+void map_hosts(PostfixMapping& m, const std::string& ours, const std::string& number,
+               std::initializer_list<std::string_view> names) {
+  std::vector<std::string> list;
+  for (const Service& service : m.files().master.services) {
+    const std::size_t colon = service.name.rfind(':');
+    const std::string port = service.name.substr(colon + 1);
+    if (service.type != "inet" || std::ranges::find(names, port) == names.end()) continue;
+    if (colon == std::string::npos) return;  // at all of inet_interfaces
+    std::string host = service.name.substr(0, colon);
+    if (host == "localhost") host = "127.0.0.1";
+    if (host.find_first_not_of("0123456789abcdefABCDEF.:[]") != std::string::npos)
+      m.tell_at(m.files().master.file, service.line, service.name, "", Fate::not_possible,
+                fmt::format("a host name is no address: write it into listen.{}", ours));
+    else
+      list.push_back(host + ":" + number);
+  }
+  m.plan().set_list("listen." + ours, list, "master.cf");
+}
+
 void map_user_port(PostfixMapping& m, const Service* service, const std::string& ours,
                    const std::string& what) {
   if (service == nullptr) {
@@ -35,6 +55,10 @@ void map_user_port(PostfixMapping& m, const Service* service, const std::string&
       m.tell_at(m.files().master.file, service->line, what + " -o " + name, value,
                 Fate::not_possible, "here it takes a login over TLS and nothing without");
   }
+  if (ours == "submission")
+    map_hosts(m, ours, "587", {"submission", "587"});
+  else
+    map_hosts(m, ours, "465", {"submissions", "smtps", "465"});
   m.tell_at(m.files().master.file, service->line, what, "", Fate::taken, "listen." + ours);
 }
 
@@ -49,7 +73,14 @@ void map_services(PostfixMapping& m) {
   const MasterCf& master = m.files().master;
   if (master.services.empty()) return;
   const Service* smtp = master.find_inet("smtp", "25");
-  if (smtp == nullptr) m.plan().set_list("listen.smtp", {}, "master.cf has no smtp inet");
+  if (smtp == nullptr)
+    m.plan().set_list("listen.smtp", {}, "master.cf has no smtp inet");
+  else
+    map_hosts(m, "smtp", "25", {"smtp", "25"});
+  if (m.value("smtpd_sasl_auth_enable") == "yes") {
+    m.plan().set("smtp.auth_on_25", "true", m.source("smtpd_sasl_auth_enable"));
+    m.tell("smtpd_sasl_auth_enable", Fate::taken, "smtp.auth_on_25: over TLS only, as everywhere");
+  }
   map_user_port(m, master.find_inet("submission", "587"), "submission", "submission");
   const Service* smtps = master.find_inet("submissions", "465");
   if (smtps == nullptr) smtps = master.find_inet("smtps", "465");

@@ -8,6 +8,17 @@
 namespace posthorn::takeover {
 namespace {
 
+// Empty: it can be read.
+std::string why_no_file(const std::string& file) {
+  constexpr std::uint64_t kPemMax = 1U << 20U;
+  const auto text = read_file(file, kPemMax);
+  if (text && *text) return "";
+  return fmt::format(
+      "{}: {}; the certificate that init makes serves until posthorn certificate "
+      "install brings one",
+      file, text ? "there is no such file" : text.error().what);
+}
+
 // The first pair that names both; a snakeoil one is a certificate of nobody's knowing.
 void map_pair(PostfixMapping& m, const std::string& cert, const std::string& key) {
   const std::string c = m.value(cert);
@@ -26,6 +37,11 @@ void map_pair(PostfixMapping& m, const std::string& cert, const std::string& key
     m.tell(key, is_snakeoil ? Fate::not_needed : Fate::not_possible, why);
     return;
   }
+  for (const auto& [name, file] : {std::pair{cert, c}, std::pair{key, k}})
+    if (const std::string why = why_no_file(file); !why.empty()) {
+      for (const std::string& told : {cert, key}) m.tell(told, Fate::not_possible, why);
+      return;
+    }
   m.plan().set_text("paths.certificate", c, m.source(cert));
   m.plan().set_text("paths.key", k, m.source(key.empty() ? cert : key));
   const std::string how =
@@ -39,6 +55,9 @@ void map_chain_files(PostfixMapping& m) {
   const std::vector<std::string> files = list_words(m.value("smtpd_tls_chain_files"));
   if (files.empty() || m.plan().settings().contains("paths.certificate"))
     return m.tell("smtpd_tls_chain_files", Fate::not_possible, "another pair is taken already");
+  for (const std::string& file : files)
+    if (const std::string why = why_no_file(file); !why.empty())
+      return m.tell("smtpd_tls_chain_files", Fate::not_possible, why);
   // Key and chain in one file, or the key's file before the chain's.
   m.plan().set_text("paths.key", files.front(), m.source("smtpd_tls_chain_files"));
   m.plan().set_text("paths.certificate", files.size() > 1 ? files[1] : files.front(),

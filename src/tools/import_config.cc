@@ -164,6 +164,27 @@ Result<> write_all(const ImportConfigOptions& options, const ReadConfig& read) {
   return write_settings(conf, before, options, plan);
 }
 
+// What is made is told on standard error while standard output is a program's.
+class ToldAside {
+ public:
+  explicit ToldAside(const ImportConfigOptions& options) {
+    if (!options.as_json) return;
+    std::fflush(stdout);
+    kept_ = File(::dup(STDOUT_FILENO));
+    if (kept_.is_open()) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  }
+  ~ToldAside() {
+    if (!kept_.is_open()) return;
+    std::fflush(stdout);
+    ::dup2(kept_.fd(), STDOUT_FILENO);
+  }
+  ToldAside(const ToldAside&) = delete;
+  ToldAside& operator=(const ToldAside&) = delete;
+
+ private:
+  File kept_;
+};
+
 }  // namespace
 
 Result<ReadConfig> read_old_config(const ImportConfigOptions& options) {
@@ -199,11 +220,15 @@ int import_config(const ImportConfigOptions& given) {
   if (!read) return complain(read.error().what);
   show(options, *read);
   if (options.is_dry) {
+    const InitOptions init = init_options(options, read->plan);
+    if (const auto place = check_place(init.folder); !place) return complain(place.error().what);
+    if (const auto fits = check_init(init); !fits) return complain(fits.error().what);
     if (!options.as_json)
       fmt::print("\nNothing was written. Without --dry-run it goes into {}.\n",
                  options.into.native());
     return 0;
   }
+  const ToldAside aside(options);
   if (const auto written = write_all(options, *read); !written)
     return complain(written.error().what +
                     "; what is written already is whole, run it again when "
@@ -213,7 +238,6 @@ int import_config(const ImportConfigOptions& given) {
   if (!config) return complain(config.error().what);
   if (const auto put = import_scripts(*config, read->plan.scripts()); !put)
     return complain(put.error().what + "; run it again when that is mended");
-  if (options.as_json) return 0;
   fmt::print("\nposthorn check:\n");
   std::fflush(stdout);
   const int checked = check_instance(*config);

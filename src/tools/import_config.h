@@ -34,7 +34,9 @@ struct ReadConfig {
 };
 Result<ReadConfig> read_old_config(const ImportConfigOptions& options);
 
-// Exit status: 0; 1: nothing could be read, or not all was written; what is said tells what to do.
+// Exit status: 0: it is made, and posthorn check is content; 1: nothing could be read, or not all
+// was written, or check found a fault; what is said tells what to do. A trial exits as the making
+// would, as far as it can be known without it.
 int import_config(const ImportConfigOptions& options);
 
 }  // namespace posthorn::tools
