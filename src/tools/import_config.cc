@@ -220,7 +220,7 @@ int import_config(const ImportConfigOptions& given) {
   if (!read) return complain(read.error().what);
   show(options, *read);
   if (options.is_dry) {
-    const InitOptions init = init_options(options, read->plan);
+    const InitOptions init = init_options(options, *read);
     if (const auto place = check_place(init.folder); !place) return complain(place.error().what);
     if (const auto fits = check_init(init); !fits) return complain(fits.error().what);
     if (!options.as_json)
