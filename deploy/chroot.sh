@@ -9,8 +9,8 @@
 #   chroot_network COMMAND…      with the host's network
 #   chroot_run COMMAND…          without the outer network
 #   chroot_end                   removes the copy
-chroot_cache=${POSTHORN_CHROOTS:-$PWD/build/chroot}
-chroot_mirror=${POSTHORN_MIRROR:-http://deb.debian.org/debian}
+chroot_cache=${DEBIAN_CHROOTS:-$PWD/build/chroot}
+chroot_mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 chroot_suite=bookworm
 chroot_tree=
 skipped=77

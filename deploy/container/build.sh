@@ -1,9 +1,9 @@
 #!/bin/bash
-# Step 1 of the image, in its first stage: what building needs, then the Debian package, into /out.
+# Step 1 of the image, in its first stage: what building needs, then the Debian packages, into /out.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+deploy/container/sources.sh
 scripts/setup --build
-apt-get install -y -qq --no-install-recommends dpkg-dev file >/dev/null
-deploy/debian/build
-mkdir -p /out
-cp build/release/packages/posthorn_*.deb build/release/packages/posthorn-mta_*.deb /out/
+rm -rf /out
+mkdir /out
+deploy/debian/build | xargs cp -t /out

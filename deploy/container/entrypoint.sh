@@ -9,9 +9,12 @@
 #   MAIL_ACCOUNT    a first account, with MAIL_PASSWORD or MAIL_PASSWORD__FILE (a secret's file)
 #   MAIL_FROM_DMS   docker-mailserver's config folder, taken over at the first start; its mail volume may lie at /var/mail
 # One pair of quotes around a value and a CR at its end, as env files leave them, are taken off.
-# Certificate: secrets or bind mounts dev-email-server-{ca,cert,key}, or /etc/ssl/certs/mail.cert.pem and
-# /etc/ssl/private/mail.key.pem, or what lies in /etc/posthorn/tls; without any, one is made with an authority of its own.
-# Renewed ones are taken within ten seconds, without a restart.
+#   MAIL_CERTIFICATES   where another program keeps certificates, mounted: certbot's /etc/letsencrypt, Caddy's data folder,
+#                   Traefik's acme.json (certificate.sh)
+# Settings of posthorn.toml are POSTHORN_SECTION_KEY: POSTHORN_ACME_DIRECTORY, POSTHORN_ACME_EMAIL, POSTHORN_ACME_AGREE_TERMS.
+# Certificate: what the server gets itself by ACME; else secrets or bind mounts dev-email-server-{ca,cert,key}, or
+# /etc/ssl/certs/mail.cert.pem and /etc/ssl/private/mail.key.pem, or MAIL_CERTIFICATES, or what lies in /etc/posthorn/tls;
+# without any, one is made with an authority of its own. Renewed ones are taken within ten seconds, without a restart.
 set -euo pipefail
 
 conf=/etc/posthorn/conf/posthorn.toml
@@ -56,44 +59,23 @@ check_variables() {
     esac
   done
   set +f
+  [ -z "${MAIL_CERTIFICATES:-}" ] || [ -e "$MAIL_CERTIFICATES" ] || refuse "MAIL_CERTIFICATES: there is no $MAIL_CERTIFICATES; is it mounted?"
   [ -z "${MAIL_FROM_DMS:-}" ] || [ -d "$MAIL_FROM_DMS" ] || refuse "MAIL_FROM_DMS: there is no folder $MAIL_FROM_DMS"
 }
 
 # The first line of a secret's file, whatever ends it.
 read_secret() { local line=; IFS= read -r line <"$1" || true; printf '%s' "${line%$'\r'}"; }
 
-# name, then where a certificate or key may be; the first that is there.
-first_of() { for file in "$@"; do [ ! -s "$file" ] || { echo "$file"; return; }; done; }
+take_certificate() { "$(dirname "$0")/certificate.sh" "$host"; }
 
-# Copied, with the mode the server asks for: a secret is readable by root only, the front runs under its own account.
-take_certificate() {
-  local cert key ca
-  cert=$(first_of "$secrets/dev-email-server-cert" /etc/ssl/certs/mail.cert.pem)
-  key=$(first_of "$secrets/dev-email-server-key" /etc/ssl/private/mail.key.pem)
-  ca=$(first_of "$secrets/dev-email-server-ca" /etc/ssl/certs/ca.cert.pem)
-  [ -n "$cert$key" ] || return 0
-  [ -n "$cert" ] && [ -n "$key" ] || { say "a certificate and its key go together; found only ${cert:-$key}"; return 78; }
-  install -d -m 0755 /etc/posthorn/tls
-  # The server's own certificate, then who signed it: that is what a client is shown.
-  { cat "$cert"; [ -z "$ca" ] || { echo; cat "$ca"; }; } >/etc/posthorn/tls/cert.pem.new
-  chmod 0644 /etc/posthorn/tls/cert.pem.new
-  # Moved into place one after the other: between the two the server stays with the pair it has.
-  if ! cmp -s "$key" /etc/posthorn/tls/key.pem; then
-    install -m 0640 -o root -g posthorn-tls "$key" /etc/posthorn/tls/key.pem.new
-    mv /etc/posthorn/tls/key.pem.new /etc/posthorn/tls/key.pem
-  fi
-  if cmp -s /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem; then
-    rm /etc/posthorn/tls/cert.pem.new
-  else
-    mv /etc/posthorn/tls/cert.pem.new /etc/posthorn/tls/cert.pem
-  fi
-  if [ -n "$ca" ] && ! cmp -s "$ca" /etc/posthorn/tls/ca.pem; then install -m 0644 "$ca" /etc/posthorn/tls/ca.pem; fi
-}
-
-# As long as the server, which this process becomes, is there. A pair that is no pair the server refuses itself.
+# As long as the server, which this process becomes, is there. What is wrong was said at the start; a pair that is no pair
+# the server refuses itself.
 keep_certificate() {
-  while sleep "${MAIL_CERTIFICATE_INTERVAL:-10}" && kill -0 $$ 2>/dev/null; do take_certificate || true; done
+  while sleep "${MAIL_CERTIFICATE_INTERVAL:-10}" && kill -0 $$ 2>/dev/null; do take_certificate 2>/dev/null || true; done
 }
+
+# The first of these files that is there.
+first_of() { for file in "$@"; do [ ! -s "$file" ] || { echo "$file"; return; }; done; }
 
 # Copied, with the mode the server asks for, into the folder of the accounts.
 take_database_password() {
@@ -123,8 +105,7 @@ reach_database() {
 }
 
 first_start() {
-  local host domains=() domain given=${MAIL_DOMAINS:-}
-  host=${MAIL_HOSTNAME:-${OVERRIDE_HOSTNAME:-$(hostname)}}
+  local domains=() domain given=${MAIL_DOMAINS:-}
   set -f
   for domain in ${given//,/ }; do domains+=(--domain "$domain"); done
   set +f
@@ -133,7 +114,7 @@ first_start() {
   say "a first configuration for $host (${MAIL_DOMAINS:-$host})"
   posthorn init /etc/posthorn --hostname "$host" "${domains[@]}" --mail /var/mail --spool /var/spool/posthorn \
     --run /run/posthorn --state /var/lib/posthorn --webroot /var/lib/posthorn/webroot --profile "${POSTHORN_PROFILE:-default}" ${MAIL_SPAMD:+--spamd "$MAIL_SPAMD"} \
-    ${MAIL_PGSQL:+--pgsql "$MAIL_PGSQL"} ${MAIL_FROM_DMS:+--from-dms "$MAIL_FROM_DMS"} >&2
+    ${MAIL_PGSQL:+--pgsql "$MAIL_PGSQL"} ${MAIL_FROM_DMS:+--from-dms "$MAIL_FROM_DMS"} </dev/null >&2  # a terminal is not asked
   # docker-mailserver's mail belongs to its own account, 5000; its folders are laid out as ours.
   [ -z "${MAIL_FROM_DMS:-}" ] || find /var/mail -xdev \( -uid 5000 -o -gid 5000 \) -exec chown -h vmail:vmail {} +
 }
@@ -153,6 +134,7 @@ if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$@"; fi
 export POSTHORN_CONFIG=$conf
 clean_variables
 check_variables
+host=${MAIL_HOSTNAME:-${OVERRIDE_HOSTNAME:-$(hostname)}}
 # Volumes come empty and owned by root.
 install -d -m 0711 /run/posthorn
 install -d -o posthorn-queue -g posthorn-queue -m 0700 /var/spool/posthorn

@@ -1,7 +1,10 @@
 # SpamAssassin's spamd for compose.yaml, as Debian has it: local rules, no account of the mail server's.
-FROM debian:bookworm-slim
-COPY deploy/container/spamd.sh /tmp/spamd.sh
-RUN /tmp/spamd.sh && rm /tmp/spamd.sh
+ARG BASE=debian:bookworm-slim
+FROM $BASE
+ARG SNAPSHOT=
+ARG SOURCE_DATE_EPOCH=
+COPY deploy/container/spamd.sh deploy/container/sources.sh deploy/container/settle.sh /tmp/step/
+RUN /tmp/step/spamd.sh && rm -rf /tmp/step
 EXPOSE 783
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["spamc", "-K"]
 # Networks of Docker only: compose publishes no port of it. It tells each rule's points (conf/README.md, "The spam filter").

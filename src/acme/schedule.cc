@@ -45,6 +45,8 @@ Due find_due(const Entry& entry, const std::optional<Life>& life) {
     due = {WallTime{}, "there is none yet"};
   } else if (!covers(life->names, entry.names)) {
     due = {WallTime{}, "it lacks a name"};
+  } else if (entry.is_revoked) {
+    due = {WallTime{}, "it is revoked"};
   } else if (entry.window) {
     // RFC 9773 section 4.2: a moment within the window, evenly; one in the past means now.
     const auto width = entry.window->end - entry.window->start;

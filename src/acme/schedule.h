@@ -23,6 +23,7 @@ struct Entry {
   std::string error;     // of that attempt; empty: it went well
   std::string remedy;
   std::uint32_t failures = 0;  // since the last that went well
+  bool is_revoked = false;     // another one is wanted, and with another key
   WallTime not_before{};       // the authority wants no attempt before it
   // RFC 9773: the window, and when it is asked for again.
   std::optional<Window> window = {};

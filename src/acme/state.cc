@@ -40,6 +40,7 @@ json write_entry(const Entry& entry, WallTime next) {
               {"attempted", number(entry.attempted)},
               {"next", number(next)},
               {"failures", entry.failures},
+              {"revoked", entry.is_revoked},
               {"error", entry.error},
               {"remedy", entry.remedy},
               {"not_before", number(entry.not_before)},
@@ -67,6 +68,8 @@ Entry read_entry(const json& in) {
       failures != in.end() && failures->is_number_unsigned())
     entry.failures =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(failures->get<std::uint64_t>(), 10'000));
+  if (const auto revoked = in.find("revoked"); revoked != in.end() && revoked->is_boolean())
+    entry.is_revoked = revoked->get<bool>();
   if (const auto window = in.find("window"); window != in.end() && window->is_object()) {
     const Window read{time_of(*window, "start"), time_of(*window, "end"),
                       text_of(*window, "explanation")};
@@ -104,7 +107,8 @@ Result<std::vector<Entry>> read_state(std::string_view text) {
 std::string write_account_record(const AccountRecord& record) {
   return json({{"directory", record.directory},
                {"account", record.account},
-               {"key", record.key_pem}})
+               {"key", record.key_pem},
+               {"email", record.email}})
              .dump(1, ' ', true, json::error_handler_t::replace) +
          "\n";
 }
@@ -114,7 +118,7 @@ Result<AccountRecord> read_account_record(std::string_view text) {
   AccountRecord record;
   if (document.is_object())
     record = {text_of(document, "directory"), text_of(document, "account"),
-              text_of(document, "key")};
+              text_of(document, "key"), text_of(document, "email")};
   if (record.directory.empty() || record.key_pem.empty())
     return fail(ErrorKind::permanent, "it is no account's record");
   return record;

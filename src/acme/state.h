@@ -2,11 +2,13 @@
 // file. What another version wrote and this one does not know is passed over; a text that cannot be
 // read at all is an Error. Sans-I/O.
 //
-//   state.json    {"certificates": [{"name": "mx.example.org", "names": […], "issuer": "R11 (…)",
-//                  "issued": 1767225600000, "ends": …, "attempted": …, "next": …, "failures": 0,
-//                  "error": "", "remedy": "", "not_before": …, "window": {"start": …, "end": …,
-//                  "explanation": ""}, "window_due": …}]}    times: milliseconds since 1970
-//   account-….json {"directory": "https://…", "account": "https://…/acct/1", "key": "-----BEGIN…"}
+//   state.json     {"certificates": [{"name": "mx.example.org", "names": [...],
+//                   "issuer": "R11 (...)", "issued": 1767225600000, "ends": ..., "attempted": ...,
+//                   "next": ..., "failures": 0, "revoked": false, "error": "", "remedy": "",
+//                   "not_before": ..., "window": {"start": ..., "end": ..., "explanation": ""},
+//                   "window_due": ...}]}                      times: milliseconds since 1970
+//   account-*.json {"directory": "https://...", "account": "https://.../acct/1",
+//                   "key": "-----BEGIN...", "email": "admin@example.org"}
 //                  account: empty until the authority has told it
 #pragma once
 
@@ -26,6 +28,7 @@ struct AccountRecord {
   std::string directory;  // its URL
   std::string account;    // its URL
   std::string key_pem;
+  std::string email;  // that the authority knows
 };
 std::string write_account_record(const AccountRecord& record);
 Result<AccountRecord> read_account_record(std::string_view text);

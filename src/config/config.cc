@@ -414,11 +414,13 @@ Result<Config> parse(std::string_view text, const Path& file,
   config.file = file;
   config.root = std::filesystem::absolute(file).parent_path().parent_path();
   for (Path* path :
-       {&config.paths.maps, &config.paths.users, &config.paths.smtp_users, &config.paths.sieve,
-        &config.paths.certificate, &config.paths.key, &config.tls.folder, &config.tls.authority,
-        &config.paths.spool, &config.paths.mail, &config.paths.run, &config.paths.state,
-        &config.relay.trust_file, &config.dkim.folder, &config.pgsql.password_file,
-        &config.srs.secret_file, &config.web.authority, &config.web.webroot})
+       {&config.paths.maps,       &config.paths.users,       &config.paths.smtp_users,
+        &config.paths.sieve,      &config.paths.certificate, &config.paths.key,
+        &config.tls.folder,       &config.tls.authority,     &config.paths.spool,
+        &config.paths.mail,       &config.paths.run,         &config.paths.state,
+        &config.relay.trust_file, &config.dkim.folder,       &config.pgsql.password_file,
+        &config.srs.secret_file,  &config.web.authority,     &config.web.webroot,
+        &config.paths.acme,       &config.acme.eab_key_file, &config.acme.authority})
     make_absolute(*path, config.root);
   return config;
 }

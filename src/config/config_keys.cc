@@ -30,6 +30,7 @@ void visit_paths(Paths& c, KeyVisitor& v) {
   v.path("certificate", c.certificate,
          "PEM: the server's certificate, then its chain. Watched, swapped live.");
   v.path("key", c.key, "PEM: its private key.");
+  v.path("acme", c.acme, "The certificates that [acme] gets, and its accounts.");
   v.path("spool", c.spool, "The queue. On a disk that keeps what it was told to sync.");
   v.path("mail", c.mail, "The maildirs.");
   v.path("run", c.run, "The sockets between the roles.");

@@ -72,8 +72,7 @@ std::optional<Question> Dialogue::next() {
   while (at_ < rows().size() && !(this->*rows()[at_].is_open)()) ++at_;
   if (at_ == rows().size()) return std::nullopt;
   Question question = (this->*rows()[at_].ask)();
-  if (is_asked_) question.about.clear();
-  is_asked_ = true;
+  if (is_refused_) question.about.clear();
   return question;
 }
 
@@ -86,9 +85,9 @@ Remark Dialogue::take(std::string_view answer) {
   std::string_view meant = is_hidden ? answer : trim(answer, kBlanks);
   if (meant.empty()) meant = question.proposal;
   Remark remark = (this->*rows()[at_].take)(meant);
+  is_refused_ = remark.is_refusal;
   if (remark.is_refusal) return remark;
   if (at_ == before) ++at_;
-  is_asked_ = false;
   return remark;
 }
 
@@ -309,7 +308,8 @@ bool Dialogue::asks_terms() const {
   return !answers_.acme.email.empty() && !answers_.acme.are_terms_agreed;
 }
 Question Dialogue::ask_terms() const {
-  return {.about = fmt::format("Its terms: {}", terms_of(answers_.acme.directory)),
+  return {.about = terms_.empty() ? fmt::format("Its terms: {}", terms_of(answers_.acme.directory))
+                                  : terms_,
           .words = "Do you agree to them? (yes or no)",
           .proposal = {}};
 }

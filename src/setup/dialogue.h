@@ -43,6 +43,9 @@ class Dialogue {
   // nullopt: all is answered.
   std::optional<Question> next();
   Remark take(std::string_view answer);
+  // Terms come next, and only the directory itself knows them: it is asked, and says so here.
+  bool wants_terms() const { return asks_terms() && terms_.empty(); }
+  void tell_terms(std::string about) { terms_ = std::move(about); }
   const Answers& answers() const { return answers_; }
 
  private:
@@ -88,9 +91,10 @@ class Dialogue {
 
   Known known_;
   Answers answers_;
-  std::size_t at_ = 0;     // of rows()
-  bool is_asked_ = false;  // that row's question was put before
-  std::string password_;   // typed once
+  std::size_t at_ = 0;       // of rows()
+  bool is_refused_ = false;  // the last answer: its question comes again
+  std::string password_;     // typed once
+  std::string terms_;        // what is said of them
 };
 
 }  // namespace posthorn::setup

@@ -266,6 +266,10 @@ config::Findings find_place_doubts(const config::Config& config) {
     warn(config.file, "the trail of mails is off: " + config.trail.hindrance,
          "`scripts/setup --accounts` makes the account, and so does the package; or name another "
          "in [users], or switch trail.enabled off");
+  if (!config.acme.hindrance.empty())
+    warn(config.file, "no certificates are got by ACME: " + config.acme.hindrance,
+         "`scripts/setup --accounts` makes the account, and so does the package; or name another "
+         "in [users]");
   const auto name = maps::parse_table_name(config.maps.relay_sasl);
   if (name && name->is_file()) {
     const Path path = config.paths.maps / name->rest;

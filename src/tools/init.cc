@@ -11,6 +11,7 @@
 #include "process/sockets.h"
 #include "setup/fill.h"
 #include "setup/words.h"
+#include "tools/acme_terms.h"
 #include "tools/check.h"
 #include "tools/complain.h"
 #include "tools/init_answers.h"
@@ -219,7 +220,12 @@ Result<bool> Init::talk() {
         "port above that.\n");
   constexpr int kRefusedMax = 100;
   int refused = 0;
-  while (const auto question = dialogue.next()) {
+  while (auto question = dialogue.next()) {
+    if (dialogue.wants_terms()) {
+      dialogue.tell_terms(
+          ask_for_terms(dialogue.answers().acme.directory, options_.acme_authority));
+      question = dialogue.next();
+    }
     if (!question->about.empty()) say("\n" + question->about + "\n");
     const std::string proposal =
         question->proposal.empty() ? "" : fmt::format(" [{}]", question->proposal);

@@ -52,7 +52,7 @@ smtpd_tls_key_file = {folder}/key.pem
 smtpd_tls_received_header = yes
 smtp_tls_security_level = secure
 smtp_tls_secure_cert_match = nexthop, hostname
-smtp_tls_CAfile = {root}
+smtp_tls_CAfile = {trusted}
 smtp_tls_loglevel = 1
 smtp_host_lookup = dns
 minimal_backoff_time = 1s
@@ -121,6 +121,7 @@ class Internet:
         self.holders, self.dns = {}, None
         self.zones = dict(ZONES)
         self.root = self.folder / "root.pem"  # what the authority's certificates are trusted by
+        self.trusted = self.folder / "trusted.pem"  # what the provider trusts
         self.ca = self.folder / "ca.pem"
         self.etc = self.folder / "etc"  # of the machine where nothing is set up
 
@@ -268,8 +269,9 @@ class Internet:
             (folder / part).mkdir(exist_ok=True)
             shutil.chown(folder / part, owner)
         issue(self.folder, NAMES[BIG], folder)
+        self.trusted.write_text(self.root.read_text())
         ids = (folder / "mail").stat()
-        (folder / "main.cf").write_text(POSTFIX.format(folder=folder, address=ADDRESSES[BIG], root=self.root, uid=ids.st_uid, gid=shutil._get_gid("vmail")))
+        (folder / "main.cf").write_text(POSTFIX.format(folder=folder, address=ADDRESSES[BIG], trusted=self.trusted, uid=ids.st_uid, gid=shutil._get_gid("vmail")))
         (folder / "master.cf").write_text(MASTER)
         self.run(BIG, "postfix", "-c", folder, "start")
         self.stack.callback(self.run, BIG, "postfix", "-c", folder, "stop", check=False)

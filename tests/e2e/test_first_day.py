@@ -3,12 +3,11 @@ mail exchanged with a big provider, both ways with verified TLS. All in network 
 """
 
 import email
-import json
 import re
 import unittest
 
 import internet
-from internet import ADDRESSES, DIRECTORY, HERE, Internet
+from internet import ADDRESSES, BIG, DIRECTORY, HERE, Internet
 from support import POSTHORN, wait_until
 
 PASSWORD = "correct horse battery"
@@ -18,6 +17,21 @@ import smtplib, ssl, sys
 with smtplib.SMTP_SSL("mail.first.test", 465, context=ssl.create_default_context(cafile=sys.argv[1]), timeout=30) as client:
     client.login("alice@first.test", sys.argv[2])
     client.sendmail("alice@first.test", ["friend@big.test"], "From: alice@first.test\\r\\nTo: friend@big.test\\r\\nSubject: " + sys.argv[3] + "\\r\\n\\r\\nHello.\\r\\n")
+"""
+
+WRITE = """
+import smtplib, sys
+with smtplib.SMTP("127.0.0.1", timeout=30) as client:
+    client.sendmail("friend@big.test", ["alice@first.test"], "From: friend@big.test\\r\\nTo: alice@first.test\\r\\nSubject: " + sys.argv[1] + "\\r\\n\\r\\nHello.\\r\\n")
+"""
+READ = """
+import imaplib, ssl, sys
+client = imaplib.IMAP4_SSL("mail.first.test", ssl_context=ssl.create_default_context(cafile=sys.argv[1]), timeout=30)
+client.login("alice@first.test", sys.argv[2])
+client.select("INBOX", readonly=True)
+for number in client.search(None, "ALL")[1][0].split():
+    sys.stdout.write(client.fetch(number, "(BODY.PEEK[])")[1][0][1].decode() + "\\0")
+client.logout()
 """
 
 
@@ -53,8 +67,9 @@ class Machine:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def status(self):
-        return json.loads(self.run("status", "--json", check=False).stdout)
+    def mail(self, trust):
+        """alice's messages, read over verified TLS."""
+        return [email.message_from_string(text) for text in self.net.python(HERE, READ, trust, PASSWORD).split("\0")[:-1]]
 
 
 HINDRANCE = internet.find_hindrance()
@@ -67,6 +82,8 @@ class FirstDay(unittest.TestCase):
         cls.net = cls.enterClassContext(Internet())
         cls.server = Machine(cls.net)
         cls.said = cls.server.init()
+        cls.own = cls.server.root / "authority/cert.pem"
+        cls.net.trusted.write_text(cls.net.trusted.read_text() + cls.own.read_text())
         # Who cannot be verified gets no mail from here, and the other side thinks the same.
         cls.server.set("relay", "mx_tls", '"verify"')
         cls.server.set("relay", "trust_file", f'"{cls.net.ca}"')
@@ -79,12 +96,17 @@ class FirstDay(unittest.TestCase):
         self.assertTrue(self.said.endswith("no faults\n"), self.said)
 
     def test_a_mail_to_the_provider(self):
-        own = self.server.root / "authority/cert.pem"
-        self.net.python(HERE, SUBMIT, own, PASSWORD, "to the provider")
+        self.net.python(HERE, SUBMIT, self.own, PASSWORD, "to the provider")
         [raw] = wait_until(lambda: [raw for raw in self.net.provider_mail() if b"Subject: to the provider" in raw])
         got = email.message_from_bytes(raw)
         self.assertRegex(got["Received"], r"from mail\.first\.test \(mail\.first\.test \[203\.0\.113\.2\]\)\s+\(using TLSv1\.3 ")
         self.assertIn("d=first.test", got["DKIM-Signature"])
+
+    def test_a_mail_from_the_provider(self):
+        self.net.python(BIG, WRITE, "from the provider")
+        [got] = wait_until(lambda: [mail for mail in self.server.mail(self.own) if mail["Subject"] == "from the provider"], 60)
+        self.assertIn("mx.big.test", got["Received"])
+        self.assertRegex(self.net.provider_log(), r"Verified TLS connection established to mail\.first\.test\[203\.0\.113\.2\]:25: TLSv1\.3")
 
 
 if __name__ == "__main__":

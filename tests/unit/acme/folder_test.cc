@@ -70,7 +70,7 @@ TEST(FolderTest, ACrashAtAnyStepLeavesTheOldPairOrTheNewOneWhole) {
 TEST(FolderTest, ACrashNeverLosesTheAccount) {
   for (int at = 1; at <= 4; ++at) {
     const TempFolder temp;
-    const AccountRecord old{"https://ca/dir", "", "a key"};
+    const AccountRecord old{"https://ca/dir", "", "a key", "admin@example.org"};
     const std::string file = account_file(old.directory);
     ASSERT_TRUE(Folder::open(temp.path())
                     .value()

@@ -173,6 +173,9 @@ TEST(Dialogue, WhatFlagsSaidIsNotAsked) {
   const auto question = dialogue.next();
   ASSERT_TRUE(question);
   EXPECT_EQ(question->about, "Its terms: https://letsencrypt.org/repository/");
+  EXPECT_TRUE(dialogue.wants_terms());
+  dialogue.tell_terms("Its terms: https://ca.test/terms");
+  EXPECT_FALSE(dialogue.wants_terms());
   EXPECT_EQ(talk(dialogue, {"YES"}), "Do you agree to them? (yes or no): YES\n");
 }
 
