@@ -10,6 +10,7 @@ namespace posthorn::net {
 namespace {
 
 constexpr std::size_t kEntriesMax = 1000;
+constexpr std::size_t kFolderPairsMax = 1000;
 
 std::vector<Path> list_folder(const Path& folder) {
   std::vector<Path> paths;
@@ -22,6 +23,51 @@ std::vector<Path> list_folder(const Path& folder) {
 }
 
 }  // namespace
+
+bool may_be_there(const Path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) || status.type() == std::filesystem::file_type::none;
+}
+
+// A folder without a certificate is passed over: it is being made, or holds something else.
+Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
+  std::vector<CertificateFiles> found;
+  std::error_code error;
+  if (folder.empty() || !may_be_there(folder)) return found;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (found.size() == kFolderPairsMax) break;
+    for (const auto& [certificate, key] :
+         {std::pair{"fullchain.pem", "privkey.pem"}, {"cert.pem", "key.pem"}}) {
+      if (!may_be_there(at->path() / certificate) || !may_be_there(at->path() / key)) continue;
+      found.push_back({at->path() / certificate, at->path() / key});
+      break;
+    }
+  }
+  if (error)
+    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
+  std::ranges::sort(found, {}, &CertificateFiles::certificate);
+  return found;
+}
+
+Result<std::vector<CertificateFiles>> find_acme_certificates(const Path& folder) {
+  std::vector<CertificateFiles> found;
+  std::error_code error;
+  if (folder.empty() || !may_be_there(folder)) return found;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (found.size() == kFolderPairsMax) break;
+    std::error_code ignored;
+    if (at->path().extension() == ".pem" &&
+        std::filesystem::is_regular_file(at->symlink_status(ignored)))
+      found.push_back({at->path(), at->path()});
+  }
+  if (error)
+    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
+  std::ranges::sort(found, {}, &CertificateFiles::certificate);
+  return found;
+}
 
 config::Findings find_folder_doubts(const Path& folder,
                                     const std::vector<CertificateFiles>& pairs) {

@@ -22,8 +22,6 @@
 namespace posthorn::net {
 namespace {
 
-constexpr std::size_t kFolderPairsMax = 1000;
-
 struct Pair {
   CertificateFiles files;
   Stamp certificate_stamp, key_stamp;
@@ -223,58 +221,12 @@ void add_warnings(config::Findings& findings, const std::vector<Pair>& pairs,
   }
 }
 
-// There, or not to be seen: then reading it will tell why.
-bool may_be_there(const Path& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  return std::filesystem::exists(status) || status.type() == std::filesystem::file_type::none;
-}
-
 }  // namespace
 
 Path find_readable(const Path& file, const Path& handed) {
   if (handed.empty() || ::access(file.c_str(), R_OK) == 0 || errno != EACCES) return file;
   Path copy = handed / flat_name(file);
   return ::access(copy.c_str(), R_OK) == 0 ? copy : file;
-}
-
-// A folder without a certificate is passed over: it is being made, or holds something else.
-Result<std::vector<CertificateFiles>> find_certificates(const Path& folder) {
-  std::vector<CertificateFiles> found;
-  std::error_code error;
-  if (folder.empty() || !may_be_there(folder)) return found;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    if (found.size() == kFolderPairsMax) break;
-    for (const auto& [certificate, key] :
-         {std::pair{"fullchain.pem", "privkey.pem"}, {"cert.pem", "key.pem"}}) {
-      if (!may_be_there(at->path() / certificate) || !may_be_there(at->path() / key)) continue;
-      found.push_back({at->path() / certificate, at->path() / key});
-      break;
-    }
-  }
-  if (error)
-    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
-  std::ranges::sort(found, {}, &CertificateFiles::certificate);
-  return found;
-}
-
-Result<std::vector<CertificateFiles>> find_acme_certificates(const Path& folder) {
-  std::vector<CertificateFiles> found;
-  std::error_code error;
-  if (folder.empty() || !may_be_there(folder)) return found;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    if (found.size() == kFolderPairsMax) break;
-    std::error_code ignored;
-    if (at->path().extension() == ".pem" &&
-        std::filesystem::is_regular_file(at->symlink_status(ignored)))
-      found.push_back({at->path(), at->path()});
-  }
-  if (error)
-    return fail(ErrorKind::config, fmt::format("{}: {}", folder.native(), error.message()));
-  std::ranges::sort(found, {}, &CertificateFiles::certificate);
-  return found;
 }
 
 TlsServer::TlsServer()

@@ -47,14 +47,6 @@ struct TrustAnchor {
 };
 Result<TrustAnchor> read_trust_anchor(const Path& file);
 
-// The pairs below a folder, a folder each: fullchain.pem and privkey.pem (as certbot makes them) or
-// cert.pem and key.pem.
-Result<std::vector<CertificateFiles>> find_certificates(const Path& folder);
-
-// The pairs that the server got itself (paths.acme): each a file NAME.pem with the key and the
-// chain, which is never half new. Links are passed over.
-Result<std::vector<CertificateFiles>> find_acme_certificates(const Path& folder);
-
 // A file that this account cannot read, by the copy that was handed to it in a folder (below the
 // name flat_name() gives), if there is one; else itself.
 Path find_readable(const Path& file, const Path& handed);

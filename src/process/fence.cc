@@ -20,6 +20,7 @@
 #include "base/assert.h"
 #include "maps/migrations.h"
 #include "maps/table.h"
+#include "net/certificate_folder.h"
 #include "net/tls.h"
 #include "process/key_keeper.h"
 #include "process/running.h"

@@ -7,6 +7,7 @@
 
 #include "base/events.h"
 #include "base/last_good.h"
+#include "net/certificate_folder.h"
 #include "net/tls.h"
 #include "net/watched_files.h"
 #include "process/eyes.h"

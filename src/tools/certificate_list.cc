@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/ascii.h"
+#include "net/certificate_folder.h"
 #include "process/instance.h"
 #include "process/key_keeper.h"
 #include "process/sockets.h"

@@ -12,6 +12,7 @@
 #include "dns/names.h"
 #include "dns/outside.h"
 #include "dns/service_marks.h"
+#include "net/certificate_folder.h"
 #include "net/own_addresses.h"
 #include "net/own_loop.h"
 #include "net/tls.h"

@@ -16,6 +16,7 @@
 #include "maps/pgsql_queries.h"
 #include "maps/table.h"
 #include "message/mailbox_address.h"
+#include "net/certificate_folder.h"
 #include "net/socket.h"
 #include "net/tls.h"
 #include "process/sandbox.h"

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import pathlib
 import socket
 import ssl
@@ -15,7 +14,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Server, assert_fits, server_tls, wait_until
+from support import Server, assert_fits, server_tls
 
 THUMBPRINT = "t" * 43
 PORTS = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve", "https")
