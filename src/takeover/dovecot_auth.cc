@@ -127,9 +127,9 @@ class Logins {
       if (block.type == "userdb") read_userdb(block);
     for (const DovecotBlock& block : m_.root().blocks)
       if (block.type == "passdb" && is_yes(block.value_of("deny"))) read_deny(block);
+    name_inner(m_.root());
     for (const DovecotBlock& block : m_.root().blocks)
       if (block.type == "passdb" && !is_yes(block.value_of("deny"))) read_passdb(block);
-    name_inner(m_.root());
     add_accounts();
   }
 
@@ -328,7 +328,11 @@ class Logins {
   // passdb within "protocol imap { … }" holds for that protocol only.
   void name_inner(const DovecotBlock& block) {
     for (const DovecotBlock& inner : block.blocks) {
-      if (&block != &m_.root() && (inner.type == "passdb" || inner.type == "userdb"))
+      const bool is_within = &block != &m_.root();
+      // Whom it shuts out there would come in by the others here.
+      if (is_within && inner.type == "passdb" && is_yes(inner.value_of("deny")))
+        closed_ = "it shuts out some for one protocol alone";
+      if (is_within && (inner.type == "passdb" || inner.type == "userdb"))
         m_.tell_all(inner, Fate::not_possible,
                     "accounts are the same for every protocol: what holds for one alone is closed");
       name_inner(inner);

@@ -183,8 +183,8 @@ void tell_parts(DovecotMapping& m, const MailPlace& place, Fate fate) {
       m.tell(part, fate, "part of mail_path");
 }
 
-// Accounts whose line says that their mail lies elsewhere.
-void tell_exceptions(DovecotMapping& m, const MailPlace& place) {
+// Accounts whose line says that their mail lies in a place of its own.
+void tell_own_places(DovecotMapping& m, const MailPlace& place) {
   for (const PasswdAccount& one : m.accounts) {
     const std::string home = fill_form(m.home, one.name);
     if (!one.mail.empty() && !(one.mail.ends_with(place.path) && one.home.empty()))
@@ -226,6 +226,11 @@ void map_mail(DovecotMapping& m) {
     m.tell(place.setting, Fate::not_possible, text);
     tell_parts(m, place, Fate::not_possible);
     m.tell(uid, Fate::not_needed, "this server's maildirs belong to users.store");
+    for (const PasswdAccount& one : m.accounts)
+      if (!one.mail.empty())
+        m.tell_at("", 0, one.name, Fate::not_possible,
+                  fmt::format("its mail lies at {}: `posthorn import maildir` or `mbox` brings it",
+                              one.mail));
     return;
   }
   m.set("paths.mail", split->root);
@@ -244,7 +249,7 @@ void map_mail(DovecotMapping& m) {
   m.tell(uid, owner.empty() ? Fate::not_possible : Fate::taken,
          owner.empty() ? "no account of this machine has this uid: set users.store"
                        : fmt::format("users.store = \"{}\"", owner));
-  tell_exceptions(m, place);
+  tell_own_places(m, place);
 }
 
 }  // namespace posthorn::takeover

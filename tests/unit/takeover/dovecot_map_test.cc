@@ -178,6 +178,10 @@ TEST_F(DovecotMap, NeverOpensMore) {
   EXPECT_TRUE(plan.accounts().empty());
   map("protocol imap {\n" + std::string(kFileLogins) + "}\n");
   EXPECT_TRUE(plan.accounts().empty());
+  map("protocol imap {\n passdb {\n  driver = passwd-file\n  deny = yes\n  args = @/users\n "
+      "}\n}\n" +
+      std::string(kFileLogins));
+  EXPECT_TRUE(plan.accounts().empty());
   map("auth_username_format = %Lu.suffix\n" + std::string(kFileLogins));
   EXPECT_TRUE(plan.accounts().empty());
   map("disable_plaintext_auth = no\nlogin_trusted_networks = 10.0.0.0/8\n"
