@@ -180,6 +180,16 @@ std::set<std::string> referred(const MainCf& main) {
   return names;
 }
 
+// What was meant by a name that is none: of those of about its length alone, for there are many.
+std::string near_name(const std::string& name) {
+  constexpr std::size_t kLettersMax = 3;
+  std::set<std::string> known;
+  for (const std::string_view one : postfix_names())
+    if (one.size() <= name.size() + kLettersMax && name.size() <= one.size() + kLettersMax)
+      known.emplace(one);
+  return nearest(name, known);
+}
+
 // NAME_time_limit and the like, for each transport of master.cf (postconf(5)).
 bool is_of_a_service(std::string_view name) {
   for (const std::string_view end :
@@ -202,7 +212,6 @@ void tell_other_settings(PostfixMapping& m) {
                  m.source("disable_mime_output_conversion"));
   const std::set<std::string> used = referred(m.files().main);
   std::size_t strange = 0;
-  const std::set<std::string> known(postfix_names().begin(), postfix_names().end());
   for (const auto& [name, setting] : m.files().main.settings) {
     if (m.is_told(name)) continue;
     const auto row = std::ranges::find_if(
@@ -212,7 +221,7 @@ void tell_other_settings(PostfixMapping& m) {
     } else if (used.contains(name) && !is_postfix_name(name)) {
       m.tell(name, Fate::taken, "in the settings that refer to it");
     } else if (!is_postfix_name(name)) {
-      const std::string near = ++strange <= kStrangeMax ? nearest(name, known) : "";
+      const std::string near = ++strange <= kStrangeMax ? near_name(name) : "";
       m.tell(name, Fate::not_possible,
              near.empty() ? "no setting of Postfix's has this name"
                           : fmt::format("no setting of Postfix's has this name; is it {}?", near));
