@@ -80,11 +80,10 @@ struct Transfers::State : std::enable_shared_from_this<Transfers::State> {
 
   static Awaitable<void> run_timer(std::shared_ptr<State> self) {
     while (!self->is_stopped && self->due) {
-      const SteadyTime due = *self->due;
-      if (due > Clock::system().steady_now()) {
-        co_await self->rearmed.wait(due);
-        continue;
-      }
+      // Waited for even where it is over: spawned by on_timer(), this begins inside libcurl, which
+      // would refuse to be entered, and ask for the same time never again.
+      co_await self->rearmed.wait(*self->due);
+      if (self->is_stopped || !self->due || *self->due > Clock::system().steady_now()) continue;
       self->due.reset();
       self->act(CURL_SOCKET_TIMEOUT, 0);
     }
