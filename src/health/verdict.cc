@@ -144,9 +144,14 @@ void add_disks(const Page& page, std::vector<Trouble>& troubles) {
 
 // It is red when the old one is about to end, or there is none.
 void add_acme(const Page& page, WallTime now, std::vector<Trouble>& troubles) {
+  // Only the role itself tells a directory; without it, it has no account to run by.
   if (!page.acme.reason.empty())
-    troubles.push_back({Weight::warning, "no certificates by ACME: " + page.acme.reason,
-                        "scripts/setup --accounts or the package makes it; then posthorn restart"});
+    troubles.push_back(
+        {Weight::warning, "no certificates by ACME: " + page.acme.reason,
+         page.acme.directory.empty()
+             ? "scripts/setup --accounts or the package makes it; then posthorn "
+               "restart"
+             : fmt::format("mend [acme] in {}; then posthorn restart", page.config_file)});
   for (const AcmeCertificate& one : page.acme_certificates) {
     if (one.error.empty()) continue;
     const bool is_near = one.ends == WallTime{} || one.ends - now < std::chrono::hours(72);

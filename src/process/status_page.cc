@@ -107,7 +107,8 @@ void add_trail(const config::Config& config, const metrics::Snapshot& counted, h
 }
 
 void add_acme(const config::Config& config, health::Page& page) {
-  if (!has_acme(config)) page.acme.state = "off";
+  if (has_acme(config)) return;
+  page.acme.state = "off";
   page.acme.reason = config.acme.hindrance;
 }
 
