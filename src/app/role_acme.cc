@@ -163,7 +163,14 @@ class AcmeRole final : public process::Role {
     const SteadyTime now = scope_.clock().steady_now();
     if (domains_ && now - learned_ < kDomainsEvery) co_return true;
     const auto answer = co_await lookup_.ask(net::Message("domains"), kAnswerWithin);
-    if (!answer || answer->verb != "ok") co_return domains_.has_value();
+    if (!answer || answer->verb != "ok") {
+      if (!std::exchange(is_untold_, true))
+        log_.warn(event::acme_waiting,
+                  {{"socket", "lookup-acme.sock"},
+                   {"reason", !answer ? answer.error().what : std::string(answer->get("error"))}});
+      co_return domains_.has_value();
+    }
+    is_untold_ = false;
     std::vector<std::string> domains;
     for (const std::string_view domain : answer->all("domain")) domains.emplace_back(domain);
     learned_ = now;
@@ -325,7 +332,8 @@ class AcmeRole final : public process::Role {
   std::optional<std::vector<std::string>> domains_;
   SteadyTime learned_{}, looked_up_{};
   std::vector<std::string> told_unfit_;
-  std::string reason_;  // why nothing is got
+  bool is_untold_ = false;  // which domains there are, as the log says once
+  std::string reason_;      // why nothing is got
   bool is_stopping_ = false;
   const process::Report report_{.facts = [this] { return tell_facts(this); }};
   process::Listeners listeners_{setup_.sockets};
