@@ -1,10 +1,11 @@
-// Who may log in: passdb and userdb blocks, and the settings around logins. Only passwd-files
-// become accounts, for of no other database is it known here whom it lets in. A block with
-// conditions that a line of conf/users cannot express is left out whole: that closes, and never
-// opens.
+// Who may log in: passdb and userdb blocks, and the settings around logins. Passwd-files become
+// accounts, and SQL is asked as before (pgsql_plan); of no other database is it known here whom it
+// lets in. A block with conditions that these cannot express is left out whole: that closes, and
+// never opens.
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <set>
 
 #include "base/ascii.h"
@@ -259,11 +260,12 @@ class Logins {
                                      : "nobody is taken: " + why);
     }
     if (driver == "static" || driver == "prefetch") {
-      has_other_users_ = true;
+      has_other_users_ = knows_all_ = true;
       return m_.tell_all(block, Fate::taken,
                          "each account has the same place below paths.mail: see mail_location");
     }
     has_other_users_ = true;
+    if (driver == "sql") return read_sql_userdb(block);
     if (driver == "passwd") {
       if (m_.home.empty()) m_.home = "/home/%n";
       if (m_.uid.empty()) m_.why_not_in_place = "the mail belongs to the machine's accounts";
@@ -292,11 +294,11 @@ class Logins {
   void read_passdb(const DovecotBlock& block) {
     const std::string driver = driver_of(block);
     std::string why = find_condition(block);
-    if (why.empty() && driver != "passwd-file") why = instead_of(driver);
+    if (why.empty() && driver != "passwd-file" && driver != "sql") why = instead_of(driver);
     if (why.empty() && !closed_.empty())
       why = "a passdb with deny = yes was not understood, and this one is not taken without it";
     if (why.empty() && !is_form_known_) why = "auth_username_format has no counterpart";
-    if (driver == "sql" && find_condition(block).empty()) add_query(block);
+    if (driver == "sql") return read_sql(block, why);
     if (!why.empty()) return m_.tell_all(block, Fate::not_possible, why);
     PasswdFileRules rules = rules_;
     for (const auto& field : fields_of(block, "default_fields"))
@@ -317,12 +319,45 @@ class Logins {
                 fmt::format("conf/users: {} account{} of {}", count, count == 1 ? "" : "s", names));
   }
 
-  // dovecot-sql.conf.ext, as it stands there.
-  void add_query(const DovecotBlock& block) {
+  // dovecot-sql.conf.ext, whose query is asked as before; map_queries tells of it.
+  void read_sql(const DovecotBlock& block, std::string why) {
+    if (why.empty() && rules_.key == PasswdFileRules::Key::local_part)
+      why =
+          "auth_username_format takes the domain off before it asks: write pgsql.queries.users "
+          "with $2";
+    if (why.empty() && !denied_.empty())
+      why =
+          "whom a passdb with deny = yes shuts out, its query has to leave out: write "
+          "pgsql.queries.users so";
+    for (const std::string_view list : {"default_fields", "override_fields"})
+      for (const std::string& field : fields_of(block, list))
+        if (why.empty() && !field.starts_with("userdb_"))
+          why = fmt::format(
+              "{} holds for all of it, and no query says that: write "
+              "pgsql.queries.users with who may log in",
+              field);
+    const auto text = text_of(block);
+    if (why.empty() && !text) why = instead_of("sql");
+    if (!why.empty()) return m_.tell_all(block, Fate::not_possible, why);
+    m_.plan().add_query("users", *text, args_of(block).path);
+    m_.tell_all(block, Fate::taken, "what became of its password_query stands beside its file");
+  }
+  void read_sql_userdb(const DovecotBlock& block) {
+    const bool is_asked = std::ranges::any_of(m_.root().blocks, [](const DovecotBlock& one) {
+      return one.type == "passdb" && driver_of(one) == "sql";
+    });
+    const auto text = text_of(block);
+    if (!text || !is_asked) return m_.tell_all(block, Fate::not_possible, instead_of("sql"));
+    if (!knows_all_) m_.plan().add_query("userdb", *text, args_of(block).path);
+    m_.tell_all(block, Fate::taken,
+                knows_all_ ? "an earlier userdb knows everybody already"
+                           : "whom its user_query does not find is not let in");
+  }
+  static std::optional<std::string> text_of(const DovecotBlock& block) {
     const Path file = args_of(block).path;
-    if (!file.is_absolute()) return;
-    if (const auto text = read_file(file, kUsersMax); text && *text)
-      m_.plan().add_query("users", **text, file.native());
+    if (!file.is_absolute()) return std::nullopt;
+    const auto text = read_file(file, kUsersMax);
+    return text ? *text : std::nullopt;
   }
 
   // passdb within "protocol imap { … }" holds for that protocol only.
@@ -382,7 +417,7 @@ class Logins {
   DovecotMapping& m_;
   PasswdFileRules rules_;
   bool has_tables_ = false;
-  bool is_form_known_ = true, has_user_files_ = false, has_other_users_ = false;
+  bool is_form_known_ = true, has_user_files_ = false, has_other_users_ = false, knows_all_ = false;
   std::string closed_;  // why no passdb is taken
   std::vector<std::string> denied_;
   std::vector<PasswdAccount> users_;

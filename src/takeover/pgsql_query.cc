@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "base/ascii.h"
-#include "config/config.h"
 #include "maps/pgsql_statement.h"
+#include "takeover/dovecot_sql.h"
 
 namespace posthorn::takeover {
 namespace {
@@ -314,10 +314,15 @@ std::expected<OldAccounts, std::string> read_dovecot_queries(std::string_view te
   const std::string password_query = get(settings, "password_query");
   if (password_query.empty()) return std::unexpected("it has no password_query; write one");
   Words words = plain_words();
-  const auto users = Translator(password_query, read_dovecot_word, words).translate();
-  if (!users) return std::unexpected("password_query: " + users.error());
-  OldAccounts accounts{.users = fmt::format("SELECT password FROM ({}) AS old", *users),
+  const auto sql = Translator(password_query, read_dovecot_word, words).translate();
+  if (!sql) return std::unexpected("password_query: " + sql.error());
+  // MD5 is what a file without the setting has (Dovecot 2.3).
+  const std::string scheme = get(settings, "default_pass_scheme");
+  const auto logins = logins_of(*sql, scheme.empty() ? "MD5" : scheme);
+  if (!logins) return std::unexpected("password_query: " + logins.error());
+  OldAccounts accounts{.users = logins->sql,
                        .quotas = "",
+                       .note = logins->note,
                        .database = read_connect(get(settings, "connect"))};
   const std::string user_query = get(settings, "user_query");
   if (to_lower(user_query).find("quota_rule") == std::string::npos) return accounts;
@@ -327,125 +332,15 @@ std::expected<OldAccounts, std::string> read_dovecot_queries(std::string_view te
   return accounts;
 }
 
-std::string in_order(const std::vector<std::string>& queries) {
-  if (queries.size() == 1) return queries.front();
-  // A parameter would keep the whole from being asked for keys that have no such part, where only
-  // one of them is not (pgsql_table(5)): the parts are made of the whole key here.
-  std::string with, rows, before;
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    std::string sql = queries[i];
-    std::string guard = "true";
-    const auto use = [&](std::string_view parameter, std::string_view in_its_place,
-                         std::string_view when) {
-      bool is_there = false;
-      for (std::size_t at = 0; (at = sql.find(parameter, at)) != std::string::npos;) {
-        sql.replace(at, parameter.size(), in_its_place);
-        at += in_its_place.size();
-        is_there = true;
-      }
-      if (is_there) guard += fmt::format(" AND {}", when);
-    };
-    use("$2", "regexp_replace($1, '@[^@]*$', '')", "$1 NOT LIKE '@%'");
-    use("$3", "substring($1 from '[^@]*$')", "$1 LIKE '%@_%'");
-    with += fmt::format("{}q{} (value) AS (SELECT * FROM ({}) AS old WHERE {})",
-                        i == 0 ? "WITH " : ", ", i + 1, sql, guard);
-    rows += fmt::format(" {}SELECT value::text FROM q{}{}", i == 0 ? "" : "UNION ALL ", i + 1,
-                        before.empty() ? "" : " WHERE " + before);
-    before += fmt::format("{}NOT EXISTS (SELECT 1 FROM q{} WHERE value::text <> '')",
-                          before.empty() ? "" : " AND ", i + 1);
-  }
-  return with + rows;
-}
-
-namespace {
-
-// The lists of tables that ask them: what is there already stays, in front.
-void ask_pgsql(Plan& plan, const std::string& table) {
-  if (table == "users") return plan.set_text("auth.users", "pgsql");
-  if (table == "quotas") return;
-  const bool is_list = table != "relay_sasl";
-  const auto found = plan.settings().find("maps." + table);
-  if (!is_list) return plan.set_text("maps.relay_sasl", "pgsql:");
-  if (found == plan.settings().end()) {
-    if (plan.tables().contains(table))
-      plan.set_list("maps." + table, {"text:" + table, "pgsql:"});
-    else
-      plan.set_list("maps." + table, {"pgsql:"});
-  } else if (found->second.value.find("\"pgsql:\"") == std::string::npos) {
-    std::string value = found->second.value;
-    value.insert(value.rfind(']'), ", \"pgsql:\"");
-    plan.set("maps." + table, value, found->second.source);
-  }
-}
-
-class Queries {
- public:
-  Queries(Plan& plan, Report& report) : plan_(plan), report_(report) {}
-
-  void take(const Plan::Query& query) {
-    if (query.table == "users") return take_accounts(query);
-    const auto read = read_postfix_query(query.text, query.table);
-    if (!read) return refuse(query, read.error());
-    add(query, query.table, read->sql, read->database);
-  }
-  void finish() {
-    for (const auto& [table, sql] : sql_) {
-      plan_.set_text("pgsql.queries." + table, in_order(sql), sources_.at(table));
-      ask_pgsql(plan_, table);
-    }
-    if (!database_) return;
-    plan_.set_text("pgsql.conninfo", database_->conninfo);
-    if (database_->password.empty()) return;
-    plan_.add_file("conf/pgsql-password", database_->password + "\n", 0640);
-    plan_.set_text("pgsql.password_file", "conf/pgsql-password");
-  }
-
- private:
-  void take_accounts(const Plan::Query& query) {
-    const auto read = read_dovecot_queries(query.text);
-    if (!read) return refuse(query, read.error());
-    add(query, "users", read->users, read->database);
-    if (!read->quotas.empty()) add(query, "quotas", read->quotas, read->database);
-  }
-  void add(const Plan::Query& query, const std::string& table, const std::string& sql,
-           const OldDatabase& database) {
-    if (database_ && database_->conninfo != database.conninfo)
-      return refuse(query, fmt::format("it asks another database than {}, and one is asked here; "
-                                       "bring its tables there",
-                                       first_));
-    if (!database_) first_ = query.source;
-    database_ = database;
-    sql_[table].push_back(sql);
-    std::string& source = sources_[table];
-    source += (source.empty() ? "" : ", ") + query.source;
-    tell(query, Fate::taken, "pgsql.queries." + table);
-  }
-  void refuse(const Plan::Query& query, const std::string& why) {
-    tell(query, Fate::not_possible, why);
-  }
-  void tell(const Plan::Query& query, Fate fate, std::string text) {
-    report_.add({.file = query.source,
-                 .line = 0,
-                 .name = query.table == "users" ? "password_query" : "query",
-                 .value = "",
-                 .fate = fate,
-                 .text = std::move(text)});
-  }
-
-  Plan& plan_;
-  Report& report_;
-  std::map<std::string, std::vector<std::string>> sql_;
-  std::map<std::string, std::string> sources_;
-  std::optional<OldDatabase> database_;
-  std::string first_;
-};
-
-}  // namespace
-
-void map_queries(Plan& plan, Report& report) {
-  Queries queries(plan, report);
-  for (const Plan::Query& query : plan.queries()) queries.take(query);
-  queries.finish();
+std::expected<OldQuery, std::string> read_dovecot_userdb(std::string_view text) {
+  const Settings settings = read_settings(text);
+  const std::string user_query = get(settings, "user_query");
+  if (user_query.empty())
+    return std::unexpected("the userdb has no user_query: write it into its file");
+  Words words = plain_words();
+  const auto sql = Translator(user_query, read_dovecot_word, words).translate();
+  if (!sql) return std::unexpected("user_query: " + sql.error());
+  return OldQuery{*sql, read_connect(get(settings, "connect"))};
 }
 
 }  // namespace posthorn::takeover

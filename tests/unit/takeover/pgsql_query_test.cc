@@ -74,14 +74,74 @@ TEST(PgsqlQuery, DovecotsAccounts) {
       "'%n@%d'\n");
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(read->users,
-            "SELECT password FROM (SELECT username AS user, password FROM mailbox  "
-            "WHERE username = $1 AND domain = $3 AND active) AS old");
+            "SELECT CASE WHEN password LIKE '{%' THEN password ELSE '{SHA512-CRYPT}' || "
+            "NULLIF(password, '') END FROM (SELECT username AS user, password FROM mailbox  "
+            "WHERE username = $1 AND domain = $3 AND active) AS old WHERE lower(old.\"user\") IN "
+            "($1::text, split_part($1::text, '@', 1))");
   EXPECT_NE(read->quotas.find("username = ($2 || '@' || $3)"), std::string::npos) << read->quotas;
   EXPECT_EQ(read->database, (OldDatabase{"host=db dbname=mail user=mail", "s e"}));
   EXPECT_FALSE(read_dovecot_queries("driver = mysql\npassword_query = SELECT 1\n"));
   EXPECT_FALSE(read_dovecot_queries("driver = pgsql\npassword_query = SELECT '%w'\n"));
   EXPECT_TRUE(read_dovecot_queries(
       "driver = pgsql\npassword_query = SELECT password FROM u WHERE n = '%{user | username}'\n"));
+}
+
+// What a row says beside the password closes, and opens nothing.
+TEST(PgsqlQuery, WhatDovecotMakesOfARow) {
+  struct Row {
+    std::string query, scheme, has;  // "!…": the fault has it
+  };
+  for (const Row& row : std::initializer_list<Row>{
+           {"SELECT password FROM u", "CRYPT", "SELECT password FROM (SELECT password FROM u) AS"},
+           {"SELECT password FROM u", "", "ELSE '{PLAIN-MD5}' ||"},
+           {"SELECT password FROM u", "plain", "'{PLAIN}' || NULLIF(password, '')"},
+           {"SELECT password FROM u", "ssha256.hex", "'{SSHA256.HEX}' ||"},
+           {"SELECT password FROM u", "CRAM-MD5", "!default_pass_scheme = CRAM-MD5"},
+           {"SELECT password FROM u", "X' OR", "!default_pass_scheme"},
+           {"SELECT u.password, u.allow_nets FROM u", "CRYPT", "WHERE allow_nets IS NULL"},
+           {"SELECT crypt AS \"password\", 'y, z' AS nologin FROM u", "CRYPT", "nologin IS NULL"},
+           {"SELECT (SELECT x FROM y) AS allow_nets, password::text FROM u", "CRYPT",
+            "allow_nets IS NULL"},
+           {"select password\\\n from u where not nologin", "CRYPT", "not nologin) AS old"},
+           {"SELECT username, password FROM u", "CRYPT", "lower(old.\"username\") IN ($1"},
+           {"SELECT * FROM u", "CRYPT", "!all columns"},
+           {"SELECT password, u.* FROM u", "CRYPT", "!all columns"},
+           {"SELECT crypt FROM u", "CRYPT", "!AS password"},
+           {"SELECT password /* x */ FROM u", "CRYPT", "!a comment"},
+           {"WITH a AS (SELECT 1) SELECT password FROM u", "CRYPT", "!begin with SELECT"},
+       }) {
+    const auto read =
+        read_dovecot_queries("driver = pgsql\npassword_query = " + row.query +
+                             (row.scheme.empty() ? "" : "\ndefault_pass_scheme = " + row.scheme));
+    const std::string given = read ? read->users : "!" + read.error();
+    EXPECT_EQ(given.front() == '!', row.has.front() == '!') << row.query << ": " << given;
+    EXPECT_NE(given.find(row.has.substr(row.has.front() == '!' ? 1 : 0)), std::string::npos)
+        << row.query << ": " << given;
+  }
+}
+
+// Whom the userdb does not know is not let in; where that cannot be asked, nobody is.
+TEST(PgsqlQuery, TheUserdbCounts) {
+  const std::string passdb =
+      "driver = pgsql\nconnect = dbname=mail\npassword_query = SELECT password FROM u\n";
+  const auto users = [&](const std::string& userdb) {
+    Plan plan;
+    Report report;
+    plan.add_query("userdb", userdb, "user.conf");
+    plan.add_query("users", passdb, "pass.conf");
+    map_queries(plan, report);
+    const auto found = plan.settings().find("pgsql.queries.users");
+    return found == plan.settings().end() ? report.lines().front().text : found->second.value;
+  };
+  const std::string connect = "driver = pgsql\nconnect = dbname=mail\n";
+  EXPECT_NE(users(connect + "user_query = SELECT home FROM h WHERE n = '%u'\n")
+                .find("EXISTS (SELECT 1 FROM (SELECT home FROM h WHERE n = $1)"),
+            std::string::npos);
+  EXPECT_NE(users(connect + "user_query = SELECT home FROM h WHERE s = '%s'\n").find("%s, which"),
+            std::string::npos);
+  EXPECT_NE(users(connect).find("no user_query"), std::string::npos);
+  EXPECT_NE(users("connect = dbname=other\nuser_query = SELECT 1\n").find("another database"),
+            std::string::npos);
 }
 
 TEST(PgsqlQuery, TheyBecomeSettings) {
