@@ -1,7 +1,9 @@
 """Three servers as guides set them up (guides/), taken over by `posthorn import config`: the new one takes, refuses, forwards and
-relays what the old one did. What the old one did is asked of Postfix's own postmap, as smtpd and trivial-rewrite ask it."""
+relays what the old one did, and lets in whom it let in. What the old one did is asked of Postfix's own postmap, as smtpd and
+trivial-rewrite ask it, and of a Dovecot that runs with the guide's files."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -12,7 +14,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from postgres import Postgres
-from support import POSTHORN, ROOT
+from support import POSTHORN, ROOT, wait_until
+from test_import_dovecot import Imported
 from test_pgsql_queries import POSTFIXADMIN
 
 GUIDES = ROOT / "tests/e2e/guides"
@@ -23,6 +26,8 @@ class Old:
 
     def __init__(self, name, **words):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-guide-"))
+        self.folder.chmod(0o755)
+        self.dovecot = None
         self.etc = self.folder / "etc"
         shutil.copytree(GUIDES / name, self.etc)
         for file in [path for path in self.etc.rglob("*") if path.is_file()]:
@@ -78,7 +83,23 @@ class Old:
                 found.add(keys[1])
         return found or None
 
+    def start_dovecot(self):
+        """The guide's Dovecot, with its logins and no port."""
+        conf = self.etc / "dovecot/run.conf"
+        conf.write_text(f"!include dovecot.conf\nprotocols = none\nbase_dir = {self.folder}/run\nstate_dir = {self.folder}/run\n"
+                        f"log_path = {self.folder}/dovecot.log\nauth_failure_delay = 0\n")
+        self.dovecot = subprocess.Popen(["dovecot", "-F", "-c", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.login("nobody@nowhere.test", "x") == 77)
+
+    def login(self, user, password):
+        """0: it lets them in; 77: it does not (doveadm-auth(1), EX_NOPERM)."""
+        return subprocess.run(["doveadm", "-c", self.etc / "dovecot/run.conf", "auth", "test", "-x", "service=imap", "-x", "rip=127.0.0.1",
+                               user, password], capture_output=True, timeout=30).returncode
+
     def close(self):
+        if self.dovecot:
+            self.dovecot.terminate()
+            self.dovecot.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -86,12 +107,9 @@ class Guides(unittest.TestCase):
     def take_over(self, name, **words):
         old = Old(name, **words)
         self.addCleanup(old.close)
-        new = old.folder / "new"
         places = [place for place in (old.etc / "postfix", old.etc / "dovecot") if place.exists()]
-        done = subprocess.run([POSTHORN, "import", "config", *places, "--into", new, "--listen", "127.0.0.1", "--port-base", "20000"],
-                              capture_output=True, text=True, timeout=60)
-        self.assertTrue((new / "conf/posthorn.toml").exists(), done.stdout + done.stderr)
-        self.conf, self.told = new / "conf/posthorn.toml", done.stdout + done.stderr
+        self.server = Imported(old.folder, *places)
+        self.conf, self.told = self.server.conf, self.server.output
         return old
 
     def ask(self, *words):
@@ -106,41 +124,65 @@ class Guides(unittest.TestCase):
                 self.assertEqual(given["outcome"], "taken" if wanted else "refused", given)
                 if wanted:
                     # A tag goes on to the mailbox, where Sieve may ask for it.
-                    self.assertEqual({re.sub(r"\+[^@]*", "", recipient["address"]) for recipient in given["recipients"]}, wanted)
+                    self.assertEqual({re.sub(r"\+[^@]*", "", recipient["address"]).lower() for recipient in given["recipients"]}, wanted)
+
+    def assert_same_logins(self, old, rows, good):
+        if not shutil.which("dovecot") or os.geteuid() != 0:
+            return
+        old.start_dovecot()
+        self.addCleanup(self.server.close)
+        self.server.start()
+        told, seen = {}, {}
+        for user, password in rows:
+            done = subprocess.run([POSTHORN, "explain", "login", user, "--service", "imap", "--ip", "127.0.0.1", "--password-stdin", "-c", self.conf],
+                                  input=password + "\n", capture_output=True, text=True, timeout=60)
+            self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+            told[user, password] = done.returncode == 0
+            seen[user, password] = old.login(user, password) == 0
+        self.assertEqual(told, seen)
+        self.assertEqual({user for (user, _), is_good in seen.items() if is_good}, good)
 
     def test_postfixadmin(self):
-        with Postgres() as postgres:
-            postgres.sql("CREATE ROLE posthorn LOGIN", database="postgres")
-            postgres.sql(POSTFIXADMIN)
-            postgres.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO posthorn")
-            old = self.take_over("postfixadmin", PORT=postgres.port, DATABASE="mail")
-            self.assertIn("[pgsql.queries]", self.conf.read_text())
-            self.assertNotIn("not checked here", self.conf.read_text())
-            self.assertEqual((self.conf.parent / "pgsql-password").stat().st_mode & 0o777, 0o640)
-            self.assert_same(old, ["alice@example.org", "ALICE+tag@Example.org", "team@example.org", "far@example.org", "off@example.org",
-                                   "gone@example.org", "nobody@example.org", "bob@old.test", "nobody@old.test", "x@backup.test", "x@off.test",
-                                   "o'hara@example.org", "100%@example.org"])
+        postgres = self.enterContext(Postgres())
+        postgres.sql("CREATE ROLE posthorn LOGIN", database="postgres")
+        postgres.sql(POSTFIXADMIN)
+        postgres.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO posthorn")
+        old = self.take_over("postfixadmin", PORT=postgres.port, DATABASE="mail")
+        self.assertIn("[pgsql.queries]", self.conf.read_text())
+        self.assertNotIn("not checked here", self.conf.read_text())
+        self.assertEqual((self.conf.parent / "pgsql-password").stat().st_mode & 0o777, 0o640)
+        self.assert_same(old, ["alice@example.org", "ALICE+tag@Example.org", "team@example.org", "far@example.org", "off@example.org",
+                               "gone@example.org", "nobody@example.org", "bob@old.test", "nobody@old.test", "x@backup.test", "x@off.test",
+                               "o'hara@example.org", "100%@example.org"])
+        names = ("alice", "ALICE", "bob", "carol", "dora", "gone", "nobody")
+        rows = [(f"{name}@example.org", f"pw-{name.lower()}") for name in names]
+        rows += [("alice@example.org", "pw-bob"), ("alice@old.test", "pw-alice"), ("alice", "pw-alice"), ("team@example.org", "pw-alice")]
+        self.assert_same_logins(old, rows, {f"{name}@example.org" for name in ("alice", "ALICE", "bob", "carol", "dora")})
 
     def test_files(self):
         old = self.take_over("files")
         self.assert_same(old, ["alice@example.org", "bob@example.org", "Bob+x@example.org", "team@example.org", "away@example.org",
                                "nobody@example.org", "info@second.test", "anybody@second.test", "postmaster@example.org", "x@third.test"])
+        self.assert_same_logins(old, [("alice@example.org", "pw-alice"), ("Bob@example.org", "pw-bob"), ("alice@example.org", "pw-bob"),
+                                      ("info@second.test", "pw-alice"), ("alice", "pw-alice")], {"alice@example.org", "Bob@example.org"})
 
     def test_satellite(self):
         old = self.take_over("satellite")
-        for sender, hop in (("shop@example.org", None), ("me@news.test", None), ("else@example.org", "[smtp.isp.test]:587")):
+        for sender, hop in (("shop@example.org", "[smtp.shop.test]:587"), ("me@news.test", "[smtp.news.test]:2525"),
+                            ("else@example.org", "[smtp.isp.test]:587")):
             with self.subTest(sender):
                 domain = "@" + sender.split("@")[1]
                 wanted = old.find("sender_dependent_relayhost_maps", sender) or old.find("sender_dependent_relayhost_maps", domain)
-                self.assertEqual(wanted, hop or wanted)
+                wanted = wanted or old.setting("relayhost")[0]
+                self.assertEqual(wanted, hop)
                 given = self.ask("relay", "friend@far.test", "--from", sender)
                 self.assertEqual(given["outcome"], "taken", given)
                 way = " ".join(recipient["way"] for recipient in given["recipients"])
-                host, port = re.fullmatch(r"\[(.+)\]:(\d+)", wanted or "[smtp.isp.test]:587").groups()
+                host, port = re.fullmatch(r"\[(.+)\]:(\d+)", wanted).groups()
                 self.assertIn(host, way)
                 self.assertIn(port, way)
         self.assertNotIn("secret-of-", self.told)
-        self.assertRegex(self.told, r"smtpd_milters.*")
+        self.assertRegex(self.told, r"smtpd_milters = .*\n\s+no milter is asked")
 
 
 if __name__ == "__main__":
