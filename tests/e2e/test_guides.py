@@ -1,4 +1,4 @@
-"""Three servers as guides set them up (guides/), taken over by `posthorn import config`: the new one takes, refuses, forwards and
+"""Servers as guides set them up (guides/), taken over by `posthorn import config`: the new one takes, refuses, forwards and
 relays what the old one did, and lets in whom it let in. What the old one did is asked of Postfix's own postmap, as smtpd and
 trivial-rewrite ask it, and of a Dovecot that runs with the guide's files."""
 
@@ -13,10 +13,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from postgres import Postgres
 from support import POSTHORN, ROOT, wait_until
 from test_import_dovecot import Imported
-from test_pgsql_queries import POSTFIXADMIN
 
 GUIDES = ROOT / "tests/e2e/guides"
 
@@ -141,23 +139,6 @@ class Guides(unittest.TestCase):
             seen[user, password] = old.login(user, password) == 0
         self.assertEqual(told, seen)
         self.assertEqual({user for (user, _), is_good in seen.items() if is_good}, good)
-
-    def test_postfixadmin(self):
-        postgres = self.enterContext(Postgres())
-        postgres.sql("CREATE ROLE posthorn LOGIN", database="postgres")
-        postgres.sql(POSTFIXADMIN)
-        postgres.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO posthorn")
-        old = self.take_over("postfixadmin", PORT=postgres.port, DATABASE="mail")
-        self.assertIn("[pgsql.queries]", self.conf.read_text())
-        self.assertNotIn("not checked here", self.conf.read_text())
-        self.assertEqual((self.conf.parent / "pgsql-password").stat().st_mode & 0o777, 0o640)
-        self.assert_same(old, ["alice@example.org", "ALICE+tag@Example.org", "team@example.org", "far@example.org", "off@example.org",
-                               "gone@example.org", "nobody@example.org", "bob@old.test", "nobody@old.test", "x@backup.test", "x@off.test",
-                               "o'hara@example.org", "100%@example.org"])
-        names = ("alice", "ALICE", "bob", "carol", "dora", "gone", "nobody")
-        rows = [(f"{name}@example.org", f"pw-{name.lower()}") for name in names]
-        rows += [("alice@example.org", "pw-bob"), ("alice@old.test", "pw-alice"), ("alice", "pw-alice"), ("team@example.org", "pw-alice")]
-        self.assert_same_logins(old, rows, {f"{name}@example.org" for name in ("alice", "ALICE", "bob", "carol", "dora")})
 
     def test_files(self):
         old = self.take_over("files")
