@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import Dns, Server, assert_fits, free_port, server_tls, wait_until
 
 NAME = "mx.example.org"
+EAB_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 
 def openssl(*args, input=None):
@@ -209,6 +210,12 @@ class Issuing(Acme):
         self.assertEqual(self.pair.read_text(), before)
         self.assertEqual(self.server.log().count("event=acme.issued"), 2)
 
+    def test_another_way_is_tried_where_one_fails(self):
+        self.make(pebble={"httpPort": free_port()})  # nobody listens there
+        self.server.start()
+        self.issued()
+        self.assertIn("Pebble", self.pair.read_text() and openssl("x509", "-in", self.pair, "-noout", "-issuer"))
+
 
 class Refusing(Acme):
     def test_an_authority_that_nobody_vouches_for_is_not_asked(self):
@@ -223,6 +230,30 @@ class Refusing(Acme):
         self.assertIn("acme.authority", failed["remedy"])
         self.assertNotIn("new-acct", self.pebble.log())
         self.assertFalse(self.pair.exists())
+
+    def test_customers_alone_and_names_that_are_blocked(self):
+        self.make(pebble={"externalAccountBindingRequired": True, "externalAccountMACKeys": {"kid-1": EAB_KEY},
+                          "domainBlocklist": ["blocked.example.org"]})
+        self.server.start()
+        first = self.failed()
+        self.assertIn("acme.eab_key_id", first["remedy"])
+        self.server.stop()
+        key = self.server.root / "conf/eab.key"
+        key.write_text(EAB_KEY + "\n")
+        key.chmod(0o644)
+        self.server.set("acme.eab_key_id", '"kid-1"')
+        self.server.set("acme.eab_key_file", f'"{key}"')
+        self.server.start()
+        self.control("renew")
+        issued = self.issued(after=first["attempted"])
+        self.server.stop()
+        before = self.pair.read_text()
+        self.server.set("acme.names", '["blocked.example.org"]')
+        self.server.start()
+        refused = self.failed(after=issued["attempted"])
+        self.assertIn("rejectedIdentifier", refused["error"])
+        self.assertIn("acme.names", refused["remedy"])
+        self.assertEqual(self.pair.read_text(), before)
 
 
 if __name__ == "__main__":
