@@ -131,6 +131,7 @@ class Logins {
     name_inner(m_.root());
     for (const DovecotBlock& block : m_.root().blocks)
       if (block.type == "passdb" && !is_yes(block.value_of("deny"))) read_passdb(block);
+    tell_notes();
     add_accounts();
   }
 
@@ -218,15 +219,20 @@ class Logins {
       names += (names.empty() ? "" : ", ") + source.path.native();
       rules.domain = source.domain;
       const PasswdFile file = read_passwd_file(**text, rules);
-      tell_notes(source.path, file);
+      notes_.emplace_back(source.path, file);
       accounts.insert(accounts.end(), file.accounts.begin(), file.accounts.end());
     }
     return accounts;
   }
 
-  // A file that both blocks name is told of once.
+  // A file that both blocks name is told of once, and as the passdb has it, which came last: the
+  // userdb does not say in which scheme its passwords are.
+  void tell_notes() {
+    std::set<Path> told;
+    for (auto note = notes_.rbegin(); note != notes_.rend(); ++note)
+      if (told.insert(note->first).second) tell_notes(note->first, note->second);
+  }
   void tell_notes(const Path& path, const PasswdFile& file) {
-    if (!told_files_.insert(path).second) return;
     for (const PasswdFileNote& note : file.left_out)
       m_.tell_at(path.native(), note.line, note.what, Fate::not_possible, note.reason);
     for (const PasswdFileNote& note : file.unused)
@@ -421,7 +427,7 @@ class Logins {
   std::string closed_;  // why no passdb is taken
   std::vector<std::string> denied_;
   std::vector<PasswdAccount> users_;
-  std::set<Path> told_files_;
+  std::vector<std::pair<Path, PasswdFile>> notes_;
 };
 
 void map_login_settings(DovecotMapping& m) {
