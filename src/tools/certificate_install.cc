@@ -111,8 +111,13 @@ Result<net::CertificateFiles> choose_place(const config::Config& config, std::st
 
 std::vector<std::string> names_to_ask(const std::vector<std::string>& names) {
   std::vector<std::string> asked;
+  // RFC 6066 section 3: an address is no name that a client may ask for.
+  const auto is_address = [](const std::string& name) {
+    return name.find_first_not_of("0123456789.") == std::string::npos ||
+           name.find(':') != std::string::npos;
+  };
   for (const std::string& name : names)
-    asked.push_back(name.starts_with("*.") ? "any" + name.substr(1) : name);
+    if (!is_address(name)) asked.push_back(name.starts_with("*.") ? "any" + name.substr(1) : name);
   return asked;
 }
 

@@ -57,7 +57,8 @@ class AdminGroup(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server(users=("alice", "bob", "carol"),
-                            settings={"users.admin_group": f'"{GROUP}"', "relay.relayhost": f'"[127.0.0.1]:{free_port()}"'})
+                            settings={"users.admin_group": f'"{GROUP}"', "acme.directory": f'"https://127.0.0.1:{free_port()}/dir"',
+                                      "relay.relayhost": f'"[127.0.0.1]:{free_port()}"'})
         cls.addClassCleanup(cls.server.close)
         cls.server.start()
         cls.server.run("quota", "set", "bob@example.org", "1G")
