@@ -74,6 +74,8 @@ class ChallengeCertificateTest : public ::testing::Test {
     shown.protocol.assign(protocol, protocol + size);
     shown.certificate.reset(SSL_get1_peer_certificate(client.get()));
     shown.session.reset(SSL_get1_session(client.get()));
+    // A session whose connection ends unsaid is not resumed (SSL_shutdown(3)).
+    SSL_set_shutdown(client.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     const NamesPtr names(static_cast<GENERAL_NAMES*>(
         X509_get_ext_d2i(shown.certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
     EXPECT_EQ(sk_GENERAL_NAME_num(names.get()), 1);
