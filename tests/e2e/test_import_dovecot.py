@@ -27,6 +27,13 @@ ida@two.test:{{PLAIN}}pw-ida:{uid}:{gid}::{mail}/two.test/ida
 out@two.test:{{PLAIN}}pw-out:{uid}:{gid}::{mail}/two.test/out
 """
 LOCAL = """
+# Nobody waits after a wrong password.
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 base_dir = {run}
 state_dir = {run}
 log_path = {folder}/dovecot.log
