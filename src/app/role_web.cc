@@ -344,13 +344,13 @@ class WebRole final : public process::Role, private web::Backend {
     co_await refresh();
     metrics::Snapshot sum = ended_;
     std::vector<std::string> counted = {std::to_string(getpid())};
-    for (const process::RoleKind role : process::kRoleKinds)
-      metrics::set(metric::role_up,
-                   std::ranges::count_if(sources_,
-                                         [&](const auto& source) {
-                                           return source->role == role && source->told.has_value();
-                                         }),
-                   to_string(role));
+    for (const process::RoleKind role : process::kRoleKinds) {
+      if (role == process::RoleKind::acme && !process::has_acme(setup_.config)) continue;
+      const auto up = std::ranges::count_if(sources_, [&](const auto& source) {
+        return source->role == role && source->told.has_value();
+      });
+      metrics::set(metric::role_up, up, to_string(role));
+    }
     metrics::set(metric::role_up, 1, to_string(process::RoleKind::web));
     metrics::merge(sum, metrics::read());
     for (const auto& source : sources_) {
@@ -361,7 +361,14 @@ class WebRole final : public process::Role, private web::Backend {
       counted.push_back(source->pid);
       metrics::merge(sum, cells);
     }
-    co_return metrics::write_text(sum, POSTHORN_VERSION);
+    std::string text = metrics::write_text(sum, POSTHORN_VERSION);
+    // A role that is not wanted is not down.
+    if (!process::has_acme(setup_.config)) {
+      static constexpr std::string_view kSample = "posthorn_role_up{role=\"acme\"} 0\n";
+      if (const std::size_t at = text.find(kSample); at != std::string::npos)
+        text.erase(at, kSample.size());
+    }
+    co_return text;
   }
 
   process::RoleSetup setup_;
